@@ -1,0 +1,1 @@
+//! Sends arrivals on time.

@@ -1,0 +1,152 @@
+//! The closed list of what can go wrong with an arrival.
+//!
+//! A fault is a name, not a text: it keys counters, it is compared, it is
+//! merged across machines. Its id is public API. What the candidate sent and
+//! what was expected instead belong to the example beside it, never to the
+//! fault.
+
+use std::fmt;
+
+macro_rules! faults {
+    ($($(#[$doc:meta])* $variant:ident = $id:literal, $meaning:literal;)+) => {
+        /// Why an arrival did not end well.
+        ///
+        /// Ids are stable: `family.name`, lower case. The R numbers in the
+        /// variants' documentation are those of the project's taxonomy of
+        /// redirect failures, which `ARCHITECTURE.md` lists.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Fault {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl Fault {
+            /// Every fault, in the order in which reports list equals.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The stable id, such as `dns.nxdomain`.
+            pub const fn id(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $id,)+
+                }
+            }
+
+            /// One line for a person who has never met this fault.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $meaning,)+
+                }
+            }
+        }
+    };
+}
+
+faults! {
+    /// R17, on the candidate itself.
+    ConnectRefused = "connect.refused", "the candidate refused the connection";
+    /// No answer to the connection attempt within the connect time-out.
+    ConnectTimeout = "connect.timeout", "the candidate did not accept the connection in time";
+    /// No route, or the network said no.
+    ConnectUnreachable = "connect.unreachable", "the candidate cannot be reached from here";
+    /// The connection was reset before the answer was complete.
+    HttpReset = "http.reset", "the connection was reset before the answer was complete";
+    /// The connection was closed before the first byte of an answer.
+    HttpClosed = "http.closed", "the connection was closed without an answer";
+    /// The connection was closed in the middle of an answer.
+    HttpTruncated = "http.truncated", "the answer ended before it was complete";
+    /// What came was not HTTP.
+    HttpGarbage = "http.garbage", "the answer is not valid HTTP";
+    /// More header bytes or fields than the limit.
+    HttpHeadersTooLarge = "http.headers_too_large", "the answer's headers exceed the limit";
+    /// More body bytes than the limit.
+    HttpBodyTooLarge = "http.body_too_large", "the answer's body exceeds the limit";
+    /// Not complete within the total time-out, counted from the due time.
+    TimeoutTotal = "timeout.total", "no complete answer within the time-out";
+    /// A 4xx that the rules do not expect and the record does not show.
+    StatusClientError = "status.4xx", "a client error that the rules do not expect";
+    /// A 5xx.
+    StatusServerError = "status.5xx", "a server error";
+    /// R30: another status than the rule demands.
+    StatusUnexpected = "status.unexpected", "another status than the rule demands";
+    /// R01.
+    LocationMissing = "location.missing", "a redirect without a Location";
+    /// R02.
+    LocationMultiple = "location.multiple", "a redirect with several Locations";
+    /// R03: a byte that no URI may hold, or a Location longer than the limit.
+    LocationBytes = "location.bytes", "the Location holds bytes that no URI may hold";
+    /// R04: does not parse, or not to http(s) with a host.
+    LocationUnparsable = "location.unparsable", "the Location is not a usable URL";
+    /// R05 to R07: a host that the rules do not allow.
+    LocationWrongHost = "location.wrong_host", "the Location names a host that the rules do not allow";
+    /// R08.
+    LocationDowngrade = "location.downgrade", "the Location leaves https for http";
+    /// RFC 9110 §4.2.4.
+    LocationUserinfo = "location.userinfo", "the Location carries user information";
+    /// Another port than the rules allow.
+    LocationPort = "location.port", "the Location names an unexpected port";
+    /// R09: relative where the rule demands an absolute URL.
+    LocationRelative = "location.relative", "the Location is relative where an absolute URL is due";
+    /// R10: the path has an empty segment.
+    LocationDoubleSlash = "location.double_slash", "the Location's path has a double slash";
+    /// R11: a placeholder was never filled in.
+    LocationPlaceholder = "location.placeholder", "the Location holds an unfilled placeholder";
+    /// R12: the redirect points to what was asked for.
+    LocationLoop = "location.loop", "the redirect points back to itself";
+    /// R10: right host, other path or query than the rule's template.
+    LocationMismatch = "location.mismatch", "the Location differs from the rule's template";
+    /// R13.
+    DnsNxdomain = "dns.nxdomain", "the Location's host does not exist (NXDOMAIN)";
+    /// R14: the name exists and has no address.
+    DnsNoAddress = "dns.no_address", "the Location's host has no address";
+    /// R15.
+    DnsServfail = "dns.servfail", "the resolver failed for the Location's host (SERVFAIL)";
+    /// R15.
+    DnsRefused = "dns.refused", "the resolver refused to look up the Location's host";
+    /// R15.
+    DnsTimeout = "dns.timeout", "the resolver did not answer for the Location's host";
+    /// R15: any other failure of the lookup.
+    DnsFailed = "dns.failed", "the lookup of the Location's host failed";
+    /// R16.
+    DnsPrivateAddress = "dns.private_address", "the Location's host has a private address";
+    /// The bound on distinct hosts was reached: unknown is not resolved.
+    DnsUnchecked = "dns.unchecked", "the Location's host was not looked up: too many distinct hosts";
+    /// This machine had no local port left.
+    GeneratorPorts = "generator.no_ports", "this machine has no free local port";
+    /// This process had no file descriptor left.
+    GeneratorDescriptors = "generator.no_descriptors", "this process has no free file descriptor";
+}
+
+impl Fault {
+    /// The fault with that id.
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|fault| fault.id() == id)
+    }
+
+    /// Whether the load generator, not the candidate, is to blame.
+    pub const fn is_generators_own(self) -> bool {
+        matches!(self, Self::GeneratorPorts | Self::GeneratorDescriptors)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn ids_are_unique_and_lead_back_to_their_fault() {
+        let ids: BTreeSet<_> = Fault::ALL.iter().map(|fault| fault.id()).collect();
+        assert_eq!(ids.len(), Fault::ALL.len());
+        for &fault in Fault::ALL {
+            assert_eq!(Fault::from_id(fault.id()), Some(fault));
+            assert!(fault.id().contains('.'), "{fault} has no family");
+        }
+        assert_eq!(Fault::from_id("dns"), None);
+    }
+}

@@ -1,0 +1,344 @@
+//! Paths with named parts: `/crates/{crate}/{crate}-{version}.crate`.
+//!
+//! A pattern takes a request target apart, a template puts one together from
+//! the parts. Rewrites of a trace and rules for a redirect are both pairs of
+//! the two. Parts are bytes as they stood on the wire; how they are encoded
+//! when they are put back is the template's own statement, because `+` and
+//! `%2B` are different objects to a store.
+
+use std::fmt;
+
+/// The most distinct names a pattern may hold.
+const MAX_NAMES: usize = 8;
+
+/// A pattern or template that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// A brace without its partner.
+    #[error("{0:?} has an unbalanced brace")]
+    UnbalancedBrace(String),
+    /// `{}` or a name with other characters than letters, digits and `_`.
+    #[error("{{{0}}} is not a name: use letters, digits and _")]
+    BadName(String),
+    /// Two unknown parts in one segment cannot be told apart.
+    #[error("segment {0:?} holds more than one part that is not known yet")]
+    Ambiguous(String),
+    /// A pattern is matched against an origin-form target.
+    #[error("{0:?} does not begin with /")]
+    NotAPath(String),
+    /// More names than a pattern may hold.
+    #[error("{0:?} has more than {MAX_NAMES} names")]
+    TooManyNames(String),
+    /// A template uses a name that its pattern does not capture.
+    #[error("{{{0}}} is not captured by the pattern")]
+    UnknownName(String),
+    /// An encoding other than the known ones.
+    #[error("{{{name}:{encoding}}}: the encoding must be strict, pchar or raw")]
+    UnknownEncoding {
+        /// The part's name.
+        name: String,
+        /// What stood behind the colon.
+        encoding: String,
+    },
+}
+
+/// How a captured part is written into a template.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// Percent-decoded, then everything outside RFC 3986 §2.3 `unreserved` is
+    /// encoded, so `+` becomes `%2B`. The default.
+    #[default]
+    Strict,
+    /// Percent-decoded, then everything outside RFC 3986 §3.3 `pchar` is
+    /// encoded, so `+` stays.
+    Pchar,
+    /// The bytes as they stood in the request.
+    Raw,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Literal(Vec<u8>),
+    Name { index: usize, encoding: Encoding },
+}
+
+/// Takes the path of a request target apart.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    segments: Vec<Vec<Part>>,
+    names: Vec<String>,
+}
+
+/// What a pattern found: the parts as they stood on the wire.
+#[derive(Clone, Copy, Debug)]
+pub struct Captures<'t> {
+    values: [&'t [u8]; MAX_NAMES],
+}
+
+impl Pattern {
+    /// Compiles a pattern. It must begin with `/`; within a segment at most
+    /// one part may be unknown from the left.
+    pub fn parse(text: &str) -> Result<Self, RouteError> {
+        let Some(path) = text.strip_prefix('/') else {
+            return Err(RouteError::NotAPath(text.to_owned()));
+        };
+        let mut names: Vec<String> = Vec::new();
+        let mut segments = Vec::new();
+        for segment in path.split('/') {
+            let known = names.len();
+            let parts = parse_parts(segment, &mut |name| {
+                Ok(names.iter().position(|n| n == name).unwrap_or_else(|| {
+                    names.push(name.to_owned());
+                    names.len() - 1
+                }))
+            })?;
+            let unknown = parts.iter().filter(|p| matches!(p, Part::Name { index, .. } if *index >= known));
+            if unknown.count() > 1 {
+                return Err(RouteError::Ambiguous(segment.to_owned()));
+            }
+            segments.push(parts);
+        }
+        if names.len() > MAX_NAMES {
+            return Err(RouteError::TooManyNames(text.to_owned()));
+        }
+        Ok(Self { text: text.to_owned(), segments, names })
+    }
+
+    /// The names it captures, in order of appearance.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Matches the path of `target`; a query is not looked at. A part is never
+    /// empty and never holds a `/`.
+    pub fn captures<'t>(&self, target: &'t [u8]) -> Option<Captures<'t>> {
+        let path = path_of(target).strip_prefix(b"/")?;
+        let mut values: [&[u8]; MAX_NAMES] = [b""; MAX_NAMES];
+        let mut segments = path.split(|&b| b == b'/');
+        for parts in &self.segments {
+            match_segment(parts, segments.next()?, &mut values)?;
+        }
+        segments.next().is_none().then_some(Captures { values })
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl<'t> Captures<'t> {
+    /// The part with that position in [`Pattern::names`].
+    pub fn value(&self, index: usize) -> &'t [u8] {
+        self.values[index]
+    }
+}
+
+/// The part of a target before its query.
+pub fn path_of(target: &[u8]) -> &[u8] {
+    target.split(|&b| b == b'?').next().unwrap_or(target)
+}
+
+fn match_segment<'t>(parts: &[Part], segment: &'t [u8], values: &mut [&'t [u8]; MAX_NAMES]) -> Option<()> {
+    // Known parts are taken from the left up to the unknown one, then from the
+    // right; what is left over is the unknown one.
+    let mut rest = segment;
+    let mut parts = parts;
+    while let [first, tail @ ..] = parts {
+        let Some(known) = known(first, values) else { break };
+        rest = rest.strip_prefix(known)?;
+        parts = tail;
+    }
+    while let [head @ .., last] = parts {
+        let Some(known) = known(last, values) else { break };
+        rest = rest.strip_suffix(known)?;
+        parts = head;
+    }
+    match parts {
+        [] => rest.is_empty().then_some(()),
+        [Part::Name { index, .. }] if !rest.is_empty() => {
+            values[*index] = rest;
+            Some(())
+        }
+        _ => None,
+    }
+}
+
+fn known<'p>(part: &'p Part, values: &[&'p [u8]; MAX_NAMES]) -> Option<&'p [u8]> {
+    match part {
+        Part::Literal(bytes) => Some(bytes),
+        Part::Name { index, .. } => Some(values[*index]).filter(|value| !value.is_empty()),
+    }
+}
+
+/// Puts a path or URL together from captured parts.
+#[derive(Clone, Debug)]
+pub struct Template {
+    text: String,
+    parts: Vec<Part>,
+}
+
+impl Template {
+    /// Compiles a template over the names of `pattern`. A part is written
+    /// `{name}`, `{name:pchar}` or `{name:raw}`, see [`Encoding`].
+    pub fn parse(text: &str, pattern: &Pattern) -> Result<Self, RouteError> {
+        let parts = parse_parts(text, &mut |name| {
+            let position = pattern.names.iter().position(|n| n == name);
+            position.ok_or_else(|| RouteError::UnknownName(name.to_owned()))
+        })?;
+        Ok(Self { text: text.to_owned(), parts })
+    }
+
+    /// Appends the filled-in template to `out`.
+    pub fn render(&self, captures: &Captures<'_>, out: &mut Vec<u8>) {
+        for part in &self.parts {
+            match part {
+                Part::Literal(bytes) => out.extend_from_slice(bytes),
+                Part::Name { index, encoding } => encode_part(captures.value(*index), *encoding, out),
+            }
+        }
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn parse_parts(
+    text: &str,
+    index_of: &mut dyn FnMut(&str) -> Result<usize, RouteError>,
+) -> Result<Vec<Part>, RouteError> {
+    let unbalanced = || RouteError::UnbalancedBrace(text.to_owned());
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (literal, tail) = rest.split_once('{').unwrap_or((rest, ""));
+        if literal.contains('}') {
+            return Err(unbalanced());
+        }
+        if !literal.is_empty() {
+            parts.push(Part::Literal(literal.as_bytes().to_vec()));
+        }
+        if literal.len() == rest.len() {
+            break;
+        }
+        let (inside, tail) = tail.split_once('}').ok_or_else(unbalanced)?;
+        let (name, encoding) = name_and_encoding(inside)?;
+        parts.push(Part::Name { index: index_of(name)?, encoding });
+        rest = tail;
+    }
+    Ok(parts)
+}
+
+fn name_and_encoding(inside: &str) -> Result<(&str, Encoding), RouteError> {
+    let (name, encoding) = inside.split_once(':').unwrap_or((inside, "strict"));
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        return Err(RouteError::BadName(inside.to_owned()));
+    }
+    let encoding = match encoding {
+        "strict" => Encoding::Strict,
+        "pchar" => Encoding::Pchar,
+        "raw" => Encoding::Raw,
+        other => {
+            return Err(RouteError::UnknownEncoding { name: name.to_owned(), encoding: other.to_owned() });
+        }
+    };
+    Ok((name, encoding))
+}
+
+fn encode_part(raw: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
+    if encoding == Encoding::Raw {
+        out.extend_from_slice(raw);
+        return;
+    }
+    let mut rest = raw;
+    while let [first, tail @ ..] = rest {
+        let (byte, tail) = match (first, tail) {
+            (b'%', [high, low, after @ ..]) => match hex_pair(*high, *low) {
+                Some(byte) => (byte, after),
+                None => (*first, tail),
+            },
+            _ => (*first, tail),
+        };
+        push_encoded(byte, encoding, out);
+        rest = tail;
+    }
+}
+
+fn push_encoded(byte: u8, encoding: Encoding, out: &mut Vec<u8>) {
+    let unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let stays = unreserved || (encoding == Encoding::Pchar && b"!$&'()*+,;=:@".contains(&byte));
+    if stays {
+        out.push(byte);
+    } else {
+        push_percent(byte, out);
+    }
+}
+
+/// Appends `byte` as `%HH` in upper case.
+pub fn push_percent(byte: u8, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+}
+
+/// The byte that two hexadecimal digits stand for.
+pub fn hex_pair(high: u8, low: u8) -> Option<u8> {
+    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pattern: &str, template: &str, target: &str, expected: Option<&str>) {
+        let pattern = Pattern::parse(pattern).unwrap();
+        let template = Template::parse(template, &pattern).unwrap();
+        let rendered = pattern.captures(target.as_bytes()).map(|captures| {
+            let mut out = Vec::new();
+            template.render(&captures, &mut out);
+            String::from_utf8(out).unwrap()
+        });
+        assert_eq!(rendered.as_deref(), expected, "{target}");
+    }
+
+    #[test]
+    fn a_cdn_path_becomes_the_path_of_the_api() {
+        let (from, to) =
+            ("/crates/{crate}/{crate}-{version}.crate", "/api/v1/crates/{crate}/{version}/download");
+        check(from, to, "/crates/serde/serde-1.0.0.crate", Some("/api/v1/crates/serde/1.0.0/download"));
+        check(from, to, "/crates/a-b/a-b-1.0.0-rc.1.crate", Some("/api/v1/crates/a-b/1.0.0-rc.1/download"));
+        check(from, to, "/crates/x/x-1.0.0%2B2.crate?q=1", Some("/api/v1/crates/x/1.0.0%2B2/download"));
+        check(from, to, "/crates/x/x-1.0.0+2.crate", Some("/api/v1/crates/x/1.0.0%2B2/download"));
+        check(from, to, "/crates/x/y-1.0.0.crate", None);
+        check(from, to, "/crates/x/x-.crate", None);
+        check(from, to, "/crates/x/x-1.crate/more", None);
+        check(from, to, "/crates//-1.crate", None);
+        check(from, to, "crates/x/x-1.crate", None);
+    }
+
+    #[test]
+    fn the_template_states_how_a_part_is_encoded() {
+        check("/{v}", "{v}", "/1+2%2b%7E", Some("1%2B2%2B~"));
+        check("/{v}", "{v:pchar}", "/1+2%2b%7E", Some("1+2+~"));
+        check("/{v}", "{v:raw}", "/1+2%2b%7E", Some("1+2%2b%7E"));
+        check("/{v}", "{v}", "/%zz%2", Some("%25zz%252"));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert!(matches!(Pattern::parse("x"), Err(RouteError::NotAPath(_))));
+        assert!(matches!(Pattern::parse("/{a}{b}"), Err(RouteError::Ambiguous(_))));
+        assert!(matches!(Pattern::parse("/{a"), Err(RouteError::UnbalancedBrace(_))));
+        assert!(matches!(Pattern::parse("/a}"), Err(RouteError::UnbalancedBrace(_))));
+        assert!(matches!(Pattern::parse("/{}"), Err(RouteError::BadName(_))));
+        let pattern = Pattern::parse("/{a}").unwrap();
+        assert!(matches!(Template::parse("{b}", &pattern), Err(RouteError::UnknownName(_))));
+        assert!(matches!(Template::parse("{a:x}", &pattern), Err(RouteError::UnknownEncoding { .. })));
+    }
+}

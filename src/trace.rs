@@ -1,0 +1,93 @@
+//! Recorded requests: from the bytes of a log to requests in order of arrival.
+//!
+//! A line becomes a [`Record`], or is skipped or rejected for a named reason;
+//! every line is counted once. Records are rewritten, scrubbed, filtered and
+//! put in order of arrival, and leave the chapter as [`Request`]s. Nothing here
+//! knows where a request will be sent: the host in a log is never trusted.
+
+use crate::units::Stamp;
+use bytes::Bytes;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Which end of an exchange a log's stamp tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StampKind {
+    /// When the request came in.
+    Start,
+    /// When the response had been sent; arrival is that less the duration.
+    End,
+}
+
+/// One recorded request, as its line tells it. Borrows from the line where the
+/// format has no escapes to undo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record<'l> {
+    /// The logged stamp; `None` for formats without one, such as URL lists.
+    pub at: Option<Stamp>,
+    /// What the stamp means.
+    pub stamp: StampKind,
+    /// The stamp's resolution in nanoseconds: 1,000,000,000 for most logs.
+    pub resolution_ns: u64,
+    /// How long the exchange took, where the format says so.
+    pub duration_ns: Option<u64>,
+    /// The method's bytes, upper case as sent.
+    pub method: &'l [u8],
+    /// The recorded host. Told to the operator, never connected to.
+    pub authority: Option<Cow<'l, [u8]>>,
+    /// The request target on the wire: the format's escape undone exactly once.
+    pub target: Cow<'l, [u8]>,
+    /// The recorded status; `None` where the recorder made one up (`000`, `-`).
+    pub status: Option<u16>,
+    /// Response bytes as the format counts them.
+    pub response_bytes: Option<u64>,
+}
+
+/// The methods that are replayed. Others are filtered: a replay must not write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `HEAD`
+    Head,
+}
+
+/// A request ready to be scheduled, in order of arrival.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// When it arrived at the recorded service; `None` where the trace has no
+    /// times.
+    pub at: Option<Stamp>,
+    /// What was asked.
+    pub method: Method,
+    /// An origin-form target that is legal on the wire: visible ASCII, begins
+    /// with `/`.
+    pub target: Bytes,
+    /// What the recorded service answered, where a server really did.
+    pub status: Option<u16>,
+}
+
+/// Where the lines of a trace and the records in it went.
+///
+/// Invariant: `read = accepted + Σ skipped + Σ rejected`, and `accepted` =
+/// requests handed out + `Σ filtered` + `late` + `undelivered`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TraceBooks {
+    /// Lines read, over all passes.
+    pub read: u64,
+    /// Lines that became records.
+    pub accepted: u64,
+    /// Lines that are no requests, by reason: `header`, `comment`, `blank`.
+    pub skipped: BTreeMap<&'static str, u64>,
+    /// Lines that should have been requests, by reason: `bad_timestamp`.
+    pub rejected: BTreeMap<&'static str, u64>,
+    /// Records left out on purpose, by reason: `method`, `route`, `target`.
+    pub filtered: BTreeMap<&'static str, u64>,
+    /// Records older than what had already been handed out.
+    pub late: u64,
+    /// Records accepted and not handed out, because reading was stopped.
+    pub undelivered: u64,
+    /// Things worth telling about accepted lines: `target_reencoded`,
+    /// `no_duration`, `extra_fields`. Not part of the balance.
+    pub notes: BTreeMap<&'static str, u64>,
+}

@@ -1,0 +1,372 @@
+//! Quantities with their unit in the type: offsets from the start of a run,
+//! wall-clock stamps of a log, rates.
+//!
+//! Everything is integer arithmetic in nanoseconds. A rate is kept as the exact
+//! fraction it was written as, so that `4.7k/s` loses nothing in a run of any
+//! length; due times are computed in 128 bits, because a 64-bit product of
+//! count and nanoseconds overflows after eighteen minutes at 4,700 a second.
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Nanoseconds in a second.
+pub const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+const SECOND: NonZeroU64 = NonZeroU64::new(NANOS_PER_SECOND).expect("a second is not empty");
+
+/// A point in time of a run, in nanoseconds since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Offset(u64);
+
+impl Offset {
+    /// The start of the run.
+    pub const ZERO: Self = Self(0);
+
+    /// The offset `nanos` nanoseconds after the start.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the start.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Whole microseconds since the start.
+    pub const fn as_micros(self) -> u64 {
+        self.0 / 1_000
+    }
+
+    /// The second of the run this offset lies in: 0 for the first.
+    pub const fn second(self) -> u64 {
+        self.0 / NANOS_PER_SECOND
+    }
+
+    /// The same as a standard duration since the start.
+    pub const fn as_duration(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
+
+    /// Nanoseconds from `earlier` to `self`; 0 where `earlier` is later.
+    pub const fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// This offset, `delay` later; the end of time where that would overflow.
+    #[must_use]
+    pub fn after(self, delay: Duration) -> Self {
+        let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(nanos))
+    }
+}
+
+impl From<Duration> for Offset {
+    fn from(since_start: Duration) -> Self {
+        Self::ZERO.after(since_start)
+    }
+}
+
+/// An instant of wall-clock time: nanoseconds since 1970-01-01T00:00:00Z.
+///
+/// Signed 64 bits reach from 1677 to 2262. Log stamps outside that range are
+/// rejected when they are parsed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp(i64);
+
+impl Stamp {
+    /// The stamp `nanos` nanoseconds after the epoch.
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the epoch.
+    pub const fn as_nanos(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    pub const fn epoch_second(self) -> i64 {
+        self.0.div_euclid(NANOS_PER_SECOND.cast_signed())
+    }
+
+    /// Nanoseconds from `earlier` to `self`; 0 where `earlier` is later.
+    pub fn nanos_since(self, earlier: Self) -> u64 {
+        u64::try_from(i128::from(self.0) - i128::from(earlier.0)).unwrap_or(0)
+    }
+
+    /// This stamp moved by `nanos`, which may be negative; saturates.
+    #[must_use]
+    pub const fn plus_nanos(self, nanos: i64) -> Self {
+        Self(self.0.saturating_add(nanos))
+    }
+}
+
+/// How many things happen in how much time, kept as an exact fraction.
+///
+/// ```
+/// use downpour::units::Rate;
+///
+/// let rate: Rate = "4.7k/s".parse().unwrap();
+/// assert_eq!(rate, "4700".parse().unwrap());
+/// assert_eq!(rate.due(4_700).as_nanos(), 1_000_000_000);
+/// assert!("fast".parse::<Rate>().is_err());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    count: NonZeroU64,
+    nanos: NonZeroU64,
+}
+
+impl Rate {
+    /// `count` in every `nanos` nanoseconds.
+    pub const fn new(count: NonZeroU64, nanos: NonZeroU64) -> Self {
+        Self { count, nanos }
+    }
+
+    /// `count` a second.
+    pub const fn per_second(count: NonZeroU64) -> Self {
+        Self { count, nanos: SECOND }
+    }
+
+    /// When the arrival with number `n`, counted from 0, is due.
+    ///
+    /// Always computed from the start, never from arrival `n - 1`: timers wake
+    /// late, and lateness must not add up. Rounded down to a nanosecond;
+    /// saturates after 584 years.
+    pub fn due(self, n: u64) -> Offset {
+        let nanos = u128::from(n) * u128::from(self.nanos.get()) / u128::from(self.count.get());
+        Offset::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// How many arrivals are due before `end`, the first being due at 0.
+    pub fn due_before(self, end: Offset) -> u64 {
+        let product = u128::from(end.as_nanos()) * u128::from(self.count.get());
+        let arrivals = product.div_ceil(u128::from(self.nanos.get()));
+        u64::try_from(arrivals).unwrap_or(u64::MAX)
+    }
+
+    /// The same rate as a floating-point number, for display only.
+    #[expect(clippy::cast_precision_loss, reason = "for display only")]
+    pub fn per_second_f64(self) -> f64 {
+        self.count.get() as f64 * NANOS_PER_SECOND as f64 / self.nanos.get() as f64
+    }
+}
+
+impl PartialEq for Rate {
+    fn eq(&self, other: &Self) -> bool {
+        let cross = |a: &Self, b: &Self| u128::from(a.count.get()) * u128::from(b.nanos.get());
+        cross(self, other) == cross(other, self)
+    }
+}
+
+impl Eq for Rate {}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/s", self.per_second_f64())
+    }
+}
+
+/// Text that was to be a quantity and is not one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a {what}; write it like {forms}")]
+pub struct ParseQuantityError {
+    text: String,
+    what: &'static str,
+    forms: &'static str,
+}
+
+const RATE_FORMS: &str = "4700, 4.7k/s, 280k/m or 50/1s";
+const COUNT_FORMS: &str = "1000, 10k or 1.5m";
+const DURATION_FORMS: &str = "500ms, 20s, 13m or 1h30m";
+const FACTOR_FORMS: &str = "2x, 0.5x or 2";
+
+impl FromStr for Rate {
+    type Err = ParseQuantityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_rate(text).ok_or_else(|| ParseQuantityError {
+            text: text.to_owned(),
+            what: "rate",
+            forms: RATE_FORMS,
+        })
+    }
+}
+
+fn parse_rate(text: &str) -> Option<Rate> {
+    let (count, per) = text.split_once('/').unwrap_or((text, "s"));
+    let (numerator, denominator) = decimal(count.trim())?;
+    let digits = per.trim_start_matches(|c: char| c.is_ascii_digit());
+    let times: u64 = match per.strip_suffix(digits)? {
+        "" => 1,
+        number => number.parse().ok()?,
+    };
+    let unit: u64 = match digits {
+        "ms" => 1_000_000,
+        "s" => NANOS_PER_SECOND,
+        "m" | "min" => 60 * NANOS_PER_SECOND,
+        "h" => 3_600 * NANOS_PER_SECOND,
+        _ => return None,
+    };
+    let nanos = unit.checked_mul(times)?.checked_mul(denominator)?;
+    Some(Rate::new(NonZeroU64::new(numerator)?, NonZeroU64::new(nanos)?))
+}
+
+/// `1.5k` as the fraction 1500/1: digits, at most one point, at most one of
+/// the suffixes k, m and g (thousand, million, thousand million).
+fn decimal(text: &str) -> Option<(u64, u64)> {
+    let scale = match text.as_bytes().last()? {
+        b'k' | b'K' => 1_000,
+        b'm' | b'M' => 1_000_000,
+        b'g' | b'G' => 1_000_000_000,
+        _ => 1,
+    };
+    let number = if scale == 1 { text } else { text.get(..text.len() - 1)? };
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if !all_digits(whole) || !all_digits(part) || (whole.is_empty() && part.is_empty()) {
+        return None;
+    }
+    let denominator = 10_u64.checked_pow(u32::try_from(part.len()).ok()?)?;
+    let digits: u64 = format!("{whole}{part}").parse().ok()?;
+    let numerator = digits.checked_mul(scale)?;
+    let common = gcd(numerator, denominator);
+    Some((numerator / common, denominator / common))
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a.max(1) } else { gcd(b, a % b) }
+}
+
+/// Parses a count such as `1000`, `10k` or `1.5m`.
+pub fn parse_count(text: &str) -> Result<u64, ParseQuantityError> {
+    match decimal(text.trim()) {
+        Some((count, 1)) => Ok(count),
+        Some(_) | None => {
+            Err(ParseQuantityError { text: text.to_owned(), what: "whole number", forms: COUNT_FORMS })
+        }
+    }
+}
+
+/// Parses a length of time such as `500ms`, `20s` or `1h30m`; a bare number is
+/// in seconds.
+pub fn parse_duration(text: &str) -> Result<Duration, ParseQuantityError> {
+    let wrong =
+        || ParseQuantityError { text: text.to_owned(), what: "length of time", forms: DURATION_FORMS };
+    if let Some((numerator, denominator)) = decimal(text.trim())
+        && text.trim().bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    {
+        let nanos = u128::from(numerator) * u128::from(NANOS_PER_SECOND) / u128::from(denominator);
+        return u64::try_from(nanos).map(Duration::from_nanos).map_err(|_| wrong());
+    }
+    let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
+    Duration::try_from(signed).map_err(|_| wrong())
+}
+
+/// A positive factor, exact: `2x` is twice as fast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Factor {
+    numerator: NonZeroU64,
+    denominator: NonZeroU64,
+}
+
+impl Factor {
+    /// No change.
+    pub const ONE: Self = Self { numerator: NonZeroU64::MIN, denominator: NonZeroU64::MIN };
+
+    /// `nanos` divided by this factor: what a recorded gap becomes when it is
+    /// played that many times as fast.
+    pub fn shrink(self, nanos: u64) -> u64 {
+        let scaled =
+            u128::from(nanos) * u128::from(self.denominator.get()) / u128::from(self.numerator.get());
+        u64::try_from(scaled).unwrap_or(u64::MAX)
+    }
+}
+
+impl FromStr for Factor {
+    type Err = ParseQuantityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.trim().trim_end_matches(['x', 'X']);
+        decimal(number)
+            .filter(|_| number.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
+            .and_then(|(n, d)| {
+                Some(Self { numerator: NonZeroU64::new(n)?, denominator: NonZeroU64::new(d)? })
+            })
+            .ok_or_else(|| ParseQuantityError { text: text.to_owned(), what: "factor", forms: FACTOR_FORMS })
+    }
+}
+
+impl fmt::Display for Factor {
+    #[expect(clippy::cast_precision_loss, reason = "for display only")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x", self.numerator.get() as f64 / self.denominator.get() as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_rate(text: &str, per_second: Option<f64>) {
+        let parsed = text.parse::<Rate>().ok().map(Rate::per_second_f64);
+        assert_eq!(parsed, per_second, "{text}");
+    }
+
+    #[test]
+    fn rates_as_users_of_other_tools_write_them() {
+        check_rate("4700", Some(4700.0));
+        check_rate("4.7k", Some(4700.0));
+        check_rate("4.7k/s", Some(4700.0));
+        check_rate("282k/m", Some(4700.0));
+        check_rate("50/1s", Some(50.0));
+        check_rate("1/10s", Some(0.1));
+        check_rate("0.5/s", Some(0.5));
+        check_rate("1m", Some(1_000_000.0));
+        for wrong in ["", "0", "-1", "x", "1/", "1/0s", "1/fortnight", "1.2.3", ".", "1e3", "1/s/s"] {
+            check_rate(wrong, None);
+        }
+    }
+
+    #[test]
+    fn due_times_do_not_overflow_within_a_year_at_a_million_a_second() {
+        let rate = Rate::per_second(NonZeroU64::new(1_000_000).unwrap());
+        let year = 365 * 24 * 3_600;
+        assert_eq!(rate.due(year * 1_000_000).second(), year);
+    }
+
+    #[test]
+    fn arrivals_before_an_end_are_exactly_those_due_before_it() {
+        for (rate, end_s, count) in [("4700", 60, 282_000), ("3", 1, 3), ("1/10s", 25, 3), ("7", 0, 0)] {
+            let rate: Rate = rate.parse().unwrap();
+            let end = Offset::from_nanos(end_s * NANOS_PER_SECOND);
+            assert_eq!(rate.due_before(end), count);
+            assert!(rate.due(count) >= end);
+            assert!(count == 0 || rate.due(count - 1) < end);
+        }
+    }
+
+    #[test]
+    fn durations_and_counts() {
+        assert_eq!(parse_duration("500ms").unwrap(), Duration::from_millis(500));
+        assert_eq!(parse_duration("1h30m").unwrap(), Duration::from_mins(90));
+        assert_eq!(parse_duration("20").unwrap(), Duration::from_secs(20));
+        assert_eq!(parse_duration("0.25").unwrap(), Duration::from_millis(250));
+        assert!(parse_duration("-3s").is_err());
+        assert!(parse_duration("soon").is_err());
+        assert_eq!(parse_count("10k").unwrap(), 10_000);
+        assert_eq!(parse_count("1.5m").unwrap(), 1_500_000);
+        assert!(parse_count("1.5").is_err());
+    }
+
+    #[test]
+    fn factors_shrink_gaps() {
+        assert_eq!("2x".parse::<Factor>().unwrap().shrink(3_000), 1_500);
+        assert_eq!("0.5".parse::<Factor>().unwrap().shrink(3_000), 6_000);
+        assert!("0x".parse::<Factor>().is_err());
+        assert!("2kx".parse::<Factor>().is_err());
+    }
+}
