@@ -1,1 +1,114 @@
-//! Sends arrivals on time.
+//! Sends arrivals on time and books what becomes of them.
+//!
+//! A run is one feeder thread that reads and schedules, and N worker threads
+//! that share nothing: arrival `i` belongs to worker `i mod N`, which has its
+//! own runtime, connections, judge and books. Once a second each worker hands
+//! its numbers to the collector, the thread that called [`run`], which merges
+//! them and shows them to an [`Observer`]. The engine opens no files: traces
+//! come in as [`Requests`], results go out as [`Interval`]s.
+
+mod clock;
+mod connection;
+mod exchange;
+mod feed;
+mod ledger;
+mod run;
+mod shard;
+mod wire;
+mod worker;
+
+pub use feed::{AtEndOfTrace, Requests};
+pub use run::run;
+pub use worker::Phase;
+
+use crate::tally::{Interval, Totals};
+use crate::trace::TraceBooks;
+use crate::units::Offset;
+use crate::verify::address::PrivateAddresses;
+use crate::verify::judge::Judge;
+use crate::verify::lookup::Lookups;
+use http::HeaderMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What happens to an arrival over the limit of arrivals in flight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overload {
+    /// It is not sent, and counted as shed. The run is invalid.
+    #[default]
+    Shed,
+    /// It waits, its clock running, in a queue of ten times the limit; what
+    /// does not fit there either is shed.
+    Queue,
+}
+
+/// How arrivals are sent: everything the engine needs to know but the arrivals.
+#[derive(Clone, Debug)]
+pub struct EnginePlan {
+    /// Where the candidate listens; tried in order for each connection.
+    pub addresses: Vec<SocketAddr>,
+    /// The header fields of every request, `Host` among them.
+    pub headers: HeaderMap,
+    /// Worker threads, at least one.
+    pub threads: usize,
+    /// Most connections open at once, over all workers.
+    pub connections: usize,
+    /// Most arrivals in flight, over all workers.
+    pub max_in_flight: usize,
+    /// What happens beyond that.
+    pub overload: Overload,
+    /// From when an arrival was due to the end of its answer.
+    pub timeout: Duration,
+    /// From the attempt to connect to the connection.
+    pub connect_timeout: Duration,
+    /// How long arrivals in flight may take after the last one was released.
+    pub grace: Duration,
+    /// Most bytes of an answer's body.
+    pub max_body: u64,
+}
+
+/// How the answers are judged.
+#[derive(Debug)]
+pub struct Judging {
+    /// The judge; each worker has its own copy.
+    pub judge: Judge,
+    /// Where target hosts are looked up; `None` where that tier is off.
+    pub lookups: Option<Lookups>,
+    /// Whether redirects may lead to addresses that are not public.
+    pub private: PrivateAddresses,
+}
+
+/// Sees each second of a run as it is complete.
+pub trait Observer {
+    /// `interval` is the whole run's second, `totals` everything up to it.
+    fn second(&mut self, interval: &Interval, totals: &Totals);
+}
+
+/// What a run leaves behind.
+#[derive(Debug)]
+pub struct RunEnd {
+    /// The sum of all intervals.
+    pub totals: Totals,
+    /// Where the lines of the trace went.
+    pub books: TraceBooks,
+    /// Requests that the trace handed out and that were never released.
+    pub unreleased: u64,
+    /// When the last released arrival was due.
+    pub last_due: Offset,
+    /// From the first due time to the last outcome.
+    pub wall: Duration,
+    /// Processor time of the workers and the feeder.
+    pub cpu: Duration,
+    /// Whether the run was stopped before its trace or window ended.
+    pub interrupted: bool,
+    /// Why it ended early, where that was nobody's wish.
+    pub trouble: Vec<String>,
+}
+
+/// Why a run could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A worker's thread or runtime could not be started.
+    #[error("start a worker thread")]
+    Worker(#[source] std::io::Error),
+}

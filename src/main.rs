@@ -1,2 +1,12 @@
-//! The program.
-fn main() {}
+//! Parses the command line, runs, and maps the end to an exit code.
+
+use downpour::cli;
+use std::process::ExitCode;
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    ExitCode::from(cli::run().code())
+}

@@ -1,0 +1,195 @@
+//! A prepared run, carried out and reported: what `replay` and `demo` share.
+//!
+//! Whatever happens on the way, what was measured is printed and, as far as
+//! the disk lets us, written.
+
+use super::CliError;
+use super::load_args::{OutputFormat, ReportArgs};
+use super::progress::Progress;
+use crate::engine::{self, AtEndOfTrace, EnginePlan, Judging, Observer, Phase, Requests, RunEnd};
+use crate::report::{
+    DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport, summary,
+};
+use crate::schedule::Schedule;
+use crate::tally::{Books, Interval, Totals};
+use crate::units::Stamp;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use tokio::sync::watch;
+
+/// Seconds of the run between two checkpoints of `run.json`.
+const CHECKPOINT_EVERY: u64 = 5;
+
+/// Everything a run needs.
+pub(crate) struct Prepared {
+    pub(crate) plan: Plan,
+    pub(crate) engine: EnginePlan,
+    pub(crate) judging: Judging,
+    pub(crate) requests: Box<dyn Requests>,
+    pub(crate) schedule: Schedule,
+    pub(crate) at_end: AtEndOfTrace,
+    /// What a reader must know beside the numbers.
+    pub(crate) notices: Vec<Reason>,
+    pub(crate) started: Stamp,
+}
+
+/// What came of it.
+pub(crate) struct CarriedOut {
+    pub(crate) report: RunReport,
+    pub(crate) exit: Exit,
+}
+
+/// Runs, writes the run directory, prints the result on `out`.
+pub(crate) fn carry_out(
+    prepared: Prepared,
+    args: &ReportArgs,
+    phase: &watch::Receiver<Phase>,
+    out: &mut dyn Write,
+) -> Result<CarriedOut, CliError> {
+    let Prepared { plan, engine, judging, requests, schedule, at_end, notices, started } = prepared;
+    let path = args.out.clone().unwrap_or_else(|| default_path(&plan));
+    let directory = RunDirectory::create(&path, started)?;
+    let progress = Progress::new(!(args.no_progress || args.quiet));
+    let mut recorder = Recorder { directory, plan: &plan, threads: engine.threads, progress, trouble: Vec::new() };
+    let end = engine::run(&engine, (requests, schedule, at_end), &judging, phase, &mut recorder)?;
+    let Recorder { mut directory, mut trouble, .. } = recorder;
+
+    let stopped_early = end.interrupted || !end.trouble.is_empty();
+    let books = Books::close(end.books.clone(), 0, end.unreleased, &end.totals);
+    let books = match books {
+        Ok(books) => books,
+        // A panic of a worker takes its uncounted arrivals with it; without one
+        // this is our own mistake, and nothing that follows could be trusted.
+        Err(imbalance) => {
+            assert!(!end.trouble.is_empty(), "{imbalance}");
+            trouble.push(imbalance.to_string());
+            Books::so_far(&end.totals).map_err(CliError::Books)?
+        }
+    };
+    let parts = Parts {
+        plan,
+        books: &books,
+        totals: &end.totals,
+        generator: generator_facts(&end, engine.threads, &judging),
+        ending: if stopped_early { Ending::Interrupted } else { Ending::Finished },
+        notices,
+    };
+    let report = RunReport::build(parts);
+    if let Err(error) = directory.finish(&report) {
+        trouble.push(chain(&error));
+    }
+    print(&report, &path, args.format, out)?;
+    trouble.extend(end.trouble);
+    let exit = if trouble.is_empty() { report.exit() } else { report.exit().or_worse(Exit::CouldNotRun) };
+    match trouble.is_empty() {
+        true => Ok(CarriedOut { report, exit }),
+        false => Err(CliError::EndedEarly { trouble, interrupted: end.interrupted }),
+    }
+}
+
+fn default_path(plan: &Plan) -> PathBuf {
+    Path::new("reports").join(RunDirectory::default_name(&plan.started_at))
+}
+
+fn print(report: &RunReport, path: &Path, format: OutputFormat, out: &mut dyn Write) -> Result<(), CliError> {
+    let printed = match format {
+        OutputFormat::Text => {
+            write!(out, "{}", summary(report)).and_then(|()| writeln!(out, "\nrun directory: {}", path.display()))
+        }
+        OutputFormat::Json => serde_json::to_writer_pretty(&mut *out, report)
+            .map_err(std::io::Error::from)
+            .and_then(|()| writeln!(out)),
+    };
+    printed.and_then(|()| out.flush()).map_err(CliError::Print)
+}
+
+/// Writes each second as it is complete, and tells how the run goes.
+struct Recorder<'p> {
+    directory: RunDirectory,
+    plan: &'p Plan,
+    threads: usize,
+    progress: Progress,
+    /// What could not be written; the run goes on without it.
+    trouble: Vec<String>,
+}
+
+impl Recorder<'_> {
+    fn kept(&mut self, written: Result<(), DirectoryError>) {
+        if let Err(error) = written {
+            let text = chain(&error);
+            if !self.trouble.contains(&text) {
+                tracing::warn!("{text}; the run goes on");
+                self.trouble.push(text);
+            }
+        }
+    }
+
+    fn checkpoint(&mut self, second: u64, totals: &Totals) {
+        let Ok(books) = Books::so_far(totals) else { return };
+        let elapsed_s = seconds(second + 1);
+        let generator = GeneratorFacts {
+            threads: count(self.threads),
+            wall_s: elapsed_s,
+            offering_s: elapsed_s,
+            peak_rss_bytes: super::system::peak_rss_bytes(),
+            ..GeneratorFacts::default()
+        };
+        let plan = self.plan.clone();
+        let ending = Ending::Interrupted;
+        let report = RunReport::build(Parts { plan, books: &books, totals, generator, ending, notices: Vec::new() });
+        let written = self.directory.checkpoint(&report);
+        self.kept(written);
+    }
+}
+
+impl Observer for Recorder<'_> {
+    fn second(&mut self, interval: &Interval, totals: &Totals) {
+        let written = self.directory.append(interval);
+        self.kept(written);
+        if interval.second() % CHECKPOINT_EVERY == 0 {
+            self.checkpoint(interval.second(), totals);
+        }
+        self.progress.second(interval);
+    }
+}
+
+fn generator_facts(end: &RunEnd, threads: usize, judging: &Judging) -> GeneratorFacts {
+    GeneratorFacts {
+        cpu_s: end.cpu.as_secs_f64(),
+        peak_rss_bytes: super::system::peak_rss_bytes(),
+        threads: count(threads),
+        wall_s: end.wall.as_secs_f64(),
+        offering_s: offering_s(end),
+        lookups: judging.lookups.as_ref().map_or(0, |lookups| lookups.stats().queries),
+    }
+}
+
+/// How long arrivals were offered: up to the last due time, and one mean gap
+/// more, so that 4,700 arrivals spaced over a second make 4,700 a second.
+#[expect(clippy::cast_precision_loss, reason = "a rate for display")]
+fn offering_s(end: &RunEnd) -> f64 {
+    let arrivals = end.totals.counts.arrivals.offered as f64;
+    let span = end.last_due.as_duration().as_secs_f64();
+    if arrivals < 2.0 { span } else { span * arrivals / (arrivals - 1.0) }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds of a run are far below 2^52")]
+fn seconds(whole: u64) -> f64 {
+    whole as f64
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+/// An error and what caused it, as one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

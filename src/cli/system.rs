@@ -1,0 +1,41 @@
+//! What only the operating system knows: the time of day, memory, limits.
+
+use crate::units::Stamp;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Descriptors the program needs for anything but connections: files of the
+/// run, inputs, runtimes, the resolver.
+const OTHER_DESCRIPTORS: u64 = 128;
+
+/// The time of day. The only place that asks for it.
+pub(crate) fn now() -> Stamp {
+    let nanos = jiff::Timestamp::now().as_nanosecond();
+    Stamp::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+}
+
+/// A stamp as RFC 3339 text in UTC, to the second.
+pub(crate) fn rfc3339(stamp: Stamp) -> String {
+    jiff::Timestamp::from_nanosecond(i128::from(stamp.as_nanos()))
+        .map_or_else(|_| String::new(), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// The most memory that was ever resident, 0 where the system does not tell.
+pub(crate) fn peak_rss_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1_024
+}
+
+/// Raises the limit of open files as far as this process may, and tells how
+/// many connections fit below it.
+pub(crate) fn room_for_connections() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let room = current.unwrap_or(u64::MAX).saturating_sub(OTHER_DESCRIPTORS);
+    usize::try_from(room).unwrap_or(usize::MAX).max(1)
+}

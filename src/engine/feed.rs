@@ -1,0 +1,182 @@
+//! From a trace to the workers' queues, on a thread of its own.
+//!
+//! The feeder reads, schedules and hands arrivals out in batches, arrival `i`
+//! to worker `i mod N`, through bounded channels: it runs ahead of the clock by
+//! a bounded number of arrivals and never grows. It is the only part of a run
+//! that may block on a file. If it cannot keep up, arrivals reach their worker
+//! late, and lateness says so.
+
+use crate::schedule::{Arrival, Placed, Schedule};
+use crate::trace::{Request, TraceBooks};
+use crate::units::Offset;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Most arrivals in a batch.
+const BATCH: usize = 256;
+/// Most batches that wait for a worker.
+pub(crate) const QUEUED_BATCHES: usize = 24;
+/// A batch is handed over when it spans this much of the schedule, so that a
+/// slow trace does not wait for a batch to fill.
+const SPAN: Duration = Duration::from_millis(50);
+
+/// Requests in order of arrival, from wherever they come.
+pub trait Requests: Send {
+    /// The next one; `None` at the end of a pass.
+    fn next(&mut self) -> Result<Option<Request>, String>;
+
+    /// Begins another pass.
+    fn rewind(&mut self) -> Result<(), String>;
+
+    /// Reading is over: what is still held back is counted as undelivered.
+    fn stop(&mut self);
+
+    /// Where the lines went so far.
+    fn books(&self) -> TraceBooks;
+}
+
+/// What happens when the trace ends before the run's window does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtEndOfTrace {
+    /// The run ends too.
+    Stop,
+    /// The trace begins again: `--loop`.
+    Loop,
+}
+
+/// What a feeder has to say at its end.
+#[derive(Debug, Default)]
+pub(crate) struct Fed {
+    /// Where the lines went.
+    pub(crate) books: TraceBooks,
+    /// Requests handed out by the trace that did not become arrivals at a
+    /// worker: beyond the window, or the run had ended.
+    pub(crate) unreleased: u64,
+    /// Why reading ended early.
+    pub(crate) trouble: Option<String>,
+}
+
+pub(crate) struct Feeder {
+    requests: Box<dyn Requests>,
+    schedule: Schedule,
+    at_end: AtEndOfTrace,
+    workers: Vec<Batcher>,
+    fed: Fed,
+}
+
+struct Batcher {
+    batch: Vec<Arrival>,
+    queue: mpsc::Sender<Vec<Arrival>>,
+}
+
+/// Whether there is anyone left to feed.
+enum Queue {
+    Open,
+    Closed,
+}
+
+impl Feeder {
+    pub(crate) fn new(
+        requests: Box<dyn Requests>,
+        schedule: Schedule,
+        at_end: AtEndOfTrace,
+        queues: Vec<mpsc::Sender<Vec<Arrival>>>,
+    ) -> Self {
+        let workers =
+            queues.into_iter().map(|queue| Batcher { batch: Vec::with_capacity(BATCH), queue }).collect();
+        Self { requests, schedule, at_end, workers, fed: Fed::default() }
+    }
+
+    /// Feeds until the trace or the window ends, or nobody takes any more.
+    /// Blocks; not to be called on a runtime.
+    pub(crate) fn run(mut self) -> Fed {
+        if let Err(trouble) = self.feed() {
+            self.fed.trouble = Some(trouble);
+        }
+        self.requests.stop();
+        for mut worker in std::mem::take(&mut self.workers) {
+            if let (Queue::Closed, left) = worker.flush() {
+                self.fed.unreleased += left;
+            }
+        }
+        self.fed.books = self.requests.books();
+        self.fed
+    }
+
+    fn feed(&mut self) -> Result<(), String> {
+        let mut pass_placed = self.schedule.placed();
+        loop {
+            let Some(request) = self.requests.next()? else {
+                let fruitless = self.schedule.placed() == pass_placed;
+                if self.at_end == AtEndOfTrace::Stop || fruitless {
+                    return Ok(());
+                }
+                self.requests.rewind()?;
+                self.schedule.begin_pass();
+                pass_placed = self.schedule.placed();
+                continue;
+            };
+            match self.schedule.place(request) {
+                Placed::Due(arrival) => match self.hand_out(arrival) {
+                    Queue::Open => {}
+                    Queue::Closed => return Ok(()),
+                },
+                Placed::Over => {
+                    self.fed.unreleased += 1;
+                    return Ok(());
+                }
+                Placed::Unsendable => self.fed.unsendable(),
+                Placed::Timeless => {
+                    self.fed.unreleased += 1;
+                    return Err("the trace has no times to follow: give a rate with --rate".to_owned());
+                }
+            }
+        }
+    }
+
+    fn hand_out(&mut self, arrival: Arrival) -> Queue {
+        let workers = u64::try_from(self.workers.len()).unwrap_or(1).max(1);
+        let index = usize::try_from(arrival.sequence % workers).unwrap_or(0);
+        let worker = &mut self.workers[index];
+        worker.batch.push(arrival);
+        if !worker.is_ripe() {
+            return Queue::Open;
+        }
+        let (queue, left) = worker.flush();
+        self.fed.unreleased += left;
+        queue
+    }
+}
+
+impl Fed {
+    fn unsendable(&mut self) {
+        self.unreleased += 1;
+        *self.books.notes.entry("unsendable_target").or_default() += 1;
+    }
+}
+
+impl Batcher {
+    fn is_ripe(&self) -> bool {
+        let span = |first: &Arrival, last: &Arrival| last.due.nanos_since(first.due);
+        let spanned = match self.batch.as_slice() {
+            [first, .., last] => span(first, last),
+            [_] | [] => 0,
+        };
+        self.batch.len() >= BATCH || Offset::from_nanos(spanned) >= Offset::from(SPAN)
+    }
+
+    /// Hands the batch over, waiting for room. Tells how many arrivals nobody
+    /// took.
+    fn flush(&mut self) -> (Queue, u64) {
+        if self.batch.is_empty() {
+            return (Queue::Open, 0);
+        }
+        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        match self.queue.blocking_send(batch) {
+            Ok(()) => (Queue::Open, 0),
+            Err(mpsc::error::SendError(batch)) => {
+                (Queue::Closed, u64::try_from(batch.len()).unwrap_or(u64::MAX))
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! One worker's books: answers are judged here, and counted.
+//!
+//! An attempt is counted when it ends. Its arrival is counted when its fate is
+//! known, which for a redirect to a host not seen before is a lookup later; it
+//! is parked until then, with its latency already fixed. Nothing here waits.
+
+use super::exchange::Received;
+use crate::fault::Fault;
+use crate::schedule::Arrival;
+use crate::tally::{
+    Attempt, AttemptEnd, AttemptKind, Coverage, Fate, Gauges, Interval, Redirect, Sighting, Unchecked,
+};
+use crate::units::Offset;
+use crate::verify::address::PrivateAddresses;
+use crate::verify::hosts::{HostAnswer, HostBounds, HostCache, HostReply};
+use crate::verify::judge::Judge;
+use crate::verify::lookup::LookupHandle;
+use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Locations, final_fault, is_redirect};
+use http::HeaderValue;
+use http::uri::PathAndQuery;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Most answers of the resolver that wait for a worker to take them.
+pub(crate) const HOST_ANSWERS: usize = 1_024;
+
+/// A worker's way to the resolver: where to ask, and where answers come back.
+pub(crate) struct LookupLine {
+    pub(crate) handle: LookupHandle,
+    pub(crate) reply: mpsc::Sender<HostAnswer>,
+}
+
+pub(crate) struct Ledger {
+    interval: Interval,
+    judge: Judge,
+    private: PrivateAddresses,
+    hosts: HostCache<Case>,
+    lookups: Option<LookupLine>,
+}
+
+/// An answer that redirects, judged as far as it can be without asking anyone.
+#[derive(Debug)]
+struct Case {
+    due: Offset,
+    done: Offset,
+    path: PathAndQuery,
+    location: Option<HeaderValue>,
+    /// What the tiers before the lookup, or the status, found.
+    offline: Option<Fault>,
+}
+
+const CHECKED: Coverage = Coverage::Checked;
+const TIER_OFF: Coverage = Coverage::Unchecked(Unchecked::TierOff);
+const NO_LOCATION: Coverage = Coverage::Unchecked(Unchecked::NoLocation);
+
+impl Ledger {
+    pub(crate) fn new(judge: Judge, private: PrivateAddresses, lookups: Option<LookupLine>) -> Self {
+        let hosts = HostCache::new(HostBounds::default());
+        Self { interval: Interval::new(0), judge, private, hosts, lookups }
+    }
+
+    /// An arrival was released.
+    pub(crate) fn offered(&mut self) {
+        self.interval.offered();
+    }
+
+    /// It was over the limit, and not sent.
+    pub(crate) fn shed(&mut self) {
+        self.interval.shed();
+    }
+
+    /// A connection was opened.
+    pub(crate) fn connection_opened(&mut self) {
+        self.interval.connection_opened();
+    }
+
+    /// A request was sent once more after a stale connection.
+    pub(crate) fn stale_replay(&mut self) {
+        self.interval.stale_replay();
+    }
+
+    /// Redirects whose host is being looked up.
+    pub(crate) fn parked(&self) -> usize {
+        self.hosts.parked()
+    }
+
+    /// What is going on as the second ends.
+    pub(crate) fn gauges(&mut self, gauges: Gauges) {
+        self.interval.set_gauges(gauges);
+    }
+
+    /// Takes the second's numbers out and begins those of `second`.
+    pub(crate) fn take_interval(&mut self, second: u64) -> Interval {
+        std::mem::replace(&mut self.interval, Interval::new(second))
+    }
+
+    /// Takes numbers back that could not be delivered.
+    pub(crate) fn put_back(&mut self, undelivered: &Interval) {
+        self.interval.merge(undelivered);
+    }
+
+    /// An arrival will have no outcome, because the run is over. `attempt` is
+    /// what was under way for it.
+    pub(crate) fn cut(&mut self, attempt: Option<&Attempt>) {
+        if let Some(attempt) = attempt {
+            self.interval.attempt(attempt, AttemptKind::First);
+        }
+        self.interval.arrival(Fate::Cut, Offset::ZERO, Offset::ZERO);
+    }
+
+    /// Nobody waits for the resolver any more: parked arrivals are cut.
+    pub(crate) fn cut_parked(&mut self) {
+        for case in self.hosts.abandon() {
+            let tiers = [CHECKED, CHECKED, Coverage::Unchecked(Unchecked::Cut)];
+            self.interval.redirect(&Redirect { at: case.done, host: None, fault: None, tiers });
+            self.interval.arrival(Fate::Cut, case.due, case.done);
+        }
+    }
+
+    /// An attempt ended without an answer, and its arrival with it.
+    pub(crate) fn broken(&mut self, arrival: &Arrival, attempt: &Attempt, fault: Fault) {
+        self.interval.attempt(attempt, AttemptKind::First);
+        let case = Case {
+            due: attempt.due,
+            done: attempt.done,
+            path: arrival.target.clone(),
+            location: None,
+            offline: Some(fault),
+        };
+        self.settle(&case, Some(fault), "");
+    }
+
+    /// An attempt ended with an answer.
+    pub(crate) fn answered(&mut self, arrival: &Arrival, attempt: &Attempt, received: &Received) {
+        self.interval.attempt(attempt, AttemptKind::First);
+        self.interval.bytes_in(received.body_bytes);
+        let target = arrival.target.as_str().as_bytes();
+        let asked = Asked { target, recorded_status: arrival.recorded_status };
+        let locations = match &received.location {
+            None => Locations::None,
+            Some(only) if received.locations == 1 => Locations::One(only.as_bytes()),
+            Some(_) => Locations::Many,
+        };
+        let depth = self.judge.depth();
+        let judgement = self.judge.judge(&asked, &Answer { status: received.status, locations });
+        let case = Case {
+            due: attempt.due,
+            done: attempt.done,
+            path: arrival.target.clone(),
+            location: received.location.clone(),
+            offline: judgement.fault,
+        };
+        let Some(redirect) = judgement.redirect else {
+            if is_redirect(received.status) {
+                self.count_redirect(&case, None, case.offline, [TIER_OFF; 3]);
+            }
+            return self.settle_offline(&case, attempt);
+        };
+        let dns = if depth == Depth::Dns { CHECKED } else { TIER_OFF };
+        match redirect.host {
+            HostToCheck::Name(host) => {
+                let host = host.into_owned();
+                self.ask(&host, case);
+            }
+            HostToCheck::Address(address) => {
+                let verdict = self.private.judge([address]);
+                let fault = final_fault(case.offline, verdict);
+                self.count_redirect(&case, Some(&address.to_string()), fault, [CHECKED; 3]);
+                self.settle(&case, fault, "");
+            }
+            HostToCheck::None => {
+                let tiers = match redirect.headers {
+                    Some(_) if dns == CHECKED => [CHECKED, NO_LOCATION, NO_LOCATION],
+                    Some(_) => [CHECKED, NO_LOCATION, dns],
+                    None => [CHECKED, CHECKED, dns],
+                };
+                self.count_redirect(&case, None, case.offline, tiers);
+                self.settle_offline(&case, attempt);
+            }
+        }
+    }
+
+    /// The resolver has answered.
+    pub(crate) fn host_answered(&mut self, answer: &HostAnswer, now: Offset) {
+        for case in self.hosts.settle(answer, now) {
+            self.settle_host(&answer.host, &case, answer.verdict);
+        }
+    }
+
+    fn ask(&mut self, host: &str, case: Case) {
+        let now = case.done;
+        match self.hosts.ask(host, now, case) {
+            HostReply::Known(verdict, case) => self.settle_host(host, &case, verdict),
+            HostReply::Refused(case) => {
+                self.settle_host(host, &case, HostVerdict::Broken(Fault::DnsUnchecked));
+            }
+            HostReply::Parked { lookup: false } => {}
+            HostReply::Parked { lookup: true } => self.look_up(host, now),
+        }
+    }
+
+    fn look_up(&mut self, host: &str, now: Offset) {
+        let host: Arc<str> = host.into();
+        let asked = self
+            .lookups
+            .as_ref()
+            .is_some_and(|line| line.handle.look_up(Arc::clone(&host), line.reply.clone()).is_ok());
+        if !asked {
+            // The resolver's queue is full: unknown is not resolved.
+            self.host_answered(&HostAnswer::inconclusive(host, Fault::DnsUnchecked), now);
+        }
+    }
+
+    fn settle_host(&mut self, host: &str, case: &Case, verdict: HostVerdict) {
+        let fault = final_fault(case.offline, verdict);
+        let dns = match verdict {
+            HostVerdict::Broken(Fault::DnsUnchecked) => Coverage::Unchecked(Unchecked::HostLimit),
+            HostVerdict::Broken(_) | HostVerdict::Resolved => CHECKED,
+        };
+        self.count_redirect(case, Some(host), fault, [CHECKED, CHECKED, dns]);
+        let detail = match case.offline.filter(|offline| Some(*offline) != fault) {
+            Some(also) => format!("host {host}; also {also}"),
+            None => format!("host {host}"),
+        };
+        self.settle(case, fault, &detail);
+    }
+
+    fn settle_offline(&mut self, case: &Case, attempt: &Attempt) {
+        let Some(fault) = case.offline else { return self.settle(case, None, "") };
+        let detail = match (fault, self.judge.expected(), attempt.end) {
+            (Fault::LocationMismatch | Fault::LocationWrongHost, Some(expected), _) => {
+                format!("expected {expected}")
+            }
+            (_, _, AttemptEnd::Status(status)) => format!("status {status}"),
+            (_, _, AttemptEnd::Fault(_) | AttemptEnd::Cut) => String::new(),
+        };
+        self.settle(case, Some(fault), &detail);
+    }
+
+    fn count_redirect(&mut self, case: &Case, host: Option<&str>, fault: Option<Fault>, tiers: [Coverage; 3]) {
+        self.interval.redirect(&Redirect { at: case.done, host, fault, tiers });
+    }
+
+    fn settle(&mut self, case: &Case, fault: Option<Fault>, detail: &str) {
+        let Some(fault) = fault else {
+            return self.interval.arrival(Fate::Passed, case.due, case.done);
+        };
+        self.interval.arrival(Fate::Failed(fault), case.due, case.done);
+        self.interval.example(&Sighting {
+            fault,
+            at: case.done,
+            path: case.path.as_str().as_bytes(),
+            location: case.location.as_ref().map(HeaderValue::as_bytes),
+            detail,
+        });
+    }
+}

@@ -1,0 +1,209 @@
+//! A run from start to end: threads, the start signal, the collector.
+
+use super::clock::{Pacer, RunClock};
+use super::exchange::AnswerLimits;
+use super::feed::{AtEndOfTrace, Fed, Feeder, QUEUED_BATCHES, Requests};
+use super::ledger::{HOST_ANSWERS, Ledger, LookupLine};
+use super::shard::{Shard, ShardLimits};
+use super::wire::Tcp;
+use super::worker::{Delivery, Lines, Phase, Worked, work};
+use super::{EngineError, EnginePlan, Judging, Observer, Overload, RunEnd};
+use crate::schedule::{Arrival, Schedule};
+use crate::tally::{Fold, Totals};
+use crate::units::Offset;
+use rustix::time::{ClockId, clock_gettime};
+use std::any::Any;
+use std::io;
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// From the start signal to the first due time: long enough for every worker to
+/// be waiting by then.
+const LEAD: Duration = Duration::from_millis(20);
+
+/// Most deliveries on their way to the collector: a minute of one worker.
+const DELIVERIES: usize = 64;
+
+/// Most bytes and fields of an answer's head; beyond them the answer is a fault
+/// of the candidate. Twice what common servers send at most.
+const HEAD_BYTES: usize = 64 * 1024;
+const HEAD_FIELDS: usize = 200;
+
+/// What a worker thread returns, and the processor time it took.
+type Joined = (io::Result<Worked>, Duration);
+
+/// Carries out a run and returns when it is over.
+///
+/// `phase` is how the world stops it: see [`Phase`]. Blocks the calling thread,
+/// which becomes the collector.
+pub fn run(
+    plan: &EnginePlan,
+    trace: (Box<dyn Requests>, Schedule, AtEndOfTrace),
+    judging: &Judging,
+    phase: &watch::Receiver<Phase>,
+    observer: &mut dyn Observer,
+) -> Result<RunEnd, EngineError> {
+    let (deliveries, delivered) = sync_channel(DELIVERIES);
+    let mut start = Start::default();
+    let workers = (0..plan.threads)
+        .map(|index| spawn_worker(index, plan, judging, phase.clone(), deliveries.clone(), &mut start))
+        .collect::<io::Result<Vec<_>>>()
+        .map_err(EngineError::Worker)?;
+    drop(deliveries);
+    let (requests, schedule, at_end) = trace;
+    let feeder = Feeder::new(requests, schedule, at_end, std::mem::take(&mut start.queues));
+    let feeder = thread::Builder::new()
+        .name("feeder".to_owned())
+        .spawn(move || (feeder.run(), thread_cpu()))
+        .map_err(EngineError::Worker)?;
+    let clock = start.give();
+    let mut end = RunEnd {
+        totals: collect(plan.threads, &delivered, observer),
+        books: crate::trace::TraceBooks::default(),
+        unreleased: 0,
+        last_due: Offset::ZERO,
+        wall: clock.now().as_duration(),
+        cpu: Duration::ZERO,
+        interrupted: *phase.borrow() > Phase::Running,
+        trouble: Vec::new(),
+    };
+    join(&mut end, workers, feeder);
+    Ok(end)
+}
+
+/// The start signal: given when every worker has its first arrivals.
+#[derive(Default)]
+struct Start {
+    queues: Vec<mpsc::Sender<Vec<Arrival>>>,
+    ready: Vec<oneshot::Receiver<()>>,
+    go: Vec<oneshot::Sender<RunClock>>,
+}
+
+impl Start {
+    fn give(self) -> RunClock {
+        for ready in self.ready {
+            // A worker that died before it was ready says so when it is joined.
+            drop(ready.blocking_recv());
+        }
+        let clock = RunClock::starting_in(LEAD);
+        for go in self.go {
+            drop(go.send(clock));
+        }
+        clock
+    }
+}
+
+fn spawn_worker(
+    index: usize,
+    plan: &EnginePlan,
+    judging: &Judging,
+    phase: watch::Receiver<Phase>,
+    deliveries: SyncSender<Delivery>,
+    start: &mut Start,
+) -> io::Result<JoinHandle<Joined>> {
+    let (queue, arrivals) = mpsc::channel(QUEUED_BATCHES);
+    let (ready, is_ready) = oneshot::channel();
+    let (go, started) = oneshot::channel();
+    start.queues.push(queue);
+    start.ready.push(is_ready);
+    start.go.push(go);
+    let (answers, host_answers) = mpsc::channel(HOST_ANSWERS);
+    let lookups =
+        judging.lookups.as_ref().map(|lookups| LookupLine { handle: lookups.handle(), reply: answers });
+    let ledger = Ledger::new(judging.judge.clone(), judging.private, lookups);
+    let limits = share(plan, index);
+    let (headers, connector) = (plan.headers.clone(), Tcp::new(plan.addresses.clone()));
+    let lines = Lines { index, arrivals, first: None, phase, host_answers, deliveries, grace: plan.grace };
+    thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        let worked = on_local_runtime(async move {
+            let mut lines = lines;
+            lines.first = lines.arrivals.recv().await;
+            drop(ready.send(()));
+            let clock = started.await.map_err(|_| io::Error::other("the run was given up before it began"))?;
+            let shard = Rc::new(Shard::new(clock, limits, headers, connector, ledger));
+            work(shard, Pacer::exact(clock)?, lines).await
+        });
+        (worked, thread_cpu())
+    })
+}
+
+fn on_local_runtime(work: impl Future<Output = io::Result<Worked>>) -> io::Result<Worked> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build_local(tokio::runtime::LocalOptions::default())?.block_on(work)
+}
+
+/// One worker's share of the limits. The first workers take what does not
+/// divide evenly; nobody gets none.
+fn share(plan: &EnginePlan, index: usize) -> ShardLimits {
+    let part = |whole: usize| (whole / plan.threads + usize::from(index < whole % plan.threads)).max(1);
+    let (connections, most) = (part(plan.connections), part(plan.max_in_flight));
+    let (active, in_flight) = match plan.overload {
+        Overload::Shed => (connections, most),
+        Overload::Queue => (connections.min(most), most.saturating_mul(10)),
+    };
+    ShardLimits {
+        active,
+        in_flight,
+        timeout: plan.timeout,
+        connect_timeout: plan.connect_timeout,
+        answer: AnswerLimits { body: plan.max_body, head: HEAD_BYTES, fields: HEAD_FIELDS },
+    }
+}
+
+fn collect(workers: usize, delivered: &Receiver<Delivery>, observer: &mut dyn Observer) -> Totals {
+    let mut fold = Fold::new(workers);
+    // The channel ends when the last worker has ended, in whatever way.
+    while let Ok(Delivery { worker, interval }) = delivered.recv() {
+        let complete = match interval {
+            Some(interval) => fold.add(worker, &interval),
+            None => fold.finish(worker),
+        };
+        for interval in complete {
+            observer.second(&interval, fold.totals());
+        }
+    }
+    let (rest, totals) = fold.close();
+    for interval in rest {
+        observer.second(&interval, &totals);
+    }
+    totals
+}
+
+fn join(end: &mut RunEnd, workers: Vec<JoinHandle<Joined>>, feeder: JoinHandle<(Fed, Duration)>) {
+    for worker in workers {
+        match worker.join() {
+            Ok((Ok(worked), cpu)) => {
+                end.unreleased += worked.unreleased;
+                end.last_due = end.last_due.max(worked.last_due);
+                end.cpu += cpu;
+            }
+            Ok((Err(error), cpu)) => {
+                end.cpu += cpu;
+                end.trouble.push(format!("a worker ended early: {error}"));
+            }
+            Err(panic) => end.trouble.push(format!("a worker panicked: {}", panic_text(&*panic))),
+        }
+    }
+    match feeder.join() {
+        Ok((fed, cpu)) => {
+            end.cpu += cpu;
+            end.books = fed.books;
+            end.unreleased += fed.unreleased;
+            end.trouble.extend(fed.trouble);
+        }
+        Err(panic) => end.trouble.push(format!("the trace reader panicked: {}", panic_text(&*panic))),
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}
+
+fn thread_cpu() -> Duration {
+    let spent = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(spent.tv_sec.unsigned_abs(), 0) + Duration::from_nanos(spent.tv_nsec.unsigned_abs())
+}

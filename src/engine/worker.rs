@@ -1,0 +1,210 @@
+//! One worker's loop: wait for what is due next, release it, go on.
+//!
+//! The loop is open. It waits for the clock and for nothing else; what becomes
+//! of a released arrival is its connection's business. Beside the loop run two
+//! small tasks: one hands the second's numbers over, one takes the resolver's
+//! answers.
+
+use super::clock::{Pacer, RunClock};
+use super::shard::Shard;
+use super::wire::Connect;
+use crate::schedule::Arrival;
+use crate::tally::Interval;
+use crate::units::{NANOS_PER_SECOND, Offset};
+use crate::verify::hosts::HostAnswer;
+use std::rc::Rc;
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// How far a run has come; it only ever goes forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Arrivals are released when they are due.
+    Running,
+    /// No more are released; those in flight may end within the grace period.
+    Draining,
+    /// Nothing is waited for any more.
+    Stopping,
+}
+
+/// A worker's numbers of one second, or word that there will be no more.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pub(crate) worker: usize,
+    pub(crate) interval: Option<Interval>,
+}
+
+/// Most releases in a row before other tasks get a turn: when the worker has
+/// fallen behind, answers must still be taken while it catches up.
+const BURST: u32 = 64;
+
+/// Everything a worker is connected to.
+pub(crate) struct Lines {
+    pub(crate) index: usize,
+    pub(crate) arrivals: mpsc::Receiver<Vec<Arrival>>,
+    /// Taken before the clock started, so that the first arrival is not late.
+    pub(crate) first: Option<Vec<Arrival>>,
+    pub(crate) phase: watch::Receiver<Phase>,
+    pub(crate) host_answers: mpsc::Receiver<HostAnswer>,
+    pub(crate) deliveries: SyncSender<Delivery>,
+    pub(crate) grace: Duration,
+}
+
+/// What a worker has to say at its end, beside its books.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Worked {
+    /// Arrivals it received and never released.
+    pub(crate) unreleased: u64,
+    /// When its last arrival was due.
+    pub(crate) last_due: Offset,
+}
+
+/// Works until all arrivals are released and settled, or the run is stopped.
+pub(crate) async fn work<C: Connect>(
+    shard: Rc<Shard<C>>,
+    pacer: Pacer,
+    mut lines: Lines,
+) -> std::io::Result<Worked> {
+    let verdicts = tokio::task::spawn_local(take_verdicts(Rc::clone(&shard), lines.host_answers));
+    let seconds = tokio::task::spawn_local(deliver_seconds(Rc::clone(&shard), lines.index, lines.deliveries.clone()));
+    let mut queue = Queue { batch: lines.first.take().unwrap_or_default().into_iter(), arrivals: lines.arrivals };
+    let released = release_all(&shard, &pacer, &mut queue, &mut lines.phase).await;
+    let unreleased = queue.close().await;
+    drain(&shard, &mut lines.phase, lines.grace).await;
+    verdicts.abort();
+    seconds.abort();
+    shard.cut().await;
+    shard.ledger.borrow_mut().cut_parked();
+    let last = shard.ledger.borrow_mut().take_interval(shard.clock.now().second());
+    // The collector outlives the workers; if it is gone, so is the run.
+    for interval in [Some(last), None] {
+        drop(lines.deliveries.send(Delivery { worker: lines.index, interval }));
+    }
+    released.map(|last_due| Worked { unreleased, last_due })
+}
+
+struct Queue {
+    batch: std::vec::IntoIter<Arrival>,
+    arrivals: mpsc::Receiver<Vec<Arrival>>,
+}
+
+impl Queue {
+    async fn next(&mut self) -> Option<Arrival> {
+        loop {
+            if let Some(arrival) = self.batch.next() {
+                return Some(arrival);
+            }
+            self.batch = self.arrivals.recv().await?.into_iter();
+        }
+    }
+
+    /// Puts an arrival back that was not released after all.
+    fn give_back(&mut self, arrival: Arrival) {
+        let rest = std::mem::take(&mut self.batch);
+        self.batch = std::iter::once(arrival).chain(rest).collect::<Vec<_>>().into_iter();
+    }
+
+    /// Takes no more, and counts what was left.
+    async fn close(&mut self) -> u64 {
+        self.arrivals.close();
+        let mut left = self.batch.len();
+        while let Some(batch) = self.arrivals.recv().await {
+            left += batch.len();
+        }
+        u64::try_from(left).unwrap_or(u64::MAX)
+    }
+}
+
+async fn release_all<C: Connect>(
+    shard: &Rc<Shard<C>>,
+    pacer: &Pacer,
+    queue: &mut Queue,
+    phase: &mut watch::Receiver<Phase>,
+) -> std::io::Result<Offset> {
+    let mut in_a_row = 0;
+    let mut last_due = Offset::ZERO;
+    loop {
+        let arrival = tokio::select! {
+            biased;
+            () = reached(phase, Phase::Draining) => return Ok(last_due),
+            next = queue.next() => match next {
+                Some(arrival) => arrival,
+                None => return Ok(last_due),
+            },
+        };
+        if shard.clock.now() < arrival.due {
+            in_a_row = 0;
+            shard.reap();
+            tokio::select! {
+                biased;
+                waited = pacer.until(arrival.due) => waited?,
+                () = reached(phase, Phase::Draining) => {
+                    queue.give_back(arrival);
+                    return Ok(last_due);
+                }
+            }
+        } else {
+            in_a_row += 1;
+            if in_a_row % BURST == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        last_due = arrival.due;
+        shard.release(arrival);
+    }
+}
+
+async fn drain<C: Connect>(shard: &Rc<Shard<C>>, phase: &mut watch::Receiver<Phase>, grace: Duration) {
+    let end = tokio::time::Instant::now() + grace;
+    while !shard.is_settled() {
+        tokio::select! {
+            biased;
+            () = shard.settled.notified() => {}
+            () = reached(phase, Phase::Stopping) => return,
+            () = tokio::time::sleep_until(end) => return,
+        }
+    }
+}
+
+async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
+    // A sender that is gone will change nothing any more.
+    if phase.wait_for(|now| *now >= wanted).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn take_verdicts<C: Connect>(shard: Rc<Shard<C>>, mut answers: mpsc::Receiver<HostAnswer>) {
+    while let Some(answer) = answers.recv().await {
+        shard.ledger.borrow_mut().host_answered(&answer, shard.clock.now());
+        shard.tell_if_settled();
+    }
+}
+
+async fn deliver_seconds<C: Connect>(shard: Rc<Shard<C>>, worker: usize, deliveries: SyncSender<Delivery>) {
+    let mut second = 0;
+    loop {
+        tokio::time::sleep_until(next_second(shard.clock, second)).await;
+        second = shard.clock.now().second();
+        shard.reap();
+        let gauges = shard.gauges();
+        let mut ledger = shard.ledger.borrow_mut();
+        ledger.gauges(gauges);
+        let interval = ledger.take_interval(second);
+        // A collector that is behind must not hold the worker up: the numbers
+        // stay here and go out with the next second's.
+        match deliveries.try_send(Delivery { worker, interval: Some(interval) }) {
+            Ok(()) => {}
+            Err(TrySendError::Full(Delivery { interval, .. })) => {
+                if let Some(undelivered) = interval {
+                    ledger.put_back(&undelivered);
+                }
+            }
+            Err(TrySendError::Disconnected(_)) => return,
+        }
+    }
+}
+
+fn next_second(clock: RunClock, second: u64) -> tokio::time::Instant {
+    clock.instant(Offset::from_nanos((second + 1).saturating_mul(NANOS_PER_SECOND)))
+}
