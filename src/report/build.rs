@@ -14,7 +14,7 @@ use crate::tally::{
     Totals, Unchecked,
 };
 use crate::trace::TraceBooks;
-use crate::units::Offset;
+use crate::units::{Offset, approximate};
 use hdrhistogram::Counter;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -154,7 +154,7 @@ fn attempts(counts: &AttemptCounts) -> Attempts {
         total: counts.total(),
         first: counts.first,
         retries: counts.retries,
-        amplification: if counts.first == 0 { 1.0 } else { ratio(counts.total(), counts.first as f64) },
+        amplification: if counts.first == 0 { 1.0 } else { ratio(counts.total(), approximate(counts.first)) },
         sent: counts.sent,
         completed: counts.completed(),
         faults: fault_counts(&counts.faults),
@@ -183,7 +183,7 @@ fn rates(counts: &Counts, generator: GeneratorFacts) -> Rates {
 fn generator_line(facts: GeneratorFacts, attempts: u64) -> Generator {
     Generator {
         cpu_s: facts.cpu_s,
-        cpu_us_per_attempt: if attempts == 0 { 0.0 } else { facts.cpu_s * 1e6 / attempts as f64 },
+        cpu_us_per_attempt: if attempts == 0 { 0.0 } else { facts.cpu_s * 1e6 / approximate(attempts) },
         peak_rss_bytes: facts.peak_rss_bytes,
         threads: facts.threads,
         wall_s: facts.wall_s,
@@ -192,11 +192,11 @@ fn generator_line(facts: GeneratorFacts, attempts: u64) -> Generator {
 
 /// `count` per `unit`; 0 where there is no unit, as JSON has no infinity.
 fn ratio(count: u64, unit: f64) -> f64 {
-    if unit > 0.0 { count as f64 / unit } else { 0.0 }
+    if unit > 0.0 { approximate(count) / unit } else { 0.0 }
 }
 
 fn seconds(at: Offset) -> f64 {
-    (at.as_nanos() / 1_000_000) as f64 / 1e3
+    approximate(at.as_nanos() / 1_000_000) / 1e3
 }
 
 fn faults(table: &FaultTable, examples: &Examples) -> Vec<FaultLine> {

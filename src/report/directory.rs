@@ -76,7 +76,7 @@ impl RunDirectory {
     /// The name of a run directory whose run started at `started`, RFC 3339:
     /// the same without what a file name should not hold.
     pub fn default_name(started: &str) -> String {
-        let kept = started.chars().take_while(|&c| c != '.' && c != '+' && c != '[');
+        let kept = started.chars().take_while(|c| !matches!(c, '.' | 'Z' | '+' | '['));
         kept.filter(|&c| c.is_ascii_alphanumeric() || c == '-').collect()
     }
 
@@ -226,7 +226,7 @@ mod tests {
     fn a_directory_is_named_after_its_start() {
         let name = RunDirectory::default_name;
         assert_eq!(name("2023-07-20T12:17:04.123Z"), "2023-07-20T121704");
-        assert_eq!(name("2023-07-20T12:17:04Z"), "2023-07-20T121704Z");
+        assert_eq!(name("2023-07-20T12:17:04Z"), "2023-07-20T121704");
         assert_eq!(name("../../etc"), "");
     }
 }

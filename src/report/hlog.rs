@@ -1,5 +1,5 @@
 //! `latency.hlog`: the histograms of every second, in the interval log format
-//! that HdrHistogram's tools read.
+//! that `HdrHistogram`'s tools read.
 //!
 //! One line per second and clock, told apart by tag: `latency`,
 //! `latency_failed`, `service`, `lateness`. Values are in microseconds, the

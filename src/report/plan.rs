@@ -63,6 +63,8 @@ pub struct Plan {
     pub allow_invalid: bool,
     /// Names of headers added to each request.
     pub headers: Vec<String>,
+    /// The run directory.
+    pub out: Option<String>,
     /// When the run started, RFC 3339.
     pub started_at: String,
 }

@@ -176,9 +176,10 @@ fn generators_own(totals: &Totals) -> impl Iterator<Item = Reason> {
     Fault::ALL.iter().filter(|fault| fault.is_generators_own()).filter_map(|&fault| {
         let seen = counts.attempts.faults.get(fault).count.max(counts.faults.get(fault).count);
         (seen > 0).then(|| {
-            let remedy = match fault {
-                Fault::GeneratorDescriptors => "raise the limit of open files (ulimit -n)",
-                _ => "lower --connections, or widen net.ipv4.ip_local_port_range",
+            let remedy = if fault == Fault::GeneratorDescriptors {
+                "raise the limit of open files (ulimit -n)"
+            } else {
+                "lower --connections, or widen net.ipv4.ip_local_port_range"
             };
             reason(fault.id(), format!("{} ({} times)", fault.meaning(), grouped(seen)), remedy)
         })
