@@ -1,1 +1,78 @@
-//! Numbers of a run.
+//! Numbers of a run: counters, histograms and the books they must balance in.
+//!
+//! The engine tells an [`Interval`] what happened, as plain values: attempts,
+//! fates of arrivals, redirects. Intervals of many workers are merged second by
+//! second by a [`Fold`], which keeps the [`Totals`]; when the run is over the
+//! [`Books`] are closed over them. Nothing here grows with the length of the
+//! run, and nothing here knows a clock, a file or a socket.
+
+mod books;
+mod counts;
+mod example;
+mod fold;
+mod histogram;
+mod interval;
+mod redirects;
+mod totals;
+
+pub use books::{Books, Imbalance};
+pub use counts::{ArrivalCounts, AttemptCounts, Counts, FaultCount, FaultTable};
+pub use example::{EXAMPLE_TEXT_BYTES, EXAMPLES_PER_FAULT, Example, Examples, Sighting, mask_url, printable};
+pub use fold::{Fold, PENDING_SECONDS};
+pub use histogram::{HIGHEST_US, Histogram, Times};
+pub use interval::{Gauges, Interval};
+pub use redirects::{Coverage, Host, Hosts, Redirect, RedirectCounts, Tier, Unchecked};
+pub use totals::Totals;
+
+use crate::fault::Fault;
+use crate::units::Offset;
+
+/// One exchange on the wire, or the try at one.
+///
+/// Invariant: `sent` and `first_byte`, where known, are not later than `done`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it should have been sent.
+    pub due: Offset,
+    /// When its first byte went to the kernel; `None` if none ever did.
+    pub sent: Option<Offset>,
+    /// When the first byte of an answer came in.
+    pub first_byte: Option<Offset>,
+    /// When it was over, one way or the other.
+    pub done: Offset,
+    /// How it ended.
+    pub end: AttemptEnd,
+}
+
+/// How an attempt ended: each in exactly one of these ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptEnd {
+    /// A complete answer with this status, whatever its redirect is worth.
+    Status(u16),
+    /// No complete answer, for this reason.
+    Fault(Fault),
+    /// The run ended first.
+    Cut,
+}
+
+/// Whether an attempt is an arrival's first or a repetition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptKind {
+    /// The arrival's own attempt.
+    First,
+    /// A repetition, as the client model would send it.
+    Retry,
+}
+
+/// How an arrival that was not shed came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The first attempt was good, its redirect included.
+    Passed,
+    /// A retry was good.
+    Recovered,
+    /// No attempt was good; the last one's fault.
+    Failed(Fault),
+    /// The run ended first.
+    Cut,
+}

@@ -16,6 +16,13 @@ pub const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 const SECOND: NonZeroU64 = NonZeroU64::new(NANOS_PER_SECOND).expect("a second is not empty");
 
+/// A count as a floating-point number, for ratios and display only: exact up to
+/// 2^53.
+#[expect(clippy::cast_precision_loss, reason = "ratios are rounded anyway")]
+pub const fn approximate(count: u64) -> f64 {
+    count as f64
+}
+
 /// A point in time of a run, in nanoseconds since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offset(u64);

@@ -1,0 +1,319 @@
+//! From totals, books and plan to the published report.
+//!
+//! Nothing is decided here but how numbers are arranged; the verdict comes from
+//! its own module. Lists are ordered by weight, then by name, so that equal runs
+//! give equal bytes.
+
+use super::schema::{
+    Arrivals, Attempts, Connections, ExampleLine, FaultLine, Generator, HostLine, IntervalLine,
+    IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
+};
+use super::{Plan, judge};
+use crate::tally::{
+    ArrivalCounts, AttemptCounts, Books, Counts, Example, Examples, FaultTable, Histogram, Interval, Tier,
+    Totals, Unchecked,
+};
+use crate::trace::TraceBooks;
+use crate::units::{Offset, approximate};
+use hdrhistogram::Counter;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// Examples of each fault in `run.json`.
+const EXAMPLES_SHOWN: usize = 5;
+
+/// Hosts in `run.json`.
+const HOSTS_SHOWN: usize = 100;
+
+/// What is known of the machine that made the load, and of the run's length.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct GeneratorFacts {
+    /// Processor time used.
+    pub cpu_s: f64,
+    /// The most memory ever resident.
+    pub peak_rss_bytes: u64,
+    /// Worker threads.
+    pub threads: u64,
+    /// How long the run took, grace included.
+    pub wall_s: f64,
+    /// For how long arrivals were offered.
+    pub offering_s: f64,
+    /// DNS lookups of redirect targets.
+    pub lookups: u64,
+}
+
+/// Whether a run came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It did.
+    Finished,
+    /// It was interrupted, or still goes on: a partial result.
+    Interrupted,
+}
+
+/// What a report is made from.
+#[derive(Clone, Debug)]
+pub struct Parts<'a> {
+    /// What was asked for.
+    pub plan: Plan,
+    /// Closed books, or those of a run that goes on.
+    pub books: &'a Books,
+    /// The totals the books were closed over.
+    pub totals: &'a Totals,
+    /// The generator.
+    pub generator: GeneratorFacts,
+    /// Whether the run came to its end.
+    pub ending: Ending,
+    /// What else a reader must know: truncated inputs, guessed formats.
+    pub notices: Vec<Reason>,
+}
+
+impl RunReport {
+    /// Arranges the parts as a report and judges the run.
+    pub fn build(parts: Parts<'_>) -> Self {
+        let Parts { plan, books, totals, generator, ending, notices } = parts;
+        let mut judgement = judge(totals, &plan, ending == Ending::Finished);
+        judgement.warnings.extend(notices);
+        let (counts, times) = (&totals.counts, &totals.times);
+        if books.trace().is_none() {
+            judgement.warnings.push(unfinished());
+        }
+        Self {
+            schema: SCHEMA.to_owned(),
+            verdict: judgement.verdict,
+            invalid_reasons: judgement.invalid_reasons,
+            warnings: judgement.warnings,
+            plan,
+            lines: books.trace().map(lines).unwrap_or_default(),
+            records: books.trace().map(|trace| records(trace, books, counts)).unwrap_or_default(),
+            arrivals: arrivals(&counts.arrivals, books),
+            attempts: attempts(&counts.attempts),
+            rate: rates(counts, generator),
+            latency_us: Times::from(&times.latency),
+            service_us: Times::from(&times.service),
+            lateness_us: Times::from(&times.lateness),
+            latency_failed_us: Times::from(&times.latency_failed),
+            statuses: statuses(&counts.attempts),
+            faults: faults(&counts.faults, &totals.examples),
+            targets: targets(counts, generator.lookups),
+            connections: Connections {
+                opened: counts.connections_opened,
+                open_max: totals.peak.connections_open,
+                in_flight_max: totals.peak.in_flight,
+                waiting_max: totals.peak.waiting,
+                stale_replays: counts.stale_replays,
+            },
+            bytes_in: counts.bytes_in,
+            generator: generator_line(generator, counts.attempts.total()),
+        }
+    }
+}
+
+fn unfinished() -> Reason {
+    Reason {
+        id: "unfinished".to_owned(),
+        detail: "written while the run went on: lines and records were not known yet, and arrivals \
+                 under way count as cut"
+            .to_owned(),
+        remedy: "run again to the end".to_owned(),
+    }
+}
+
+fn owned(reasons: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    reasons.iter().map(|(&reason, &count)| (reason.to_owned(), count)).collect()
+}
+
+fn lines(trace: &TraceBooks) -> Lines {
+    Lines {
+        read: trace.read,
+        accepted: trace.accepted,
+        skipped: owned(&trace.skipped),
+        rejected: owned(&trace.rejected),
+        notes: owned(&trace.notes),
+    }
+}
+
+fn records(trace: &TraceBooks, books: &Books, counts: &Counts) -> Records {
+    Records {
+        accepted: trace.accepted,
+        offered: counts.arrivals.offered,
+        filtered: owned(&trace.filtered),
+        sampled_out: books.sampled_out(),
+        out_of_window: books.out_of_window(),
+        late: trace.late,
+    }
+}
+
+fn arrivals(counts: &ArrivalCounts, books: &Books) -> Arrivals {
+    let ArrivalCounts { offered, passed, recovered, failed, shed, cut } = *counts;
+    Arrivals { offered, passed, recovered, failed, shed, cut: cut + books.outstanding() }
+}
+
+fn attempts(counts: &AttemptCounts) -> Attempts {
+    Attempts {
+        total: counts.total(),
+        first: counts.first,
+        retries: counts.retries,
+        amplification: if counts.first == 0 { 1.0 } else { ratio(counts.total(), approximate(counts.first)) },
+        sent: counts.sent,
+        completed: counts.completed(),
+        faults: fault_counts(&counts.faults),
+        cut: counts.cut,
+    }
+}
+
+fn statuses(counts: &AttemptCounts) -> BTreeMap<String, u64> {
+    counts.statuses.iter().map(|(status, &count)| (status.to_string(), count)).collect()
+}
+
+fn fault_counts(table: &FaultTable) -> BTreeMap<String, u64> {
+    table.seen().map(|(fault, entry)| (fault.id().to_owned(), entry.count)).collect()
+}
+
+fn rates(counts: &Counts, generator: GeneratorFacts) -> Rates {
+    let until = |last: Offset| generator.offering_s.max(last.as_duration().as_secs_f64());
+    let attempts = &counts.attempts;
+    Rates {
+        offered_per_s: ratio(counts.arrivals.offered, generator.offering_s),
+        sent_per_s: ratio(attempts.sent, until(attempts.last_sent)),
+        completed_per_s: ratio(attempts.completed(), until(attempts.last_done)),
+    }
+}
+
+fn generator_line(facts: GeneratorFacts, attempts: u64) -> Generator {
+    Generator {
+        cpu_s: facts.cpu_s,
+        cpu_us_per_attempt: if attempts == 0 { 0.0 } else { facts.cpu_s * 1e6 / approximate(attempts) },
+        peak_rss_bytes: facts.peak_rss_bytes,
+        threads: facts.threads,
+        wall_s: facts.wall_s,
+    }
+}
+
+/// `count` per `unit`; 0 where there is no unit, as JSON has no infinity.
+fn ratio(count: u64, unit: f64) -> f64 {
+    if unit > 0.0 { approximate(count) / unit } else { 0.0 }
+}
+
+fn seconds(at: Offset) -> f64 {
+    approximate(at.as_nanos() / 1_000_000) / 1e3
+}
+
+fn faults(table: &FaultTable, examples: &Examples) -> Vec<FaultLine> {
+    let mut lines: Vec<_> = table
+        .seen()
+        .map(|(fault, entry)| {
+            let (first, last) = entry.seen.unwrap_or_default();
+            let shown = examples.of(fault).iter().take(EXAMPLES_SHOWN);
+            FaultLine {
+                id: fault.id().to_owned(),
+                meaning: fault.meaning().to_owned(),
+                count: entry.count,
+                first_s: seconds(first),
+                last_s: seconds(last),
+                examples: shown.map(ExampleLine::from).collect(),
+            }
+        })
+        .collect();
+    // Stable: equals stay in the order of the list of faults.
+    lines.sort_by_key(|line| Reverse(line.count));
+    lines
+}
+
+fn targets(counts: &Counts, lookups: u64) -> Targets {
+    let redirects = &counts.redirects;
+    let tier_line = |tier: Tier| TierLine {
+        checked: redirects.checked(tier),
+        unchecked: Unchecked::ALL
+            .iter()
+            .map(|&reason| (reason.id().to_owned(), redirects.unchecked(tier, reason)))
+            .filter(|(_, count)| *count > 0)
+            .collect(),
+    };
+    let deepest = tier_line(redirects.deepest());
+    let mut hosts: Vec<_> = counts.hosts.known().collect();
+    hosts.sort_by_key(|(name, host)| (Reverse(host.redirects), *name));
+    let left_out: u64 = hosts.iter().skip(HOSTS_SHOWN).map(|(_, host)| host.redirects).sum();
+    let shown = hosts.into_iter().take(HOSTS_SHOWN).map(|(name, host)| HostLine {
+        host: name.to_owned(),
+        redirects: host.redirects,
+        fault: host.last_fault.map(|(_, fault)| fault.id().to_owned()),
+    });
+    Targets {
+        redirects: redirects.seen,
+        checked: deepest.checked,
+        unchecked: deepest.unchecked,
+        tiers: Tier::ALL.iter().map(|&tier| (tier.id().to_owned(), tier_line(tier))).collect(),
+        hosts: shown.collect(),
+        other_hosts: counts.hosts.others() + left_out,
+        no_host: counts.hosts.without(),
+        lookups,
+    }
+}
+
+impl<C: Counter> From<&Histogram<C>> for Times {
+    fn from(histogram: &Histogram<C>) -> Self {
+        let shares = [0.5, 0.9, 0.95, 0.99, 0.999, 0.9999];
+        let [p50, p90, p95, p99, p99_9, p99_99] = histogram.quantiles(shares);
+        Self {
+            count: histogram.count(),
+            min: histogram.min(),
+            mean: histogram.mean(),
+            p50,
+            p90,
+            p95,
+            p99,
+            p99_9,
+            p99_99,
+            max: histogram.max(),
+            saturated: histogram.saturated(),
+        }
+    }
+}
+
+impl<C: Counter> From<&Histogram<C>> for IntervalTimes {
+    fn from(histogram: &Histogram<C>) -> Self {
+        let [p50, p90, p99] = histogram.quantiles([0.5, 0.9, 0.99]);
+        Self { count: histogram.count(), p50, p90, p99, max: histogram.max() }
+    }
+}
+
+impl From<&Example> for ExampleLine {
+    fn from(example: &Example) -> Self {
+        Self {
+            at_s: seconds(example.at),
+            path: example.path.clone(),
+            location: example.location.clone(),
+            detail: example.detail.clone(),
+        }
+    }
+}
+
+impl From<&Interval> for IntervalLine {
+    fn from(interval: &Interval) -> Self {
+        let (counts, times, gauges) = (interval.counts(), interval.times(), interval.gauges());
+        let ArrivalCounts { offered, passed, recovered, failed, shed, cut } = counts.arrivals;
+        Self {
+            t_s: interval.second(),
+            offered,
+            sent: counts.attempts.sent,
+            completed: counts.attempts.completed(),
+            passed,
+            recovered,
+            failed,
+            shed,
+            cut,
+            retries: counts.attempts.retries,
+            in_flight: gauges.in_flight,
+            waiting: gauges.waiting,
+            connections_open: gauges.connections_open,
+            statuses: statuses(&counts.attempts),
+            faults: fault_counts(&counts.faults),
+            latency_us: IntervalTimes::from(&times.latency),
+            latency_failed_us: IntervalTimes::from(&times.latency_failed),
+            service_us: IntervalTimes::from(&times.service),
+            lateness_us: IntervalTimes::from(&times.lateness),
+            redirects: counts.redirects.seen,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What was asked for, as plain fields: the effective plan, defaults filled in.
+//!
+//! It stands in every report, so that a number is never separated from the
+//! question it answers. It holds names of headers, never their values.
+
+use serde::{Deserialize, Serialize};
+
+/// The effective plan of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Plan {
+    /// The subcommand, such as `replay`.
+    pub command: String,
+    /// The version of this program.
+    pub version: String,
+    /// The logs, in the order given.
+    pub inputs: Vec<Input>,
+    /// The candidate's base URL, without user information.
+    pub target: String,
+    /// The rate as text: `recorded`, `4700/s`.
+    pub rate: String,
+    /// How many times as fast as recorded.
+    pub speed: f64,
+    /// The length of the window, where one was given.
+    pub duration_s: Option<f64>,
+    /// The number of arrivals, where one was given.
+    pub requests: Option<u64>,
+    /// Whether the trace starts again when it ends.
+    #[serde(rename = "loop")]
+    pub repeat: bool,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// Worker threads.
+    pub threads: u64,
+    /// The most connections to the candidate.
+    pub connections: u64,
+    /// The most attempts in flight.
+    pub max_in_flight: u64,
+    /// What happens beyond that: `shed` or `queue`.
+    pub overload: String,
+    /// The total time-out of an arrival, from its due time.
+    pub timeout_s: f64,
+    /// The time-out of a connection attempt.
+    pub connect_timeout_s: f64,
+    /// How long arrivals in flight may take after the last was released.
+    pub grace_s: f64,
+    /// The deepest tier of redirect checks: `off`, `policy` or `dns`.
+    pub verify: String,
+    /// The rule set: a built-in's name or a file.
+    pub rules: Option<String>,
+    /// The rewrite rule, where there is one.
+    pub rewrite: Option<String>,
+    /// The resolver asked, where one was given.
+    pub resolver: Option<String>,
+    /// How arrivals are spread over a second that the log does not resolve.
+    pub subsecond: String,
+    /// The window within which the log is put in order.
+    pub reorder_window_s: f64,
+    /// The highest lateness at p99 of a valid run; the default depends on the
+    /// run.
+    pub max_lateness_us: Option<u64>,
+    /// Whether an invalid measurement is reported as a warning only.
+    pub allow_invalid: bool,
+    /// Names of headers added to each request.
+    pub headers: Vec<String>,
+    /// The run directory.
+    pub out: Option<String>,
+    /// When the run started, RFC 3339.
+    pub started_at: String,
+}
+
+/// One log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Input {
+    /// Its path, or `-`.
+    pub name: String,
+    /// Its format, such as `cloudfront`.
+    pub format: String,
+    /// How it is packed: `plain`, `gzip`, `zstd`.
+    pub packing: String,
+}

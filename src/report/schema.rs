@@ -1,0 +1,371 @@
+//! The published schema: `run.json`, and the lines of `intervals.ndjson` and
+//! `failures.ndjson`.
+//!
+//! These are wire types, apart from the tally's own: names are public API, the
+//! unit stands in the key, keys are only ever added within a major version.
+//! Reading tolerates keys that are unknown and fills in keys that are missing,
+//! so a report of any minor version can be read.
+
+use super::Plan;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The name of this schema and its major version.
+pub const SCHEMA: &str = "downpour.run/1";
+
+/// What came of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Every arrival was good.
+    Passed,
+    /// Some were not.
+    Failed,
+    /// The load was not really offered: neither pass nor fail.
+    Invalid,
+    /// The run ended early: a partial result.
+    #[default]
+    Cut,
+}
+
+/// The result of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunReport {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// Why the measurement is not valid; kept under `--allow-invalid` as
+    /// warnings instead.
+    pub invalid_reasons: Vec<Reason>,
+    /// What a reader must know before trusting the verdict.
+    pub warnings: Vec<Reason>,
+    /// What was asked for.
+    pub plan: Plan,
+    /// Where the lines of the logs went.
+    pub lines: Lines,
+    /// Where the records in them went.
+    pub records: Records,
+    /// Where the arrivals went.
+    pub arrivals: Arrivals,
+    /// Where the attempts went.
+    pub attempts: Attempts,
+    /// How much in how much time.
+    pub rate: Rates,
+    /// Due to done, of good arrivals.
+    pub latency_us: Times,
+    /// Sent to done, of attempts.
+    pub service_us: Times,
+    /// Due to sent, of attempts.
+    pub lateness_us: Times,
+    /// Due to done, of failed arrivals.
+    pub latency_failed_us: Times,
+    /// Complete answers by status.
+    pub statuses: BTreeMap<String, u64>,
+    /// Why arrivals failed, most frequent first.
+    pub faults: Vec<FaultLine>,
+    /// Where redirects led.
+    pub targets: Targets,
+    /// Connections to the candidate.
+    pub connections: Connections,
+    /// Bytes of answers, headers included.
+    pub bytes_in: u64,
+    /// The machine that made the load.
+    pub generator: Generator,
+}
+
+/// A reason with a stable id.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reason {
+    /// The stable id, such as `shed`.
+    pub id: String,
+    /// What was found.
+    pub detail: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// Where lines went: `read = accepted + skipped + rejected`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lines {
+    /// All lines.
+    pub read: u64,
+    /// Those that became records.
+    pub accepted: u64,
+    /// Those that are no requests, by reason.
+    pub skipped: BTreeMap<String, u64>,
+    /// Those that should have been, by reason.
+    pub rejected: BTreeMap<String, u64>,
+    /// Things worth telling about accepted lines. Not part of the balance.
+    pub notes: BTreeMap<String, u64>,
+}
+
+/// Where records went: `accepted` is the sum of the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Records {
+    /// All records.
+    pub accepted: u64,
+    /// Those that became arrivals.
+    pub offered: u64,
+    /// Those left out on purpose, by reason.
+    pub filtered: BTreeMap<String, u64>,
+    /// Those left out by `--sample`.
+    pub sampled_out: u64,
+    /// Those outside the window of the run.
+    pub out_of_window: u64,
+    /// Those too far out of order.
+    pub late: u64,
+}
+
+/// Where arrivals went: `offered` is the sum of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Arrivals {
+    /// Released by the schedule.
+    pub offered: u64,
+    /// Good at the first attempt.
+    pub passed: u64,
+    /// Good after a retry.
+    pub recovered: u64,
+    /// Not good.
+    pub failed: u64,
+    /// Not sent: over the limit.
+    pub shed: u64,
+    /// Not over when the run was.
+    pub cut: u64,
+}
+
+/// Where attempts went: `total = first + retries` = statuses + faults + cut.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Attempts {
+    /// All attempts.
+    pub total: u64,
+    /// First attempts.
+    pub first: u64,
+    /// Repetitions.
+    pub retries: u64,
+    /// Attempts ÷ first attempts; 1 for a run without any.
+    pub amplification: f64,
+    /// Attempts of which a byte was sent.
+    pub sent: u64,
+    /// Attempts with a complete answer.
+    pub completed: u64,
+    /// Attempts without one, by fault.
+    pub faults: BTreeMap<String, u64>,
+    /// Attempts that the end of the run cut off.
+    pub cut: u64,
+}
+
+/// How much in how much time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Rates {
+    /// Arrivals a second, over the time in which they were offered.
+    pub offered_per_s: f64,
+    /// Attempts sent a second, until the last was sent.
+    pub sent_per_s: f64,
+    /// Complete answers a second, until the last came in.
+    pub completed_per_s: f64,
+}
+
+/// Times in microseconds, all zero for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the names say it: pNN is what NN % did not exceed")]
+pub struct Times {
+    pub count: u64,
+    pub min: u64,
+    pub mean: f64,
+    pub p50: u64,
+    pub p90: u64,
+    pub p95: u64,
+    pub p99: u64,
+    pub p99_9: u64,
+    pub p99_99: u64,
+    pub max: u64,
+    /// Samples longer than an hour, counted as an hour.
+    pub saturated: u64,
+}
+
+/// One fault of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FaultLine {
+    /// The stable id.
+    pub id: String,
+    /// One line for a person who has never met it.
+    pub meaning: String,
+    /// Arrivals that failed of it.
+    pub count: u64,
+    /// Second of the run it was first seen at.
+    pub first_s: f64,
+    /// Second of the run it was last seen at.
+    pub last_s: f64,
+    /// The earliest few.
+    pub examples: Vec<ExampleLine>,
+}
+
+/// One sighting of a fault, printable and bounded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExampleLine {
+    /// Second of the run.
+    pub at_s: f64,
+    /// The request target.
+    pub path: String,
+    /// The answer's Location.
+    pub location: Option<String>,
+    /// What was expected or found.
+    pub detail: String,
+}
+
+/// A line of `failures.ndjson`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FailureLine {
+    /// The fault's id.
+    pub fault: String,
+    /// The sighting.
+    #[serde(flatten)]
+    pub example: ExampleLine,
+}
+
+/// Where redirects led: `redirects = checked + unchecked`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Targets {
+    /// Answers that redirect.
+    pub redirects: u64,
+    /// Those judged at the deepest tier that was on.
+    pub checked: u64,
+    /// Those that were not, by reason.
+    pub unchecked: BTreeMap<String, u64>,
+    /// The same for each tier, by its name.
+    pub tiers: BTreeMap<String, TierLine>,
+    /// The hosts they led to, most frequent first.
+    pub hosts: Vec<HostLine>,
+    /// Redirects to hosts that are not listed: there were too many.
+    pub other_hosts: u64,
+    /// Redirects without a usable host.
+    pub no_host: u64,
+    /// DNS lookups made.
+    pub lookups: u64,
+}
+
+/// One tier: checked + unchecked is the number of redirects.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TierLine {
+    /// Redirects judged at this tier.
+    pub checked: u64,
+    /// Those that were not, by reason.
+    pub unchecked: BTreeMap<String, u64>,
+}
+
+/// One host that redirects led to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HostLine {
+    /// Its name.
+    pub host: String,
+    /// Redirects to it.
+    pub redirects: u64,
+    /// The id of the latest fault of a redirect to it.
+    pub fault: Option<String>,
+}
+
+/// Connections to the candidate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Connections {
+    /// Opened over the run.
+    pub opened: u64,
+    /// The most that were open at the end of a second.
+    pub open_max: u64,
+    /// The most attempts that were in flight at the end of a second.
+    pub in_flight_max: u64,
+    /// The most arrivals that waited for one at the end of a second.
+    pub waiting_max: u64,
+    /// Attempts repeated because a kept connection was closed.
+    pub stale_replays: u64,
+}
+
+/// The machine that made the load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Generator {
+    /// Processor time used.
+    pub cpu_s: f64,
+    /// Processor time per attempt; 0 for none.
+    pub cpu_us_per_attempt: f64,
+    /// The most memory ever resident.
+    pub peak_rss_bytes: u64,
+    /// Worker threads.
+    pub threads: u64,
+    /// How long the run took, grace included.
+    pub wall_s: f64,
+}
+
+/// A line of `intervals.ndjson`: one second of the run. Nothing in it is
+/// cumulative.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IntervalLine {
+    /// The second of the run, 0 for the first.
+    pub t_s: u64,
+    /// Arrivals released.
+    pub offered: u64,
+    /// Attempts that ended and of which a byte was sent.
+    pub sent: u64,
+    /// Attempts that ended with a complete answer.
+    pub completed: u64,
+    /// Arrivals that passed.
+    pub passed: u64,
+    /// Arrivals that recovered.
+    pub recovered: u64,
+    /// Arrivals that failed.
+    pub failed: u64,
+    /// Arrivals shed.
+    pub shed: u64,
+    /// Arrivals cut.
+    pub cut: u64,
+    /// Attempts that ended and were repetitions.
+    pub retries: u64,
+    /// Attempts on the wire at its end.
+    pub in_flight: u64,
+    /// Arrivals that waited for a connection at its end.
+    pub waiting: u64,
+    /// Connections open at its end.
+    pub connections_open: u64,
+    /// Answers by status.
+    pub statuses: BTreeMap<String, u64>,
+    /// Failed arrivals by fault.
+    pub faults: BTreeMap<String, u64>,
+    /// As in the run.
+    pub latency_us: IntervalTimes,
+    /// As in the run.
+    pub latency_failed_us: IntervalTimes,
+    /// As in the run.
+    pub service_us: IntervalTimes,
+    /// As in the run.
+    pub lateness_us: IntervalTimes,
+    /// Answers that redirect.
+    pub redirects: u64,
+}
+
+/// Times of one second in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the names say it: pNN is what NN % did not exceed")]
+pub struct IntervalTimes {
+    pub count: u64,
+    pub p50: u64,
+    pub p90: u64,
+    pub p99: u64,
+    pub max: u64,
+}

@@ -1,0 +1,135 @@
+//! The summary: what a person reads first, at three in the morning.
+//!
+//! What was not checked comes first, then the verdict and why, then the load,
+//! the times, the faults and the books. At most 80 columns, no colour, and not
+//! a byte that came from a log or a server unescaped. Pure: equal reports give
+//! equal bytes.
+
+mod books;
+mod faults;
+mod format;
+mod headline;
+
+pub(super) use format::{grouped, micros};
+
+use super::{RunReport, Times};
+use format::{Page, per_second, safe, seconds, share, whole};
+use std::collections::BTreeMap;
+
+type Statistic = fn(&Times) -> u64;
+
+/// The summary of a run.
+pub fn summary(report: &RunReport) -> String {
+    let mut page = Page::default();
+    headline::write(report, &mut page);
+    load(report, &mut page);
+    times(report, &mut page);
+    answers(report, &mut page);
+    faults::faults(report, &mut page);
+    faults::hosts(report, &mut page);
+    books::write(report, &mut page);
+    generator(report, &mut page);
+    page.into_text()
+}
+
+fn load(report: &RunReport, page: &mut Page) {
+    let (plan, rate) = (&report.plan, &report.rate);
+    page.heading("Load");
+    let inputs: Vec<_> = plan.inputs.iter().map(|input| safe(&input.name)).collect();
+    let mut asked = vec![safe(&plan.command), inputs.join(", "), format!("to {}", safe(&plan.target))];
+    asked.push(format!("rate {}", safe(&plan.rate)));
+    if (plan.speed - 1.0).abs() > f64::EPSILON && plan.speed > 0.0 {
+        asked.push(format!("at {}x", plan.speed));
+    }
+    asked.extend(plan.duration_s.map(|length| format!("for {}", seconds(length))));
+    asked.extend(plan.requests.map(|count| format!("{} requests", grouped(count))));
+    asked.retain(|part| !part.is_empty());
+    page.item("asked", &asked.join(" "));
+    for (name, count, rate) in [
+        ("offered", report.arrivals.offered, rate.offered_per_s),
+        ("sent", report.attempts.sent, rate.sent_per_s),
+        ("completed", report.attempts.completed, rate.completed_per_s),
+    ] {
+        page.item(name, &format!("{:>12}  {:>12}", grouped(count), per_second(rate)));
+    }
+    if report.attempts.retries > 0 {
+        let retries = grouped(report.attempts.retries);
+        page.item("retries", &format!("{retries:>12}  amplification {:.2}", report.attempts.amplification));
+    }
+}
+
+fn times(report: &RunReport, page: &mut Page) {
+    page.heading("Times");
+    let columns = [&report.latency_us, &report.latency_failed_us, &report.service_us, &report.lateness_us];
+    let mut row = |name: &str, cells: [String; 4]| {
+        let [good, failed, service, lateness] = cells;
+        page.line(&format!("  {name:<8}{good:>16}{failed:>16}{service:>16}{lateness:>16}"));
+    };
+    row("", ["latency", "latency", "service", "lateness"].map(str::to_owned));
+    row("", ["(good)", "(failed)", "(sent to done)", "(due to sent)"].map(str::to_owned));
+    row("count", columns.map(|times| grouped(times.count)));
+    let statistics: [(&str, Statistic); 9] = [
+        ("min", |t| t.min),
+        ("mean", |t| whole(t.mean)),
+        ("p50", |t| t.p50),
+        ("p90", |t| t.p90),
+        ("p95", |t| t.p95),
+        ("p99", |t| t.p99),
+        ("p99.9", |t| t.p99_9),
+        ("p99.99", |t| t.p99_99),
+        ("max", |t| t.max),
+    ];
+    for (name, of) in statistics {
+        row(name, columns.map(|times| if times.count == 0 { "-".to_owned() } else { micros(of(times)) }));
+    }
+    let saturated: u64 = columns.iter().map(|times| times.saturated).sum();
+    if saturated > 0 {
+        page.wrapped(2, &format!("{} times were longer than an hour, shown as an hour", grouped(saturated)));
+    }
+}
+
+fn answers(report: &RunReport, page: &mut Page) {
+    page.heading("Answers");
+    for (status, &count) in &report.statuses {
+        let share = share(count, report.attempts.total);
+        page.line(&format!("  {:<8}{:>16}  {share:>8}", safe(status), grouped(count)));
+    }
+    if report.statuses.is_empty() {
+        page.line("  none");
+    }
+    if !report.attempts.faults.is_empty() {
+        page.wrapped(2, &format!("attempts without an answer: {}", listed(&report.attempts.faults)));
+    }
+}
+
+fn generator(report: &RunReport, page: &mut Page) {
+    let (generator, connections) = (&report.generator, &report.connections);
+    page.heading("Connections and generator");
+    let opened = format!(
+        "{} opened, {} open and {} attempts in flight at most, {} stale and replayed",
+        grouped(connections.opened),
+        grouped(connections.open_max),
+        grouped(connections.in_flight_max),
+        grouped(connections.stale_replays),
+    );
+    page.item("connected", &opened);
+    let used = format!(
+        "{} threads, {} of processor time in {}, {:.1} µs per attempt, {} MiB",
+        grouped(generator.threads),
+        seconds(generator.cpu_s),
+        seconds(generator.wall_s),
+        generator.cpu_us_per_attempt,
+        grouped(generator.peak_rss_bytes >> 20),
+    );
+    page.item("generator", &used);
+    if let Some(out) = &report.plan.out {
+        page.blank();
+        page.line(&format!("The whole result is in {}", safe(out)));
+    }
+}
+
+/// `a 1, b 2`, or `none`.
+fn listed(counts: &BTreeMap<String, u64>) -> String {
+    let each: Vec<_> = counts.iter().map(|(name, &n)| format!("{} {}", safe(name), grouped(n))).collect();
+    if each.is_empty() { "none".to_owned() } else { each.join(", ") }
+}

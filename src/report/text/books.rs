@@ -1,0 +1,59 @@
+//! The books in words: each an equation that balances.
+
+use super::format::{Page, grouped};
+use super::listed;
+use crate::report::RunReport;
+use std::collections::BTreeMap;
+
+pub(super) fn write(report: &RunReport, page: &mut Page) {
+    page.heading("Books");
+    let lines = &report.lines;
+    let terms = [
+        of(lines.accepted, "accepted"),
+        of_reasons(&lines.skipped, "skipped"),
+        of_reasons(&lines.rejected, "rejected"),
+    ];
+    equation(page, "lines", &of(lines.read, "read"), &terms);
+    let records = &report.records;
+    let terms = [
+        of(records.offered, "offered"),
+        of_reasons(&records.filtered, "filtered"),
+        of(records.sampled_out, "sampled out"),
+        of(records.out_of_window, "out of window"),
+        of(records.late, "late"),
+    ];
+    equation(page, "records", &of(records.accepted, "accepted"), &terms);
+    let arrivals = &report.arrivals;
+    let terms = [
+        of(arrivals.passed, "passed"),
+        of(arrivals.recovered, "recovered"),
+        of(arrivals.failed, "failed"),
+        of(arrivals.shed, "shed"),
+        of(arrivals.cut, "cut"),
+    ];
+    equation(page, "arrivals", &of(arrivals.offered, "offered"), &terms);
+    let attempts = &report.attempts;
+    let total = format!("{} first + {}", grouped(attempts.first), of(attempts.retries, "retries"));
+    let terms = [
+        of(attempts.completed, "answered"),
+        of_reasons(&attempts.faults, "not answered"),
+        of(attempts.cut, "cut"),
+    ];
+    equation(page, "attempts", &total, &terms);
+    let targets = &report.targets;
+    let terms = [of(targets.checked, "checked"), of_reasons(&targets.unchecked, "unchecked")];
+    equation(page, "redirects", &of(targets.redirects, "seen"), &terms);
+}
+
+fn of(count: u64, what: &str) -> String {
+    format!("{} {what}", grouped(count))
+}
+
+fn of_reasons(counts: &BTreeMap<String, u64>, what: &str) -> String {
+    let total = of(counts.values().sum(), what);
+    if counts.is_empty() { total } else { format!("{total} ({})", listed(counts)) }
+}
+
+fn equation(page: &mut Page, name: &str, total: &str, terms: &[String]) {
+    page.item(name, &format!("{total} = {}", terms.join(" + ")));
+}

@@ -1,0 +1,85 @@
+//! The faults with their examples, and the hosts that redirects led to.
+
+use super::format::{COLUMNS, Page, grouped, safe, share, shortened};
+use crate::fault::Fault;
+use crate::report::{ExampleLine, FaultLine, HostLine, RunReport};
+
+/// Examples shown of each fault.
+const EXAMPLES_SHOWN: usize = 2;
+
+/// Hosts shown.
+const HOSTS_SHOWN: usize = 5;
+
+/// Columns of a host's name.
+const HOST_COLUMNS: usize = 44;
+
+pub(super) fn faults(report: &RunReport, page: &mut Page) {
+    page.heading("Faults");
+    if report.faults.is_empty() {
+        page.line("  none");
+    }
+    for fault in &report.faults {
+        row(report, fault, page);
+        for shown in fault.examples.iter().take(EXAMPLES_SHOWN) {
+            example(shown, page);
+        }
+    }
+}
+
+fn row(report: &RunReport, fault: &FaultLine, page: &mut Page) {
+    let share = share(fault.count, report.arrivals.offered);
+    let id = shortened(&fault.id, 28).into_owned();
+    page.line(&format!(
+        "  {:<28}{:>12}  {share:>8}  second {:.1} to {:.1}",
+        safe(&id),
+        grouped(fault.count),
+        fault.first_s,
+        fault.last_s
+    ));
+    page.wrapped(4, &safe(&fault.meaning));
+}
+
+fn example(example: &ExampleLine, page: &mut Page) {
+    let shown = |indent: usize, text: &str| shortened(&safe(text), COLUMNS - indent).into_owned();
+    page.line(&format!("      {}", shown(6, &example.path)));
+    if let Some(location) = &example.location {
+        page.line(&format!("        -> {}", shown(11, location)));
+    }
+    if !example.detail.is_empty() {
+        page.line(&format!("        {}", shown(8, &example.detail)));
+    }
+}
+
+pub(super) fn hosts(report: &RunReport, page: &mut Page) {
+    let targets = &report.targets;
+    if targets.redirects == 0 {
+        return;
+    }
+    page.heading("Target hosts");
+    for host in targets.hosts.iter().take(HOSTS_SHOWN) {
+        let name = safe(&host.host);
+        let name = shortened(&name, HOST_COLUMNS);
+        let line = format!("  {name:<HOST_COLUMNS$}{:>12}  {}", grouped(host.redirects), fault_of(host));
+        page.line(&line);
+    }
+    let shown: u64 = targets.hosts.iter().take(HOSTS_SHOWN).map(|host| host.redirects).sum();
+    for (name, count) in [
+        ("(no usable host)", targets.no_host),
+        ("(others)", targets.redirects.saturating_sub(shown).saturating_sub(targets.no_host)),
+    ] {
+        if count > 0 {
+            page.line(&format!("  {name:<HOST_COLUMNS$}{:>12}", grouped(count)));
+        }
+    }
+    page.line(&format!("  looked up {} times", grouped(targets.lookups)));
+}
+
+/// The fault of a host as an operator calls it.
+fn fault_of(host: &HostLine) -> String {
+    let Some(id) = &host.fault else { return String::new() };
+    match Fault::from_id(id) {
+        Some(Fault::DnsNxdomain) => "NXDOMAIN".to_owned(),
+        Some(Fault::DnsServfail) => "SERVFAIL".to_owned(),
+        _ => safe(id),
+    }
+}

@@ -1,0 +1,100 @@
+//! The first lines: what was not checked, the verdict, and why.
+
+use super::format::{Page, grouped, safe, share};
+use crate::fault::Fault;
+use crate::report::{FaultLine, Reason, RunReport, Verdict};
+
+/// Faults told in a sentence each; the table below has them all.
+const FAULTS_TOLD: usize = 3;
+
+/// Faults of a host as a whole, as the end of "redirects to HOST, …".
+const OF_A_HOST: &[(Fault, &str)] = &[
+    (Fault::LocationWrongHost, "which the rules do not allow"),
+    (Fault::DnsNxdomain, "which does not exist (NXDOMAIN)"),
+    (Fault::DnsNoAddress, "which has no address"),
+    (Fault::DnsServfail, "which cannot be resolved (SERVFAIL)"),
+    (Fault::DnsRefused, "which the resolver refuses to look up"),
+    (Fault::DnsTimeout, "for which the resolver does not answer"),
+    (Fault::DnsFailed, "whose lookup fails"),
+    (Fault::DnsPrivateAddress, "which has a private address"),
+];
+
+pub(super) fn write(report: &RunReport, page: &mut Page) {
+    let (left_out, notes): (Vec<&Reason>, Vec<&Reason>) =
+        report.warnings.iter().partition(|warning| is_left_out(warning));
+    for warning in left_out {
+        page.wrapped(0, &format!("! {}", safe(&warning.detail)));
+    }
+    page.wrapped(0, &verdict(report));
+    for reason in &report.invalid_reasons {
+        page.blank();
+        page.wrapped(2, &sentence(&safe(&reason.detail)));
+        page.wrapped(2, &format!("Remedy: {}.", safe(&reason.remedy)));
+    }
+    for fault in report.faults.iter().take(FAULTS_TOLD) {
+        page.blank();
+        page.wrapped(2, &told(report, fault));
+    }
+    if !notes.is_empty() {
+        page.blank();
+    }
+    for note in notes {
+        page.wrapped(2, &format!("Note: {}.", safe(&note.detail)));
+    }
+}
+
+/// Whether a warning tells of a check that did not happen.
+fn is_left_out(warning: &Reason) -> bool {
+    matches!(warning.id.as_str(), "verify_off" | "host_limit")
+}
+
+fn verdict(report: &RunReport) -> String {
+    let arrivals = &report.arrivals;
+    let (offered, failed) = (grouped(arrivals.offered), grouped(arrivals.failed));
+    let rate = share(arrivals.failed, arrivals.offered);
+    match report.verdict {
+        Verdict::Passed if arrivals.recovered > 0 => {
+            let recovered = grouped(arrivals.recovered);
+            format!("PASSED: all {offered} downloads were good, {recovered} of them after a retry")
+        }
+        Verdict::Passed => format!("PASSED: all {offered} downloads were good"),
+        Verdict::Failed => format!("FAILED: {failed} of {offered} downloads failed ({rate})"),
+        Verdict::Invalid => {
+            "INVALID: the load was not really offered; this is neither pass nor fail".to_owned()
+        }
+        Verdict::Cut => format!(
+            "CUT SHORT: a partial result; {failed} of {offered} downloads failed ({rate}), {} not over",
+            grouped(arrivals.cut)
+        ),
+    }
+}
+
+/// One fault in one sentence.
+fn told(report: &RunReport, fault: &FaultLine) -> String {
+    let downloads = format!("{} of {} downloads", grouped(fault.count), grouped(report.arrivals.offered));
+    let when = when(fault);
+    let which = OF_A_HOST.iter().find(|(known, _)| known.id() == fault.id).map(|(_, which)| which);
+    let mut hosts = report.targets.hosts.iter().filter(|host| host.fault.as_ref() == Some(&fault.id));
+    match (which, hosts.next()) {
+        (Some(which), Some(host)) => {
+            let verb = if fault.count == 1 { "redirects" } else { "redirect" };
+            let others = match hosts.count() {
+                0 => String::new(),
+                1 => " (and one more host)".to_owned(),
+                n => format!(" (and {n} more hosts)"),
+            };
+            format!("{downloads} {verb} to {}, {which}{others}, {when}.", safe(&host.host))
+        }
+        _ => format!("{downloads} failed {when}: {} ({}).", safe(&fault.meaning), safe(&fault.id)),
+    }
+}
+
+fn when(fault: &FaultLine) -> String {
+    let (first, last) = (fault.first_s.round(), fault.last_s.round());
+    if first >= last { format!("at second {first}") } else { format!("from second {first} to {last}") }
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}

@@ -1,0 +1,298 @@
+//! The verdict: whether the run passed, and whether it measured anything.
+//!
+//! A run whose load was not really offered is *invalid*, which is neither pass
+//! nor fail: its failures may be the generator's and its latencies flatter.
+//! Each reason names what was found and what to do. Pure: totals and plan in,
+//! judgement out.
+
+use super::text::{grouped, micros};
+use super::{Plan, Reason, RunReport, Verdict};
+use crate::fault::Fault;
+use crate::tally::{Tier, Totals, Unchecked};
+
+/// The least lateness at p99 that makes a run invalid, by default.
+const LATENESS_FLOOR_US: u64 = 5_000;
+
+/// How the program ends. Public API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All was good.
+    Passed,
+    /// The run could not be made.
+    CouldNotRun,
+    /// The command line or a configuration file is wrong.
+    Usage,
+    /// Failed requests or broken redirects.
+    Failed,
+    /// `compare` found a regression.
+    Regression,
+    /// The measurement is not valid.
+    Invalid,
+    /// A threshold was not kept.
+    Threshold,
+    /// Interrupted; a partial result was written.
+    Interrupted,
+}
+
+impl Exit {
+    /// The process's exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::CouldNotRun => 1,
+            Self::Usage => 2,
+            Self::Failed => 3,
+            Self::Regression => 4,
+            Self::Invalid => 5,
+            Self::Threshold => 99,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// The one of two that the process reports: an interruption, then what
+    /// kept it from running, then invalid before threshold before failed.
+    #[must_use]
+    pub fn or_worse(self, other: Self) -> Self {
+        if self.weight() < other.weight() { other } else { self }
+    }
+
+    const fn weight(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Failed => 1,
+            Self::Regression => 2,
+            Self::Threshold => 3,
+            Self::Invalid => 4,
+            Self::CouldNotRun => 5,
+            Self::Usage => 6,
+            Self::Interrupted => 7,
+        }
+    }
+}
+
+impl From<Verdict> for Exit {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Passed => Self::Passed,
+            Verdict::Failed => Self::Failed,
+            Verdict::Invalid => Self::Invalid,
+            Verdict::Cut => Self::Interrupted,
+        }
+    }
+}
+
+impl RunReport {
+    /// How the program ends after this run.
+    pub fn exit(&self) -> Exit {
+        Exit::from(self.verdict)
+    }
+}
+
+/// The verdict and what speaks for or against it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why the measurement is not valid; empty when it is, or under
+    /// `--allow-invalid`.
+    pub invalid_reasons: Vec<Reason>,
+    /// What a reader must know before trusting the verdict: checks that were
+    /// off first.
+    pub warnings: Vec<Reason>,
+}
+
+/// Judges a run. `finished` is false if it was interrupted.
+pub fn judge(totals: &Totals, plan: &Plan, finished: bool) -> Judgement {
+    let mut warnings = checks_left_out(totals, plan);
+    let mut invalid_reasons = reasons_for_invalid(totals, plan);
+    if plan.allow_invalid {
+        warnings.append(&mut invalid_reasons);
+    }
+    let verdict = if !finished {
+        Verdict::Cut
+    } else if !invalid_reasons.is_empty() {
+        Verdict::Invalid
+    } else if totals.counts.arrivals.failed > 0 {
+        Verdict::Failed
+    } else {
+        Verdict::Passed
+    };
+    Judgement { verdict, invalid_reasons, warnings }
+}
+
+fn reason(id: &str, detail: String, remedy: &str) -> Reason {
+    Reason { id: id.to_owned(), detail, remedy: remedy.to_owned() }
+}
+
+fn reasons_for_invalid(totals: &Totals, plan: &Plan) -> Vec<Reason> {
+    let arrivals = &totals.counts.arrivals;
+    let mut reasons = Vec::new();
+    if arrivals.offered == 0 {
+        reasons.push(reason(
+            "nothing_offered",
+            "no arrival was offered: nothing was measured".to_owned(),
+            "check the window, the filters and the rejected lines",
+        ));
+    }
+    if arrivals.shed > 0 {
+        reasons.push(reason(
+            "shed",
+            format!(
+                "{} of {} arrivals were not sent: over --max-in-flight",
+                grouped(arrivals.shed),
+                grouped(arrivals.offered)
+            ),
+            "raise --max-in-flight, or offer what the candidate can take",
+        ));
+    }
+    reasons.extend(too_late(totals, plan));
+    reasons.extend(generators_own(totals));
+    reasons
+}
+
+fn too_late(totals: &Totals, plan: &Plan) -> Option<Reason> {
+    let times = &totals.times;
+    let latency = if times.latency.is_empty() { &times.latency_failed } else { &times.latency };
+    let default = LATENESS_FLOOR_US.max(latency.quantile(0.5) / 10);
+    let limit = plan.max_lateness_us.unwrap_or(default);
+    let lateness = times.lateness.quantile(0.99);
+    (lateness > limit).then(|| {
+        reason(
+            "lateness",
+            format!(
+                "1 % of requests were sent {} or more after they were due; {} is allowed",
+                micros(lateness),
+                micros(limit)
+            ),
+            "lower the rate, add --threads or machines, or free this one; --max-lateness sets the limit",
+        )
+    })
+}
+
+/// The generator's own faults count wherever they were seen: a retry that
+/// helped does not make the load real.
+fn generators_own(totals: &Totals) -> impl Iterator<Item = Reason> {
+    let counts = &totals.counts;
+    Fault::ALL.iter().filter(|fault| fault.is_generators_own()).filter_map(|&fault| {
+        let seen = counts.attempts.faults.get(fault).count.max(counts.faults.get(fault).count);
+        (seen > 0).then(|| {
+            let remedy = if fault == Fault::GeneratorDescriptors {
+                "raise the limit of open files (ulimit -n)"
+            } else {
+                "lower --connections, or widen net.ipv4.ip_local_port_range"
+            };
+            reason(fault.id(), format!("{} ({} times)", fault.meaning(), grouped(seen)), remedy)
+        })
+    })
+}
+
+fn checks_left_out(totals: &Totals, plan: &Plan) -> Vec<Reason> {
+    let redirects = &totals.counts.redirects;
+    let mut warnings = Vec::new();
+    let off = match plan.verify.as_str() {
+        "off" => Some("redirects were NOT judged (--verify off)"),
+        "policy" => Some("redirect targets were NOT resolved (--verify policy)"),
+        _ => None,
+    };
+    if let Some(off) = off {
+        let remedy = "use --verify dns to know that targets exist";
+        warnings.push(reason("verify_off", off.to_owned(), remedy));
+    }
+    let skipped = redirects.unchecked(Tier::Dns, Unchecked::HostLimit);
+    if skipped > 0 {
+        let detail =
+            format!("{} redirect targets were NOT resolved: too many distinct hosts", grouped(skipped));
+        warnings.push(reason("host_limit", detail, "look at the target hosts below"));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good_run() -> Totals {
+        let mut totals = Totals::default();
+        totals.counts.arrivals.offered = 100;
+        totals.counts.arrivals.passed = 100;
+        for micros in 1..=100 {
+            totals.times.latency.record(micros * 1_000);
+            totals.times.lateness.record(micros * 10);
+        }
+        totals
+    }
+
+    fn dns_plan() -> Plan {
+        Plan { verify: "dns".to_owned(), ..Plan::default() }
+    }
+
+    #[track_caller]
+    fn check(spoil: fn(&mut Totals, &mut Plan), verdict: Verdict, reasons: &[&str], warnings: &[&str]) {
+        let (mut totals, mut plan) = (good_run(), dns_plan());
+        spoil(&mut totals, &mut plan);
+        let judgement = judge(&totals, &plan, true);
+        let ids = |list: &[Reason]| list.iter().map(|r| r.id.clone()).collect::<Vec<_>>();
+        assert_eq!(judgement.verdict, verdict);
+        assert_eq!(ids(&judgement.invalid_reasons), reasons);
+        assert_eq!(ids(&judgement.warnings), warnings);
+    }
+
+    #[test]
+    fn a_run_without_load_is_neither_pass_nor_fail() {
+        check(|_, _| {}, Verdict::Passed, &[], &[]);
+        check(|t, _| t.counts.arrivals.failed = 1, Verdict::Failed, &[], &[]);
+        check(|t, _| t.counts.arrivals.shed = 1, Verdict::Invalid, &["shed"], &[]);
+        check(|t, _| *t = Totals::default(), Verdict::Invalid, &["nothing_offered"], &[]);
+        let no_ports = |t: &mut Totals, _: &mut Plan| {
+            t.counts.attempts.faults.count(Fault::GeneratorPorts, crate::units::Offset::ZERO);
+        };
+        check(no_ports, Verdict::Invalid, &["generator.no_ports"], &[]);
+    }
+
+    #[test]
+    fn lateness_is_measured_against_latency_or_the_given_limit() {
+        let late = |t: &mut Totals, _: &mut Plan| (0..9).for_each(|_| t.times.lateness.record(5_100));
+        check(late, Verdict::Invalid, &["lateness"], &[]);
+        let late_and_slow = |t: &mut Totals, _: &mut Plan| {
+            for _ in 0..200 {
+                t.times.lateness.record(5_100);
+                t.times.latency.record(60_000);
+            }
+        };
+        check(late_and_slow, Verdict::Passed, &[], &[]);
+        check(|_, p| p.max_lateness_us = Some(500), Verdict::Invalid, &["lateness"], &[]);
+        check(|_, p| p.max_lateness_us = Some(1_000), Verdict::Passed, &[], &[]);
+    }
+
+    #[test]
+    fn what_is_allowed_or_left_out_is_still_said() {
+        let allowed = |t: &mut Totals, p: &mut Plan| {
+            t.counts.arrivals.shed = 1;
+            p.allow_invalid = true;
+        };
+        check(allowed, Verdict::Passed, &[], &["shed"]);
+        check(|_, p| p.verify = "policy".into(), Verdict::Passed, &[], &["verify_off"]);
+        check(|_, p| p.verify = "off".into(), Verdict::Passed, &[], &["verify_off"]);
+    }
+
+    #[test]
+    fn an_interrupted_run_is_cut_whatever_else_it_is() {
+        let mut totals = good_run();
+        totals.counts.arrivals.shed = 1;
+        let judgement = judge(&totals, &dns_plan(), false);
+        assert_eq!((judgement.verdict, judgement.invalid_reasons.len()), (Verdict::Cut, 1));
+        assert_eq!(Exit::from(judgement.verdict).code(), 130);
+    }
+
+    #[test]
+    fn the_worst_exit_wins() {
+        let order = [Exit::Passed, Exit::Failed, Exit::Threshold, Exit::Invalid, Exit::Interrupted];
+        for (n, &worse) in order.iter().enumerate() {
+            for &better in &order[..n] {
+                assert_eq!(better.or_worse(worse), worse);
+                assert_eq!(worse.or_worse(better), worse);
+            }
+        }
+        assert_eq!(order.map(Exit::code), [0, 3, 99, 5, 130]);
+    }
+}

@@ -1,0 +1,214 @@
+//! The books of a run: nothing appears, nothing disappears.
+//!
+//! Lines, records, arrivals, attempts and redirects are each conserved, by
+//! reason. Closing the books checks every equation, in release builds too; one
+//! that does not balance is our own mistake, and its message names both sides.
+
+use super::{Tier, Totals};
+use crate::trace::TraceBooks;
+
+/// Closed books: the part of a run's counts that the tally itself cannot know.
+///
+/// Invariant: together with the totals they were closed over, every equation of
+/// a run balances.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Books {
+    trace: Option<TraceBooks>,
+    sampled_out: u64,
+    unreleased: u64,
+    outstanding: u64,
+}
+
+/// An equation of the books that does not balance: a mistake of this program.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the books do not balance: {left_is} = {left}, but {right_is} = {right}")]
+pub struct Imbalance {
+    left_is: &'static str,
+    left: u64,
+    right_is: &'static str,
+    right: u64,
+}
+
+impl Books {
+    /// Closes the books of a run that is over.
+    ///
+    /// `sampled_out` records were handed out and left out by `--sample`;
+    /// `unreleased` ones were handed out and never became arrivals, because the
+    /// window of the run ended.
+    pub fn close(
+        trace: TraceBooks,
+        sampled_out: u64,
+        unreleased: u64,
+        totals: &Totals,
+    ) -> Result<Self, Imbalance> {
+        let skipped: u64 = trace.skipped.values().sum();
+        let rejected: u64 = trace.rejected.values().sum();
+        let filtered: u64 = trace.filtered.values().sum();
+        let arrivals = &totals.counts.arrivals;
+        balance(
+            ("lines read", trace.read),
+            ("accepted + skipped + rejected", trace.accepted + skipped + rejected),
+        )?;
+        balance(
+            ("records accepted", trace.accepted),
+            (
+                "offered + filtered + sampled out + out of window + late",
+                arrivals.offered + filtered + sampled_out + trace.undelivered + unreleased + trace.late,
+            ),
+        )?;
+        balance(
+            ("arrivals offered", arrivals.offered),
+            ("passed + recovered + failed + shed + cut", arrivals.settled()),
+        )?;
+        check_events(totals)?;
+        Ok(Self { trace: Some(trace), sampled_out, unreleased, outstanding: 0 })
+    }
+
+    /// Books of a run that still goes on. Lines and records are not known yet;
+    /// arrivals without a fate count as cut, as they would be if the run ended
+    /// here.
+    pub fn so_far(totals: &Totals) -> Result<Self, Imbalance> {
+        check_events(totals)?;
+        let arrivals = &totals.counts.arrivals;
+        // A worker reports an arrival's release before its fate.
+        let outstanding = arrivals.offered.saturating_sub(arrivals.settled());
+        balance(
+            ("arrivals offered", arrivals.offered),
+            ("passed + recovered + failed + shed + cut + outstanding", arrivals.settled() + outstanding),
+        )?;
+        Ok(Self { trace: None, sampled_out: 0, unreleased: 0, outstanding })
+    }
+
+    /// Where lines and records went; `None` while the run goes on.
+    pub const fn trace(&self) -> Option<&TraceBooks> {
+        self.trace.as_ref()
+    }
+
+    /// Records left out by `--sample`.
+    pub const fn sampled_out(&self) -> u64 {
+        self.sampled_out
+    }
+
+    /// Records that were accepted and lie outside the window of the run.
+    pub fn out_of_window(&self) -> u64 {
+        self.unreleased + self.trace.as_ref().map_or(0, |trace| trace.undelivered)
+    }
+
+    /// Arrivals that have no fate yet; 0 once closed.
+    pub const fn outstanding(&self) -> u64 {
+        self.outstanding
+    }
+}
+
+/// The equations that hold at every moment, since each event is counted on both
+/// sides at once.
+fn check_events(totals: &Totals) -> Result<(), Imbalance> {
+    let (counts, times) = (&totals.counts, &totals.times);
+    let (arrivals, attempts, redirects) = (&counts.arrivals, &counts.attempts, &counts.redirects);
+    balance(
+        ("attempts", attempts.total()),
+        ("statuses + faults + cut", attempts.completed() + attempts.faults.total() + attempts.cut),
+    )?;
+    balance(("arrivals failed", arrivals.failed), ("faults of arrivals", counts.faults.total()))?;
+    balance(
+        ("arrivals passed and recovered", arrivals.passed + arrivals.recovered),
+        ("good latencies", times.latency.count()),
+    )?;
+    balance(("arrivals failed", arrivals.failed), ("failed latencies", times.latency_failed.count()))?;
+    for tier in Tier::ALL {
+        balance(
+            ("redirects seen", redirects.seen),
+            ("checked + unchecked at a tier", redirects.checked(tier) + redirects.unchecked_total(tier)),
+        )?;
+    }
+    let hosts: u64 = counts.hosts.known().map(|(_, host)| host.redirects).sum();
+    balance(
+        ("redirects seen", redirects.seen),
+        ("redirects by host", hosts + counts.hosts.others() + counts.hosts.without()),
+    )
+}
+
+fn balance(
+    (left_is, left): (&'static str, u64),
+    (right_is, right): (&'static str, u64),
+) -> Result<(), Imbalance> {
+    if left == right { Ok(()) } else { Err(Imbalance { left_is, left, right_is, right }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tally::interval::tests::{happenings, interval_of};
+    use crate::tally::{Fate, Interval};
+    use crate::units::Offset;
+    use proptest::prelude::*;
+
+    fn trace(offered: u64) -> TraceBooks {
+        TraceBooks {
+            read: offered + 10,
+            accepted: offered + 7,
+            skipped: [("header", 2)].into(),
+            rejected: [("bad_timestamp", 1)].into(),
+            filtered: [("method", 1)].into(),
+            late: 1,
+            undelivered: 2,
+            ..TraceBooks::default()
+        }
+    }
+
+    fn totals_of(intervals: &[Interval]) -> Totals {
+        let mut totals = Totals::default();
+        for interval in intervals {
+            totals.absorb(interval);
+        }
+        totals
+    }
+
+    #[track_caller]
+    fn check(trace: TraceBooks, spoil: fn(&mut Totals), message: &str) {
+        let mut interval = Interval::new(0);
+        interval.offered();
+        interval.arrival(Fate::Passed, Offset::ZERO, Offset::ZERO);
+        let mut totals = totals_of(&[interval]);
+        spoil(&mut totals);
+        let found = Books::close(trace, 1, 2, &totals).map_or_else(|e| e.to_string(), |_| "balanced".into());
+        assert!(found.contains(message), "{found}");
+    }
+
+    #[test]
+    fn both_sides_of_a_broken_equation_are_named() {
+        check(trace(1), |_| {}, "balanced");
+        check(
+            TraceBooks { read: 12, ..trace(1) },
+            |_| {},
+            "lines read = 12, but accepted + skipped + rejected = 11",
+        );
+        check(TraceBooks { late: 2, ..trace(1) }, |_| {}, "records accepted = 8, but offered");
+        check(trace(1), |t| t.counts.arrivals.shed += 1, "arrivals offered = 1, but passed");
+        check(trace(1), |t| t.counts.attempts.retries += 1, "attempts = 1, but statuses + faults + cut = 0");
+        check(trace(1), |t| t.counts.redirects.seen += 1, "redirects seen = 1, but checked + unchecked");
+    }
+
+    #[test]
+    fn while_a_run_goes_on_arrivals_without_a_fate_are_outstanding() {
+        let mut interval = Interval::new(0);
+        interval.offered();
+        let mut totals = totals_of(&[interval]);
+        let books = Books::so_far(&totals).unwrap();
+        assert_eq!((books.outstanding(), books.trace()), (1, None));
+        totals.counts.arrivals.shed += 2;
+        assert!(Books::so_far(&totals).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn whatever_happens_the_books_balance(a in happenings(), b in happenings()) {
+            let totals = totals_of(&[interval_of(0, &a), interval_of(1, &b)]);
+            let offered = (a.len() + b.len()) as u64;
+            let books = Books::close(trace(offered), 1, 2, &totals);
+            prop_assert_eq!(books.map(|books| books.out_of_window()), Ok(4));
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Counters that a second and a whole run have in common.
+//!
+//! All of them merge by addition, by minimum or by maximum, so that the order
+//! in which workers and seconds are merged does not matter.
+
+use super::redirects::{Hosts, RedirectCounts};
+use super::{Attempt, AttemptEnd, AttemptKind, Fate};
+use crate::fault::Fault;
+use crate::units::Offset;
+use std::collections::BTreeMap;
+
+/// What happened, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Arrivals by fate.
+    pub arrivals: ArrivalCounts,
+    /// Why arrivals failed.
+    pub faults: FaultTable,
+    /// Attempts by end.
+    pub attempts: AttemptCounts,
+    /// Redirects and how far they were judged.
+    pub redirects: RedirectCounts,
+    /// Where redirects led.
+    pub hosts: Hosts,
+    /// Connections opened to the candidate.
+    pub connections_opened: u64,
+    /// Attempts repeated because a kept connection turned out to be closed.
+    pub stale_replays: u64,
+    /// Bytes of answers, headers included.
+    pub bytes_in: u64,
+}
+
+impl Counts {
+    /// Adds the counts of another worker or second.
+    pub fn merge(&mut self, other: &Self) {
+        self.arrivals.merge(&other.arrivals);
+        self.faults.merge(&other.faults);
+        self.attempts.merge(&other.attempts);
+        self.redirects.merge(&other.redirects);
+        self.hosts.merge(&other.hosts);
+        self.connections_opened += other.connections_opened;
+        self.stale_replays += other.stale_replays;
+        self.bytes_in += other.bytes_in;
+    }
+}
+
+/// Arrivals by fate. In a closed run `offered` is the sum of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ArrivalCounts {
+    /// Released by the schedule.
+    pub offered: u64,
+    /// Good at the first attempt.
+    pub passed: u64,
+    /// Good after a retry.
+    pub recovered: u64,
+    /// Not good.
+    pub failed: u64,
+    /// Not sent: over the limit.
+    pub shed: u64,
+    /// Not over when the run was.
+    pub cut: u64,
+}
+
+impl ArrivalCounts {
+    /// Those whose fate is known.
+    pub const fn settled(&self) -> u64 {
+        self.passed + self.recovered + self.failed + self.shed + self.cut
+    }
+
+    pub(super) fn count(&mut self, fate: Fate) {
+        match fate {
+            Fate::Passed => self.passed += 1,
+            Fate::Recovered => self.recovered += 1,
+            Fate::Failed(_) => self.failed += 1,
+            Fate::Cut => self.cut += 1,
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.offered += other.offered;
+        self.passed += other.passed;
+        self.recovered += other.recovered;
+        self.failed += other.failed;
+        self.shed += other.shed;
+        self.cut += other.cut;
+    }
+}
+
+/// Attempts by kind and by end.
+///
+/// Invariant: `first + retries` = the sum of `statuses` + the sum of `faults` +
+/// `cut`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttemptCounts {
+    /// First attempts.
+    pub first: u64,
+    /// Repetitions.
+    pub retries: u64,
+    /// Those of which a byte was sent.
+    pub sent: u64,
+    /// Complete answers by status. At most 65,536 keys, in practice a handful.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Attempts without a complete answer, by fault.
+    pub faults: FaultTable,
+    /// Attempts that the end of the run cut off.
+    pub cut: u64,
+    /// When the last byte of a request was sent.
+    pub last_sent: Offset,
+    /// When the last attempt was over.
+    pub last_done: Offset,
+}
+
+impl AttemptCounts {
+    /// All attempts.
+    pub const fn total(&self) -> u64 {
+        self.first + self.retries
+    }
+
+    /// Attempts that got a complete answer.
+    pub fn completed(&self) -> u64 {
+        self.statuses.values().sum()
+    }
+
+    pub(super) fn count(&mut self, attempt: &Attempt, kind: AttemptKind) {
+        match kind {
+            AttemptKind::First => self.first += 1,
+            AttemptKind::Retry => self.retries += 1,
+        }
+        match attempt.end {
+            AttemptEnd::Status(status) => *self.statuses.entry(status).or_default() += 1,
+            AttemptEnd::Fault(fault) => self.faults.count(fault, attempt.done),
+            AttemptEnd::Cut => self.cut += 1,
+        }
+        if let Some(sent) = attempt.sent {
+            self.sent += 1;
+            self.last_sent = self.last_sent.max(sent);
+        }
+        self.last_done = self.last_done.max(attempt.done);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.first += other.first;
+        self.retries += other.retries;
+        self.sent += other.sent;
+        for (&status, count) in &other.statuses {
+            *self.statuses.entry(status).or_default() += count;
+        }
+        self.faults.merge(&other.faults);
+        self.cut += other.cut;
+        self.last_sent = self.last_sent.max(other.last_sent);
+        self.last_done = self.last_done.max(other.last_done);
+    }
+}
+
+/// How often a fault was seen, and from when to when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FaultCount {
+    /// How often.
+    pub count: u64,
+    /// The earliest and the latest `done` it was seen at; `None` for none.
+    pub seen: Option<(Offset, Offset)>,
+}
+
+/// A count for each fault there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultTable([FaultCount; Fault::ALL.len()]);
+
+impl FaultTable {
+    /// Counts one sighting of `fault` at `done`.
+    pub fn count(&mut self, fault: Fault, done: Offset) {
+        self.0[fault as usize].merge(FaultCount { count: 1, seen: Some((done, done)) });
+    }
+
+    /// What is known of one fault.
+    pub const fn get(&self, fault: Fault) -> FaultCount {
+        self.0[fault as usize]
+    }
+
+    /// The faults that were seen, in the order of [`Fault::ALL`].
+    pub fn seen(&self) -> impl Iterator<Item = (Fault, FaultCount)> {
+        Fault::ALL.iter().map(|&fault| (fault, self.get(fault))).filter(|(_, entry)| entry.count > 0)
+    }
+
+    /// All sightings of all faults.
+    pub fn total(&self) -> u64 {
+        self.0.iter().map(|entry| entry.count).sum()
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (mine, &theirs) in self.0.iter_mut().zip(&other.0) {
+            mine.merge(theirs);
+        }
+    }
+}
+
+impl Default for FaultTable {
+    fn default() -> Self {
+        Self([FaultCount::default(); Fault::ALL.len()])
+    }
+}
+
+impl FaultCount {
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.seen = match (self.seen, other.seen) {
+            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+            (mine, theirs) => mine.or(theirs),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_has_its_own_count() {
+        let mut table = FaultTable::default();
+        for (n, &fault) in Fault::ALL.iter().enumerate() {
+            for _ in 0..=n {
+                table.count(fault, Offset::from_nanos(n as u64));
+            }
+        }
+        for (n, (fault, entry)) in table.seen().enumerate() {
+            assert_eq!((fault, entry.count), (Fault::ALL[n], n as u64 + 1));
+        }
+        let n = Fault::ALL.len() as u64;
+        assert_eq!(table.total(), n * (n + 1) / 2);
+    }
+
+    #[test]
+    fn a_fault_remembers_from_when_to_when() {
+        let at = Offset::from_nanos;
+        let mut table = FaultTable::default();
+        assert_eq!(table.get(Fault::DnsNxdomain), FaultCount::default());
+        for nanos in [7, 3, 5] {
+            table.count(Fault::DnsNxdomain, at(nanos));
+        }
+        let seen = Some((at(3), at(7)));
+        assert_eq!(table.get(Fault::DnsNxdomain), FaultCount { count: 3, seen });
+    }
+}

@@ -1,0 +1,310 @@
+//! One worker's numbers of one second of the run.
+//!
+//! The engine records into it on the hot path: no locks, no allocation for an
+//! ordinary attempt, and after [`Interval::reset`] it is reused. Merging is
+//! associative and commutative, so it does not matter which worker reports
+//! first.
+
+use super::{Attempt, AttemptKind, Counts, Examples, Fate, Redirect, Sighting, Times};
+use crate::units::Offset;
+
+/// What is going on at the end of a second, rather than what happened in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Attempts on the wire.
+    pub in_flight: u64,
+    /// Arrivals that are due and wait for a connection.
+    pub waiting: u64,
+    /// Open connections to the candidate.
+    pub connections_open: u64,
+}
+
+impl Gauges {
+    /// The sum over workers.
+    pub(super) fn add(&mut self, other: Self) {
+        self.in_flight += other.in_flight;
+        self.waiting += other.waiting;
+        self.connections_open += other.connections_open;
+    }
+
+    /// The highest over seconds.
+    pub(super) fn raise_to(&mut self, other: Self) {
+        self.in_flight = self.in_flight.max(other.in_flight);
+        self.waiting = self.waiting.max(other.waiting);
+        self.connections_open = self.connections_open.max(other.connections_open);
+    }
+}
+
+/// What one worker, or several merged, did in one second of the run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Interval {
+    second: u64,
+    counts: Counts,
+    gauges: Gauges,
+    examples: Examples,
+    times: Times<u32>,
+}
+
+impl Interval {
+    /// An empty interval for that second of the run, 0 for the first.
+    pub fn new(second: u64) -> Self {
+        Self { second, ..Self::default() }
+    }
+
+    /// Empties it for another second; histograms keep their memory.
+    pub fn reset(&mut self, second: u64) {
+        self.second = second;
+        self.counts = Counts::default();
+        self.gauges = Gauges::default();
+        self.examples.clear();
+        self.times.reset();
+    }
+
+    /// The second of the run.
+    pub const fn second(&self) -> u64 {
+        self.second
+    }
+
+    /// An arrival was released by the schedule, whatever becomes of it.
+    pub fn offered(&mut self) {
+        self.counts.arrivals.offered += 1;
+    }
+
+    /// A released arrival was not sent: over the limit.
+    pub fn shed(&mut self) {
+        self.counts.arrivals.shed += 1;
+    }
+
+    /// An attempt is over. Its service time and lateness count if it was sent;
+    /// the time of one that was cut off is not known.
+    pub fn attempt(&mut self, attempt: &Attempt, kind: AttemptKind) {
+        self.counts.attempts.count(attempt, kind);
+        let Some(sent) = attempt.sent else { return };
+        self.times.lateness.record(micros(attempt.due, sent));
+        if attempt.end != super::AttemptEnd::Cut {
+            self.times.service.record(micros(sent, attempt.done));
+        }
+    }
+
+    /// An arrival's fate is known. Its latency counts among the good or the
+    /// failed ones; one that was cut off has none.
+    pub fn arrival(&mut self, fate: Fate, due: Offset, done: Offset) {
+        self.counts.arrivals.count(fate);
+        match fate {
+            Fate::Passed | Fate::Recovered => self.times.latency.record(micros(due, done)),
+            Fate::Failed(fault) => {
+                self.counts.faults.count(fault, done);
+                self.times.latency_failed.record(micros(due, done));
+            }
+            Fate::Cut => {}
+        }
+    }
+
+    /// An answer that redirects was judged.
+    pub fn redirect(&mut self, redirect: &Redirect<'_>) {
+        self.counts.redirects.count(redirect.tiers);
+        self.counts.hosts.count(redirect);
+    }
+
+    /// A fault was seen; kept as an example if it is among the earliest.
+    pub fn example(&mut self, sighting: &Sighting<'_>) {
+        self.examples.see(sighting);
+    }
+
+    /// A connection to the candidate was opened.
+    pub fn connection_opened(&mut self) {
+        self.counts.connections_opened += 1;
+    }
+
+    /// A request was repeated because its kept connection was closed.
+    pub fn stale_replay(&mut self) {
+        self.counts.stale_replays += 1;
+    }
+
+    /// Bytes of an answer came in.
+    pub fn bytes_in(&mut self, bytes: u64) {
+        self.counts.bytes_in = self.counts.bytes_in.saturating_add(bytes);
+    }
+
+    /// What is going on as the second ends.
+    pub fn set_gauges(&mut self, gauges: Gauges) {
+        self.gauges = gauges;
+    }
+
+    /// Adds another worker's numbers of the same second. The second of a merge
+    /// of several is the latest.
+    pub fn merge(&mut self, other: &Self) {
+        self.second = self.second.max(other.second);
+        self.gauges.add(other.gauges);
+        self.merge_history(other);
+    }
+
+    /// Adds what happened in another interval, not what was going on at its
+    /// end.
+    pub(super) fn merge_history(&mut self, other: &Self) {
+        self.counts.merge(&other.counts);
+        self.examples.merge(&other.examples);
+        self.times.merge(&other.times);
+    }
+
+    /// Whether nothing happened and nothing is going on.
+    pub fn is_empty(&self) -> bool {
+        self.counts == Counts::default() && self.gauges == Gauges::default() && self.examples.is_empty()
+    }
+
+    /// Its counters.
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// What was going on at its end.
+    pub const fn gauges(&self) -> Gauges {
+        self.gauges
+    }
+
+    /// Its examples.
+    pub const fn examples(&self) -> &Examples {
+        &self.examples
+    }
+
+    /// Its histograms.
+    pub const fn times(&self) -> &Times<u32> {
+        &self.times
+    }
+}
+
+fn micros(from: Offset, to: Offset) -> u64 {
+    to.nanos_since(from) / 1_000
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::fault::Fault;
+    use crate::tally::{AttemptEnd, Coverage, Unchecked};
+    use proptest::prelude::*;
+
+    fn ms(millis: u64) -> Offset {
+        Offset::from_nanos(millis * 1_000_000)
+    }
+
+    fn attempt(sent: Option<u64>, done: u64, end: AttemptEnd) -> Attempt {
+        Attempt { due: ms(10), sent: sent.map(ms), first_byte: None, done: ms(done), end }
+    }
+
+    #[test]
+    fn the_three_clocks_start_and_stop_where_they_should() {
+        let mut interval = Interval::new(0);
+        interval.attempt(&attempt(Some(12), 40, AttemptEnd::Status(302)), AttemptKind::First);
+        interval.arrival(Fate::Passed, ms(10), ms(40));
+        let times = interval.times();
+        assert_eq!(times.lateness.max(), 2_000);
+        assert_eq!(times.service.max(), 28_000);
+        assert_eq!(times.latency.max(), 30_000);
+        assert!(times.latency_failed.is_empty());
+    }
+
+    #[test]
+    fn what_was_never_sent_has_no_service_time_but_a_failed_latency() {
+        let mut interval = Interval::new(0);
+        let refused = AttemptEnd::Fault(Fault::ConnectRefused);
+        interval.attempt(&attempt(None, 11, refused), AttemptKind::First);
+        interval.arrival(Fate::Failed(Fault::ConnectRefused), ms(10), ms(11));
+        let (times, counts) = (interval.times(), interval.counts());
+        assert!(times.service.is_empty() && times.lateness.is_empty() && times.latency.is_empty());
+        assert_eq!(times.latency_failed.max(), 1_000);
+        assert_eq!(counts.faults.total(), 1);
+        assert_eq!(counts.attempts.faults.get(Fault::ConnectRefused).count, 1);
+    }
+
+    #[test]
+    fn the_end_of_the_run_invents_no_times() {
+        let mut interval = Interval::new(0);
+        interval.attempt(&attempt(Some(10), 99, AttemptEnd::Cut), AttemptKind::Retry);
+        interval.arrival(Fate::Cut, ms(10), ms(99));
+        let times = interval.times();
+        assert!(times.service.is_empty() && times.latency.is_empty() && times.latency_failed.is_empty());
+        assert_eq!((interval.counts().attempts.cut, interval.counts().arrivals.cut), (1, 1));
+    }
+
+    #[test]
+    fn a_reset_interval_is_a_new_one() {
+        let mut interval = Interval::new(3);
+        assert!(interval.is_empty());
+        interval.offered();
+        interval.bytes_in(u64::MAX);
+        interval.set_gauges(Gauges { in_flight: 2, waiting: 1, connections_open: 4 });
+        assert!(!interval.is_empty());
+        interval.reset(4);
+        assert_eq!(interval, Interval::new(4));
+    }
+
+    /// One thing that can happen to a worker.
+    #[derive(Clone, Copy, Debug)]
+    pub(in crate::tally) enum Happening {
+        Pass(u64),
+        Fail(u64, usize),
+        Shed,
+    }
+
+    pub(in crate::tally) fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+        let one = prop_oneof![
+            (0..5_000_u64).prop_map(Happening::Pass),
+            (0..5_000_u64, 0..Fault::ALL.len()).prop_map(|(at, fault)| Happening::Fail(at, fault)),
+            Just(Happening::Shed),
+        ];
+        prop::collection::vec(one, 0..20)
+    }
+
+    pub(in crate::tally) fn interval_of(second: u64, happenings: &[Happening]) -> Interval {
+        let mut interval = Interval::new(second);
+        for &happening in happenings {
+            interval.offered();
+            match happening {
+                Happening::Pass(at) => settle(&mut interval, at, None),
+                Happening::Fail(at, fault) => settle(&mut interval, at, Some(Fault::ALL[fault])),
+                Happening::Shed => interval.shed(),
+            }
+        }
+        interval.set_gauges(Gauges { in_flight: 1, ..Gauges::default() });
+        interval
+    }
+
+    fn settle(interval: &mut Interval, at: u64, fault: Option<Fault>) {
+        let (at, host) = (ms(at), format!("host-{}", at % 7));
+        let sent = Some(at);
+        let end = AttemptEnd::Status(302);
+        let attempt = Attempt { due: at, sent, first_byte: sent, done: at, end };
+        interval.attempt(&attempt, AttemptKind::First);
+        let unchecked = Coverage::Unchecked(Unchecked::NoLocation);
+        let tiers = [Coverage::Checked, Coverage::Checked, unchecked];
+        interval.redirect(&Redirect { at, host: Some(&host), fault, tiers });
+        if let Some(fault) = fault {
+            let path = host.as_bytes();
+            interval.example(&Sighting { fault, at, path, location: None, detail: "" });
+        }
+        interval.arrival(fault.map_or(Fate::Passed, Fate::Failed), at, at);
+    }
+
+    fn merged(parts: &[&Interval]) -> Interval {
+        let mut whole = Interval::new(0);
+        for part in parts {
+            whole.merge(part);
+        }
+        whole
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn merging_is_associative_and_commutative(
+            a in happenings(), b in happenings(), c in happenings()
+        ) {
+            let [a, b, c] = [a, b, c].map(|list| interval_of(0, &list));
+            let left = merged(&[&merged(&[&a, &b]), &c]);
+            prop_assert_eq!(&left, &merged(&[&a, &merged(&[&b, &c])]));
+            prop_assert_eq!(&left, &merged(&[&c, &b, &a]));
+        }
+    }
+}

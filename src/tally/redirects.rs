@@ -1,0 +1,310 @@
+//! Redirects: how far each was judged, and where they led.
+//!
+//! A redirect is checked or unchecked at every tier, and unchecked only for one
+//! of a closed list of reasons, so that a check that did not happen can never
+//! look like one that passed. Hosts are bounded, as a broken candidate can
+//! invent a new one for every answer.
+
+use super::example::printable;
+use crate::fault::Fault;
+use crate::units::Offset;
+use std::collections::BTreeMap;
+
+/// Distinct hosts that one worker tells apart in one second.
+const HOSTS_RECORDED: usize = 256;
+/// Distinct hosts kept when workers or seconds are merged.
+const HOSTS_MERGED: usize = 1_000;
+/// Bytes of a host name kept. RFC 1035 §3.1 allows 255 for a real one.
+const HOST_BYTES: usize = 255;
+
+/// The tiers at which a redirect is judged, cheapest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// The answer's headers: exactly one Location, of legal bytes.
+    Headers,
+    /// The parsed URL against the rules.
+    Policy,
+    /// The lookup of its host.
+    Dns,
+}
+
+impl Tier {
+    /// All tiers, cheapest first.
+    pub const ALL: [Self; 3] = [Self::Headers, Self::Policy, Self::Dns];
+
+    /// The stable name, as in `--verify`.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Headers => "headers",
+            Self::Policy => "policy",
+            Self::Dns => "dns",
+        }
+    }
+}
+
+/// Why a redirect was not judged at a tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unchecked {
+    /// The operator left the tier out.
+    TierOff,
+    /// There was nothing to look at: a cheaper tier had found the fault.
+    NoLocation,
+    /// Too many distinct hosts.
+    HostLimit,
+    /// The run ended first.
+    Cut,
+}
+
+impl Unchecked {
+    /// All reasons.
+    pub const ALL: [Self; 4] = [Self::TierOff, Self::NoLocation, Self::HostLimit, Self::Cut];
+
+    /// The stable name of the reason.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::TierOff => "tier_off",
+            Self::NoLocation => "no_location",
+            Self::HostLimit => "host_limit",
+            Self::Cut => "cut",
+        }
+    }
+}
+
+/// Whether a redirect was judged at a tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// It was, with whatever result.
+    Checked,
+    /// It was not.
+    Unchecked(Unchecked),
+}
+
+/// One answer that redirects, after it was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redirect<'a> {
+    /// When the answer was complete.
+    pub at: Offset,
+    /// The host it points to, where there is one.
+    pub host: Option<&'a str>,
+    /// What is wrong with it.
+    pub fault: Option<Fault>,
+    /// How far it was judged, in the order of [`Tier::ALL`].
+    pub tiers: [Coverage; Tier::ALL.len()],
+}
+
+/// Redirects by tier.
+///
+/// Invariant: at each tier, `seen` = checked + the sum of unchecked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RedirectCounts {
+    /// Answers that redirect.
+    pub seen: u64,
+    checked: [u64; Tier::ALL.len()],
+    unchecked: [[u64; Unchecked::ALL.len()]; Tier::ALL.len()],
+}
+
+impl RedirectCounts {
+    /// How many were judged at `tier`.
+    pub const fn checked(&self, tier: Tier) -> u64 {
+        self.checked[tier as usize]
+    }
+
+    /// How many were not judged at `tier`, for `reason`.
+    pub const fn unchecked(&self, tier: Tier, reason: Unchecked) -> u64 {
+        self.unchecked[tier as usize][reason as usize]
+    }
+
+    /// How many were not judged at `tier`, for any reason.
+    pub fn unchecked_total(&self, tier: Tier) -> u64 {
+        self.unchecked[tier as usize].iter().sum()
+    }
+
+    /// The deepest tier that was on for any redirect; `Headers` if none was.
+    pub fn deepest(&self) -> Tier {
+        let on = |tier: &Tier| self.unchecked(*tier, Unchecked::TierOff) < self.seen;
+        Tier::ALL.into_iter().rev().find(on).unwrap_or(Tier::Headers)
+    }
+
+    pub(super) fn count(&mut self, tiers: [Coverage; Tier::ALL.len()]) {
+        self.seen += 1;
+        for (tier, coverage) in tiers.into_iter().enumerate() {
+            match coverage {
+                Coverage::Checked => self.checked[tier] += 1,
+                Coverage::Unchecked(reason) => self.unchecked[tier][reason as usize] += 1,
+            }
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.seen += other.seen;
+        for tier in Tier::ALL.map(|tier| tier as usize) {
+            self.checked[tier] += other.checked[tier];
+            for (mine, theirs) in self.unchecked[tier].iter_mut().zip(other.unchecked[tier]) {
+                *mine += theirs;
+            }
+        }
+    }
+}
+
+/// What is known of a host that redirects point to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Redirects that point to it.
+    pub redirects: u64,
+    /// The latest fault of a redirect that points to it, and when.
+    pub last_fault: Option<(Offset, Fault)>,
+}
+
+impl Host {
+    fn merge(&mut self, other: Self) {
+        self.redirects += other.redirects;
+        self.last_fault = self.last_fault.max(other.last_fault);
+    }
+}
+
+/// Where redirects led, by host.
+///
+/// A worker keeps the first 256 hosts of a second: a host that matters comes
+/// early and often. Merging keeps the 1,000 with most redirects. What is left
+/// out is counted in [`Hosts::others`], so no redirect is lost; merging is
+/// independent of order as long as the limit is not reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hosts {
+    known: BTreeMap<String, Host>,
+    others: u64,
+    without: u64,
+}
+
+impl Hosts {
+    /// The hosts kept, by name.
+    pub fn known(&self) -> impl Iterator<Item = (&str, Host)> {
+        self.known.iter().map(|(name, host)| (name.as_str(), *host))
+    }
+
+    /// Redirects to hosts that were not kept.
+    pub const fn others(&self) -> u64 {
+        self.others
+    }
+
+    /// Redirects without a usable host.
+    pub const fn without(&self) -> u64 {
+        self.without
+    }
+
+    pub(super) fn count(&mut self, redirect: &Redirect<'_>) {
+        let Some(name) = redirect.host else {
+            self.without += 1;
+            return;
+        };
+        let seen = Host { redirects: 1, last_fault: redirect.fault.map(|fault| (redirect.at, fault)) };
+        // Plain names, nearly all of them, are looked up without copying.
+        if let Some(host) = self.known.get_mut(name) {
+            host.merge(seen);
+            return;
+        }
+        let name = printable(name.as_bytes(), HOST_BYTES);
+        if self.known.len() < HOSTS_RECORDED || self.known.contains_key(&name) {
+            self.known.entry(name).or_default().merge(seen);
+        } else {
+            self.others += 1;
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.others += other.others;
+        self.without += other.without;
+        for (name, &host) in &other.known {
+            match self.known.get_mut(name) {
+                Some(mine) => mine.merge(host),
+                None => {
+                    self.known.insert(name.clone(), host);
+                }
+            }
+        }
+        self.drop_rarest();
+    }
+
+    fn drop_rarest(&mut self) {
+        if self.known.len() <= HOSTS_MERGED {
+            return;
+        }
+        let mut by_weight: Vec<(u64, String)> =
+            self.known.iter().map(|(name, host)| (host.redirects, name.clone())).collect();
+        by_weight.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        for (redirects, name) in by_weight.into_iter().skip(HOSTS_MERGED) {
+            self.known.remove(&name);
+            self.others += redirects;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to(host: Option<&str>) -> Redirect<'_> {
+        Redirect { at: Offset::ZERO, host, fault: None, tiers: [Coverage::Checked; 3] }
+    }
+
+    fn redirects(hosts: &Hosts) -> u64 {
+        hosts.known().map(|(_, host)| host.redirects).sum::<u64>() + hosts.others() + hosts.without()
+    }
+
+    #[test]
+    fn each_tier_counts_every_redirect_once() {
+        let mut counts = RedirectCounts::default();
+        assert_eq!(counts.deepest(), Tier::Headers);
+        let off = Coverage::Unchecked(Unchecked::TierOff);
+        let nothing = Coverage::Unchecked(Unchecked::NoLocation);
+        counts.count([Coverage::Checked, Coverage::Checked, off]);
+        counts.count([Coverage::Checked, nothing, off]);
+        assert_eq!(counts.deepest(), Tier::Policy);
+        assert_eq!(counts.checked(Tier::Policy), 1);
+        assert_eq!(counts.unchecked(Tier::Policy, Unchecked::NoLocation), 1);
+        for tier in Tier::ALL {
+            assert_eq!(counts.checked(tier) + counts.unchecked_total(tier), counts.seen);
+        }
+    }
+
+    #[test]
+    fn a_host_for_every_answer_does_not_grow_the_tally() {
+        let mut merged = Hosts::default();
+        for worker in 0..8 {
+            let mut hosts = Hosts::default();
+            for n in 0..2_000 {
+                hosts.count(&to(Some("static.crates.io")));
+                hosts.count(&to(Some(&format!("{worker}-{n}.example"))));
+            }
+            hosts.count(&to(None));
+            assert_eq!(hosts.known().count(), HOSTS_RECORDED);
+            merged.merge(&hosts);
+        }
+        assert_eq!(merged.known().count(), HOSTS_MERGED);
+        assert_eq!(redirects(&merged), 8 * 4_001);
+        let main = merged.known().find(|(name, _)| *name == "static.crates.io").unwrap();
+        assert_eq!(main.1.redirects, 8 * 2_000);
+    }
+
+    #[test]
+    fn names_are_bounded_and_printable() {
+        let mut hosts = Hosts::default();
+        let long = "a".repeat(1_000_000);
+        for name in [long.as_str(), long.as_str(), "\u{1b}[2J"] {
+            hosts.count(&to(Some(name)));
+        }
+        let names: Vec<_> = hosts.known().collect();
+        assert_eq!(names[0].0, "\\x1B[2J");
+        assert_eq!((names[1].0.len(), names[1].1.redirects), (HOST_BYTES, 2));
+    }
+
+    #[test]
+    fn the_latest_fault_of_a_host_is_kept() {
+        let at = |nanos, fault| Redirect { at: Offset::from_nanos(nanos), fault, ..to(Some("h")) };
+        let mut hosts = Hosts::default();
+        hosts.count(&at(5, Some(Fault::DnsNxdomain)));
+        hosts.count(&at(3, Some(Fault::DnsTimeout)));
+        hosts.count(&at(9, None));
+        let last = hosts.known().next().unwrap().1.last_fault;
+        assert_eq!(last, Some((Offset::from_nanos(5), Fault::DnsNxdomain)));
+    }
+}
