@@ -4,7 +4,8 @@
 //! part of every answer and not a sample. It comes in tiers, cheapest first.
 //! [`judge`] is pure and covers what can be known offline, by [`rules`] that
 //! are data. Which host a client would connect to is then asked once and
-//! remembered ([`hosts`], pure). [`final_fault`] puts the two together.
+//! remembered ([`hosts`], pure), by the only part that touches the network
+//! ([`lookup`]). [`final_fault`] puts the two together.
 //!
 //! Tiers that connect to the target or fetch it are not built yet; they would
 //! come after `dns` in [`Tier`] and [`Depth`], which is why both are ordered.
@@ -16,6 +17,8 @@ pub mod hosts;
 pub mod judge;
 
 mod location;
+
+pub mod lookup;
 
 pub mod rules;
 
