@@ -1,1 +1,232 @@
-//! The redirect judged.
+//! Judging a redirect: did the answer send its client to a place that exists?
+//!
+//! A redirect can be valid HTTP, fast, and lead nowhere; so the judgement is
+//! part of every answer and not a sample. It comes in tiers, cheapest first.
+//! [`judge`] is pure and covers what can be known offline, by [`rules`] that
+//! are data. Which host a client would connect to is then asked once and
+//! remembered ([`hosts`], pure), by the only part that touches the network
+//! ([`lookup`]). [`final_fault`] puts the two together.
+//!
+//! Tiers that connect to the target or fetch it are not built yet; they would
+//! come after `dns` in [`Tier`] and [`Depth`], which is why both are ordered.
+
+pub mod address;
+
+pub mod hosts;
+
+pub mod judge;
+
+mod location;
+
+pub mod lookup;
+
+pub mod rules;
+
+use crate::fault::Fault;
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// How far redirects are judged: the setting `--verify`.
+///
+/// Each depth holds those before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Depth {
+    /// Only the status. Locations are not looked at.
+    Off,
+    /// Locations too, offline: the tiers `headers` and `policy`.
+    Policy,
+    /// The hosts of Locations are looked up as well. The default: one lookup
+    /// per host costs next to nothing and finds what nothing offline can.
+    #[default]
+    Dns,
+}
+
+impl Depth {
+    /// Every depth, shallowest first.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Policy, Self::Dns];
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Policy => "policy",
+            Self::Dns => "dns",
+        }
+    }
+}
+
+impl fmt::Display for Depth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Text that names no [`Depth`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a depth of verification; use off, policy or dns")]
+pub struct ParseDepthError(String);
+
+impl FromStr for Depth {
+    type Err = ParseDepthError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let named = Self::ALL.into_iter().find(|depth| depth.name() == text);
+        named.ok_or_else(|| ParseDepthError(text.to_owned()))
+    }
+}
+
+/// One step of the judgement, by what it needs to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// The answer's status and headers, as bytes.
+    Headers,
+    /// The Location as a URL, held against the rules.
+    Policy,
+    /// One lookup of the Location's host.
+    Dns,
+}
+
+impl Tier {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Headers => "headers",
+            Self::Policy => "policy",
+            Self::Dns => "dns",
+        }
+    }
+}
+
+/// The `Location` fields of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Locations<'a> {
+    /// There is none.
+    None,
+    /// Exactly one, its value as it came.
+    One(&'a [u8]),
+    /// More than one. RFC 9110 §5.3 allows one: each client picks another.
+    Many,
+}
+
+/// What was asked of the candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// The request target in origin form: path and query.
+    pub target: &'a [u8],
+    /// What the recorded service answered to it, where the trace tells.
+    pub recorded_status: Option<u16>,
+}
+
+/// What the candidate answered, as far as the judgement needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer<'a> {
+    /// The status code.
+    pub status: u16,
+    /// Its `Location` fields.
+    pub locations: Locations<'a>,
+}
+
+/// What can be said of an answer without asking the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement<'a> {
+    /// What is wrong. A fault of the Location is told before one of the
+    /// status, since it says more.
+    pub fault: Option<Fault>,
+    /// What the Location tiers found. `None` where the answer is no redirect,
+    /// and at [`Depth::Off`].
+    pub redirect: Option<Redirect<'a>>,
+}
+
+/// What the offline tiers say of a redirect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect<'a> {
+    /// The finding of [`Tier::Headers`].
+    pub headers: Option<Fault>,
+    /// The finding of [`Tier::Policy`]; `None` too where `headers` found
+    /// something, because then there is no URL to judge.
+    pub policy: Option<Fault>,
+    /// What [`Tier::Dns`] has to ask for.
+    pub host: HostToCheck<'a>,
+}
+
+/// The host that a client would connect to after a redirect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostToCheck<'a> {
+    /// Nothing to ask: no usable Location, the candidate's own origin (which
+    /// the run is talking to already), or a depth without this tier.
+    None,
+    /// A name to look up: lower case, legal labels, at most 253 bytes.
+    Name(Cow<'a, str>),
+    /// An address literal. Needs no lookup but [`address::PrivateAddresses`].
+    Address(IpAddr),
+}
+
+/// What is known of a host that redirects point to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HostVerdict {
+    /// It has an address that a client may connect to.
+    Resolved,
+    /// It has none, or nobody can tell.
+    Broken(Fault),
+}
+
+/// Whether a status is a redirect that clients follow by its Location:
+/// RFC 9110 §15.4.2 to §15.4.4, §15.4.8 and §15.4.9.
+///
+/// 300 leaves the choice to a person, 304 is no redirect, 305 and 306 are
+/// retired.
+pub const fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
+}
+
+/// The fault of an answer: what was found offline, and what is known of the
+/// host.
+///
+/// A broken host wins, also over a wrong one, because it tells what clients
+/// see: a glued name that does not resolve is a storm of retries, the same
+/// name registered by a stranger is worse and looks like success. The one
+/// exception is [`Fault::DnsUnchecked`]: not to have asked is no reason to
+/// hide what is known.
+pub fn final_fault(offline: Option<Fault>, host: HostVerdict) -> Option<Fault> {
+    match host {
+        HostVerdict::Resolved => offline,
+        HostVerdict::Broken(Fault::DnsUnchecked) => offline.or(Some(Fault::DnsUnchecked)),
+        HostVerdict::Broken(fault) => Some(fault),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depths_are_ordered_and_read_as_they_are_printed() {
+        for depth in Depth::ALL {
+            assert_eq!(depth.to_string().parse(), Ok(depth));
+        }
+        assert!(Depth::ALL.is_sorted());
+        assert!("connect".parse::<Depth>().is_err());
+        assert!([Tier::Headers, Tier::Policy, Tier::Dns].is_sorted_by_key(|tier| *tier));
+    }
+
+    #[test]
+    fn a_broken_host_wins_and_an_unasked_one_does_not() {
+        let wrong_host = Some(Fault::LocationWrongHost);
+        let nxdomain = HostVerdict::Broken(Fault::DnsNxdomain);
+        let unchecked = HostVerdict::Broken(Fault::DnsUnchecked);
+        assert_eq!(final_fault(wrong_host, nxdomain), Some(Fault::DnsNxdomain));
+        assert_eq!(final_fault(None, nxdomain), Some(Fault::DnsNxdomain));
+        assert_eq!(final_fault(wrong_host, HostVerdict::Resolved), wrong_host);
+        assert_eq!(final_fault(None, HostVerdict::Resolved), None);
+        assert_eq!(final_fault(wrong_host, unchecked), wrong_host);
+        assert_eq!(final_fault(None, unchecked), Some(Fault::DnsUnchecked));
+    }
+
+    #[test]
+    fn redirects_are_five_statuses() {
+        let redirects: Vec<u16> = (0..1000).filter(|&status| is_redirect(status)).collect();
+        assert_eq!(redirects, [301, 302, 303, 307, 308]);
+    }
+}

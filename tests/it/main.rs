@@ -1,4 +1,7 @@
-//! Integration tests, one binary: they use the library as its users do.
+//! The one integration test binary: each module tests a chapter, or the
+//! program, from outside.
 
-#[cfg(test)]
 mod report;
+mod support;
+mod tidy;
+mod verify;

@@ -1,0 +1,196 @@
+//! One host's question: both kinds of address, told apart by code, and asked
+//! again where the answer settles nothing.
+//!
+//! What a resolver says falls into three: it has addresses, it certainly has
+//! none, or nobody can tell. Only the last is asked again. The same failure of
+//! a resolver that merely hiccups must not count as a broken redirect.
+
+use super::{Counts, LookupOptions, count};
+use crate::fault::Fault;
+use crate::verify::hosts::HostAnswer;
+use crate::verify::location::is_host_name;
+use hickory_resolver::TokioResolver;
+use hickory_resolver::lookup::Lookup;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::{Name, RecordType};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// How often an inconclusive answer is asked for again.
+const REPEATS: usize = 2;
+
+/// Asks one resolver.
+pub(super) struct Asker {
+    pub(super) resolver: TokioResolver,
+    pub(super) options: LookupOptions,
+    pub(super) counts: Arc<Counts>,
+}
+
+/// What an answer, or two, come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Finding {
+    /// Addresses, never none, and how long they may be remembered.
+    Found(Vec<IpAddr>, Duration),
+    /// Certainly none, and the negative time to live.
+    Denied(Fault, Option<Duration>),
+    /// Nobody can tell.
+    Inconclusive(Fault),
+}
+
+impl Asker {
+    /// Looks `host` up.
+    pub(super) async fn ask(&self, host: Arc<str>) -> HostAnswer {
+        let Some(name) = absolute(&host) else {
+            return HostAnswer::inconclusive(host, Fault::DnsFailed);
+        };
+        let mut finding = self.question(&name).await;
+        for _ in 0..REPEATS {
+            if !matches!(finding, Finding::Inconclusive(_)) {
+                break;
+            }
+            sleep_until(Instant::now() + self.options.pause).await;
+            count(&self.counts.repeated);
+            finding = self.question(&name).await;
+        }
+        match finding {
+            Finding::Found(addresses, ttl) => {
+                HostAnswer::found(host, self.options.private_addresses.judge(addresses), ttl)
+            }
+            Finding::Denied(fault, ttl) => HostAnswer::denied(host, fault, ttl),
+            Finding::Inconclusive(fault) => {
+                count(&self.counts.inconclusive);
+                HostAnswer::inconclusive(host, fault)
+            }
+        }
+    }
+
+    /// Asks for both kinds at once, as clients do.
+    async fn question(&self, name: &Name) -> Finding {
+        count(&self.counts.questions);
+        let kind = |kind| self.resolver.lookup(name.clone(), kind);
+        let (a, aaaa) = tokio::join!(kind(RecordType::A), kind(RecordType::AAAA));
+        together(finding(a), finding(aaaa))
+    }
+}
+
+fn absolute(host: &str) -> Option<Name> {
+    let mut name = Name::from_ascii(host).ok().filter(|_| is_host_name(host))?;
+    name.set_fqdn(true);
+    Some(name)
+}
+
+/// What two answers for one name come to. Either kind of address will do; a
+/// name that does not exist has no records of any kind (RFC 8020 §2).
+fn together(a: Finding, aaaa: Finding) -> Finding {
+    use Finding::{Denied, Found, Inconclusive};
+    match (a, aaaa) {
+        (Found(mut some, ttl), Found(more, other_ttl)) => {
+            some.extend(more);
+            Found(some, ttl.min(other_ttl))
+        }
+        (found @ Found(..), _) | (_, found @ Found(..)) => found,
+        (denied @ Denied(Fault::DnsNxdomain, _), _) | (_, denied @ Denied(Fault::DnsNxdomain, _)) => denied,
+        (unknown @ Inconclusive(_), _) | (_, unknown @ Inconclusive(_)) => unknown,
+        (Denied(fault, ttl), Denied(_, other_ttl)) => Denied(fault, ttl.min(other_ttl)),
+    }
+}
+
+fn finding(answer: Result<Lookup, NetError>) -> Finding {
+    let error = match answer {
+        Ok(lookup) => return found(&lookup),
+        Err(error) => error,
+    };
+    let NetError::Dns(DnsError::NoRecordsFound(none)) = &error else {
+        return Finding::Inconclusive(unknown(&error));
+    };
+    let ttl = none.negative_ttl.map(|seconds| Duration::from_secs(seconds.into()));
+    if none.response_code == ResponseCode::NXDomain {
+        Finding::Denied(Fault::DnsNxdomain, ttl)
+    } else {
+        Finding::Denied(Fault::DnsNoAddress, ttl)
+    }
+}
+
+/// The addresses of an answer. An alias that ends nowhere comes without any.
+fn found(lookup: &Lookup) -> Finding {
+    let addresses: Vec<IpAddr> = lookup.answers().iter().filter_map(|record| record.data.ip_addr()).collect();
+    let ttl = lookup.answers().iter().map(|record| record.ttl).min().unwrap_or(0);
+    if addresses.is_empty() {
+        Finding::Denied(Fault::DnsNoAddress, None)
+    } else {
+        Finding::Found(addresses, Duration::from_secs(ttl.into()))
+    }
+}
+
+fn unknown(error: &NetError) -> Fault {
+    if let NetError::Timeout = error {
+        return Fault::DnsTimeout;
+    }
+    let NetError::Dns(DnsError::ResponseCode(code)) = error else {
+        return Fault::DnsFailed;
+    };
+    if *code == ResponseCode::ServFail {
+        Fault::DnsServfail
+    } else if *code == ResponseCode::Refused {
+        Fault::DnsRefused
+    } else {
+        Fault::DnsFailed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some(address: &str, ttl: u64) -> Finding {
+        Finding::Found(vec![address.parse().unwrap()], Duration::from_secs(ttl))
+    }
+
+    fn denied(fault: Fault, ttl: u64) -> Finding {
+        Finding::Denied(fault, Some(Duration::from_secs(ttl)))
+    }
+
+    /// Both ways round: neither kind of address counts for more.
+    #[track_caller]
+    fn check(one: &Finding, other: &Finding, expected: &Finding) {
+        assert_eq!(together(one.clone(), other.clone()), *expected);
+        assert_eq!(together(other.clone(), one.clone()), *expected);
+    }
+
+    #[test]
+    fn two_answers_come_to_one_finding() {
+        let (address, timeout) = (some("1.1.1.1", 60), Finding::Inconclusive(Fault::DnsTimeout));
+        let (nxdomain, no_data) = (denied(Fault::DnsNxdomain, 9), denied(Fault::DnsNoAddress, 9));
+        for other in [&nxdomain, &no_data, &timeout] {
+            check(&address, other, &address);
+        }
+        check(&nxdomain, &no_data, &nxdomain);
+        check(&nxdomain, &timeout, &nxdomain);
+        check(&no_data, &timeout, &timeout);
+        check(&no_data, &denied(Fault::DnsNoAddress, 5), &denied(Fault::DnsNoAddress, 5));
+        let both = together(address, some("::1", 30));
+        let addresses = ["1.1.1.1", "::1"].map(|address| address.parse().unwrap());
+        assert_eq!(both, Finding::Found(addresses.to_vec(), Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn failures_are_told_apart_by_code() {
+        let code = |code| unknown(&NetError::Dns(DnsError::ResponseCode(code)));
+        assert_eq!(code(ResponseCode::ServFail), Fault::DnsServfail);
+        assert_eq!(code(ResponseCode::Refused), Fault::DnsRefused);
+        assert_eq!(code(ResponseCode::NotImp), Fault::DnsFailed);
+        assert_eq!(unknown(&NetError::Timeout), Fault::DnsTimeout);
+        assert_eq!(unknown(&NetError::NoConnections), Fault::DnsFailed);
+    }
+
+    #[test]
+    fn names_are_asked_as_absolute() {
+        assert!(absolute("static.crates.iocrates").unwrap().is_fqdn());
+        assert_eq!(absolute("a.b."), absolute("a.b"));
+        assert_eq!(absolute("a..b"), None);
+        assert_eq!(absolute("a b"), None);
+    }
+}

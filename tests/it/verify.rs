@@ -1,0 +1,177 @@
+//! Lookups against a DNS server on loopback, and rule files against mutations.
+
+use crate::support::dns::DnsServer;
+use downpour::fault::Fault;
+use downpour::units::Offset;
+use downpour::verify::address::PrivateAddresses;
+use downpour::verify::hosts::{HostAnswer, HostBounds, HostCache, HostReply};
+use downpour::verify::judge::Judge;
+use downpour::verify::lookup::{LookupOptions, LookupStats, Lookups, NotAsked, Resolver};
+use downpour::verify::rules::Rules;
+use downpour::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Locations, final_fault};
+use rand::{RngExt as _, SeedableRng as _};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use url::Url;
+
+const OPTIONS: LookupOptions = LookupOptions {
+    timeout: Duration::from_millis(50),
+    pause: Duration::ZERO,
+    private_addresses: PrivateAddresses::Refuse,
+};
+
+/// Time enough for any answer of a server on this machine, however busy.
+const PATIENT: LookupOptions = LookupOptions { timeout: Duration::from_secs(30), ..OPTIONS };
+
+fn start(server: &DnsServer, options: LookupOptions) -> Lookups {
+    Lookups::start(&Resolver::Servers(vec![server.address()]), options).unwrap()
+}
+
+fn look_up(host: &str, options: LookupOptions) -> (HostAnswer, LookupStats) {
+    let server = DnsServer::start();
+    let lookups = start(&server, options);
+    let (reply, mut answers) = mpsc::channel(1);
+    lookups.handle().look_up(host.into(), reply).unwrap();
+    (answers.blocking_recv().unwrap(), lookups.stats())
+}
+
+#[track_caller]
+fn check(host: &str, expected: HostVerdict, valid_s: u64, questions: u64) {
+    let (answer, stats) = look_up(host, PATIENT);
+    let expected =
+        HostAnswer { host: host.into(), verdict: expected, valid_for: Duration::from_secs(valid_s) };
+    assert_eq!((answer, stats.questions), (expected, questions), "{host}");
+}
+
+#[test]
+fn hosts_with_an_address_of_either_kind_resolve() {
+    check("v4.example", HostVerdict::Resolved, 60, 1);
+    check("v6.example", HostVerdict::Resolved, 60, 1);
+}
+
+#[test]
+fn denials_count_at_once() {
+    check("nxdomain.example", HostVerdict::Broken(Fault::DnsNxdomain), 5, 1);
+    check("nodata.example", HostVerdict::Broken(Fault::DnsNoAddress), 5, 1);
+    check("private.example", HostVerdict::Broken(Fault::DnsPrivateAddress), 60, 1);
+}
+
+#[test]
+fn what_settles_nothing_is_asked_again_before_it_counts() {
+    check("hiccup.example", HostVerdict::Resolved, 60, 2);
+    check("servfail.example", HostVerdict::Broken(Fault::DnsServfail), 1, 3);
+    check("refused.example", HostVerdict::Broken(Fault::DnsRefused), 1, 3);
+    check("notimp.example", HostVerdict::Broken(Fault::DnsFailed), 1, 3);
+}
+
+#[test]
+fn silence_is_a_time_out() {
+    let (answer, stats) = look_up("silent.example", OPTIONS);
+    assert_eq!(answer.verdict, HostVerdict::Broken(Fault::DnsTimeout));
+    let expected = LookupStats { lookups: 1, shared: 0, questions: 3, repeated: 2, inconclusive: 1 };
+    assert_eq!(stats, expected);
+}
+
+#[test]
+fn names_that_are_none_are_not_asked() {
+    check("a b.example", HostVerdict::Broken(Fault::DnsFailed), 1, 0);
+    check(&"a".repeat(64), HostVerdict::Broken(Fault::DnsFailed), 1, 0);
+}
+
+#[test]
+fn private_addresses_can_be_allowed() {
+    let options = LookupOptions { private_addresses: PrivateAddresses::Allow, ..PATIENT };
+    assert_eq!(look_up("private.example", options).0.verdict, HostVerdict::Resolved);
+}
+
+#[test]
+fn everybody_who_asks_is_answered_also_through_a_narrow_channel() {
+    let server = DnsServer::start();
+    let lookups = start(&server, PATIENT);
+    let handle = lookups.handle();
+    let (narrow, mut answers) = mpsc::channel(1);
+    for n in 0..600 {
+        let host: Arc<str> = format!("v4.host{}.example", n % 3).into();
+        handle.look_up(host, narrow.clone()).unwrap();
+    }
+    drop(narrow);
+    let mut answered = 0;
+    while let Some(answer) = answers.blocking_recv() {
+        assert_eq!(answer.verdict, HostVerdict::Resolved);
+        answered += 1;
+    }
+    assert_eq!(answered, 600);
+    let stats = lookups.stats();
+    assert_eq!((stats.lookups, stats.shared + stats.questions), (600, 600));
+}
+
+#[test]
+fn lookups_end_when_they_are_dropped() {
+    let server = DnsServer::start();
+    let lookups = start(&server, PATIENT);
+    let handle = lookups.handle();
+    let (reply, mut answers) = mpsc::channel(1);
+    handle.look_up("silent.example".into(), reply.clone()).unwrap();
+    drop(lookups);
+    assert_eq!(handle.look_up("v4.example".into(), reply), Err(NotAsked::Stopped));
+    assert_eq!(answers.blocking_recv(), None);
+}
+
+/// The incident, from the answer to the fault: the offline tiers see a wrong
+/// host, its lookup says what clients would meet.
+#[test]
+fn a_glued_host_ends_as_the_fault_that_clients_see() {
+    let server = DnsServer::start();
+    let lookups = start(&server, PATIENT);
+    let candidate = Url::parse("http://127.0.0.1:8080").unwrap();
+    let mut judge = Judge::new(Rules::builtin("crates-io").unwrap(), &candidate, Depth::Dns).unwrap();
+    let asked = Asked { target: b"/api/v1/crates/serde/1.0.0/download", recorded_status: Some(302) };
+    let location = b"https://nxdomain.crates.iocrates/serde/serde-1.0.0.crate";
+    let judgement = judge.judge(&asked, &Answer { status: 302, locations: Locations::One(location) });
+    assert_eq!(judgement.fault, Some(Fault::LocationWrongHost));
+    let HostToCheck::Name(host) = judgement.redirect.unwrap().host else {
+        panic!("a name is to be asked for")
+    };
+
+    let mut hosts = HostCache::new(HostBounds::default());
+    assert_eq!(hosts.ask(&host, Offset::ZERO, judgement.fault), HostReply::Parked { lookup: true });
+    let (reply, mut answers) = mpsc::channel(1);
+    lookups.handle().look_up(host.as_ref().into(), reply).unwrap();
+    let answer = answers.blocking_recv().unwrap();
+    let parked = hosts.settle(&answer, Offset::ZERO);
+    assert_eq!(parked, [Some(Fault::LocationWrongHost)]);
+    assert_eq!(final_fault(parked[0], answer.verdict), Some(Fault::DnsNxdomain));
+}
+
+/// Whatever a rule file holds, reading it ends in rules or in a mistake whose
+/// place lies within the file.
+fn survives(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Err(mistake) = Rules::parse(&text, "rules.toml") {
+        assert!(mistake.to_string().starts_with("rules.toml:"), "{mistake}");
+    }
+}
+
+#[test]
+fn mutations_of_rule_files_are_survived() {
+    let seed = concat!(
+        "[[rule]]\nmatch = \"/{a}/x-{b}.c\"\nstatus = [302, 307]\nlocation = \"https://h:8/{a:raw}/{b}\"\n",
+        "hosts = [\"a.example\", \"::1\"]\nrelative = true\nscheme = \"any\"\n",
+    );
+    survives(seed.as_bytes());
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    for _ in 0..3_000 {
+        let mut bytes = seed.as_bytes().to_vec();
+        for _ in 0..random.random_range(1..8) {
+            let at = random.random_range(0..bytes.len());
+            match random.random_range(0..3) {
+                0 => bytes[at] = random.random(),
+                1 => bytes.insert(at, *b"{}[]\"=/:\n#".get(random.random_range(0..10)).unwrap()),
+                _ => drop(bytes.drain(at..bytes.len().min(at + 9))),
+            }
+            bytes.push(b'\n');
+        }
+        survives(&bytes);
+    }
+}
