@@ -9,7 +9,7 @@ use crate::engine::Overload;
 use crate::schedule::{Pace, Window};
 use crate::units::{Factor, parse_count, parse_duration};
 use crate::verify::Depth;
-use crate::verify::lookup::ParseServerError;
+use crate::verify::lookup::ParseResolverError;
 use clap::{Args, ValueEnum};
 use http::{HeaderName, HeaderValue};
 use std::net::SocketAddr;
@@ -200,6 +200,6 @@ fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     parsed.ok_or_else(|| "it holds a byte that no header may hold".to_owned())
 }
 
-fn parse_server(text: &str) -> Result<SocketAddr, ParseServerError> {
+fn parse_server(text: &str) -> Result<SocketAddr, ParseResolverError> {
     crate::verify::lookup::parse_server(text)
 }

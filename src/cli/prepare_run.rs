@@ -14,7 +14,6 @@ use crate::verify::rules::Rules;
 use http::header::{ACCEPT, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::net::SocketAddr;
-use std::path::Path;
 
 /// Arrivals a second that one worker thread serves with room to spare.
 const RATE_PER_THREAD: f64 = 25_000.0;
@@ -94,8 +93,7 @@ fn headers(target: &Target, added: &[(HeaderName, HeaderValue)]) -> HeaderMap {
 pub(super) fn judging(verify: &VerifyArgs, target: &Target) -> Result<Judging, CliError> {
     let rules = match &verify.rules {
         None => Rules::none(),
-        Some(name) if Rules::BUILTIN.contains(&name.as_str()) => Rules::builtin(name)?,
-        Some(file) => Rules::read(Path::new(file))?,
+        Some(name_or_file) => Rules::load(name_or_file)?,
     };
     let private =
         if verify.allow_private { PrivateAddresses::Allow } else { PrivateAddresses::Refuse };
@@ -103,7 +101,7 @@ pub(super) fn judging(verify: &VerifyArgs, target: &Target) -> Result<Judging, C
         .map_err(|error| CliError::Usage(format!("--target: {error}")))?;
     let lookups = match verify.verify {
         Depth::Off | Depth::Policy => None,
-        Depth::Dns => Some(Lookups::start(resolver(verify), LookupOptions { private, ..Default::default() })?),
+        Depth::Dns => Some(Lookups::start(&resolver(verify), LookupOptions { private_addresses: private, ..LookupOptions::default() })?),
     };
     Ok(Judging { judge, lookups, private })
 }

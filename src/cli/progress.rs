@@ -36,8 +36,8 @@ fn line(second: u64, interval: &Interval) -> String {
         counts.arrivals.offered,
         counts.attempts.completed(),
         counts.arrivals.failed,
-        millis(latency.percentile(50.0)),
-        millis(latency.percentile(99.0)),
+        millis(latency.quantile(0.5)),
+        millis(latency.quantile(0.99)),
     );
     let worst = counts.faults.seen().max_by_key(|(_, seen)| seen.count);
     if let Some((fault, _)) = worst {

@@ -111,7 +111,12 @@ mod timerfd {
             let start = clock.instant(Offset::ZERO);
             let lead = start.saturating_duration_since(Instant::now());
             let elapsed = Instant::now().saturating_duration_since(start);
-            Ok(Self { fd: AsyncFd::new(fd)?, clock, start: (now + lead).saturating_sub(elapsed) })
+            #[expect(
+                deprecated,
+                reason = "the successor is an unsafe function; an OwnedFd keeps the promise it asks for"
+            )]
+            let fd = AsyncFd::new(fd)?;
+            Ok(Self { fd, clock, start: (now + lead).saturating_sub(elapsed) })
         }
 
         pub(super) async fn until(&self, offset: Offset) -> io::Result<()> {

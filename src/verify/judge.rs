@@ -43,6 +43,17 @@ impl Judge {
         Ok(Self { rules, depth, candidate: candidate.clone(), origin, expected: Vec::new() })
     }
 
+    /// How far this judge goes.
+    pub const fn depth(&self) -> Depth {
+        self.depth
+    }
+
+    /// Where the redirect judged last had to lead, byte for byte; `None` where
+    /// no rule names one place.
+    pub fn expected(&self) -> Option<&str> {
+        str::from_utf8(&self.expected).ok().filter(|expected| !expected.is_empty())
+    }
+
     /// What is wrong with `answer`, as far as can be known offline.
     ///
     /// The status, by RFC 9110 §15:
@@ -57,13 +68,13 @@ impl Judge {
     /// The Location of a redirect is judged whatever the status is worth.
     pub fn judge(&mut self, asked: &Asked<'_>, answer: &Answer<'_>) -> Judgement<'_> {
         let Self { rules, depth, candidate, origin, expected } = self;
+        expected.clear();
         let found = rules.find(asked.target);
         let demanded = found.as_ref().map(|(rule, _)| rule.statuses.as_slice());
         let status = status_fault(demanded, answer.status, asked.recorded_status);
         if *depth == Depth::Off || !is_redirect(answer.status) {
             return Judgement { fault: status, redirect: None };
         }
-        expected.clear();
         let rule = found.map(|(rule, captures)| {
             if let Some(location) = &rule.location {
                 location.template.render(&captures, expected);
