@@ -39,7 +39,7 @@ struct Args {
     #[arg(long, default_value_t = 1)]
     seed: u64,
 
-    /// Requests in recorded time, on average.
+    /// Requests in recorded time, about.
     #[arg(long, default_value = "1500/s")]
     rate: Rate,
 

@@ -6,11 +6,12 @@
 //! none of the bursts. All addresses are from the ranges set aside for
 //! documentation (RFC 5737, RFC 3849).
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, Crate};
 use downpour::units::Rate;
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 const SECOND_NS: f64 = 1e9;
@@ -18,6 +19,8 @@ const SECOND_NS: f64 = 1e9;
 const SESSION_MEDIAN: f64 = 30.0;
 const SESSION_SPREAD: f64 = 1.0;
 const SESSION_MAX: f64 = 800.0;
+/// How often a build looks for a release it has not asked for.
+const TRIES: u32 = 16;
 const EDGES: [&str; 8] =
     ["FRA56-P4", "IAD89-C3", "SFO53-P1", "NRT57-P2", "LHR61-P5", "SIN2-P3", "CDG52-C1", "GRU1-P2"];
 
@@ -123,17 +126,29 @@ impl Traffic {
         let count = if agent.single { 1 } else { whole(size) };
         // A small build is over in a third of a second, a large one takes longer.
         let length = SECOND_NS * (0.3 + size / 100.0);
-        (0..count)
-            .map(|_| {
-                let at = begin + i128::from(whole_ns(random.random::<f64>() * length));
-                download(&client, &self.catalogue, at, random)
-            })
-            .collect()
+        let mut asked = BTreeSet::new();
+        let mut downloads = Vec::new();
+        for _ in 0..count {
+            let at = begin + i128::from(whole_ns(random.random::<f64>() * length));
+            // A build asks for a release once. Where popular ones are used up a
+            // large build goes without.
+            let fresh = (0..TRIES)
+                .map(|_| self.catalogue.pick(random))
+                .find(|(chosen, version)| asked.insert((chosen.name.clone(), version.clone())));
+            if let Some((chosen, version)) = fresh {
+                downloads.push(download(&client, (chosen, version), at, random));
+            }
+        }
+        downloads
     }
 }
 
-fn download(client: &Rc<Client>, catalogue: &Catalogue, start: i128, random: &mut impl Rng) -> Download {
-    let (chosen, version) = catalogue.pick(random);
+fn download(
+    client: &Rc<Client>,
+    (chosen, version): (&Crate, String),
+    start: i128,
+    random: &mut impl Rng,
+) -> Download {
     Download {
         client: Rc::clone(client),
         name: chosen.name.clone(),
