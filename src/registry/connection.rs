@@ -22,6 +22,10 @@ use tokio::time::{Instant, sleep_until};
 /// Answers waiting to be written are written at this size at the latest.
 const WRITE_AT: usize = 64 * 1024;
 
+/// How much a client may still send after the last answer, and for how long.
+const MAX_UNREAD: usize = 1 << 20;
+const MAX_GOODBYE: Duration = Duration::from_secs(1);
+
 /// Which of the two hosts a connection belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Host {
@@ -57,8 +61,12 @@ struct Outbox {
 /// What comes after an answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Next {
+    /// The next request.
     Go,
-    End,
+    /// The end, said properly.
+    Close,
+    /// The end, without a word.
+    Vanish,
 }
 
 impl Connection {
@@ -69,8 +77,10 @@ impl Connection {
             let mut start = 0;
             let next = self.answer_all(&input[..filled], &mut start).await?;
             self.flush().await?;
-            if next == Next::End {
-                return Ok(());
+            match next {
+                Next::Go => {}
+                Next::Close => return self.close(&mut input).await,
+                Next::Vanish => return Ok(()),
             }
             input.copy_within(start..filled, 0);
             filled -= start;
@@ -91,12 +101,13 @@ impl Connection {
                 Err(refusal) => {
                     answer::push_refusal(&mut self.out.bytes, refusal);
                     self.count(Said { redirect: false, spoiled: false });
-                    return Ok(Next::End);
+                    return Ok(Next::Close);
                 }
             };
             *start += head.length;
-            if self.answer(&head).await? == Next::End {
-                return Ok(Next::End);
+            match self.answer(&head).await? {
+                Next::Go => {}
+                end @ (Next::Close | Next::Vanish) => return Ok(end),
             }
             if self.out.bytes.len() >= WRITE_AT {
                 self.flush().await?;
@@ -105,7 +116,7 @@ impl Connection {
     }
 
     async fn answer(&mut self, head: &Head<'_>) -> io::Result<Next> {
-        let next = if head.persistence == Persistence::Close { Next::End } else { Next::Go };
+        let next = if head.persistence == Persistence::Close { Next::Close } else { Next::Go };
         let befallen = match self.host {
             Host::Api => self.site.befall(),
             Host::Cdn => None,
@@ -130,7 +141,7 @@ impl Connection {
                 self.site.counters.faulted(befallen.index);
                 // A linger of zero makes closing a reset instead of a goodbye.
                 socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
-                Ok(Next::End)
+                Ok(Next::Vanish)
             }
             FaultKind::MissingSlash
             | FaultKind::NoLocation
@@ -152,7 +163,7 @@ impl Connection {
         self.site.counters.faulted(befallen.index);
         tokio::select! {
             biased;
-            () = hung_up(&self.stream) => return Ok(Next::End),
+            () = hung_up(&self.stream) => return Ok(Next::Vanish),
             () = reached(befallen.until) => {}
         }
         self.compose(head, None);
@@ -180,6 +191,26 @@ impl Connection {
             Host::Cdn => counted.targets += 1,
         }
         counted.redirects += u64::from(said.redirect);
+    }
+
+    /// Says goodbye and takes what the client is still sending, within limits:
+    /// closing on unread bytes would be a reset, which can take back an answer
+    /// that the client has not read yet (RFC 9112 section 9.6).
+    async fn close(mut self, input: &mut [u8]) -> io::Result<()> {
+        self.stream.shutdown().await?;
+        let deadline = Instant::now() + MAX_GOODBYE;
+        let mut left = MAX_UNREAD;
+        while left > 0 {
+            let read = tokio::select! {
+                read = self.stream.read(input) => read?,
+                () = sleep_until(deadline) => 0,
+            };
+            if read == 0 {
+                break;
+            }
+            left = left.saturating_sub(read);
+        }
+        Ok(())
     }
 
     async fn flush(&mut self) -> io::Result<()> {
