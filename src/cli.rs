@@ -5,16 +5,18 @@
 //! here and nowhere else.
 
 mod carry_out;
-
-
+mod demo;
+mod inspect;
 mod load_args;
+mod prepare_run;
 mod progress;
-
-
+mod replay;
+mod requests;
+mod serve;
 mod signals;
 mod system;
 mod target;
-
+mod trace_args;
 
 use crate::report::Exit;
 use clap::{Parser, Subcommand};

@@ -1,6 +1,9 @@
-//! The one integration test binary: each module tests a chapter, or the
-//! program, from outside.
+//! The tests that meet the world: real sockets on loopback, real files, one
+//! binary. Each module tests a chapter, or the program, from outside.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, helpers included")]
+
+mod registry;
 mod report;
 mod support;
 mod tidy;

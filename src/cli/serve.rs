@@ -1,0 +1,167 @@
+//! `downpour serve`: the embedded candidate by itself.
+//!
+//! Turns flags into a registry's settings, says on standard output where it
+//! listens, one host a line, and keeps it running until the process is asked to
+//! end. A script can read the three lines and begin.
+
+use crate::registry::dns::Zone;
+use crate::registry::plan::{FaultPlan, PlannedFault};
+use crate::registry::{LocationBase, Registry, RegistryConfig, RegistryError};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+const ANY_PORT: &str = "127.0.0.1:0";
+
+/// Runs a registry like crates.io, its CDN and its DNS on loopback, with faults
+/// on request.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServeArgs {
+    /// Where the API host listens; port 0 lets the system choose.
+    #[arg(long, value_name = "ADDR", default_value = ANY_PORT)]
+    pub listen: SocketAddr,
+
+    /// Where the CDN host listens.
+    #[arg(long, value_name = "ADDR", default_value = ANY_PORT)]
+    pub cdn_listen: SocketAddr,
+
+    /// Where the DNS responder listens, over UDP.
+    #[arg(long, value_name = "ADDR", default_value = ANY_PORT)]
+    pub dns_listen: SocketAddr,
+
+    /// Plans a fault: `NAME[@FROM..TO][:SHARE]`, as in `missing-slash@5s..15s`
+    /// or `status-503:10%`. Times count from the first request. May be
+    /// repeated; of several that apply, the first is taken.
+    #[arg(long = "fault", value_name = "SPEC")]
+    pub faults: Vec<PlannedFault>,
+
+    /// Chooses which answers a fault's share takes.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// What redirects point to: scheme and host.
+    #[arg(long, value_name = "URL", default_value_t = LocationBase::default())]
+    pub location_base: LocationBase,
+
+    /// A further name that resolves to 127.0.0.1. May be repeated.
+    #[arg(long = "dns-name", value_name = "NAME")]
+    pub dns_names: Vec<String>,
+
+    /// How many threads serve.
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
+    pub threads: NonZeroUsize,
+}
+
+/// Why serving came to nothing. Reads after "failed to".
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The registry could not be started.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// No handler for SIGINT or SIGTERM.
+    #[error("wait for a signal to end")]
+    Signals(#[source] io::Error),
+    /// Nobody can be told where it listens.
+    #[error("write the addresses to standard output")]
+    Output(#[source] io::Error),
+}
+
+/// Serves until SIGINT or SIGTERM. The addresses are written to `out` and
+/// flushed once everything is ready, the count of what was served to standard
+/// error at the end.
+pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<(), ServeError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Signals)?;
+    // Signals are caught before anybody is told that this runs.
+    let mut end = runtime.block_on(async { EndSignals::new() }).map_err(ServeError::Signals)?;
+    let registry = Registry::start(config(args))?;
+    announce(&registry, out).map_err(ServeError::Output)?;
+    runtime.block_on(end.received());
+    let served = registry.stop();
+    let faulted: u64 = served.faulted.values().sum();
+    // Nothing is left to be done where even this cannot be written.
+    writeln!(
+        io::stderr(),
+        "served {} answers ({} redirects, {faulted} faulted), {} targets and {} DNS queries over {} connections",
+        served.answers,
+        served.redirects,
+        served.targets,
+        served.queries,
+        served.connections,
+    )
+    .unwrap_or_default();
+    Ok(())
+}
+
+fn config(args: &ServeArgs) -> RegistryConfig {
+    RegistryConfig {
+        api: args.listen,
+        cdn: args.cdn_listen,
+        dns: args.dns_listen,
+        location_base: args.location_base.clone(),
+        plan: FaultPlan::new(args.faults.clone(), args.seed),
+        zone: args.dns_names.iter().fold(Zone::default(), |zone, name| zone.with_local(name)),
+        threads: args.threads,
+    }
+}
+
+fn announce(registry: &Registry, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "api http://{}", registry.api())?;
+    writeln!(out, "cdn http://{}", registry.cdn())?;
+    writeln!(out, "dns {}", registry.dns())?;
+    out.flush()
+}
+
+/// The two ways in which a process is asked to end.
+struct EndSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl EndSignals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        serve: ServeArgs,
+    }
+
+    #[track_caller]
+    fn check(flags: &[&str], mistake: Option<&str>) {
+        let parsed = Program::try_parse_from(std::iter::once(&"serve").chain(flags));
+        match (parsed, mistake) {
+            (Ok(_), None) => {}
+            (Ok(_), Some(_)) => panic!("{flags:?} were taken"),
+            (Err(error), mistake) => {
+                let text = error.to_string();
+                assert!(mistake.is_some_and(|mistake| text.contains(mistake)), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn flags_and_their_mistakes() {
+        check(&[], None);
+        check(&["--fault", "missing-slash@5s..15s", "--fault", "status-503:10%", "--threads", "2"], None);
+        check(&["--fault", "mising-slash"], Some("known are missing-slash, "));
+        check(&["--location-base", "static.crates.io"], Some("write scheme and host alone"));
+        check(&["--threads", "0"], Some("--threads"));
+    }
+}

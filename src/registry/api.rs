@@ -1,0 +1,206 @@
+//! The API host: where a download begins, and where it goes wrong.
+//!
+//! Keeps crates.io's contract for
+//! `GET /api/v1/crates/{crate}/{version}/download`: a redirect to the CDN for
+//! every well-formed name and version, whether they exist or not, or the same
+//! URL as JSON for clients that mention it. A fault of the plan spoils what is
+//! said; faults below HTTP are the connection's business.
+
+use super::answer::Answer;
+use super::base::LocationBase;
+use super::head::{Head, Verb};
+use super::plan::FaultKind;
+use super::release::{Plus, Release};
+
+const NOT_FOUND: &[u8] = br#"{"errors":[{"detail":"Not Found"}]}"#;
+const METHOD_NOT_ALLOWED: &[u8] = br#"{"errors":[{"detail":"Method Not Allowed"}]}"#;
+const JSON: &str = "application/json";
+
+/// What was said, for the books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    /// It was a redirect, sound or not.
+    pub(super) redirect: bool,
+    /// The fault made a difference.
+    pub(super) spoiled: bool,
+}
+
+/// The API host's settings, ready for use.
+#[derive(Debug)]
+pub(super) struct Api {
+    base: LocationBase,
+}
+
+impl Api {
+    /// An API host that redirects to `base`.
+    pub(super) const fn new(base: LocationBase) -> Self {
+        Self { base }
+    }
+
+    /// Appends the answer to `head`, spoiled by `fault`.
+    pub(super) fn answer(&self, head: &Head<'_>, fault: Option<FaultKind>, out: &mut Vec<u8>) -> Said {
+        let sound = Said { redirect: false, spoiled: false };
+        if head.verb == Verb::Other {
+            let answer = Answer::begin(out, head, 405).field("allow", "GET, HEAD");
+            answer.content(JSON, METHOD_NOT_ALLOWED);
+            return sound;
+        }
+        let Some(release) = release_of(head.path) else {
+            Answer::begin(out, head, 404).content(JSON, NOT_FOUND);
+            return sound;
+        };
+        if let Some(FaultKind::Status(status)) = fault {
+            refuse(head, status, out);
+            return Said { redirect: false, spoiled: true };
+        }
+        let target = Target::new(&self.base, &release, fault);
+        if head.accepts_json {
+            let mut content = br#"{"url":""#.to_vec();
+            target.push(&mut content);
+            content.extend_from_slice(br#""}"#);
+            Answer::begin(out, head, 200).field("vary", "accept").content(JSON, &content);
+            return Said { redirect: false, spoiled: target.spoiled };
+        }
+        let answer = Answer::begin(out, head, 302);
+        let no_location = fault == Some(FaultKind::NoLocation);
+        let answer = if no_location { answer } else { answer.field_of("location", |out| target.push(out)) };
+        answer.field("vary", "accept").empty();
+        Said { redirect: true, spoiled: no_location || target.spoiled }
+    }
+}
+
+fn refuse(head: &Head<'_>, status: u16, out: &mut Vec<u8>) {
+    let answer = Answer::begin(out, head, status);
+    match status {
+        // RFC 9110 section 6.4.1: these have no content whatever they say.
+        204 | 304 => answer.bare(),
+        _ => answer.content("text/plain", b"this failure is planned\n"),
+    }
+}
+
+/// The release that the path of a download names.
+fn release_of(path: &[u8]) -> Option<Release<'_>> {
+    let mut parts = path.strip_prefix(b"/api/v1/crates/")?.split(|&b| b == b'/');
+    let (name, version) = (parts.next()?, parts.next()?);
+    let ends = parts.next() == Some(b"download") && parts.next().is_none();
+    if ends { Release::parse(name, version) } else { None }
+}
+
+/// The URL that is given out: sound, or spoiled in one place.
+struct Target<'a> {
+    base: &'a [u8],
+    joint: &'static [u8],
+    release: &'a Release<'a>,
+    plus: Plus,
+    spoiled: bool,
+}
+
+impl<'a> Target<'a> {
+    fn new(base: &'a LocationBase, release: &'a Release<'a>, fault: Option<FaultKind>) -> Self {
+        let sound =
+            Self { base: base.as_bytes(), joint: b"/crates/", release, plus: Plus::Encoded, spoiled: false };
+        let Some(fault) = fault else { return sound };
+        match fault {
+            FaultKind::MissingSlash => Self { joint: b"crates/", spoiled: true, ..sound },
+            FaultKind::DoubleSlash => Self { joint: b"//crates/", spoiled: true, ..sound },
+            FaultKind::WrongHost => Self { base: base.elsewhere(), spoiled: true, ..sound },
+            FaultKind::PlusDecoded => Self { plus: Plus::Bare, spoiled: release.has_plus(), ..sound },
+            FaultKind::NoLocation
+            | FaultKind::Status(_)
+            | FaultKind::Stall
+            | FaultKind::Slow
+            | FaultKind::Reset => sound,
+        }
+    }
+
+    fn push(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.base);
+        out.extend_from_slice(self.joint);
+        self.release.push_path(self.plus, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::head;
+
+    fn ask(request: &str, fault: Option<FaultKind>) -> (String, Said) {
+        let text = format!("{request}\r\nhost: crates.io\r\n\r\n");
+        let head = head::parse(text.as_bytes()).unwrap().unwrap();
+        let mut out = Vec::new();
+        let said = Api::new(LocationBase::default()).answer(&head, fault, &mut out);
+        (String::from_utf8(out).unwrap(), said)
+    }
+
+    #[track_caller]
+    fn check_location(version: &str, fault: Option<FaultKind>, expected: Option<&str>) {
+        let request = format!("GET /api/v1/crates/x/{version}/download HTTP/1.1");
+        let (answer, said) = ask(&request, fault);
+        let location = answer.lines().find_map(|line| line.strip_prefix("location: "));
+        assert_eq!(location, expected, "{answer}");
+        let (sound, _) = ask(&request, None);
+        assert_eq!(said, Said { redirect: true, spoiled: answer != sound });
+    }
+
+    #[test]
+    fn each_fault_spoils_the_location_in_its_way() {
+        use FaultKind::*;
+        let sound = "https://static.crates.io/crates/x/x-1.0.0%2B2.crate";
+        check_location("1.0.0+2", None, Some(sound));
+        check_location("1.0.0%2B2", None, Some(sound));
+        let glued = "https://static.crates.iocrates/x/x-1.0.0%2B2.crate";
+        check_location("1.0.0%2B2", Some(MissingSlash), Some(glued));
+        let doubled = "https://static.crates.io//crates/x/x-1.0.0%2B2.crate";
+        check_location("1.0.0%2B2", Some(DoubleSlash), Some(doubled));
+        let elsewhere = "https://static.staging.crates.io/crates/x/x-1.0.0%2B2.crate";
+        check_location("1.0.0%2B2", Some(WrongHost), Some(elsewhere));
+        let bare = "https://static.crates.io/crates/x/x-1.0.0+2.crate";
+        check_location("1.0.0%2B2", Some(PlusDecoded), Some(bare));
+        check_location("1.0.0", Some(PlusDecoded), Some("https://static.crates.io/crates/x/x-1.0.0.crate"));
+        check_location("1.0.0%2B2", Some(NoLocation), None);
+    }
+
+    #[track_caller]
+    fn check(request: &str, fault: Option<FaultKind>, expected: &str) {
+        assert_eq!(ask(request, fault).0, expected.replace('\n', "\r\n"), "{request}");
+    }
+
+    #[test]
+    fn the_contract_of_a_download() {
+        let redirect = "HTTP/1.1 302 Found\nlocation: https://static.crates.io/crates/a/a-1.0.0.crate\n\
+                        vary: accept\ncontent-length: 0\n\n";
+        check("GET /api/v1/crates/a/1.0.0/download HTTP/1.1", None, redirect);
+        check("HEAD /api/v1/crates/a/1.0.0/download?x HTTP/1.1", None, redirect);
+        check(
+            "GET /api/v1/crates/a/1.0.0/download HTTP/1.1\r\naccept: application/json",
+            None,
+            "HTTP/1.1 200 OK\nvary: accept\ncontent-type: application/json\ncontent-length: 57\n\n\
+             {\"url\":\"https://static.crates.io/crates/a/a-1.0.0.crate\"}",
+        );
+        check(
+            "HEAD /api/v1/crates/a/1.0.0/download HTTP/1.1",
+            Some(FaultKind::Status(503)),
+            "HTTP/1.1 503 Service Unavailable\ncontent-type: text/plain\ncontent-length: 24\n\n",
+        );
+        check(
+            "GET /api/v1/crates/a/1.0.0/download HTTP/1.1",
+            Some(FaultKind::Status(204)),
+            "HTTP/1.1 204 No Content\n\n",
+        );
+    }
+
+    #[test]
+    fn what_is_no_download_is_not_found_and_never_spoiled() {
+        let not_found = "HTTP/1.1 404 Not Found\ncontent-type: application/json\ncontent-length: 35\n\n\
+                         {\"errors\":[{\"detail\":\"Not Found\"}]}";
+        for path in
+            ["/", "/api/v1/crates/a", "/api/v1/crates/a/1.0/download", "/api/v1/crates/a/1.0.0/download/"]
+        {
+            check(&format!("GET {path} HTTP/1.1"), Some(FaultKind::Status(503)), not_found);
+        }
+        let (answer, said) = ask("DELETE /api/v1/crates/a/1.0.0/download HTTP/1.1", None);
+        assert!(answer.starts_with("HTTP/1.1 405 Method Not Allowed\r\nallow: GET, HEAD\r\n"), "{answer}");
+        assert!(!said.redirect);
+    }
+}

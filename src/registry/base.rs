@@ -1,0 +1,110 @@
+//! Where redirects point to: scheme and host of the CDN.
+//!
+//! Parsed once and then known to be safe to write into a header. The incident
+//! this program is built on came from a setting that was `static.crates.io` in
+//! one place and `/` in another; here a base has one spelling, and says so.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The default, that of crates.io.
+const CRATES_IO: &str = "https://static.crates.io";
+const STAGING: &str = "static.staging.crates.io";
+
+/// Text that was to be the base of redirects and is not one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a base for redirects; write scheme and host alone, like {CRATES_IO}")]
+pub struct BaseError(String);
+
+/// Scheme, host and perhaps port, without a path and without a slash at the
+/// end: `https://static.crates.io`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocationBase {
+    text: String,
+    elsewhere: String,
+}
+
+impl LocationBase {
+    pub(super) const fn as_bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// The same service in another environment: `static.staging.crates.io`.
+    pub(super) const fn elsewhere(&self) -> &[u8] {
+        self.elsewhere.as_bytes()
+    }
+}
+
+impl Default for LocationBase {
+    fn default() -> Self {
+        CRATES_IO.parse().expect("the default is a base")
+    }
+}
+
+impl FromStr for LocationBase {
+    type Err = BaseError;
+
+    fn from_str(text: &str) -> Result<Self, BaseError> {
+        let wrong = || BaseError(text.to_owned());
+        let url: url::Url = text.parse().map_err(|_| wrong())?;
+        let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or_else(wrong)?;
+        // The parser forgives much; a base is what it prints, less the slash
+        // that it puts behind every host.
+        if url.as_str().strip_suffix('/') != Some(text) || !url.username().is_empty() {
+            return Err(wrong());
+        }
+        let mut other = url.clone();
+        other.set_host(Some(&staging(host))).map_err(|_| wrong())?;
+        let elsewhere = other.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { text: text.to_owned(), elsewhere })
+    }
+}
+
+impl fmt::Display for LocationBase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// `static.crates.io` becomes `static.staging.crates.io`; hosts that are
+/// addresses or have no domain become that of crates.io.
+fn staging(host: &str) -> String {
+    let is_address = host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok();
+    match host.split_once('.') {
+        Some((first, domain)) if !is_address => format!("{first}.staging.{domain}"),
+        Some(_) | None => STAGING.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, elsewhere: Option<&str>) {
+        let base = text.parse::<LocationBase>().ok();
+        assert_eq!(base.as_ref().map(|base| base.elsewhere.as_str()), elsewhere, "{text}");
+        assert!(base.is_none_or(|base| base.to_string() == text));
+    }
+
+    #[test]
+    fn bases_and_the_same_elsewhere() {
+        check("https://static.crates.io", Some("https://static.staging.crates.io"));
+        check("http://cdn.test:8080", Some("http://cdn.staging.test:8080"));
+        check("http://127.0.0.1:8080", Some("http://static.staging.crates.io:8080"));
+        check("http://[::1]:8080", Some("http://static.staging.crates.io:8080"));
+        check("http://localhost", Some("http://static.staging.crates.io"));
+    }
+
+    #[test]
+    fn what_is_no_base() {
+        for text in ["", "/", "static.crates.io", "https://a/", "https://a/b", "ftp://a", "https://u@a"] {
+            check(text, None);
+        }
+        for text in
+            ["https://a?b", "https://A", "https://a\r\nx: y", "https://a b", "https://a:443", "https://"]
+        {
+            check(text, None);
+        }
+    }
+}

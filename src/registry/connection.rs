@@ -1,0 +1,271 @@
+//! One client's connection, from its first request to its end.
+//!
+//! Answers all the requests that have arrived with a single write, in order,
+//! from buffers that live as long as the connection; the usual path allocates
+//! nothing. Here are the faults below HTTP too: answers that stall, dribble, or
+//! are a reset. Trouble of the client's making ends the connection and is
+//! nobody else's business.
+
+use super::answer;
+use super::api::Said;
+use super::cdn;
+use super::head::{self, Head, MAX_HEAD, Persistence};
+use super::plan::FaultKind;
+use super::site::{Batch, Befallen, Site};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
+
+/// Answers waiting to be written are written at this size at the latest.
+const WRITE_AT: usize = 64 * 1024;
+
+/// How much a client may still send after the last answer, and for how long.
+const MAX_UNREAD: usize = 1 << 20;
+const MAX_GOODBYE: Duration = Duration::from_secs(1);
+
+/// Which of the two hosts a connection belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Host {
+    /// `crates.io`.
+    Api,
+    /// `static.crates.io`.
+    Cdn,
+}
+
+/// Serves `stream` until one side ends it.
+pub(super) async fn serve(stream: TcpStream, site: Arc<Site>, host: Host) {
+    let connection = Connection { stream, site, host, out: Outbox::default() };
+    if let Err(error) = connection.run().await {
+        tracing::trace!(%error, "a client's connection ended");
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    site: Arc<Site>,
+    host: Host,
+    out: Outbox,
+}
+
+/// Answers that are composed and not yet written.
+#[derive(Default)]
+struct Outbox {
+    bytes: Vec<u8>,
+    counted: Batch,
+    scratch: Vec<u8>,
+}
+
+/// What comes after an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// The next request.
+    Go,
+    /// The end, said properly.
+    Close,
+    /// The end, without a word.
+    Vanish,
+}
+
+impl Connection {
+    async fn run(mut self) -> io::Result<()> {
+        let mut input = vec![0; MAX_HEAD];
+        let mut filled = 0;
+        loop {
+            let mut start = 0;
+            let next = self.answer_all(&input[..filled], &mut start).await?;
+            self.flush().await?;
+            match next {
+                Next::Go => {}
+                Next::Close => return self.close(&mut input).await,
+                Next::Vanish => return Ok(()),
+            }
+            input.copy_within(start..filled, 0);
+            filled -= start;
+            match self.stream.read(&mut input[filled..]).await? {
+                0 => return Ok(()),
+                read => filled += read,
+            }
+        }
+    }
+
+    /// Answers every complete request in `input`, of which `start` bytes are
+    /// done with.
+    async fn answer_all(&mut self, input: &[u8], start: &mut usize) -> io::Result<Next> {
+        loop {
+            let head = match head::parse(&input[*start..]) {
+                Ok(Some(head)) => head,
+                Ok(None) => return Ok(Next::Go),
+                Err(refusal) => {
+                    answer::push_refusal(&mut self.out.bytes, refusal);
+                    self.count(Said { redirect: false, spoiled: false });
+                    return Ok(Next::Close);
+                }
+            };
+            *start += head.length;
+            match self.answer(&head).await? {
+                Next::Go => {}
+                end @ (Next::Close | Next::Vanish) => return Ok(end),
+            }
+            if self.out.bytes.len() >= WRITE_AT {
+                self.flush().await?;
+            }
+        }
+    }
+
+    async fn answer(&mut self, head: &Head<'_>) -> io::Result<Next> {
+        let next = if head.persistence == Persistence::Close { Next::Close } else { Next::Go };
+        let befallen = match self.host {
+            Host::Api => self.site.befall(),
+            Host::Cdn => None,
+        };
+        let Some(befallen) = befallen else {
+            self.compose(head, None);
+            return Ok(next);
+        };
+        match befallen.fault.kind {
+            FaultKind::Stall => self.stall(head, befallen, next).await,
+            FaultKind::Slow => {
+                self.flush().await?;
+                self.site.counters.faulted(befallen.index);
+                self.compose(head, None);
+                self.site.counters.add(&mut self.out.counted);
+                dribble(&mut self.stream, &self.out.bytes).await?;
+                self.out.bytes.clear();
+                Ok(next)
+            }
+            FaultKind::Reset => {
+                self.flush().await?;
+                self.site.counters.faulted(befallen.index);
+                // A linger of zero makes closing a reset instead of a goodbye.
+                socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
+                Ok(Next::Vanish)
+            }
+            FaultKind::MissingSlash
+            | FaultKind::NoLocation
+            | FaultKind::WrongHost
+            | FaultKind::DoubleSlash
+            | FaultKind::PlusDecoded
+            | FaultKind::Status(_) => {
+                if self.compose(head, Some(befallen.fault.kind)).spoiled {
+                    self.site.counters.faulted(befallen.index);
+                }
+                Ok(next)
+            }
+        }
+    }
+
+    /// Holds the answer until the fault's window ends, or the client hangs up.
+    async fn stall(&mut self, head: &Head<'_>, befallen: Befallen, next: Next) -> io::Result<Next> {
+        self.flush().await?;
+        self.site.counters.faulted(befallen.index);
+        tokio::select! {
+            biased;
+            () = hung_up(&self.stream) => return Ok(Next::Vanish),
+            () = reached(befallen.until) => {}
+        }
+        self.compose(head, None);
+        Ok(next)
+    }
+
+    /// Appends the answer to the outbox.
+    fn compose(&mut self, head: &Head<'_>, fault: Option<FaultKind>) -> Said {
+        let out = &mut self.out;
+        let said = match self.host {
+            Host::Api => self.site.api.answer(head, fault, &mut out.bytes),
+            Host::Cdn => {
+                cdn::answer(head, &mut out.scratch, &mut out.bytes);
+                Said { redirect: false, spoiled: false }
+            }
+        };
+        self.count(said);
+        said
+    }
+
+    fn count(&mut self, said: Said) {
+        let counted = &mut self.out.counted;
+        match self.host {
+            Host::Api => counted.answers += 1,
+            Host::Cdn => counted.targets += 1,
+        }
+        counted.redirects += u64::from(said.redirect);
+    }
+
+    /// Says goodbye and takes what the client is still sending, within limits:
+    /// closing on unread bytes would be a reset, which can take back an answer
+    /// that the client has not read yet (RFC 9112 section 9.6).
+    async fn close(mut self, input: &mut [u8]) -> io::Result<()> {
+        self.stream.shutdown().await?;
+        let deadline = Instant::now() + MAX_GOODBYE;
+        let mut left = MAX_UNREAD;
+        while left > 0 {
+            let read = tokio::select! {
+                read = self.stream.read(input) => read?,
+                () = sleep_until(deadline) => 0,
+            };
+            if read == 0 {
+                break;
+            }
+            left = left.saturating_sub(read);
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        if self.out.bytes.is_empty() {
+            return Ok(());
+        }
+        self.site.counters.add(&mut self.out.counted);
+        self.stream.write_all(&self.out.bytes).await?;
+        self.out.bytes.clear();
+        Ok(())
+    }
+}
+
+/// Returns at `deadline`; never, without one.
+async fn reached(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Returns when the client has closed its side. A client that has sent more
+/// requests in the meantime is taken for present, since what it sent hides the
+/// end of the stream.
+async fn hung_up(stream: &TcpStream) {
+    match stream.peek(&mut [0]).await {
+        Ok(0) | Err(_) => {}
+        Ok(_) => std::future::pending().await,
+    }
+}
+
+/// Writes one byte a second, the first one at once.
+async fn dribble(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    let mut due = Instant::now();
+    for byte in bytes {
+        sleep_until(due).await;
+        to.write_all(std::slice::from_ref(byte)).await?;
+        due += Duration::from_secs(1);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dribble_takes_a_second_a_byte() {
+        let (mut client, mut server) = tokio::io::duplex(64);
+        let start = Instant::now();
+        dribble(&mut server, b"0123456789").await.unwrap();
+        drop(server);
+        let mut all = Vec::new();
+        client.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, b"0123456789");
+        assert_eq!(start.elapsed(), Duration::from_secs(9));
+    }
+}

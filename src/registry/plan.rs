@@ -1,0 +1,436 @@
+//! The fault plan: which answers are spoiled, how, and when.
+//!
+//! A plan is a seeded, pure map from the number of a request and the time since
+//! the first one to a fault or none; it never looks at a clock or a socket, so
+//! the same requests in the same order meet the same faults. Faults are written
+//! as on the command line: `missing-slash@5s..15s`, `status-503:10%`, `stall`.
+
+use crate::units::parse_duration;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What the candidate does wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FaultKind {
+    /// Base and path are glued without the slash between them:
+    /// `https://static.crates.iocrates/…`. A valid redirect to a host that does
+    /// not exist.
+    MissingSlash,
+    /// A redirect without a `Location`.
+    NoLocation,
+    /// The host of another environment of the same service.
+    WrongHost,
+    /// Two slashes between host and path: another key to an object store.
+    DoubleSlash,
+    /// A bare `+` in the path, where stores want `%2B`. Touches only versions
+    /// with build metadata.
+    PlusDecoded,
+    /// This status (200 to 599) and no redirect.
+    Status(u16),
+    /// The answer is held until the window ends; without an end, for ever.
+    Stall,
+    /// The answer dribbles out, one byte a second.
+    Slow,
+    /// The connection is reset instead of an answer.
+    Reset,
+}
+
+/// Names of faults without an argument.
+const PLAIN: [(&str, FaultKind); 8] = [
+    ("missing-slash", FaultKind::MissingSlash),
+    ("no-location", FaultKind::NoLocation),
+    ("wrong-host", FaultKind::WrongHost),
+    ("double-slash", FaultKind::DoubleSlash),
+    ("plus-decoded", FaultKind::PlusDecoded),
+    ("stall", FaultKind::Stall),
+    ("slow", FaultKind::Slow),
+    ("reset", FaultKind::Reset),
+];
+
+const STATUS_PREFIX: &str = "status-";
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MissingSlash => f.write_str("missing-slash"),
+            Self::NoLocation => f.write_str("no-location"),
+            Self::WrongHost => f.write_str("wrong-host"),
+            Self::DoubleSlash => f.write_str("double-slash"),
+            Self::PlusDecoded => f.write_str("plus-decoded"),
+            Self::Status(code) => write!(f, "{STATUS_PREFIX}{code}"),
+            Self::Stall => f.write_str("stall"),
+            Self::Slow => f.write_str("slow"),
+            Self::Reset => f.write_str("reset"),
+        }
+    }
+}
+
+impl FromStr for FaultKind {
+    type Err = PlanError;
+
+    fn from_str(name: &str) -> Result<Self, PlanError> {
+        if let Some(code) = name.strip_prefix(STATUS_PREFIX) {
+            let number = code.parse().ok().filter(|n| code.len() == 3 && (200..=599).contains(n));
+            return number.map(Self::Status).ok_or_else(|| PlanError::Status(code.to_owned()));
+        }
+        let plain = PLAIN.iter().find(|(known, _)| *known == name);
+        plain.map(|(_, kind)| *kind).ok_or_else(|| PlanError::Unknown(name.to_owned()))
+    }
+}
+
+/// Text that was to be a planned fault and is not one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// No such fault.
+    #[error("{0:?} is not a fault; known are {known}", known = known_names())]
+    Unknown(String),
+    /// The status is not a number that a final answer can have.
+    #[error("{0:?} is not the status of an answer; write it like status-503, from 200 to 599")]
+    Status(String),
+    /// The share is not a percentage.
+    #[error("{0:?} is not a share of the answers; write it like 10% or 0.5%, up to 100%")]
+    Share(String),
+    /// The window is not a span of time.
+    #[error("{0:?} is not a window; write it like 5s..15s, 5s.. or ..15s, the end after the start")]
+    Window(String),
+    /// A share or a window was given twice.
+    #[error("{0:?} is given twice; a fault has one share (:10%) and one window (@5s..15s)")]
+    Twice(String),
+}
+
+fn known_names() -> String {
+    let plain: Vec<&str> = PLAIN.iter().map(|(name, _)| *name).collect();
+    format!("{}, {STATUS_PREFIX}CODE", plain.join(", "))
+}
+
+/// How many of the answers a fault takes, in parts per million.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share(u32);
+
+impl Share {
+    /// Every answer.
+    pub const ALL: Self = Self(1_000_000);
+
+    /// `parts` of a million; `None` for nothing and for more than everything.
+    pub const fn from_ppm(parts: u32) -> Option<Self> {
+        if parts == 0 || parts > Self::ALL.0 { None } else { Some(Self(parts)) }
+    }
+
+    /// Whether the point of the unit interval that `hash` stands for lies in
+    /// the share.
+    const fn takes(self, hash: u64) -> bool {
+        // The high half of a 64 by 64 bit product scales without a remainder's
+        // bias.
+        let millionth = (hash as u128 * Self::ALL.0 as u128) >> 64;
+        millionth < self.0 as u128
+    }
+}
+
+impl FromStr for Share {
+    type Err = PlanError;
+
+    fn from_str(text: &str) -> Result<Self, PlanError> {
+        let wrong = || PlanError::Share(text.to_owned());
+        let number = text.strip_suffix('%').ok_or_else(wrong)?;
+        let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+        let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(part) || whole.len() > 3 || part.len() > 4 {
+            return Err(wrong());
+        }
+        // A percent is ten thousand parts of a million: four decimal places.
+        let ppm = format!("{whole}{part:0<4}").parse().map_err(|_| wrong())?;
+        Self::from_ppm(ppm).ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0 / 10_000, self.0 % 10_000);
+        if part == 0 {
+            return write!(f, "{whole}%");
+        }
+        let part = format!("{part:04}");
+        write!(f, "{whole}.{}%", part.trim_end_matches('0'))
+    }
+}
+
+/// When a fault is on, counted from the first request served. The start is in
+/// the window, the end is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    from: Duration,
+    to: Option<Duration>,
+}
+
+impl Window {
+    /// From the first request on, without end.
+    pub const ALWAYS: Self = Self { from: Duration::ZERO, to: None };
+
+    /// The window from `from` to before `to`, without end for `None`; `None`
+    /// where it would be empty.
+    pub fn new(from: Duration, to: Option<Duration>) -> Option<Self> {
+        to.is_none_or(|to| from < to).then_some(Self { from, to })
+    }
+
+    /// Its end, if it has one.
+    pub const fn end(self) -> Option<Duration> {
+        self.to
+    }
+
+    fn contains(self, elapsed: Duration) -> bool {
+        self.from <= elapsed && self.to.is_none_or(|to| elapsed < to)
+    }
+}
+
+impl FromStr for Window {
+    type Err = PlanError;
+
+    fn from_str(text: &str) -> Result<Self, PlanError> {
+        let wrong = || PlanError::Window(text.to_owned());
+        let (from, to) = text.split_once("..").ok_or_else(wrong)?;
+        if from.is_empty() && to.is_empty() {
+            return Err(wrong());
+        }
+        let read = |end: &str| {
+            let given = (!end.is_empty()).then(|| parse_duration(end));
+            given.transpose().map_err(|_| wrong())
+        };
+        Self::new(read(from)?.unwrap_or_default(), read(to)?).ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.from > Duration::ZERO || self.to.is_none() {
+            write_duration(self.from, f)?;
+        }
+        f.write_str("..")?;
+        self.to.map_or(Ok(()), |to| write_duration(to, f))
+    }
+}
+
+/// Writes a length of time in the largest unit that keeps it whole, so that
+/// reading it again loses nothing.
+fn write_duration(length: Duration, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    const UNITS: [(u128, &str); 4] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns")];
+    let nanos = length.as_nanos();
+    let whole = UNITS.iter().find(|(size, _)| nanos.is_multiple_of(*size));
+    let (size, unit) = whole.expect("one nanosecond divides everything");
+    write!(f, "{}{unit}", nanos / size)
+}
+
+/// One fault with its share and its window: `NAME[@FROM..TO][:SHARE]`.
+///
+/// ```
+/// use downpour::registry::plan::PlannedFault;
+///
+/// let fault: PlannedFault = "status-503:10%@5s..15s".parse().unwrap();
+/// assert_eq!(fault.to_string(), "status-503@5s..15s:10%");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedFault {
+    /// What goes wrong.
+    pub kind: FaultKind,
+    /// For how many of the answers.
+    pub share: Share,
+    /// And when.
+    pub window: Window,
+}
+
+impl FromStr for PlannedFault {
+    type Err = PlanError;
+
+    fn from_str(text: &str) -> Result<Self, PlanError> {
+        let (name, mut rest) = split_before_mark(text);
+        let kind = name.parse()?;
+        let (mut share, mut window) = (None, None);
+        while let Some(mark) = rest.chars().next() {
+            // Both marks are one byte long, so the tail begins at a character.
+            let (value, tail) = split_before_mark(rest.get(1..).unwrap_or_default());
+            let again = if mark == ':' {
+                share.replace(value.parse()?).is_some()
+            } else {
+                window.replace(value.parse()?).is_some()
+            };
+            if again {
+                return Err(PlanError::Twice(value.to_owned()));
+            }
+            rest = tail;
+        }
+        Ok(Self { kind, share: share.unwrap_or(Share::ALL), window: window.unwrap_or(Window::ALWAYS) })
+    }
+}
+
+/// What stands before the first `:` or `@`, and the rest from there on.
+fn split_before_mark(text: &str) -> (&str, &str) {
+    text.split_at(text.find([':', '@']).unwrap_or(text.len()))
+}
+
+impl fmt::Display for PlannedFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind)?;
+        if self.window != Window::ALWAYS {
+            write!(f, "@{}", self.window)?;
+        }
+        if self.share != Share::ALL {
+            write!(f, ":{}", self.share)?;
+        }
+        Ok(())
+    }
+}
+
+/// Faults in order of precedence, and the seed of their shares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FaultPlan {
+    faults: Vec<PlannedFault>,
+    seed: u64,
+}
+
+impl FaultPlan {
+    /// A plan of these faults; where several would take an answer, the first
+    /// one does.
+    pub const fn new(faults: Vec<PlannedFault>, seed: u64) -> Self {
+        Self { faults, seed }
+    }
+
+    /// The faults, in order.
+    pub fn faults(&self) -> &[PlannedFault] {
+        &self.faults
+    }
+
+    /// The fault that befalls the request with this number (from 0, in order of
+    /// arrival), `elapsed` after the first: the first one planned whose window
+    /// is open and whose share takes the number.
+    pub fn fault_for(&self, sequence: u64, elapsed: Duration) -> Option<FaultKind> {
+        self.pick(sequence, elapsed).map(|index| self.faults[index].kind)
+    }
+
+    /// As [`FaultPlan::fault_for`], as an index of [`FaultPlan::faults`].
+    pub(super) fn pick(&self, sequence: u64, elapsed: Duration) -> Option<usize> {
+        let taken = |(index, fault): (usize, &PlannedFault)| {
+            fault.window.contains(elapsed) && fault.share.takes(self.point(index, sequence))
+        };
+        self.faults.iter().enumerate().position(taken)
+    }
+
+    /// A point for each fault and request, spread evenly over 64 bits. Each
+    /// fault has its own stream, so that 1 % of one and 1 % of another do not
+    /// always meet in the same answer.
+    fn point(&self, index: usize, sequence: u64) -> u64 {
+        let stream = mix(self.seed ^ mix(index as u64));
+        mix(stream ^ mix(sequence))
+    }
+}
+
+/// The finaliser of the `SplitMix64` generator (Steele, Lea, Flood 2014): each
+/// bit of the input moves about half of the bits of the output.
+const fn mix(value: u64) -> u64 {
+    let z = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[track_caller]
+    fn check(text: &str, printed: Result<&str, PlanError>) {
+        let parsed = text.parse::<PlannedFault>().map(|fault| fault.to_string());
+        assert_eq!(parsed, printed.map(str::to_owned), "{text}");
+    }
+
+    #[test]
+    fn faults_as_they_are_typed() {
+        check("missing-slash", Ok("missing-slash"));
+        check("missing-slash@5s..15s", Ok("missing-slash@5s..15s"));
+        check("wrong-host:1%", Ok("wrong-host:1%"));
+        check("status-503:0.50%@5s..", Ok("status-503@5s..:0.5%"));
+        check("status-503@..1m:100%", Ok("status-503@..60s"));
+        check("stall@0s..200ms", Ok("stall@..200ms"));
+        check("reset@0s..", Ok("reset"));
+    }
+
+    #[test]
+    fn mistakes_say_what_would_be_right() {
+        check("missing", Err(PlanError::Unknown("missing".into())));
+        check("", Err(PlanError::Unknown(String::new())));
+        check("status-99", Err(PlanError::Status("99".into())));
+        check("status-600", Err(PlanError::Status("600".into())));
+        check("status-+50", Err(PlanError::Status("+50".into())));
+        check("slow:1", Err(PlanError::Share("1".into())));
+        check("slow:0%", Err(PlanError::Share("0%".into())));
+        check("slow:101%", Err(PlanError::Share("101%".into())));
+        check("slow:0.00001%", Err(PlanError::Share("0.00001%".into())));
+        check("slow:é%", Err(PlanError::Share("é%".into())));
+        check("slow@5s", Err(PlanError::Window("5s".into())));
+        check("slow@..", Err(PlanError::Window("..".into())));
+        check("slow@9s..5s", Err(PlanError::Window("9s..5s".into())));
+        check("slow:1%:2%", Err(PlanError::Twice("2%".into())));
+        let listed = "x".parse::<PlannedFault>().unwrap_err().to_string();
+        assert!(listed.ends_with("stall, slow, reset, status-CODE"), "{listed}");
+    }
+
+    #[track_caller]
+    fn check_at(faults: &[&str], millis: u64, expected: Option<FaultKind>) {
+        let faults = faults.iter().map(|text| text.parse().unwrap()).collect();
+        let plan = FaultPlan::new(faults, 7);
+        assert_eq!(plan.fault_for(0, Duration::from_millis(millis)), expected, "after {millis} ms");
+    }
+
+    #[test]
+    fn the_first_fault_whose_window_is_open_is_taken() {
+        let plan = ["reset@1s..2s", "slow@..3s"];
+        check_at(&plan, 0, Some(FaultKind::Slow));
+        check_at(&plan, 999, Some(FaultKind::Slow));
+        check_at(&plan, 1_000, Some(FaultKind::Reset));
+        check_at(&plan, 2_000, Some(FaultKind::Slow));
+        check_at(&plan, 3_000, None);
+        check_at(&[], 0, None);
+    }
+
+    #[test]
+    fn a_share_takes_about_its_part_and_the_same_ones_again() {
+        let plan = |seed| FaultPlan::new(vec!["reset:1%".parse().unwrap()], seed);
+        let taken = |plan: FaultPlan| -> Vec<u64> {
+            (0..100_000).filter(|&n| plan.fault_for(n, Duration::ZERO).is_some()).collect()
+        };
+        let first = taken(plan(1));
+        // Three standard deviations of a binomial with mean 1000 are 94.
+        assert!((900..1_100).contains(&first.len()), "{}", first.len());
+        assert_eq!(first, taken(plan(1)));
+        assert_ne!(first, taken(plan(2)));
+    }
+
+    fn any_fault() -> impl Strategy<Value = PlannedFault> {
+        let kind = prop_oneof![
+            (0..PLAIN.len()).prop_map(|index| PLAIN[index].1),
+            (200_u16..=599).prop_map(FaultKind::Status),
+        ];
+        let nanos = || prop_oneof![0_u64..100, (0_u64..100_000).prop_map(|ms| ms * 1_000_000)];
+        let ends = (nanos(), proptest::option::of(nanos()));
+        (kind, 1_u32..=1_000_000, ends).prop_map(|(kind, ppm, (from, length))| {
+            let from = Duration::from_nanos(from);
+            let to = length.map(|length| from + Duration::from_nanos(length + 1));
+            let window = Window::new(from, to).unwrap();
+            PlannedFault { kind, share: Share::from_ppm(ppm).unwrap(), window }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_is_read_again(fault in any_fault()) {
+            prop_assert_eq!(fault.to_string().parse(), Ok(fault));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "[-a-z0-9:@.%é]{0,40}") {
+            if let Ok(fault) = text.parse::<PlannedFault>() {
+                prop_assert_eq!(fault.to_string().parse(), Ok(fault));
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What the threads of a registry share: its settings, the clock and order of
+//! its fault plan, and its counters.
+//!
+//! Numbers are added to the counters before the bytes they stand for are
+//! written, so a client that has read its answer finds it counted.
+
+use super::Served;
+use super::api::Api;
+use super::base::LocationBase;
+use super::plan::{FaultPlan, PlannedFault};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::time::Instant;
+
+/// The shared state of one registry.
+#[derive(Debug)]
+pub(super) struct Site {
+    pub(super) api: Api,
+    pub(super) counters: Counters,
+    plan: FaultPlan,
+    first_request: OnceLock<Instant>,
+    next_sequence: AtomicU64,
+}
+
+impl Site {
+    pub(super) fn new(base: LocationBase, plan: FaultPlan) -> Self {
+        Self {
+            api: Api::new(base),
+            counters: Counters::new(plan.faults().len()),
+            plan,
+            first_request: OnceLock::new(),
+            next_sequence: AtomicU64::new(0),
+        }
+    }
+
+    /// Numbers a request of the API host and looks up its fate. Without a plan
+    /// this costs nothing, not even a look at the clock.
+    pub(super) fn befall(&self) -> Option<Befallen> {
+        if self.plan.faults().is_empty() {
+            return None;
+        }
+        let now = Instant::now();
+        let first = *self.first_request.get_or_init(|| now);
+        let sequence = self.next_sequence.fetch_add(1, Ordering::Relaxed);
+        let index = self.plan.pick(sequence, now.saturating_duration_since(first))?;
+        let fault = self.plan.faults()[index];
+        let until = fault.window.end().and_then(|end| first.checked_add(end));
+        Some(Befallen { index, fault, until })
+    }
+
+    pub(super) fn served(&self) -> Served {
+        let counters = &self.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let mut served = Served {
+            answers: read(&counters.answers),
+            redirects: read(&counters.redirects),
+            targets: read(&counters.targets),
+            queries: read(&counters.queries),
+            connections: read(&counters.connections),
+            faulted: std::collections::BTreeMap::new(),
+        };
+        for (fault, count) in self.plan.faults().iter().zip(&counters.faulted) {
+            *served.faulted.entry(fault.kind.to_string()).or_default() += read(count);
+        }
+        served
+    }
+}
+
+/// A fault that takes one request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Befallen {
+    /// Its place in the plan, for the counters.
+    pub(super) index: usize,
+    pub(super) fault: PlannedFault,
+    /// When its window ends, if it does.
+    pub(super) until: Option<Instant>,
+}
+
+/// Counts since the start. Relaxed: they are read by people and after joins.
+#[derive(Debug)]
+pub(super) struct Counters {
+    answers: AtomicU64,
+    redirects: AtomicU64,
+    targets: AtomicU64,
+    queries: AtomicU64,
+    connections: AtomicU64,
+    faulted: Box<[AtomicU64]>,
+}
+
+impl Counters {
+    fn new(faults: usize) -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            answers: zero(),
+            redirects: zero(),
+            targets: zero(),
+            queries: zero(),
+            connections: zero(),
+            faulted: std::iter::repeat_with(zero).take(faults).collect(),
+        }
+    }
+
+    pub(super) fn connection(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn query(&self) {
+        self.queries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One answer spoiled by the fault with this place in the plan.
+    pub(super) fn faulted(&self, index: usize) {
+        self.faulted[index].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Moves what a batch counted.
+    pub(super) fn add(&self, batch: &mut Batch) {
+        let Batch { answers, redirects, targets } = std::mem::take(batch);
+        self.answers.fetch_add(answers, Ordering::Relaxed);
+        self.redirects.fetch_add(redirects, Ordering::Relaxed);
+        self.targets.fetch_add(targets, Ordering::Relaxed);
+    }
+}
+
+/// Counts of answers that were composed and not yet written.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) answers: u64,
+    pub(super) redirects: u64,
+    pub(super) targets: u64,
+}
