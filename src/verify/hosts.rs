@@ -172,7 +172,8 @@ impl<P> HostCache<P> {
         waiters
     }
 
-    /// Hands back all who still wait, with no host settled: the run has ended.
+    /// Hands back all who still wait, with no host settled: the run has ended,
+    /// or lookups have. Forgets all hosts.
     pub fn abandon(&mut self) -> Vec<P> {
         let mut abandoned = Vec::with_capacity(self.parked);
         for host in mem::take(&mut self.turns) {

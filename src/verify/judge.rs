@@ -4,7 +4,7 @@
 //! Pure, and called for every answer: a Location that is byte for byte what
 //! the rule's template gives is compared and done, without an allocation.
 //! Only when it differs is it parsed, to say *how* it differs. Of several
-//! findings the most specific is told, in the order of [`policy_fault`].
+//! findings the most specific is told, in a fixed order.
 
 use super::location::{self, Form};
 use super::rules::{Authority, Rule, Rules, Scheme};

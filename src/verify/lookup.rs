@@ -109,7 +109,10 @@ pub enum LookupError {
     Thread(#[source] std::io::Error),
 }
 
-/// A lookup that was not taken on. The host stays unchecked.
+/// A lookup that was not taken on.
+///
+/// Those who wait for the host are then settled with
+/// [`HostAnswer::inconclusive`] and [`crate::fault::Fault::DnsUnchecked`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAsked {
     /// More lookups wait than may.

@@ -59,7 +59,7 @@ fn denials_count_at_once() {
 
 #[test]
 fn what_settles_nothing_is_asked_again_before_it_counts() {
-    check("hiccup.example", HostVerdict::Resolved, 60, 2);
+    assert_eq!(look_up("hiccup.example", PATIENT).0.verdict, HostVerdict::Resolved);
     check("servfail.example", HostVerdict::Broken(Fault::DnsServfail), 1, 3);
     check("refused.example", HostVerdict::Broken(Fault::DnsRefused), 1, 3);
     check("notimp.example", HostVerdict::Broken(Fault::DnsFailed), 1, 3);
@@ -157,9 +157,9 @@ fn survives(bytes: &[u8]) {
 fn mutations_of_rule_files_are_survived() {
     let seed = concat!(
         "[[rule]]\nmatch = \"/{a}/x-{b}.c\"\nstatus = [302, 307]\nlocation = \"https://h:8/{a:raw}/{b}\"\n",
-        "hosts = [\"a.example\", \"::1\"]\nrelative = true\nscheme = \"any\"\n",
+        "hosts = [\"a.example\", \"[::1]\"]\nrelative = true\nscheme = \"any\"\n",
     );
-    survives(seed.as_bytes());
+    assert_eq!(Rules::parse(seed, "seed").unwrap().len(), 1);
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
     for _ in 0..3_000 {
         let mut bytes = seed.as_bytes().to_vec();

@@ -1,8 +1,8 @@
 //! Rule files: from TOML to rules, or to a mistake with its place and remedy.
 //!
-//! What the file says ([`FileRule`]) and what it means ([`Rule`]) are two
-//! types. Everything a rule relies on is checked here, so that judging meets
-//! no surprise. [`Rules::load`] is the one edge: it reads a file.
+//! What the file says and what it means are two types. Everything a rule
+//! relies on is checked here, so that judging meets no surprise.
+//! [`Rules::load`] is the one edge: it reads a file.
 
 use super::{Authority, Expected, Rule, Rules, Scheme};
 use crate::route::{Pattern, RouteError, Template};
