@@ -13,7 +13,7 @@ mod headline;
 pub(super) use format::{grouped, micros};
 
 use super::{RunReport, Times};
-use format::{Page, per_second, safe, seconds, share, whole};
+use format::{Page, of, per_second, safe, seconds, share, whole};
 use std::collections::BTreeMap;
 
 type Statistic = fn(&Times) -> u64;
@@ -104,17 +104,17 @@ fn answers(report: &RunReport, page: &mut Page) {
 
 fn generator(report: &RunReport, page: &mut Page) {
     let (generator, connections) = (&report.generator, &report.connections);
-    page.heading("Connections and generator");
+    page.heading("This machine");
     let opened = format!(
-        "{} opened, {} open and {} attempts in flight at most, {} stale and replayed",
-        grouped(connections.opened),
-        grouped(connections.open_max),
-        grouped(connections.in_flight_max),
-        grouped(connections.stale_replays),
+        "{}, {}, {}, {}",
+        of(connections.opened, "opened"),
+        of(connections.open_max, "open at most"),
+        of(connections.in_flight_max, "in flight at most"),
+        of(connections.stale_replays, "stale, replayed"),
     );
     page.item("connected", &opened);
     let used = format!(
-        "{} threads, {} of processor time in {}, {:.1} µs per attempt, {} MiB",
+        "{} threads, {} CPU in {}, {:.1} µs per attempt, {} MiB",
         grouped(generator.threads),
         seconds(generator.cpu_s),
         seconds(generator.wall_s),
@@ -130,6 +130,7 @@ fn generator(report: &RunReport, page: &mut Page) {
 
 /// `a 1, b 2`, or `none`.
 fn listed(counts: &BTreeMap<String, u64>) -> String {
-    let each: Vec<_> = counts.iter().map(|(name, &n)| format!("{} {}", safe(name), grouped(n))).collect();
+    let each: Vec<_> =
+        counts.iter().map(|(name, &n)| format!("{}\u{a0}{}", safe(name), grouped(n))).collect();
     if each.is_empty() { "none".to_owned() } else { each.join(", ") }
 }

@@ -58,7 +58,8 @@ impl From<&Sighting<'_>> for Example {
     }
 }
 
-/// The earliest [`EXAMPLES_PER_FAULT`] of each fault.
+/// The earliest [`EXAMPLES_PER_FAULT`] of each fault that differ in more than
+/// their time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Examples(BTreeMap<Fault, Vec<Example>>);
 
@@ -102,7 +103,17 @@ impl Examples {
     }
 }
 
+/// Of equal sightings only the earliest is kept: five times the same path tells
+/// no more than once.
 fn insert(kept: &mut Vec<Example>, example: Example) {
+    let same = |known: &Example| {
+        (&known.path, &known.location, &known.detail) == (&example.path, &example.location, &example.detail)
+    };
+    match kept.iter().position(same) {
+        Some(known) if kept[known].at <= example.at => return,
+        Some(known) => drop(kept.remove(known)),
+        None => {}
+    }
     let place = kept.partition_point(|earlier| *earlier <= example);
     if place < EXAMPLES_PER_FAULT {
         kept.insert(place, example);

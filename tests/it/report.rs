@@ -56,12 +56,15 @@ fn download(interval: &mut Interval, n: u64, due: Offset) {
     let (host, fault) = if broken { (GLUED, Some(Fault::DnsNxdomain)) } else { ("static.crates.io", None) };
     interval.redirect(&Redirect { at: done, host: Some(host), fault, tiers: [Coverage::Checked; 3] });
     if let Some(fault) = fault {
+        let version = format!("1.{}.0", n % 13);
+        let path = format!("/api/v1/crates/smallvec/{version}/download");
+        let location = format!("https://{GLUED}/smallvec/smallvec-{version}.crate");
         interval.example(&Sighting {
             fault,
             at: done,
-            path: b"/api/v1/crates/smallvec/1.10.0/download",
-            location: Some(b"https://static.crates.iocrates/smallvec/smallvec-1.10.0.crate"),
-            detail: "expected https://static.crates.io/crates/smallvec/smallvec-1.10.0.crate",
+            path: path.as_bytes(),
+            location: Some(location.as_bytes()),
+            detail: "no answer holds this name",
         });
     }
     interval.arrival(fault.map_or(Fate::Passed, Fate::Failed), due, done);
@@ -235,7 +238,7 @@ fn every_second_is_in_the_interval_log_to_the_last_sample() {
     let counts: Vec<_> = merged.iter().map(|(tag, histogram)| (tag.as_str(), histogram.len())).collect();
     let good_and_failed = [("latency", 47_000), ("latency_failed", 47_000)];
     let every_attempt = [("lateness", 94_000), ("service", 94_000)];
-    assert_eq!(counts, [every_attempt[0], good_and_failed[0], good_and_failed[1], every_attempt[1]]);
+    assert_eq!(counts, [good_and_failed, every_attempt].concat());
     assert_eq!(merged["latency"].value_at_quantile(0.99), totals.times.latency.quantile(0.99));
     assert_eq!((stamps[0].0, stamps[stamps.len() - 1].0, stamps.len()), (0, 19, 60));
     let headers = String::from_utf8(bytes).unwrap().lines().filter(|line| line.starts_with('#')).count();
@@ -285,6 +288,18 @@ fn a_run_directory_holds_the_run() {
         fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     assert_eq!(names, ["failures.ndjson", "intervals.ndjson", "latency.hlog", "run.json", "summary.txt"]);
+}
+
+#[test]
+fn examples_of_failures_do_not_grow_with_the_run() {
+    let (intervals, _) = incident();
+    let scratch = tempfile::tempdir().unwrap();
+    let mut directory = RunDirectory::create(scratch.path(), Stamp::from_nanos(0)).unwrap();
+    for _ in 0..FAILURES_PER_FAULT {
+        directory.append(&intervals[7]).unwrap();
+    }
+    let text = fs::read_to_string(scratch.path().join("failures.ndjson")).unwrap();
+    assert_eq!(text.lines().count(), FAILURES_PER_FAULT);
 }
 
 #[test]
