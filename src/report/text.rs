@@ -36,15 +36,15 @@ fn load(report: &RunReport, page: &mut Page) {
     let (plan, rate) = (&report.plan, &report.rate);
     page.heading("Load");
     let inputs: Vec<_> = plan.inputs.iter().map(|input| safe(&input.name)).collect();
-    let mut asked = vec![safe(&plan.command), inputs.join(", "), format!("to {}", safe(&plan.target))];
-    asked.push(format!("rate {}", safe(&plan.rate)));
-    if (plan.speed - 1.0).abs() > f64::EPSILON && plan.speed > 0.0 {
-        asked.push(format!("at {}x", plan.speed));
+    let command = format!("{} {} to {}", safe(&plan.command), inputs.join(" "), safe(&plan.target));
+    let mut asked = vec![command, format!("rate {}", safe(&plan.rate))];
+    if plan.speed > 0.0 && (plan.speed - 1.0).abs() > f64::EPSILON {
+        asked.push(format!("speed {}x", plan.speed));
     }
     asked.extend(plan.duration_s.map(|length| format!("for {}", seconds(length))));
-    asked.extend(plan.requests.map(|count| format!("{} requests", grouped(count))));
-    asked.retain(|part| !part.is_empty());
-    page.item("asked", &asked.join(" "));
+    asked.extend(plan.requests.map(|count| of(count, "requests")));
+    asked.push(format!("verify {}", safe(&plan.verify)));
+    page.item("asked", &asked.join(", "));
     for (name, count, rate) in [
         ("offered", report.arrivals.offered, rate.offered_per_s),
         ("sent", report.attempts.sent, rate.sent_per_s),

@@ -6,8 +6,8 @@ use downpour::report::{
     IntervalLog, Parts, Plan, RunDirectory, RunReport, SCHEMA, Verdict, summary,
 };
 use downpour::tally::{
-    Attempt, AttemptEnd, AttemptKind, Books, Coverage, Fate, Fold, Gauges, Interval, Redirect, Sighting,
-    Totals, Unchecked,
+    Attempt, AttemptEnd, AttemptKind, Books, Coverage, Fate, Fold, Gauges, Interval, LeftOut, Redirect,
+    Sighting, Totals, Unchecked,
 };
 use downpour::trace::TraceBooks;
 use downpour::units::{Offset, Rate, Stamp, approximate};
@@ -98,7 +98,7 @@ fn books(totals: &Totals) -> Books {
         filtered: [("method", 1)].into(),
         ..TraceBooks::default()
     };
-    Books::close(trace, 0, 0, totals).unwrap()
+    Books::close(trace, LeftOut::default(), totals).unwrap()
 }
 
 fn report_with(plan: Plan, totals: &Totals) -> RunReport {
@@ -173,7 +173,7 @@ fn a_run_that_could_not_offer_its_load_says_what_to_do() {
     let mut totals = Totals::default();
     totals.absorb(&interval);
     let trace = TraceBooks { read: 10, accepted: 10, ..TraceBooks::default() };
-    let books = Books::close(trace, 0, 0, &totals).unwrap();
+    let books = Books::close(trace, LeftOut::default(), &totals).unwrap();
     let report = RunReport::build(Parts {
         plan: plan(),
         books: &books,
@@ -188,6 +188,14 @@ fn a_run_that_could_not_offer_its_load_says_what_to_do() {
         text.contains("4 of 10 arrivals were not sent") && text.contains("Remedy: raise --max-in-flight")
     );
     assert_eq!(report.exit().code(), 5);
+
+    let plan = Plan { allow_invalid: true, ..plan() };
+    let (books, generator) = (&books, GeneratorFacts::default());
+    let parts =
+        Parts { plan, books, totals: &totals, generator, ending: Ending::Finished, notices: Vec::new() };
+    let text = summary(&RunReport::build(parts));
+    assert!(text.starts_with("PASSED: 6 of 10 downloads were good, the others were not judged"), "{text}");
+    assert!(text.contains("Note: 4 of 10 arrivals were not sent"), "{text}");
 }
 
 #[test]
@@ -340,7 +348,7 @@ fn a_killed_run_leaves_a_readable_result() {
 fn an_error_names_the_file_and_spares_the_others() {
     let (_, totals) = incident();
     let scratch = tempfile::tempdir().unwrap();
-    let mut directory = RunDirectory::create(scratch.path(), Stamp::from_nanos(0)).unwrap();
+    let directory = RunDirectory::create(scratch.path(), Stamp::from_nanos(0)).unwrap();
     fs::create_dir_all(scratch.path().join("run.json/in the way")).unwrap();
     let error = directory.finish(&report_with(plan(), &totals)).unwrap_err();
     assert!(error.to_string().contains("run.json"), "{error}");
@@ -362,7 +370,7 @@ fn unchecked_redirects_are_counted_by_reason() {
     }
     let mut totals = Totals::default();
     totals.absorb(&interval);
-    let books = Books::close(TraceBooks::default(), 0, 0, &totals).unwrap();
+    let books = Books::close(TraceBooks::default(), LeftOut::default(), &totals).unwrap();
     let targets = RunReport::build(Parts {
         plan: plan(),
         books: &books,
