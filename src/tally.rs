@@ -5,6 +5,18 @@
 //! second by a [`Fold`], which keeps the [`Totals`]; when the run is over the
 //! [`Books`] are closed over them. Nothing here grows with the length of the
 //! run, and nothing here knows a clock, a file or a socket.
+//!
+//! ```
+//! use downpour::tally::{Fate, Fold, Interval};
+//! use downpour::units::Offset;
+//!
+//! let mut second = Interval::new(0);
+//! second.offered();
+//! second.arrival(Fate::Passed, Offset::ZERO, Offset::from_nanos(2_000_000));
+//! let mut fold = Fold::new(1);
+//! assert_eq!(fold.add(0, &second), [second.clone()]);
+//! assert_eq!(fold.totals().times.latency.max(), 2_000);
+//! ```
 
 mod books;
 mod counts;
@@ -15,7 +27,7 @@ mod interval;
 mod redirects;
 mod totals;
 
-pub use books::{Books, Imbalance};
+pub use books::{Books, Imbalance, LeftOut};
 pub use counts::{ArrivalCounts, AttemptCounts, Counts, FaultCount, FaultTable};
 pub use example::{EXAMPLE_TEXT_BYTES, EXAMPLES_PER_FAULT, Example, Examples, Sighting, mask_url, printable};
 pub use fold::{Fold, PENDING_SECONDS};

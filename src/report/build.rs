@@ -232,7 +232,7 @@ fn targets(counts: &Counts, lookups: u64) -> Targets {
     };
     let deepest = tier_line(redirects.deepest());
     let mut hosts: Vec<_> = counts.hosts.known().collect();
-    hosts.sort_by_key(|(name, host)| (Reverse(host.redirects), *name));
+    hosts.sort_by_key(|(name, host)| (Reverse(host.redirects), host.last_fault.is_none(), *name));
     let left_out: u64 = hosts.iter().skip(HOSTS_SHOWN).map(|(_, host)| host.redirects).sum();
     let shown = hosts.into_iter().take(HOSTS_SHOWN).map(|(name, host)| HostLine {
         host: name.to_owned(),

@@ -105,7 +105,7 @@ impl RunDirectory {
     }
 
     /// Writes `run.json` and `summary.txt`. Both are tried.
-    pub fn finish(&mut self, report: &RunReport) -> Result<(), DirectoryError> {
+    pub fn finish(&self, report: &RunReport) -> Result<(), DirectoryError> {
         let run = self.replace(RUN, &json(report));
         let text = self.replace(SUMMARY, summary(report).as_bytes());
         run.and(text)

@@ -13,7 +13,7 @@ mod headline;
 pub(super) use format::{grouped, micros};
 
 use super::{RunReport, Times};
-use format::{Page, per_second, safe, seconds, share, whole};
+use format::{Page, of, per_second, safe, seconds, share, whole};
 use std::collections::BTreeMap;
 
 type Statistic = fn(&Times) -> u64;
@@ -36,15 +36,15 @@ fn load(report: &RunReport, page: &mut Page) {
     let (plan, rate) = (&report.plan, &report.rate);
     page.heading("Load");
     let inputs: Vec<_> = plan.inputs.iter().map(|input| safe(&input.name)).collect();
-    let mut asked = vec![safe(&plan.command), inputs.join(", "), format!("to {}", safe(&plan.target))];
-    asked.push(format!("rate {}", safe(&plan.rate)));
-    if (plan.speed - 1.0).abs() > f64::EPSILON && plan.speed > 0.0 {
-        asked.push(format!("at {}x", plan.speed));
+    let command = format!("{} {} to {}", safe(&plan.command), inputs.join(" "), safe(&plan.target));
+    let mut asked = vec![command, format!("rate {}", safe(&plan.rate))];
+    if plan.speed > 0.0 && (plan.speed - 1.0).abs() > f64::EPSILON {
+        asked.push(format!("speed {}x", plan.speed));
     }
     asked.extend(plan.duration_s.map(|length| format!("for {}", seconds(length))));
-    asked.extend(plan.requests.map(|count| format!("{} requests", grouped(count))));
-    asked.retain(|part| !part.is_empty());
-    page.item("asked", &asked.join(" "));
+    asked.extend(plan.requests.map(|count| of(count, "requests")));
+    asked.push(format!("verify {}", safe(&plan.verify)));
+    page.item("asked", &asked.join(", "));
     for (name, count, rate) in [
         ("offered", report.arrivals.offered, rate.offered_per_s),
         ("sent", report.attempts.sent, rate.sent_per_s),
@@ -104,17 +104,17 @@ fn answers(report: &RunReport, page: &mut Page) {
 
 fn generator(report: &RunReport, page: &mut Page) {
     let (generator, connections) = (&report.generator, &report.connections);
-    page.heading("Connections and generator");
+    page.heading("This machine");
     let opened = format!(
-        "{} opened, {} open and {} attempts in flight at most, {} stale and replayed",
-        grouped(connections.opened),
-        grouped(connections.open_max),
-        grouped(connections.in_flight_max),
-        grouped(connections.stale_replays),
+        "{}, {}, {}, {}",
+        of(connections.opened, "opened"),
+        of(connections.open_max, "open at most"),
+        of(connections.in_flight_max, "in flight at most"),
+        of(connections.stale_replays, "stale, replayed"),
     );
     page.item("connected", &opened);
     let used = format!(
-        "{} threads, {} of processor time in {}, {:.1} µs per attempt, {} MiB",
+        "{} threads, {} CPU in {}, {:.1} µs per attempt, {} MiB",
         grouped(generator.threads),
         seconds(generator.cpu_s),
         seconds(generator.wall_s),
@@ -130,6 +130,7 @@ fn generator(report: &RunReport, page: &mut Page) {
 
 /// `a 1, b 2`, or `none`.
 fn listed(counts: &BTreeMap<String, u64>) -> String {
-    let each: Vec<_> = counts.iter().map(|(name, &n)| format!("{} {}", safe(name), grouped(n))).collect();
+    let each: Vec<_> =
+        counts.iter().map(|(name, &n)| format!("{}\u{a0}{}", safe(name), grouped(n))).collect();
     if each.is_empty() { "none".to_owned() } else { each.join(", ") }
 }

@@ -105,6 +105,7 @@ pub struct Judgement {
 pub fn judge(totals: &Totals, plan: &Plan, finished: bool) -> Judgement {
     let mut warnings = checks_left_out(totals, plan);
     let mut invalid_reasons = reasons_for_invalid(totals, plan);
+    invalid_reasons.extend(not_over(totals).filter(|_| finished));
     if plan.allow_invalid {
         warnings.append(&mut invalid_reasons);
     }
@@ -148,6 +149,19 @@ fn reasons_for_invalid(totals: &Totals, plan: &Plan) -> Vec<Reason> {
     reasons.extend(too_late(totals, plan));
     reasons.extend(generators_own(totals));
     reasons
+}
+
+/// A run that came to its end and left arrivals without a fate has not judged
+/// them: they may be the ones that hang.
+fn not_over(totals: &Totals) -> Option<Reason> {
+    let cut = totals.counts.arrivals.cut;
+    (cut > 0).then(|| {
+        reason(
+            "cut",
+            format!("{} arrivals had no answer yet when the grace period ended", grouped(cut)),
+            "raise --grace to at least --timeout",
+        )
+    })
 }
 
 fn too_late(totals: &Totals, plan: &Plan) -> Option<Reason> {
@@ -247,6 +261,14 @@ mod tests {
             t.counts.attempts.faults.count(Fault::GeneratorPorts, crate::units::Offset::ZERO);
         };
         check(no_ports, Verdict::Invalid, &["generator.no_ports"], &[]);
+    }
+
+    #[test]
+    fn arrivals_that_hang_are_no_pass() {
+        check(|t, _| t.counts.arrivals.cut = 1, Verdict::Invalid, &["cut"], &[]);
+        let mut totals = good_run();
+        totals.counts.arrivals.cut = 1;
+        assert!(judge(&totals, &dns_plan(), false).invalid_reasons.is_empty());
     }
 
     #[test]

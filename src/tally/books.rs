@@ -14,9 +14,17 @@ use crate::trace::TraceBooks;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Books {
     trace: Option<TraceBooks>,
-    sampled_out: u64,
-    unreleased: u64,
+    left_out: LeftOut,
     outstanding: u64,
+}
+
+/// Records that were handed out by the trace and never became arrivals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Left out by `--sample`.
+    pub sampled_out: u64,
+    /// Not released, because the window of the run ended first.
+    pub unreleased: u64,
 }
 
 /// An equation of the books that does not balance: a mistake of this program.
@@ -31,16 +39,8 @@ pub struct Imbalance {
 
 impl Books {
     /// Closes the books of a run that is over.
-    ///
-    /// `sampled_out` records were handed out and left out by `--sample`;
-    /// `unreleased` ones were handed out and never became arrivals, because the
-    /// window of the run ended.
-    pub fn close(
-        trace: TraceBooks,
-        sampled_out: u64,
-        unreleased: u64,
-        totals: &Totals,
-    ) -> Result<Self, Imbalance> {
+    pub fn close(trace: TraceBooks, left_out: LeftOut, totals: &Totals) -> Result<Self, Imbalance> {
+        let LeftOut { sampled_out, unreleased } = left_out;
         let skipped: u64 = trace.skipped.values().sum();
         let rejected: u64 = trace.rejected.values().sum();
         let filtered: u64 = trace.filtered.values().sum();
@@ -61,7 +61,7 @@ impl Books {
             ("passed + recovered + failed + shed + cut", arrivals.settled()),
         )?;
         check_events(totals)?;
-        Ok(Self { trace: Some(trace), sampled_out, unreleased, outstanding: 0 })
+        Ok(Self { trace: Some(trace), left_out, outstanding: 0 })
     }
 
     /// Books of a run that still goes on. Lines and records are not known yet;
@@ -76,7 +76,7 @@ impl Books {
             ("arrivals offered", arrivals.offered),
             ("passed + recovered + failed + shed + cut + outstanding", arrivals.settled() + outstanding),
         )?;
-        Ok(Self { trace: None, sampled_out: 0, unreleased: 0, outstanding })
+        Ok(Self { trace: None, left_out: LeftOut::default(), outstanding })
     }
 
     /// Where lines and records went; `None` while the run goes on.
@@ -86,12 +86,12 @@ impl Books {
 
     /// Records left out by `--sample`.
     pub const fn sampled_out(&self) -> u64 {
-        self.sampled_out
+        self.left_out.sampled_out
     }
 
     /// Records that were accepted and lie outside the window of the run.
     pub fn out_of_window(&self) -> u64 {
-        self.unreleased + self.trace.as_ref().map_or(0, |trace| trace.undelivered)
+        self.left_out.unreleased + self.trace.as_ref().map_or(0, |trace| trace.undelivered)
     }
 
     /// Arrivals that have no fate yet; 0 once closed.
@@ -143,6 +143,8 @@ mod tests {
     use crate::units::Offset;
     use proptest::prelude::*;
 
+    const LEFT_OUT: LeftOut = LeftOut { sampled_out: 1, unreleased: 2 };
+
     fn trace(offered: u64) -> TraceBooks {
         TraceBooks {
             read: offered + 10,
@@ -171,7 +173,8 @@ mod tests {
         interval.arrival(Fate::Passed, Offset::ZERO, Offset::ZERO);
         let mut totals = totals_of(&[interval]);
         spoil(&mut totals);
-        let found = Books::close(trace, 1, 2, &totals).map_or_else(|e| e.to_string(), |_| "balanced".into());
+        let found =
+            Books::close(trace, LEFT_OUT, &totals).map_or_else(|e| e.to_string(), |_| "balanced".into());
         assert!(found.contains(message), "{found}");
     }
 
@@ -207,7 +210,7 @@ mod tests {
         fn whatever_happens_the_books_balance(a in happenings(), b in happenings()) {
             let totals = totals_of(&[interval_of(0, &a), interval_of(1, &b)]);
             let offered = (a.len() + b.len()) as u64;
-            let books = Books::close(trace(offered), 1, 2, &totals);
+            let books = Books::close(trace(offered), LEFT_OUT, &totals);
             prop_assert_eq!(books.map(|books| books.out_of_window()), Ok(4));
         }
     }

@@ -40,7 +40,7 @@ impl Counts {
         self.hosts.merge(&other.hosts);
         self.connections_opened += other.connections_opened;
         self.stale_replays += other.stale_replays;
-        self.bytes_in += other.bytes_in;
+        self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
     }
 }
 

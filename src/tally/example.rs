@@ -58,7 +58,8 @@ impl From<&Sighting<'_>> for Example {
     }
 }
 
-/// The earliest [`EXAMPLES_PER_FAULT`] of each fault.
+/// The earliest [`EXAMPLES_PER_FAULT`] of each fault that differ in more than
+/// their time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Examples(BTreeMap<Fault, Vec<Example>>);
 
@@ -102,7 +103,17 @@ impl Examples {
     }
 }
 
+/// Of equal sightings only the earliest is kept: five times the same path tells
+/// no more than once.
 fn insert(kept: &mut Vec<Example>, example: Example) {
+    let same = |known: &Example| {
+        (&known.path, &known.location, &known.detail) == (&example.path, &example.location, &example.detail)
+    };
+    match kept.iter().position(same) {
+        Some(known) if kept[known].at <= example.at => return,
+        Some(known) => drop(kept.remove(known)),
+        None => {}
+    }
     let place = kept.partition_point(|earlier| *earlier <= example);
     if place < EXAMPLES_PER_FAULT {
         kept.insert(place, example);
@@ -146,32 +157,33 @@ fn hex_escape(byte: u8) -> [char; 4] {
 /// and fragment, and user information, become `x` of the same length.
 ///
 /// A piece of a query without `=` may be a bare token and is masked whole. No
-/// more than what an example can show is looked at.
+/// more than an example can show is returned.
 pub fn mask_url(raw: &[u8]) -> Cow<'_, [u8]> {
     let shown = raw.get(..=EXAMPLE_TEXT_BYTES).unwrap_or(raw);
-    let secret = |b: &u8| matches!(b, b'?' | b'#' | b'@');
-    if !shown.iter().any(secret) {
+    // The sign that ends user information may stand behind the part shown.
+    if !raw.iter().any(|b| matches!(b, b'?' | b'#' | b'@')) {
         return Cow::Borrowed(shown);
     }
     let mut masked = shown.to_vec();
+    if let Some((start, end)) = user_information(raw) {
+        let end = end.min(masked.len());
+        masked.get_mut(start..end).unwrap_or_default().fill(b'x');
+    }
     let tail = masked.iter().position(|b| matches!(b, b'?' | b'#')).unwrap_or(masked.len());
-    let (head, tail) = masked.split_at_mut(tail);
-    mask_user_information(head);
-    for piece in tail.split_mut(|b| matches!(b, b'?' | b'#' | b'&' | b';')) {
+    for piece in masked[tail..].split_mut(|b| matches!(b, b'?' | b'#' | b'&' | b';')) {
         let value = piece.iter().position(|&b| b == b'=').map_or(0, |equals| equals + 1);
         piece[value..].fill(b'x');
     }
     Cow::Owned(masked)
 }
 
-/// RFC 3986 §3.2.1: what stands before the last `@` of the authority.
-fn mask_user_information(head: &mut [u8]) {
-    let Some(slashes) = head.windows(2).position(|pair| pair == b"//") else { return };
-    let authority = &mut head[slashes + 2..];
-    let end = authority.iter().position(|&b| b == b'/').unwrap_or(authority.len());
-    if let Some(at) = authority[..end].iter().rposition(|&b| b == b'@') {
-        authority[..at].fill(b'x');
-    }
+/// RFC 3986 §3.2.1: what stands between `//` and the last `@` of the authority.
+fn user_information(raw: &[u8]) -> Option<(usize, usize)> {
+    let head = raw.split(|b| matches!(b, b'?' | b'#')).next()?;
+    let start = head.windows(2).position(|pair| pair == b"//")? + 2;
+    let authority = head[start..].split(|&b| b == b'/').next()?;
+    let at = authority.iter().rposition(|&b| b == b'@')?;
+    Some((start, start + at))
 }
 
 #[cfg(test)]
@@ -218,6 +230,8 @@ mod tests {
         check_mask("https://h/?u=a@b", "https://h/?u=xxx");
         check_mask("/@scope/pkg", "/@scope/pkg");
         check_mask("//a@b", "//x@b");
+        let token = "t".repeat(2 * EXAMPLE_TEXT_BYTES);
+        check_mask(&format!("//{token}@h/"), &format!("//{}", "x".repeat(EXAMPLE_TEXT_BYTES - 1)));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use downpour::report::{
     IntervalLog, Parts, Plan, RunDirectory, RunReport, SCHEMA, Verdict, summary,
 };
 use downpour::tally::{
-    Attempt, AttemptEnd, AttemptKind, Books, Coverage, Fate, Fold, Gauges, Interval, Redirect, Sighting,
-    Totals, Unchecked,
+    Attempt, AttemptEnd, AttemptKind, Books, Coverage, Fate, Fold, Gauges, Interval, LeftOut, Redirect,
+    Sighting, Totals, Unchecked,
 };
 use downpour::trace::TraceBooks;
 use downpour::units::{Offset, Rate, Stamp, approximate};
@@ -56,12 +56,15 @@ fn download(interval: &mut Interval, n: u64, due: Offset) {
     let (host, fault) = if broken { (GLUED, Some(Fault::DnsNxdomain)) } else { ("static.crates.io", None) };
     interval.redirect(&Redirect { at: done, host: Some(host), fault, tiers: [Coverage::Checked; 3] });
     if let Some(fault) = fault {
+        let version = format!("1.{}.0", n % 13);
+        let path = format!("/api/v1/crates/smallvec/{version}/download");
+        let location = format!("https://{GLUED}/smallvec/smallvec-{version}.crate");
         interval.example(&Sighting {
             fault,
             at: done,
-            path: b"/api/v1/crates/smallvec/1.10.0/download",
-            location: Some(b"https://static.crates.iocrates/smallvec/smallvec-1.10.0.crate"),
-            detail: "expected https://static.crates.io/crates/smallvec/smallvec-1.10.0.crate",
+            path: path.as_bytes(),
+            location: Some(location.as_bytes()),
+            detail: "no answer holds this name",
         });
     }
     interval.arrival(fault.map_or(Fate::Passed, Fate::Failed), due, done);
@@ -95,7 +98,7 @@ fn books(totals: &Totals) -> Books {
         filtered: [("method", 1)].into(),
         ..TraceBooks::default()
     };
-    Books::close(trace, 0, 0, totals).unwrap()
+    Books::close(trace, LeftOut::default(), totals).unwrap()
 }
 
 fn report_with(plan: Plan, totals: &Totals) -> RunReport {
@@ -170,7 +173,7 @@ fn a_run_that_could_not_offer_its_load_says_what_to_do() {
     let mut totals = Totals::default();
     totals.absorb(&interval);
     let trace = TraceBooks { read: 10, accepted: 10, ..TraceBooks::default() };
-    let books = Books::close(trace, 0, 0, &totals).unwrap();
+    let books = Books::close(trace, LeftOut::default(), &totals).unwrap();
     let report = RunReport::build(Parts {
         plan: plan(),
         books: &books,
@@ -185,6 +188,14 @@ fn a_run_that_could_not_offer_its_load_says_what_to_do() {
         text.contains("4 of 10 arrivals were not sent") && text.contains("Remedy: raise --max-in-flight")
     );
     assert_eq!(report.exit().code(), 5);
+
+    let plan = Plan { allow_invalid: true, ..plan() };
+    let (books, generator) = (&books, GeneratorFacts::default());
+    let parts =
+        Parts { plan, books, totals: &totals, generator, ending: Ending::Finished, notices: Vec::new() };
+    let text = summary(&RunReport::build(parts));
+    assert!(text.starts_with("PASSED: 6 of 10 downloads were good, the others were not judged"), "{text}");
+    assert!(text.contains("Note: 4 of 10 arrivals were not sent"), "{text}");
 }
 
 #[test]
@@ -235,7 +246,7 @@ fn every_second_is_in_the_interval_log_to_the_last_sample() {
     let counts: Vec<_> = merged.iter().map(|(tag, histogram)| (tag.as_str(), histogram.len())).collect();
     let good_and_failed = [("latency", 47_000), ("latency_failed", 47_000)];
     let every_attempt = [("lateness", 94_000), ("service", 94_000)];
-    assert_eq!(counts, [every_attempt[0], good_and_failed[0], good_and_failed[1], every_attempt[1]]);
+    assert_eq!(counts, [good_and_failed, every_attempt].concat());
     assert_eq!(merged["latency"].value_at_quantile(0.99), totals.times.latency.quantile(0.99));
     assert_eq!((stamps[0].0, stamps[stamps.len() - 1].0, stamps.len()), (0, 19, 60));
     let headers = String::from_utf8(bytes).unwrap().lines().filter(|line| line.starts_with('#')).count();
@@ -288,6 +299,18 @@ fn a_run_directory_holds_the_run() {
 }
 
 #[test]
+fn examples_of_failures_do_not_grow_with_the_run() {
+    let (intervals, _) = incident();
+    let scratch = tempfile::tempdir().unwrap();
+    let mut directory = RunDirectory::create(scratch.path(), Stamp::from_nanos(0)).unwrap();
+    for _ in 0..FAILURES_PER_FAULT {
+        directory.append(&intervals[7]).unwrap();
+    }
+    let text = fs::read_to_string(scratch.path().join("failures.ndjson")).unwrap();
+    assert_eq!(text.lines().count(), FAILURES_PER_FAULT);
+}
+
+#[test]
 fn a_run_is_never_overwritten() {
     let scratch = tempfile::tempdir().unwrap();
     drop(RunDirectory::create(scratch.path(), Stamp::from_nanos(0)).unwrap());
@@ -325,7 +348,7 @@ fn a_killed_run_leaves_a_readable_result() {
 fn an_error_names_the_file_and_spares_the_others() {
     let (_, totals) = incident();
     let scratch = tempfile::tempdir().unwrap();
-    let mut directory = RunDirectory::create(scratch.path(), Stamp::from_nanos(0)).unwrap();
+    let directory = RunDirectory::create(scratch.path(), Stamp::from_nanos(0)).unwrap();
     fs::create_dir_all(scratch.path().join("run.json/in the way")).unwrap();
     let error = directory.finish(&report_with(plan(), &totals)).unwrap_err();
     assert!(error.to_string().contains("run.json"), "{error}");
@@ -347,7 +370,7 @@ fn unchecked_redirects_are_counted_by_reason() {
     }
     let mut totals = Totals::default();
     totals.absorb(&interval);
-    let books = Books::close(TraceBooks::default(), 0, 0, &totals).unwrap();
+    let books = Books::close(TraceBooks::default(), LeftOut::default(), &totals).unwrap();
     let targets = RunReport::build(Parts {
         plan: plan(),
         books: &books,

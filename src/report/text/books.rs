@@ -1,6 +1,6 @@
 //! The books in words: each an equation that balances.
 
-use super::format::{Page, grouped};
+use super::format::{Page, grouped, of};
 use super::listed;
 use crate::report::RunReport;
 use std::collections::BTreeMap;
@@ -43,10 +43,6 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
     let targets = &report.targets;
     let terms = [of(targets.checked, "checked"), of_reasons(&targets.unchecked, "unchecked")];
     equation(page, "redirects", &of(targets.redirects, "seen"), &terms);
-}
-
-fn of(count: u64, what: &str) -> String {
-    format!("{} {what}", grouped(count))
 }
 
 fn of_reasons(counts: &BTreeMap<String, u64>, what: &str) -> String {

@@ -56,13 +56,17 @@ pub(super) fn hosts(report: &RunReport, page: &mut Page) {
         return;
     }
     page.heading("Target hosts");
-    for host in targets.hosts.iter().take(HOSTS_SHOWN) {
+    // A broken host is shown however rare it is.
+    let mut hosts: Vec<&HostLine> = targets.hosts.iter().collect();
+    hosts.sort_by_key(|host| host.fault.is_none());
+    hosts.truncate(HOSTS_SHOWN);
+    for host in &hosts {
         let name = safe(&host.host);
         let name = shortened(&name, HOST_COLUMNS);
         let line = format!("  {name:<HOST_COLUMNS$}{:>12}  {}", grouped(host.redirects), fault_of(host));
         page.line(&line);
     }
-    let shown: u64 = targets.hosts.iter().take(HOSTS_SHOWN).map(|host| host.redirects).sum();
+    let shown: u64 = hosts.iter().map(|host| host.redirects).sum();
     for (name, count) in [
         ("(no usable host)", targets.no_host),
         ("(others)", targets.redirects.saturating_sub(shown).saturating_sub(targets.no_host)),

@@ -29,7 +29,7 @@ impl Page {
 
     /// One line, shortened if it must be.
     pub(super) fn line(&mut self, text: &str) {
-        self.0.push_str(&shortened(text.trim_end(), COLUMNS));
+        self.0.push_str(&shortened(text.trim_end(), COLUMNS).replace(GLUE, " "));
         self.0.push('\n');
     }
 
@@ -52,7 +52,7 @@ impl Page {
         let mut line = first.to_owned();
         let mut width = first.chars().count();
         let mut fresh = true;
-        for word in text.split_whitespace() {
+        for word in text.split(' ').filter(|word| !word.is_empty()) {
             let word = shortened(word, COLUMNS - indent);
             let length = word.chars().count();
             if !fresh && width + 1 + length > COLUMNS {
@@ -70,6 +70,14 @@ impl Page {
         }
         self.line(&line);
     }
+}
+
+/// A space that no line is broken at. Texts from outside never hold it.
+const GLUE: char = '\u{a0}';
+
+/// A count and what it counts, kept on one line.
+pub(super) fn of(count: u64, what: &str) -> String {
+    format!("{} {what}", grouped(count)).replace(' ', "\u{a0}")
 }
 
 /// A text from outside, safe to print: a report may have been read from a file

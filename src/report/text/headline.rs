@@ -53,6 +53,11 @@ fn verdict(report: &RunReport) -> String {
     let (offered, failed) = (grouped(arrivals.offered), grouped(arrivals.failed));
     let rate = share(arrivals.failed, arrivals.offered);
     match report.verdict {
+        // Possible under --allow-invalid only.
+        Verdict::Passed if arrivals.shed + arrivals.cut > 0 => {
+            let good = grouped(arrivals.passed + arrivals.recovered);
+            format!("PASSED: {good} of {offered} downloads were good, the others were not judged")
+        }
         Verdict::Passed if arrivals.recovered > 0 => {
             let recovered = grouped(arrivals.recovered);
             format!("PASSED: all {offered} downloads were good, {recovered} of them after a retry")
