@@ -16,6 +16,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+const MAX_IN_FLIGHT: usize = 10_000;
+const TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// As long as the time-out, so that a run that ends by itself cuts nothing.
+const GRACE: Duration = TIMEOUT;
+
 /// Where and how fast.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Load")]
@@ -50,7 +56,7 @@ pub struct LoadArgs {
     pub connections: Option<usize>,
 
     /// Most arrivals in flight at once
-    #[arg(long, value_name = "N", default_value = "10000", value_parser = parse_positive)]
+    #[arg(long, value_name = "N", default_value_t = MAX_IN_FLIGHT, value_parser = parse_positive)]
     pub max_in_flight: usize,
 
     /// What happens to an arrival over --max-in-flight
@@ -166,6 +172,28 @@ pub enum OutputFormat {
 }
 
 impl LoadArgs {
+    /// Every flag at its default.
+    pub(super) fn at(target: Target) -> Self {
+        Self {
+            target,
+            rate: Pace::AS_RECORDED,
+            speed: None,
+            duration: None,
+            requests: None,
+            loop_trace: false,
+            connections: None,
+            max_in_flight: MAX_IN_FLIGHT,
+            overload: OverloadArg::Shed,
+            threads: None,
+            timeout: TIMEOUT,
+            connect_timeout: CONNECT_TIMEOUT,
+            grace: GRACE,
+            headers: Vec::new(),
+            yes: false,
+            allow_recorded_host: false,
+        }
+    }
+
     /// The pace that `--rate` and `--speed` mean together.
     pub fn pace(&self) -> Result<Pace, String> {
         match (self.rate, self.speed) {

@@ -1,0 +1,104 @@
+//! `downpour demo`: the founding incident, on this machine, in 20 seconds.
+//!
+//! Starts the embedded candidate with one slash missing from its redirects for
+//! the middle half of the run, replays a recorded hour of its API against it,
+//! and shows what every status check of that day could not.
+
+use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs};
+use super::replay::{ReplayArgs, replay};
+use super::trace_args::TraceArgs;
+use super::{CliError, say};
+use crate::registry::plan::{FaultKind, FaultPlan, PlannedFault, Share, Window};
+use crate::registry::{Registry, RegistryConfig};
+use crate::report::Exit;
+use crate::schedule::Pace;
+use crate::trace::Source;
+use crate::units::{Rate, parse_duration};
+use crate::verify::Depth;
+use bytes::Bytes;
+use clap::Args;
+use std::io::Write;
+use std::time::Duration;
+
+/// A CloudFront log of an API host, self-made: `traces/incident/README.md`.
+const INCIDENT: &[u8] = include_bytes!("../../traces/incident/api-requests.log.gz");
+
+/// See the founding incident: 20 seconds, no network, no arguments needed.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "On 2023-07-20 crates.io deployed a build whose download redirects had lost a slash. \
+    Each was a valid 302 to a host that does not exist. This replays that, at the recorded rate, and \
+    exits with 3, since requests failed: that is what it sets out to show.")]
+pub(crate) struct DemoArgs {
+    /// How long it takes; the fault is on for the middle half
+    #[arg(short, long, visible_short_alias = 'z', value_name = "TIME", default_value = "20s", value_parser = parse_duration)]
+    duration: Duration,
+
+    /// Arrivals a second
+    #[arg(short, long, visible_short_alias = 'R', value_name = "RATE", default_value = "4.7k/s")]
+    rate: Rate,
+
+    #[command(flatten)]
+    report: ReportArgs,
+}
+
+/// Runs the demonstration.
+pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let (from, to) = (args.duration / 4, args.duration * 3 / 4);
+    let fault = PlannedFault { kind: FaultKind::MissingSlash, share: Share::ALL, window: Window::new(from, Some(to)) };
+    let plan = FaultPlan::new(vec![fault], 1);
+    let registry = Registry::start(RegistryConfig { plan, ..RegistryConfig::default() })?;
+    if !args.report.quiet {
+        say(&format!(
+            "demo: an embedded download registry at http://{}, its DNS at {}.\n\
+             demo: {} of downloads at {}; from second {:.0} to {:.0} its redirects lack one slash.",
+            registry.api(),
+            registry.dns(),
+            seconds(args.duration),
+            args.rate,
+            from.as_secs_f64(),
+            to.as_secs_f64(),
+        ));
+    }
+    let replayed = replay("demo", trace()?, &replay_args(args, &registry)?, out);
+    registry.stop();
+    let exit = replayed?;
+    if args.report.format == OutputFormat::Text && exit == Exit::Failed {
+        writeln!(
+            out,
+            "This is what the demo set out to show: every answer was a valid HTTP 302, and from second {:.0} to {:.0} \
+             \nnone led anywhere. Exit code 3: requests failed.",
+            from.as_secs_f64(),
+            to.as_secs_f64()
+        )
+        .map_err(CliError::Print)?;
+    }
+    Ok(exit)
+}
+
+fn trace() -> Result<Source, CliError> {
+    let inputs = vec![("embedded: traces/incident/api-requests.log.gz".to_owned(), Bytes::from_static(INCIDENT))];
+    Ok(Source::over(inputs, TraceArgs::default().options()?)?)
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}
+
+fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliError> {
+    Ok(ReplayArgs {
+        trace: TraceArgs::default(),
+        load: LoadArgs {
+            rate: Pace::Constant(args.rate),
+            duration: Some(args.duration),
+            loop_trace: true,
+            ..LoadArgs::at(format!("http://{}", registry.api()).parse()?)
+        },
+        verify: VerifyArgs {
+            verify: Depth::Dns,
+            rules: Some("crates-io".to_owned()),
+            resolver: vec![registry.dns()],
+            allow_private: true,
+        },
+        report: args.report.clone(),
+    })
+}

@@ -1,0 +1,90 @@
+//! A trace as the engine takes it, watched for hosts it must not be aimed at.
+
+use super::carry_out::chain;
+use crate::engine::Requests;
+use crate::trace::{Request, Source, TraceBooks};
+
+/// The requests of a source, unless it was recorded at the host that the run
+/// is pointed at.
+#[derive(Debug)]
+pub(super) struct Replayed {
+    source: Source,
+    refused: Option<String>,
+    /// How many distinct recorded hosts have been looked at.
+    looked_at: usize,
+}
+
+impl Replayed {
+    /// `refused` is the host that must not appear in the log.
+    pub(super) fn new(source: Source, refused: Option<String>) -> Self {
+        Self { source, refused, looked_at: 0 }
+    }
+
+    fn refuse_recorded_host(&mut self) -> Result<(), String> {
+        let Some(refused) = &self.refused else { return Ok(()) };
+        let known = self.source.authorities().len();
+        if known == self.looked_at {
+            return Ok(());
+        }
+        self.looked_at = known;
+        match recorded_at(&self.source, refused) {
+            true => Err(refusal(refused)),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Whether the trace, as far as it was read, was recorded at `host`.
+pub(super) fn recorded_at(source: &Source, host: &str) -> bool {
+    source.authorities().iter().any(|(authority, _)| host_of(authority).eq_ignore_ascii_case(host.as_bytes()))
+}
+
+/// Why such a run is refused.
+pub(super) fn refusal(host: &str) -> String {
+    format!(
+        "the trace was recorded at {host}, and --target points there: a replay would load the recorded service \
+         itself; if that is what you want, say --allow-recorded-host"
+    )
+}
+
+/// An authority without its port.
+fn host_of(authority: &[u8]) -> &[u8] {
+    let colon = authority.iter().rposition(|&b| b == b':');
+    match colon {
+        Some(at) if authority[at + 1..].iter().all(u8::is_ascii_digit) => &authority[..at],
+        Some(_) | None => authority,
+    }
+}
+
+impl Requests for Replayed {
+    fn next(&mut self) -> Result<Option<Request>, String> {
+        let request = self.source.next().map_err(|error| chain(&error))?;
+        self.refuse_recorded_host()?;
+        Ok(request)
+    }
+
+    fn rewind(&mut self) -> Result<(), String> {
+        self.source.rewind().map_err(|error| chain(&error))
+    }
+
+    fn stop(&mut self) {
+        self.source.stop();
+    }
+
+    fn books(&self) -> TraceBooks {
+        self.source.books().clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_not_part_of_a_host() {
+        assert_eq!(host_of(b"crates.io:443"), b"crates.io");
+        assert_eq!(host_of(b"crates.io"), b"crates.io");
+        assert_eq!(host_of(b"[::1]:80"), b"[::1]");
+        assert_eq!(host_of(b"[::1]"), b"[::1]");
+    }
+}
