@@ -5,8 +5,43 @@
 //! put in order of arrival, and leave the chapter as [`Request`]s. Nothing here
 //! knows where a request will be sent: the host in a log is never trusted.
 
+pub mod fate;
+
+mod dates;
+
+mod target;
+
+pub mod formats;
+
+mod lines;
+
+mod unpack;
+
+pub mod rewrite;
+
+pub mod scrub;
+
+mod order;
+
+pub mod spread;
+
+mod error;
+
+mod open;
+
+mod detect;
+
+pub mod source;
+
+pub mod census;
+
+pub use error::{Share, TraceError};
+pub use source::{ReadOptions, Source};
+pub use unpack::Packing;
+
 use crate::units::Stamp;
 use bytes::Bytes;
+use fate::Notes;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -41,6 +76,8 @@ pub struct Record<'l> {
     pub status: Option<u16>,
     /// Response bytes as the format counts them.
     pub response_bytes: Option<u64>,
+    /// What its parser has to tell about the line.
+    pub notes: Notes,
 }
 
 /// The methods that are replayed. Others are filtered: a replay must not write.
@@ -90,4 +127,23 @@ pub struct TraceBooks {
     /// Things worth telling about accepted lines: `target_reencoded`,
     /// `no_duration`, `extra_fields`. Not part of the balance.
     pub notes: BTreeMap<&'static str, u64>,
+}
+
+impl TraceBooks {
+    /// How many requests were handed out, by what the other accounts say.
+    ///
+    /// Right only once reading has ended or was stopped: until then it counts
+    /// those still being put in order, too.
+    pub fn handed_out(&self) -> u64 {
+        let left_out = self.filtered.values().sum::<u64>() + self.late + self.undelivered;
+        self.accepted.saturating_sub(left_out)
+    }
+
+    /// Whether every line read is accounted for, given the number of requests
+    /// that were handed out.
+    pub fn balance(&self, handed_out: u64) -> bool {
+        let sum = |account: &BTreeMap<&'static str, u64>| account.values().sum::<u64>();
+        self.read == self.accepted + sum(&self.skipped) + sum(&self.rejected)
+            && self.accepted == handed_out + sum(&self.filtered) + self.late + self.undelivered
+    }
 }

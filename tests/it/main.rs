@@ -7,4 +7,5 @@ mod registry;
 mod report;
 mod support;
 mod tidy;
+mod trace;
 mod verify;

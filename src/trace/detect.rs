@@ -1,0 +1,137 @@
+//! Which format an input has, by its first lines.
+//!
+//! Every parser is tried and the one that accepts most of the lines it does
+//! not skip wins. Less than half is a refusal, also of a format that was asked
+//! for: a wrong preset is the commonest mistake, and a replay of the few lines
+//! that happen to fit would look like a success.
+
+use super::error::{Share, TraceError};
+use super::fate::{Fate, Note, Reject};
+use super::formats::Format;
+use super::lines::{Line, Lines};
+use crate::units::Stamp;
+use bytes::{Buf, Bytes};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many lines are looked at.
+pub(crate) const SAMPLE_LINES: usize = 1_000;
+
+/// What the first lines of an input say in one format.
+#[derive(Debug)]
+pub(crate) struct Examined {
+    pub(crate) format: Format,
+    pub(crate) accepted: usize,
+    considered: usize,
+    /// Accepted lines with columns too many or too few.
+    blemishes: usize,
+    reasons: BTreeMap<Reject, usize>,
+    /// The least stamp, where there are stamps.
+    pub(crate) earliest: Option<Stamp>,
+    /// Whether the first accepted line has a stamp.
+    pub(crate) timed: Option<bool>,
+    /// The recorded hosts.
+    pub(crate) authorities: BTreeSet<Vec<u8>>,
+}
+
+/// The beginning of an input.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) bytes: Bytes,
+    /// Whether that is all of it.
+    pub(crate) whole: bool,
+}
+
+/// The format of the input `name`, or the one `asked` for if it fits. `None`
+/// where the input has no line at all.
+pub(crate) fn choose(
+    name: &str,
+    head: &Head,
+    asked: Option<Format>,
+) -> Result<Option<Examined>, TraceError> {
+    if head.bytes.is_empty() {
+        return Ok(None);
+    }
+    if let Some(format) = asked {
+        let examined = examine(format, head);
+        return if examined.fits() {
+            Ok(Some(examined))
+        } else {
+            Err(TraceError::WrongFormat { name: name.to_owned(), share: examined.share() })
+        };
+    }
+    let all: Vec<_> = Format::ALL.iter().map(|&format| examine(format, head)).collect();
+    let best = all.iter().enumerate().filter(|(_, examined)| examined.fits()).max_by_key(|(place, examined)| {
+        (examined.accepted, Reverse(examined.blemishes), Reverse(*place))
+    });
+    match best.map(|(place, _)| place) {
+        Some(place) => Ok(all.into_iter().nth(place)),
+        None => {
+            let shares = all.iter().map(Examined::share).collect();
+            Err(TraceError::UnknownFormat { name: name.to_owned(), shares })
+        }
+    }
+}
+
+fn examine(format: Format, head: &Head) -> Examined {
+    let mut examined = Examined {
+        format,
+        accepted: 0,
+        considered: 0,
+        blemishes: 0,
+        reasons: BTreeMap::new(),
+        earliest: None,
+        timed: None,
+        authorities: BTreeSet::new(),
+    };
+    let mut parser = format.parser();
+    let mut lines = Lines::new(Box::new(head.bytes.clone().reader()));
+    for _ in 0..SAMPLE_LINES {
+        // Reading from memory does not fail.
+        let Ok(Some(line)) = lines.next() else { break };
+        match line {
+            Line::Whole(line) => examined.add(parser.parse(line, false)),
+            Line::Unended(line) if head.whole => examined.add(parser.parse(line, true)),
+            Line::Unended(_) => break,
+            Line::TooLong => examined.add(Fate::Rejected(Reject::LineTooLong)),
+        }
+    }
+    examined
+}
+
+impl Examined {
+    fn add(&mut self, fate: Fate<'_>) {
+        match fate {
+            Fate::Skipped(_) => {}
+            Fate::Rejected(reason) => {
+                self.considered += 1;
+                *self.reasons.entry(reason).or_default() += 1;
+            }
+            Fate::Record(record) => {
+                self.considered += 1;
+                self.accepted += 1;
+                let odd = record.notes.has(Note::ExtraFields) || record.notes.has(Note::MissingFields);
+                self.blemishes += usize::from(odd);
+                self.timed.get_or_insert(record.at.is_some());
+                self.earliest = self.earliest.into_iter().chain(record.at).min();
+                if let Some(authority) = record.authority {
+                    self.authorities.insert(authority.to_ascii_lowercase());
+                }
+            }
+        }
+    }
+
+    /// Half of the lines are accepted. A file of nothing but headers fits.
+    fn fits(&self) -> bool {
+        self.accepted * 2 >= self.considered
+    }
+
+    fn share(&self) -> Share {
+        Share {
+            format: self.format,
+            accepted: self.accepted,
+            considered: self.considered,
+            reason: self.reasons.iter().max_by_key(|(_, count)| **count).map(|(reason, _)| *reason),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Why a trace can't be read: the operator's failures, each with its remedy.
+//!
+//! A bad line is none of these: it is counted. These end the reading, and name
+//! the input.
+
+use super::fate::Reject;
+use super::formats::Format;
+use super::rewrite::RewriteError;
+use std::fmt;
+use std::io;
+
+/// How much of an input one format accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The format.
+    pub format: Format,
+    /// Lines it accepted.
+    pub accepted: usize,
+    /// Lines it did not skip.
+    pub considered: usize,
+    /// The reason it gave most often.
+    pub reason: Option<Reject>,
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = self.accepted * 100 / self.considered.max(1);
+        write!(f, "{} {percent} %", self.format)?;
+        match self.reason {
+            Some(reason) => write!(f, " ({})", reason.id()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a trace can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// No input was named.
+    #[error("no trace was given: name files, directories, patterns, or - for standard input")]
+    NoInput,
+    /// An input can't be opened.
+    #[error("open {name}")]
+    Open {
+        /// The input.
+        name: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// An input can't be read on.
+    #[error("read {name} behind line {line}")]
+    Read {
+        /// The input.
+        name: String,
+        /// The last line that was read.
+        line: u64,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Not a pattern.
+    #[error("read {pattern:?} as a pattern")]
+    BadPattern {
+        /// What was given.
+        pattern: String,
+        /// What is wrong with it.
+        source: glob::PatternError,
+    },
+    /// A directory or pattern that names no file.
+    #[error("find a regular file in {name}; hidden ones are left out")]
+    NothingThere {
+        /// What was given.
+        name: String,
+    },
+    /// Standard input was named twice.
+    #[error("read standard input twice; name - once")]
+    StdinTwice,
+    /// No format accepts half of an input.
+    #[error(
+        "recognise {name}: no format accepts half of its first lines; tried {tried}. \
+         If one of them is right, say so with --input-format",
+        tried = list(.shares)
+    )]
+    UnknownFormat {
+        /// The input.
+        name: String,
+        /// Every format tried.
+        shares: Vec<Share>,
+    },
+    /// The format that was asked for does not fit.
+    #[error(
+        "read {name} as {share}: less than half of its first {considered} lines are accepted; \
+         try --input-format auto",
+        considered = .share.considered
+    )]
+    WrongFormat {
+        /// The input.
+        name: String,
+        /// What that format accepted.
+        share: Share,
+    },
+    /// There is no request in the trace.
+    #[error("find a request in the trace: {lines} lines were read, none of them is one")]
+    Empty {
+        /// Lines read, over all inputs.
+        lines: u64,
+    },
+    /// Some inputs have times and some have none.
+    #[error("merge {timed}, which has times, with {untimed}, which has none; replay them one by one")]
+    MixedTimes {
+        /// An input with times.
+        timed: String,
+        /// An input without.
+        untimed: String,
+    },
+    /// Too many inputs overlap in time.
+    #[error(
+        "open {name}: {limit} inputs that overlap in time are open already; \
+         put some of them together first (gzip and zstd files can simply be concatenated)"
+    )]
+    TooManyOpen {
+        /// The input that would have been one too many.
+        name: String,
+        /// How many may be open at once.
+        limit: usize,
+    },
+    /// A stream can't be read a second time.
+    #[error("read {name} a second time: it is a stream; write it to a file to loop over it")]
+    NotRepeatable {
+        /// The input.
+        name: String,
+    },
+    /// A set of rewrites can't be used.
+    #[error(transparent)]
+    Rewrite(#[from] RewriteError),
+}
+
+fn list(shares: &[Share]) -> String {
+    shares.iter().map(Share::to_string).collect::<Vec<_>>().join(", ")
+}

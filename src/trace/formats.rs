@@ -1,0 +1,256 @@
+//! The formats of logs and lists: one parser each, from a line to its fate.
+//!
+//! A parser works on bytes, splits before it un-escapes, and un-escapes once.
+//! It never fails but by naming a reason, and materialises only what a replay
+//! needs: no addresses, agents or cookies. What all formats share is done
+//! here, once: a byte order mark, a trailing CR, a last line without its end.
+
+pub(crate) mod clf;
+pub(crate) mod cloudfront;
+pub(crate) mod fastly;
+pub(crate) mod json;
+pub(crate) mod ndjson;
+pub(crate) mod url_list;
+
+use super::fate::{Fate, Reject};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A format of trace that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Amazon CloudFront standard log, version 1: TAB separated, columns named
+    /// by its header. End stamps of one second.
+    CloudfrontV1,
+    /// crates.io's JSON behind Fastly's framing, in the shapes of 2024 and
+    /// 2025. Start stamps of one nanosecond.
+    FastlyCratesio,
+    /// Apache's combined log with `%{usec_frac}t` and the tail `%D %v`.
+    CombinedUsec,
+    /// nginx's combined log with the tail `$msec $request_time`. End stamps of
+    /// one millisecond.
+    CombinedTimed,
+    /// NCSA combined log, also behind a virtual host.
+    Combined,
+    /// NCSA common log, also behind a virtual host.
+    Common,
+    /// Common or combined log behind Fastly's framing.
+    FastlyClf,
+    /// Our own: one JSON object a line, see [`Format::GRAMMAR_OF_TRACE`].
+    Trace,
+    /// One URL or path a line; no times.
+    UrlList,
+}
+
+impl Format {
+    /// Every format. Where two accept equally many lines of an input, the one
+    /// named first is chosen.
+    pub const ALL: &'static [Self] = &[
+        Self::CloudfrontV1,
+        Self::FastlyCratesio,
+        Self::CombinedUsec,
+        Self::CombinedTimed,
+        Self::Common,
+        Self::Combined,
+        Self::FastlyClf,
+        Self::Trace,
+        Self::UrlList,
+    ];
+
+    /// The grammar of `trace`, the format for exchange between programs.
+    ///
+    /// One JSON object a line, UTF-8, no other keys needed:
+    ///
+    /// | key | value |
+    /// |---|---|
+    /// | `target` | path and query as on the wire, or an `http(s)` URL; required |
+    /// | `at_ns` | when it arrived, integer nanoseconds since 1970 UTC; in every line or in none |
+    /// | `method` | default `GET` |
+    /// | `authority` | the recorded host |
+    /// | `status` | the recorded status, 100 to 999 |
+    /// | `duration_ns` | how long the exchange took, integer nanoseconds |
+    ///
+    /// Keys that are not in this list are ignored; `#` begins a remark.
+    pub const GRAMMAR_OF_TRACE: &'static str = r#"{"at_ns":0,"method":"GET","target":"/","authority":"example.org","status":302,"duration_ns":0}"#;
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CloudfrontV1 => "cloudfront-v1",
+            Self::FastlyCratesio => "fastly-cratesio",
+            Self::CombinedUsec => "combined-usec",
+            Self::CombinedTimed => "combined-timed",
+            Self::Combined => "combined",
+            Self::Common => "common",
+            Self::FastlyClf => "fastly-clf",
+            Self::Trace => "trace",
+            Self::UrlList => "url-list",
+        }
+    }
+
+    /// How far back a line of this format may lie behind the newest one before
+    /// it, and still be put in its place.
+    ///
+    /// Logs of a CDN come from many machines and are not in order; server logs
+    /// are, but for the time an exchange took.
+    pub const fn reorder_window(self) -> Duration {
+        match self {
+            Self::CloudfrontV1 | Self::FastlyCratesio | Self::FastlyClf => Duration::from_mins(2),
+            Self::CombinedUsec
+            | Self::CombinedTimed
+            | Self::Combined
+            | Self::Common
+            | Self::Trace
+            | Self::UrlList => Duration::from_secs(30),
+        }
+    }
+
+    /// A parser at the beginning of an input.
+    pub fn parser(self) -> Parser {
+        Parser(match self {
+            Self::CloudfrontV1 => Kind::Cloudfront(Box::default()),
+            Self::FastlyCratesio => Kind::FastlyJson(fastly::Json::default()),
+            Self::FastlyClf => Kind::Clf(clf::Clf::new(clf::Tail::Any, clf::Framing::Fastly)),
+            Self::Common => Kind::Clf(clf::Clf::new(clf::Tail::Nothing, clf::Framing::None)),
+            Self::Combined => Kind::Clf(clf::Clf::new(clf::Tail::Agent, clf::Framing::None)),
+            Self::CombinedTimed => Kind::Clf(clf::Clf::new(clf::Tail::AgentAndEpoch, clf::Framing::None)),
+            Self::CombinedUsec => Kind::Clf(clf::Clf::new(clf::Tail::AgentAndMicros, clf::Framing::None)),
+            Self::Trace => Kind::Ndjson,
+            Self::UrlList => Kind::UrlList,
+        })
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A format's name that is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a format; known are {known}", known = names())]
+pub struct UnknownFormat(String);
+
+fn names() -> String {
+    Format::ALL.iter().map(|format| format.name()).collect::<Vec<_>>().join(", ")
+}
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Spellings that other tools and the producers' own documents use.
+        let name = match text {
+            "cloudfront" => "cloudfront-v1",
+            "fastly-cratesio-2024" | "fastly-cratesio-2025" => "fastly-cratesio",
+            "nginx-combined-timed" => "combined-timed",
+            "apache-combined-usec" => "combined-usec",
+            "apache-combined" | "nginx-combined" | "vhost_combined" => "combined",
+            "apache-common" | "clf" => "common",
+            "ndjson" => "trace",
+            "urls" => "url-list",
+            other => other,
+        };
+        let known = Self::ALL.iter().copied().find(|format| format.name() == name);
+        known.ok_or_else(|| UnknownFormat(text.to_owned()))
+    }
+}
+
+/// Reads the lines of one input, in order: some formats name their columns in
+/// a header and change them on the way.
+#[derive(Debug)]
+pub struct Parser(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Cloudfront(Box<cloudfront::Cloudfront>),
+    FastlyJson(fastly::Json),
+    Clf(clf::Clf),
+    Ndjson,
+    UrlList,
+}
+
+impl Parser {
+    /// The fate of `line`, given without its LF. `last_without_newline`: it is
+    /// the input's last and has no LF, so it may have been cut.
+    pub fn parse<'l>(&mut self, line: &'l [u8], last_without_newline: bool) -> Fate<'l> {
+        if line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff") {
+            return Fate::Rejected(Reject::InvalidUtf8);
+        }
+        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let fate = match &mut self.0 {
+            Kind::Cloudfront(parser) => parser.parse(line),
+            Kind::FastlyJson(parser) => parser.parse(line),
+            Kind::Clf(parser) => parser.parse(line),
+            Kind::Ndjson => ndjson::parse(line),
+            Kind::UrlList => url_list::parse(line),
+        };
+        match fate {
+            Fate::Rejected(reason) if last_without_newline => Fate::Rejected(reason.of_unended_line()),
+            Fate::Record(_) | Fate::Skipped(_) | Fate::Rejected(_) => fate,
+        }
+    }
+}
+
+/// A recorded status as the digits of a column.
+///
+/// `-` and its like are no status. Neither are those that recorders make up
+/// when a peer has vanished (`0`, nginx's 499, ALB's 460, Cloudflare's 520 to
+/// 526): no server answered so, and a candidate can't be compared with them.
+pub(crate) fn status_of(column: &[u8]) -> Result<Option<u16>, Reject> {
+    if matches!(column, b"-" | b"(null)") {
+        return Ok(None);
+    }
+    let number = super::dates::integer(column).ok_or(Reject::BadStatus)?;
+    recorded_status(number)
+}
+
+/// See [`status_of`].
+pub(crate) fn recorded_status(number: u64) -> Result<Option<u16>, Reject> {
+    match u16::try_from(number) {
+        Ok(0 | 460 | 499 | 520..=526) => Ok(None),
+        Ok(status @ ..=999) => Ok(Some(status)),
+        Ok(_) | Err(_) => Err(Reject::BadStatus),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_back_to_their_format() {
+        for &format in Format::ALL {
+            assert_eq!(format.name().parse::<Format>().unwrap(), format);
+        }
+        assert!("nginx-json".parse::<Format>().unwrap_err().to_string().contains("cloudfront-v1"));
+    }
+
+    #[test]
+    fn statuses_that_no_server_sent_are_none() {
+        assert_eq!(status_of(b"302"), Ok(Some(302)));
+        for made_up in [&b"000"[..], b"0", b"-", b"(null)", b"499", b"520"] {
+            assert_eq!(status_of(made_up), Ok(None));
+        }
+        for wrong in [&b"abc"[..], b"", b"1000", b"99999", b"-1"] {
+            assert_eq!(status_of(wrong), Err(Reject::BadStatus));
+        }
+    }
+
+    #[test]
+    fn byte_order_marks_and_carriage_returns_are_no_part_of_a_line() {
+        let mut parser = Format::UrlList.parser();
+        assert_eq!(parser.parse(b"\xff\xfeh\0", false), Fate::Rejected(Reject::InvalidUtf8));
+        let Fate::Record(record) = parser.parse(b"\xef\xbb\xbf/x\r", false) else { panic!("no record") };
+        assert_eq!(&*record.target, b"/x");
+    }
+
+    #[test]
+    fn the_grammar_shows_a_line_that_is_accepted() {
+        let line = Format::GRAMMAR_OF_TRACE.as_bytes();
+        assert!(matches!(Format::Trace.parser().parse(line, false), Fate::Record(_)));
+    }
+}

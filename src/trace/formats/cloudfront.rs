@@ -1,0 +1,243 @@
+//! Amazon CloudFront standard logs, version 1.
+//!
+//! W3C extended: header lines with `#`, rows separated by TAB, columns named
+//! by `#Fields:`, which may change where files were put together. The stamp is
+//! the end of the exchange, to the second, `time-taken` its length. Stem and
+//! query are percent-encoded once more than on the wire, so a wire `%2B`
+//! stands as `%252B`; the split comes first, then one decoding.
+
+use crate::route::hex_pair;
+use crate::trace::dates::{Calendar, decimal_seconds, integer};
+use crate::trace::fate::{Fate, Note, Notes, Reject, Skip};
+use crate::trace::target::is_token;
+use crate::trace::{Record, StampKind};
+use crate::units::NANOS_PER_SECOND;
+use memchr::{memchr, memchr_iter};
+use std::borrow::Cow;
+
+/// A header with more columns is not one of CloudFront's.
+const MAX_COLUMNS: usize = 256;
+
+/// The columns that a replay needs.
+#[derive(Clone, Copy, Debug)]
+enum Column {
+    Date,
+    Time,
+    Method,
+    Stem,
+    Status,
+    Query,
+    TimeTaken,
+    ViewerHost,
+    DistributionHost,
+    Bytes,
+}
+
+const COLUMNS: usize = Column::Bytes as usize + 1;
+
+/// Without these there is no request.
+const REQUIRED: [Column; 5] = [Column::Date, Column::Time, Column::Method, Column::Stem, Column::Status];
+
+/// Which of a row's columns are needed.
+#[derive(Debug)]
+struct Layout(Vec<Option<Column>>);
+
+/// What is known of the rows that follow.
+#[derive(Debug, Default)]
+enum Header {
+    /// No `#Fields:` since the last `#Version:`, or one that lacks columns.
+    #[default]
+    Unknown,
+    /// A `#Version:` other than 1.x.
+    Unsupported,
+    Known(Layout),
+}
+
+/// Reads one stream of rows and headers.
+#[derive(Debug, Default)]
+pub(crate) struct Cloudfront {
+    header: Header,
+    calendar: Calendar,
+}
+
+impl Cloudfront {
+    /// The fate of one line.
+    pub(crate) fn parse<'l>(&mut self, line: &'l [u8]) -> Fate<'l> {
+        match line.first() {
+            None => Fate::Skipped(Skip::Blank),
+            Some(b'#') => self.header_line(line),
+            Some(_) if line.iter().all(u8::is_ascii_whitespace) => Fate::Skipped(Skip::Blank),
+            Some(_) => self.row(line).into(),
+        }
+    }
+
+    fn header_line<'l>(&mut self, line: &'l [u8]) -> Fate<'l> {
+        if let Some(version) = line.strip_prefix(b"#Version:") {
+            if version.trim_ascii().starts_with(b"1.") {
+                self.header = Header::Unknown;
+                return Fate::Skipped(Skip::Header);
+            }
+            self.header = Header::Unsupported;
+            return Fate::Rejected(Reject::UnsupportedVersion);
+        }
+        let Some(fields) = line.strip_prefix(b"#Fields:") else { return Fate::Skipped(Skip::Comment) };
+        if !matches!(self.header, Header::Unsupported) {
+            self.header = Layout::parse(fields).map_or(Header::Unknown, Header::Known);
+        }
+        Fate::Skipped(Skip::Header)
+    }
+
+    fn row<'l>(&mut self, line: &'l [u8]) -> Result<Record<'l>, Reject> {
+        let layout = match &self.header {
+            Header::Known(layout) => layout,
+            Header::Unknown => return Err(Reject::NoHeader),
+            Header::Unsupported => return Err(Reject::UnsupportedVersion),
+        };
+        let Row { values, mut notes } = layout.split(line)?;
+        let value = |column: Column| values[column as usize];
+        let at = self.calendar.date_and_time(value(Column::Date), value(Column::Time));
+        let at = at.ok_or(Reject::BadTimestamp)?;
+        let method = value(Column::Method);
+        if !is_token(method) || method == b"-" {
+            return Err(Reject::BadMethod);
+        }
+        let target = target_of(value(Column::Stem), value(Column::Query), &mut notes)?;
+        Ok(Record {
+            at: Some(at),
+            stamp: StampKind::End,
+            resolution_ns: NANOS_PER_SECOND,
+            duration_ns: decimal_seconds(value(Column::TimeTaken)),
+            method,
+            authority: [value(Column::ViewerHost), value(Column::DistributionHost)]
+                .into_iter()
+                .find(|host| !matches!(*host, b"" | b"-"))
+                .map(Cow::Borrowed),
+            target,
+            status: super::status_of(value(Column::Status))?,
+            response_bytes: integer(value(Column::Bytes)),
+            notes,
+        })
+    }
+}
+
+/// The needed columns of a row; empty where the layout lacks one.
+struct Row<'l> {
+    values: [&'l [u8]; COLUMNS],
+    notes: Notes,
+}
+
+impl Layout {
+    /// `None` where a required column is missing.
+    fn parse(fields: &[u8]) -> Option<Self> {
+        let columns: Vec<_> =
+            fields.split(u8::is_ascii_whitespace).filter(|name| !name.is_empty()).map(column_named).collect();
+        let has = |needed: &Column| columns.iter().flatten().any(|c| *c as usize == *needed as usize);
+        (columns.len() <= MAX_COLUMNS && REQUIRED.iter().all(has)).then_some(Self(columns))
+    }
+
+    fn split<'l>(&self, line: &'l [u8]) -> Result<Row<'l>, Reject> {
+        let mut values: [&[u8]; COLUMNS] = [b""; COLUMNS];
+        let mut from = 0;
+        let mut ends = memchr_iter(b'\t', line).chain([line.len()]);
+        for column in &self.0 {
+            let to = ends.next().ok_or(Reject::BadFieldCount)?;
+            if let Some(column) = column {
+                values[*column as usize] = &line[from..to];
+            }
+            from = to + 1;
+        }
+        let notes = if ends.next().is_some() { Notes::NONE.with(Note::ExtraFields) } else { Notes::NONE };
+        Ok(Row { values, notes })
+    }
+}
+
+fn column_named(name: &[u8]) -> Option<Column> {
+    Some(match name {
+        b"date" => Column::Date,
+        b"time" => Column::Time,
+        b"cs-method" => Column::Method,
+        b"cs-uri-stem" => Column::Stem,
+        b"cs-uri-query" => Column::Query,
+        b"sc-status" => Column::Status,
+        b"time-taken" => Column::TimeTaken,
+        b"x-host-header" => Column::ViewerHost,
+        b"cs(Host)" => Column::DistributionHost,
+        b"sc-bytes" => Column::Bytes,
+        _ => return None,
+    })
+}
+
+fn target_of<'l>(stem: &'l [u8], query: &'l [u8], notes: &mut Notes) -> Result<Cow<'l, [u8]>, Reject> {
+    if matches!(stem, b"" | b"-") {
+        return Err(Reject::NoPath);
+    }
+    let stem = decode(stem, notes);
+    if matches!(query, b"" | b"-") {
+        return Ok(stem);
+    }
+    let mut target = stem.into_owned();
+    target.push(b'?');
+    target.extend_from_slice(&decode(query, notes));
+    Ok(Cow::Owned(target))
+}
+
+fn decode<'l>(text: &'l [u8], notes: &mut Notes) -> Cow<'l, [u8]> {
+    let Some(first) = memchr(b'%', text) else { return Cow::Borrowed(text) };
+    let (plain, mut rest) = text.split_at(first);
+    let mut out = Vec::with_capacity(text.len());
+    out.extend_from_slice(plain);
+    while let [byte, tail @ ..] = rest {
+        rest = tail;
+        if *byte != b'%' {
+            out.push(*byte);
+            continue;
+        }
+        let escaped = tail.split_first_chunk().and_then(|([high, low], after)| Some((hex_pair(*high, *low)?, after)));
+        if let Some((decoded, after)) = escaped {
+            out.push(decoded);
+            rest = after;
+        } else {
+            *notes = notes.with(Note::BadEscape);
+            out.push(b'%');
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Feeds `bytes` to the parser, line by line. A fuzz target.
+#[cfg(test)]
+pub(crate) fn survives(bytes: &[u8]) {
+    let mut parser = Cloudfront::default();
+    for line in bytes.split(|&b| b == b'\n') {
+        drop(parser.parse(line));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(stem: &str, query: &str, expected: Result<&str, Reject>) {
+        let mut notes = Notes::NONE;
+        let found = target_of(stem.as_bytes(), query.as_bytes(), &mut notes);
+        assert_eq!(found.as_deref(), expected.map(str::as_bytes).as_ref().copied().map_err(|r| r), "{stem}");
+    }
+
+    #[test]
+    fn escapes_are_undone_exactly_once() {
+        check("/x-1%252B2.crate", "-", Ok("/x-1%2B2.crate"));
+        check("/%C3%A9", "-", Ok("/\u{e9}"));
+        check("/%25C3%25A9", "-", Ok("/%C3%A9"));
+        check("/x", "sig=abc%252Bdef&amp;x=1", Ok("/x?sig=abc%2Bdef&amp;x=1"));
+        check("/x%2", "-", Ok("/x%2"));
+        check("-", "q", Err(Reject::NoPath));
+    }
+
+    #[test]
+    fn a_header_without_the_needed_columns_is_none() {
+        let mut parser = Cloudfront::default();
+        assert_eq!(parser.parse(b"#Fields: date time"), Fate::Skipped(Skip::Header));
+        assert_eq!(parser.parse(b"2026-03-05\t14:03:07"), Fate::Rejected(Reject::NoHeader));
+    }
+}

@@ -1,0 +1,126 @@
+//! Fastly's framings, and crates.io's JSON inside them.
+//!
+//! A Fastly service writes any payload behind a syslog header: `classic`
+//! (`<134>2026-… node endpoint[pid]: payload`), RFC 5424, or none (`blank`).
+//! The header's time is when the line was written and is not used. crates.io's
+//! payload tells the start of the exchange in nanoseconds, and the URL as the
+//! client asked for it, before the edge rewrote it.
+
+use super::json::{self, Number, Text};
+use crate::trace::dates::Calendar;
+use crate::trace::fate::{Fate, Notes, Reject, Skip};
+use crate::trace::target::{Located, of_url};
+use crate::trace::{Record, StampKind};
+use memchr::{memchr, memmem};
+use serde::Deserialize;
+use std::borrow::Cow;
+
+/// Reads crates.io's JSON payload, in the shapes of 2024 and 2025.
+#[derive(Debug, Default)]
+pub(crate) struct Json {
+    calendar: Calendar,
+}
+
+/// The keys that a replay needs; the address and the agent are never read.
+#[derive(Deserialize)]
+struct Payload<'l> {
+    #[serde(borrow)]
+    date_time: Option<Text<'l>>,
+    #[serde(borrow)]
+    method: Option<Text<'l>>,
+    #[serde(borrow)]
+    url: Option<Text<'l>>,
+    #[serde(borrow)]
+    version: Option<Text<'l>>,
+    status: Option<Number>,
+    bytes: Option<Number>,
+}
+
+impl Json {
+    /// The fate of one line.
+    pub(crate) fn parse<'l>(&mut self, line: &'l [u8]) -> Fate<'l> {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return Fate::Skipped(Skip::Blank);
+        }
+        // Whatever the framing is, it holds no brace.
+        let payload = memchr(b'{', line).and_then(|open| line.get(open..));
+        payload.ok_or(Reject::BadJson).and_then(|payload| self.record(payload)).into()
+    }
+
+    fn record<'l>(&mut self, payload: &'l [u8]) -> Result<Record<'l>, Reject> {
+        let payload: Payload<'l> = json::read(payload)?;
+        if payload.version.is_none_or(|version| version.0 != "1") {
+            return Err(Reject::UnsupportedVersion);
+        }
+        let date = payload.date_time.ok_or(Reject::MissingTimestamp)?;
+        let at = self.calendar.rfc_3339(date.0.as_bytes()).ok_or(Reject::BadTimestamp)?;
+        let method = json::method_of(payload.method.ok_or(Reject::BadMethod)?.0)?;
+        let (authority, target) = located(payload.url.ok_or(Reject::NoPath)?.0)?;
+        let status = match payload.status {
+            Some(number) => super::recorded_status(number.unsigned().ok_or(Reject::BadStatus)?)?,
+            None => None,
+        };
+        Ok(Record {
+            at: Some(at),
+            stamp: StampKind::Start,
+            resolution_ns: 1,
+            duration_ns: None,
+            method,
+            authority,
+            target,
+            status,
+            response_bytes: payload.bytes.and_then(Number::unsigned),
+            notes: Notes::NONE,
+        })
+    }
+}
+
+/// Authority and target of a URL.
+pub(super) type Parts<'l> = (Option<Cow<'l, [u8]>>, Cow<'l, [u8]>);
+
+/// A URL out of JSON taken apart, borrowed where it is borrowed.
+pub(super) fn located(url: Cow<'_, str>) -> Result<Parts<'_>, Reject> {
+    match url {
+        Cow::Borrowed(url) => {
+            let Located { authority, target } = of_url(url.as_bytes())?;
+            Ok((authority.map(Cow::Borrowed), target))
+        }
+        Cow::Owned(url) => {
+            let Located { authority, target } = of_url(url.as_bytes())?;
+            Ok((authority.map(|host| Cow::Owned(host.to_vec())), Cow::Owned(target.into_owned())))
+        }
+    }
+}
+
+/// What stands behind the framing; the line itself where there is none.
+pub(crate) fn payload(line: &[u8]) -> &[u8] {
+    let Some(rest) = line.strip_prefix(b"<") else { return line };
+    let rest = memchr(b'>', rest).and_then(|close| rest.get(close + 1..)).unwrap_or(rest);
+    // RFC 5424 §6: version, time, host, name, process, message id, then
+    // structured data, which Fastly leaves empty.
+    if let Some(header) = rest.strip_prefix(b"1 ") {
+        return header.splitn(7, |&b| b == b' ').nth(6).unwrap_or_default();
+    }
+    let behind_process = memmem::find(rest, b"]:").and_then(|at| rest.get(at + 2..));
+    let payload = behind_process.unwrap_or(rest);
+    payload.strip_prefix(b" ").unwrap_or(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn framings() {
+        for line in [
+            "payload [1]: x",
+            "<134>2026-03-05T14:03:07Z node name[1]: payload [1]: x",
+            "<13>2026-03-05T14:03:07Z node name[1]:payload [1]: x",
+            "<134>1 2026-03-05T14:03:07Z node name 1 - - payload [1]: x",
+        ] {
+            assert_eq!(payload(line.as_bytes()), b"payload [1]: x", "{line}");
+        }
+        assert_eq!(payload(b"<134>1 short"), b"");
+        assert_eq!(payload(b"<"), b"");
+    }
+}

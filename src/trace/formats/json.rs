@@ -1,0 +1,98 @@
+//! What the formats made of JSON share: lenient leaves, named reasons.
+//!
+//! Text is borrowed from the line where it holds no escape. A leaf of another
+//! type than expected is left to its reader, who knows the right reason; bytes
+//! that are not UTF-8 only matter in a field that is needed.
+
+use crate::trace::fate::Reject;
+use crate::trace::target::is_token;
+use serde::Deserialize;
+use serde::de::{Deserializer, Visitor};
+use serde_json::error::Category;
+use std::borrow::Cow;
+use std::fmt;
+
+/// Text, borrowed where it can be. (serde borrows a bare `Cow`, but not one in
+/// an `Option`.)
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Text<'l>(#[serde(borrow)] pub(crate) Cow<'l, str>);
+
+/// A whole number, or a string of its digits; anything else is `Other`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Number {
+    Whole(i64),
+    Other,
+}
+
+impl Number {
+    /// The number, if it is one and not negative.
+    pub(crate) fn unsigned(self) -> Option<u64> {
+        match self {
+            Self::Whole(number) => u64::try_from(number).ok(),
+            Self::Other => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumberVisitor)
+    }
+}
+
+struct NumberVisitor;
+
+impl Visitor<'_> for NumberVisitor {
+    type Value = Number;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number")
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Number, E> {
+        Ok(Number::Whole(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Number, E> {
+        Ok(i64::try_from(number).map_or(Number::Other, Number::Whole))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Number, E> {
+        Ok(Number::Other)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Number, E> {
+        Ok(Number::Other)
+    }
+
+    fn visit_str<E>(self, digits: &str) -> Result<Number, E> {
+        Ok(digits.parse().map_or(Number::Other, Number::Whole))
+    }
+}
+
+/// The line as a `T`, or why it is none.
+pub(crate) fn read<'l, T: Deserialize<'l>>(text: &'l [u8]) -> Result<T, Reject> {
+    serde_json::from_slice(text).map_err(|error| match error.classify() {
+        Category::Eof => Reject::Truncated,
+        Category::Syntax | Category::Data | Category::Io if std::str::from_utf8(text).is_err() => {
+            Reject::InvalidUtf8
+        }
+        Category::Syntax | Category::Data | Category::Io => Reject::BadJson,
+    })
+}
+
+/// The method's bytes: borrowed, or one of those that exist.
+pub(crate) fn method_of(text: Cow<'_, str>) -> Result<&[u8], Reject> {
+    match text {
+        Cow::Borrowed(method) if is_token(method.as_bytes()) => Ok(method.as_bytes()),
+        // Nobody writes a method with escapes. Where one does, the known ones
+        // are told apart and no others.
+        Cow::Owned(method) => match method.as_str() {
+            "GET" => Ok(b"GET"),
+            "HEAD" => Ok(b"HEAD"),
+            _ => Err(Reject::BadMethod),
+        },
+        Cow::Borrowed(_) => Err(Reject::BadMethod),
+    }
+}

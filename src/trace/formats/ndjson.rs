@@ -1,0 +1,104 @@
+//! The project's own trace: one JSON object a line.
+//!
+//! Its grammar is public and stands at
+//! [`Format::GRAMMAR_OF_TRACE`](super::Format::GRAMMAR_OF_TRACE). Stamps are
+//! starts, in nanoseconds; a trace without them is paced by whoever replays
+//! it. Keys that are not known are ignored, so that a newer writer's traces
+//! can be read.
+
+use super::fastly::located;
+use super::json::{self, Number, Text};
+use crate::trace::fate::{Fate, Notes, Reject, Skip};
+use crate::trace::{Record, StampKind};
+use crate::units::Stamp;
+use serde::Deserialize;
+use std::borrow::Cow;
+
+#[derive(Deserialize)]
+struct Entry<'l> {
+    at_ns: Option<Number>,
+    #[serde(borrow)]
+    method: Option<Text<'l>>,
+    #[serde(borrow)]
+    target: Option<Text<'l>>,
+    #[serde(borrow)]
+    authority: Option<Text<'l>>,
+    status: Option<Number>,
+    duration_ns: Option<Number>,
+}
+
+/// The fate of one line.
+pub(crate) fn parse(line: &[u8]) -> Fate<'_> {
+    match line.trim_ascii().first() {
+        None => Fate::Skipped(Skip::Blank),
+        Some(b'#') => Fate::Skipped(Skip::Comment),
+        // The fields of a JSON array would be taken in order of declaration.
+        Some(b'{') => record(line).into(),
+        Some(_) => Fate::Rejected(Reject::BadJson),
+    }
+}
+
+fn record(line: &[u8]) -> Result<Record<'_>, Reject> {
+    let entry: Entry<'_> = json::read(line)?;
+    let at = match entry.at_ns {
+        Some(Number::Whole(nanos)) => Some(Stamp::from_nanos(nanos)),
+        Some(Number::Other) => return Err(Reject::BadTimestamp),
+        None => None,
+    };
+    let method = match entry.method {
+        Some(method) => json::method_of(method.0)?,
+        None => b"GET",
+    };
+    let (authority, target) = located(entry.target.ok_or(Reject::NoPath)?.0)?;
+    let named = entry.authority.map(|Text(host)| match host {
+        Cow::Borrowed(host) => Cow::Borrowed(host.as_bytes()),
+        Cow::Owned(host) => Cow::Owned(host.into_bytes()),
+    });
+    let status = match entry.status {
+        Some(number) => super::recorded_status(number.unsigned().ok_or(Reject::BadStatus)?)?,
+        None => None,
+    };
+    Ok(Record {
+        at,
+        stamp: StampKind::Start,
+        resolution_ns: 1,
+        duration_ns: entry.duration_ns.and_then(Number::unsigned),
+        method,
+        authority: named.or(authority),
+        target,
+        status,
+        response_bytes: None,
+        notes: Notes::NONE,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, expected: Result<(&str, Option<i64>), Reject>) {
+        let found = match parse(line.as_bytes()) {
+            Fate::Record(record) => Ok((record.target.into_owned(), record.at.map(Stamp::as_nanos))),
+            Fate::Rejected(reason) => Err(reason),
+            Fate::Skipped(reason) => panic!("skipped: {reason:?}"),
+        };
+        assert_eq!(found, expected.map(|(target, at)| (target.as_bytes().to_vec(), at)), "{line}");
+    }
+
+    #[test]
+    fn lines() {
+        check(r#"{"target":"/x"}"#, Ok(("/x", None)));
+        check(r#"{"at_ns":-5,"target":"/x","more":[{"target":1}]}"#, Ok(("/x", Some(-5))));
+        check(r#"{"target":"https://h/a\u0062"}"#, Ok(("/ab", None)));
+        check(r#"{"target":"/x","at_ns":1.5}"#, Err(Reject::BadTimestamp));
+        check(r#"{"target":"/x","at_ns":9223372036854775808}"#, Err(Reject::BadTimestamp));
+        check(r#"{"target":"/x","method":"G T"}"#, Err(Reject::BadMethod));
+        check(r#"{"target":"/x","status":1000}"#, Err(Reject::BadStatus));
+        check(r#"{"target":"x"}"#, Err(Reject::NoPath));
+        check(r#"{"method":"GET"}"#, Err(Reject::NoPath));
+        check(r#"{"target":5}"#, Err(Reject::BadJson));
+        check(r#"{"target":"/x"#, Err(Reject::Truncated));
+        check(r"[1]", Err(Reject::BadJson));
+    }
+}

@@ -1,0 +1,184 @@
+//! Rewrites of a trace, as data: what was asked of a CDN becomes what is asked
+//! of the candidate.
+//!
+//! A set is a TOML file: `unmatched = "keep"` or `"drop"`, then `[[rewrite]]`
+//! tables with `match` and `to` (see [`crate::route`]) and, if wanted,
+//! `query = "keep"`. The first rule that matches wins; it drops the query
+//! unless it says otherwise. A mistake names its line and column.
+
+use crate::route::{Pattern, Template};
+use serde::Deserialize;
+use std::borrow::Cow;
+use toml::Spanned;
+
+/// What becomes of a target that no rule matches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unmatched {
+    /// It is replayed as it is.
+    #[default]
+    Keep,
+    /// It is left out and counted as `filtered(route)`.
+    Drop,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Query {
+    #[default]
+    Drop,
+    Keep,
+}
+
+/// A set of rewrites, ready for use.
+#[derive(Clone, Debug, Default)]
+pub struct Rewrites {
+    rules: Vec<Rule>,
+    unmatched: Unmatched,
+}
+
+#[derive(Clone, Debug)]
+struct Rule {
+    from: Pattern,
+    to: Template,
+    query: Query,
+}
+
+/// A set that can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}:{line}:{column}: {message}")]
+pub struct RewriteError {
+    /// The file, or the name of the built-in set.
+    pub name: String,
+    /// Counted from 1.
+    pub line: usize,
+    /// Counted from 1, in bytes.
+    pub column: usize,
+    /// What is wrong there.
+    pub message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    unmatched: Unmatched,
+    #[serde(default)]
+    rewrite: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    r#match: Spanned<String>,
+    to: Spanned<String>,
+    #[serde(default)]
+    query: Query,
+}
+
+impl Rewrites {
+    /// The names of the built-in sets.
+    pub const BUILT_IN: &'static [&'static str] = &["crates-io"];
+
+    /// The built-in set of that name.
+    pub fn built_in(name: &str) -> Option<Self> {
+        let text = match name {
+            "crates-io" => include_str!("rewrites/crates-io.toml"),
+            _ => return None,
+        };
+        Some(Self::parse(name, text).expect("the built-in sets are parsed by a test"))
+    }
+
+    /// A set from the text of the file `name`.
+    pub fn parse(name: &str, text: &str) -> Result<Self, RewriteError> {
+        let wrong = |at: usize, message: String| {
+            let (line, column) = line_and_column(text, at);
+            RewriteError { name: name.to_owned(), line, column, message }
+        };
+        let file: File = toml::from_str(text)
+            .map_err(|error| wrong(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+        let mut rules = Vec::with_capacity(file.rewrite.len());
+        for entry in file.rewrite {
+            let from = Pattern::parse(entry.r#match.get_ref())
+                .map_err(|error| wrong(entry.r#match.span().start, error.to_string()))?;
+            let to = Template::parse(entry.to.get_ref(), &from)
+                .map_err(|error| wrong(entry.to.span().start, error.to_string()))?;
+            if !entry.to.get_ref().starts_with('/') {
+                return Err(wrong(entry.to.span().start, "a target begins with /".to_owned()));
+            }
+            rules.push(Rule { from, to, query: entry.query });
+        }
+        Ok(Self { rules, unmatched: file.unmatched })
+    }
+
+    /// What is asked in place of `target`; `None` where it is to be dropped.
+    pub fn apply<'t>(&self, target: Cow<'t, [u8]>) -> Option<Cow<'t, [u8]>> {
+        for rule in &self.rules {
+            let Some(captures) = rule.from.captures(&target) else { continue };
+            let mut out = Vec::with_capacity(target.len() + 16);
+            rule.to.render(&captures, &mut out);
+            if rule.query == Query::Keep {
+                out.extend(target.iter().skip_while(|b| **b != b'?'));
+            }
+            return Some(Cow::Owned(out));
+        }
+        match self.unmatched {
+            Unmatched::Keep => Some(target),
+            Unmatched::Drop => None,
+        }
+    }
+}
+
+fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let column = before.rsplit('\n').next().unwrap_or_default().len() + 1;
+    (before.matches('\n').count() + 1, column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(rewrites: &Rewrites, target: &str, expected: Option<&str>) {
+        let found = rewrites.apply(Cow::Borrowed(target.as_bytes()));
+        let found = found.map(|target| String::from_utf8(target.into_owned()).unwrap());
+        assert_eq!(found.as_deref(), expected, "{target}");
+    }
+
+    #[track_caller]
+    fn check_error(text: &str, expected: &str) {
+        let error = Rewrites::parse("r.toml", text).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+
+    #[test]
+    fn the_cdn_of_crates_io_becomes_its_api() {
+        let rewrites = Rewrites::built_in("crates-io").unwrap();
+        let api = Some("/api/v1/crates/a-b/1.0.0%2B2/download");
+        check(&rewrites, "/crates/a-b/a-b-1.0.0+2.crate?mirror=1", api);
+        check(&rewrites, "/crates/a-b/1.0.0%2B2/download", api);
+        check(&rewrites, "/api/v1/crates/a-b/1.0.0%2B2/download?x=1", api);
+        check(&rewrites, "/api/v1/crates/a/1+2/download", Some("/api/v1/crates/a/1+2/download"));
+        check(&rewrites, "/robots.txt", None);
+    }
+
+    #[test]
+    fn a_rule_may_keep_the_query_and_a_set_the_rest() {
+        let text = "[[rewrite]]\nmatch = \"/a/{x}\"\nto = \"/b/{x}\"\nquery = \"keep\"\n";
+        let rewrites = Rewrites::parse("r.toml", text).unwrap();
+        check(&rewrites, "/a/1?q=2", Some("/b/1?q=2"));
+        check(&rewrites, "/c", Some("/c"));
+        assert!(Rewrites::built_in("npm").is_none());
+    }
+
+    #[test]
+    fn mistakes_name_their_place() {
+        check_error("unmatched = \"lose\"", "r.toml:1:13: ");
+        check_error("[[rewrite]]\nmatch = \"x\"\nto = \"/\"", "r.toml:2:9: \"x\" does not begin with /");
+        check_error("[[rewrite]]\nmatch = \"/\"\nto = \"/{v}\"", "r.toml:3:6: {v} is not captured");
+        check_error("[[rewrite]]\nmatch = \"/{v}\"\nto = \"http://h/\"", "r.toml:3:6: a target begins");
+        check_error("[[rewrite]]\nmach = \"/\"", "r.toml:2:1: ");
+        check_error("[[rewrite", "r.toml:1:");
+    }
+}

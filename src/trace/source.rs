@@ -1,0 +1,362 @@
+//! A trace as a stream: inputs opened, merged, put in order, handed out.
+//!
+//! The only part of the chapter that touches files. Inputs are read where the
+//! merged time stands: always the one whose newest stamp is oldest, opened when
+//! its turn comes and closed at its end. Memory is bounded whatever the inputs
+//! hold: at most [`MAX_HELD`] records and [`MAX_HELD_BYTES`] of targets wait to
+//! be put in order, at most [`MAX_OPEN`] inputs are open. Beyond the first two
+//! bounds the oldest record is handed out early, and what then turns out to be
+//! older is counted as late; beyond the third, reading ends with an error.
+
+mod intake;
+mod reader;
+
+pub use intake::{Authorities, Disorder};
+
+use super::error::TraceError;
+use super::formats::Format;
+use super::open::{self, Origin, Spec};
+use super::order::{Late, Order};
+use super::rewrite::Rewrites;
+use super::scrub::Scrub;
+use super::spread::{Spread, Subsecond};
+use super::unpack::Packing;
+use super::{Request, TraceBooks};
+use crate::units::Stamp;
+use bytes::Bytes;
+use intake::Intake;
+use reader::{Reader, Step};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::Duration;
+
+/// The most records that wait to be put in order.
+pub const MAX_HELD: usize = 1_000_000;
+
+/// The most bytes that the targets of waiting records may have together.
+pub const MAX_HELD_BYTES: usize = 256 * 1024 * 1024;
+
+/// The most inputs that are open at once.
+pub const MAX_OPEN: usize = 256;
+
+/// The most warnings that are kept; the books count all of them.
+const MAX_WARNINGS: usize = 100;
+
+/// How many lines of an input are read before another one is looked at.
+const BATCH: usize = 512;
+
+/// How a trace is read.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// The format of every input; found out for each where it is `None`.
+    pub format: Option<Format>,
+    /// What is asked in place of what was recorded.
+    pub rewrites: Rewrites,
+    /// What is kept of queries: nothing by default.
+    pub scrub: Scrub,
+    /// Where the lines of one-second logs lie within their second.
+    pub subsecond: Subsecond,
+    /// What the draws within a second depend on.
+    pub seed: u64,
+    /// How far back a record may lie behind the newest of its input; the
+    /// longest [`Format::reorder_window`] of the inputs where it is `None`.
+    pub reorder_window: Option<Duration>,
+}
+
+/// What was found out about an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputReport {
+    /// Its path as it was given.
+    pub name: String,
+    /// How it is packed.
+    pub packing: Packing,
+    /// Its format; `None` for an input without a line.
+    pub format: Option<Format>,
+}
+
+/// Something that went wrong while reading, and did not end it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The input.
+    pub name: String,
+    /// The line it happened at.
+    pub line: u64,
+    /// What happened.
+    pub message: String,
+}
+
+#[derive(Debug)]
+struct Input {
+    spec: Spec,
+    report: InputReport,
+    /// The least stamp of its first lines: when it has to be opened.
+    earliest: Stamp,
+}
+
+/// Requests of a trace, in order of arrival.
+///
+/// ```
+/// use downpour::trace::{ReadOptions, Source};
+///
+/// let list = "https://crates.io/a\n# not one\n/b\n";
+/// let inputs = vec![("list".to_owned(), list.into())];
+/// let mut source = Source::over(inputs, ReadOptions::default()).unwrap();
+/// assert_eq!(source.next().unwrap().unwrap().target, "/a");
+/// assert_eq!(source.next().unwrap().unwrap().target, "/b");
+/// assert!(source.next().unwrap().is_none());
+/// assert_eq!(source.books().skipped["comment"], 1);
+/// ```
+#[derive(Debug)]
+pub struct Source {
+    inputs: Vec<Input>,
+    subsecond: Subsecond,
+    seed: u64,
+    window_ns: i64,
+    timed: bool,
+    pass: Pass,
+    intake: Intake,
+    warnings: Vec<Warning>,
+}
+
+/// What one pass over the inputs keeps.
+#[derive(Debug)]
+struct Pass {
+    /// Inputs that are not at their end, the one that lies back furthest first.
+    fronts: BinaryHeap<Reverse<(Stamp, usize)>>,
+    /// The open ones, by input.
+    readers: Vec<Option<Reader>>,
+    open: usize,
+    spread: Spread,
+    order: Order,
+    /// Requests of a trace without times.
+    ready: VecDeque<Request>,
+}
+
+impl Source {
+    /// Opens the inputs that `names` stand for: files, directories, patterns,
+    /// `-`. Fails early: each one is unpacked and its format found out.
+    pub fn open(names: &[String], options: ReadOptions) -> Result<Self, TraceError> {
+        Self::new(open::expand(names)?, options)
+    }
+
+    /// The same over named bytes.
+    pub fn over(inputs: Vec<(String, Bytes)>, options: ReadOptions) -> Result<Self, TraceError> {
+        let spec = |(name, bytes)| Spec { name, origin: Origin::Memory(bytes) };
+        Self::new(inputs.into_iter().map(spec).collect(), options)
+    }
+
+    fn new(specs: Vec<Spec>, options: ReadOptions) -> Result<Self, TraceError> {
+        let mut intake = Intake::new(options.rewrites, options.scrub);
+        let mut inputs = Vec::with_capacity(specs.len());
+        let mut readers = Vec::with_capacity(specs.len());
+        let mut timed: [Option<String>; 2] = [None, None];
+        let mut windows = Vec::new();
+        for (index, spec) in specs.into_iter().enumerate() {
+            let (reader, examined) = Reader::open(&spec, index, options.format)?;
+            let format = examined.as_ref().map(|examined| examined.format);
+            windows.extend(format.map(Format::reorder_window));
+            let report = InputReport { name: spec.name.clone(), packing: reader.packing(), format };
+            let mut earliest = Stamp::from_nanos(i64::MIN);
+            if let Some(examined) = examined {
+                earliest = examined.earliest.unwrap_or(earliest);
+                if let Some(has_times) = examined.timed {
+                    timed[usize::from(has_times)].get_or_insert_with(|| spec.name.clone());
+                }
+                intake.authorities.expect(examined.authorities);
+            }
+            readers.push(Some(reader).filter(|_| !spec.is_repeatable()));
+            inputs.push(Input { spec, report, earliest });
+        }
+        let has_times = timed[1].is_some();
+        if let [Some(untimed), Some(timed)] = timed {
+            return Err(TraceError::MixedTimes { timed, untimed });
+        }
+        if inputs.iter().all(|input| input.report.format.is_none()) {
+            return Err(TraceError::Empty { lines: 0 });
+        }
+        let window = options.reorder_window.or(windows.into_iter().max()).unwrap_or_default();
+        let window_ns = i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
+        let pass = Pass::new(&inputs, readers, Spread::new(options.subsecond, options.seed));
+        Ok(Self {
+            inputs,
+            subsecond: options.subsecond,
+            seed: options.seed,
+            window_ns,
+            timed: has_times,
+            pass,
+            intake,
+            warnings: Vec::new(),
+        })
+    }
+
+    /// The next request: in order of arrival where the trace has times, else
+    /// in order of inputs and lines. `None` at the end. A trace in which no
+    /// line is a request ends with an error.
+    #[expect(clippy::should_implement_trait, reason = "reading can fail, and the books are looked at in between")]
+    pub fn next(&mut self) -> Result<Option<Request>, TraceError> {
+        loop {
+            if let Some(request) = self.due() {
+                return Ok(Some(request));
+            }
+            if self.read_some()? {
+                continue;
+            }
+            let request = self.pass.order.pop();
+            let books = &self.intake.books;
+            if request.is_none() && books.accepted == 0 {
+                return Err(TraceError::Empty { lines: books.read });
+            }
+            return Ok(request);
+        }
+    }
+
+    /// Where the lines went, up to now. Lines whose requests are still being
+    /// put in order are accepted and in no other account until they are handed
+    /// out or reading is stopped.
+    pub fn books(&self) -> &TraceBooks {
+        &self.intake.books
+    }
+
+    /// Ends the reading. What was read and not handed out is undelivered.
+    pub fn stop(&mut self) {
+        let pass = &self.pass;
+        let held = pass.spread.len() + pass.order.len() + pass.ready.len();
+        self.intake.books.undelivered += u64::try_from(held).unwrap_or(u64::MAX);
+        self.pass = Pass::new(&[], Vec::new(), Spread::new(self.subsecond, self.seed));
+    }
+
+    /// Begins again at the first record, with the same draws. The books go on.
+    pub fn rewind(&mut self) -> Result<(), TraceError> {
+        if let Some(input) = self.inputs.iter().find(|input| !input.spec.is_repeatable()) {
+            return Err(TraceError::NotRepeatable { name: input.spec.name.clone() });
+        }
+        self.stop();
+        let readers = self.inputs.iter().map(|_| None).collect();
+        self.pass = Pass::new(&self.inputs, readers, Spread::new(self.subsecond, self.seed));
+        Ok(())
+    }
+
+    /// What was found out about each input, in their order.
+    pub fn inputs(&self) -> impl Iterator<Item = &InputReport> {
+        self.inputs.iter().map(|input| &input.report)
+    }
+
+    /// Whether requests have a time of arrival.
+    pub fn has_times(&self) -> bool {
+        self.timed
+    }
+
+    /// The recorded hosts: those of each input's first lines right after
+    /// opening, the others as they are read.
+    pub fn authorities(&self) -> &Authorities {
+        &self.intake.authorities
+    }
+
+    /// How far the lines were from being in order of their stamps.
+    pub fn disorder(&self) -> Disorder {
+        self.intake.disorder
+    }
+
+    /// What went wrong and did not end the reading; the first hundred.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// A request that can be handed out without reading on.
+    fn due(&mut self) -> Option<Request> {
+        if !self.timed {
+            return self.pass.ready.pop_front();
+        }
+        if let Some(Reverse((front, _))) = self.pass.fronts.peek() {
+            let front = *front;
+            while let Some(placed) = self.pass.spread.complete(front) {
+                self.put_in_order(placed);
+            }
+            // A second that is not drawn yet may still hold something older.
+            let known = self.pass.spread.oldest().map_or(front, |oldest| oldest.min(front));
+            if let Some(request) = self.pass.order.pop_until(known.plus_nanos(-self.window_ns)) {
+                return Some(request);
+            }
+            if !self.pass.is_full() {
+                return None;
+            }
+            let placed = self.pass.spread.draw_oldest();
+            self.put_in_order(placed);
+        } else {
+            while self.pass.spread.len() > 0 {
+                let placed = self.pass.spread.draw_oldest();
+                self.put_in_order(placed);
+            }
+        }
+        self.pass.order.pop()
+    }
+
+    fn put_in_order(&mut self, placed: Vec<super::order::Held>) {
+        for held in placed {
+            if let Err(Late) = self.pass.order.push(held) {
+                self.intake.books.late += 1;
+            }
+        }
+    }
+
+    /// Reads a batch of lines from the input that lies back furthest. `false`
+    /// when all are at their end.
+    fn read_some(&mut self) -> Result<bool, TraceError> {
+        let Some(Reverse((mut front, index))) = self.pass.fronts.pop() else { return Ok(false) };
+        let until = self.pass.fronts.peek().map(|Reverse((front, _))| *front);
+        let mut reader = match self.pass.readers[index].take() {
+            Some(reader) => reader,
+            None => self.open_input(index)?,
+        };
+        for _ in 0..BATCH {
+            match reader.step(&mut self.intake, &mut self.pass, self.timed)? {
+                Step::Read => {}
+                Step::Cut(message) => {
+                    if self.warnings.len() < MAX_WARNINGS {
+                        let name = self.inputs[index].spec.name.clone();
+                        self.warnings.push(Warning { name, line: reader.line(), message });
+                    }
+                }
+                Step::Ended => {
+                    self.pass.open -= 1;
+                    return Ok(true);
+                }
+            }
+            front = reader.front().unwrap_or(front);
+            if until.is_some_and(|until| front > until) {
+                break;
+            }
+        }
+        self.pass.readers[index] = Some(reader);
+        self.pass.fronts.push(Reverse((front, index)));
+        Ok(true)
+    }
+
+    fn open_input(&mut self, index: usize) -> Result<Reader, TraceError> {
+        let input = &self.inputs[index];
+        if self.pass.open >= MAX_OPEN {
+            return Err(TraceError::TooManyOpen { name: input.spec.name.clone(), limit: MAX_OPEN });
+        }
+        self.pass.open += 1;
+        Reader::reopen(&input.spec, index, input.report.format)
+    }
+}
+
+impl Pass {
+    fn new(inputs: &[Input], readers: Vec<Option<Reader>>, spread: Spread) -> Self {
+        let fronts = inputs.iter().enumerate().map(|(index, input)| Reverse((input.earliest, index)));
+        Self {
+            fronts: fronts.collect(),
+            open: readers.iter().flatten().count(),
+            readers,
+            spread,
+            order: Order::default(),
+            ready: VecDeque::new(),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.spread.len() + self.order.len() >= MAX_HELD
+            || self.spread.bytes() + self.order.bytes() >= MAX_HELD_BYTES
+    }
+}

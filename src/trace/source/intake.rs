@@ -1,0 +1,163 @@
+//! From a record to the request that is replayed, and the books about it.
+//!
+//! Filter, rewrite and scrub, in this order: what is left out for its method is
+//! never looked at further. Every record that comes in here is counted as
+//! accepted, and as filtered if it does not come out.
+
+use crate::trace::fate::{Note, Notes, Reject, Skip};
+use crate::trace::rewrite::Rewrites;
+use crate::trace::scrub::Scrub;
+use crate::trace::target::{MAX_TARGET, reencoded};
+use crate::trace::{Method, Record, Request, StampKind, TraceBooks};
+use crate::units::Stamp;
+use bytes::Bytes;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most recorded hosts that are told apart.
+const MAX_AUTHORITIES: usize = 1_000;
+
+/// The hosts that a trace was recorded at, with how many records each has.
+///
+/// In lower case, with the port where it was not the scheme's own. A replay
+/// looks here so as not to hit the recorded service by mistake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Authorities {
+    counts: BTreeMap<Vec<u8>, u64>,
+    others: u64,
+}
+
+impl Authorities {
+    /// Hosts and numbers of records; 0 for one that was only seen in the first
+    /// lines of an input, before it was read.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        self.counts.iter().map(|(host, count)| (host.as_slice(), *count))
+    }
+
+    /// Records of hosts beyond the first thousand.
+    pub fn others(&self) -> u64 {
+        self.others
+    }
+
+    pub(super) fn expect(&mut self, hosts: BTreeSet<Vec<u8>>) {
+        for host in hosts {
+            if self.counts.len() < MAX_AUTHORITIES {
+                self.counts.entry(host).or_default();
+            }
+        }
+    }
+
+    fn count(&mut self, host: &[u8]) {
+        // Nearly always known and in lower case already: no allocation.
+        if let Some(count) = self.counts.get_mut(host) {
+            *count += 1;
+            return;
+        }
+        let host = host.to_ascii_lowercase();
+        if self.counts.len() < MAX_AUTHORITIES || self.counts.contains_key(&host) {
+            *self.counts.entry(host).or_default() += 1;
+        } else {
+            self.others += 1;
+        }
+    }
+}
+
+/// How far the lines of a trace were from being in order, input by input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Disorder {
+    /// Records whose stamp was less than the greatest before it in its input.
+    pub inversions: u64,
+    /// By how many nanoseconds at most.
+    pub deepest_ns: u64,
+}
+
+/// The way in.
+#[derive(Debug)]
+pub(super) struct Intake {
+    rewrites: Rewrites,
+    scrub: Scrub,
+    pub(super) books: TraceBooks,
+    pub(super) authorities: Authorities,
+    pub(super) disorder: Disorder,
+}
+
+impl Intake {
+    pub(super) fn new(rewrites: Rewrites, scrub: Scrub) -> Self {
+        Self {
+            rewrites,
+            scrub,
+            books: TraceBooks::default(),
+            authorities: Authorities::default(),
+            disorder: Disorder::default(),
+        }
+    }
+
+    pub(super) fn skip(&mut self, reason: Skip) {
+        *self.books.skipped.entry(reason.id()).or_default() += 1;
+    }
+
+    pub(super) fn reject(&mut self, reason: Reject) {
+        *self.books.rejected.entry(reason.id()).or_default() += 1;
+    }
+
+    /// Counts a stamp that lies behind `newest`.
+    pub(super) fn compare(&mut self, at: Stamp, newest: Stamp) {
+        if at < newest {
+            self.disorder.inversions += 1;
+            self.disorder.deepest_ns = self.disorder.deepest_ns.max(newest.nanos_since(at));
+        }
+    }
+
+    /// The request of a record, unless it is filtered. Its time is the stamp's.
+    pub(super) fn admit(&mut self, record: Record<'_>) -> Option<Request> {
+        self.books.accepted += 1;
+        if let Some(host) = &record.authority {
+            self.authorities.count(host);
+        }
+        let mut notes = record.notes;
+        if record.status.is_none() && record.at.is_some() {
+            notes = notes.with(Note::NoStatus);
+        }
+        if record.stamp == StampKind::End && record.duration_ns.is_none() {
+            notes = notes.with(Note::NoDuration);
+        }
+        let admitted = self.request(record, &mut notes);
+        if !notes.is_empty() {
+            for note in notes.iter() {
+                *self.books.notes.entry(note.id()).or_default() += 1;
+            }
+        }
+        admitted
+            .map_err(|reason| *self.books.filtered.entry(reason).or_default() += 1)
+            .ok()
+    }
+
+    fn request(&self, record: Record<'_>, notes: &mut Notes) -> Result<Request, &'static str> {
+        let method = match record.method {
+            b"GET" => Method::Get,
+            b"HEAD" => Method::Head,
+            _ => return Err("method"),
+        };
+        if !record.target.starts_with(b"/") {
+            return Err("target");
+        }
+        let rewritten = self.rewrites.apply(record.target).ok_or("route")?;
+        let mut target = rewritten;
+        if let Some(scrubbed) = self.scrub.replacement(&target) {
+            *notes = notes.with(Note::QueryScrubbed);
+            target = Cow::Owned(scrubbed);
+        }
+        if let Some(encoded) = reencoded(&target) {
+            *notes = notes.with(Note::TargetReencoded);
+            target = Cow::Owned(encoded);
+        }
+        if target.len() > MAX_TARGET {
+            return Err("target");
+        }
+        let target = match target {
+            Cow::Borrowed(target) => Bytes::copy_from_slice(target),
+            Cow::Owned(target) => Bytes::from(target),
+        };
+        Ok(Request { at: record.at, method, target, status: record.status })
+    }
+}

@@ -1,0 +1,263 @@
+//! One open input: its lines, its parser, how far it has been read.
+//!
+//! The beginning of an input is looked at before anything is counted, to find
+//! out what it is. A file is closed again after that and opened when its turn
+//! comes; a stream is kept, with what was already taken from it.
+
+use super::Pass;
+use super::intake::Intake;
+use crate::trace::detect::{self, Examined, Head, SAMPLE_LINES};
+use crate::trace::error::TraceError;
+use crate::trace::fate::{Fate, Reject};
+use crate::trace::formats::{Format, Parser};
+use crate::trace::lines::{Line, Lines};
+use crate::trace::open::Spec;
+use crate::trace::order::{Held, Late};
+use crate::trace::unpack::{Packing, unpack};
+use crate::trace::{Record, StampKind};
+use crate::units::{NANOS_PER_SECOND, Stamp};
+use bytes::{Buf, Bytes};
+use std::io::{self, Read};
+
+/// How many bytes are looked at to find out a format.
+const SAMPLE_BYTES: usize = 1024 * 1024;
+
+/// Stamps that are further ahead than this of all before them are believed
+/// when a second one says the same: one wrong line must not make every other
+/// one late.
+const LEAP_NS: u64 = 3_600 * NANOS_PER_SECOND;
+
+/// What a step came to.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// One line was read and counted.
+    Read,
+    /// A compressed input breaks off here. The break is counted as a line.
+    Cut(String),
+    /// There are no more lines.
+    Ended,
+}
+
+/// An open input.
+#[derive(Debug)]
+pub(super) struct Reader {
+    index: usize,
+    name: String,
+    packing: Packing,
+    lines: Lines,
+    parser: Parser,
+    line: u64,
+    newest: Newest,
+}
+
+/// The newest stamp that is believed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Newest {
+    stamp: Option<Stamp>,
+    /// One far ahead of it, waiting for a second witness.
+    doubted: Option<Stamp>,
+}
+
+impl Newest {
+    fn see(&mut self, at: Stamp) {
+        match self.stamp {
+            Some(newest) if at <= newest => {}
+            Some(newest) if at.nanos_since(newest) > LEAP_NS => {
+                let witness = self.doubted.replace(at);
+                if let Some(witness) = witness {
+                    self.stamp = Some(witness.min(at));
+                    self.doubted = Some(witness.max(at)).filter(|ahead| Some(*ahead) > self.stamp);
+                }
+            }
+            Some(_) | None => self.stamp = Some(at),
+        }
+    }
+}
+
+impl Reader {
+    /// Opens an input for the first time and finds out its format.
+    pub(super) fn open(
+        spec: &Spec,
+        index: usize,
+        asked: Option<Format>,
+    ) -> Result<(Self, Option<Examined>), TraceError> {
+        let cannot_open = |source| TraceError::Open { name: spec.name.clone(), source };
+        let (packing, mut stream) = spec.open().and_then(unpack).map_err(cannot_open)?;
+        let (head, failed) = peek(&mut stream);
+        if let Some(source) = failed {
+            // A compressed file that breaks off is still worth its lines.
+            if packing == Packing::Plain || is_the_systems(&source) || head.bytes.is_empty() {
+                return Err(cannot_open(source));
+            }
+            stream = Box::new(Broken(Some(source)));
+        }
+        let examined = detect::choose(&spec.name, &head, asked)?;
+        let format = examined.as_ref().map(|examined| examined.format);
+        let whole = Box::new(head.bytes.reader().chain(stream));
+        Ok((Self::new(spec, index, (packing, whole), format), examined))
+    }
+
+    /// Opens an input again whose format is known.
+    pub(super) fn reopen(spec: &Spec, index: usize, format: Option<Format>) -> Result<Self, TraceError> {
+        let unpacked = spec.open().and_then(unpack);
+        let unpacked = unpacked.map_err(|source| TraceError::Open { name: spec.name.clone(), source })?;
+        Ok(Self::new(spec, index, unpacked, format))
+    }
+
+    fn new(
+        spec: &Spec,
+        index: usize,
+        (packing, stream): (Packing, Box<dyn Read + Send>),
+        format: Option<Format>,
+    ) -> Self {
+        Self {
+            index,
+            name: spec.name.clone(),
+            packing,
+            lines: Lines::new(stream),
+            // An input without a line has no format, and no use for a parser.
+            parser: format.unwrap_or(Format::UrlList).parser(),
+            line: 0,
+            newest: Newest::default(),
+        }
+    }
+
+    /// How the input is packed.
+    pub(super) fn packing(&self) -> Packing {
+        self.packing
+    }
+
+    /// The line read last, counted from 1.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// The newest stamp that was read.
+    pub(super) fn front(&self) -> Option<Stamp> {
+        self.newest.stamp
+    }
+
+    /// Reads one line, counts it, and puts its request where it belongs.
+    pub(super) fn step(
+        &mut self,
+        intake: &mut Intake,
+        pass: &mut Pass,
+        timed: bool,
+    ) -> Result<Step, TraceError> {
+        let (line, unended) = match self.lines.next() {
+            Ok(None) => return Ok(Step::Ended),
+            Ok(Some(Line::Whole(line))) => (line, false),
+            Ok(Some(Line::Unended(line))) => (line, true),
+            Ok(Some(Line::TooLong)) => {
+                self.line += 1;
+                intake.books.read += 1;
+                intake.reject(Reject::LineTooLong);
+                return Ok(Step::Read);
+            }
+            Err(source) if self.packing == Packing::Plain || is_the_systems(&source) => {
+                return Err(TraceError::Read { name: self.name.clone(), line: self.line, source });
+            }
+            Err(broken) => {
+                self.line += 1;
+                intake.books.read += 1;
+                intake.reject(Reject::Truncated);
+                return Ok(Step::Cut(format!("the {} stream breaks off: {broken}", self.packing)));
+            }
+        };
+        self.line += 1;
+        intake.books.read += 1;
+        match self.parser.parse(line, unended) {
+            Fate::Skipped(reason) => intake.skip(reason),
+            Fate::Rejected(reason) => intake.reject(reason),
+            Fate::Record(record) if timed => {
+                let Some(at) = record.at else {
+                    intake.reject(Reject::MissingTimestamp);
+                    return Ok(Step::Read);
+                };
+                intake.compare(at, self.newest.stamp.unwrap_or(at));
+                self.newest.see(at);
+                place(record, (self.index, self.line), intake, pass);
+            }
+            Fate::Record(record) => {
+                let request = intake.admit(Record { at: None, ..record });
+                pass.ready.extend(request);
+            }
+        }
+        Ok(Step::Read)
+    }
+}
+
+fn place(record: Record<'_>, (input, line): (usize, u64), intake: &mut Intake, pass: &mut Pass) {
+    let shift_ns = match (record.stamp, record.duration_ns) {
+        (StampKind::End, Some(duration)) => -i64::try_from(duration).unwrap_or(i64::MAX),
+        (StampKind::Start, _) | (StampKind::End, None) => 0,
+    };
+    let whole_seconds = record.resolution_ns >= NANOS_PER_SECOND;
+    let Some(request) = intake.admit(record) else { return };
+    let at = request.at.unwrap_or_default();
+    if whole_seconds {
+        pass.spread.hold(Held { start: at, input, line, request }, shift_ns);
+        return;
+    }
+    let held = Held { start: at.plus_nanos(shift_ns), input, line, request };
+    if let Err(Late) = pass.order.push(held) {
+        intake.books.late += 1;
+    }
+}
+
+/// Whether an error of a decoder is really one of the system below it.
+fn is_the_systems(error: &io::Error) -> bool {
+    error.raw_os_error().is_some()
+}
+
+/// The first lines of a stream, and why there are no more of them if reading
+/// failed.
+fn peek(stream: &mut dyn Read) -> (Head, Option<io::Error>) {
+    let mut bytes = Vec::with_capacity(64 * 1024);
+    let mut chunk = vec![0; 64 * 1024];
+    let mut lines = 0;
+    while bytes.len() < SAMPLE_BYTES && lines < SAMPLE_LINES {
+        match stream.read(&mut chunk) {
+            Ok(0) => return (Head { bytes: Bytes::from(bytes), whole: true }, None),
+            Ok(read) => {
+                lines += memchr::memchr_iter(b'\n', &chunk[..read]).count();
+                bytes.extend_from_slice(&chunk[..read]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (Head { bytes: Bytes::from(bytes), whole: false }, Some(error)),
+        }
+    }
+    (Head { bytes: Bytes::from(bytes), whole: false }, None)
+}
+
+/// A stream that fails, once, with an error met before.
+struct Broken(Option<io::Error>);
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(stamps: &[i64], expected: i64) {
+        let hour = 3_600_000_000_000;
+        let mut newest = Newest::default();
+        stamps.iter().for_each(|at| newest.see(Stamp::from_nanos(at * hour)));
+        assert_eq!(newest.stamp, Some(Stamp::from_nanos(expected * hour)), "{stamps:?}");
+    }
+
+    #[test]
+    fn a_leap_ahead_needs_two_witnesses() {
+        check(&[1, 2, 1], 2);
+        check(&[1, 90, 2], 2);
+        check(&[1, 90, 2, 3], 3);
+        check(&[1, 90, 91], 90);
+        check(&[1, 91, 90], 90);
+        check(&[1, 90, 90, 91], 91);
+    }
+}
