@@ -59,9 +59,15 @@ pub(crate) enum CliError {
     /// The candidate's address.
     #[error(transparent)]
     Target(#[from] target::TargetError),
-    /// A trace cannot be read.
+    /// A trace or its rewrites cannot be read.
     #[error(transparent)]
-    Trace(#[from] crate::trace::TraceError),
+    Trace(#[from] trace_args::TraceArgsError),
+    /// The trace could not be told about.
+    #[error(transparent)]
+    Inspect(#[from] inspect::InspectError),
+    /// The embedded candidate could not serve.
+    #[error(transparent)]
+    Serve(#[from] serve::ServeError),
     /// A rules file cannot be used.
     #[error(transparent)]
     Rules(#[from] crate::verify::rules::RulesError),
@@ -104,6 +110,8 @@ impl CliError {
             Self::EndedEarly { interrupted: true, .. } => Exit::Interrupted,
             Self::Target(_)
             | Self::Trace(_)
+            | Self::Inspect(_)
+            | Self::Serve(_)
             | Self::Lookups(_)
             | Self::Registry(_)
             | Self::Directory(_)
@@ -137,8 +145,8 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
     match command {
         Command::Demo(args) => demo::run(args, out),
         Command::Replay(args) => replay::run(args, out),
-        Command::Inspect(args) => inspect::run(args, out).map(|()| Exit::Passed),
-        Command::Serve(args) => serve::run(args, out).map(|()| Exit::Passed),
+        Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
+        Command::Serve(args) => Ok(serve::run(args, out).map(|()| Exit::Passed)?),
     }
 }
 

@@ -101,6 +101,8 @@ pub struct RunEnd {
     pub cpu: Duration,
     /// Whether the run was stopped before its trace or window ended.
     pub interrupted: bool,
+    /// What went wrong in reading the trace and did not end the run.
+    pub notices: Vec<String>,
     /// Why it ended early, where that was nobody's wish.
     pub trouble: Vec<String>,
 }

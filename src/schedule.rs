@@ -39,6 +39,15 @@ pub enum Pace {
 impl Pace {
     /// As recorded, gap for gap.
     pub const AS_RECORDED: Self = Self::Recorded(Factor::ONE);
+
+    /// How many times as fast as recorded, for display; `None` where the
+    /// record's pace is not followed.
+    pub fn speed(self) -> Option<f64> {
+        match self {
+            Self::Constant(_) => None,
+            Self::Recorded(factor) => Some(factor.as_f64()),
+        }
+    }
 }
 
 impl FromStr for Pace {

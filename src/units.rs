@@ -283,6 +283,12 @@ impl Factor {
     /// No change.
     pub const ONE: Self = Self { numerator: NonZeroU64::MIN, denominator: NonZeroU64::MIN };
 
+    /// The same as a floating-point number, for display only.
+    #[expect(clippy::cast_precision_loss, reason = "for display only")]
+    pub fn as_f64(self) -> f64 {
+        self.numerator.get() as f64 / self.denominator.get() as f64
+    }
+
     /// `nanos` divided by this factor: what a recorded gap becomes when it is
     /// played that many times as fast.
     pub fn shrink(self, nanos: u64) -> u64 {
@@ -307,9 +313,8 @@ impl FromStr for Factor {
 }
 
 impl fmt::Display for Factor {
-    #[expect(clippy::cast_precision_loss, reason = "for display only")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x", self.numerator.get() as f64 / self.denominator.get() as f64)
+        write!(f, "{}x", self.as_f64())
     }
 }
 

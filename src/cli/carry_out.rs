@@ -11,7 +11,7 @@ use crate::report::{
     DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport, summary,
 };
 use crate::schedule::Schedule;
-use crate::tally::{Books, Interval, Totals};
+use crate::tally::{Books, LeftOut, Interval, Totals};
 use crate::units::Stamp;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,8 +28,6 @@ pub(crate) struct Prepared {
     pub(crate) requests: Box<dyn Requests>,
     pub(crate) schedule: Schedule,
     pub(crate) at_end: AtEndOfTrace,
-    /// What a reader must know beside the numbers.
-    pub(crate) notices: Vec<Reason>,
     pub(crate) started: Stamp,
 }
 
@@ -46,16 +44,17 @@ pub(crate) fn carry_out(
     phase: &watch::Receiver<Phase>,
     out: &mut dyn Write,
 ) -> Result<CarriedOut, CliError> {
-    let Prepared { plan, engine, judging, requests, schedule, at_end, notices, started } = prepared;
+    let Prepared { plan, engine, judging, requests, schedule, at_end, started } = prepared;
     let path = args.out.clone().unwrap_or_else(|| default_path(&plan));
     let directory = RunDirectory::create(&path, started)?;
     let progress = Progress::new(!(args.no_progress || args.quiet));
     let mut recorder = Recorder { directory, plan: &plan, threads: engine.threads, progress, trouble: Vec::new() };
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, phase, &mut recorder)?;
-    let Recorder { mut directory, mut trouble, .. } = recorder;
+    let Recorder { directory, mut trouble, .. } = recorder;
 
     let stopped_early = end.interrupted || !end.trouble.is_empty();
-    let books = Books::close(end.books.clone(), 0, end.unreleased, &end.totals);
+    let left_out = LeftOut { sampled_out: 0, unreleased: end.unreleased };
+    let books = Books::close(end.books.clone(), left_out, &end.totals);
     let books = match books {
         Ok(books) => books,
         // A panic of a worker takes its uncounted arrivals with it; without one
@@ -72,7 +71,7 @@ pub(crate) fn carry_out(
         totals: &end.totals,
         generator: generator_facts(&end, engine.threads, &judging),
         ending: if stopped_early { Ending::Interrupted } else { Ending::Finished },
-        notices,
+        notices: end.notices.iter().map(|notice| input_notice(notice)).collect(),
     };
     let report = RunReport::build(parts);
     if let Err(error) = directory.finish(&report) {
@@ -84,6 +83,14 @@ pub(crate) fn carry_out(
     match trouble.is_empty() {
         true => Ok(CarriedOut { report, exit }),
         false => Err(CliError::EndedEarly { trouble, interrupted: end.interrupted }),
+    }
+}
+
+fn input_notice(text: &str) -> Reason {
+    Reason {
+        id: "input".to_owned(),
+        detail: text.to_owned(),
+        remedy: "the lines before it were used; fetch the log again if they are not enough".to_owned(),
     }
 }
 

@@ -6,13 +6,14 @@
 
 use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs};
 use super::replay::{ReplayArgs, replay};
-use super::trace_args::TraceArgs;
+use super::trace_args::{InputFormat, TraceArgs, TraceArgsError};
 use super::{CliError, say};
 use crate::registry::plan::{FaultKind, FaultPlan, PlannedFault, Share, Window};
 use crate::registry::{Registry, RegistryConfig};
 use crate::report::Exit;
 use crate::schedule::Pace;
 use crate::trace::Source;
+use crate::trace::spread::Subsecond;
 use crate::units::{Rate, parse_duration};
 use crate::verify::Depth;
 use bytes::Bytes;
@@ -44,7 +45,9 @@ pub(crate) struct DemoArgs {
 /// Runs the demonstration.
 pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let (from, to) = (args.duration / 4, args.duration * 3 / 4);
-    let fault = PlannedFault { kind: FaultKind::MissingSlash, share: Share::ALL, window: Window::new(from, Some(to)) };
+    let window = Window::new(from, Some(to))
+        .ok_or_else(|| CliError::Usage("--duration is too short for a fault in its middle".to_owned()))?;
+    let fault = PlannedFault { kind: FaultKind::MissingSlash, share: Share::ALL, window };
     let plan = FaultPlan::new(vec![fault], 1);
     let registry = Registry::start(RegistryConfig { plan, ..RegistryConfig::default() })?;
     if !args.report.quiet {
@@ -77,7 +80,19 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
 
 fn trace() -> Result<Source, CliError> {
     let inputs = vec![("embedded: traces/incident/api-requests.log.gz".to_owned(), Bytes::from_static(INCIDENT))];
-    Ok(Source::over(inputs, TraceArgs::default().options()?)?)
+    Ok(Source::over(inputs, trace_args().options()?).map_err(TraceArgsError::from)?)
+}
+
+fn trace_args() -> TraceArgs {
+    TraceArgs {
+        traces: Vec::new(),
+        input_format: InputFormat::Auto,
+        rewrite: None,
+        subsecond: Subsecond::Poisson,
+        reorder_window: None,
+        seed: 0,
+        keep_query: Vec::new(),
+    }
 }
 
 fn seconds(duration: Duration) -> String {
@@ -86,7 +101,7 @@ fn seconds(duration: Duration) -> String {
 
 fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliError> {
     Ok(ReplayArgs {
-        trace: TraceArgs::default(),
+        trace: trace_args(),
         load: LoadArgs {
             rate: Pace::Constant(args.rate),
             duration: Some(args.duration),

@@ -153,6 +153,16 @@ pub enum OverloadArg {
     Queue,
 }
 
+impl OverloadArg {
+    /// Its spelling.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Shed => "shed",
+            Self::Queue => "queue",
+        }
+    }
+}
+
 impl From<OverloadArg> for Overload {
     fn from(typed: OverloadArg) -> Self {
         match typed {

@@ -80,7 +80,7 @@ fn headers(target: &Target, added: &[(HeaderName, HeaderValue)]) -> HeaderMap {
     if let Ok(authority) = HeaderValue::from_str(&target.authority()) {
         headers.insert(HOST, authority);
     }
-    for (name, value) in added {
+    for (name, _) in added {
         headers.remove(name);
     }
     for (name, value) in added {

@@ -5,12 +5,13 @@ use super::carry_out::{Prepared, carry_out};
 use super::load_args::{LoadArgs, ReportArgs, VerifyArgs};
 use super::prepare_run::{engine_plan, guard, judging};
 use super::requests::Replayed;
-use super::trace_args::TraceArgs;
+use super::trace_args::{TraceArgs, TraceArgsError};
 use super::{signals, system};
 use crate::engine::{AtEndOfTrace, EnginePlan};
-use crate::report::{Exit, Input, Plan, Reason};
+use crate::report::{Exit, Input, Plan};
 use crate::schedule::{Pace, Schedule};
 use crate::trace::Source;
+use crate::trace::source::InputReport;
 use crate::units::Stamp;
 use clap::Args;
 use std::io::Write;
@@ -35,7 +36,8 @@ pub struct ReplayArgs {
 
 /// Replays and reports.
 pub(crate) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let source = args.trace.open()?;
+    let options = args.trace.options()?;
+    let source = Source::open(&args.trace.traces, options).map_err(TraceArgsError::from)?;
     replay("replay", source, args, out)
 }
 
@@ -56,7 +58,6 @@ pub(super) fn replay(
     let judging = judging(&args.verify, &args.load.target)?;
     let started = system::now();
     let plan = plan(command, args, &source, &engine, (pace, started));
-    let notices = notices(&source);
     let refused = (!args.load.allow_recorded_host).then(|| args.load.target.host());
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
     let prepared = Prepared {
@@ -66,9 +67,59 @@ pub(super) fn replay(
         requests: Box::new(Replayed::new(source, refused)),
         schedule: Schedule::new(pace, args.load.window()),
         at_end,
-        notices,
         started,
     };
     let phase = signals::phases().map_err(CliError::Signals)?;
     carry_out(prepared, &args.report, &phase, out).map(|done| done.exit)
+}
+
+/// The effective plan, as the report tells it.
+fn plan(
+    command: &str,
+    args: &ReplayArgs,
+    source: &Source,
+    engine: &EnginePlan,
+    (pace, started): (Pace, Stamp),
+) -> Plan {
+    let (trace, load, verify) = (&args.trace, &args.load, &args.verify);
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let servers: Vec<String> = verify.resolver.iter().map(ToString::to_string).collect();
+    Plan {
+        command: command.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        inputs: source.inputs().map(input).collect(),
+        target: load.target.to_string(),
+        rate: pace.to_string(),
+        speed: pace.speed(),
+        duration_s: load.duration.map(|duration| duration.as_secs_f64()),
+        requests: load.requests,
+        repeat: load.loop_trace,
+        seed: trace.seed,
+        threads: count(engine.threads),
+        connections: count(engine.connections),
+        max_in_flight: count(engine.max_in_flight),
+        overload: load.overload.name().to_owned(),
+        timeout_s: load.timeout.as_secs_f64(),
+        connect_timeout_s: load.connect_timeout.as_secs_f64(),
+        grace_s: load.grace.as_secs_f64(),
+        verify: verify.verify.to_string(),
+        rules: verify.rules.clone(),
+        rewrite: trace.rewrite.clone(),
+        resolver: (!servers.is_empty()).then(|| servers.join(",")),
+        subsecond: trace.subsecond.name().to_owned(),
+        reorder_window_s: source.reorder_window().as_secs_f64(),
+        max_lateness_us: args.report.max_lateness.map(|most| u64::try_from(most.as_micros()).unwrap_or(u64::MAX)),
+        allow_invalid: args.report.allow_invalid,
+        headers: load.headers.iter().map(|(name, _)| name.to_string()).collect(),
+        started_at: system::rfc3339(started),
+        ..Plan::default()
+    }
+}
+
+fn input(report: &InputReport) -> Input {
+    Input {
+        name: report.name.clone(),
+        format: report.format.map_or_else(|| "empty".to_owned(), |format| format.to_string()),
+        packing: report.packing.to_string(),
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::carry_out::chain;
 use crate::engine::Requests;
+use crate::trace::source::Warning;
 use crate::trace::{Request, Source, TraceBooks};
 
 /// The requests of a source, unless it was recorded at the host that the run
@@ -22,7 +23,7 @@ impl Replayed {
 
     fn refuse_recorded_host(&mut self) -> Result<(), String> {
         let Some(refused) = &self.refused else { return Ok(()) };
-        let known = self.source.authorities().len();
+        let known = self.source.authorities().known();
         if known == self.looked_at {
             return Ok(());
         }
@@ -69,6 +70,11 @@ impl Requests for Replayed {
 
     fn stop(&mut self) {
         self.source.stop();
+    }
+
+    fn notices(&self) -> Vec<String> {
+        let told = |warning: &Warning| format!("{}, line {}: {}", warning.name, warning.line, warning.message);
+        self.source.warnings().iter().map(told).collect()
     }
 
     fn books(&self) -> TraceBooks {

@@ -33,6 +33,9 @@ pub trait Requests: Send {
 
     /// Where the lines went so far.
     fn books(&self) -> TraceBooks;
+
+    /// What went wrong on the way without ending it, as whole sentences.
+    fn notices(&self) -> Vec<String>;
 }
 
 /// What happens when the trace ends before the run's window does.
@@ -52,6 +55,8 @@ pub(crate) struct Fed {
     /// Requests handed out by the trace that did not become arrivals at a
     /// worker: beyond the window, or the run had ended.
     pub(crate) unreleased: u64,
+    /// What went wrong without ending it.
+    pub(crate) notices: Vec<String>,
     /// Why reading ended early.
     pub(crate) trouble: Option<String>,
 }
@@ -62,6 +67,8 @@ pub(crate) struct Feeder {
     at_end: AtEndOfTrace,
     workers: Vec<Batcher>,
     fed: Fed,
+    /// Requests whose target no HTTP client can send.
+    unsendable: u64,
 }
 
 struct Batcher {
@@ -84,7 +91,7 @@ impl Feeder {
     ) -> Self {
         let workers =
             queues.into_iter().map(|queue| Batcher { batch: Vec::with_capacity(BATCH), queue }).collect();
-        Self { requests, schedule, at_end, workers, fed: Fed::default() }
+        Self { requests, schedule, at_end, workers, fed: Fed::default(), unsendable: 0 }
     }
 
     /// Feeds until the trace or the window ends, or nobody takes any more.
@@ -99,7 +106,11 @@ impl Feeder {
                 self.fed.unreleased += left;
             }
         }
+        self.fed.notices = self.requests.notices();
         self.fed.books = self.requests.books();
+        if self.unsendable > 0 {
+            *self.fed.books.filtered.entry("unsendable").or_default() += self.unsendable;
+        }
         self.fed
     }
 
@@ -125,7 +136,7 @@ impl Feeder {
                     self.fed.unreleased += 1;
                     return Ok(());
                 }
-                Placed::Unsendable => self.fed.unsendable(),
+                Placed::Unsendable => self.unsendable += 1,
                 Placed::Timeless => {
                     self.fed.unreleased += 1;
                     return Err("the trace has no times to follow: give a rate with --rate".to_owned());
@@ -145,13 +156,6 @@ impl Feeder {
         let (queue, left) = worker.flush();
         self.fed.unreleased += left;
         queue
-    }
-}
-
-impl Fed {
-    fn unsendable(&mut self) {
-        self.unreleased += 1;
-        *self.books.notes.entry("unsendable_target").or_default() += 1;
     }
 }
 

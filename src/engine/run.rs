@@ -68,6 +68,7 @@ pub fn run(
         wall: clock.now().as_duration(),
         cpu: Duration::ZERO,
         interrupted: *phase.borrow() > Phase::Running,
+        notices: Vec::new(),
         trouble: Vec::new(),
     };
     join(&mut end, workers, feeder);
@@ -192,6 +193,7 @@ fn join(end: &mut RunEnd, workers: Vec<JoinHandle<Joined>>, feeder: JoinHandle<(
             end.cpu += cpu;
             end.books = fed.books;
             end.unreleased += fed.unreleased;
+            end.notices = fed.notices;
             end.trouble.extend(fed.trouble);
         }
         Err(panic) => end.trouble.push(format!("the trace reader panicked: {}", panic_text(&*panic))),

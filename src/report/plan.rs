@@ -19,8 +19,8 @@ pub struct Plan {
     pub target: String,
     /// The rate as text: `recorded`, `4700/s`.
     pub rate: String,
-    /// How many times as fast as recorded.
-    pub speed: f64,
+    /// How many times as fast as recorded; nothing at a rate of its own.
+    pub speed: Option<f64>,
     /// The length of the window, where one was given.
     pub duration_s: Option<f64>,
     /// The number of arrivals, where one was given.

@@ -38,9 +38,6 @@ fn load(report: &RunReport, page: &mut Page) {
     let inputs: Vec<_> = plan.inputs.iter().map(|input| safe(&input.name)).collect();
     let command = format!("{} {} to {}", safe(&plan.command), inputs.join(" "), safe(&plan.target));
     let mut asked = vec![command, format!("rate {}", safe(&plan.rate))];
-    if plan.speed > 0.0 && (plan.speed - 1.0).abs() > f64::EPSILON {
-        asked.push(format!("speed {}x", plan.speed));
-    }
     asked.extend(plan.duration_s.map(|length| format!("for {}", seconds(length))));
     asked.extend(plan.requests.map(|count| of(count, "requests")));
     asked.push(format!("verify {}", safe(&plan.verify)));

@@ -28,6 +28,11 @@ impl Subsecond {
     /// Every mode, with its name on the command line.
     pub const ALL: [(&'static str, Self); 3] =
         [("poisson", Self::Poisson), ("even", Self::Even), ("burst", Self::Burst)];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, mode)| *mode == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// How many seconds back a line may lie behind the newest of its input and

@@ -34,6 +34,11 @@ impl Authorities {
         self.counts.iter().map(|(host, count)| (host.as_slice(), *count))
     }
 
+    /// How many hosts are told apart.
+    pub fn known(&self) -> usize {
+        self.counts.len()
+    }
+
     /// Records of hosts beyond the first thousand.
     pub fn others(&self) -> u64 {
         self.others
@@ -127,9 +132,7 @@ impl Intake {
                 *self.books.notes.entry(note.id()).or_default() += 1;
             }
         }
-        admitted
-            .map_err(|reason| *self.books.filtered.entry(reason).or_default() += 1)
-            .ok()
+        admitted.map_err(|reason| *self.books.filtered.entry(reason).or_default() += 1).ok()
     }
 
     fn request(&self, record: Record<'_>, notes: &mut Notes) -> Result<Request, &'static str> {
