@@ -31,19 +31,13 @@ pub(crate) struct Prepared {
     pub(crate) started: Stamp,
 }
 
-/// What came of it.
-pub(crate) struct CarriedOut {
-    pub(crate) report: RunReport,
-    pub(crate) exit: Exit,
-}
-
 /// Runs, writes the run directory, prints the result on `out`.
 pub(crate) fn carry_out(
     prepared: Prepared,
     args: &ReportArgs,
     phase: &watch::Receiver<Phase>,
     out: &mut dyn Write,
-) -> Result<CarriedOut, CliError> {
+) -> Result<Exit, CliError> {
     let Prepared { plan, engine, judging, requests, schedule, at_end, started } = prepared;
     let path = args.out.clone().unwrap_or_else(|| default_path(&plan));
     let directory = RunDirectory::create(&path, started)?;
@@ -79,11 +73,10 @@ pub(crate) fn carry_out(
     }
     print(&report, &path, args.format, out)?;
     trouble.extend(end.trouble);
-    let exit = if trouble.is_empty() { report.exit() } else { report.exit().or_worse(Exit::CouldNotRun) };
-    match trouble.is_empty() {
-        true => Ok(CarriedOut { report, exit }),
-        false => Err(CliError::EndedEarly { trouble, interrupted: end.interrupted }),
+    if trouble.is_empty() {
+        return Ok(report.exit());
     }
+    Err(CliError::EndedEarly { trouble, interrupted: end.interrupted })
 }
 
 fn input_notice(text: &str) -> Reason {
@@ -153,7 +146,7 @@ impl Observer for Recorder<'_> {
     fn second(&mut self, interval: &Interval, totals: &Totals) {
         let written = self.directory.append(interval);
         self.kept(written);
-        if interval.second() % CHECKPOINT_EVERY == 0 {
+        if interval.second().is_multiple_of(CHECKPOINT_EVERY) {
             self.checkpoint(interval.second(), totals);
         }
         self.progress.second(interval);

@@ -7,19 +7,19 @@ use std::io::{self, Write};
 
 /// Tell what is in a trace: rates, routes, hosts, and why lines were lost.
 #[derive(Clone, Debug, clap::Args)]
-pub struct InspectArgs {
+pub(crate) struct InspectArgs {
     /// The trace.
     #[command(flatten)]
-    pub trace: TraceArgs,
+    pub(crate) trace: TraceArgs,
 
     /// How to write it
     #[arg(long, value_name = "text|json", default_value = "text")]
-    pub format: Form,
+    pub(crate) format: Form,
 }
 
 /// The forms of the result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Form {
+pub(crate) enum Form {
     /// For people, 80 columns.
     #[default]
     Text,
@@ -29,7 +29,7 @@ pub enum Form {
 
 /// Why a trace could not be inspected.
 #[derive(Debug, thiserror::Error)]
-pub enum InspectError {
+pub(crate) enum InspectError {
     /// The flags can't be followed, or the trace can't be read.
     #[error(transparent)]
     Trace(#[from] TraceArgsError),
@@ -39,7 +39,7 @@ pub enum InspectError {
 }
 
 /// Reads the whole trace and writes what is in it.
-pub fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<(), InspectError> {
+pub(crate) fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<(), InspectError> {
     let options = args.trace.options()?;
     let mut source = Source::open(&args.trace.traces, options).map_err(TraceArgsError::from)?;
     let mut counting = Counting::default();

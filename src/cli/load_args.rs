@@ -25,128 +25,128 @@ const GRACE: Duration = TIMEOUT;
 /// Where and how fast.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Load")]
-pub struct LoadArgs {
+pub(crate) struct LoadArgs {
     /// The candidate: scheme, host and port
     #[arg(long, value_name = "URL")]
-    pub target: Target,
+    pub(crate) target: Target,
 
     /// Arrivals a second in all: 4700, 4.7k/s, 280k/m, 50/1s; or `recorded`, or
     /// a multiple of the recorded pace such as 2x
     #[arg(short, long, visible_short_alias = 'R', value_name = "RATE", default_value = "recorded")]
-    pub rate: Pace,
+    pub(crate) rate: Pace,
 
     /// Play the recorded pace this many times as fast
     #[arg(long, value_name = "FACTOR")]
-    pub speed: Option<Factor>,
+    pub(crate) speed: Option<Factor>,
 
     /// Offer arrivals for this long: 20s, 13m, 1h30m
     #[arg(short, long, visible_short_alias = 'z', value_name = "TIME", value_parser = parse_duration)]
-    pub duration: Option<Duration>,
+    pub(crate) duration: Option<Duration>,
 
     /// Offer this many arrivals: 1000, 10k, 1.5m
     #[arg(short = 'n', long, value_name = "N", value_parser = parse_count)]
-    pub requests: Option<u64>,
+    pub(crate) requests: Option<u64>,
 
     /// Begin the trace again when it ends before -d or -n does
     #[arg(long = "loop")]
-    pub loop_trace: bool,
+    pub(crate) loop_trace: bool,
 
     /// Most connections open at once [default: as many as --max-in-flight]
     #[arg(short, long, value_name = "N", value_parser = parse_positive)]
-    pub connections: Option<usize>,
+    pub(crate) connections: Option<usize>,
 
     /// Most arrivals in flight at once
     #[arg(long, value_name = "N", default_value_t = MAX_IN_FLIGHT, value_parser = parse_positive)]
-    pub max_in_flight: usize,
+    pub(crate) max_in_flight: usize,
 
     /// What happens to an arrival over --max-in-flight
     #[arg(long, value_enum, default_value_t = OverloadArg::Shed)]
-    pub overload: OverloadArg,
+    pub(crate) overload: OverloadArg,
 
     /// Worker threads [default: one for each 25,000 arrivals a second]
     #[arg(long, value_name = "N", value_parser = parse_positive)]
-    pub threads: Option<usize>,
+    pub(crate) threads: Option<usize>,
 
     /// From when a request was due to the end of its answer
     #[arg(short, long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
 
     /// From the attempt to connect to the connection
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
-    pub connect_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
 
     /// How long requests in flight may take after the last one was sent
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
-    pub grace: Duration,
+    pub(crate) grace: Duration,
 
     /// Add a header field to every request, or replace a default one
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 
     /// Offer more than 100 a second to a host that is not this machine
     #[arg(long)]
-    pub yes: bool,
+    pub(crate) yes: bool,
 
     /// Replay to a host that the trace was recorded at
     #[arg(long)]
-    pub allow_recorded_host: bool,
+    pub(crate) allow_recorded_host: bool,
 }
 
 /// How answers are judged.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Verification")]
-pub struct VerifyArgs {
+pub(crate) struct VerifyArgs {
     /// How far redirects are checked: off, policy (the URL alone) or dns (its
     /// host resolves, too)
     #[arg(long, value_name = "DEPTH", default_value = "dns")]
-    pub verify: Depth,
+    pub(crate) verify: Depth,
 
     /// What the candidate must answer: a built-in set (crates-io) or a TOML file
     #[arg(long, value_name = "NAME|FILE")]
-    pub rules: Option<String>,
+    pub(crate) rules: Option<String>,
 
     /// Ask this DNS server instead of the system's; repeatable
     #[arg(long, value_name = "IP[:PORT]", value_parser = parse_server)]
-    pub resolver: Vec<SocketAddr>,
+    pub(crate) resolver: Vec<SocketAddr>,
 
     /// Let redirects lead to private, loopback and link-local addresses
     #[arg(long)]
-    pub allow_private: bool,
+    pub(crate) allow_private: bool,
 }
 
 /// What is said of the run, and where.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Report")]
-pub struct ReportArgs {
+pub(crate) struct ReportArgs {
     /// The run directory [default: reports/<time of the start>]
     #[arg(short, long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
 
     /// What stdout carries: the summary, or run.json
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
-    pub format: OutputFormat,
+    pub(crate) format: OutputFormat,
 
     /// Call the run invalid when p99 of lateness exceeds this [default: 5ms, or
     /// a tenth of the latency's p50 if that is more]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub max_lateness: Option<Duration>,
+    pub(crate) max_lateness: Option<Duration>,
 
     /// Report an invalid run's verdict as if it were valid, with a warning
     #[arg(long)]
-    pub allow_invalid: bool,
+    pub(crate) allow_invalid: bool,
 
     /// No progress lines on stderr
     #[arg(long)]
-    pub no_progress: bool,
+    pub(crate) no_progress: bool,
 
     /// Nothing on stderr but errors
     #[arg(short, long)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
 }
 
 /// The spellings of [`Overload`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OverloadArg {
+pub(crate) enum OverloadArg {
     /// Do not send it; count it as shed
     Shed,
     /// Let it wait, its clock running, in a queue of ten times the limit
@@ -174,7 +174,7 @@ impl From<OverloadArg> for Overload {
 
 /// What stdout carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
+pub(crate) enum OutputFormat {
     /// The summary
     Text,
     /// The whole of run.json
@@ -205,7 +205,7 @@ impl LoadArgs {
     }
 
     /// The pace that `--rate` and `--speed` mean together.
-    pub fn pace(&self) -> Result<Pace, String> {
+    pub(crate) fn pace(&self) -> Result<Pace, String> {
         match (self.rate, self.speed) {
             (pace, None) => Ok(pace),
             (Pace::AS_RECORDED, Some(speed)) => Ok(Pace::Recorded(speed)),
@@ -219,7 +219,7 @@ impl LoadArgs {
     }
 
     /// Where the run ends if the trace does not end first.
-    pub fn window(&self) -> Window {
+    pub(crate) fn window(&self) -> Window {
         Window { duration: self.duration, requests: self.requests }
     }
 }

@@ -23,7 +23,7 @@ use std::io::Write;
   downpour replay logs/ --rewrite crates-io --rules crates-io --rate 4.7k/s -d 60s \\
       --target http://candidate.internal:8080 --yes
   zcat *.gz | downpour replay - --input-format combined --rate 2x --target http://127.0.0.1:8080")]
-pub struct ReplayArgs {
+pub(crate) struct ReplayArgs {
     #[command(flatten)]
     pub(super) trace: TraceArgs,
     #[command(flatten)]
@@ -70,7 +70,7 @@ pub(super) fn replay(
         started,
     };
     let phase = signals::phases().map_err(CliError::Signals)?;
-    carry_out(prepared, &args.report, &phase, out).map(|done| done.exit)
+    carry_out(prepared, &args.report, &phase, out)
 }
 
 /// The effective plan, as the report tells it.

@@ -28,10 +28,7 @@ impl Replayed {
             return Ok(());
         }
         self.looked_at = known;
-        match recorded_at(&self.source, refused) {
-            true => Err(refusal(refused)),
-            false => Ok(()),
-        }
+        if recorded_at(&self.source, refused) { Err(refusal(refused)) } else { Ok(()) }
     }
 }
 

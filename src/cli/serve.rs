@@ -17,45 +17,45 @@ const ANY_PORT: &str = "127.0.0.1:0";
 /// Runs a registry like crates.io, its CDN and its DNS on loopback, with faults
 /// on request.
 #[derive(Clone, Debug, clap::Args)]
-pub struct ServeArgs {
+pub(crate) struct ServeArgs {
     /// Where the API host listens; port 0 lets the system choose.
     #[arg(long, value_name = "ADDR", default_value = ANY_PORT)]
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
 
     /// Where the CDN host listens.
     #[arg(long, value_name = "ADDR", default_value = ANY_PORT)]
-    pub cdn_listen: SocketAddr,
+    pub(crate) cdn_listen: SocketAddr,
 
     /// Where the DNS responder listens, over UDP.
     #[arg(long, value_name = "ADDR", default_value = ANY_PORT)]
-    pub dns_listen: SocketAddr,
+    pub(crate) dns_listen: SocketAddr,
 
     /// Plans a fault: `NAME[@FROM..TO][:SHARE]`, as in `missing-slash@5s..15s`
     /// or `status-503:10%`. Times count from the first request. May be
     /// repeated; of several that apply, the first is taken.
     #[arg(long = "fault", value_name = "SPEC")]
-    pub faults: Vec<PlannedFault>,
+    pub(crate) faults: Vec<PlannedFault>,
 
     /// Chooses which answers a fault's share takes.
     #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
+    pub(crate) seed: u64,
 
     /// What redirects point to: scheme and host.
     #[arg(long, value_name = "URL", default_value_t = LocationBase::default())]
-    pub location_base: LocationBase,
+    pub(crate) location_base: LocationBase,
 
     /// A further name that resolves to 127.0.0.1. May be repeated.
     #[arg(long = "dns-name", value_name = "NAME")]
-    pub dns_names: Vec<String>,
+    pub(crate) dns_names: Vec<String>,
 
     /// How many threads serve.
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
-    pub threads: NonZeroUsize,
+    pub(crate) threads: NonZeroUsize,
 }
 
 /// Why serving came to nothing. Reads after "failed to".
 #[derive(Debug, thiserror::Error)]
-pub enum ServeError {
+pub(crate) enum ServeError {
     /// The registry could not be started.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -70,7 +70,7 @@ pub enum ServeError {
 /// Serves until SIGINT or SIGTERM. The addresses are written to `out` and
 /// flushed once everything is ready, the count of what was served to standard
 /// error at the end.
-pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<(), ServeError> {
+pub(crate) fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<(), ServeError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Signals)?;
     // Signals are caught before anybody is told that this runs.

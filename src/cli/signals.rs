@@ -11,7 +11,7 @@ use tokio::sync::watch;
 ///
 /// The listening thread lives as long as the process; it holds nothing that
 /// would have to be put in order.
-pub fn phases() -> io::Result<watch::Receiver<Phase>> {
+pub(crate) fn phases() -> io::Result<watch::Receiver<Phase>> {
     let (command, phase) = watch::channel(Phase::Running);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let (mut interrupt, mut terminate) = {

@@ -13,7 +13,7 @@ use url::{Host, Url};
 
 /// Where requests are sent: scheme, host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     url: Url,
     host: Host,
     port: u16,
@@ -21,7 +21,7 @@ pub struct Target {
 
 /// A `--target` that cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum TargetError {
+pub(crate) enum TargetError {
     /// It is no URL.
     #[error("{0:?} is not a URL; write it like http://127.0.0.1:8080")]
     NotAUrl(String),
@@ -38,7 +38,7 @@ pub enum TargetError {
     #[error("look up the host of --target {target}")]
     Unresolved {
         /// The target.
-        target: Target,
+        target: String,
         /// What the system's resolver said.
         #[source]
         source: io::Error,
@@ -47,7 +47,7 @@ pub enum TargetError {
     #[error("connect to --target {target} at {address}")]
     Unreachable {
         /// The target.
-        target: Target,
+        target: String,
         /// The address tried last.
         address: SocketAddr,
         /// What the connection attempt said.
@@ -90,18 +90,18 @@ impl fmt::Display for Target {
 
 impl Target {
     /// The value of the `Host` field: the port only where it is not 80.
-    pub fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         let port = self.url.port().map_or_else(String::new, |port| format!(":{port}"));
         format!("{}{port}", self.host)
     }
 
     /// The host alone, as it would stand in a log.
-    pub fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         self.host.to_string()
     }
 
     /// The URL that relative redirects are resolved against.
-    pub fn url(&self) -> &Url {
+    pub(crate) fn url(&self) -> &Url {
         &self.url
     }
 
@@ -110,12 +110,12 @@ impl Target {
     ///
     /// A host may have an address nobody listens at, as `localhost` often has
     /// in IPv6; it must not cost every other connection a refusal.
-    pub fn reach(&self, timeout: Duration) -> Result<Vec<SocketAddr>, TargetError> {
+    pub(crate) fn reach(&self, timeout: Duration) -> Result<Vec<SocketAddr>, TargetError> {
         let host = match &self.host {
             Host::Ipv6(address) => address.to_string(),
             Host::Ipv4(_) | Host::Domain(_) => self.host.to_string(),
         };
-        let unresolved = |source| TargetError::Unresolved { target: self.clone(), source };
+        let unresolved = |source| TargetError::Unresolved { target: self.to_string(), source };
         let all: Vec<SocketAddr> = (host.as_str(), self.port).to_socket_addrs().map_err(unresolved)?.collect();
         let mut answering = Vec::new();
         let mut refused = None;
@@ -127,7 +127,7 @@ impl Target {
         }
         match refused {
             Some((address, source)) if answering.is_empty() => {
-                Err(TargetError::Unreachable { target: self.clone(), address, source })
+                Err(TargetError::Unreachable { target: self.to_string(), address, source })
             }
             None if answering.is_empty() => {
                 Err(unresolved(io::Error::new(io::ErrorKind::NotFound, "the name has no address")))
@@ -138,7 +138,7 @@ impl Target {
 }
 
 /// Whether all of these lead to this machine.
-pub fn all_loopback(addresses: &[SocketAddr]) -> bool {
+pub(crate) fn all_loopback(addresses: &[SocketAddr]) -> bool {
     addresses.iter().all(|address| match address.ip() {
         IpAddr::V4(ip) => ip.is_loopback(),
         IpAddr::V6(ip) => ip.is_loopback(),

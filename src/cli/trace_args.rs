@@ -16,39 +16,39 @@ use std::time::Duration;
 
 /// Which trace is read, and how.
 #[derive(Clone, Debug, clap::Args)]
-pub struct TraceArgs {
+pub(crate) struct TraceArgs {
     /// Logs or URL lists: files, directories, patterns, or - for standard input
     #[arg(value_name = "TRACE", required = true)]
-    pub traces: Vec<String>,
+    pub(crate) traces: Vec<String>,
 
     /// The inputs' format: auto, cloudfront-v1, fastly-cratesio, fastly-clf, common, combined, combined-timed, combined-usec, trace or url-list
     #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = parse_format)]
-    pub input_format: InputFormat,
+    pub(crate) input_format: InputFormat,
 
     /// What is asked in place of what was recorded: the set crates-io, or a TOML file
     #[arg(long, value_name = "SET|FILE")]
-    pub rewrite: Option<String>,
+    pub(crate) rewrite: Option<String>,
 
     /// Where the lines of one-second logs lie within their second
     #[arg(long, value_name = "poisson|even|burst", default_value = "poisson", value_parser = parse_subsecond)]
-    pub subsecond: Subsecond,
+    pub(crate) subsecond: Subsecond,
 
     /// How far back a line may lie behind the newest and still be put in order; by default 2m for logs of a CDN and 30s for others
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    pub reorder_window: Option<Duration>,
+    pub(crate) reorder_window: Option<Duration>,
 
     /// What every random choice depends on
     #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
+    pub(crate) seed: u64,
 
     /// Query values to keep, by name (comma separated), or all; the others are replaced by filler of the same length
     #[arg(long, value_name = "NAMES|all", value_delimiter = ',')]
-    pub keep_query: Vec<String>,
+    pub(crate) keep_query: Vec<String>,
 }
 
 /// A format, or whatever fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InputFormat {
+pub(crate) enum InputFormat {
     /// Found out for each input.
     Auto,
     /// The same for all of them.
@@ -57,7 +57,7 @@ pub enum InputFormat {
 
 /// Why the flags can't be followed.
 #[derive(Debug, thiserror::Error)]
-pub enum TraceArgsError {
+pub(crate) enum TraceArgsError {
     /// The file of rewrites can't be read.
     #[error("read {name}, which --rewrite names; built-in sets are {}", Rewrites::BUILT_IN.join(", "))]
     Unreadable {
@@ -76,7 +76,7 @@ pub enum TraceArgsError {
 
 impl TraceArgs {
     /// How the trace is to be read.
-    pub fn options(&self) -> Result<ReadOptions, TraceArgsError> {
+    pub(crate) fn options(&self) -> Result<ReadOptions, TraceArgsError> {
         let format = match self.input_format {
             InputFormat::Auto => None,
             InputFormat::Is(format) => Some(format),

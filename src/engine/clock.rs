@@ -10,25 +10,25 @@ use tokio::time::Instant;
 
 /// Where the run began.
 #[derive(Clone, Copy, Debug)]
-pub struct RunClock {
+pub(crate) struct RunClock {
     start: Instant,
 }
 
 impl RunClock {
     /// A run that begins after `lead`, which gives every worker the time to
     /// reach its first wait.
-    pub fn starting_in(lead: Duration) -> Self {
+    pub(crate) fn starting_in(lead: Duration) -> Self {
         Self { start: Instant::now() + lead }
     }
 
     /// Now, since the start; zero before it.
-    pub fn now(self) -> Offset {
+    pub(crate) fn now(self) -> Offset {
         Offset::from(Instant::now().saturating_duration_since(self.start))
     }
 
     /// The instant at that offset. Offsets beyond what the clock can hold are
     /// a hundred years away, which no run reaches.
-    pub fn instant(self, offset: Offset) -> Instant {
+    pub(crate) fn instant(self, offset: Offset) -> Instant {
         const CENTURY: Duration = Duration::from_hours(876_600);
         self.start + offset.as_duration().min(CENTURY)
     }

@@ -49,7 +49,7 @@ pub fn run(
     let (deliveries, delivered) = sync_channel(DELIVERIES);
     let mut start = Start::default();
     let workers = (0..plan.threads)
-        .map(|index| spawn_worker(index, plan, judging, phase.clone(), deliveries.clone(), &mut start))
+        .map(|index| spawn_worker(index, (plan, judging), phase.clone(), deliveries.clone(), &mut start))
         .collect::<io::Result<Vec<_>>>()
         .map_err(EngineError::Worker)?;
     drop(deliveries);
@@ -91,7 +91,9 @@ impl Start {
         }
         let clock = RunClock::starting_in(LEAD);
         for go in self.go {
-            drop(go.send(clock));
+            if go.send(clock).is_err() {
+                tracing::debug!("a worker was gone before the start");
+            }
         }
         clock
     }
@@ -99,8 +101,7 @@ impl Start {
 
 fn spawn_worker(
     index: usize,
-    plan: &EnginePlan,
-    judging: &Judging,
+    (plan, judging): (&EnginePlan, &Judging),
     phase: watch::Receiver<Phase>,
     deliveries: SyncSender<Delivery>,
     start: &mut Start,
@@ -122,7 +123,7 @@ fn spawn_worker(
         let worked = on_local_runtime(async move {
             let mut lines = lines;
             lines.first = lines.arrivals.recv().await;
-            drop(ready.send(()));
+            ready.send(()).map_err(|()| io::Error::other("the run was given up before it began"))?;
             let clock = started.await.map_err(|_| io::Error::other("the run was given up before it began"))?;
             let shard = Rc::new(Shard::new(clock, limits, headers, connector, ledger));
             work(shard, Pacer::exact(clock)?, lines).await

@@ -262,8 +262,8 @@ mod tests {
         assert_eq!(cache.ask("b", at(0), 3), HostReply::Parked { lookup: true });
         assert_eq!(cache.settle(&nxdomain("a"), at(1)), [1, 2]);
         assert_eq!(cache.ask("a", at(1), 4), HostReply::Known(NXDOMAIN, 4));
-        assert_eq!(cache.settle(&nxdomain("a"), at(1)), []);
-        assert_eq!(cache.settle(&nxdomain("c"), at(1)), []);
+        assert!(cache.settle(&nxdomain("a"), at(1)).is_empty());
+        assert!(cache.settle(&nxdomain("c"), at(1)).is_empty());
         assert_eq!(cache.parked(), 1);
         assert_eq!(cache.abandon(), [3]);
         assert_eq!(cache.stats(), HostStats { hits: 1, parked: 3, lookups: 2, refused: 0 });
