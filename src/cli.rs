@@ -1,1 +1,4 @@
 //! The command line.
+
+pub mod inspect;
+pub mod trace_args;

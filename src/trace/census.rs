@@ -1,1 +1,407 @@
-//! Counting.
+//! What is in a trace: how many, when, how fast, what for, and what was lost.
+//!
+//! A census is taken over the requests as they are handed out and finished
+//! with the source's books. It is a plain value of bounded size: tables keep
+//! the first thousand distinct entries and count the rest as `others`. It can
+//! be written as JSON, and as text of 80 columns.
+
+mod render;
+
+use super::source::{Disorder, InputReport, Source, Warning};
+use super::{Method, Request, TraceBooks};
+use crate::units::{NANOS_PER_SECOND, Stamp};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The most distinct entries of a table.
+const MAX_ENTRIES: usize = 1_000;
+
+/// The most entries of a table that are told.
+const TOLD: usize = 10;
+
+/// Counts by name, bounded: entries beyond the first thousand are `others`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Table {
+    counts: BTreeMap<Vec<u8>, u64>,
+    others: u64,
+}
+
+impl Table {
+    fn add(&mut self, name: &[u8], count: u64) {
+        if let Some(known) = self.counts.get_mut(name) {
+            *known += count;
+        } else if self.counts.len() < MAX_ENTRIES {
+            self.counts.insert(name.to_vec(), count);
+        } else {
+            self.others += count;
+        }
+    }
+
+    /// The largest entries, and all others together.
+    fn top(&self) -> Top {
+        let mut entries: Vec<_> = self.counts.iter().collect();
+        entries.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
+        let rest: u64 = entries.iter().skip(TOLD).map(|(_, count)| **count).sum();
+        let told = entries.into_iter().take(TOLD);
+        let told = told.map(|(name, count)| Entry { name: printable(name), count: *count });
+        Top { entries: told.collect(), others: rest + self.others }
+    }
+}
+
+/// One entry of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// What is counted.
+    pub name: String,
+    /// How many there are.
+    pub count: u64,
+}
+
+/// The largest entries of a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Top {
+    /// The ten largest, largest first.
+    pub entries: Vec<Entry>,
+    /// Everything that is not among them.
+    pub others: u64,
+}
+
+/// Takes a census, request by request.
+#[derive(Clone, Debug, Default)]
+pub struct Counting {
+    requests: u64,
+    heads: u64,
+    first: Option<Stamp>,
+    last: Option<Stamp>,
+    /// The second being counted and its requests so far.
+    second: (i64, u64),
+    peak: (i64, u64),
+    longest_gap_ns: u64,
+    routes: Table,
+    statuses: BTreeMap<u16, u64>,
+    no_status: u64,
+}
+
+impl Counting {
+    /// Counts a request. They come in order of arrival.
+    pub fn add(&mut self, request: &Request) {
+        self.requests += 1;
+        self.heads += u64::from(request.method == Method::Head);
+        match request.status {
+            Some(status) => *self.statuses.entry(status).or_default() += 1,
+            None => self.no_status += 1,
+        }
+        self.routes.add(&route_of(&request.target), 1);
+        let Some(at) = request.at else { return };
+        self.first.get_or_insert(at);
+        let gap = self.last.map_or(0, |last| at.nanos_since(last));
+        self.longest_gap_ns = self.longest_gap_ns.max(gap);
+        self.last = Some(at);
+        let second = at.epoch_second();
+        self.second = if self.second.0 == second { (second, self.second.1 + 1) } else { (second, 1) };
+        if self.second.1 > self.peak.1 {
+            self.peak = self.second;
+        }
+    }
+
+    /// The finished census of what `source` handed out.
+    pub fn finish(&self, source: &Source) -> Census {
+        let books = source.books();
+        let mut hosts = Table::default();
+        for (host, count) in source.authorities().iter().filter(|(_, count)| *count > 0) {
+            hosts.add(host, count);
+        }
+        hosts.others += source.authorities().others();
+        let mut statuses = Table::default();
+        for (status, count) in &self.statuses {
+            statuses.add(status.to_string().as_bytes(), *count);
+        }
+        if self.no_status > 0 {
+            statuses.add(b"none", self.no_status);
+        }
+        Census {
+            schema: "downpour.census/1",
+            inputs: source.inputs().map(InputLine::from).collect(),
+            lines: Lines::from(books),
+            records: Records::of(books, self.requests),
+            disorder: DisorderLine::from(source.disorder()),
+            time: self.first.zip(self.last).map(|(first, last)| self.time(first, last)),
+            methods: Methods { get: self.requests - self.heads, head: self.heads },
+            routes: self.routes.top(),
+            statuses: statuses.top(),
+            hosts: hosts.top(),
+            notes: owned(&books.notes),
+            warnings: source.warnings().iter().map(Warning::to_string).collect(),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "for display only")]
+    fn time(&self, first: Stamp, last: Stamp) -> Time {
+        let span_ns = last.nanos_since(first);
+        let seconds = span_ns as f64 / NANOS_PER_SECOND as f64;
+        Time {
+            first: rfc_3339(first),
+            last: rfc_3339(last),
+            span_ns,
+            mean_per_s: (span_ns > 0).then(|| (self.requests - 1) as f64 / seconds),
+            peak_in_one_second: self.peak.1,
+            peak_at: rfc_3339(Stamp::from_nanos(self.peak.0.saturating_mul(NANOS_PER_SECOND.cast_signed()))),
+            longest_gap_ns: self.longest_gap_ns,
+        }
+    }
+}
+
+/// What is in a trace.
+#[derive(Clone, Debug, Serialize)]
+pub struct Census {
+    /// The name and version of this shape; keys are only ever added.
+    pub schema: &'static str,
+    /// The inputs, in natural order.
+    pub inputs: Vec<InputLine>,
+    /// The fate of lines: `read = accepted + skipped + rejected`.
+    pub lines: Lines,
+    /// The fate of records: `accepted = requests + filtered + late + undelivered`.
+    pub records: Records,
+    /// How far lines were from being in order.
+    pub disorder: DisorderLine,
+    /// When requests arrived; `None` for a trace without times.
+    pub time: Option<Time>,
+    /// Requests by method.
+    pub methods: Methods,
+    /// Requests by route: names, versions and numbers in paths collapsed.
+    pub routes: Top,
+    /// Requests by recorded status.
+    pub statuses: Top,
+    /// Records by recorded host.
+    pub hosts: Top,
+    /// Things worth telling about accepted lines.
+    pub notes: BTreeMap<String, u64>,
+    /// What went wrong and did not end the reading.
+    pub warnings: Vec<String>,
+}
+
+/// What an input turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InputLine {
+    /// Its path.
+    pub name: String,
+    /// Its format's name; `None` for an input without a line.
+    pub format: Option<&'static str>,
+    /// How it is packed.
+    pub packing: String,
+}
+
+/// Lines by fate and reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Lines {
+    /// All.
+    pub read: u64,
+    /// Those that became records.
+    pub accepted: u64,
+    /// Those that are no requests.
+    pub skipped: BTreeMap<String, u64>,
+    /// Those that should have been requests.
+    pub rejected: BTreeMap<String, u64>,
+}
+
+/// Records by fate and reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Records {
+    /// Handed out.
+    pub requests: u64,
+    /// Left out on purpose.
+    pub filtered: BTreeMap<String, u64>,
+    /// Older than what had been handed out.
+    pub late: u64,
+    /// Not handed out, because reading was stopped.
+    pub undelivered: u64,
+}
+
+/// See [`Disorder`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DisorderLine {
+    /// Records whose stamp was less than the greatest before it in its input.
+    pub inversions: u64,
+    /// By how much at most.
+    pub deepest_ns: u64,
+}
+
+/// When requests arrived.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Time {
+    /// The first arrival, RFC 3339.
+    pub first: String,
+    /// The last arrival, RFC 3339.
+    pub last: String,
+    /// From the first to the last.
+    pub span_ns: u64,
+    /// Gaps per second of that span; `None` where it is empty.
+    pub mean_per_s: Option<f64>,
+    /// The most requests within one second of the clock.
+    pub peak_in_one_second: u64,
+    /// That second, RFC 3339.
+    pub peak_at: String,
+    /// The longest time without an arrival.
+    pub longest_gap_ns: u64,
+}
+
+/// Requests by method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Methods {
+    /// `GET`
+    pub get: u64,
+    /// `HEAD`
+    pub head: u64,
+}
+
+impl From<&InputReport> for InputLine {
+    fn from(input: &InputReport) -> Self {
+        let format = input.format.map(super::formats::Format::name);
+        Self { name: input.name.clone(), format, packing: input.packing.to_string() }
+    }
+}
+
+impl From<&TraceBooks> for Lines {
+    fn from(books: &TraceBooks) -> Self {
+        Self {
+            read: books.read,
+            accepted: books.accepted,
+            skipped: owned(&books.skipped),
+            rejected: owned(&books.rejected),
+        }
+    }
+}
+
+impl Records {
+    fn of(books: &TraceBooks, requests: u64) -> Self {
+        let TraceBooks { filtered, late, undelivered, .. } = books;
+        Self { requests, filtered: owned(filtered), late: *late, undelivered: *undelivered }
+    }
+}
+
+impl From<Disorder> for DisorderLine {
+    fn from(disorder: Disorder) -> Self {
+        Self { inversions: disorder.inversions, deepest_ns: disorder.deepest_ns }
+    }
+}
+
+fn owned(account: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    account.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect()
+}
+
+fn rfc_3339(stamp: Stamp) -> String {
+    let nanos = i128::from(stamp.as_nanos());
+    jiff::Timestamp::from_nanosecond(nanos).map_or_else(|_| nanos.to_string(), |at| format!("{at:.3}"))
+}
+
+/// A log is hostile: what of it reaches a terminal is visible ASCII.
+fn printable(name: &[u8]) -> String {
+    name.escape_ascii().to_string()
+}
+
+/// The shape of a path: what differs from object to object is replaced.
+///
+/// A segment that is a version becomes `{version}`; one before a version, or
+/// before a file named after it, `{name}`; a file name with a digit in it
+/// becomes `{file}` and its extension. Anything else is kept: a table of routes is for recognising what
+/// kinds of traffic there are, not for taking paths apart.
+fn route_of(target: &[u8]) -> Vec<u8> {
+    let path = crate::route::path_of(target);
+    let segments: Vec<_> = path.split(|&b| b == b'/').collect();
+    let mut out = Vec::with_capacity(path.len());
+    for (place, segment) in segments.iter().enumerate() {
+        if place > 0 {
+            out.push(b'/');
+        }
+        let next = segments.get(place + 1).copied().unwrap_or_default();
+        let names_the_next = match shape_of(next) {
+            Shape::Version => true,
+            Shape::File => next.starts_with(segment),
+            Shape::Fixed => false,
+        };
+        match shape_of(segment) {
+            Shape::Version => out.extend_from_slice(b"{version}"),
+            Shape::Fixed | Shape::File if names_the_next && place > 1 => out.extend_from_slice(b"{name}"),
+            Shape::Fixed => out.extend_from_slice(segment),
+            Shape::File => {
+                out.extend_from_slice(b"{file}");
+                out.extend_from_slice(extension(segment));
+            }
+        }
+    }
+    out
+}
+
+enum Shape {
+    Fixed,
+    Version,
+    File,
+}
+
+fn shape_of(segment: &[u8]) -> Shape {
+    let digits = segment.iter().filter(|b| b.is_ascii_digit()).count();
+    let begins_with_digit = segment.first().is_some_and(u8::is_ascii_digit);
+    match (digits, begins_with_digit) {
+        (0, _) => Shape::Fixed,
+        (_, true) if extension(segment).is_empty() => Shape::Version,
+        // `v1` names an interface, not an object.
+        _ if segment.len() <= 3 && segment.starts_with(b"v") => Shape::Fixed,
+        _ => Shape::File,
+    }
+}
+
+/// The last part behind a dot, with the dot, if it is letters.
+fn extension(segment: &[u8]) -> &[u8] {
+    let Some(dot) = memchr::memrchr(b'.', segment) else { return b"" };
+    let extension = &segment[dot..];
+    let letters = extension.len() > 1 && extension[1..].iter().all(u8::is_ascii_alphabetic);
+    if letters { extension } else { b"" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(target: &str, route: &str) {
+        assert_eq!(String::from_utf8(route_of(target.as_bytes())).unwrap(), route);
+    }
+
+    #[test]
+    fn routes_are_the_shapes_of_paths() {
+        check("/api/v1/crates/serde/1.0.217/download", "/api/v1/crates/{name}/{version}/download");
+        check("/api/v1/crates/h2/0.4.7/download?x=1", "/api/v1/crates/{name}/{version}/download");
+        check("/crates/serde/serde-1.0.217.crate", "/crates/{name}/{file}.crate");
+        check("/archive/version-downloads/2026-03-04.csv", "/archive/version-downloads/{file}.csv");
+        check("/config.json", "/config.json");
+        check("/", "/");
+        check("", "");
+    }
+
+    #[test]
+    fn a_table_is_bounded_and_says_what_it_left_out() {
+        let mut table = Table::default();
+        (0..2_000_u32).for_each(|i| table.add(i.to_string().as_bytes(), 1));
+        table.add(b"5", 7);
+        let top = table.top();
+        assert_eq!(top.entries[0], Entry { name: "5".to_owned(), count: 8 });
+        let told: u64 = top.entries.iter().map(|entry| entry.count).sum();
+        assert_eq!((top.entries.len(), told + top.others), (TOLD, 2_007));
+    }
+
+    #[test]
+    fn peaks_and_gaps() {
+        let mut counting = Counting::default();
+        for ms in [0, 900, 1_000, 1_100, 1_999, 9_000] {
+            counting.add(&Request {
+                at: Some(Stamp::from_nanos(ms * 1_000_000)),
+                method: Method::Get,
+                target: "/".into(),
+                status: None,
+            });
+        }
+        let time = counting.time(counting.first.unwrap(), counting.last.unwrap());
+        assert_eq!((time.peak_in_one_second, time.peak_at.as_str()), (3, "1970-01-01T00:00:01.000Z"));
+        assert_eq!((time.span_ns, time.longest_gap_ns), (9_000_000_000, 7_001_000_000));
+    }
+}

@@ -44,11 +44,7 @@ pub(crate) struct Head {
 
 /// The format of the input `name`, or the one `asked` for if it fits. `None`
 /// where the input has no line at all.
-pub(crate) fn choose(
-    name: &str,
-    head: &Head,
-    asked: Option<Format>,
-) -> Result<Option<Examined>, TraceError> {
+pub(crate) fn choose(name: &str, head: &Head, asked: Option<Format>) -> Result<Option<Examined>, TraceError> {
     if head.bytes.is_empty() {
         return Ok(None);
     }
@@ -61,16 +57,15 @@ pub(crate) fn choose(
         };
     }
     let all: Vec<_> = Format::ALL.iter().map(|&format| examine(format, head)).collect();
-    let best = all.iter().enumerate().filter(|(_, examined)| examined.fits()).max_by_key(|(place, examined)| {
-        (examined.accepted, Reverse(examined.blemishes), Reverse(*place))
-    });
-    match best.map(|(place, _)| place) {
-        Some(place) => Ok(all.into_iter().nth(place)),
-        None => {
-            let shares = all.iter().map(Examined::share).collect();
-            Err(TraceError::UnknownFormat { name: name.to_owned(), shares })
-        }
+    let best =
+        all.iter().enumerate().filter(|(_, examined)| examined.fits()).max_by_key(|(place, examined)| {
+            (examined.accepted, Reverse(examined.blemishes), Reverse(*place))
+        });
+    if let Some((place, _)) = best {
+        return Ok(all.into_iter().nth(place));
     }
+    let shares = all.iter().map(Examined::share).collect();
+    Err(TraceError::UnknownFormat { name: name.to_owned(), shares })
 }
 
 fn examine(format: Format, head: &Head) -> Examined {
@@ -112,7 +107,8 @@ impl Examined {
                 self.accepted += 1;
                 let odd = record.notes.has(Note::ExtraFields) || record.notes.has(Note::MissingFields);
                 self.blemishes += usize::from(odd);
-                self.timed.get_or_insert(record.at.is_some());
+                let has_time = record.at.is_some();
+                self.timed.get_or_insert(has_time);
                 self.earliest = self.earliest.into_iter().chain(record.at).min();
                 if let Some(authority) = record.authority {
                     self.authorities.insert(authority.to_ascii_lowercase());

@@ -20,7 +20,7 @@ use std::time::Duration;
 /// A format of trace that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// Amazon CloudFront standard log, version 1: TAB separated, columns named
+    /// Amazon `CloudFront` standard log, version 1: TAB separated, columns named
     /// by its header. End stamps of one second.
     CloudfrontV1,
     /// crates.io's JSON behind Fastly's framing, in the shapes of 2024 and
@@ -72,7 +72,8 @@ impl Format {
     /// | `duration_ns` | how long the exchange took, integer nanoseconds |
     ///
     /// Keys that are not in this list are ignored; `#` begins a remark.
-    pub const GRAMMAR_OF_TRACE: &'static str = r#"{"at_ns":0,"method":"GET","target":"/","authority":"example.org","status":302,"duration_ns":0}"#;
+    pub const GRAMMAR_OF_TRACE: &'static str =
+        r#"{"at_ns":0,"method":"GET","target":"/","authority":"example.org","status":302,"duration_ns":0}"#;
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {

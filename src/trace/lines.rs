@@ -43,15 +43,7 @@ impl std::fmt::Debug for Lines {
 impl Lines {
     /// The lines of `input`.
     pub(crate) fn new(input: Box<dyn Read + Send>) -> Self {
-        Self {
-            input,
-            buffer: vec![0; BUFFER],
-            start: 0,
-            searched: 0,
-            end: 0,
-            ended: false,
-            overlong: false,
-        }
+        Self { input, buffer: vec![0; BUFFER], start: 0, searched: 0, end: 0, ended: false, overlong: false }
     }
 
     /// The next line. After an error the input has ended; what was read of a

@@ -51,7 +51,7 @@ mod tests {
     fn check(allowed: &[&str], target: &str, expected: &str) {
         let scrub = Scrub::KeepNamed(allowed.iter().map(|name| name.as_bytes().to_vec()).collect());
         let found = scrub.replacement(target.as_bytes());
-        let found = found.map_or(target.to_owned(), |scrubbed| String::from_utf8(scrubbed).unwrap());
+        let found = String::from_utf8(found.unwrap_or_else(|| target.into())).unwrap();
         assert_eq!(found, expected);
     }
 

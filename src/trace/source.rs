@@ -28,6 +28,7 @@ use intake::Intake;
 use reader::{Reader, Step};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::fmt;
 use std::time::Duration;
 
 /// The most records that wait to be put in order.
@@ -83,6 +84,12 @@ pub struct Warning {
     pub line: u64,
     /// What happened.
     pub message: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.name, self.line, self.message)
+    }
 }
 
 #[derive(Debug)]
@@ -174,7 +181,7 @@ impl Source {
         if inputs.iter().all(|input| input.report.format.is_none()) {
             return Err(TraceError::Empty { lines: 0 });
         }
-        let window = options.reorder_window.or(windows.into_iter().max()).unwrap_or_default();
+        let window = options.reorder_window.or_else(|| windows.into_iter().max()).unwrap_or_default();
         let window_ns = i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
         let pass = Pass::new(&inputs, readers, Spread::new(options.subsecond, options.seed));
         Ok(Self {
@@ -192,7 +199,10 @@ impl Source {
     /// The next request: in order of arrival where the trace has times, else
     /// in order of inputs and lines. `None` at the end. A trace in which no
     /// line is a request ends with an error.
-    #[expect(clippy::should_implement_trait, reason = "reading can fail, and the books are looked at in between")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "reading can fail, and the books are looked at in between"
+    )]
     pub fn next(&mut self) -> Result<Option<Request>, TraceError> {
         loop {
             if let Some(request) = self.due() {

@@ -68,7 +68,7 @@ impl Clf {
         };
         match self.split(line) {
             Ok(columns) if matches!(columns.request, b"-" | b"") => Fate::Skipped(Skip::NoRequest),
-            Ok(columns) => self.tail.record(columns).into(),
+            Ok(columns) => self.tail.record(&columns).into(),
             Err(reason) => Fate::Rejected(reason),
         }
     }
@@ -128,7 +128,7 @@ struct Extra<'l> {
 }
 
 impl Tail {
-    fn record(self, columns: Columns<'_>) -> Result<Record<'_>, Reject> {
+    fn record<'l>(self, columns: &Columns<'l>) -> Result<Record<'l>, Reject> {
         let extra = self.read(columns.tail)?;
         let mut notes = extra.notes;
         let (method, target) = request_line(columns.request)?;
@@ -152,7 +152,7 @@ impl Tail {
             resolution_ns,
             duration_ns: extra.duration_ns,
             method,
-            authority: authority.or(columns.host.map(Cow::Borrowed)).or(extra.host.map(Cow::Borrowed)),
+            authority: authority.or_else(|| columns.host.or(extra.host).map(Cow::Borrowed)),
             target,
             status: columns.status,
             response_bytes: columns.bytes,

@@ -127,9 +127,7 @@ impl Intake {
                 *self.books.notes.entry(note.id()).or_default() += 1;
             }
         }
-        admitted
-            .map_err(|reason| *self.books.filtered.entry(reason).or_default() += 1)
-            .ok()
+        admitted.map_err(|reason| *self.books.filtered.entry(reason).or_default() += 1).ok()
     }
 
     fn request(&self, record: Record<'_>, notes: &mut Notes) -> Result<Request, &'static str> {

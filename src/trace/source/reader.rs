@@ -247,7 +247,9 @@ mod tests {
     fn check(stamps: &[i64], expected: i64) {
         let hour = 3_600_000_000_000;
         let mut newest = Newest::default();
-        stamps.iter().for_each(|at| newest.see(Stamp::from_nanos(at * hour)));
+        for at in stamps {
+            newest.see(Stamp::from_nanos(at * hour));
+        }
         assert_eq!(newest.stamp, Some(Stamp::from_nanos(expected * hour)), "{stamps:?}");
     }
 

@@ -1,0 +1,120 @@
+//! The flags of every subcommand that reads a trace, and what they mean.
+//!
+//! What was typed and what it means are two types: [`TraceArgs`] holds the
+//! text, [`TraceArgs::options`] makes [`ReadOptions`] of it and reads the file
+//! of rewrites.
+
+use crate::trace::formats::Format;
+use crate::trace::rewrite::{RewriteError, Rewrites};
+use crate::trace::scrub::Scrub;
+use crate::trace::spread::Subsecond;
+use crate::trace::{ReadOptions, TraceError};
+use crate::units::parse_duration;
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+/// Which trace is read, and how.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TraceArgs {
+    /// Logs or URL lists: files, directories, patterns, or - for standard input
+    #[arg(value_name = "TRACE", required = true)]
+    pub traces: Vec<String>,
+
+    /// The inputs' format: auto, cloudfront-v1, fastly-cratesio, fastly-clf, common, combined, combined-timed, combined-usec, trace or url-list
+    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = parse_format)]
+    pub input_format: InputFormat,
+
+    /// What is asked in place of what was recorded: the set crates-io, or a TOML file
+    #[arg(long, value_name = "SET|FILE")]
+    pub rewrite: Option<String>,
+
+    /// Where the lines of one-second logs lie within their second
+    #[arg(long, value_name = "poisson|even|burst", default_value = "poisson", value_parser = parse_subsecond)]
+    pub subsecond: Subsecond,
+
+    /// How far back a line may lie behind the newest and still be put in order; by default 2m for logs of a CDN and 30s for others
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub reorder_window: Option<Duration>,
+
+    /// What every random choice depends on
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+
+    /// Query values to keep, by name (comma separated), or all; the others are replaced by filler of the same length
+    #[arg(long, value_name = "NAMES|all", value_delimiter = ',')]
+    pub keep_query: Vec<String>,
+}
+
+/// A format, or whatever fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputFormat {
+    /// Found out for each input.
+    Auto,
+    /// The same for all of them.
+    Is(Format),
+}
+
+/// Why the flags can't be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceArgsError {
+    /// The file of rewrites can't be read.
+    #[error("read {name}, which --rewrite names; built-in sets are {}", Rewrites::BUILT_IN.join(", "))]
+    Unreadable {
+        /// The file.
+        name: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file of rewrites is wrong.
+    #[error(transparent)]
+    Rewrite(#[from] RewriteError),
+    /// The trace can't be read.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+}
+
+impl TraceArgs {
+    /// How the trace is to be read.
+    pub fn options(&self) -> Result<ReadOptions, TraceArgsError> {
+        let format = match self.input_format {
+            InputFormat::Auto => None,
+            InputFormat::Is(format) => Some(format),
+        };
+        let scrub = if self.keep_query.iter().any(|name| name == "all") {
+            Scrub::KeepAll
+        } else {
+            Scrub::KeepNamed(self.keep_query.iter().map(|name| name.as_bytes().to_vec()).collect())
+        };
+        Ok(ReadOptions {
+            format,
+            rewrites: self.rewrites()?,
+            scrub,
+            subsecond: self.subsecond,
+            seed: self.seed,
+            reorder_window: self.reorder_window,
+        })
+    }
+
+    fn rewrites(&self) -> Result<Rewrites, TraceArgsError> {
+        let Some(name) = &self.rewrite else { return Ok(Rewrites::default()) };
+        if let Some(rewrites) = Rewrites::built_in(name) {
+            return Ok(rewrites?);
+        }
+        let text = fs::read_to_string(name)
+            .map_err(|source| TraceArgsError::Unreadable { name: name.clone(), source })?;
+        Ok(Rewrites::parse(name, &text)?)
+    }
+}
+
+fn parse_format(text: &str) -> Result<InputFormat, String> {
+    if text == "auto" {
+        return Ok(InputFormat::Auto);
+    }
+    text.parse().map(InputFormat::Is).map_err(|error: crate::trace::formats::UnknownFormat| error.to_string())
+}
+
+fn parse_subsecond(text: &str) -> Result<Subsecond, String> {
+    let known = Subsecond::ALL.iter().find(|(name, _)| *name == text);
+    known.map(|(_, mode)| *mode).ok_or_else(|| "use poisson, even or burst".to_owned())
+}

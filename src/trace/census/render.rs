@@ -1,0 +1,149 @@
+//! A census as text, at most 80 columns wide.
+//!
+//! Written for a person in front of a terminal: what it is, whether anything
+//! was lost, how fast it was, what it asks for. Long names are cut in their
+//! middle, where paths differ least.
+
+use super::{Census, Time, Top};
+use std::collections::BTreeMap;
+use std::fmt;
+
+const WIDTH: usize = 80;
+
+/// Columns left of a value.
+const LABEL: usize = 12;
+
+impl fmt::Display for Census {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for input in self.inputs.iter().take(super::TOLD) {
+            let what = format!("{}, {}", input.format.unwrap_or("empty"), input.packing);
+            row(f, "input", &format!("{}  {what}", cut(&input.name, WIDTH - LABEL - 2 - what.len())))?;
+        }
+        if self.inputs.len() > super::TOLD {
+            row(f, "", &format!("and {} more", self.inputs.len() - super::TOLD))?;
+        }
+        row(f, "lines", &format!("{} read, {} accepted", self.lines.read, self.lines.accepted))?;
+        reasons(f, "skipped", &self.lines.skipped)?;
+        reasons(f, "rejected", &self.lines.rejected)?;
+        let records = &self.records;
+        let late = if records.late > 0 { format!(", {} late", records.late) } else { String::new() };
+        row(f, "requests", &format!("{} ({} HEAD){late}", records.requests, self.methods.head))?;
+        reasons(f, "filtered", &records.filtered)?;
+        reasons(f, "notes", &self.notes)?;
+        match &self.time {
+            Some(time) => self.write_time(f, time)?,
+            None => row(f, "time", "none: only a rate can pace this trace")?,
+        }
+        table(f, "routes", &self.routes)?;
+        table(f, "statuses", &self.statuses)?;
+        table(f, "hosts", &self.hosts)?;
+        for warning in &self.warnings {
+            row(f, "warning", &cut(warning, WIDTH - LABEL))?;
+        }
+        Ok(())
+    }
+}
+
+impl Census {
+    fn write_time(&self, f: &mut fmt::Formatter<'_>, time: &Time) -> fmt::Result {
+        row(f, "from", &time.first)?;
+        row(f, "to", &format!("{}, {}", time.last, duration(time.span_ns)))?;
+        let mean = time.mean_per_s.map_or_else(|| "no".to_owned(), |mean| format!("{mean:.1}/s"));
+        row(f, "rate", &format!("{mean} mean, {}/s peak at {}", time.peak_in_one_second, time.peak_at))?;
+        row(f, "longest gap", &duration(time.longest_gap_ns))?;
+        let disorder = match self.disorder.inversions {
+            0 => "none: lines are in order".to_owned(),
+            n => format!("{n} lines, by {} at most", duration(self.disorder.deepest_ns)),
+        };
+        row(f, "disorder", &disorder)
+    }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, label: &str, value: &str) -> fmt::Result {
+    writeln!(f, "{label:<LABEL$}{value}")
+}
+
+fn reasons(f: &mut fmt::Formatter<'_>, label: &str, account: &BTreeMap<String, u64>) -> fmt::Result {
+    for (place, (reason, count)) in account.iter().enumerate() {
+        row(f, if place == 0 { label } else { "" }, &format!("{count:>10}  {reason}"))?;
+    }
+    Ok(())
+}
+
+fn table(f: &mut fmt::Formatter<'_>, label: &str, top: &Top) -> fmt::Result {
+    for (place, entry) in top.entries.iter().enumerate() {
+        let name = cut(&entry.name, WIDTH - LABEL - 12);
+        row(f, if place == 0 { label } else { "" }, &format!("{:>10}  {name}", entry.count))?;
+    }
+    if top.others > 0 {
+        row(f, "", &format!("{:>10}  others", top.others))?;
+    }
+    Ok(())
+}
+
+/// `text` in at most `width` columns.
+fn cut(text: &str, width: usize) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    let length = text.chars().count();
+    if length <= width {
+        return text;
+    }
+    let kept = width.saturating_sub(3);
+    let head: String = text.chars().take(kept / 2).collect();
+    let tail: String = text.chars().skip(length - (kept - kept / 2)).collect();
+    format!("{head}...{tail}")
+}
+
+fn duration(nanos: u64) -> String {
+    let seconds = nanos / 1_000_000_000;
+    match seconds {
+        0 => format!("{}.{:03} ms", nanos / 1_000_000, nanos / 1_000 % 1_000),
+        1..120 => format!("{seconds}.{:03} s", nanos / 1_000_000 % 1_000),
+        _ => format!("{}h{:02}m{:02}s", seconds / 3_600, seconds / 60 % 60, seconds % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Counting;
+    use super::*;
+    use crate::trace::{ReadOptions, Source};
+
+    fn census(name: &str, log: String) -> Census {
+        let mut source = Source::over(vec![(name.to_owned(), log.into())], ReadOptions::default()).unwrap();
+        let mut counting = Counting::default();
+        while let Some(request) = source.next().unwrap() {
+            counting.add(&request);
+        }
+        counting.finish(&source)
+    }
+
+    #[test]
+    fn no_line_is_wider_than_a_terminal() {
+        let long = "x".repeat(300);
+        let log = format!("https://{long}.example/{long}/1\n{long}\n/y\n# remark\n");
+        let text = census(&long, log).to_string();
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(text.contains("no_path"), "{text}");
+    }
+
+    #[test]
+    fn both_forms_tell_the_same() {
+        let line = |at: u64| format!("{{\"at_ns\":{at}000000000,\"target\":\"/a\",\"status\":302}}\n");
+        let census = census("t", [1, 3, 2].map(line).concat());
+        let json = serde_json::to_value(&census).unwrap();
+        assert_eq!(json["records"]["requests"], 3);
+        assert_eq!(json["disorder"]["inversions"], 1);
+        assert_eq!(json["time"]["mean_per_s"], 1.0);
+        let text = census.to_string();
+        for part in ["3 read, 3 accepted", "1.0/s mean", "1 lines, by 1.000 s at most", "3  302"] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_are_readable() {
+        let told = [1_500_000, 30_000_000_000, 3_725_000_000_000].map(duration);
+        assert_eq!(told, ["1.500 ms", "30.000 s", "1h02m05s"]);
+    }
+}
