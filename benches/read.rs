@@ -15,7 +15,7 @@ use std::path::Path;
 /// Lines in a buffer.
 const LINES: usize = 100_000;
 
-const SAMPLES: [(&str, Format); 9] = [
+const SAMPLES: [(&str, Format); 10] = [
     ("cloudfront-v1", Format::CloudfrontV1),
     ("fastly-cratesio-2024", Format::FastlyCratesio),
     ("fastly-cratesio-2025", Format::FastlyCratesio),
@@ -24,6 +24,7 @@ const SAMPLES: [(&str, Format); 9] = [
     ("apache-combined", Format::Combined),
     ("apache-combined-usec", Format::CombinedUsec),
     ("nginx-combined-timed", Format::CombinedTimed),
+    ("trace", Format::Trace),
     ("url-list", Format::UrlList),
 ];
 

@@ -123,6 +123,7 @@ pub struct Source {
     pass: Pass,
     intake: Intake,
     warnings: Vec<Warning>,
+    stopped: bool,
 }
 
 /// What one pass over the inputs keeps.
@@ -193,6 +194,7 @@ impl Source {
             pass,
             intake,
             warnings: Vec::new(),
+            stopped: false,
         })
     }
 
@@ -213,7 +215,7 @@ impl Source {
             }
             let request = self.pass.order.pop();
             let books = &self.intake.books;
-            if request.is_none() && books.accepted == 0 {
+            if request.is_none() && books.accepted == 0 && !self.stopped {
                 return Err(TraceError::Empty { lines: books.read });
             }
             return Ok(request);
@@ -229,6 +231,7 @@ impl Source {
 
     /// Ends the reading. What was read and not handed out is undelivered.
     pub fn stop(&mut self) {
+        self.stopped = true;
         let pass = &self.pass;
         let held = pass.spread.len() + pass.order.len() + pass.ready.len();
         self.intake.books.undelivered += u64::try_from(held).unwrap_or(u64::MAX);
@@ -241,6 +244,7 @@ impl Source {
             return Err(TraceError::NotRepeatable { name: input.spec.name.clone() });
         }
         self.stop();
+        self.stopped = false;
         let readers = self.inputs.iter().map(|_| None).collect();
         self.pass = Pass::new(&self.inputs, readers, Spread::new(self.subsecond, self.seed));
         Ok(())
@@ -290,8 +294,12 @@ impl Source {
             if !self.pass.is_full() {
                 return None;
             }
-            let placed = self.pass.spread.draw_oldest();
-            self.put_in_order(placed);
+            // Full: the oldest goes early, from a second drawn early if need be.
+            let waiting = self.pass.order.oldest();
+            if self.pass.spread.oldest().is_some_and(|second| waiting.is_none_or(|start| second <= start)) {
+                let placed = self.pass.spread.draw_oldest();
+                self.put_in_order(placed);
+            }
         } else {
             while self.pass.spread.len() > 0 {
                 let placed = self.pass.spread.draw_oldest();

@@ -17,7 +17,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The samples' folders and the format each is of.
-const SAMPLES: [(&str, Format); 9] = [
+const SAMPLES: [(&str, Format); 10] = [
     ("cloudfront-v1", Format::CloudfrontV1),
     ("fastly-cratesio-2024", Format::FastlyCratesio),
     ("fastly-cratesio-2025", Format::FastlyCratesio),
@@ -26,6 +26,7 @@ const SAMPLES: [(&str, Format); 9] = [
     ("apache-combined", Format::Combined),
     ("apache-combined-usec", Format::CombinedUsec),
     ("nginx-combined-timed", Format::CombinedTimed),
+    ("trace", Format::Trace),
     ("url-list", Format::UrlList),
 ];
 
@@ -372,7 +373,7 @@ proptest! {
         prop_assert!(source.books().balance(out.len() as u64), "{:?}", source.books());
         prop_assert_eq!(source.books().handed_out(), out.len() as u64);
         prop_assert!(out.is_sorted_by_key(|request| request.at));
-        prop_assert_eq!(source.next().ok().flatten(), None);
+        prop_assert_eq!(source.next().unwrap(), None);
     }
 }
 

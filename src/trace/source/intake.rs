@@ -115,9 +115,6 @@ impl Intake {
             self.authorities.count(host);
         }
         let mut notes = record.notes;
-        if record.status.is_none() && record.at.is_some() {
-            notes = notes.with(Note::NoStatus);
-        }
         if record.stamp == StampKind::End && record.duration_ns.is_none() {
             notes = notes.with(Note::NoDuration);
         }
