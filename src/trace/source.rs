@@ -138,6 +138,8 @@ struct Pass {
     order: Order,
     /// Requests of a trace without times.
     ready: VecDeque<Request>,
+    /// The most records that wait: [`MAX_HELD`] but in tests.
+    most: usize,
 }
 
 impl Source {
@@ -370,11 +372,54 @@ impl Pass {
             spread,
             order: Order::default(),
             ready: VecDeque::new(),
+            most: MAX_HELD,
         }
     }
 
     fn is_full(&self) -> bool {
-        self.spread.len() + self.order.len() >= MAX_HELD
+        self.spread.len() + self.order.len() >= self.most
             || self.spread.bytes() + self.order.bytes() >= MAX_HELD_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The targets in order and the books, with room for `most` records.
+    fn read(log: String, most: usize) -> (Vec<Bytes>, TraceBooks) {
+        let window = Some(Duration::from_hours(1));
+        let options = ReadOptions { reorder_window: window, ..ReadOptions::default() };
+        let mut source = Source::over(vec![("memory".to_owned(), log.into())], options).unwrap();
+        source.pass.most = most;
+        let targets = std::iter::from_fn(|| source.next().unwrap()).map(|request| request.target).collect();
+        (targets, source.books().clone())
+    }
+
+    #[test]
+    fn a_full_waiting_room_hands_out_its_oldest_early() {
+        // More lines than a batch, then one that belongs before all of them.
+        let count = 2 * BATCH;
+        let line = |at: usize| format!("{{\"at_ns\":{at},\"target\":\"/{at}\"}}\n");
+        let log = (1..=count).chain([0]).map(line).collect::<String>();
+        let (all, books) = read(log.clone(), MAX_HELD);
+        assert_eq!((all.len(), books.late), (count + 1, 0));
+        let (some, books) = read(log, 10);
+        assert_eq!((some.len(), books.late), (count, 1));
+        assert!(books.balance(some.len() as u64));
+    }
+
+    #[test]
+    fn seconds_that_are_drawn_early_stay_in_order() {
+        let line = |i: usize| {
+            let second = i / 100;
+            format!("192.0.2.1 - - [05/Mar/2026:14:03:{second:02} +0000] \"GET /{i} HTTP/1.1\" 200 1\n")
+        };
+        let log = (0..2_000).map(line).collect::<String>();
+        let (all, _) = read(log.clone(), MAX_HELD);
+        let (early, books) = read(log, 150);
+        assert_eq!(all.len(), 2_000);
+        assert_eq!(early.len() as u64 + books.late, 2_000);
+        assert!(books.balance(early.len() as u64));
     }
 }

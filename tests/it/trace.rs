@@ -6,7 +6,7 @@ use downpour::trace::fate::{Fate, Note, Skip};
 use downpour::trace::formats::Format;
 use downpour::trace::rewrite::Rewrites;
 use downpour::trace::scrub::Scrub;
-use downpour::trace::{Packing, ReadOptions, Record, Request, Source, StampKind, TraceError};
+use downpour::trace::{Method, Packing, ReadOptions, Record, Request, Source, StampKind, TraceError};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
@@ -94,6 +94,21 @@ fn well_formed_logs_give_exactly_their_records() {
         let text = fs::read_to_string(expected).unwrap();
         let expected: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(found, expected, "{folder}");
+    }
+}
+
+#[test]
+fn formats_of_the_same_events_agree() {
+    let events = |(folder, _): &(&str, Format)| {
+        let mut source = over(bytes_of(folder, "well-formed.log"), ReadOptions::default()).unwrap();
+        let requests = drain(&mut source).into_iter();
+        let mut events: Vec<_> = requests.map(|r| (r.target, r.method == Method::Head, r.status)).collect();
+        events.sort();
+        events
+    };
+    for same in [&SAMPLES[..3], &SAMPLES[4..9]] {
+        let all: Vec<_> = same.iter().map(events).collect();
+        assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{same:?}: {all:#?}");
     }
 }
 
