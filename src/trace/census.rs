@@ -125,7 +125,10 @@ impl Counting {
             lines: Lines::from(books),
             records: Records::of(books, self.requests),
             disorder: DisorderLine::from(source.disorder()),
-            time: self.first.zip(self.last).map(|(first, last)| self.time(first, last)),
+            time: self
+                .first
+                .zip(self.last)
+                .map(|(first, last)| self.time(first, last, source.resolution_ns())),
             methods: Methods { get: self.requests - self.heads, head: self.heads },
             routes: self.routes.top(),
             statuses: statuses.top(),
@@ -136,7 +139,7 @@ impl Counting {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "for display only")]
-    fn time(&self, first: Stamp, last: Stamp) -> Time {
+    fn time(&self, first: Stamp, last: Stamp, resolution_ns: u64) -> Time {
         let span_ns = last.nanos_since(first);
         let seconds = span_ns as f64 / NANOS_PER_SECOND as f64;
         Time {
@@ -147,6 +150,7 @@ impl Counting {
             peak_in_one_second: self.peak.1,
             peak_at: rfc_3339(Stamp::from_nanos(self.peak.0.saturating_mul(NANOS_PER_SECOND.cast_signed()))),
             longest_gap_ns: self.longest_gap_ns,
+            resolution_ns,
         }
     }
 }
@@ -243,6 +247,8 @@ pub struct Time {
     pub peak_at: String,
     /// The longest time without an arrival.
     pub longest_gap_ns: u64,
+    /// The coarsest resolution of the stamps: shorter gaps are made up.
+    pub resolution_ns: u64,
 }
 
 /// Requests by method.
@@ -400,7 +406,7 @@ mod tests {
                 status: None,
             });
         }
-        let time = counting.time(counting.first.unwrap(), counting.last.unwrap());
+        let time = counting.time(counting.first.unwrap(), counting.last.unwrap(), 1);
         assert_eq!((time.peak_in_one_second, time.peak_at.as_str()), (3, "1970-01-01T00:00:01.000Z"));
         assert_eq!((time.span_ns, time.longest_gap_ns), (9_000_000_000, 7_001_000_000));
     }

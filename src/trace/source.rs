@@ -273,6 +273,12 @@ impl Source {
         self.intake.disorder
     }
 
+    /// The coarsest resolution of the stamps read, in nanoseconds; 0 before
+    /// the first. Gaps that are shorter are made up, and reports say so.
+    pub fn resolution_ns(&self) -> u64 {
+        self.intake.coarsest_ns
+    }
+
     /// What went wrong and did not end the reading; the first hundred.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings

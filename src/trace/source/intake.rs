@@ -79,6 +79,8 @@ pub(super) struct Intake {
     pub(super) books: TraceBooks,
     pub(super) authorities: Authorities,
     pub(super) disorder: Disorder,
+    /// The coarsest resolution of a stamp.
+    pub(super) coarsest_ns: u64,
 }
 
 impl Intake {
@@ -89,6 +91,7 @@ impl Intake {
             books: TraceBooks::default(),
             authorities: Authorities::default(),
             disorder: Disorder::default(),
+            coarsest_ns: 0,
         }
     }
 
@@ -113,6 +116,9 @@ impl Intake {
         self.books.accepted += 1;
         if let Some(host) = &record.authority {
             self.authorities.count(host);
+        }
+        if record.at.is_some() {
+            self.coarsest_ns = self.coarsest_ns.max(record.resolution_ns);
         }
         let mut notes = record.notes;
         if record.stamp == StampKind::End && record.duration_ns.is_none() {
