@@ -120,7 +120,8 @@ reasons! {
         /// The stamp is the end of the exchange and the duration is unknown:
         /// the end is taken for the start.
         NoDuration = "no_duration",
-        /// The recorder made the status up, because a peer had vanished.
+        /// No server sent a status: the column is empty, or the recorder made
+        /// one up because a peer had vanished.
         NoStatus = "no_status",
         /// Bytes that are not legal in a request target were percent-encoded.
         TargetReencoded = "target_reencoded",
@@ -136,6 +137,12 @@ pub struct Notes(u8);
 impl Notes {
     /// No notes.
     pub const NONE: Self = Self(0);
+
+    /// This set, with [`Note::NoStatus`] in it where there is none.
+    #[must_use]
+    pub(crate) fn about_status(self, status: Option<u16>) -> Self {
+        if status.is_none() { self.with(Note::NoStatus) } else { self }
+    }
 
     /// This set with `note` in it.
     #[must_use]

@@ -78,6 +78,11 @@ impl Order {
         Some(Request { at: Some(held.start), ..held.request })
     }
 
+    /// When the oldest record arrived.
+    pub(crate) fn oldest(&self) -> Option<Stamp> {
+        self.waiting.peek().map(|Reverse(held)| held.start)
+    }
+
     /// How many records wait.
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()

@@ -123,6 +123,7 @@ pub struct Source {
     pass: Pass,
     intake: Intake,
     warnings: Vec<Warning>,
+    stopped: bool,
 }
 
 /// What one pass over the inputs keeps.
@@ -137,6 +138,8 @@ struct Pass {
     order: Order,
     /// Requests of a trace without times.
     ready: VecDeque<Request>,
+    /// The most records that wait: [`MAX_HELD`] but in tests.
+    most: usize,
 }
 
 impl Source {
@@ -193,6 +196,7 @@ impl Source {
             pass,
             intake,
             warnings: Vec::new(),
+            stopped: false,
         })
     }
 
@@ -213,7 +217,7 @@ impl Source {
             }
             let request = self.pass.order.pop();
             let books = &self.intake.books;
-            if request.is_none() && books.accepted == 0 {
+            if request.is_none() && books.accepted == 0 && !self.stopped {
                 return Err(TraceError::Empty { lines: books.read });
             }
             return Ok(request);
@@ -229,6 +233,7 @@ impl Source {
 
     /// Ends the reading. What was read and not handed out is undelivered.
     pub fn stop(&mut self) {
+        self.stopped = true;
         let pass = &self.pass;
         let held = pass.spread.len() + pass.order.len() + pass.ready.len();
         self.intake.books.undelivered += u64::try_from(held).unwrap_or(u64::MAX);
@@ -241,6 +246,7 @@ impl Source {
             return Err(TraceError::NotRepeatable { name: input.spec.name.clone() });
         }
         self.stop();
+        self.stopped = false;
         let readers = self.inputs.iter().map(|_| None).collect();
         self.pass = Pass::new(&self.inputs, readers, Spread::new(self.subsecond, self.seed));
         Ok(())
@@ -272,6 +278,12 @@ impl Source {
         self.intake.disorder
     }
 
+    /// The coarsest resolution of the stamps read, in nanoseconds; 0 before
+    /// the first. Gaps that are shorter are made up, and reports say so.
+    pub fn resolution_ns(&self) -> u64 {
+        self.intake.coarsest_ns
+    }
+
     /// What went wrong and did not end the reading; the first hundred.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
@@ -295,8 +307,12 @@ impl Source {
             if !self.pass.is_full() {
                 return None;
             }
-            let placed = self.pass.spread.draw_oldest();
-            self.put_in_order(placed);
+            // Full: the oldest goes early, from a second drawn early if need be.
+            let waiting = self.pass.order.oldest();
+            if self.pass.spread.oldest().is_some_and(|second| waiting.is_none_or(|start| second <= start)) {
+                let placed = self.pass.spread.draw_oldest();
+                self.put_in_order(placed);
+            }
         } else {
             while self.pass.spread.len() > 0 {
                 let placed = self.pass.spread.draw_oldest();
@@ -367,11 +383,54 @@ impl Pass {
             spread,
             order: Order::default(),
             ready: VecDeque::new(),
+            most: MAX_HELD,
         }
     }
 
     fn is_full(&self) -> bool {
-        self.spread.len() + self.order.len() >= MAX_HELD
+        self.spread.len() + self.order.len() >= self.most
             || self.spread.bytes() + self.order.bytes() >= MAX_HELD_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The targets in order and the books, with room for `most` records.
+    fn read(log: String, most: usize) -> (Vec<Bytes>, TraceBooks) {
+        let window = Some(Duration::from_hours(1));
+        let options = ReadOptions { reorder_window: window, ..ReadOptions::default() };
+        let mut source = Source::over(vec![("memory".to_owned(), log.into())], options).unwrap();
+        source.pass.most = most;
+        let targets = std::iter::from_fn(|| source.next().unwrap()).map(|request| request.target).collect();
+        (targets, source.books().clone())
+    }
+
+    #[test]
+    fn a_full_waiting_room_hands_out_its_oldest_early() {
+        // More lines than a batch, then one that belongs before all of them.
+        let count = 2 * BATCH;
+        let line = |at: usize| format!("{{\"at_ns\":{at},\"target\":\"/{at}\"}}\n");
+        let log = (1..=count).chain([0]).map(line).collect::<String>();
+        let (all, books) = read(log.clone(), MAX_HELD);
+        assert_eq!((all.len(), books.late), (count + 1, 0));
+        let (some, books) = read(log, 10);
+        assert_eq!((some.len(), books.late), (count, 1));
+        assert!(books.balance(some.len() as u64));
+    }
+
+    #[test]
+    fn seconds_that_are_drawn_early_stay_in_order() {
+        let line = |i: usize| {
+            let second = i / 100;
+            format!("192.0.2.1 - - [05/Mar/2026:14:03:{second:02} +0000] \"GET /{i} HTTP/1.1\" 200 1\n")
+        };
+        let log = (0..2_000).map(line).collect::<String>();
+        let (all, _) = read(log.clone(), MAX_HELD);
+        let (early, books) = read(log, 150);
+        assert_eq!(all.len(), 2_000);
+        assert_eq!(early.len() as u64 + books.late, 2_000);
+        assert!(books.balance(early.len() as u64));
     }
 }

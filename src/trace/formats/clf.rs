@@ -156,7 +156,7 @@ impl Tail {
             target,
             status: columns.status,
             response_bytes: columns.bytes,
-            notes,
+            notes: notes.about_status(columns.status),
         })
     }
 

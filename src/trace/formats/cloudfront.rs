@@ -102,6 +102,7 @@ impl Cloudfront {
             return Err(Reject::BadMethod);
         }
         let target = target_of(value(Column::Stem), value(Column::Query), &mut notes)?;
+        let status = super::status_of(value(Column::Status))?;
         Ok(Record {
             at: Some(at),
             stamp: StampKind::End,
@@ -113,9 +114,9 @@ impl Cloudfront {
                 .find(|host| !matches!(*host, b"" | b"-"))
                 .map(Cow::Borrowed),
             target,
-            status: super::status_of(value(Column::Status))?,
+            status,
             response_bytes: integer(value(Column::Bytes)),
-            notes,
+            notes: notes.about_status(status),
         })
     }
 }

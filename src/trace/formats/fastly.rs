@@ -70,7 +70,7 @@ impl Json {
             target,
             status,
             response_bytes: payload.bytes.and_then(Number::unsigned),
-            notes: Notes::NONE,
+            notes: Notes::NONE.about_status(status),
         })
     }
 }

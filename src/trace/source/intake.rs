@@ -84,6 +84,8 @@ pub(super) struct Intake {
     pub(super) books: TraceBooks,
     pub(super) authorities: Authorities,
     pub(super) disorder: Disorder,
+    /// The coarsest resolution of a stamp.
+    pub(super) coarsest_ns: u64,
 }
 
 impl Intake {
@@ -94,6 +96,7 @@ impl Intake {
             books: TraceBooks::default(),
             authorities: Authorities::default(),
             disorder: Disorder::default(),
+            coarsest_ns: 0,
         }
     }
 
@@ -119,10 +122,10 @@ impl Intake {
         if let Some(host) = &record.authority {
             self.authorities.count(host);
         }
-        let mut notes = record.notes;
-        if record.status.is_none() && record.at.is_some() {
-            notes = notes.with(Note::NoStatus);
+        if record.at.is_some() {
+            self.coarsest_ns = self.coarsest_ns.max(record.resolution_ns);
         }
+        let mut notes = record.notes;
         if record.stamp == StampKind::End && record.duration_ns.is_none() {
             notes = notes.with(Note::NoDuration);
         }
