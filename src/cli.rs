@@ -43,7 +43,7 @@ enum Command {
     /// See the founding incident: 20 seconds, no network, no arguments needed
     Demo(demo::DemoArgs),
     /// Replay logs against a candidate and judge every answer
-    Replay(replay::ReplayArgs),
+    Replay(Box<replay::ReplayArgs>),
     /// Say what is in a log
     Inspect(inspect::InspectArgs),
     /// Run the embedded candidate: a download registry with faults on demand

@@ -3,7 +3,7 @@
 //! A run is one feeder thread that reads and schedules, and N worker threads
 //! that share nothing: arrival `i` belongs to worker `i mod N`, which has its
 //! own runtime, connections, judge and books. Once a second each worker hands
-//! its numbers to the collector, the thread that called [`run`], which merges
+//! its numbers to the collector, the thread that called [`run()`], which merges
 //! them and shows them to an [`Observer`]. The engine opens no files: traces
 //! come in as [`Requests`], results go out as [`Interval`]s.
 

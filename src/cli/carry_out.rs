@@ -11,7 +11,7 @@ use crate::report::{
     DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport, summary,
 };
 use crate::schedule::Schedule;
-use crate::tally::{Books, LeftOut, Interval, Totals};
+use crate::tally::{Books, Interval, LeftOut, Totals};
 use crate::units::Stamp;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,8 @@ pub(crate) fn carry_out(
     let path = args.out.clone().unwrap_or_else(|| default_path(&plan));
     let directory = RunDirectory::create(&path, started)?;
     let progress = Progress::new(!(args.no_progress || args.quiet));
-    let mut recorder = Recorder { directory, plan: &plan, threads: engine.threads, progress, trouble: Vec::new() };
+    let mut recorder =
+        Recorder { directory, plan: &plan, threads: engine.threads, progress, trouble: Vec::new() };
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, phase, &mut recorder)?;
     let Recorder { directory, mut trouble, .. } = recorder;
 
@@ -93,9 +94,8 @@ fn default_path(plan: &Plan) -> PathBuf {
 
 fn print(report: &RunReport, path: &Path, format: OutputFormat, out: &mut dyn Write) -> Result<(), CliError> {
     let printed = match format {
-        OutputFormat::Text => {
-            write!(out, "{}", summary(report)).and_then(|()| writeln!(out, "\nrun directory: {}", path.display()))
-        }
+        OutputFormat::Text => write!(out, "{}", summary(report))
+            .and_then(|()| writeln!(out, "\nrun directory: {}", path.display())),
         OutputFormat::Json => serde_json::to_writer_pretty(&mut *out, report)
             .map_err(std::io::Error::from)
             .and_then(|()| writeln!(out)),
@@ -136,7 +136,8 @@ impl Recorder<'_> {
         };
         let plan = self.plan.clone();
         let ending = Ending::Interrupted;
-        let report = RunReport::build(Parts { plan, books: &books, totals, generator, ending, notices: Vec::new() });
+        let report =
+            RunReport::build(Parts { plan, books: &books, totals, generator, ending, notices: Vec::new() });
         let written = self.directory.checkpoint(&report);
         self.kept(written);
     }

@@ -21,14 +21,16 @@ use clap::Args;
 use std::io::Write;
 use std::time::Duration;
 
-/// A CloudFront log of an API host, self-made: `traces/incident/README.md`.
+/// A `CloudFront` log of an API host, self-made: `traces/incident/README.md`.
 const INCIDENT: &[u8] = include_bytes!("../../traces/incident/api-requests.log.gz");
 
 /// See the founding incident: 20 seconds, no network, no arguments needed.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "On 2023-07-20 crates.io deployed a build whose download redirects had lost a slash. \
+#[command(
+    after_help = "On 2023-07-20 crates.io deployed a build whose download redirects had lost a slash. \
     Each was a valid 302 to a host that does not exist. This replays that, at the recorded rate, and \
-    exits with 3, since requests failed: that is what it sets out to show.")]
+    exits with 3, since requests failed: that is what it sets out to show."
+)]
 pub(crate) struct DemoArgs {
     /// How long it takes; the fault is on for the middle half
     #[arg(short, long, visible_short_alias = 'z', value_name = "TIME", default_value = "20s", value_parser = parse_duration)]
@@ -79,7 +81,8 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
 }
 
 fn trace() -> Result<Source, CliError> {
-    let inputs = vec![("embedded: traces/incident/api-requests.log.gz".to_owned(), Bytes::from_static(INCIDENT))];
+    let inputs =
+        vec![("embedded: traces/incident/api-requests.log.gz".to_owned(), Bytes::from_static(INCIDENT))];
     Ok(Source::over(inputs, trace_args().options()?).map_err(TraceArgsError::from)?)
 }
 

@@ -118,7 +118,7 @@ pub(crate) struct VerifyArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Report")]
 pub(crate) struct ReportArgs {
-    /// The run directory [default: reports/<time of the start>]
+    /// The run directory [default: reports/ and the time of the start]
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 

@@ -61,9 +61,9 @@ fn default_threads(pace: Pace) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     match pace {
         Pace::Recorded(_) => 1,
-        Pace::Constant(rate) => {
-            (1..cores).find(|threads| rate.per_second_f64() <= RATE_PER_THREAD * as_f64(*threads)).unwrap_or(cores)
-        }
+        Pace::Constant(rate) => (1..cores)
+            .find(|threads| rate.per_second_f64() <= RATE_PER_THREAD * as_f64(*threads))
+            .unwrap_or(cores),
     }
 }
 
@@ -95,13 +95,15 @@ pub(super) fn judging(verify: &VerifyArgs, target: &Target) -> Result<Judging, C
         None => Rules::none(),
         Some(name_or_file) => Rules::load(name_or_file)?,
     };
-    let private =
-        if verify.allow_private { PrivateAddresses::Allow } else { PrivateAddresses::Refuse };
+    let private = if verify.allow_private { PrivateAddresses::Allow } else { PrivateAddresses::Refuse };
     let judge = Judge::new(rules, target.url(), verify.verify)
         .map_err(|error| CliError::Usage(format!("--target: {error}")))?;
     let lookups = match verify.verify {
         Depth::Off | Depth::Policy => None,
-        Depth::Dns => Some(Lookups::start(&resolver(verify), LookupOptions { private_addresses: private, ..LookupOptions::default() })?),
+        Depth::Dns => Some(Lookups::start(
+            &resolver(verify),
+            LookupOptions { private_addresses: private, ..LookupOptions::default() },
+        )?),
     };
     Ok(Judging { judge, lookups, private })
 }

@@ -50,7 +50,9 @@ pub(super) fn replay(
 ) -> Result<Exit, CliError> {
     let pace = args.load.pace().map_err(CliError::Usage)?;
     if matches!(pace, Pace::Recorded(_)) && !source.has_times() {
-        return Err(CliError::Usage("this trace has no times to follow: give a rate, as in --rate 100/s".to_owned()));
+        return Err(CliError::Usage(
+            "this trace has no times to follow: give a rate, as in --rate 100/s".to_owned(),
+        ));
     }
     let addresses = args.load.target.reach(args.load.connect_timeout)?;
     guard(&args.load, pace, &addresses)?;
@@ -108,7 +110,10 @@ fn plan(
         resolver: (!servers.is_empty()).then(|| servers.join(",")),
         subsecond: trace.subsecond.name().to_owned(),
         reorder_window_s: source.reorder_window().as_secs_f64(),
-        max_lateness_us: args.report.max_lateness.map(|most| u64::try_from(most.as_micros()).unwrap_or(u64::MAX)),
+        max_lateness_us: args
+            .report
+            .max_lateness
+            .map(|most| u64::try_from(most.as_micros()).unwrap_or(u64::MAX)),
         allow_invalid: args.report.allow_invalid,
         headers: load.headers.iter().map(|(name, _)| name.to_string()).collect(),
         started_at: system::rfc3339(started),

@@ -70,7 +70,8 @@ impl Requests for Replayed {
     }
 
     fn notices(&self) -> Vec<String> {
-        let told = |warning: &Warning| format!("{}, line {}: {}", warning.name, warning.line, warning.message);
+        let told =
+            |warning: &Warning| format!("{}, line {}: {}", warning.name, warning.line, warning.message);
         self.source.warnings().iter().map(told).collect()
     }
 

@@ -116,7 +116,8 @@ impl Target {
             Host::Ipv4(_) | Host::Domain(_) => self.host.to_string(),
         };
         let unresolved = |source| TargetError::Unresolved { target: self.to_string(), source };
-        let all: Vec<SocketAddr> = (host.as_str(), self.port).to_socket_addrs().map_err(unresolved)?.collect();
+        let all: Vec<SocketAddr> =
+            (host.as_str(), self.port).to_socket_addrs().map_err(unresolved)?.collect();
         let mut answering = Vec::new();
         let mut refused = None;
         for address in all {

@@ -37,40 +37,33 @@ impl RunClock {
 /// Waits until an offset of the run, as exactly as the system can.
 #[derive(Debug)]
 pub(crate) struct Pacer {
-    clock: RunClock,
     #[cfg(target_os = "linux")]
-    timer: Option<timerfd::Timer>,
+    timer: timerfd::Timer,
+    #[cfg(not(target_os = "linux"))]
+    clock: RunClock,
 }
 
 impl Pacer {
-    /// The most exact pacer there is here: a timerfd, on Linux.
+    /// The most exact pacer there is here: a timerfd on Linux, tokio's timers
+    /// elsewhere.
     pub(crate) fn exact(clock: RunClock) -> std::io::Result<Self> {
         Ok(Self {
-            clock,
             #[cfg(target_os = "linux")]
-            timer: Some(timerfd::Timer::new(clock)?),
+            timer: timerfd::Timer::new(clock)?,
+            #[cfg(not(target_os = "linux"))]
+            clock,
         })
-    }
-
-    /// A pacer on tokio's timers, which follow a paused clock but tick in
-    /// milliseconds.
-    #[cfg(test)]
-    pub(crate) fn coarse(clock: RunClock) -> Self {
-        Self {
-            clock,
-            #[cfg(target_os = "linux")]
-            timer: None,
-        }
     }
 
     /// Returns once `offset` is reached, at once where it lies in the past.
     pub(crate) async fn until(&self, offset: Offset) -> std::io::Result<()> {
         #[cfg(target_os = "linux")]
-        if let Some(timer) = &self.timer {
-            return timer.until(offset).await;
+        return self.timer.until(offset).await;
+        #[cfg(not(target_os = "linux"))]
+        {
+            tokio::time::sleep_until(self.clock.instant(offset)).await;
+            Ok(())
         }
-        tokio::time::sleep_until(self.clock.instant(offset)).await;
-        Ok(())
     }
 }
 
@@ -102,12 +95,11 @@ mod timerfd {
 
     impl Timer {
         pub(super) fn new(clock: RunClock) -> io::Result<Self> {
-            let fd = timerfd_create(
-                TimerfdClockId::Monotonic,
-                TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
-            )?;
+            let fd =
+                timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
             let now = clock_gettime(ClockId::Monotonic);
-            let now = Duration::new(now.tv_sec.unsigned_abs(), 0) + Duration::from_nanos(now.tv_nsec.unsigned_abs());
+            let now = Duration::new(now.tv_sec.unsigned_abs(), 0)
+                + Duration::from_nanos(now.tv_nsec.unsigned_abs());
             let start = clock.instant(Offset::ZERO);
             let lead = start.saturating_duration_since(Instant::now());
             let elapsed = Instant::now().saturating_duration_since(start);

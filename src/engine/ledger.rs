@@ -237,7 +237,13 @@ impl Ledger {
         self.settle(case, Some(fault), &detail);
     }
 
-    fn count_redirect(&mut self, case: &Case, host: Option<&str>, fault: Option<Fault>, tiers: [Coverage; 3]) {
+    fn count_redirect(
+        &mut self,
+        case: &Case,
+        host: Option<&str>,
+        fault: Option<Fault>,
+        tiers: [Coverage; 3],
+    ) {
         self.interval.redirect(&Redirect { at: case.done, host, fault, tiers });
     }
 

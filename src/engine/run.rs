@@ -124,7 +124,8 @@ fn spawn_worker(
             let mut lines = lines;
             lines.first = lines.arrivals.recv().await;
             ready.send(()).map_err(|()| io::Error::other("the run was given up before it began"))?;
-            let clock = started.await.map_err(|_| io::Error::other("the run was given up before it began"))?;
+            let clock =
+                started.await.map_err(|_| io::Error::other("the run was given up before it began"))?;
             let shard = Rc::new(Shard::new(clock, limits, headers, connector, ledger));
             work(shard, Pacer::exact(clock)?, lines).await
         });

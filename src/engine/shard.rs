@@ -78,7 +78,13 @@ pub(crate) struct Flight<C: Connect> {
 }
 
 impl<C: Connect> Shard<C> {
-    pub(crate) fn new(clock: RunClock, limits: ShardLimits, headers: HeaderMap, connector: C, ledger: Ledger) -> Self {
+    pub(crate) fn new(
+        clock: RunClock,
+        limits: ShardLimits,
+        headers: HeaderMap,
+        connector: C,
+        ledger: Ledger,
+    ) -> Self {
         let pool = Pool {
             idle: Vec::new(),
             open: 0,
@@ -243,7 +249,8 @@ impl<C: Connect> Drop for Flight<C> {
     fn drop(&mut self) {
         let shard = &self.shard;
         if !self.ended {
-            let attempt = self.begun.then(|| self.attempt(&Stamps::default(), AttemptEnd::Cut, shard.clock.now()));
+            let attempt =
+                self.begun.then(|| self.attempt(&Stamps::default(), AttemptEnd::Cut, shard.clock.now()));
             shard.ledger.borrow_mut().cut(attempt.as_ref());
         }
         shard.in_flight.set(shard.in_flight.get() - 1);

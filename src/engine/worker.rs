@@ -67,8 +67,10 @@ pub(crate) async fn work<C: Connect>(
     mut lines: Lines,
 ) -> std::io::Result<Worked> {
     let verdicts = tokio::task::spawn_local(take_verdicts(Rc::clone(&shard), lines.host_answers));
-    let seconds = tokio::task::spawn_local(deliver_seconds(Rc::clone(&shard), lines.index, lines.deliveries.clone()));
-    let mut queue = Queue { batch: lines.first.take().unwrap_or_default().into_iter(), arrivals: lines.arrivals };
+    let seconds =
+        tokio::task::spawn_local(deliver_seconds(Rc::clone(&shard), lines.index, lines.deliveries.clone()));
+    let mut queue =
+        Queue { batch: lines.first.take().unwrap_or_default().into_iter(), arrivals: lines.arrivals };
     let released = release_all(&shard, &pacer, &mut queue, &mut lines.phase).await;
     let unreleased = queue.close().await;
     drain(&shard, &mut lines.phase, lines.grace).await;

@@ -10,11 +10,12 @@ use super::schema::{
 };
 use super::{Plan, judge};
 use crate::tally::{
-    ArrivalCounts, AttemptCounts, Books, Counts, Example, Examples, FaultTable, Histogram, Interval, Tier,
-    Totals, Unchecked,
+    ArrivalCounts, AttemptCounts, Books, Counts, Example, Examples, FaultTable, Histogram, Interval, Totals,
+    Unchecked,
 };
 use crate::trace::TraceBooks;
 use crate::units::{Offset, approximate};
+use crate::verify::Tier;
 use hdrhistogram::Counter;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -243,7 +244,7 @@ fn targets(counts: &Counts, lookups: u64) -> Targets {
         redirects: redirects.seen,
         checked: deepest.checked,
         unchecked: deepest.unchecked,
-        tiers: Tier::ALL.iter().map(|&tier| (tier.id().to_owned(), tier_line(tier))).collect(),
+        tiers: Tier::ALL.iter().map(|&tier| (tier.name().to_owned(), tier_line(tier))).collect(),
         hosts: shown.collect(),
         other_hosts: counts.hosts.others() + left_out,
         no_host: counts.hosts.without(),

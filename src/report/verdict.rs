@@ -8,7 +8,8 @@
 use super::text::{grouped, micros};
 use super::{Plan, Reason, RunReport, Verdict};
 use crate::fault::Fault;
-use crate::tally::{Tier, Totals, Unchecked};
+use crate::tally::{Totals, Unchecked};
+use crate::verify::Tier;
 
 /// The least lateness at p99 that makes a run invalid, by default.
 const LATENESS_FLOOR_US: u64 = 5_000;

@@ -4,8 +4,9 @@
 //! reason. Closing the books checks every equation, in release builds too; one
 //! that does not balance is our own mistake, and its message names both sides.
 
-use super::{Tier, Totals};
+use super::Totals;
 use crate::trace::TraceBooks;
+use crate::verify::Tier;
 
 /// Closed books: the part of a run's counts that the tally itself cannot know.
 ///

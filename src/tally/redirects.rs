@@ -8,6 +8,7 @@
 use super::example::printable;
 use crate::fault::Fault;
 use crate::units::Offset;
+use crate::verify::Tier;
 use std::collections::BTreeMap;
 
 /// Distinct hosts that one worker tells apart in one second.
@@ -16,31 +17,6 @@ const HOSTS_RECORDED: usize = 256;
 const HOSTS_MERGED: usize = 1_000;
 /// Bytes of a host name kept. RFC 1035 §3.1 allows 255 for a real one.
 const HOST_BYTES: usize = 255;
-
-/// The tiers at which a redirect is judged, cheapest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Tier {
-    /// The answer's headers: exactly one Location, of legal bytes.
-    Headers,
-    /// The parsed URL against the rules.
-    Policy,
-    /// The lookup of its host.
-    Dns,
-}
-
-impl Tier {
-    /// All tiers, cheapest first.
-    pub const ALL: [Self; 3] = [Self::Headers, Self::Policy, Self::Dns];
-
-    /// The stable name, as in `--verify`.
-    pub const fn id(self) -> &'static str {
-        match self {
-            Self::Headers => "headers",
-            Self::Policy => "policy",
-            Self::Dns => "dns",
-        }
-    }
-}
 
 /// Why a redirect was not judged at a tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -125,7 +125,10 @@ impl Counting {
             lines: Lines::from(books),
             records: Records::of(books, self.requests),
             disorder: DisorderLine::from(source.disorder()),
-            time: self.first.zip(self.last).map(|(first, last)| self.time(first, last)),
+            time: self
+                .first
+                .zip(self.last)
+                .map(|(first, last)| self.time(first, last, source.resolution_ns())),
             methods: Methods { get: self.requests - self.heads, head: self.heads },
             routes: self.routes.top(),
             statuses: statuses.top(),
@@ -136,7 +139,7 @@ impl Counting {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "for display only")]
-    fn time(&self, first: Stamp, last: Stamp) -> Time {
+    fn time(&self, first: Stamp, last: Stamp, resolution_ns: u64) -> Time {
         let span_ns = last.nanos_since(first);
         let seconds = span_ns as f64 / NANOS_PER_SECOND as f64;
         Time {
@@ -147,6 +150,7 @@ impl Counting {
             peak_in_one_second: self.peak.1,
             peak_at: rfc_3339(Stamp::from_nanos(self.peak.0.saturating_mul(NANOS_PER_SECOND.cast_signed()))),
             longest_gap_ns: self.longest_gap_ns,
+            resolution_ns,
         }
     }
 }
@@ -243,6 +247,8 @@ pub struct Time {
     pub peak_at: String,
     /// The longest time without an arrival.
     pub longest_gap_ns: u64,
+    /// The coarsest resolution of the stamps: shorter gaps are made up.
+    pub resolution_ns: u64,
 }
 
 /// Requests by method.
@@ -301,9 +307,9 @@ fn printable(name: &[u8]) -> String {
 
 /// The shape of a path: what differs from object to object is replaced.
 ///
-/// A segment that is a version becomes `{version}` and the one before it
-/// `{name}`; a file name with a digit in it becomes `{file}` and its
-/// extension. Anything else is kept: a table of routes is for recognising what
+/// A segment that is a version becomes `{version}`; one before a version, or
+/// before a file named after it, `{name}`; a file name with a digit in it
+/// becomes `{file}` and its extension. Anything else is kept: a table of routes is for recognising what
 /// kinds of traffic there are, not for taking paths apart.
 fn route_of(target: &[u8]) -> Vec<u8> {
     let path = crate::route::path_of(target);
@@ -314,15 +320,19 @@ fn route_of(target: &[u8]) -> Vec<u8> {
             out.push(b'/');
         }
         let next = segments.get(place + 1).copied().unwrap_or_default();
-        let shape: &[u8] = match shape_of(segment) {
-            Shape::Version => b"{version}",
-            Shape::File => b"{file}",
-            Shape::Fixed if matches!(shape_of(next), Shape::Fixed) || place < 2 => segment,
-            Shape::Fixed => b"{name}",
+        let names_the_next = match shape_of(next) {
+            Shape::Version => true,
+            Shape::File => next.starts_with(segment),
+            Shape::Fixed => false,
         };
-        out.extend_from_slice(shape);
-        if matches!(shape_of(segment), Shape::File) {
-            out.extend_from_slice(extension(segment));
+        match shape_of(segment) {
+            Shape::Version => out.extend_from_slice(b"{version}"),
+            Shape::Fixed | Shape::File if names_the_next && place > 1 => out.extend_from_slice(b"{name}"),
+            Shape::Fixed => out.extend_from_slice(segment),
+            Shape::File => {
+                out.extend_from_slice(b"{file}");
+                out.extend_from_slice(extension(segment));
+            }
         }
     }
     out
@@ -366,9 +376,9 @@ mod tests {
     #[test]
     fn routes_are_the_shapes_of_paths() {
         check("/api/v1/crates/serde/1.0.217/download", "/api/v1/crates/{name}/{version}/download");
-        check("/api/v1/crates/h2/0.4.7/download?x=1", "/api/v1/crates/{file}/{version}/download");
+        check("/api/v1/crates/h2/0.4.7/download?x=1", "/api/v1/crates/{name}/{version}/download");
         check("/crates/serde/serde-1.0.217.crate", "/crates/{name}/{file}.crate");
-        check("/archive/version-downloads/2026-03-04.csv", "/archive/{name}/{file}.csv");
+        check("/archive/version-downloads/2026-03-04.csv", "/archive/version-downloads/{file}.csv");
         check("/config.json", "/config.json");
         check("/", "/");
         check("", "");
@@ -396,7 +406,7 @@ mod tests {
                 status: None,
             });
         }
-        let time = counting.time(counting.first.unwrap(), counting.last.unwrap());
+        let time = counting.time(counting.first.unwrap(), counting.last.unwrap(), 1);
         assert_eq!((time.peak_in_one_second, time.peak_at.as_str()), (3, "1970-01-01T00:00:01.000Z"));
         assert_eq!((time.span_ns, time.longest_gap_ns), (9_000_000_000, 7_001_000_000));
     }

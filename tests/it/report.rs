@@ -81,7 +81,7 @@ fn plan() -> Plan {
         }],
         target: "http://127.0.0.1:8080".into(),
         rate: "4.7k/s".into(),
-        speed: 1.0,
+        speed: Some(1.0),
         duration_s: Some(20.0),
         verify: "dns".into(),
         out: Some("reports/incident".into()),

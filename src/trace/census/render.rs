@@ -5,6 +5,7 @@
 //! middle, where paths differ least.
 
 use super::{Census, Time, Top};
+use crate::units::NANOS_PER_SECOND;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -48,9 +49,12 @@ impl Census {
     fn write_time(&self, f: &mut fmt::Formatter<'_>, time: &Time) -> fmt::Result {
         row(f, "from", &time.first)?;
         row(f, "to", &format!("{}, {}", time.last, duration(time.span_ns)))?;
-        let mean = time.mean_per_s.map_or_else(|| "no".to_owned(), |mean| format!("{mean:.1}/s"));
+        let mean = time.mean_per_s.map_or_else(|| "no".to_owned(), rate);
         row(f, "rate", &format!("{mean} mean, {}/s peak at {}", time.peak_in_one_second, time.peak_at))?;
         row(f, "longest gap", &duration(time.longest_gap_ns))?;
+        if time.resolution_ns >= NANOS_PER_SECOND {
+            row(f, "stamps", "to the second: gaps below one second are made up")?;
+        }
         let disorder = match self.disorder.inversions {
             0 => "none: lines are in order".to_owned(),
             n => format!("{n} lines, by {} at most", duration(self.disorder.deepest_ns)),
@@ -92,6 +96,10 @@ fn cut(text: &str, width: usize) -> String {
     let head: String = text.chars().take(kept / 2).collect();
     let tail: String = text.chars().skip(length - (kept - kept / 2)).collect();
     format!("{head}...{tail}")
+}
+
+fn rate(per_second: f64) -> String {
+    if per_second < 1.0 { format!("{:.1}/h", per_second * 3_600.0) } else { format!("{per_second:.1}/s") }
 }
 
 fn duration(nanos: u64) -> String {
