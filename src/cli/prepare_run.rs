@@ -4,7 +4,7 @@ use super::CliError;
 use super::load_args::{LoadArgs, VerifyArgs};
 use super::system;
 use super::target::{Target, all_loopback};
-use crate::engine::{EnginePlan, Judging, Overload};
+use crate::engine::{EnginePlan, Judging, Overload, Pacing};
 use crate::schedule::Pace;
 use crate::verify::Depth;
 use crate::verify::address::PrivateAddresses;
@@ -14,12 +14,20 @@ use crate::verify::rules::Rules;
 use http::header::{ACCEPT, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Arrivals a second that one worker thread serves with room to spare.
 const RATE_PER_THREAD: f64 = 25_000.0;
 
 /// Arrivals a second above which a host that is not this machine takes `--yes`.
 const POLITE_RATE: f64 = 100.0;
+
+/// Arrivals a second up to which each is worth a wake-up of its own.
+const EXACT_RATE: f64 = 10_000.0;
+
+/// How long arrivals may wait for each other beyond that rate. A burst of a
+/// recorded trace reaches it, too.
+const GRAIN: Duration = Duration::from_micros(100);
 
 /// Most bytes of an answer's body. Redirects have next to none; a candidate
 /// that serves archives itself is measured with them.
@@ -44,6 +52,8 @@ pub(super) fn engine_plan(
     let threads = load.threads.unwrap_or_else(|| default_threads(pace)).min(most_threads);
     Ok(EnginePlan {
         addresses,
+        pacing: Pacing::Timer,
+        grain: default_grain(pace),
         headers: headers(&load.target, &load.headers),
         threads,
         connections,
@@ -54,6 +64,15 @@ pub(super) fn engine_plan(
         grace: load.grace,
         max_body: MAX_BODY,
     })
+}
+
+/// Up to 10,000 arrivals a second a wake-up each; beyond, one for all that are
+/// due within a tenth of a millisecond.
+fn default_grain(pace: Pace) -> Duration {
+    match pace {
+        Pace::Constant(rate) if rate.per_second_f64() <= EXACT_RATE => Duration::ZERO,
+        Pace::Constant(_) | Pace::Recorded(_) => GRAIN,
+    }
 }
 
 /// One worker for each 25,000 arrivals a second, if there are cores for them.

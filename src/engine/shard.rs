@@ -79,8 +79,7 @@ pub(crate) struct Flight<C: Connect> {
 
 impl<C: Connect> Shard<C> {
     pub(crate) fn new(
-        clock: RunClock,
-        limits: ShardLimits,
+        (clock, limits): (RunClock, ShardLimits),
         headers: HeaderMap,
         connector: C,
         ledger: Ledger,

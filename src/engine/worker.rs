@@ -5,7 +5,8 @@
 //! small tasks: one hands the second's numbers over, one takes the resolver's
 //! answers.
 
-use super::clock::{Pacer, RunClock};
+use super::clock::RunClock;
+use super::pacer::Pacer;
 use super::shard::Shard;
 use super::wire::Connect;
 use crate::schedule::Arrival;
@@ -135,7 +136,7 @@ async fn release_all<C: Connect>(
                 None => return Ok(last_due),
             },
         };
-        if shard.clock.now() < arrival.due {
+        if shard.clock.is_before(arrival.due) {
             in_a_row = 0;
             shard.reap();
             tokio::select! {
