@@ -18,6 +18,7 @@ use crate::verify::lookup::LookupHandle;
 use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Locations, final_fault, is_redirect};
 use http::HeaderValue;
 use http::uri::PathAndQuery;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -141,7 +142,7 @@ impl Ledger {
             Some(only) if received.locations == 1 => Locations::One(only.as_bytes()),
             Some(_) => Locations::Many,
         };
-        let depth = self.judge.depth();
+        let asks = self.judge.depth() == Depth::Dns;
         let judgement = self.judge.judge(&asked, &Answer { status: received.status, locations });
         let case = Case {
             due: attempt.due,
@@ -156,28 +157,26 @@ impl Ledger {
             }
             return self.settle_offline(&case, attempt);
         };
-        let dns = if depth == Depth::Dns { CHECKED } else { TIER_OFF };
-        match redirect.host {
-            HostToCheck::Name(host) => {
-                let host = host.into_owned();
-                self.ask(&host, case);
+        if asks && let HostToCheck::Name(host) = &redirect.host {
+            let reply = self.hosts.ask(host, attempt.done, case);
+            if let HostReply::Known(HostVerdict::Resolved, Case { offline: None, due, done, .. }) = reply {
+                // What nearly every answer of a sound candidate is: counted
+                // without making a text.
+                let redirect = Redirect { at: done, host: Some(host), fault: None, tiers: [CHECKED; 3] };
+                self.interval.redirect(&redirect);
+                return self.interval.arrival(Fate::Passed, due, done);
             }
-            HostToCheck::Address(address) => {
-                let verdict = self.private.judge([address]);
-                let fault = final_fault(case.offline, verdict);
-                self.count_redirect(&case, Some(&address.to_string()), fault, [CHECKED; 3]);
-                self.settle(&case, fault, "");
-            }
-            HostToCheck::None => {
-                let tiers = match redirect.headers {
-                    Some(_) if dns == CHECKED => [CHECKED, NO_LOCATION, NO_LOCATION],
-                    Some(_) => [CHECKED, NO_LOCATION, dns],
-                    None => [CHECKED, CHECKED, dns],
-                };
-                self.count_redirect(&case, None, case.offline, tiers);
-                self.settle_offline(&case, attempt);
-            }
+            let host = host.clone().into_owned();
+            return self.replied(&host, reply, attempt.done);
         }
+        let found_in_headers = redirect.headers.is_some();
+        let host = match redirect.host {
+            HostToCheck::Name(name) => Some(name.into_owned()),
+            HostToCheck::Address(address) => return self.settle_address(&case, address, asks),
+            HostToCheck::None => None,
+        };
+        self.count_redirect(&case, host.as_deref(), case.offline, tiers(found_in_headers, asks));
+        self.settle_offline(&case, attempt);
     }
 
     /// The resolver has answered.
@@ -187,9 +186,8 @@ impl Ledger {
         }
     }
 
-    fn ask(&mut self, host: &str, case: Case) {
-        let now = case.done;
-        match self.hosts.ask(host, now, case) {
+    fn replied(&mut self, host: &str, reply: HostReply<Case>, now: Offset) {
+        match reply {
             HostReply::Known(verdict, case) => self.settle_host(host, &case, verdict),
             HostReply::Refused(case) => {
                 self.settle_host(host, &case, HostVerdict::Broken(Fault::DnsUnchecked));
@@ -220,9 +218,17 @@ impl Ledger {
         self.count_redirect(case, Some(host), fault, [CHECKED, CHECKED, dns]);
         let detail = match case.offline.filter(|offline| Some(*offline) != fault) {
             Some(also) => format!("host {host}; also {also}"),
-            None => format!("host {host}"),
+            None if fault.is_some() => format!("host {host}"),
+            None => String::new(),
         };
         self.settle(case, fault, &detail);
+    }
+
+    fn settle_address(&mut self, case: &Case, address: IpAddr, asks: bool) {
+        let verdict = if asks { self.private.judge([address]) } else { HostVerdict::Resolved };
+        let fault = final_fault(case.offline, verdict);
+        self.count_redirect(case, Some(&address.to_string()), fault, tiers(false, asks));
+        self.settle(case, fault, "");
     }
 
     fn settle_offline(&mut self, case: &Case, attempt: &Attempt) {
@@ -259,5 +265,15 @@ impl Ledger {
             location: case.location.as_ref().map(HeaderValue::as_bytes),
             detail,
         });
+    }
+}
+
+/// How far the tiers went for a redirect that needs no lookup.
+fn tiers(found_in_headers: bool, asks: bool) -> [Coverage; 3] {
+    match (found_in_headers, asks) {
+        (true, true) => [CHECKED, NO_LOCATION, NO_LOCATION],
+        (true, false) => [CHECKED, NO_LOCATION, TIER_OFF],
+        (false, true) => [CHECKED; 3],
+        (false, false) => [CHECKED, CHECKED, TIER_OFF],
     }
 }
