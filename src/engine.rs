@@ -17,12 +17,13 @@ mod run;
 mod shard;
 #[cfg(test)]
 mod sim;
+mod supply;
 mod wire;
 mod worker;
 
 pub use feed::{AtEndOfTrace, Requests};
 pub use run::run;
-pub use worker::Phase;
+pub use worker::{Feed, Phase};
 
 use crate::tally::{Interval, Totals};
 use crate::trace::TraceBooks;
@@ -66,6 +67,8 @@ pub struct EnginePlan {
     pub addresses: Vec<SocketAddr>,
     /// The header fields of every request, `Host` among them.
     pub headers: HeaderMap,
+    /// When arrivals leave.
+    pub feed: Feed,
     /// What wakes a worker.
     pub pacing: Pacing,
     /// The least time between two wake-ups of a worker for arrivals; what falls

@@ -4,8 +4,9 @@ use super::CliError;
 use super::load_args::{LoadArgs, VerifyArgs};
 use super::system;
 use super::target::{Target, all_loopback};
-use crate::engine::{EnginePlan, Judging, Overload, Pacing};
+use crate::engine::{EnginePlan, Feed, Judging, Overload, Pacing};
 use crate::schedule::Pace;
+use crate::units::Offset;
 use crate::verify::Depth;
 use crate::verify::address::PrivateAddresses;
 use crate::verify::judge::Judge;
@@ -18,6 +19,10 @@ use std::time::Duration;
 
 /// Arrivals a second that one worker thread serves with room to spare.
 const RATE_PER_THREAD: f64 = 25_000.0;
+
+/// Connections of a closed loop, if nothing is said: what other generators
+/// open.
+const CLOSED_CONNECTIONS: usize = 50;
 
 /// Arrivals a second above which a host that is not this machine takes `--yes`.
 const POLITE_RATE: f64 = 100.0;
@@ -46,12 +51,17 @@ pub(super) fn engine_plan(
              (raise the hard limit, `ulimit -Hn`)"
         )));
     }
-    let connections = load.connections.unwrap_or(load.max_in_flight).min(room);
+    let unasked = if pace == Pace::Max { CLOSED_CONNECTIONS } else { load.max_in_flight };
+    let connections = load.connections.unwrap_or(unasked).min(room);
     // Every thread must have a connection and an arrival of its own.
     let most_threads = connections.min(load.max_in_flight);
     let threads = load.threads.unwrap_or_else(|| default_threads(pace)).min(most_threads);
     Ok(EnginePlan {
         addresses,
+        feed: match pace {
+            Pace::Constant(_) | Pace::Recorded(_) => Feed::WhenDue,
+            Pace::Max => Feed::WhenFree { until: load.duration.map(Offset::from) },
+        },
         pacing: Pacing::Timer,
         grain: default_grain(pace),
         headers: headers(&load.target, &load.headers),
@@ -71,7 +81,7 @@ pub(super) fn engine_plan(
 fn default_grain(pace: Pace) -> Duration {
     match pace {
         Pace::Constant(rate) if rate.per_second_f64() <= EXACT_RATE => Duration::ZERO,
-        Pace::Constant(_) | Pace::Recorded(_) => GRAIN,
+        Pace::Constant(_) | Pace::Recorded(_) | Pace::Max => GRAIN,
     }
 }
 
@@ -79,7 +89,7 @@ fn default_grain(pace: Pace) -> Duration {
 fn default_threads(pace: Pace) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     match pace {
-        Pace::Recorded(_) => 1,
+        Pace::Recorded(_) | Pace::Max => 1,
         Pace::Constant(rate) => (1..cores)
             .find(|threads| rate.per_second_f64() <= RATE_PER_THREAD * as_f64(*threads))
             .unwrap_or(cores),
@@ -135,7 +145,7 @@ fn resolver(verify: &VerifyArgs) -> Resolver {
 pub(super) fn guard(load: &LoadArgs, pace: Pace, addresses: &[SocketAddr]) -> Result<(), CliError> {
     let light = match pace {
         Pace::Constant(rate) => rate.per_second_f64() <= POLITE_RATE,
-        Pace::Recorded(_) => false,
+        Pace::Recorded(_) | Pace::Max => false,
     };
     if light || load.yes || all_loopback(addresses) {
         return Ok(());

@@ -120,7 +120,16 @@ fn spawn_worker(
     let limits = share(plan, index);
     let (pacing, grain) = (plan.pacing, plan.grain);
     let (headers, connector) = (plan.headers.clone(), Tcp::new(plan.addresses.clone()));
-    let lines = Lines { index, arrivals, first: None, phase, host_answers, deliveries, grace: plan.grace };
+    let lines = Lines {
+        index,
+        arrivals,
+        first: None,
+        phase,
+        host_answers,
+        deliveries,
+        grace: plan.grace,
+        feed: plan.feed,
+    };
     thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
         let worked = on_local_runtime(async move {
             let mut lines = lines;

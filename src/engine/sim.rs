@@ -11,7 +11,7 @@ use super::ledger::{HOST_ANSWERS, Ledger};
 use super::pacer::Pacer;
 use super::shard::{Shard, ShardLimits};
 use super::wire::Connect;
-use super::worker::{Lines, Phase, Worked, work};
+use super::worker::{Feed, Lines, Phase, Worked, work};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::tally::{Fold, Totals};
@@ -124,6 +124,7 @@ struct Scene {
     timeout_ms: u64,
     grace_ms: u64,
     stop: Option<(u64, Phase)>,
+    feed: Feed,
 }
 
 impl Scene {
@@ -136,6 +137,7 @@ impl Scene {
             timeout_ms: 30_000,
             grace_ms: 30_000,
             stop: None,
+            feed: Feed::WhenDue,
         }
     }
 
@@ -197,7 +199,8 @@ impl Scene {
         } else {
             std::mem::forget(command);
         }
-        let lines = Lines { index: 0, arrivals, first, phase, host_answers, deliveries, grace };
+        let lines =
+            Lines { index: 0, arrivals, first, phase, host_answers, deliveries, grace, feed: self.feed };
         let worked = work(shard, pacer, lines).await.unwrap();
         let mut fold = Fold::new(1);
         for delivery in delivered.try_iter() {
@@ -337,6 +340,28 @@ fn a_run_that_is_stopped_cuts_what_is_in_flight() {
     assert_eq!(arrivals.passed + arrivals.cut, arrivals.offered);
     assert!((99..=101).contains(&arrivals.cut), "{}", arrivals.cut);
     assert_eq!(totals.counts.attempts.cut, arrivals.cut);
+}
+
+#[test]
+fn in_a_closed_loop_each_connection_takes_the_next() {
+    let feed = Feed::WhenFree { until: None };
+    let scene = Scene { feed, connections: 4, ..Scene::alike(1, 400, "/good-10") };
+    let (origin, opened) = origin();
+    let (totals, worked) = scene.play(origin);
+    assert_eq!((totals.counts.arrivals.passed, worked.unreleased, opened.get()), (400, 0, 4));
+    // 400 arrivals over 4 connections at 10 ms each.
+    assert_eq!(worked.last_due.as_micros(), 990_000);
+    assert_eq!((totals.times.latency.min(), totals.times.latency.max()), (10_000, 10_000));
+}
+
+#[test]
+fn a_closed_loop_ends_with_its_time() {
+    let feed = Feed::WhenFree { until: Some(Offset::from(Duration::from_millis(95))) };
+    let scene = Scene { feed, connections: 2, ..Scene::alike(1, 400, "/good-10") };
+    let (totals, worked) = scene.play(origin().0);
+    let arrivals = &totals.counts.arrivals;
+    assert_eq!((arrivals.offered, arrivals.passed), (20, 20));
+    assert_eq!(worked.unreleased, 380);
 }
 
 #[test]
