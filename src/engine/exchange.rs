@@ -266,22 +266,3 @@ fn io_cause(error: &hyper::Error) -> Option<&io::Error> {
     }
     None
 }
-
-/// Why a connection could not be opened.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the one map from the open list of io::ErrorKind to the closed list of faults"
-)]
-pub(crate) fn classify_connect(error: &io::Error) -> Fault {
-    use rustix::io::Errno;
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => Fault::ConnectRefused,
-        io::ErrorKind::TimedOut => Fault::ConnectTimeout,
-        io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => Fault::GeneratorPorts,
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Fault::HttpReset,
-        _ => match Errno::from_io_error(error) {
-            Some(Errno::MFILE | Errno::NFILE) => Fault::GeneratorDescriptors,
-            _ => Fault::ConnectUnreachable,
-        },
-    }
-}
