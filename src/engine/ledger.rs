@@ -47,6 +47,8 @@ struct Case {
     location: Option<HeaderValue>,
     /// What the tiers before the lookup, or the status, found.
     offline: Option<Fault>,
+    /// Where it had to lead instead, if that is what they found.
+    expected: Option<Box<str>>,
 }
 
 const CHECKED: Coverage = Coverage::Checked;
@@ -126,6 +128,7 @@ impl Ledger {
             path: arrival.target.clone(),
             location: None,
             offline: Some(fault),
+            expected: None,
         };
         self.settle(&case, Some(fault), "");
     }
@@ -149,6 +152,7 @@ impl Ledger {
             path: arrival.target.clone(),
             location: received.location.clone(),
             offline: judgement.fault,
+            expected: None,
         };
         let Some(redirect) = judgement.redirect else {
             if is_redirect(received.status) {
@@ -160,7 +164,8 @@ impl Ledger {
         match redirect.host {
             HostToCheck::Name(host) => {
                 let host = host.into_owned();
-                self.ask(&host, case);
+                let expected = self.expected_instead(case.offline).map(Into::into);
+                self.ask(&host, Case { expected, ..case });
             }
             HostToCheck::Address(address) => {
                 let verdict = self.private.judge([address]);
@@ -218,21 +223,28 @@ impl Ledger {
             HostVerdict::Broken(_) | HostVerdict::Resolved => CHECKED,
         };
         self.count_redirect(case, Some(host), fault, [CHECKED, CHECKED, dns]);
-        let detail = match case.offline.filter(|offline| Some(*offline) != fault) {
-            Some(also) => format!("host {host}; also {also}"),
-            None => format!("host {host}"),
+        let detail = match (fault, case.offline, &case.expected) {
+            (None, _, _) => String::new(),
+            (Some(told), Some(also), _) if also != told => format!("host {host}; also {also}"),
+            (Some(_), _, Some(expected)) => format!("expected {expected}"),
+            (Some(_), _, None) => format!("host {host}"),
         };
         self.settle(case, fault, &detail);
     }
 
+    /// Where the answer judged last had to lead, if the finding is that it
+    /// leads elsewhere.
+    fn expected_instead(&self, finding: Option<Fault>) -> Option<&str> {
+        let elsewhere = matches!(finding, Some(Fault::LocationMismatch | Fault::LocationWrongHost));
+        self.judge.expected().filter(|_| elsewhere)
+    }
+
     fn settle_offline(&mut self, case: &Case, attempt: &Attempt) {
         let Some(fault) = case.offline else { return self.settle(case, None, "") };
-        let detail = match (fault, self.judge.expected(), attempt.end) {
-            (Fault::LocationMismatch | Fault::LocationWrongHost, Some(expected), _) => {
-                format!("expected {expected}")
-            }
-            (_, _, AttemptEnd::Status(status)) => format!("status {status}"),
-            (_, _, AttemptEnd::Fault(_) | AttemptEnd::Cut) => String::new(),
+        let detail = match (self.expected_instead(Some(fault)), attempt.end) {
+            (Some(expected), _) => format!("expected {expected}"),
+            (None, AttemptEnd::Status(status)) => format!("status {status}"),
+            (None, AttemptEnd::Fault(_) | AttemptEnd::Cut) => String::new(),
         };
         self.settle(case, Some(fault), &detail);
     }
