@@ -74,6 +74,16 @@ pub(crate) enum TraceArgsError {
     Trace(#[from] TraceError),
 }
 
+impl TraceArgsError {
+    /// Whether a file of settings is to blame, not a trace.
+    pub(crate) const fn is_configuration(&self) -> bool {
+        match self {
+            Self::Unreadable { .. } | Self::Rewrite(_) => true,
+            Self::Trace(_) => false,
+        }
+    }
+}
+
 impl TraceArgs {
     /// How the trace is to be read.
     pub(crate) fn options(&self) -> Result<ReadOptions, TraceArgsError> {
