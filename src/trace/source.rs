@@ -182,7 +182,7 @@ impl Source {
             return Err(TraceError::MixedTimes { timed, untimed });
         }
         if inputs.iter().all(|input| input.report.format.is_none()) {
-            return Err(TraceError::Empty { lines: 0 });
+            return Err(empty(&inputs, 0));
         }
         let window = options.reorder_window.or_else(|| windows.into_iter().max()).unwrap_or_default();
         let window_ns = i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
@@ -218,7 +218,7 @@ impl Source {
             let request = self.pass.order.pop();
             let books = &self.intake.books;
             if request.is_none() && books.accepted == 0 && !self.stopped {
-                return Err(TraceError::Empty { lines: books.read });
+                return Err(empty(&self.inputs, books.read));
             }
             return Ok(request);
         }
@@ -371,6 +371,16 @@ impl Source {
         self.pass.open += 1;
         Reader::reopen(&input.spec, index, input.report.format)
     }
+}
+
+/// The error that names the first of the inputs, and how many more there are.
+fn empty(inputs: &[Input], lines: u64) -> TraceError {
+    let first = inputs.first().map_or("no input", |input| input.spec.name.as_str());
+    let names = match inputs.len() {
+        0 | 1 => first.to_owned(),
+        more => format!("{first} and {} more", more - 1),
+    };
+    TraceError::Empty { names, lines }
 }
 
 impl Pass {
