@@ -6,6 +6,7 @@
 //! short and slow, and allow a lateness that only a broken machine would reach.
 
 use assert_cmd::cargo::cargo_bin_cmd;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -27,9 +28,48 @@ use books::Report;
 /// The recorded traffic of the incident: 4,710 requests.
 const INCIDENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/traces/incident/api-requests.log.gz");
 
-/// `downpour serve` as a process of its own.
+/// The program as a process that goes on while a test looks at it. It does not
+/// outlive the test, however that ends.
+struct Process(Child);
+
+impl Process {
+    fn start(args: &[&str], room: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_downpour"));
+        command.args(args).env_remove("DOWNPOUR_LOG").current_dir(room);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.spawn().unwrap())
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+
+    fn is_over(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+
+    /// Waits for its end. What it says must fit into a pipe.
+    fn end(mut self) -> Output {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        if let Some(mut pipe) = self.0.stdout.take() {
+            pipe.read_to_end(&mut stdout).unwrap();
+        }
+        self.0.stderr.take().unwrap().read_to_end(&mut stderr).unwrap();
+        Output { status: self.0.wait().unwrap(), stdout, stderr }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // After its end there is nobody left to kill, and that is fine.
+        self.0.kill().unwrap_or_default();
+        self.0.wait().map(drop).unwrap_or_default();
+    }
+}
+
+/// `downpour serve`.
 struct Serving {
-    process: Child,
+    process: Process,
     api: String,
     dns: String,
 }
@@ -37,14 +77,10 @@ struct Serving {
 impl Serving {
     /// Starts with these planned faults and waits until it says where it is.
     fn with_faults(faults: &[&str]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_downpour"))
-            .arg("serve")
-            .args(faults.iter().flat_map(|fault| ["--fault", fault]))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let faults = faults.iter().flat_map(|fault| ["--fault", fault]);
+        let args: Vec<&str> = ["serve"].into_iter().chain(faults).collect();
+        let mut process = Process::start(&args, Path::new("."));
+        let mut lines = BufReader::new(process.0.stdout.take().unwrap()).lines();
         let mut address =
             |prefix: &str| lines.next().unwrap().unwrap().strip_prefix(prefix).unwrap().to_owned();
         let (api, _cdn, dns) = (address("api "), address("cdn "), address("dns "));
@@ -60,14 +96,12 @@ impl Serving {
         self.api.rsplit(':').next().unwrap()
     }
 
-    /// Asks it to end and returns what it counted: answers, and how many of
-    /// them a fault spoiled.
-    fn stop(mut self) -> Served {
-        let pid = rustix::process::Pid::from_child(&self.process);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        assert!(self.process.wait().unwrap().success());
-        let mut said = String::new();
-        self.process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    /// Asks it to end and returns what it counted.
+    fn stop(self) -> Served {
+        self.process.signal(Signal::TERM);
+        let ended = self.process.end();
+        assert!(ended.status.success());
+        let said = String::from_utf8(ended.stderr).unwrap();
         let numbers: Vec<u64> =
             said.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect();
         let [answers, _redirects, faulted, ..] = numbers[..] else { panic!("{said}") };
@@ -75,17 +109,10 @@ impl Serving {
     }
 }
 
-impl Drop for Serving {
-    fn drop(&mut self) {
-        // After `stop` there is nobody left to kill, and that is fine.
-        self.process.kill().unwrap_or_default();
-        self.process.wait().map(drop).unwrap_or_default();
-    }
-}
-
 /// What a served candidate counted itself.
 struct Served {
     answers: u64,
+    /// Those, or requests without an answer, that a fault spoiled.
     faulted: u64,
 }
 

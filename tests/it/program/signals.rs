@@ -1,28 +1,19 @@
 //! A run that is stopped keeps what it learned.
 
 use super::books::intervals;
-use super::{Call, Ended, INCIDENT, Report, Serving, every};
-use rustix::process::{Pid, Signal, kill_process};
+use super::{Call, Ended, INCIDENT, Process, Report, Serving, every};
+use rustix::process::Signal;
 use std::fs;
-use std::process::{Child, Command, Stdio};
 
-/// A call that goes on while the test looks at it.
+/// A run that goes on while the test looks at its directory.
 struct Going {
     call: Call,
-    process: Child,
+    process: Process,
 }
 
 impl Going {
     fn start(call: Call) -> Self {
-        let process = Command::new(env!("CARGO_BIN_EXE_downpour"))
-            .args(call.all_args())
-            .env_remove("DOWNPOUR_LOG")
-            .current_dir(call.room.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let process = Process::start(&call.all_args(), call.room.path());
         Self { call, process }
     }
 
@@ -30,21 +21,14 @@ impl Going {
     fn until_there_is(&mut self, file: &str) {
         let path = self.call.path("run").join(file);
         while !fs::metadata(&path).is_ok_and(|found| found.len() > 0) {
-            assert!(self.process.try_wait().unwrap().is_none(), "it ended before it wrote {file}");
+            assert!(!self.process.is_over(), "it ended before it wrote {file}");
             std::thread::yield_now();
         }
     }
 
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.process), signal).unwrap();
-    }
-
-    fn end(self) -> Ended {
-        let out = self.call.path("run");
-        let ended = Ended::of(&self.process.wait_with_output().unwrap(), out);
-        // What the room holds is looked at afterwards, and removed by nobody else.
-        let _kept = self.call.room.keep();
-        ended
+    /// How it ended; its directory lives as long as the call.
+    fn end(self) -> (Ended, Call) {
+        (Ended::of(&self.process.end(), self.call.path("run")), self.call)
     }
 }
 
@@ -59,8 +43,8 @@ fn a_signal_in_mid_run_leaves_a_whole_report_marked_as_cut() {
     for signal in [Signal::INT, Signal::TERM] {
         let mut going = Going::start(endless(&candidate));
         going.until_there_is("intervals.ndjson");
-        going.signal(signal);
-        let ended = going.end();
+        going.process.signal(signal);
+        let (ended, _call) = going.end();
         assert_eq!(ended.code, Some(130), "{}", ended.stderr);
         assert!(ended.stdout.starts_with("CUT SHORT: a partial result"), "{}", ended.stdout);
         let report = Report::read(&ended.out);
@@ -70,7 +54,6 @@ fn a_signal_in_mid_run_leaves_a_whole_report_marked_as_cut() {
         // Those in flight had time to end.
         assert_eq!(report.number("/arrivals/cut"), 0);
         assert!(report.number("/lines/read") > report.offered());
-        fs::remove_dir_all(ended.out.parent().unwrap()).unwrap();
     }
 }
 
@@ -81,18 +64,17 @@ fn a_second_signal_waits_for_nobody() {
     let mut going = Going::start(call);
     going.until_there_is("intervals.ndjson");
     // Signals that come together count as one, so it is told until it ends.
-    while going.process.try_wait().unwrap().is_none() {
-        going.signal(Signal::INT);
+    while !going.process.is_over() {
+        going.process.signal(Signal::INT);
         std::thread::yield_now();
     }
-    let ended = going.end();
+    let (ended, _call) = going.end();
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
     let report = Report::read(&ended.out);
     report.check_everything(&ended.out);
     assert_eq!(report.verdict(), "cut");
     assert_eq!(report.number("/arrivals/cut"), report.offered());
     assert_eq!(report.number("/attempts/cut"), report.number("/attempts/total"));
-    fs::remove_dir_all(ended.out.parent().unwrap()).unwrap();
 }
 
 #[test]
@@ -100,8 +82,8 @@ fn what_was_on_disk_outlives_a_kill() {
     let candidate = Serving::sound();
     let mut going = Going::start(endless(&candidate));
     going.until_there_is("run.json");
-    going.signal(Signal::KILL);
-    let ended = going.end();
+    going.process.signal(Signal::KILL);
+    let (ended, _call) = going.end();
     assert_eq!(ended.code, None);
     let report = Report::read(&ended.out);
     report.check_events();
@@ -111,7 +93,6 @@ fn what_was_on_disk_outlives_a_kill() {
     let seconds = intervals(&ended.out);
     let offered: u64 = seconds.iter().map(|second| second["offered"].as_u64().unwrap()).sum();
     assert!(offered >= report.offered(), "a checkpoint tells of what is on disk");
-    fs::remove_dir_all(ended.out.parent().unwrap()).unwrap();
 }
 
 #[test]
