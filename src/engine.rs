@@ -12,14 +12,18 @@ mod connection;
 mod exchange;
 mod feed;
 mod ledger;
+mod pacer;
 mod run;
 mod shard;
+#[cfg(test)]
+mod sim;
+mod supply;
 mod wire;
 mod worker;
 
 pub use feed::{AtEndOfTrace, Requests};
 pub use run::run;
-pub use worker::Phase;
+pub use worker::{Feed, Phase};
 
 use crate::tally::{Interval, Totals};
 use crate::trace::TraceBooks;
@@ -42,6 +46,20 @@ pub enum Overload {
     Queue,
 }
 
+/// What wakes a worker for the next arrival.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pacing {
+    /// The most exact timer of the system: a timerfd on Linux, tokio's timers
+    /// elsewhere.
+    #[default]
+    Timer,
+    /// Asking the clock again and again. Exact to a microsecond, for a core.
+    Spin,
+    /// Tokio's timers, on every system: milliseconds, and they follow a paused
+    /// clock.
+    Tokio,
+}
+
 /// How arrivals are sent: everything the engine needs to know but the arrivals.
 #[derive(Clone, Debug)]
 pub struct EnginePlan {
@@ -49,6 +67,13 @@ pub struct EnginePlan {
     pub addresses: Vec<SocketAddr>,
     /// The header fields of every request, `Host` among them.
     pub headers: HeaderMap,
+    /// When arrivals leave.
+    pub feed: Feed,
+    /// What wakes a worker.
+    pub pacing: Pacing,
+    /// The least time between two wake-ups of a worker for arrivals; what falls
+    /// due in between leaves with the next. Zero wakes for each.
+    pub grain: Duration,
     /// Worker threads, at least one.
     pub threads: usize,
     /// Most connections open at once, over all workers.

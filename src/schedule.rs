@@ -34,6 +34,8 @@ pub enum Pace {
     Constant(Rate),
     /// As recorded, played this many times as fast.
     Recorded(Factor),
+    /// As fast as connections become free: a closed loop.
+    Max,
 }
 
 impl Pace {
@@ -44,7 +46,7 @@ impl Pace {
     /// record's pace is not followed.
     pub fn speed(self) -> Option<f64> {
         match self {
-            Self::Constant(_) => None,
+            Self::Constant(_) | Self::Max => None,
             Self::Recorded(factor) => Some(factor.as_f64()),
         }
     }
@@ -54,8 +56,10 @@ impl FromStr for Pace {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "recorded" {
-            return Ok(Self::AS_RECORDED);
+        match text {
+            "recorded" => return Ok(Self::AS_RECORDED),
+            "max" => return Ok(Self::Max),
+            _ => {}
         }
         let parsed = if text.ends_with(['x', 'X']) {
             text.parse().map(Self::Recorded)
@@ -63,7 +67,7 @@ impl FromStr for Pace {
             text.parse().map(Self::Constant)
         };
         parsed.map_err(|error: crate::units::ParseQuantityError| {
-            format!("{error}, or `recorded`, or a multiple of it such as 2x")
+            format!("{error}, or `recorded`, or a multiple of it such as 2x, or `max`")
         })
     }
 }
@@ -74,6 +78,7 @@ impl fmt::Display for Pace {
             Self::Constant(rate) => write!(f, "{rate}"),
             Self::Recorded(Factor::ONE) => f.write_str("recorded"),
             Self::Recorded(factor) => write!(f, "recorded at {factor}"),
+            Self::Max => f.write_str("max"),
         }
     }
 }
@@ -171,6 +176,8 @@ impl Schedule {
     fn due(&mut self, at: Option<Stamp>) -> Option<Offset> {
         match self.pace {
             Pace::Constant(rate) => Some(rate.due(self.placed)),
+            // The engine says when; here they only have an order.
+            Pace::Max => Some(Offset::ZERO),
             Pace::Recorded(speed) => {
                 let at = at?;
                 let first = *self.pass.first.get_or_insert(at);
@@ -216,6 +223,7 @@ mod tests {
         check("recorded", all, &[5_000, 5_010, 5_010, 5_400], &[0, 10, 10, 400]);
         check("2x", all, &[5_000, 5_010, 5_400], &[0, 5, 200]);
         check("0.5x", all, &[5_000, 5_010], &[0, 20]);
+        check("max", all, &[5_000, 5_010], &[0, 0]);
         check("100/s", all, &[5_000, 5_001, 99_000], &[0, 10, 20]);
     }
 

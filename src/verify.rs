@@ -157,8 +157,8 @@ pub struct Redirect<'a> {
 /// The host that a client would connect to after a redirect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostToCheck<'a> {
-    /// Nothing to ask: no usable Location, the candidate's own origin (which
-    /// the run is talking to already), or a depth without this tier.
+    /// Nothing to ask: no usable Location, or the candidate's own origin, which
+    /// the run is talking to already.
     None,
     /// A name to look up: lower case, legal labels, at most 253 bytes.
     Name(Cow<'a, str>),

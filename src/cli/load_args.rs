@@ -212,8 +212,8 @@ impl LoadArgs {
             (Pace::Recorded(_), Some(_)) => {
                 Err("--speed and --rate 2x say the same thing twice: give one of them".to_owned())
             }
-            (Pace::Constant(_), Some(_)) => {
-                Err("--speed scales the recorded pace: it does not go with a constant --rate".to_owned())
+            (Pace::Constant(_) | Pace::Max, Some(_)) => {
+                Err("--speed scales the recorded pace: it does not go with another --rate".to_owned())
             }
         }
     }

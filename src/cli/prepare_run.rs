@@ -4,8 +4,9 @@ use super::CliError;
 use super::load_args::{LoadArgs, VerifyArgs};
 use super::system;
 use super::target::{Target, all_loopback};
-use crate::engine::{EnginePlan, Judging, Overload};
+use crate::engine::{EnginePlan, Feed, Judging, Overload, Pacing};
 use crate::schedule::Pace;
+use crate::units::Offset;
 use crate::verify::Depth;
 use crate::verify::address::PrivateAddresses;
 use crate::verify::judge::Judge;
@@ -14,12 +15,24 @@ use crate::verify::rules::Rules;
 use http::header::{ACCEPT, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Arrivals a second that one worker thread serves with room to spare.
 const RATE_PER_THREAD: f64 = 25_000.0;
 
+/// Connections of a closed loop, if nothing is said: what other generators
+/// open.
+const CLOSED_CONNECTIONS: usize = 50;
+
 /// Arrivals a second above which a host that is not this machine takes `--yes`.
 const POLITE_RATE: f64 = 100.0;
+
+/// Arrivals a second up to which each is worth a wake-up of its own.
+const EXACT_RATE: f64 = 10_000.0;
+
+/// How long arrivals may wait for each other beyond that rate. A burst of a
+/// recorded trace reaches it, too.
+const GRAIN: Duration = Duration::from_micros(100);
 
 /// Most bytes of an answer's body. Redirects have next to none; a candidate
 /// that serves archives itself is measured with them.
@@ -38,12 +51,19 @@ pub(super) fn engine_plan(
              (raise the hard limit, `ulimit -Hn`)"
         )));
     }
-    let connections = load.connections.unwrap_or(load.max_in_flight).min(room);
+    let unasked = if pace == Pace::Max { CLOSED_CONNECTIONS } else { load.max_in_flight };
+    let connections = load.connections.unwrap_or(unasked).min(room);
     // Every thread must have a connection and an arrival of its own.
     let most_threads = connections.min(load.max_in_flight);
     let threads = load.threads.unwrap_or_else(|| default_threads(pace)).min(most_threads);
     Ok(EnginePlan {
         addresses,
+        feed: match pace {
+            Pace::Constant(_) | Pace::Recorded(_) => Feed::WhenDue,
+            Pace::Max => Feed::WhenFree { until: load.duration.map(Offset::from) },
+        },
+        pacing: Pacing::Timer,
+        grain: default_grain(pace),
         headers: headers(&load.target, &load.headers),
         threads,
         connections,
@@ -56,11 +76,20 @@ pub(super) fn engine_plan(
     })
 }
 
+/// Up to 10,000 arrivals a second a wake-up each; beyond, one for all that are
+/// due within a tenth of a millisecond.
+fn default_grain(pace: Pace) -> Duration {
+    match pace {
+        Pace::Constant(rate) if rate.per_second_f64() <= EXACT_RATE => Duration::ZERO,
+        Pace::Constant(_) | Pace::Recorded(_) | Pace::Max => GRAIN,
+    }
+}
+
 /// One worker for each 25,000 arrivals a second, if there are cores for them.
 fn default_threads(pace: Pace) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     match pace {
-        Pace::Recorded(_) => 1,
+        Pace::Recorded(_) | Pace::Max => 1,
         Pace::Constant(rate) => (1..cores)
             .find(|threads| rate.per_second_f64() <= RATE_PER_THREAD * as_f64(*threads))
             .unwrap_or(cores),
@@ -116,7 +145,7 @@ fn resolver(verify: &VerifyArgs) -> Resolver {
 pub(super) fn guard(load: &LoadArgs, pace: Pace, addresses: &[SocketAddr]) -> Result<(), CliError> {
     let light = match pace {
         Pace::Constant(rate) => rate.per_second_f64() <= POLITE_RATE,
-        Pace::Recorded(_) => false,
+        Pace::Recorded(_) | Pace::Max => false,
     };
     if light || load.yes || all_loopback(addresses) {
         return Ok(());

@@ -18,6 +18,7 @@ use crate::verify::lookup::LookupHandle;
 use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Locations, final_fault, is_redirect};
 use http::HeaderValue;
 use http::uri::PathAndQuery;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -144,9 +145,9 @@ impl Ledger {
             Some(only) if received.locations == 1 => Locations::One(only.as_bytes()),
             Some(_) => Locations::Many,
         };
-        let depth = self.judge.depth();
+        let asks = self.judge.depth() == Depth::Dns;
         let judgement = self.judge.judge(&asked, &Answer { status: received.status, locations });
-        let case = Case {
+        let mut case = Case {
             due: attempt.due,
             done: attempt.done,
             path: arrival.target.clone(),
@@ -160,29 +161,32 @@ impl Ledger {
             }
             return self.settle_offline(&case, attempt);
         };
-        let dns = if depth == Depth::Dns { CHECKED } else { TIER_OFF };
-        match redirect.host {
-            HostToCheck::Name(host) => {
-                let host = host.into_owned();
-                let expected = self.expected_instead(case.offline).map(Into::into);
-                self.ask(&host, Case { expected, ..case });
+        if asks && let HostToCheck::Name(host) = &redirect.host {
+            if leads_elsewhere(case.offline) {
+                let host = host.clone().into_owned();
+                case.expected = self.judge.expected().map(Into::into);
+                let reply = self.hosts.ask(&host, attempt.done, case);
+                return self.replied(&host, reply, attempt.done);
             }
-            HostToCheck::Address(address) => {
-                let verdict = self.private.judge([address]);
-                let fault = final_fault(case.offline, verdict);
-                self.count_redirect(&case, Some(&address.to_string()), fault, [CHECKED; 3]);
-                self.settle(&case, fault, "");
+            let reply = self.hosts.ask(host, attempt.done, case);
+            if let HostReply::Known(HostVerdict::Resolved, Case { offline: None, due, done, .. }) = reply {
+                // What nearly every answer of a sound candidate is: counted
+                // without making a text.
+                let redirect = Redirect { at: done, host: Some(host), fault: None, tiers: [CHECKED; 3] };
+                self.interval.redirect(&redirect);
+                return self.interval.arrival(Fate::Passed, due, done);
             }
-            HostToCheck::None => {
-                let tiers = match redirect.headers {
-                    Some(_) if dns == CHECKED => [CHECKED, NO_LOCATION, NO_LOCATION],
-                    Some(_) => [CHECKED, NO_LOCATION, dns],
-                    None => [CHECKED, CHECKED, dns],
-                };
-                self.count_redirect(&case, None, case.offline, tiers);
-                self.settle_offline(&case, attempt);
-            }
+            let host = host.clone().into_owned();
+            return self.replied(&host, reply, attempt.done);
         }
+        let found_in_headers = redirect.headers.is_some();
+        let host = match redirect.host {
+            HostToCheck::Name(name) => Some(name.into_owned()),
+            HostToCheck::Address(address) => return self.settle_address(&case, address, asks),
+            HostToCheck::None => None,
+        };
+        self.count_redirect(&case, host.as_deref(), case.offline, tiers(found_in_headers, asks));
+        self.settle_offline(&case, attempt);
     }
 
     /// The resolver has answered.
@@ -192,9 +196,8 @@ impl Ledger {
         }
     }
 
-    fn ask(&mut self, host: &str, case: Case) {
-        let now = case.done;
-        match self.hosts.ask(host, now, case) {
+    fn replied(&mut self, host: &str, reply: HostReply<Case>, now: Offset) {
+        match reply {
             HostReply::Known(verdict, case) => self.settle_host(host, &case, verdict),
             HostReply::Refused(case) => {
                 self.settle_host(host, &case, HostVerdict::Broken(Fault::DnsUnchecked));
@@ -232,16 +235,17 @@ impl Ledger {
         self.settle(case, fault, &detail);
     }
 
-    /// Where the answer judged last had to lead, if the finding is that it
-    /// leads elsewhere.
-    fn expected_instead(&self, finding: Option<Fault>) -> Option<&str> {
-        let elsewhere = matches!(finding, Some(Fault::LocationMismatch | Fault::LocationWrongHost));
-        self.judge.expected().filter(|_| elsewhere)
+    fn settle_address(&mut self, case: &Case, address: IpAddr, asks: bool) {
+        let verdict = if asks { self.private.judge([address]) } else { HostVerdict::Resolved };
+        let fault = final_fault(case.offline, verdict);
+        self.count_redirect(case, Some(&address.to_string()), fault, tiers(false, asks));
+        self.settle(case, fault, "");
     }
 
     fn settle_offline(&mut self, case: &Case, attempt: &Attempt) {
         let Some(fault) = case.offline else { return self.settle(case, None, "") };
-        let detail = match (self.expected_instead(Some(fault)), attempt.end) {
+        let expected = self.judge.expected().filter(|_| leads_elsewhere(Some(fault)));
+        let detail = match (expected, attempt.end) {
             (Some(expected), _) => format!("expected {expected}"),
             (None, AttemptEnd::Status(status)) => format!("status {status}"),
             (None, AttemptEnd::Fault(_) | AttemptEnd::Cut) => String::new(),
@@ -271,5 +275,21 @@ impl Ledger {
             location: case.location.as_ref().map(HeaderValue::as_bytes),
             detail,
         });
+    }
+}
+
+/// Whether the finding is that a redirect leads to another place than the one
+/// demanded.
+const fn leads_elsewhere(finding: Option<Fault>) -> bool {
+    matches!(finding, Some(Fault::LocationMismatch | Fault::LocationWrongHost))
+}
+
+/// How far the tiers went for a redirect that needs no lookup.
+fn tiers(found_in_headers: bool, asks: bool) -> [Coverage; 3] {
+    match (found_in_headers, asks) {
+        (true, true) => [CHECKED, NO_LOCATION, NO_LOCATION],
+        (true, false) => [CHECKED, NO_LOCATION, TIER_OFF],
+        (false, true) => [CHECKED; 3],
+        (false, false) => [CHECKED, CHECKED, TIER_OFF],
     }
 }

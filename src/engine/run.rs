@@ -1,9 +1,10 @@
 //! A run from start to end: threads, the start signal, the collector.
 
-use super::clock::{Pacer, RunClock};
+use super::clock::RunClock;
 use super::exchange::AnswerLimits;
 use super::feed::{AtEndOfTrace, Fed, Feeder, QUEUED_BATCHES, Requests};
 use super::ledger::{HOST_ANSWERS, Ledger, LookupLine};
+use super::pacer::Pacer;
 use super::shard::{Shard, ShardLimits};
 use super::wire::Tcp;
 use super::worker::{Delivery, Lines, Phase, Worked, work};
@@ -117,8 +118,18 @@ fn spawn_worker(
         judging.lookups.as_ref().map(|lookups| LookupLine { handle: lookups.handle(), reply: answers });
     let ledger = Ledger::new(judging.judge.clone(), judging.private, lookups);
     let limits = share(plan, index);
+    let (pacing, grain) = (plan.pacing, plan.grain);
     let (headers, connector) = (plan.headers.clone(), Tcp::new(plan.addresses.clone()));
-    let lines = Lines { index, arrivals, first: None, phase, host_answers, deliveries, grace: plan.grace };
+    let lines = Lines {
+        index,
+        arrivals,
+        first: None,
+        phase,
+        host_answers,
+        deliveries,
+        grace: plan.grace,
+        feed: plan.feed,
+    };
     thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
         let worked = on_local_runtime(async move {
             let mut lines = lines;
@@ -126,8 +137,8 @@ fn spawn_worker(
             ready.send(()).map_err(|()| io::Error::other("the run was given up before it began"))?;
             let clock =
                 started.await.map_err(|_| io::Error::other("the run was given up before it began"))?;
-            let shard = Rc::new(Shard::new(clock, limits, headers, connector, ledger));
-            work(shard, Pacer::exact(clock)?, lines).await
+            let shard = Rc::new(Shard::new((clock, limits), headers, connector, ledger));
+            work(shard, Pacer::new(pacing, grain, clock)?, lines).await
         });
         (worked, thread_cpu())
     })

@@ -8,13 +8,14 @@ use super::clock::RunClock;
 use super::connection;
 use super::exchange::{AnswerLimits, Received};
 use super::ledger::Ledger;
+use super::supply::Supply;
 use super::wire::{Connect, Stamps};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::tally::{Attempt, AttemptEnd, Gauges};
 use crate::units::Offset;
 use http::HeaderMap;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::Waker;
@@ -48,6 +49,10 @@ pub(crate) struct Shard<C: Connect> {
     in_flight: Cell<usize>,
     /// Told when nothing is in flight and no outcome waits for a verdict.
     pub(crate) settled: Notify,
+    /// What free connections take from in a closed loop; empty in an open one.
+    supply: RefCell<Supply>,
+    /// Told when the supply wants more.
+    pub(crate) low: Notify,
 }
 
 struct Pool<C: Connect> {
@@ -79,8 +84,7 @@ pub(crate) struct Flight<C: Connect> {
 
 impl<C: Connect> Shard<C> {
     pub(crate) fn new(
-        clock: RunClock,
-        limits: ShardLimits,
+        (clock, limits): (RunClock, ShardLimits),
         headers: HeaderMap,
         connector: C,
         ledger: Ledger,
@@ -101,6 +105,8 @@ impl<C: Connect> Shard<C> {
             pool: RefCell::new(pool),
             in_flight: Cell::new(0),
             settled: Notify::new(),
+            supply: RefCell::new(Supply::new(None)),
+            low: Notify::new(),
         }
     }
 
@@ -111,9 +117,38 @@ impl<C: Connect> Shard<C> {
             self.ledger.borrow_mut().shed();
             return;
         }
+        self.dispatch(self.take_off(arrival));
+    }
+
+    /// Gives every connection that may be had something to do: the start of a
+    /// closed loop, and what brings connections back that were lost in it.
+    pub(crate) fn engage(self: &Rc<Self>) {
+        while self.has_room()
+            && let Some(flight) = self.next_supplied()
+        {
+            self.dispatch(flight);
+        }
+    }
+
+    /// The closed loop's arrivals.
+    pub(crate) fn supply(&self) -> RefMut<'_, Supply> {
+        self.supply.borrow_mut()
+    }
+
+    fn take_off(self: &Rc<Self>, arrival: Arrival) -> Flight<C> {
         self.in_flight.set(self.in_flight.get() + 1);
-        let flight = Flight { shard: Rc::clone(self), arrival, begun: false, replayed: false, ended: false };
-        self.dispatch(flight);
+        Flight { shard: Rc::clone(self), arrival, begun: false, replayed: false, ended: false }
+    }
+
+    fn has_room(&self) -> bool {
+        let pool = self.pool.borrow();
+        !pool.idle.is_empty() || pool.open < self.limits.active
+    }
+
+    fn next_supplied(self: &Rc<Self>) -> Option<Flight<C>> {
+        let arrival = self.supply.borrow_mut().take(self.clock.now(), &self.low)?;
+        self.ledger.borrow_mut().offered();
+        Some(self.take_off(arrival))
     }
 
     fn dispatch(self: &Rc<Self>, flight: Flight<C>) {
@@ -132,9 +167,10 @@ impl<C: Connect> Shard<C> {
 
     /// The next waiting flight for a connection that has become free; those
     /// whose time-out has passed meanwhile are ended on the way.
-    pub(crate) fn next_waiting(&self) -> Option<Flight<C>> {
+    pub(crate) fn next_waiting(self: &Rc<Self>) -> Option<Flight<C>> {
         loop {
-            let flight = self.pool.borrow_mut().waiting.pop_front()?;
+            let waiting = self.pool.borrow_mut().waiting.pop_front();
+            let Some(flight) = waiting else { return self.next_supplied() };
             let deadline = flight.deadline();
             if deadline > self.clock.now() {
                 return Some(flight);

@@ -54,10 +54,21 @@ impl<S> Stamped<S> {
         Self { stream, clock, stamps }
     }
 
-    fn note_write(&self, outcome: &Poll<io::Result<usize>>) {
-        if matches!(outcome, Poll::Ready(Ok(1..))) && self.stamps.sent.get().is_none() {
-            self.stamps.sent.set(Some(self.clock.now()));
+    /// Stamps the first write before it is made: on a fast path the peer may
+    /// have read the request before the call returns.
+    fn write(&mut self, write: impl FnOnce(Pin<&mut S>) -> Poll<io::Result<usize>>) -> Poll<io::Result<usize>>
+    where
+        S: Unpin,
+    {
+        if self.stamps.sent.get().is_some() {
+            return write(Pin::new(&mut self.stream));
         }
+        let before = self.clock.now();
+        let outcome = write(Pin::new(&mut self.stream));
+        if matches!(outcome, Poll::Ready(Ok(1..))) {
+            self.stamps.sent.set(Some(before));
+        }
+        outcome
     }
 }
 
@@ -78,9 +89,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stamped<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Stamped<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.note_write(&outcome);
-        outcome
+        self.write(|stream| stream.poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -88,9 +97,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stamped<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.note_write(&outcome);
-        outcome
+        self.write(|stream| stream.poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {

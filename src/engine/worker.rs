@@ -5,8 +5,10 @@
 //! small tasks: one hands the second's numbers over, one takes the resolver's
 //! answers.
 
-use super::clock::{Pacer, RunClock};
+use super::clock::RunClock;
+use super::pacer::Pacer;
 use super::shard::Shard;
+use super::supply::Supply;
 use super::wire::Connect;
 use crate::schedule::Arrival;
 use crate::tally::Interval;
@@ -49,6 +51,19 @@ pub(crate) struct Lines {
     pub(crate) host_answers: mpsc::Receiver<HostAnswer>,
     pub(crate) deliveries: SyncSender<Delivery>,
     pub(crate) grace: Duration,
+    pub(crate) feed: Feed,
+}
+
+/// When an arrival leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// When it is due: the open loop.
+    WhenDue,
+    /// When a connection is free for it: the closed loop.
+    WhenFree {
+        /// No more arrivals from then on.
+        until: Option<Offset>,
+    },
 }
 
 /// What a worker has to say at its end, beside its books.
@@ -71,8 +86,15 @@ pub(crate) async fn work<C: Connect>(
         tokio::task::spawn_local(deliver_seconds(Rc::clone(&shard), lines.index, lines.deliveries.clone()));
     let mut queue =
         Queue { batch: lines.first.take().unwrap_or_default().into_iter(), arrivals: lines.arrivals };
-    let released = release_all(&shard, &pacer, &mut queue, &mut lines.phase).await;
-    let unreleased = queue.close().await;
+    let released = match lines.feed {
+        Feed::WhenDue => release_all(&shard, &pacer, &mut queue, &mut lines.phase).await,
+        Feed::WhenFree { until } => {
+            *shard.supply() = Supply::new(until);
+            Ok(supply_all(&shard, &mut queue, &mut lines.phase).await)
+        }
+    };
+    let untaken = u64::try_from(shard.supply().close()).unwrap_or(u64::MAX);
+    let unreleased = queue.close().await + untaken;
     drain(&shard, &mut lines.phase, lines.grace).await;
     verdicts.abort();
     seconds.abort();
@@ -99,6 +121,11 @@ impl Queue {
             }
             self.batch = self.arrivals.recv().await?.into_iter();
         }
+    }
+
+    async fn next_batch(&mut self) -> Option<Vec<Arrival>> {
+        let begun: Vec<Arrival> = self.batch.by_ref().collect();
+        if begun.is_empty() { self.arrivals.recv().await } else { Some(begun) }
     }
 
     /// Puts an arrival back that was not released after all.
@@ -135,7 +162,7 @@ async fn release_all<C: Connect>(
                 None => return Ok(last_due),
             },
         };
-        if shard.clock.now() < arrival.due {
+        if shard.clock.is_before(arrival.due) {
             in_a_row = 0;
             shard.reap();
             tokio::select! {
@@ -155,6 +182,36 @@ async fn release_all<C: Connect>(
         last_due = arrival.due;
         shard.release(arrival);
     }
+}
+
+/// Keeps the supply of a closed loop filled until the trace or its time ends.
+async fn supply_all<C: Connect>(
+    shard: &Rc<Shard<C>>,
+    queue: &mut Queue,
+    phase: &mut watch::Receiver<Phase>,
+) -> Offset {
+    tokio::time::sleep_until(shard.clock.instant(Offset::ZERO)).await;
+    let mut exhausted = false;
+    while !(shard.supply().is_over(shard.clock.now()) || exhausted && shard.supply().is_empty()) {
+        while !exhausted && shard.supply().is_low() {
+            tokio::select! {
+                biased;
+                () = reached(phase, Phase::Draining) => return shard.clock.now(),
+                batch = queue.next_batch() => match batch {
+                    Some(batch) => shard.supply().refill(batch),
+                    None => exhausted = true,
+                },
+            }
+        }
+        shard.reap();
+        shard.engage();
+        tokio::select! {
+            biased;
+            () = reached(phase, Phase::Draining) => break,
+            () = shard.low.notified() => {}
+        }
+    }
+    shard.clock.now()
 }
 
 async fn drain<C: Connect>(shard: &Rc<Shard<C>>, phase: &mut watch::Receiver<Phase>, grace: Duration) {

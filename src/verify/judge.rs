@@ -82,10 +82,7 @@ impl Judge {
             rule
         });
         let case = Case { rule, asked: asked.target, candidate, origin, expected };
-        let mut redirect = case.judge(answer.locations);
-        if *depth < Depth::Dns {
-            redirect.host = HostToCheck::None;
-        }
+        let redirect = case.judge(answer.locations);
         Judgement { fault: redirect.headers.or(redirect.policy).or(status), redirect: Some(redirect) }
     }
 }

@@ -105,7 +105,7 @@ fn a_candidate_that_is_not_there() {
 
 #[test]
 fn paces_that_contradict_themselves() {
-    replay(INCIDENT, &["--speed", "2x"]).refused(2, &["--speed", "constant --rate"]);
+    replay(INCIDENT, &["--speed", "2x"]).refused(2, &["--speed", "scales the recorded pace"]);
     let twice = Call::new(&["replay", INCIDENT, "--target", &nobody(), "--rate", "2x", "--speed", "2x"]);
     twice.refused(2, &["--speed", "--rate 2x", "give one"]);
     for (flag, value) in

@@ -1,0 +1,194 @@
+//! Waiting for a due time, as exactly as the system can.
+//!
+//! Tokio's timers tick in milliseconds and wake half a millisecond late or more
+//! at the median; a timerfd armed with an absolute time is a matter of tens of
+//! microseconds, and spinning of fractions of one, at the price of a core.
+//!
+//! A wake-up costs more than a request. Where arrivals follow each other faster
+//! than the *grain*, the pacer wakes once a grain and everything due by then
+//! leaves together: late by at most a grain, never early.
+
+use super::Pacing;
+use super::clock::RunClock;
+use crate::units::Offset;
+use std::cell::Cell;
+use std::io;
+use std::time::Duration;
+
+/// Waits until offsets of the run.
+#[derive(Debug)]
+pub(crate) struct Pacer {
+    clock: RunClock,
+    grain: Duration,
+    /// The earliest next wake-up.
+    not_before: Cell<Offset>,
+    by: By,
+}
+
+#[derive(Debug)]
+enum By {
+    #[cfg(target_os = "linux")]
+    Timerfd(timerfd::Timer),
+    Tokio,
+    Spin,
+}
+
+impl Pacer {
+    /// A pacer of that kind, to be made on the runtime that will wait on it.
+    pub(crate) fn new(pacing: Pacing, grain: Duration, clock: RunClock) -> io::Result<Self> {
+        let by = match pacing {
+            #[cfg(target_os = "linux")]
+            Pacing::Timer => By::Timerfd(timerfd::Timer::new(clock)?),
+            #[cfg(not(target_os = "linux"))]
+            Pacing::Timer => By::Tokio,
+            Pacing::Tokio => By::Tokio,
+            Pacing::Spin => By::Spin,
+        };
+        Ok(Self { clock, grain, not_before: Cell::new(Offset::ZERO), by })
+    }
+
+    /// Returns once `due` is reached, at once where it lies in the past.
+    pub(crate) async fn until(&self, due: Offset) -> io::Result<()> {
+        let wake = due.max(self.not_before.get());
+        match &self.by {
+            #[cfg(target_os = "linux")]
+            By::Timerfd(timer) => timer.until(wake).await?,
+            By::Tokio => tokio::time::sleep_until(self.clock.instant(wake)).await,
+            By::Spin => {
+                while self.clock.is_before(wake) {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+        if !self.grain.is_zero() {
+            self.not_before.set(self.clock.now().after(self.grain));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod timerfd {
+    //! The kernel's high-resolution timer, as a descriptor.
+
+    use super::RunClock;
+    use crate::units::Offset;
+    use rustix::time::{
+        ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+        timerfd_create, timerfd_settime,
+    };
+    use std::io;
+    use std::os::fd::OwnedFd;
+    use std::time::Duration;
+    use tokio::io::unix::AsyncFd;
+    use tokio::time::Instant;
+
+    /// The run's clock and the kernel's are read one after the other; this is
+    /// how far apart the readings may lie.
+    const CLOSE: Duration = Duration::from_micros(2);
+
+    #[derive(Debug)]
+    pub(super) struct Timer {
+        fd: AsyncFd<OwnedFd>,
+        clock: RunClock,
+        /// The run's start on `CLOCK_MONOTONIC`.
+        start: Duration,
+    }
+
+    impl Timer {
+        pub(super) fn new(clock: RunClock) -> io::Result<Self> {
+            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+            let fd = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+            #[expect(
+                deprecated,
+                reason = "the successor is an unsafe function; an OwnedFd keeps the promise it asks for"
+            )]
+            let fd = AsyncFd::new(fd)?;
+            Ok(Self { fd, clock, start: start_on_monotonic(clock) })
+        }
+
+        pub(super) async fn until(&self, wake: Offset) -> io::Result<()> {
+            while self.clock.is_before(wake) {
+                self.arm(self.start + wake.as_duration())?;
+                // Arming forgets earlier expirations, and readiness is told
+                // once for each: the counter need not be read.
+                self.fd.readable().await?.clear_ready();
+            }
+            Ok(())
+        }
+
+        fn arm(&self, at: Duration) -> io::Result<()> {
+            let never = Timespec { tv_sec: 0, tv_nsec: 0 };
+            let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
+            let once = Itimerspec {
+                it_interval: never,
+                it_value: Timespec { tv_sec: seconds, tv_nsec: i64::from(at.subsec_nanos()) },
+            };
+            timerfd_settime(&self.fd, TimerfdTimerFlags::ABSTIME, &once)?;
+            Ok(())
+        }
+    }
+
+    /// A thread may be put aside between two readings of a clock, which would
+    /// shift every wake-up of the run; so they are repeated until they are
+    /// close.
+    fn start_on_monotonic(clock: RunClock) -> Duration {
+        let start = clock.instant(Offset::ZERO);
+        let mut last = Duration::ZERO;
+        for _ in 0..1_000 {
+            let before = Instant::now();
+            let monotonic = clock_gettime(ClockId::Monotonic);
+            let after = Instant::now();
+            let monotonic = Duration::new(monotonic.tv_sec.unsigned_abs(), 0)
+                + Duration::from_nanos(monotonic.tv_nsec.unsigned_abs());
+            last = (monotonic + start.saturating_duration_since(before))
+                .saturating_sub(before.saturating_duration_since(start));
+            if after.duration_since(before) < CLOSE {
+                break;
+            }
+        }
+        last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(millis: u64) -> Offset {
+        Offset::from(Duration::from_millis(millis))
+    }
+
+    async fn wake_times(grain_ms: u64, due_ms: &[u64]) -> Vec<u64> {
+        let clock = RunClock::starting_in(Duration::ZERO);
+        let pacer = Pacer::new(Pacing::Tokio, Duration::from_millis(grain_ms), clock).unwrap();
+        let mut woken = Vec::new();
+        for due in due_ms {
+            pacer.until(ms(*due)).await.unwrap();
+            woken.push(clock.now().as_micros() / 1_000);
+        }
+        woken
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_grain_each_is_waited_for() {
+        assert_eq!(wake_times(0, &[3, 4, 10]).await, [3, 4, 10]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn within_a_grain_there_is_one_wake_up() {
+        assert_eq!(wake_times(5, &[3, 4, 10, 11, 30]).await, [3, 8, 13, 18, 30]);
+    }
+
+    #[tokio::test]
+    async fn no_kind_wakes_early() {
+        let clock = RunClock::starting_in(Duration::ZERO);
+        for (n, pacing) in (1..).zip([Pacing::Timer, Pacing::Spin, Pacing::Tokio]) {
+            let pacer = Pacer::new(pacing, Duration::ZERO, clock).unwrap();
+            for due in [ms(2 * n), ms(2 * n + 1), ms(1)] {
+                pacer.until(due).await.unwrap();
+                assert!(clock.now() >= due, "{pacing:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! The whole worker over in-memory pipes on a paused clock: real HTTP, exact
+//! counts, whole milliseconds, no waiting.
+//!
+//! A scripted origin answers each path as the path says. Time passes only when
+//! nothing is left to do, so a latency here is what was computed, not measured.
+
+use super::Pacing;
+use super::clock::RunClock;
+use super::exchange::AnswerLimits;
+use super::ledger::{HOST_ANSWERS, Ledger};
+use super::pacer::Pacer;
+use super::shard::{Shard, ShardLimits};
+use super::wire::Connect;
+use super::worker::{Feed, Lines, Phase, Worked, work};
+use crate::fault::Fault;
+use crate::schedule::Arrival;
+use crate::tally::{Fold, Totals};
+use crate::trace::Method;
+use crate::units::{Offset, Rate};
+use crate::verify::Depth;
+use crate::verify::address::PrivateAddresses;
+use crate::verify::judge::Judge;
+use crate::verify::rules::Rules;
+use http::HeaderMap;
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+const REDIRECT: &str = "HTTP/1.1 302 Found\r\nlocation: https://cdn.test/x\r\ncontent-length: 0\r\n\r\n";
+
+/// An origin that does what the path says, `/WHAT-MILLIS`.
+#[derive(Debug)]
+struct Origin {
+    opened: Rc<Cell<usize>>,
+}
+
+impl Connect for Origin {
+    type Stream = DuplexStream;
+
+    async fn connect(&self) -> io::Result<DuplexStream> {
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        self.opened.set(self.opened.get() + 1);
+        tokio::task::spawn_local(serve(theirs));
+        Ok(ours)
+    }
+}
+
+/// Nobody listens there.
+#[derive(Debug)]
+struct Refusing;
+
+impl Connect for Refusing {
+    type Stream = DuplexStream;
+
+    async fn connect(&self) -> io::Result<DuplexStream> {
+        Err(io::ErrorKind::ConnectionRefused.into())
+    }
+}
+
+/// A listener that never accepts.
+#[derive(Debug)]
+struct Deaf;
+
+impl Connect for Deaf {
+    type Stream = DuplexStream;
+
+    async fn connect(&self) -> io::Result<DuplexStream> {
+        std::future::pending().await
+    }
+}
+
+async fn serve(mut stream: DuplexStream) {
+    while let Some(path) = read_head(&mut stream).await {
+        let (what, millis) = path.trim_start_matches('/').split_once('-').unwrap_or((&path, "0"));
+        tokio::time::sleep_until(Instant::now() + Duration::from_millis(millis.parse().unwrap())).await;
+        let answer = match what {
+            "good" => REDIRECT,
+            "quiet" => {
+                // Closes after an answer that promised to stay.
+                stream.write_all(REDIRECT.as_bytes()).await.unwrap();
+                return;
+            }
+            "down" => "HTTP/1.1 503 Unavailable\r\ncontent-length: 0\r\n\r\n",
+            "cut" => "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nabc",
+            "half" => "HTTP/1.1 302 Fou",
+            "noise" => "\u{1}\u{2}\u{3} this is no answer\r\n\r\n",
+            "long" => "HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n",
+            "closed" => return,
+            "silent" => std::future::pending().await,
+            other => panic!("the origin has no script for {other:?}"),
+        };
+        if stream.write_all(answer.as_bytes()).await.is_err() {
+            return;
+        }
+        match what {
+            "cut" | "half" => return,
+            "long" => drop(stream.write_all(&[b'x'; 9_000]).await),
+            _ => {}
+        }
+    }
+}
+
+/// Reads one request's head; `None` when the client has hung up.
+async fn read_head(stream: &mut DuplexStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    let head = String::from_utf8(head).unwrap();
+    head.split(' ').nth(1).map(str::to_owned)
+}
+
+/// What is run, and how it is limited.
+struct Scene {
+    rate: u64,
+    paths: Vec<String>,
+    connections: usize,
+    in_flight: usize,
+    timeout_ms: u64,
+    grace_ms: u64,
+    stop: Option<(u64, Phase)>,
+    feed: Feed,
+}
+
+impl Scene {
+    fn of(rate: u64, paths: Vec<String>) -> Self {
+        Self {
+            rate,
+            paths,
+            connections: 1_000,
+            in_flight: 1_000,
+            timeout_ms: 30_000,
+            grace_ms: 30_000,
+            stop: None,
+            feed: Feed::WhenDue,
+        }
+    }
+
+    fn alike(rate: u64, arrivals: usize, path: &str) -> Self {
+        Self::of(rate, vec![path.to_owned(); arrivals])
+    }
+
+    fn arrivals(&self) -> Vec<Arrival> {
+        let rate = Rate::per_second(self.rate.try_into().unwrap());
+        let arrival = |(sequence, path): (u64, &String)| Arrival {
+            sequence,
+            due: rate.due(sequence),
+            method: Method::Get,
+            target: path.parse().unwrap(),
+            recorded_status: None,
+        };
+        (0..).zip(&self.paths).map(arrival).collect()
+    }
+
+    fn limits(&self) -> ShardLimits {
+        ShardLimits {
+            active: self.connections,
+            in_flight: self.in_flight,
+            timeout: Duration::from_millis(self.timeout_ms),
+            connect_timeout: Duration::from_millis(200),
+            answer: AnswerLimits { body: 1_000, head: 16 * 1024, fields: 100 },
+        }
+    }
+
+    fn play<C: Connect>(self, connector: C) -> (Totals, Worked) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build_local(tokio::runtime::LocalOptions::default())
+            .unwrap();
+        runtime.block_on(self.play_here(connector))
+    }
+
+    async fn play_here<C: Connect>(self, connector: C) -> (Totals, Worked) {
+        let (queue, arrivals) = mpsc::channel(1);
+        let (command, phase) = watch::channel(Phase::Running);
+        let (_answers, host_answers) = mpsc::channel(HOST_ANSWERS);
+        let (deliveries, delivered) = sync_channel(100_000);
+        let candidate = "http://candidate.test".parse().unwrap();
+        let judge = Judge::new(Rules::none(), &candidate, Depth::Policy).unwrap();
+        let ledger = Ledger::new(judge, PrivateAddresses::Allow, None);
+        let clock = RunClock::starting_in(Duration::from_millis(10));
+        let shard = Rc::new(Shard::new((clock, self.limits()), HeaderMap::new(), connector, ledger));
+        let pacer = Pacer::new(Pacing::Tokio, Duration::ZERO, clock).unwrap();
+        let grace = Duration::from_millis(self.grace_ms);
+        let first = Some(self.arrivals());
+        drop(queue);
+        if let Some((at_ms, wanted)) = self.stop {
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep_until(clock.instant(Offset::from(Duration::from_millis(at_ms)))).await;
+                command.send_replace(wanted);
+                std::future::pending::<()>().await;
+            });
+        } else {
+            std::mem::forget(command);
+        }
+        let lines =
+            Lines { index: 0, arrivals, first, phase, host_answers, deliveries, grace, feed: self.feed };
+        let worked = work(shard, pacer, lines).await.unwrap();
+        let mut fold = Fold::new(1);
+        for delivery in delivered.try_iter() {
+            if let Some(interval) = delivery.interval {
+                fold.add(delivery.worker, &interval);
+            }
+        }
+        let (_, totals) = fold.close();
+        (totals, worked)
+    }
+}
+
+fn origin() -> (Origin, Rc<Cell<usize>>) {
+    let opened = Rc::new(Cell::new(0));
+    (Origin { opened: Rc::clone(&opened) }, opened)
+}
+
+/// Plays a scene of one arrival and tells its fault.
+#[track_caller]
+fn check_fault(path: &str, expected: Fault) -> Totals {
+    let (totals, _) = Scene { timeout_ms: 50, ..Scene::alike(10, 1, path) }.play(origin().0);
+    let seen: Vec<_> = totals.counts.faults.seen().map(|(fault, _)| fault).collect();
+    assert_eq!(seen, [expected], "{path}");
+    assert_eq!(totals.counts.arrivals.failed, 1);
+    totals
+}
+
+#[test]
+fn every_arrival_is_sent_when_it_is_due() {
+    let (origin, opened) = origin();
+    let (totals, worked) = Scene::alike(1_000, 2_000, "/good-5").play(origin);
+    let (counts, times) = (&totals.counts, &totals.times);
+    assert_eq!((counts.arrivals.offered, counts.arrivals.passed), (2_000, 2_000));
+    assert_eq!((times.lateness.min(), times.lateness.max()), (0, 0));
+    assert_eq!((times.latency.min(), times.latency.max()), (5_000, 5_000));
+    assert_eq!(worked.last_due.as_micros(), 1_999_000);
+    // Five milliseconds of a thousand a second, and one on its way back.
+    assert!((5..=6).contains(&opened.get()), "{}", opened.get());
+}
+
+#[test]
+fn a_freeze_is_seen_by_all_who_would_have_met_it() {
+    // From 500 ms to 1,000 ms nobody is answered; what came in at t waits for
+    // 1,000 - t milliseconds.
+    let script = |n: u64| {
+        if (500..1_000).contains(&n) { format!("/good-{}", 1_000 - n) } else { "/good-0".to_owned() }
+    };
+    let (totals, _) = Scene::of(1_000, (0..2_000).map(script).collect()).play(origin().0);
+    let latency = &totals.times.latency;
+    assert_eq!(latency.max(), 500_000);
+    // 500 of 2,000 waited: the slowest hundredth waited 480 ms or more.
+    let p99 = latency.quantile(0.99);
+    assert!((479_000..=481_500).contains(&p99), "{p99}");
+    assert_eq!(totals.times.lateness.max(), 0);
+}
+
+#[test]
+fn a_time_out_counts_from_the_due_time_and_at_the_deadline() {
+    let totals = check_fault("/silent-0", Fault::TimeoutTotal);
+    assert_eq!(totals.times.latency_failed.max(), 50_000);
+}
+
+#[test]
+fn what_is_wrong_with_an_answer_is_told_apart() {
+    check_fault("/down-0", Fault::StatusServerError);
+    check_fault("/cut-0", Fault::HttpTruncated);
+    check_fault("/half-0", Fault::HttpTruncated);
+    check_fault("/noise-0", Fault::HttpGarbage);
+    check_fault("/long-0", Fault::HttpBodyTooLarge);
+    check_fault("/closed-0", Fault::HttpClosed);
+}
+
+#[test]
+fn a_connection_that_cannot_be_had_is_a_fault_with_a_latency() {
+    let (totals, _) = Scene::alike(100, 10, "/good-0").play(Refusing);
+    assert_eq!(totals.counts.faults.get(Fault::ConnectRefused).count, 10);
+    assert_eq!(totals.times.latency_failed.count(), 10);
+    let (totals, _) = Scene::alike(100, 10, "/good-0").play(Deaf);
+    assert_eq!(totals.counts.faults.get(Fault::ConnectTimeout).count, 10);
+    assert_eq!(totals.times.latency_failed.min(), 200_000);
+}
+
+#[test]
+fn over_the_limit_arrivals_are_shed_and_the_others_still_on_time() {
+    let scene = Scene { in_flight: 10, timeout_ms: 1_000, ..Scene::alike(1_000, 100, "/silent-0") };
+    let (totals, _) = scene.play(origin().0);
+    let arrivals = &totals.counts.arrivals;
+    assert_eq!((arrivals.offered, arrivals.shed, arrivals.failed), (100, 90, 10));
+    assert_eq!(totals.times.lateness.max(), 0);
+}
+
+#[test]
+fn those_who_wait_for_a_connection_wait_with_their_clock_running() {
+    // One connection, 10 ms an answer, an arrival each 5 ms: the n-th waits
+    // 5 ms longer than the one before.
+    let scene = Scene { connections: 1, ..Scene::alike(200, 100, "/good-10") };
+    let (totals, _) = scene.play(origin().0);
+    assert_eq!(totals.counts.arrivals.passed, 100);
+    assert_eq!(totals.times.latency.max(), (10 + 99 * 5) * 1_000);
+    assert_eq!(totals.times.service.max(), 10_000);
+}
+
+#[test]
+fn waiting_does_not_outlast_the_time_out() {
+    let scene = Scene { connections: 1, timeout_ms: 40, ..Scene::alike(1_000, 10, "/silent-0") };
+    let (totals, _) = scene.play(origin().0);
+    assert_eq!(totals.counts.faults.get(Fault::TimeoutTotal).count, 10);
+    assert_eq!(totals.times.latency_failed.max(), 40_000);
+    assert_eq!(totals.counts.attempts.first, 10);
+}
+
+#[test]
+fn a_stale_connection_costs_a_replay_and_no_failure() {
+    let (origin, opened) = origin();
+    let (totals, _) = Scene::alike(100, 50, "/quiet-0").play(origin);
+    assert_eq!(totals.counts.arrivals.passed, 50);
+    assert_eq!(opened.get(), 50);
+    assert_eq!(totals.counts.attempts.first, 50);
+}
+
+#[test]
+fn an_interrupted_run_drains_and_balances() {
+    let scene = Scene { stop: Some((500, Phase::Draining)), ..Scene::alike(1_000, 2_000, "/good-100") };
+    let (totals, worked) = scene.play(origin().0);
+    let arrivals = &totals.counts.arrivals;
+    assert_eq!(arrivals.offered + worked.unreleased, 2_000);
+    assert!((499..=501).contains(&arrivals.offered), "{}", arrivals.offered);
+    assert_eq!((arrivals.passed, arrivals.cut), (arrivals.offered, 0));
+}
+
+#[test]
+fn a_run_that_is_stopped_cuts_what_is_in_flight() {
+    let scene = Scene { stop: Some((500, Phase::Stopping)), ..Scene::alike(1_000, 2_000, "/good-100") };
+    let (totals, worked) = scene.play(origin().0);
+    let arrivals = &totals.counts.arrivals;
+    assert_eq!(arrivals.offered + worked.unreleased, 2_000);
+    assert_eq!(arrivals.passed + arrivals.cut, arrivals.offered);
+    assert!((99..=101).contains(&arrivals.cut), "{}", arrivals.cut);
+    assert_eq!(totals.counts.attempts.cut, arrivals.cut);
+}
+
+#[test]
+fn in_a_closed_loop_each_connection_takes_the_next() {
+    let feed = Feed::WhenFree { until: None };
+    let scene = Scene { feed, connections: 4, ..Scene::alike(1, 400, "/good-10") };
+    let (origin, opened) = origin();
+    let (totals, worked) = scene.play(origin);
+    assert_eq!((totals.counts.arrivals.passed, worked.unreleased, opened.get()), (400, 0, 4));
+    // 400 arrivals over 4 connections at 10 ms each.
+    assert_eq!(worked.last_due.as_micros(), 990_000);
+    assert_eq!((totals.times.latency.min(), totals.times.latency.max()), (10_000, 10_000));
+}
+
+#[test]
+fn a_closed_loop_ends_with_its_time() {
+    let feed = Feed::WhenFree { until: Some(Offset::from(Duration::from_millis(95))) };
+    let scene = Scene { feed, connections: 2, ..Scene::alike(1, 400, "/good-10") };
+    let (totals, worked) = scene.play(origin().0);
+    let arrivals = &totals.counts.arrivals;
+    assert_eq!((arrivals.offered, arrivals.passed), (20, 20));
+    assert_eq!(worked.unreleased, 380);
+}
+
+#[test]
+fn grace_ends() {
+    let scene = Scene { grace_ms: 100, ..Scene::alike(1_000, 10, "/silent-0") };
+    let (totals, _) = scene.play(origin().0);
+    assert_eq!((totals.counts.arrivals.cut, totals.counts.attempts.cut), (10, 10));
+    assert!(totals.times.latency.is_empty() && totals.times.latency_failed.is_empty());
+}
