@@ -19,7 +19,7 @@ use super::open::{self, Origin, Spec};
 use super::order::{Late, Order};
 use super::rewrite::Rewrites;
 use super::scrub::Scrub;
-use super::spread::{Spread, Subsecond};
+use super::spread::{Second, Spread, Subsecond};
 use super::unpack::Packing;
 use super::{Request, TraceBooks};
 use crate::units::Stamp;
@@ -296,8 +296,8 @@ impl Source {
         }
         if let Some(Reverse((front, _))) = self.pass.fronts.peek() {
             let front = *front;
-            while let Some(placed) = self.pass.spread.complete(front) {
-                self.put_in_order(placed);
+            while let Some(drawn) = self.pass.spread.complete(front) {
+                self.put_in_order(&drawn);
             }
             // A second that is not drawn yet may still hold something older.
             let known = self.pass.spread.oldest().map_or(front, |oldest| oldest.min(front));
@@ -310,21 +310,21 @@ impl Source {
             // Full: the oldest goes early, from a second drawn early if need be.
             let waiting = self.pass.order.oldest();
             if self.pass.spread.oldest().is_some_and(|second| waiting.is_none_or(|start| second <= start)) {
-                let placed = self.pass.spread.draw_oldest();
-                self.put_in_order(placed);
+                let drawn = self.pass.spread.draw_oldest();
+                self.put_in_order(&drawn);
             }
         } else {
             while self.pass.spread.len() > 0 {
-                let placed = self.pass.spread.draw_oldest();
-                self.put_in_order(placed);
+                let drawn = self.pass.spread.draw_oldest();
+                self.put_in_order(&drawn);
             }
         }
         self.pass.order.pop()
     }
 
-    fn put_in_order(&mut self, placed: Vec<super::order::Held>) {
-        for held in placed {
-            if let Err(Late) = self.pass.order.push(held) {
+    fn put_in_order(&mut self, drawn: &Second) {
+        for held in drawn.placed() {
+            if let Err(Late) = self.pass.order.push(&held) {
                 self.intake.books.late += 1;
             }
         }
