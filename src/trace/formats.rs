@@ -94,10 +94,12 @@ impl Format {
     /// it, and still be put in its place.
     ///
     /// Logs of a CDN come from many machines and are not in order; server logs
-    /// are, but for the time an exchange took.
+    /// are, but for the time an exchange took. A minute of what a busy CDN logs
+    /// is about 25 MiB; who has downloads that take longer, and logs that stamp
+    /// their end, asks for a longer window.
     pub const fn reorder_window(self) -> Duration {
         match self {
-            Self::CloudfrontV1 | Self::FastlyCratesio | Self::FastlyClf => Duration::from_mins(2),
+            Self::CloudfrontV1 | Self::FastlyCratesio | Self::FastlyClf => Duration::from_mins(1),
             Self::CombinedUsec
             | Self::CombinedTimed
             | Self::Combined

@@ -6,7 +6,7 @@
 //! to send it at once would add load that was never there.
 
 use super::Request;
-use super::held::{Held, Packed, Shelf};
+use super::held::{Held, Packed, Shelf, enlarge_by};
 use crate::units::Stamp;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -45,6 +45,8 @@ impl Order {
         self.bytes += held.target.len();
         let second = self.seconds.entry(held.start.epoch_second()).or_default();
         let packed = second.shelf.pack(held);
+        let enlarge_by = enlarge_by(second.heap.len(), second.heap.capacity(), 1);
+        second.heap.reserve_exact(enlarge_by.unwrap_or(0));
         second.heap.push(Reverse(packed));
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! n uniform instants, sorted: exactly a Poisson process given its count. What
 //! it says about gaps below a second is made up, and reports say so.
 
-use super::held::{Held, Packed, Shelf};
+use super::held::{Held, Packed, Shelf, enlarge_by};
 use crate::units::{NANOS_PER_SECOND, Stamp};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -95,6 +95,8 @@ impl Spread {
         self.bytes += held.target.len();
         let second = self.seconds.entry(held.start.epoch_second()).or_default();
         let packed = second.shelf.pack(held);
+        let enlarge_by = enlarge_by(second.lines.len(), second.lines.capacity(), 1);
+        second.lines.reserve_exact(enlarge_by.unwrap_or(0));
         second.lines.push(Unplaced { packed, shift_ns });
     }
 
