@@ -17,15 +17,6 @@ use std::ops::Range;
 /// targets.
 const GAPS: usize = 64 * 1024;
 
-/// The least by which a container is enlarged.
-const LEAST: usize = 16;
-
-/// By how much to enlarge a container before `more` is added, if there is no
-/// room: by a quarter, since the room that doubling leaves is memory as well.
-pub(crate) fn enlarge_by(length: usize, capacity: usize, more: usize) -> Option<usize> {
-    (capacity - length < more).then(|| more.max(length / 4).max(LEAST))
-}
-
 /// A request on its way, with its place among those of the same instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Held<'t> {
@@ -113,8 +104,6 @@ impl Shelf {
     pub(crate) fn pack(&mut self, held: &Held<'_>) -> Packed {
         let from = u32::try_from(self.targets.len()).expect("what waits is bounded far below 4 GiB");
         let length = u16::try_from(held.target.len()).expect("longer targets are filtered");
-        let enlarge_by = enlarge_by(self.targets.len(), self.targets.capacity(), held.target.len());
-        self.targets.reserve_exact(enlarge_by.unwrap_or(0));
         self.targets.extend_from_slice(held.target);
         Packed {
             start: held.start,
@@ -143,6 +132,12 @@ impl Shelf {
     /// Says that a packed request is gone.
     pub(crate) fn forget(&mut self, packed: &Packed) {
         self.gaps += packed.length();
+    }
+
+    /// Throws everything away and keeps the room.
+    pub(crate) fn clear(&mut self) {
+        self.targets.clear();
+        self.gaps = 0;
     }
 
     /// How many bytes it has, gaps included.

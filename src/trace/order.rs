@@ -6,7 +6,7 @@
 //! to send it at once would add load that was never there.
 
 use super::Request;
-use super::held::{Held, Packed, Shelf, enlarge_by};
+use super::held::{Held, Packed, Shelf};
 use crate::units::Stamp;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -22,6 +22,10 @@ pub(crate) struct Late;
 #[derive(Debug, Default)]
 pub(crate) struct Order {
     seconds: BTreeMap<i64, Second>,
+    /// The room of the second that ended last. Seconds end as fast as they
+    /// begin, so that nothing need be allocated, and an allocator never gets to
+    /// scatter what is left between blocks of all sizes.
+    spare: Option<Second>,
     waiting: usize,
     bytes: usize,
     handed_out: Option<Stamp>,
@@ -43,10 +47,9 @@ impl Order {
         }
         self.waiting += 1;
         self.bytes += held.target.len();
-        let second = self.seconds.entry(held.start.epoch_second()).or_default();
+        let second = self.seconds.entry(held.start.epoch_second());
+        let second = second.or_insert_with(|| self.spare.take().unwrap_or_default());
         let packed = second.shelf.pack(held);
-        let enlarge_by = enlarge_by(second.heap.len(), second.heap.capacity(), 1);
-        second.heap.reserve_exact(enlarge_by.unwrap_or(0));
         second.heap.push(Reverse(packed));
         Ok(())
     }
@@ -68,7 +71,8 @@ impl Order {
         self.handed_out = Some(packed.start());
         shelf.forget(&packed);
         if heap.is_empty() {
-            entry.remove();
+            shelf.clear();
+            self.spare = Some(entry.remove());
         } else if shelf.is_gappy() {
             let mut left = std::mem::take(heap).into_vec();
             shelf.close_gaps(left.iter_mut().map(|Reverse(packed)| packed));

@@ -297,7 +297,7 @@ impl Source {
         if let Some(Reverse((front, _))) = self.pass.fronts.peek() {
             let front = *front;
             while let Some(drawn) = self.pass.spread.complete(front) {
-                self.put_in_order(&drawn);
+                self.put_in_order(drawn);
             }
             // A second that is not drawn yet may still hold something older.
             let known = self.pass.spread.oldest().map_or(front, |oldest| oldest.min(front));
@@ -311,23 +311,24 @@ impl Source {
             let waiting = self.pass.order.oldest();
             if self.pass.spread.oldest().is_some_and(|second| waiting.is_none_or(|start| second <= start)) {
                 let drawn = self.pass.spread.draw_oldest();
-                self.put_in_order(&drawn);
+                self.put_in_order(drawn);
             }
         } else {
             while self.pass.spread.len() > 0 {
                 let drawn = self.pass.spread.draw_oldest();
-                self.put_in_order(&drawn);
+                self.put_in_order(drawn);
             }
         }
         self.pass.order.pop()
     }
 
-    fn put_in_order(&mut self, drawn: &Second) {
+    fn put_in_order(&mut self, drawn: Second) {
         for held in drawn.placed() {
             if let Err(Late) = self.pass.order.push(&held) {
                 self.intake.books.late += 1;
             }
         }
+        self.pass.spread.take_back(drawn);
     }
 
     /// Reads a batch of lines from the input that lies back furthest. `false`

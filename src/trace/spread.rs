@@ -6,7 +6,7 @@
 //! n uniform instants, sorted: exactly a Poisson process given its count. What
 //! it says about gaps below a second is made up, and reports say so.
 
-use super::held::{Held, Packed, Shelf, enlarge_by};
+use super::held::{Held, Packed, Shelf};
 use crate::units::{NANOS_PER_SECOND, Stamp};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -76,6 +76,8 @@ pub(crate) struct Spread {
     mode: Subsecond,
     seed: u64,
     seconds: BTreeMap<i64, Second>,
+    /// The room of a second that was drawn.
+    spare: Option<Second>,
     /// Seconds before this one have been drawn.
     drawn_before: i64,
     held: usize,
@@ -85,7 +87,7 @@ pub(crate) struct Spread {
 impl Spread {
     /// Spreads by `mode`; draws depend on `seed`.
     pub(crate) fn new(mode: Subsecond, seed: u64) -> Self {
-        Self { mode, seed, seconds: BTreeMap::new(), drawn_before: i64::MIN, held: 0, bytes: 0 }
+        Self { mode, seed, seconds: BTreeMap::new(), spare: None, drawn_before: i64::MIN, held: 0, bytes: 0 }
     }
 
     /// Takes a record whose `start` is the logged second. What it gets as its
@@ -93,10 +95,9 @@ impl Spread {
     pub(crate) fn hold(&mut self, held: &Held<'_>, shift_ns: i64) {
         self.held += 1;
         self.bytes += held.target.len();
-        let second = self.seconds.entry(held.start.epoch_second()).or_default();
+        let second = self.seconds.entry(held.start.epoch_second());
+        let second = second.or_insert_with(|| self.spare.take().unwrap_or_default());
         let packed = second.shelf.pack(held);
-        let enlarge_by = enlarge_by(second.lines.len(), second.lines.capacity(), 1);
-        second.lines.reserve_exact(enlarge_by.unwrap_or(0));
         second.lines.push(Unplaced { packed, shift_ns });
     }
 
@@ -131,6 +132,14 @@ impl Spread {
         self.held -= second.lines.len();
         self.bytes -= second.lines.iter().map(|line| line.packed.length()).sum::<usize>();
         second
+    }
+
+    /// Takes a second back whose records have been handed on, for its room.
+    pub(crate) fn take_back(&mut self, mut second: Second) {
+        second.lines.clear();
+        second.shelf.clear();
+        second.nanos = Vec::new();
+        self.spare = Some(second);
     }
 
     /// As many instants as there are lines, in nanoseconds from the start of
