@@ -2,7 +2,7 @@
 //!
 //! Makes logs of 1 MB, 100 MB and 1 GB of the same traffic, 4,700 requests a
 //! second, and reads each to its end, then replays each for ten seconds. What
-//! is held is a minute of log, to put it in order, and what the run needs: a
+//! is held is half a minute of log, to put it in order, and what the run needs: a
 //! log shorter than that needs less, a longer one not more. Fails where the
 //! replay of the longest takes more than 64 MiB.
 

@@ -105,14 +105,14 @@ printf '%-10s %10s %14s %12s %12s\n' client done 'CPU µs each' p50 p99
 echo "$path" >"$work/list"
 client "$downpour" replay "$work/list" --target "$url" --loop --rate "$rate/s" -d "${seconds}s" \
     --rules crates-io --verify policy --format json --quiet --allow-invalid --out "$work/run"
-number() { grep -A12 "\"$1\": {" "$work/out" | grep -m1 "\"$2\":" | tr -dc '0-9'; }
+number() { grep -A12 "\"$1\": {" "$work/out" | sed -n "s/.*\"$2\": *\([0-9]*\).*/\1/p" | head -n 1; }
 row downpour "$(number attempts completed)" "$(number latency_us p50)us" "$(number latency_us p99)us" \
     'from due; every redirect judged'
 
 if command -v oha >/dev/null; then
     client oha --no-tui --output-format json -q "$rate" -z "${seconds}s" -c "$connections" --redirect 0 \
         --latency-correction "$url$path"
-    percentile() { grep -m1 "\"$1\":" "$work/out" | tr -dc '0-9.e-' | awk '{ printf "%.0fus", $1 * 1e6 }'; }
+    percentile() { sed -n "s/.*\"$1\": *\([0-9.e-]*\).*/\1/p" "$work/out" | head -n 1 | awk '{ printf "%.0fus", $1 * 1e6 }'; }
     completed=$(sed -n '/"statusCodeDistribution"/,/}/p' "$work/out" | grep -o ': *[0-9]*' | tr -dc '0-9\n' |
         awk '{ sum += $1 } END { print sum + 0 }')
     row oha "$completed" "$(percentile p50)" "$(percentile p99)" 'from due'
