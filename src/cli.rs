@@ -137,6 +137,7 @@ pub fn run() -> Exit {
         Err(error) => return said_by_clap(error),
     };
     log_to_stderr(cli.verbose);
+    system::keep_pages_small();
     let out = &mut io::stdout().lock();
     match dispatch(&cli.command, out) {
         Ok(exit) => exit,

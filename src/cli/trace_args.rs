@@ -33,7 +33,7 @@ pub(crate) struct TraceArgs {
     #[arg(long, value_name = "poisson|even|burst", default_value = "poisson", value_parser = parse_subsecond)]
     pub(crate) subsecond: Subsecond,
 
-    /// How far back a line may lie behind the newest and still be put in order; by default 2m for logs of a CDN and 30s for others
+    /// How far back a line may lie behind the newest and still be put in order [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) reorder_window: Option<Duration>,
 
