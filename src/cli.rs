@@ -19,6 +19,7 @@ mod target;
 mod trace_args;
 
 use crate::report::Exit;
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
 use tracing_subscriber::EnvFilter;
@@ -107,6 +108,11 @@ impl CliError {
     fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Rules(_) => Exit::Usage,
+            Self::Trace(error) | Self::Inspect(inspect::InspectError::Trace(error))
+                if error.is_configuration() =>
+            {
+                Exit::Usage
+            }
             Self::EndedEarly { interrupted: true, .. } => Exit::Interrupted,
             Self::Target(_)
             | Self::Trace(_)
@@ -128,9 +134,10 @@ impl CliError {
 pub fn run() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return said_by_clap(&error),
+        Err(error) => return said_by_clap(error),
     };
     log_to_stderr(cli.verbose);
+    system::keep_pages_small();
     let out = &mut io::stdout().lock();
     match dispatch(&cli.command, out) {
         Ok(exit) => exit,
@@ -151,10 +158,24 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
 }
 
 /// Help and version are results; mistakes are usage errors.
-fn said_by_clap(error: &clap::Error) -> Exit {
+fn said_by_clap(mut error: clap::Error) -> Exit {
+    hide_credentials(&mut error);
     // A closed stdout or stderr leaves nobody to tell.
     drop(error.print());
     if error.use_stderr() { Exit::Usage } else { Exit::Passed }
+}
+
+/// The parser repeats a value it refuses. One that may hold a password must not
+/// end up in the log of a build.
+fn hide_credentials(error: &mut clap::Error) {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        Some(_) | None => "",
+    };
+    let is_header = text(ContextKind::InvalidArg).starts_with("--header");
+    if is_header || text(ContextKind::InvalidValue).contains('@') {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("(hidden)".to_owned()));
+    }
 }
 
 fn log_to_stderr(verbose: u8) {

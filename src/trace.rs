@@ -21,6 +21,8 @@ pub mod rewrite;
 
 pub mod scrub;
 
+mod held;
+
 mod order;
 
 pub mod spread;

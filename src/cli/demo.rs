@@ -55,7 +55,7 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
     if !args.report.quiet {
         say(&format!(
             "demo: an embedded download registry at http://{}, its DNS at {}.\n\
-             demo: {} of downloads at {}; from second {:.0} to {:.0} its redirects lack one slash.",
+             demo: {} of downloads at {}; from second {} to {} its redirects lack one slash.",
             registry.api(),
             registry.dns(),
             seconds(args.duration),
@@ -70,8 +70,8 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
     if args.report.format == OutputFormat::Text && exit == Exit::Failed {
         writeln!(
             out,
-            "This is what the demo set out to show: every answer was a valid HTTP 302, and from second {:.0} to {:.0} \
-             \nnone led anywhere. Exit code 3: requests failed.",
+            "This is what the demo set out to show: every answer was a valid HTTP 302, and\n\
+             from second {} to {} none led anywhere. Exit code 3: requests failed.",
             from.as_secs_f64(),
             to.as_secs_f64()
         )

@@ -156,3 +156,69 @@ pub(super) fn guard(load: &LoadArgs, pace: Pace, addresses: &[SocketAddr]) -> Re
         load.target
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: &str = "127.0.0.1:80";
+    const HERE_TOO: &str = "[::1]:80";
+    const ELSEWHERE: &str = "192.0.2.1:80";
+
+    #[track_caller]
+    fn check(pace: &str, addresses: &[&str], yes: bool, taken: bool) {
+        let target = "http://candidate.test".parse().unwrap();
+        let load = LoadArgs { yes, ..LoadArgs::at(target) };
+        let addresses: Vec<SocketAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        match guard(&load, pace.parse().unwrap(), &addresses) {
+            Ok(()) => assert!(taken, "{pace} against {addresses:?} was taken"),
+            Err(error) => {
+                let text = error.to_string();
+                assert!(!taken, "{text}");
+                assert!(text.contains("http://candidate.test") && text.contains("--yes"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_heavy_load_on_another_machine_takes_a_second_word() {
+        check("100/s", &[ELSEWHERE], false, true);
+        check("101/s", &[ELSEWHERE], false, false);
+        check("101/s", &[ELSEWHERE], true, true);
+        check("101/s", &[HERE, HERE_TOO], false, true);
+        check("101/s", &[HERE, ELSEWHERE], false, false);
+        // Nobody knows how fast a trace is before it has been read.
+        check("recorded", &[ELSEWHERE], false, false);
+        check("0.1x", &[ELSEWHERE], false, false);
+        check("recorded", &[HERE], false, true);
+    }
+
+    #[test]
+    fn a_header_that_is_given_takes_the_place_of_the_default() {
+        let target = "http://candidate.test:8080".parse().unwrap();
+        let own = headers(&target, &[]);
+        assert_eq!(own[HOST], "candidate.test:8080");
+        assert!(own[USER_AGENT].to_str().unwrap().starts_with("downpour/"));
+        let given = |name: HeaderName, value| (name, HeaderValue::from_static(value));
+        let added = [given(ACCEPT, "a"), given(ACCEPT, "b"), given(HOST, "crates.io")];
+        let both = headers(&target, &added);
+        assert_eq!(both.get_all(ACCEPT).iter().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(both[HOST], "crates.io");
+    }
+
+    #[test]
+    fn there_are_never_more_threads_than_connections() {
+        let target: Target = "http://127.0.0.1:1".parse().unwrap();
+        let threads = |connections, threads| {
+            let load = LoadArgs {
+                connections: Some(connections),
+                threads: Some(threads),
+                ..LoadArgs::at(target.clone())
+            };
+            engine_plan(&load, Pace::AS_RECORDED, Vec::new()).unwrap().threads
+        };
+        assert_eq!(threads(4, 2), 2);
+        assert_eq!(threads(2, 4), 2);
+        assert_eq!(threads(1, 64), 1);
+    }
+}

@@ -4,7 +4,7 @@ use super::CliError;
 use super::carry_out::{Prepared, carry_out};
 use super::load_args::{LoadArgs, ReportArgs, VerifyArgs};
 use super::prepare_run::{engine_plan, guard, judging};
-use super::requests::Replayed;
+use super::requests::{Replayed, recorded_at, refusal};
 use super::trace_args::{TraceArgs, TraceArgsError};
 use super::{signals, system};
 use crate::engine::{AtEndOfTrace, EnginePlan};
@@ -54,13 +54,16 @@ pub(super) fn replay(
             "this trace has no times to follow: give a rate, as in --rate 100/s".to_owned(),
         ));
     }
+    let refused = (!args.load.allow_recorded_host).then(|| args.load.target.host());
+    if let Some(host) = refused.as_deref().filter(|host| recorded_at(&source, host)) {
+        return Err(CliError::Usage(refusal(host)));
+    }
     let addresses = args.load.target.reach(args.load.connect_timeout)?;
     guard(&args.load, pace, &addresses)?;
     let engine = engine_plan(&args.load, pace, addresses)?;
     let judging = judging(&args.verify, &args.load.target)?;
     let started = system::now();
     let plan = plan(command, args, &source, &engine, (pace, started));
-    let refused = (!args.load.allow_recorded_host).then(|| args.load.target.host());
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
     let prepared = Prepared {
         plan,

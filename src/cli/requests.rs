@@ -13,12 +13,14 @@ pub(super) struct Replayed {
     refused: Option<String>,
     /// How many distinct recorded hosts have been looked at.
     looked_at: usize,
+    /// Requests that were read and not handed out, because of the refusal.
+    withheld: u64,
 }
 
 impl Replayed {
     /// `refused` is the host that must not appear in the log.
     pub(super) fn new(source: Source, refused: Option<String>) -> Self {
-        Self { source, refused, looked_at: 0 }
+        Self { source, refused, looked_at: 0, withheld: 0 }
     }
 
     fn refuse_recorded_host(&mut self) -> Result<(), String> {
@@ -57,7 +59,7 @@ fn host_of(authority: &[u8]) -> &[u8] {
 impl Requests for Replayed {
     fn next(&mut self) -> Result<Option<Request>, String> {
         let request = self.source.next().map_err(|error| chain(&error))?;
-        self.refuse_recorded_host()?;
+        self.refuse_recorded_host().inspect_err(|_| self.withheld += u64::from(request.is_some()))?;
         Ok(request)
     }
 
@@ -76,7 +78,9 @@ impl Requests for Replayed {
     }
 
     fn books(&self) -> TraceBooks {
-        self.source.books().clone()
+        let mut books = self.source.books().clone();
+        books.undelivered += self.withheld;
+        books
     }
 }
 

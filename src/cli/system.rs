@@ -27,6 +27,17 @@ pub(crate) fn peak_rss_bytes() -> u64 {
     kib.unwrap_or(0) * 1_024
 }
 
+/// Asks for small pages. Huge ones come two MiB at a time, whether anything is
+/// written there or not, and the allocator asks for them: they trebled what a
+/// reader of logs had resident and made nothing faster. A system that refuses
+/// costs memory, nothing else.
+pub(crate) fn keep_pages_small() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "transparent huge pages stay on");
+    }
+}
+
 /// Raises the limit of open files as far as this process may, and tells how
 /// many connections fit below it.
 pub(crate) fn room_for_connections() -> usize {

@@ -33,7 +33,7 @@ pub(crate) struct TraceArgs {
     #[arg(long, value_name = "poisson|even|burst", default_value = "poisson", value_parser = parse_subsecond)]
     pub(crate) subsecond: Subsecond,
 
-    /// How far back a line may lie behind the newest and still be put in order; by default 2m for logs of a CDN and 30s for others
+    /// How far back a line may lie behind the newest and still be put in order [default: 30s]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) reorder_window: Option<Duration>,
 
@@ -72,6 +72,16 @@ pub(crate) enum TraceArgsError {
     /// The trace can't be read.
     #[error(transparent)]
     Trace(#[from] TraceError),
+}
+
+impl TraceArgsError {
+    /// Whether a file of settings is to blame, not a trace.
+    pub(crate) const fn is_configuration(&self) -> bool {
+        match self {
+            Self::Unreadable { .. } | Self::Rewrite(_) => true,
+            Self::Trace(_) => false,
+        }
+    }
 }
 
 impl TraceArgs {

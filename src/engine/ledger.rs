@@ -48,6 +48,8 @@ struct Case {
     location: Option<HeaderValue>,
     /// What the tiers before the lookup, or the status, found.
     offline: Option<Fault>,
+    /// Where it had to lead instead, if that is what they found.
+    expected: Option<Box<str>>,
 }
 
 const CHECKED: Coverage = Coverage::Checked;
@@ -127,6 +129,7 @@ impl Ledger {
             path: arrival.target.clone(),
             location: None,
             offline: Some(fault),
+            expected: None,
         };
         self.settle(&case, Some(fault), "");
     }
@@ -144,12 +147,13 @@ impl Ledger {
         };
         let asks = self.judge.depth() == Depth::Dns;
         let judgement = self.judge.judge(&asked, &Answer { status: received.status, locations });
-        let case = Case {
+        let mut case = Case {
             due: attempt.due,
             done: attempt.done,
             path: arrival.target.clone(),
             location: received.location.clone(),
             offline: judgement.fault,
+            expected: None,
         };
         let Some(redirect) = judgement.redirect else {
             if is_redirect(received.status) {
@@ -158,6 +162,12 @@ impl Ledger {
             return self.settle_offline(&case, attempt);
         };
         if asks && let HostToCheck::Name(host) = &redirect.host {
+            if leads_elsewhere(case.offline) {
+                let host = host.clone().into_owned();
+                case.expected = self.judge.expected().map(Into::into);
+                let reply = self.hosts.ask(&host, attempt.done, case);
+                return self.replied(&host, reply, attempt.done);
+            }
             let reply = self.hosts.ask(host, attempt.done, case);
             if let HostReply::Known(HostVerdict::Resolved, Case { offline: None, due, done, .. }) = reply {
                 // What nearly every answer of a sound candidate is: counted
@@ -216,10 +226,11 @@ impl Ledger {
             HostVerdict::Broken(_) | HostVerdict::Resolved => CHECKED,
         };
         self.count_redirect(case, Some(host), fault, [CHECKED, CHECKED, dns]);
-        let detail = match case.offline.filter(|offline| Some(*offline) != fault) {
-            Some(also) => format!("host {host}; also {also}"),
-            None if fault.is_some() => format!("host {host}"),
-            None => String::new(),
+        let detail = match (fault, case.offline, &case.expected) {
+            (None, _, _) => String::new(),
+            (Some(told), Some(also), _) if also != told => format!("host {host}; also {also}"),
+            (Some(_), _, Some(expected)) => format!("expected {expected}"),
+            (Some(_), _, None) => format!("host {host}"),
         };
         self.settle(case, fault, &detail);
     }
@@ -233,12 +244,11 @@ impl Ledger {
 
     fn settle_offline(&mut self, case: &Case, attempt: &Attempt) {
         let Some(fault) = case.offline else { return self.settle(case, None, "") };
-        let detail = match (fault, self.judge.expected(), attempt.end) {
-            (Fault::LocationMismatch | Fault::LocationWrongHost, Some(expected), _) => {
-                format!("expected {expected}")
-            }
-            (_, _, AttemptEnd::Status(status)) => format!("status {status}"),
-            (_, _, AttemptEnd::Fault(_) | AttemptEnd::Cut) => String::new(),
+        let expected = self.judge.expected().filter(|_| leads_elsewhere(Some(fault)));
+        let detail = match (expected, attempt.end) {
+            (Some(expected), _) => format!("expected {expected}"),
+            (None, AttemptEnd::Status(status)) => format!("status {status}"),
+            (None, AttemptEnd::Fault(_) | AttemptEnd::Cut) => String::new(),
         };
         self.settle(case, Some(fault), &detail);
     }
@@ -266,6 +276,12 @@ impl Ledger {
             detail,
         });
     }
+}
+
+/// Whether the finding is that a redirect leads to another place than the one
+/// demanded.
+const fn leads_elsewhere(finding: Option<Fault>) -> bool {
+    matches!(finding, Some(Fault::LocationMismatch | Fault::LocationWrongHost))
 }
 
 /// How far the tiers went for a redirect that needs no lookup.

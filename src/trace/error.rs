@@ -77,7 +77,7 @@ pub enum TraceError {
     /// No format accepts half of an input.
     #[error(
         "recognise {name}: no format accepts half of its first lines; tried {tried}. \
-         If one of them is right, say so with --input-format",
+         Give a log in one of these formats, or a list of URLs",
         tried = list(.shares)
     )]
     UnknownFormat {
@@ -89,7 +89,7 @@ pub enum TraceError {
     /// The format that was asked for does not fit.
     #[error(
         "read {name} as {share}: less than half of its first {considered} lines are accepted; \
-         try --input-format auto",
+         leave --input-format out to have the format found",
         considered = .share.considered
     )]
     WrongFormat {
@@ -99,8 +99,10 @@ pub enum TraceError {
         share: Share,
     },
     /// There is no request in the trace.
-    #[error("find a request in the trace: {lines} lines were read, none of them is one")]
+    #[error("find a request in {names}: {lines} lines were read, none of them is one")]
     Empty {
+        /// The inputs.
+        names: String,
         /// Lines read, over all inputs.
         lines: u64,
     },

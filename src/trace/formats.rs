@@ -15,7 +15,6 @@ pub(crate) mod url_list;
 use super::fate::{Fate, Reject};
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 /// A format of trace that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,23 +86,6 @@ impl Format {
             Self::FastlyClf => "fastly-clf",
             Self::Trace => "trace",
             Self::UrlList => "url-list",
-        }
-    }
-
-    /// How far back a line of this format may lie behind the newest one before
-    /// it, and still be put in its place.
-    ///
-    /// Logs of a CDN come from many machines and are not in order; server logs
-    /// are, but for the time an exchange took.
-    pub const fn reorder_window(self) -> Duration {
-        match self {
-            Self::CloudfrontV1 | Self::FastlyCratesio | Self::FastlyClf => Duration::from_mins(2),
-            Self::CombinedUsec
-            | Self::CombinedTimed
-            | Self::Combined
-            | Self::Common
-            | Self::Trace
-            | Self::UrlList => Duration::from_secs(30),
         }
     }
 

@@ -6,89 +6,95 @@
 //! to send it at once would add load that was never there.
 
 use super::Request;
+use super::held::{Held, Packed, Shelf};
 use crate::units::Stamp;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
-/// A request on its way, with its place among those of the same instant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Held {
-    /// When it arrived.
-    pub(crate) start: Stamp,
-    /// The input it came from, in the order of inputs.
-    pub(crate) input: usize,
-    /// Its line there.
-    pub(crate) line: u64,
-    pub(crate) request: Request,
-}
-
-impl Held {
-    fn place(&self) -> (Stamp, usize, u64) {
-        (self.start, self.input, self.line)
-    }
-}
-
-impl Ord for Held {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.place().cmp(&other.place())
-    }
-}
-
-impl PartialOrd for Held {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
+use std::collections::{BTreeMap, BinaryHeap};
 
 /// A record that came too late to be put in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Late;
 
-/// The waiting room: a heap, oldest first.
+/// The waiting room: a heap for each second, oldest first.
+///
+/// One heap of all would be deep and lie all over the memory; one for each
+/// second fits into a cache, and is thrown away whole.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
-    waiting: BinaryHeap<Reverse<Held>>,
+    seconds: BTreeMap<i64, Second>,
+    /// The room of the second that ended last. Seconds end as fast as they
+    /// begin, so that nothing need be allocated, and an allocator never gets to
+    /// scatter what is left between blocks of all sizes.
+    spare: Option<Second>,
+    waiting: usize,
     bytes: usize,
     handed_out: Option<Stamp>,
+}
+
+/// The requests of one second; never without any.
+#[derive(Debug, Default)]
+struct Second {
+    heap: BinaryHeap<Reverse<Packed>>,
+    shelf: Shelf,
 }
 
 impl Order {
     /// Puts a record in its place, unless a younger one is already gone. One
     /// of the same instant is not late.
-    pub(crate) fn push(&mut self, held: Held) -> Result<(), Late> {
+    pub(crate) fn push(&mut self, held: &Held<'_>) -> Result<(), Late> {
         if self.handed_out.is_some_and(|newest| held.start < newest) {
             return Err(Late);
         }
-        self.bytes += held.request.target.len();
-        self.waiting.push(Reverse(held));
+        self.waiting += 1;
+        self.bytes += held.target.len();
+        let second = self.seconds.entry(held.start.epoch_second());
+        let second = second.or_insert_with(|| self.spare.take().unwrap_or_default());
+        let packed = second.shelf.pack(held);
+        second.heap.push(Reverse(packed));
         Ok(())
     }
 
     /// The oldest record, if it arrived at or before `due`.
     pub(crate) fn pop_until(&mut self, due: Stamp) -> Option<Request> {
-        self.waiting.peek().filter(|Reverse(oldest)| oldest.start <= due)?;
+        self.oldest().filter(|oldest| *oldest <= due)?;
         self.pop()
     }
 
     /// The oldest record.
     pub(crate) fn pop(&mut self) -> Option<Request> {
-        let Reverse(held) = self.waiting.pop()?;
-        self.bytes -= held.request.target.len();
-        self.handed_out = Some(held.start);
-        Some(Request { at: Some(held.start), ..held.request })
+        let mut entry = self.seconds.first_entry()?;
+        let Second { heap, shelf } = entry.get_mut();
+        let Reverse(packed) = heap.pop()?;
+        let request = shelf.unpack(&packed).to_request();
+        self.waiting -= 1;
+        self.bytes -= packed.length();
+        self.handed_out = Some(packed.start());
+        shelf.forget(&packed);
+        if heap.is_empty() {
+            shelf.clear();
+            self.spare = Some(entry.remove());
+        } else if shelf.is_gappy() {
+            let mut left = std::mem::take(heap).into_vec();
+            shelf.close_gaps(left.iter_mut().map(|Reverse(packed)| packed));
+            *heap = left.into();
+        }
+        Some(request)
     }
 
     /// When the oldest record arrived.
     pub(crate) fn oldest(&self) -> Option<Stamp> {
-        self.waiting.peek().map(|Reverse(held)| held.start)
+        let (_, second) = self.seconds.first_key_value()?;
+        second.heap.peek().map(|Reverse(packed)| packed.start())
     }
 
     /// How many records wait.
     pub(crate) fn len(&self) -> usize {
-        self.waiting.len()
+        self.waiting
     }
 
-    /// How many bytes the targets of the waiting records have.
+    /// How many bytes the targets of the waiting records have. Those of the
+    /// records handed out from the same seconds are kept for a while, so there
+    /// may be twice as many in memory.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -98,27 +104,29 @@ impl Order {
 pub(crate) mod tests {
     use super::*;
     use crate::trace::Method;
-    use bytes::Bytes;
     use proptest::prelude::*;
 
-    pub(crate) fn held(start: i64, input: usize, line: u64) -> Held {
-        let target = Bytes::from(format!("/{input}/{line}"));
-        let request = Request { at: None, method: Method::Get, target, status: None };
-        Held { start: Stamp::from_nanos(start), input, line, request }
+    /// What a record is asked for that nobody looks at the target of.
+    pub(crate) fn held(start: i64, input: u32, line: u64) -> Held<'static> {
+        let start = Stamp::from_nanos(start);
+        Held { start, input, line, method: Method::Get, status: None, target: b"/" }
     }
 
     proptest! {
         #[test]
         fn what_comes_out_is_in_order_and_nothing_is_lost(
-            starts in proptest::collection::vec((-50_i64..50, 0_usize..3), 0..100),
+            starts in proptest::collection::vec((-50_i64..50, 0_u32..3), 0..100),
             window in 0_i64..30,
         ) {
             let mut order = Order::default();
             let (mut late, mut out, mut newest) = (0, Vec::new(), i64::MIN);
+            // In quarters of a second, so that there are several heaps.
+            let quarters = |count: i64| count * 250_000_000;
             for (line, &(start, input)) in (0..).zip(&starts) {
+                let start = quarters(start);
                 newest = newest.max(start);
-                late += usize::from(order.push(held(start, input, line)).is_err());
-                while let Some(request) = order.pop_until(Stamp::from_nanos(newest - window)) {
+                late += usize::from(order.push(&held(start, input, line)).is_err());
+                while let Some(request) = order.pop_until(Stamp::from_nanos(newest - quarters(window))) {
                     out.push(request);
                 }
             }
@@ -132,14 +140,29 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_second_that_never_empties_does_not_keep_what_is_gone() {
+        let target = [b'/'; 1_000];
+        let mut order = Order::default();
+        for line in 0..10_000 {
+            order.push(&Held { target: &target, ..held(5, 0, line) }).unwrap();
+            if line > 100 {
+                assert_eq!(order.pop().unwrap().target, target.as_slice());
+            }
+        }
+        let most = order.seconds.values().map(|second| second.shelf.len()).sum::<usize>();
+        assert!(most <= 300_000, "{most}");
+    }
+
+    #[test]
     fn equal_instants_keep_the_order_of_inputs_and_lines() {
         let mut order = Order::default();
         for (input, line) in [(1, 1), (0, 2), (0, 1)] {
-            order.push(held(5, input, line)).unwrap();
+            let target = format!("/{input}/{line}");
+            order.push(&Held { target: target.as_bytes(), ..held(5, input, line) }).unwrap();
         }
         let targets: Vec<_> = std::iter::from_fn(|| order.pop()).map(|request| request.target).collect();
         assert_eq!(targets, ["/0/1", "/0/2", "/1/1"]);
-        assert_eq!(order.push(held(5, 0, 3)), Ok(()));
-        assert_eq!(order.push(held(4, 0, 3)), Err(Late));
+        assert_eq!(order.push(&held(5, 0, 3)), Ok(()));
+        assert_eq!(order.push(&held(4, 0, 3)), Err(Late));
     }
 }

@@ -19,7 +19,7 @@ use super::open::{self, Origin, Spec};
 use super::order::{Late, Order};
 use super::rewrite::Rewrites;
 use super::scrub::Scrub;
-use super::spread::{Spread, Subsecond};
+use super::spread::{Second, Spread, Subsecond};
 use super::unpack::Packing;
 use super::{Request, TraceBooks};
 use crate::units::Stamp;
@@ -40,6 +40,15 @@ pub const MAX_HELD_BYTES: usize = 256 * 1024 * 1024;
 /// The most inputs that are open at once.
 pub const MAX_OPEN: usize = 256;
 
+/// How far back a line may lie behind the newest of its input, unless told
+/// otherwise.
+///
+/// CDNs write what many machines saw, servers write when an exchange has ended:
+/// no log is in order of arrival. Half a minute of a busy CDN's log is 15 to 20
+/// MiB. Who has downloads that take longer, in a log that stamps their end, asks
+/// for more; what comes too late is counted and never silently lost.
+pub const REORDER_WINDOW: Duration = Duration::from_secs(30);
+
 /// The most warnings that are kept; the books count all of them.
 const MAX_WARNINGS: usize = 100;
 
@@ -59,8 +68,8 @@ pub struct ReadOptions {
     pub subsecond: Subsecond,
     /// What the draws within a second depend on.
     pub seed: u64,
-    /// How far back a record may lie behind the newest of its input; the
-    /// longest [`Format::reorder_window`] of the inputs where it is `None`.
+    /// How far back a record may lie behind the newest of its input;
+    /// [`REORDER_WINDOW`] where it is `None`.
     pub reorder_window: Option<Duration>,
 }
 
@@ -160,11 +169,9 @@ impl Source {
         let mut inputs = Vec::with_capacity(specs.len());
         let mut readers = Vec::with_capacity(specs.len());
         let mut timed: [Option<String>; 2] = [None, None];
-        let mut windows = Vec::new();
         for (index, spec) in specs.into_iter().enumerate() {
             let (reader, examined) = Reader::open(&spec, index, options.format)?;
             let format = examined.as_ref().map(|examined| examined.format);
-            windows.extend(format.map(Format::reorder_window));
             let report = InputReport { name: spec.name.clone(), packing: reader.packing(), format };
             let mut earliest = Stamp::from_nanos(i64::MIN);
             if let Some(examined) = examined {
@@ -182,9 +189,9 @@ impl Source {
             return Err(TraceError::MixedTimes { timed, untimed });
         }
         if inputs.iter().all(|input| input.report.format.is_none()) {
-            return Err(TraceError::Empty { lines: 0 });
+            return Err(empty(&inputs, 0));
         }
-        let window = options.reorder_window.or_else(|| windows.into_iter().max()).unwrap_or_default();
+        let window = options.reorder_window.unwrap_or(REORDER_WINDOW);
         let window_ns = i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
         let pass = Pass::new(&inputs, readers, Spread::new(options.subsecond, options.seed));
         Ok(Self {
@@ -218,7 +225,7 @@ impl Source {
             let request = self.pass.order.pop();
             let books = &self.intake.books;
             if request.is_none() && books.accepted == 0 && !self.stopped {
-                return Err(TraceError::Empty { lines: books.read });
+                return Err(empty(&self.inputs, books.read));
             }
             return Ok(request);
         }
@@ -296,8 +303,8 @@ impl Source {
         }
         if let Some(Reverse((front, _))) = self.pass.fronts.peek() {
             let front = *front;
-            while let Some(placed) = self.pass.spread.complete(front) {
-                self.put_in_order(placed);
+            while let Some(drawn) = self.pass.spread.complete(front) {
+                self.put_in_order(drawn);
             }
             // A second that is not drawn yet may still hold something older.
             let known = self.pass.spread.oldest().map_or(front, |oldest| oldest.min(front));
@@ -310,24 +317,25 @@ impl Source {
             // Full: the oldest goes early, from a second drawn early if need be.
             let waiting = self.pass.order.oldest();
             if self.pass.spread.oldest().is_some_and(|second| waiting.is_none_or(|start| second <= start)) {
-                let placed = self.pass.spread.draw_oldest();
-                self.put_in_order(placed);
+                let drawn = self.pass.spread.draw_oldest();
+                self.put_in_order(drawn);
             }
         } else {
             while self.pass.spread.len() > 0 {
-                let placed = self.pass.spread.draw_oldest();
-                self.put_in_order(placed);
+                let drawn = self.pass.spread.draw_oldest();
+                self.put_in_order(drawn);
             }
         }
         self.pass.order.pop()
     }
 
-    fn put_in_order(&mut self, placed: Vec<super::order::Held>) {
-        for held in placed {
-            if let Err(Late) = self.pass.order.push(held) {
+    fn put_in_order(&mut self, drawn: Second) {
+        for held in drawn.placed() {
+            if let Err(Late) = self.pass.order.push(&held) {
                 self.intake.books.late += 1;
             }
         }
+        self.pass.spread.take_back(drawn);
     }
 
     /// Reads a batch of lines from the input that lies back furthest. `false`
@@ -371,6 +379,16 @@ impl Source {
         self.pass.open += 1;
         Reader::reopen(&input.spec, index, input.report.format)
     }
+}
+
+/// The error that names the first of the inputs, and how many more there are.
+fn empty(inputs: &[Input], lines: u64) -> TraceError {
+    let first = inputs.first().map_or("no input", |input| input.spec.name.as_str());
+    let names = match inputs.len() {
+        0 | 1 => first.to_owned(),
+        more => format!("{first} and {} more", more - 1),
+    };
+    TraceError::Empty { names, lines }
 }
 
 impl Pass {

@@ -6,7 +6,7 @@
 //! n uniform instants, sorted: exactly a Poisson process given its count. What
 //! it says about gaps below a second is made up, and reports say so.
 
-use super::order::Held;
+use super::held::{Held, Packed, Shelf};
 use crate::units::{NANOS_PER_SECOND, Stamp};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -43,11 +43,31 @@ impl Subsecond {
 const SLACK_S: i64 = 5;
 
 /// A record whose second is known and whose instant is not.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Unplaced {
-    held: Held,
+    packed: Packed,
     /// From the logged instant to the start: less than 0 for end stamps.
     shift_ns: i64,
+}
+
+/// The records of one second, and once it is complete their instants.
+#[derive(Debug, Default)]
+pub(crate) struct Second {
+    lines: Vec<Unplaced>,
+    shelf: Shelf,
+    /// From the start of the second, a line each; none before they are drawn.
+    nanos: Vec<i64>,
+}
+
+impl Second {
+    /// The records with the starts that were drawn for them.
+    pub(crate) fn placed(&self) -> impl Iterator<Item = Held<'_>> {
+        self.lines.iter().zip(&self.nanos).map(|(line, &nanos)| {
+            let held = self.shelf.unpack(&line.packed);
+            let whole = start_of(held.start.epoch_second());
+            Held { start: whole.plus_nanos(nanos).plus_nanos(line.shift_ns), ..held }
+        })
+    }
 }
 
 /// Gathers the records of each second until it is complete.
@@ -55,7 +75,9 @@ struct Unplaced {
 pub(crate) struct Spread {
     mode: Subsecond,
     seed: u64,
-    seconds: BTreeMap<i64, Vec<Unplaced>>,
+    seconds: BTreeMap<i64, Second>,
+    /// The room of a second that was drawn.
+    spare: Option<Second>,
     /// Seconds before this one have been drawn.
     drawn_before: i64,
     held: usize,
@@ -65,15 +87,18 @@ pub(crate) struct Spread {
 impl Spread {
     /// Spreads by `mode`; draws depend on `seed`.
     pub(crate) fn new(mode: Subsecond, seed: u64) -> Self {
-        Self { mode, seed, seconds: BTreeMap::new(), drawn_before: i64::MIN, held: 0, bytes: 0 }
+        Self { mode, seed, seconds: BTreeMap::new(), spare: None, drawn_before: i64::MIN, held: 0, bytes: 0 }
     }
 
     /// Takes a record whose `start` is the logged second. What it gets as its
     /// start is an instant of that second, moved by `shift_ns`.
-    pub(crate) fn hold(&mut self, held: Held, shift_ns: i64) {
+    pub(crate) fn hold(&mut self, held: &Held<'_>, shift_ns: i64) {
         self.held += 1;
-        self.bytes += held.request.target.len();
-        self.seconds.entry(held.start.epoch_second()).or_default().push(Unplaced { held, shift_ns });
+        self.bytes += held.target.len();
+        let second = self.seconds.entry(held.start.epoch_second());
+        let second = second.or_insert_with(|| self.spare.take().unwrap_or_default());
+        let packed = second.shelf.pack(held);
+        second.lines.push(Unplaced { packed, shift_ns });
     }
 
     /// How many records are held.
@@ -93,26 +118,28 @@ impl Spread {
 
     /// The records of a second that is complete, now that every input has been
     /// read up to `front`.
-    pub(crate) fn complete(&mut self, front: Stamp) -> Option<Vec<Held>> {
+    pub(crate) fn complete(&mut self, front: Stamp) -> Option<Second> {
         let oldest = *self.seconds.keys().next()?;
         (oldest.saturating_add(SLACK_S) < front.epoch_second()).then(|| self.draw_oldest())
     }
 
     /// The records of the oldest second, complete or not; none if none is held.
-    pub(crate) fn draw_oldest(&mut self) -> Vec<Held> {
-        let Some((second, mut lines)) = self.seconds.pop_first() else { return Vec::new() };
-        lines.sort_unstable_by_key(|line| (line.held.input, line.held.line));
-        let instants = self.instants(second, &lines);
-        self.drawn_before = self.drawn_before.max(second.saturating_add(1));
-        self.held -= lines.len();
-        let start = start_of(second);
-        let placed = lines.into_iter().zip(instants).map(|(line, nanos)| {
-            let start = start.plus_nanos(nanos).plus_nanos(line.shift_ns);
-            Held { start, ..line.held }
-        });
-        let placed: Vec<_> = placed.collect();
-        self.bytes -= placed.iter().map(|held| held.request.target.len()).sum::<usize>();
-        placed
+    pub(crate) fn draw_oldest(&mut self) -> Second {
+        let Some((at, mut second)) = self.seconds.pop_first() else { return Second::default() };
+        second.lines.sort_unstable_by_key(|line| line.packed.source());
+        second.nanos = self.instants(at, &second.lines);
+        self.drawn_before = self.drawn_before.max(at.saturating_add(1));
+        self.held -= second.lines.len();
+        self.bytes -= second.lines.iter().map(|line| line.packed.length()).sum::<usize>();
+        second
+    }
+
+    /// Takes a second back whose records have been handed on, for its room.
+    pub(crate) fn take_back(&mut self, mut second: Second) {
+        second.lines.clear();
+        second.shelf.clear();
+        second.nanos = Vec::new();
+        self.spare = Some(second);
     }
 
     /// As many instants as there are lines, in nanoseconds from the start of
@@ -137,9 +164,9 @@ impl Spread {
         seed[8..16].copy_from_slice(&second.to_le_bytes());
         // Stragglers must not get the instants of the first lines again.
         if let Some(first) = lines.first().filter(|_| second < self.drawn_before) {
-            let input = u64::try_from(first.held.input).unwrap_or(u64::MAX);
-            seed[16..24].copy_from_slice(&input.saturating_add(1).to_le_bytes());
-            seed[24..].copy_from_slice(&first.held.line.to_le_bytes());
+            let (input, line) = first.packed.source();
+            seed[16..24].copy_from_slice(&(u64::from(input) + 1).to_le_bytes());
+            seed[24..].copy_from_slice(&line.to_le_bytes());
         }
         ChaCha8Rng::from_seed(seed)
     }
@@ -168,8 +195,8 @@ mod tests {
 
     fn starts(mode: Subsecond, seed: u64, count: u64) -> Vec<i64> {
         let mut spread = Spread::new(mode, seed);
-        (0..count).for_each(|line| spread.hold(held(7_000_000_000, 0, line), 0));
-        spread.draw_oldest().iter().map(|held| held.start.as_nanos()).collect()
+        (0..count).for_each(|line| spread.hold(&held(7_000_000_000, 0, line), 0));
+        spread.draw_oldest().placed().map(|held| held.start.as_nanos()).collect()
     }
 
     #[test]
@@ -192,9 +219,9 @@ mod tests {
     #[test]
     fn the_draw_comes_before_the_duration_is_taken_off() {
         let mut spread = Spread::new(Subsecond::Even, 0);
-        spread.hold(held(7_000_000_000, 0, 0), 0);
-        spread.hold(held(7_000_000_000, 0, 1), -2_000_000_000);
-        let starts: Vec<_> = spread.draw_oldest().iter().map(|held| held.start.as_nanos()).collect();
+        spread.hold(&held(7_000_000_000, 0, 0), 0);
+        spread.hold(&held(7_000_000_000, 0, 1), -2_000_000_000);
+        let starts: Vec<_> = spread.draw_oldest().placed().map(|held| held.start.as_nanos()).collect();
         assert_eq!(starts, [7_000_000_000, 5_500_000_000]);
         assert_eq!((spread.len(), spread.bytes()), (0, 0));
     }
@@ -202,12 +229,13 @@ mod tests {
     #[test]
     fn a_second_is_complete_when_its_slack_has_passed() {
         let mut spread = Spread::new(Subsecond::Poisson, 0);
-        spread.hold(held(7_500_000_000, 0, 0), 0);
+        spread.hold(&held(7_500_000_000, 0, 0), 0);
         assert_eq!(spread.oldest(), Some(Stamp::from_nanos(7_000_000_000)));
         assert!(spread.complete(Stamp::from_nanos(12_900_000_000)).is_none());
         let first = spread.complete(Stamp::from_nanos(13_000_000_000)).unwrap();
-        spread.hold(held(7_500_000_000, 0, 0), 0);
+        spread.hold(&held(7_500_000_000, 0, 0), 0);
         let straggler = spread.complete(Stamp::from_nanos(13_000_000_000)).unwrap();
-        assert_ne!(first[0].start, straggler[0].start);
+        let start = |second: &Second| second.placed().next().unwrap().start;
+        assert_ne!(start(&first), start(&straggler));
     }
 }

@@ -250,7 +250,7 @@ fn what_cannot_be_read_is_refused_by_name() {
         over(bytes.to_owned(), options).and_then(|mut source| source.next()).unwrap_err().to_string()
     };
     let unknown = refusal("hello\nworld\n", None);
-    for part in ["memory", "cloudfront-v1 0 % (no_header)", "url-list 0 % (no_path)", "--input-format"] {
+    for part in ["memory", "cloudfront-v1 0 % (no_header)", "url-list 0 % (no_path)", "a list of URLs"] {
         assert!(unknown.contains(part), "{part} is not in {unknown}");
     }
     assert!(refusal("/x\n", Some(Format::Combined)).contains("combined 0 % (bad_field_count)"));

@@ -76,6 +76,25 @@ pub struct Disorder {
     pub deepest_ns: u64,
 }
 
+/// A record that will be replayed. Borrows from its line where nothing had to
+/// be changed.
+#[derive(Debug)]
+pub(super) struct Admitted<'l> {
+    /// The logged stamp.
+    pub(super) at: Option<Stamp>,
+    pub(super) method: Method,
+    pub(super) target: Cow<'l, [u8]>,
+    pub(super) status: Option<u16>,
+}
+
+impl Admitted<'_> {
+    /// What is handed out where there is no order to be put in.
+    pub(super) fn into_request(self) -> Request {
+        let Self { at, method, target, status } = self;
+        Request { at, method, target: Bytes::from(target.into_owned()), status }
+    }
+}
+
 /// The way in.
 #[derive(Debug)]
 pub(super) struct Intake {
@@ -116,8 +135,9 @@ impl Intake {
         }
     }
 
-    /// The request of a record, unless it is filtered. Its time is the stamp's.
-    pub(super) fn admit(&mut self, record: Record<'_>) -> Option<Request> {
+    /// What is replayed of a record, unless it is filtered. Its time is the
+    /// stamp's.
+    pub(super) fn admit<'l>(&mut self, record: Record<'l>) -> Option<Admitted<'l>> {
         self.books.accepted += 1;
         if let Some(host) = &record.authority {
             self.authorities.count(host);
@@ -129,7 +149,7 @@ impl Intake {
         if record.stamp == StampKind::End && record.duration_ns.is_none() {
             notes = notes.with(Note::NoDuration);
         }
-        let admitted = self.request(record, &mut notes);
+        let admitted = self.replayed(record, &mut notes);
         if !notes.is_empty() {
             for note in notes.iter() {
                 *self.books.notes.entry(note.id()).or_default() += 1;
@@ -138,7 +158,7 @@ impl Intake {
         admitted.map_err(|reason| *self.books.filtered.entry(reason).or_default() += 1).ok()
     }
 
-    fn request(&self, record: Record<'_>, notes: &mut Notes) -> Result<Request, &'static str> {
+    fn replayed<'l>(&self, record: Record<'l>, notes: &mut Notes) -> Result<Admitted<'l>, &'static str> {
         let method = match record.method {
             b"GET" => Method::Get,
             b"HEAD" => Method::Head,
@@ -160,10 +180,6 @@ impl Intake {
         if target.len() > MAX_TARGET {
             return Err("target");
         }
-        let target = match target {
-            Cow::Borrowed(target) => Bytes::copy_from_slice(target),
-            Cow::Owned(target) => Bytes::from(target),
-        };
-        Ok(Request { at: record.at, method, target, status: record.status })
+        Ok(Admitted { at: record.at, method, target, status: record.status })
     }
 }

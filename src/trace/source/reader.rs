@@ -5,14 +5,15 @@
 //! comes; a stream is kept, with what was already taken from it.
 
 use super::Pass;
-use super::intake::Intake;
+use super::intake::{Admitted, Intake};
 use crate::trace::detect::{self, Examined, Head, SAMPLE_LINES};
 use crate::trace::error::TraceError;
 use crate::trace::fate::{Fate, Reject};
 use crate::trace::formats::{Format, Parser};
+use crate::trace::held::Held;
 use crate::trace::lines::{Line, Lines};
 use crate::trace::open::Spec;
-use crate::trace::order::{Held, Late};
+use crate::trace::order::Late;
 use crate::trace::unpack::{Packing, unpack};
 use crate::trace::{Record, StampKind};
 use crate::units::{NANOS_PER_SECOND, Stamp};
@@ -179,8 +180,8 @@ impl Reader {
                 place(record, (self.index, self.line), intake, pass);
             }
             Fate::Record(record) => {
-                let request = intake.admit(Record { at: None, ..record });
-                pass.ready.extend(request);
+                let admitted = intake.admit(Record { at: None, ..record });
+                pass.ready.extend(admitted.map(Admitted::into_request));
             }
         }
         Ok(Step::Read)
@@ -193,14 +194,15 @@ fn place(record: Record<'_>, (input, line): (usize, u64), intake: &mut Intake, p
         (StampKind::Start, _) | (StampKind::End, None) => 0,
     };
     let whole_seconds = record.resolution_ns >= NANOS_PER_SECOND;
-    let Some(request) = intake.admit(record) else { return };
-    let at = request.at.unwrap_or_default();
+    let Some(Admitted { at, method, target, status }) = intake.admit(record) else { return };
+    let input = u32::try_from(input).unwrap_or(u32::MAX);
+    let held = Held { start: at.unwrap_or_default(), input, line, method, status, target: &target };
     if whole_seconds {
-        pass.spread.hold(Held { start: at, input, line, request }, shift_ns);
+        pass.spread.hold(&held, shift_ns);
         return;
     }
-    let held = Held { start: at.plus_nanos(shift_ns), input, line, request };
-    if let Err(Late) = pass.order.push(held) {
+    let held = Held { start: held.start.plus_nanos(shift_ns), ..held };
+    if let Err(Late) = pass.order.push(&held) {
         intake.books.late += 1;
     }
 }

@@ -1,0 +1,192 @@
+//! Requests while they wait to be put in order, packed.
+//!
+//! Half a million of them wait when a busy CDN's log is read, so each costs
+//! what it holds and little else: 32 bytes and its target's, with neither an
+//! allocation of its own nor a reference count. Targets lie one after another
+//! on a [`Shelf`] that is shared by the requests of a second and thrown away
+//! with the last of them.
+
+use super::{Method, Request};
+use crate::units::Stamp;
+use bytes::Bytes;
+use std::cmp::Ordering;
+use std::num::NonZeroU16;
+use std::ops::Range;
+
+/// A shelf is tidied up when it holds more gaps than this, and more gaps than
+/// targets.
+const GAPS: usize = 64 * 1024;
+
+/// A request on its way, with its place among those of the same instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Held<'t> {
+    /// When it arrived.
+    pub(crate) start: Stamp,
+    /// The input it came from, in the order of inputs.
+    pub(crate) input: u32,
+    /// Its line there.
+    pub(crate) line: u64,
+    pub(crate) method: Method,
+    pub(crate) status: Option<u16>,
+    pub(crate) target: &'t [u8],
+}
+
+impl Held<'_> {
+    /// What is handed out.
+    pub(crate) fn to_request(self) -> Request {
+        let Self { start, method, status, target, .. } = self;
+        Request { at: Some(start), method, target: Bytes::copy_from_slice(target), status }
+    }
+}
+
+/// A [`Held`] whose target lies on a shelf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Packed {
+    start: Stamp,
+    line: u64,
+    input: u32,
+    /// Where the target begins on the shelf.
+    from: u32,
+    /// A target is at most 32 KiB long.
+    length: u16,
+    status: Option<NonZeroU16>,
+    method: Method,
+}
+
+impl Packed {
+    fn place(&self) -> (Stamp, u32, u64) {
+        (self.start, self.input, self.line)
+    }
+
+    /// Its input and its line there.
+    pub(crate) fn source(&self) -> (u32, u64) {
+        (self.input, self.line)
+    }
+
+    /// When it arrived.
+    pub(crate) fn start(&self) -> Stamp {
+        self.start
+    }
+
+    /// How many bytes its target has.
+    pub(crate) fn length(&self) -> usize {
+        usize::from(self.length)
+    }
+
+    fn span(&self) -> Range<usize> {
+        let from = usize::try_from(self.from).unwrap_or(usize::MAX);
+        from..from.saturating_add(self.length())
+    }
+}
+
+impl Ord for Packed {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl PartialOrd for Packed {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The targets of packed requests.
+#[derive(Debug, Default)]
+pub(crate) struct Shelf {
+    targets: Vec<u8>,
+    /// Bytes of targets that nobody will ask for again.
+    gaps: usize,
+}
+
+impl Shelf {
+    /// Puts a target on the shelf.
+    pub(crate) fn pack(&mut self, held: &Held<'_>) -> Packed {
+        let from = u32::try_from(self.targets.len()).expect("what waits is bounded far below 4 GiB");
+        let length = u16::try_from(held.target.len()).expect("longer targets are filtered");
+        self.targets.extend_from_slice(held.target);
+        Packed {
+            start: held.start,
+            line: held.line,
+            input: held.input,
+            from,
+            length,
+            // No parser lets a status of 0 through.
+            status: held.status.and_then(NonZeroU16::new),
+            method: held.method,
+        }
+    }
+
+    /// What was packed.
+    pub(crate) fn unpack(&self, packed: &Packed) -> Held<'_> {
+        Held {
+            start: packed.start,
+            input: packed.input,
+            line: packed.line,
+            method: packed.method,
+            status: packed.status.map(NonZeroU16::get),
+            target: self.targets.get(packed.span()).unwrap_or_default(),
+        }
+    }
+
+    /// Says that a packed request is gone.
+    pub(crate) fn forget(&mut self, packed: &Packed) {
+        self.gaps += packed.length();
+    }
+
+    /// Throws everything away and keeps the room.
+    pub(crate) fn clear(&mut self) {
+        self.targets.clear();
+        self.gaps = 0;
+    }
+
+    /// How many bytes it has, gaps included.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Whether the gaps are worth the work of closing them.
+    pub(crate) fn is_gappy(&self) -> bool {
+        self.gaps > GAPS.max(self.targets.len() / 2)
+    }
+
+    /// Moves the targets that are left together.
+    pub(crate) fn close_gaps<'p>(&mut self, left: impl Iterator<Item = &'p mut Packed>) {
+        let old = std::mem::take(self);
+        for packed in left {
+            *packed = self.pack(&old.unpack(packed));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packed_request_is_small() {
+        assert_eq!(size_of::<Packed>(), 32);
+    }
+
+    #[test]
+    fn closing_gaps_keeps_what_is_left() {
+        let held = |line, target| Held {
+            start: Stamp::from_nanos(7),
+            input: 3,
+            line,
+            method: Method::Head,
+            status: Some(302),
+            target,
+        };
+        let (first, second) = (held(1, &b"/first"[..]), held(2, &b"/second"[..]));
+        let mut shelf = Shelf::default();
+        let gone = shelf.pack(&first);
+        let mut left = [shelf.pack(&second)];
+        shelf.forget(&gone);
+        assert!(!shelf.is_gappy());
+        shelf.close_gaps(left.iter_mut());
+        assert_eq!(shelf.unpack(&left[0]), second);
+        assert_eq!((shelf.targets.as_slice(), shelf.gaps), (&b"/second"[..], 0));
+    }
+}

@@ -1,0 +1,58 @@
+//! Help, versions and flags that do not exist.
+
+use super::{Call, INCIDENT, every, sample};
+use serde_json::Value;
+
+#[test]
+fn every_subcommand_helps() {
+    for args in [&["--help"][..], &["help"], &["-h"], &["--version"]] {
+        let ended = Call::new(args).run();
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{args:?}");
+        assert!(ended.stdout.contains("downpour"));
+    }
+    for command in ["demo", "replay", "inspect", "serve"] {
+        let long = Call::new(&[command, "--help"]).run();
+        assert_eq!((long.code, long.stderr.as_str()), (Some(0), ""), "{command}");
+        assert!(long.stdout.contains(&format!("Usage: downpour {command}")), "{}", long.stdout);
+        assert_eq!(Call::new(&["help", command]).run().stdout, long.stdout);
+        assert_eq!(Call::new(&[command, "-h"]).run().code, Some(0));
+    }
+}
+
+#[test]
+fn what_is_no_flag_or_subcommand_is_a_usage_error() {
+    Call::new(&["replya"]).refused(2, &["'replya'", "replay"]);
+    for command in ["demo", "replay", "inspect", "serve"] {
+        Call::new(&[command, "--no-such-flag"]).refused(2, &["'--no-such-flag'", "--help"]);
+    }
+    Call::new(&["replay", INCIDENT]).refused(2, &["--target <URL>"]);
+    Call::new(&["replay", "--target", "http://127.0.0.1:1"]).refused(2, &["<TRACE>"]);
+    Call::new(&["inspect"]).refused(2, &["<TRACE>"]);
+    assert_eq!(Call::new(&[]).run().code, Some(2));
+}
+
+#[test]
+fn a_census_fits_a_terminal_and_is_an_object_for_programs() {
+    let well_formed = sample("cloudfront-v1", "well-formed.log");
+    let odd = sample("apache-common", "edge-cases.log");
+    let list = sample("url-list", "well-formed.log");
+    for path in [INCIDENT, well_formed.to_str().unwrap(), odd.to_str().unwrap(), list.to_str().unwrap()] {
+        let text = Call::new(&["inspect", path]).run();
+        assert_eq!((text.code, text.stderr.as_str()), (Some(0), ""), "{path}");
+        let broad = text.stdout.lines().find(|line| line.chars().count() > 80);
+        assert_eq!(broad, None, "{path}");
+        let json = Call::new(&["inspect", path, "--format", "json"]).run();
+        assert_eq!((json.code, json.stderr.as_str()), (Some(0), ""), "{path}");
+        let census: Value = serde_json::from_str(&json.stdout).unwrap();
+        assert!(census["lines"]["accepted"].as_u64() > Some(0), "{census}");
+    }
+}
+
+#[test]
+fn a_census_counts() {
+    let call = Call::new(&["inspect", "a", "b", "--format", "json"]);
+    let census = call.file("a", every(10, 30)).file("b", every(10, 12)).run();
+    let census: Value = serde_json::from_str(&census.stdout).unwrap();
+    assert_eq!(census["lines"]["read"], 42);
+    assert_eq!(census["lines"]["accepted"], 42);
+}

@@ -1,0 +1,97 @@
+//! What stdout, stderr and the exit code say: stdout the result and nothing
+//! else, stderr the rest.
+
+use super::{Call, INCIDENT, Report, Serving};
+use std::fs;
+
+fn short(candidate: &Serving) -> Call {
+    Call::replay(INCIDENT, candidate).with(&["--rate", "500", "-n", "100"])
+}
+
+#[test]
+fn json_on_stdout_is_the_file_byte_for_byte() {
+    let candidate = Serving::sound();
+    let call = short(&candidate).with(&["--format", "json"]);
+    let ended = call.run();
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(ended.stdout, fs::read_to_string(ended.out.join("run.json")).unwrap());
+    Report::parse(&ended.stdout).check_everything(&ended.out);
+}
+
+#[test]
+fn text_on_stdout_is_the_summary_and_where_the_rest_is() {
+    let candidate = Serving::sound();
+    let call = short(&candidate);
+    let ended = call.run();
+    let summary = fs::read_to_string(ended.out.join("summary.txt")).unwrap();
+    assert!(summary.starts_with("PASSED: all 100 downloads were good\n"), "{summary}");
+    assert_eq!(ended.stdout, format!("{summary}\nrun directory: run\n"));
+}
+
+#[test]
+fn a_good_run_that_is_told_to_be_quiet_is() {
+    let candidate = Serving::sound();
+    for quiet in ["--quiet", "-q"] {
+        let ended = short(&candidate).with(&[quiet]).run();
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
+fn a_log_on_stderr_leaves_stdout_alone() {
+    let candidate = Serving::sound();
+    let ended = short(&candidate).with(&["-vv", "--format", "json"]).run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    Report::parse(&ended.stdout);
+}
+
+#[test]
+fn requests_carry_the_header_fields_that_were_asked_for() {
+    let candidate = Serving::sound();
+    // Clients that mention JSON get the same place as a document.
+    let report = short(&candidate).with(&["-H", "Accept: application/json"]).report(0);
+    assert_eq!(report.times("/statuses", "200"), 100);
+    assert_eq!(report.number("/targets/redirects"), 0);
+    assert_eq!(report.list("/plan/headers"), ["accept"]);
+}
+
+#[test]
+fn a_run_directory_is_never_written_over() {
+    let candidate = Serving::sound();
+    let call = short(&candidate);
+    call.report(0);
+    let before = fs::read(call.path("run/run.json")).unwrap();
+    let again = call.run();
+    assert_eq!(again.code, Some(1));
+    assert!(again.stderr.contains("run: already holds a run; choose another --out"), "{}", again.stderr);
+    assert_eq!(again.stdout, "");
+    assert_eq!(fs::read(call.path("run/run.json")).unwrap(), before);
+}
+
+#[test]
+fn the_demo_shows_what_it_set_out_to_show() {
+    let args = ["demo", "--duration", "2s", "--rate", "300", "--max-lateness", "60s"];
+    let call = Call::new(&args);
+    let ended = call.run();
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    let report = Report::read(&ended.out);
+    report.check_everything(&ended.out);
+    assert_eq!(report.offered(), 600);
+    assert_eq!(report.times("/statuses", "302"), 600);
+    let failed = report.number("/arrivals/failed");
+    assert_eq!(report.faults(), [("dns.nxdomain", failed)]);
+    assert_eq!(report.number("/arrivals/passed") + failed, 600);
+    let last: Vec<&str> = ended.stdout.lines().rev().take(2).collect();
+    assert_eq!(last[1], "This is what the demo set out to show: every answer was a valid HTTP 302, and");
+    assert_eq!(last[0], "from second 0.5 to 1.5 none led anywhere. Exit code 3: requests failed.");
+    assert!(ended.stderr.starts_with("demo: an embedded download registry at http://127.0.0.1:"));
+}
+
+#[test]
+fn a_quiet_demo_in_json_is_json_alone() {
+    let args = ["demo", "-d", "1s", "-r", "100", "--max-lateness", "60s"];
+    let call = Call::new(&args).with(&["--format", "json", "--quiet"]);
+    let ended = call.run();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(3), ""));
+    Report::parse(&ended.stdout).check_everything(&ended.out);
+}

@@ -1,0 +1,107 @@
+//! A run that is stopped keeps what it learned.
+
+use super::books::intervals;
+use super::{Call, Ended, INCIDENT, Process, Report, Serving, every};
+use rustix::process::Signal;
+use std::fs;
+
+/// A run that goes on while the test looks at its directory.
+struct Going {
+    call: Call,
+    process: Process,
+}
+
+impl Going {
+    fn start(call: Call) -> Self {
+        let process = Process::start(&call.all_args(), call.room.path());
+        Self { call, process }
+    }
+
+    /// Waits until a file of its run directory has something in it.
+    fn until_there_is(&mut self, file: &str) {
+        let path = self.call.path("run").join(file);
+        while !fs::metadata(&path).is_ok_and(|found| found.len() > 0) {
+            assert!(!self.process.is_over(), "it ended before it wrote {file}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// How it ended; its directory lives as long as the call.
+    fn end(self) -> (Ended, Call) {
+        (Ended::of(&self.process.end(), self.call.path("run")), self.call)
+    }
+}
+
+/// An hour of load.
+fn endless(candidate: &Serving) -> Call {
+    Call::replay(INCIDENT, candidate).with(&["--rate", "300", "-d", "1h", "--loop"])
+}
+
+#[test]
+fn a_signal_in_mid_run_leaves_a_whole_report_marked_as_cut() {
+    let candidate = Serving::with_faults(&["missing-slash:10%"]);
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut going = Going::start(endless(&candidate));
+        going.until_there_is("intervals.ndjson");
+        going.process.signal(signal);
+        let (ended, _call) = going.end();
+        assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+        assert!(ended.stdout.starts_with("CUT SHORT: a partial result"), "{}", ended.stdout);
+        let report = Report::read(&ended.out);
+        assert_eq!(report.verdict(), "cut");
+        report.check_everything(&ended.out);
+        assert!(report.offered() > 0);
+        // Those in flight had time to end.
+        assert_eq!(report.number("/arrivals/cut"), 0);
+        assert!(report.number("/lines/read") > report.offered());
+    }
+}
+
+#[test]
+fn a_second_signal_waits_for_nobody() {
+    let candidate = Serving::with_faults(&["stall"]);
+    let call = endless(&candidate).with(&["--timeout", "1h", "--grace", "1h"]);
+    let mut going = Going::start(call);
+    going.until_there_is("intervals.ndjson");
+    // Signals that come together count as one, so it is told until it ends.
+    while !going.process.is_over() {
+        going.process.signal(Signal::INT);
+        std::thread::yield_now();
+    }
+    let (ended, _call) = going.end();
+    assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+    let report = Report::read(&ended.out);
+    report.check_everything(&ended.out);
+    assert_eq!(report.verdict(), "cut");
+    assert_eq!(report.number("/arrivals/cut"), report.offered());
+    assert_eq!(report.number("/attempts/cut"), report.number("/attempts/total"));
+}
+
+#[test]
+fn what_was_on_disk_outlives_a_kill() {
+    let candidate = Serving::sound();
+    let mut going = Going::start(endless(&candidate));
+    going.until_there_is("run.json");
+    going.process.signal(Signal::KILL);
+    let (ended, _call) = going.end();
+    assert_eq!(ended.code, None);
+    let report = Report::read(&ended.out);
+    report.check_events();
+    assert_eq!(report.verdict(), "cut");
+    assert_eq!(report.text("/warnings/0/id"), "unfinished");
+    assert!(report.offered() > 0);
+    let seconds = intervals(&ended.out);
+    let offered: u64 = seconds.iter().map(|second| second["offered"].as_u64().unwrap()).sum();
+    assert!(offered >= report.offered(), "a checkpoint tells of what is on disk");
+}
+
+#[test]
+fn arrivals_without_an_answer_at_the_end_of_grace_make_no_pass() {
+    let candidate = Serving::with_faults(&["stall"]);
+    let report = Call::replay("trace", &candidate)
+        .file("trace", every(1, 20))
+        .with(&["--rate", "1000", "--grace", "100ms"])
+        .report(5);
+    assert_eq!(report.text("/invalid_reasons/0/id"), "cut");
+    assert_eq!(report.number("/arrivals/cut"), 20);
+}
