@@ -8,11 +8,14 @@
 //! come in as [`Requests`], results go out as [`Interval`]s.
 
 mod clock;
+mod connect;
 mod connection;
 mod exchange;
 mod feed;
+mod http2;
 mod ledger;
 mod pacer;
+mod pool;
 mod run;
 mod shard;
 #[cfg(test)]
@@ -21,8 +24,10 @@ mod supply;
 mod wire;
 mod worker;
 
+pub use connect::Protocol;
 pub use feed::{AtEndOfTrace, Requests};
 pub use run::run;
+pub use shard::Reuse;
 pub use worker::{Feed, Phase};
 
 use crate::tally::{Interval, Totals};
