@@ -21,6 +21,10 @@ const RATE_PER_THREAD: f64 = 25_000.0;
 /// Arrivals a second above which a host that is not this machine takes `--yes`.
 const POLITE_RATE: f64 = 100.0;
 
+/// Descriptors that a worker thread may need for itself: its runtime's and its
+/// timer's, with room to spare.
+const DESCRIPTORS_PER_THREAD: usize = 16;
+
 /// Most bytes of an answer's body. Redirects have next to none; a candidate
 /// that serves archives itself is measured with them.
 const MAX_BODY: u64 = 64 * 1024 * 1024;
@@ -39,6 +43,12 @@ pub(super) fn engine_plan(
         )));
     }
     let connections = load.connections.unwrap_or(load.max_in_flight).min(room);
+    let most_threads = (room / DESCRIPTORS_PER_THREAD).max(1);
+    if let Some(asked) = load.threads.filter(|asked| *asked > most_threads) {
+        return Err(CliError::Usage(format!(
+            "--threads {asked} is more than this process can have: at most {most_threads}"
+        )));
+    }
     // Every thread must have a connection and an arrival of its own.
     let most_threads = connections.min(load.max_in_flight);
     let threads = load.threads.unwrap_or_else(|| default_threads(pace)).min(most_threads);

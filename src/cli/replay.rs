@@ -20,9 +20,9 @@ use std::io::Write;
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
   downpour replay access.log.gz --target http://127.0.0.1:8080
-  downpour replay logs/ --rewrite crates-io --rules crates-io --rate 4.7k/s -d 60s \\
-      --target http://candidate.internal:8080 --yes
-  zcat *.gz | downpour replay - --input-format combined --rate 2x --target http://127.0.0.1:8080")]
+  downpour replay logs/ --target http://candidate.internal:8080 --yes \\
+      --rewrite crates-io --rules crates-io --rate 4.7k/s -d 60s
+  zcat *.gz | downpour replay - --target http://127.0.0.1:8080 --rate 2x")]
 pub(crate) struct ReplayArgs {
     #[command(flatten)]
     pub(super) trace: TraceArgs,
@@ -54,10 +54,11 @@ pub(super) fn replay(
             "this trace has no times to follow: give a rate, as in --rate 100/s".to_owned(),
         ));
     }
+    // Mistakes in the rules are told before anybody is connected to.
+    let judging = judging(&args.verify, &args.load.target)?;
     let addresses = args.load.target.reach(args.load.connect_timeout)?;
     guard(&args.load, pace, &addresses)?;
     let engine = engine_plan(&args.load, pace, addresses)?;
-    let judging = judging(&args.verify, &args.load.target)?;
     let started = system::now();
     let plan = plan(command, args, &source, &engine, (pace, started));
     let refused = (!args.load.allow_recorded_host).then(|| args.load.target.host());

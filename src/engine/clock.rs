@@ -26,6 +26,13 @@ impl RunClock {
         Offset::from(Instant::now().saturating_duration_since(self.start))
     }
 
+    /// Whether that offset has come. Unlike a comparison with [`Self::now`], this
+    /// tells the time before the start from the start itself, so that what is
+    /// due at zero does not go out early.
+    pub(crate) fn has_reached(self, offset: Offset) -> bool {
+        Instant::now() >= self.instant(offset)
+    }
+
     /// The instant at that offset. Offsets beyond what the clock can hold are
     /// a hundred years away, which no run reaches.
     pub(crate) fn instant(self, offset: Offset) -> Instant {
@@ -112,7 +119,7 @@ mod timerfd {
         }
 
         pub(super) async fn until(&self, offset: Offset) -> io::Result<()> {
-            if self.clock.now() >= offset {
+            if self.clock.has_reached(offset) {
                 return Ok(());
             }
             self.arm(self.start + offset.as_duration())?;
@@ -124,10 +131,10 @@ mod timerfd {
                 });
                 // A timer of an earlier wait, given up before it fired, may
                 // have left the descriptor ready.
-                if matches!(fired, Ok(Ok(_))) && self.clock.now() >= offset {
+                if matches!(fired, Ok(Ok(_))) && self.clock.has_reached(offset) {
                     return Ok(());
                 }
-                if self.clock.now() >= offset {
+                if self.clock.has_reached(offset) {
                     return Ok(());
                 }
             }

@@ -135,7 +135,12 @@ async fn release_all<C: Connect>(
                 None => return Ok(last_due),
             },
         };
-        if shard.clock.now() < arrival.due {
+        if shard.clock.has_reached(arrival.due) {
+            in_a_row += 1;
+            if in_a_row % BURST == 0 {
+                tokio::task::yield_now().await;
+            }
+        } else {
             in_a_row = 0;
             shard.reap();
             tokio::select! {
@@ -145,11 +150,6 @@ async fn release_all<C: Connect>(
                     queue.give_back(arrival);
                     return Ok(last_due);
                 }
-            }
-        } else {
-            in_a_row += 1;
-            if in_a_row % BURST == 0 {
-                tokio::task::yield_now().await;
             }
         }
         last_due = arrival.due;

@@ -233,7 +233,8 @@ fn targets(counts: &Counts, lookups: u64) -> Targets {
     };
     let deepest = tier_line(redirects.deepest());
     let mut hosts: Vec<_> = counts.hosts.known().collect();
-    hosts.sort_by_key(|(name, host)| (Reverse(host.redirects), host.last_fault.is_none(), *name));
+    // A broken host is told however rare it is.
+    hosts.sort_by_key(|(name, host)| (host.last_fault.is_none(), Reverse(host.redirects), *name));
     let left_out: u64 = hosts.iter().skip(HOSTS_SHOWN).map(|(_, host)| host.redirects).sum();
     let shown = hosts.into_iter().take(HOSTS_SHOWN).map(|(name, host)| HostLine {
         host: name.to_owned(),
