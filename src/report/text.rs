@@ -104,11 +104,11 @@ fn generator(report: &RunReport, page: &mut Page) {
     let (generator, connections) = (&report.generator, &report.connections);
     page.heading("This machine");
     let opened = format!(
-        "{}; {} and {} at the end of a second, at most; {}",
+        "{}, {}; seen each second: up to {}, {}",
         of(connections.opened, "opened"),
+        of(connections.stale_replays, "stale"),
         of(connections.open_max, "open"),
         of(connections.in_flight_max, "in flight"),
-        of(connections.stale_replays, "stale"),
     );
     page.item("connected", &opened);
     let used = format!(

@@ -41,6 +41,7 @@ impl fmt::Display for Census {
         reasons(f, "notes", &self.notes)?;
         match &self.time {
             Some(time) => self.write_time(f, time)?,
+            None if records.requests == 0 => row(f, "time", "none: no request is left")?,
             None => row(f, "time", "none: only a rate can pace this trace")?,
         }
         table(f, "routes", &self.routes)?;
