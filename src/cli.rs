@@ -214,3 +214,40 @@ fn log_to_stderr(verbose: u8) {
 pub(crate) fn say(text: &str) {
     writeln!(io::stderr(), "{text}").unwrap_or_default();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[track_caller]
+    fn check(arguments: &[&str], exit: Exit, told: &str) {
+        let cli = Cli::try_parse_from([&["downpour"], arguments].concat()).unwrap();
+        let error = dispatch(&cli.command, &mut Vec::new()).unwrap_err();
+        let message = format!("{}{}", error.opening(), carry_out::chain(&error));
+        assert!(message.starts_with(told), "{message}");
+        assert_eq!(error.exit(), exit);
+    }
+
+    #[test]
+    fn mistakes_are_told_in_a_sentence_and_an_exit_code() {
+        check(&["inspect", "/nowhere.log"], Exit::CouldNotRun, "failed to open /nowhere.log: ");
+        check(&["inspect", "x", "--rewrite", "/nowhere"], Exit::Usage, "failed to read /nowhere, which");
+        let replay = ["replay", "/nowhere.log", "--target", "http://127.0.0.1:1", "--speed", "2x"];
+        check(&replay, Exit::CouldNotRun, "failed to open /nowhere.log: ");
+    }
+
+    /// One style: a capital at the start, no full stop at the end.
+    #[test]
+    fn help_is_written_in_one_hand() {
+        for command in Cli::command().get_subcommands() {
+            for argument in command.get_arguments() {
+                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                let name = argument.get_id();
+                assert!(help.starts_with(char::is_uppercase), "{name}: {help:?}");
+                assert!(!help.ends_with('.') && !help.contains('`'), "{name}: {help:?}");
+                assert!(argument.get_long_help().is_none(), "{name} says more than it shows");
+            }
+        }
+    }
+}

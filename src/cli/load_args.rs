@@ -259,3 +259,17 @@ fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 fn parse_server(text: &str) -> Result<SocketAddr, ParseResolverError> {
     crate::verify::lookup::parse_server(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_no_limit() {
+        assert_eq!(parse_time("20s"), Ok(Duration::from_secs(20)));
+        assert_eq!(parse_requests("10k"), Ok(10_000));
+        for mistake in [parse_time("0s").err(), parse_requests("0").err(), parse_positive("0").err()] {
+            assert!(mistake.is_some_and(|told| told.starts_with("it must be")));
+        }
+    }
+}

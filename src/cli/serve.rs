@@ -30,10 +30,14 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDR", default_value = ANY_PORT)]
     pub(crate) dns_listen: SocketAddr,
 
-    /// Plan a fault: NAME[@FROM..TO][:SHARE], as in missing-slash@5s..15s or
-    /// status-503:10%, its times counted from the first request; may be
-    /// repeated, and of several that apply the first is taken
-    #[arg(long = "fault", value_name = "SPEC")]
+    /// What goes wrong, when, and how often.
+    #[arg(
+        long = "fault",
+        value_name = "SPEC",
+        help = "Plan a fault: NAME[@FROM..TO][:SHARE], as in missing-slash@5s..15s or status-503:10%, its \
+                times counted from the first request; may be repeated, and of several that apply the \
+                first is taken"
+    )]
     pub(crate) faults: Vec<PlannedFault>,
 
     /// What the choice of answers for a fault's share depends on
@@ -175,5 +179,7 @@ mod tests {
         check(&["--fault", "mising-slash"], Some("known are missing-slash, "));
         check(&["--location-base", "static.crates.io"], Some("write scheme and host alone"));
         check(&["--threads", "0"], Some("--threads"));
+        check(&["--dns-name", "cdn.example", "--dns-name", "localhost"], None);
+        check(&["--dns-name", "a b"], Some("write it like cdn.example"));
     }
 }

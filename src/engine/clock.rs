@@ -153,3 +153,18 @@ mod timerfd {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_due_at_zero_waits_for_the_start() {
+        let clock = RunClock::starting_in(Duration::from_millis(50));
+        assert_eq!(clock.now(), Offset::ZERO);
+        assert!(!clock.has_reached(Offset::ZERO), "the run has not begun");
+        tokio::time::advance(Duration::from_millis(50)).await;
+        assert!(clock.has_reached(Offset::ZERO));
+        assert!(!clock.has_reached(Offset::from_nanos(1)));
+    }
+}
