@@ -61,7 +61,7 @@ fn a_trace_of_remarks_alone_begins_no_run() {
 
 #[test]
 fn what_cannot_be_read_again_is_not_looped() {
-    replay("-", &["--loop"]).refused(2, &["--loop", "a stream cannot"]);
+    replay("-", &["--loop"]).stdin(every(1, 5)).refused(2, &["--loop", "a stream cannot"]);
 }
 
 #[test]
