@@ -21,33 +21,38 @@ mod trace_args;
 use crate::report::Exit;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use tracing_subscriber::EnvFilter;
 
 /// Replays recorded download traffic against a candidate deployment, and proves
 /// that every redirect it hands out leads somewhere.
 #[derive(Debug, Parser)]
 #[command(name = "downpour", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 passed, 1 could not run, 2 usage, 3 failed requests or broken \
-    redirects, 5 invalid measurement, 130 interrupted (a partial result was written).")]
+#[command(after_help = "Exit codes:
+    0  passed
+    1  could not run, or the result could not be written
+    2  usage or configuration
+    3  failed requests or broken redirects
+    5  invalid measurement: the load was not really offered
+  130  interrupted; a partial result was written")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 
     /// Log more on stderr; twice for everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = 900, action = clap::ArgAction::Count)]
     verbose: u8,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// See the founding incident: 20 seconds, no network, no arguments needed
+    /// Show the founding incident in 20 seconds, without a network
     Demo(demo::DemoArgs),
     /// Replay logs against a candidate and judge every answer
     Replay(Box<replay::ReplayArgs>),
-    /// Say what is in a log
+    /// Tell what is in a log
     Inspect(inspect::InspectArgs),
-    /// Run the embedded candidate: a download registry with faults on demand
+    /// Run a download registry with faults on demand, to practise on
     Serve(serve::ServeArgs),
 }
 
@@ -93,9 +98,9 @@ pub(crate) enum CliError {
     /// Stdout is gone.
     #[error("print the result")]
     Print(#[source] io::Error),
-    /// The run began and something kept it from its end. What was measured has
-    /// been reported.
-    #[error("the run ended early: {}", trouble.join("; "))]
+    /// The run began, and something kept it from its end or its result from
+    /// the disk. What was measured has been printed.
+    #[error("the result is incomplete: {}", trouble.join("; "))]
     EndedEarly {
         /// What happened.
         trouble: Vec<String>,
@@ -105,6 +110,32 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
+    /// What stands before the message: most name what was being done, and read
+    /// after "failed to"; the others are sentences of their own.
+    fn opening(&self) -> &'static str {
+        match self {
+            Self::Trace(error) | Self::Inspect(inspect::InspectError::Trace(error))
+                if error.is_mistake_in_a_file() =>
+            {
+                ""
+            }
+            Self::Usage(_)
+            | Self::Rules(_)
+            | Self::Directory(_)
+            | Self::Books(_)
+            | Self::EndedEarly { .. } => "",
+            Self::Target(_)
+            | Self::Trace(_)
+            | Self::Inspect(_)
+            | Self::Serve(_)
+            | Self::Lookups(_)
+            | Self::Registry(_)
+            | Self::Engine(_)
+            | Self::Signals(_)
+            | Self::Print(_) => "failed to ",
+        }
+    }
+
     fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Rules(_) => Exit::Usage,
@@ -142,7 +173,7 @@ pub fn run() -> Exit {
     match dispatch(&cli.command, out) {
         Ok(exit) => exit,
         Err(error) => {
-            say(&format!("error: {}", carry_out::chain(&error)));
+            say(&format!("error: {}{}", error.opening(), carry_out::chain(&error)));
             error.exit()
         }
     }
@@ -185,13 +216,54 @@ fn log_to_stderr(verbose: u8) {
         _ => "downpour=trace,info",
     };
     let filter = EnvFilter::try_from_env("DOWNPOUR_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time();
+    let logging = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .without_time();
     // A second run in one process keeps the first one's logging.
     drop(logging.try_init());
 }
 
-/// Tells the operator something, on stderr.
-#[expect(clippy::print_stderr, reason = "the one way to speak to the operator beside the result")]
+/// Tells the operator something, on stderr. Where nobody listens any more, as
+/// in `2>&1 | head`, the run goes on.
 pub(crate) fn say(text: &str) {
-    eprintln!("{text}");
+    writeln!(io::stderr(), "{text}").unwrap_or_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[track_caller]
+    fn check(arguments: &[&str], exit: Exit, told: &str) {
+        let cli = Cli::try_parse_from([&["downpour"], arguments].concat()).unwrap();
+        let error = dispatch(&cli.command, &mut Vec::new()).unwrap_err();
+        let message = format!("{}{}", error.opening(), carry_out::chain(&error));
+        assert!(message.starts_with(told), "{message}");
+        assert_eq!(error.exit(), exit);
+    }
+
+    #[test]
+    fn mistakes_are_told_in_a_sentence_and_an_exit_code() {
+        check(&["inspect", "/nowhere.log"], Exit::CouldNotRun, "failed to open /nowhere.log: ");
+        check(&["inspect", "x", "--rewrite", "/nowhere"], Exit::Usage, "failed to read /nowhere, which");
+        let replay = ["replay", "/nowhere.log", "--target", "http://127.0.0.1:1", "--speed", "2x"];
+        check(&replay, Exit::CouldNotRun, "failed to open /nowhere.log: ");
+    }
+
+    /// One style: a capital at the start, no full stop at the end.
+    #[test]
+    fn help_is_written_in_one_hand() {
+        for command in Cli::command().get_subcommands() {
+            for argument in command.get_arguments() {
+                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                let name = argument.get_id();
+                assert!(help.starts_with(char::is_uppercase), "{name}: {help:?}");
+                assert!(!help.ends_with('.') && !help.contains('`'), "{name}: {help:?}");
+                assert!(argument.get_long_help().is_none(), "{name} says more than it shows");
+            }
+        }
+    }
 }

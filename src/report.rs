@@ -21,5 +21,6 @@ pub use schema::{
     Arrivals, Attempts, Connections, ExampleLine, FailureLine, FaultLine, Generator, HostLine, IntervalLine,
     IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times, Verdict,
 };
+pub(crate) use text::micros;
 pub use text::summary;
 pub use verdict::{Exit, Judgement, judge};

@@ -70,10 +70,18 @@ pub(crate) fn carry_out(
     };
     let report = RunReport::build(parts);
     if let Err(error) = directory.finish(&report) {
-        trouble.push(chain(&error));
+        let text = chain(&error);
+        if !trouble.contains(&text) {
+            trouble.push(text);
+        }
     }
     print(&report, &path, args.format, out)?;
-    trouble.extend(end.trouble);
+    // A hundred workers may meet the same trouble; it is told once.
+    for text in end.trouble {
+        if !trouble.contains(&text) {
+            trouble.push(text);
+        }
+    }
     if trouble.is_empty() {
         return Ok(report.exit());
     }

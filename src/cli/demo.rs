@@ -4,7 +4,7 @@
 //! the middle half of the run, replays a recorded hour of its API against it,
 //! and shows what every status check of that day could not.
 
-use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs};
+use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs, parse_time};
 use super::replay::{ReplayArgs, replay};
 use super::trace_args::{InputFormat, TraceArgs, TraceArgsError};
 use super::{CliError, say};
@@ -14,7 +14,7 @@ use crate::report::Exit;
 use crate::schedule::Pace;
 use crate::trace::Source;
 use crate::trace::spread::Subsecond;
-use crate::units::{Rate, parse_duration};
+use crate::units::Rate;
 use crate::verify::Depth;
 use bytes::Bytes;
 use clap::Args;
@@ -24,7 +24,7 @@ use std::time::Duration;
 /// A `CloudFront` log of an API host, self-made: `traces/incident/README.md`.
 const INCIDENT: &[u8] = include_bytes!("../../traces/incident/api-requests.log.gz");
 
-/// See the founding incident: 20 seconds, no network, no arguments needed.
+/// Show the founding incident in 20 seconds, without a network
 #[derive(Args, Clone, Debug)]
 #[command(
     after_help = "On 2023-07-20 crates.io deployed a build whose download redirects had lost a slash. \
@@ -33,7 +33,7 @@ const INCIDENT: &[u8] = include_bytes!("../../traces/incident/api-requests.log.g
 )]
 pub(crate) struct DemoArgs {
     /// How long it takes; the fault is on for the middle half
-    #[arg(short, long, visible_short_alias = 'z', value_name = "TIME", default_value = "20s", value_parser = parse_duration)]
+    #[arg(short, long, visible_short_alias = 'z', value_name = "TIME", default_value = "20s", value_parser = parse_time)]
     duration: Duration,
 
     /// Arrivals a second
@@ -54,8 +54,8 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
     let registry = Registry::start(RegistryConfig { plan, ..RegistryConfig::default() })?;
     if !args.report.quiet {
         say(&format!(
-            "demo: an embedded download registry at http://{}, its DNS at {}.\n\
-             demo: {} of downloads at {}; from second {} to {} its redirects lack one slash.",
+            "demo: a download registry at http://{}, its DNS at {}\n\
+             demo: {} of downloads at {}; from second {} to {} its redirects lack a slash",
             registry.api(),
             registry.dns(),
             seconds(args.duration),

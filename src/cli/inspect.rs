@@ -12,8 +12,8 @@ pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub(crate) trace: TraceArgs,
 
-    /// How to write it
-    #[arg(long, value_name = "text|json", default_value = "text")]
+    /// What stdout carries: text (for people) or json (one object)
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value = "text")]
     pub(crate) format: Form,
 }
 
@@ -34,7 +34,7 @@ pub(crate) enum InspectError {
     #[error(transparent)]
     Trace(#[from] TraceArgsError),
     /// The result can't be written.
-    #[error("write the result")]
+    #[error("print the result")]
     Write(#[from] io::Error),
 }
 

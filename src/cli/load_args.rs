@@ -30,8 +30,8 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) target: Target,
 
-    /// Arrivals a second in all: 4700, 4.7k/s, 280k/m, 50/1s; or `recorded`, or
-    /// a multiple of the recorded pace such as 2x
+    /// Arrivals a second in all: 4700, 4.7k/s, 280k/m, 50/1s; or recorded, or a
+    /// multiple of the recorded pace such as 2x
     #[arg(short, long, visible_short_alias = 'R', value_name = "RATE", default_value = "recorded")]
     pub(crate) rate: Pace,
 
@@ -40,11 +40,11 @@ pub(crate) struct LoadArgs {
     pub(crate) speed: Option<Factor>,
 
     /// Offer arrivals for this long: 20s, 13m, 1h30m
-    #[arg(short, long, visible_short_alias = 'z', value_name = "TIME", value_parser = parse_duration)]
+    #[arg(short, long, visible_short_alias = 'z', value_name = "TIME", value_parser = parse_time)]
     pub(crate) duration: Option<Duration>,
 
     /// Offer this many arrivals: 1000, 10k, 1.5m
-    #[arg(short = 'n', long, value_name = "N", value_parser = parse_count)]
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_requests)]
     pub(crate) requests: Option<u64>,
 
     /// Begin the trace again when it ends before -d or -n does
@@ -59,27 +59,30 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "N", default_value_t = MAX_IN_FLIGHT, value_parser = parse_positive)]
     pub(crate) max_in_flight: usize,
 
-    /// What happens to an arrival over --max-in-flight
-    #[arg(long, value_enum, default_value_t = OverloadArg::Shed)]
+    /// What happens to an arrival over --max-in-flight: shed (not sent, and
+    /// counted) or queue (it waits, its clock running, in a queue of ten times
+    /// the limit)
+    #[arg(long, value_name = "MODE", value_enum, hide_possible_values = true, default_value_t = OverloadArg::Shed)]
     pub(crate) overload: OverloadArg,
 
     /// Worker threads [default: one for each 25,000 arrivals a second]
     #[arg(long, value_name = "N", value_parser = parse_positive)]
     pub(crate) threads: Option<usize>,
 
-    /// From when a request was due to the end of its answer
-    #[arg(short, long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    /// Most time from when a request was due to the end of its answer
+    #[arg(short, long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     pub(crate) timeout: Duration,
 
-    /// From the attempt to connect to the connection
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
+    /// Most time to open a connection
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
     pub(crate) connect_timeout: Duration,
 
-    /// How long requests in flight may take after the last one was sent
+    /// Most time that requests in flight may take after the last one was sent
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub(crate) grace: Duration,
 
-    /// Add a header field to every request, or replace a default one
+    /// Add a header field to every request, or replace a default one; may be
+    /// repeated
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 
@@ -101,11 +104,11 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "DEPTH", default_value = "dns")]
     pub(crate) verify: Depth,
 
-    /// What the candidate must answer: a built-in set (crates-io) or a TOML file
-    #[arg(long, value_name = "NAME|FILE")]
+    /// What the candidate must answer: the set crates-io, or a TOML file
+    #[arg(long, value_name = "SET")]
     pub(crate) rules: Option<String>,
 
-    /// Ask this DNS server instead of the system's; repeatable
+    /// Ask this DNS server instead of the system's; may be repeated
     #[arg(long, value_name = "IP[:PORT]", value_parser = parse_server)]
     pub(crate) resolver: Vec<SocketAddr>,
 
@@ -122,24 +125,24 @@ pub(crate) struct ReportArgs {
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
-    /// What stdout carries: the summary, or run.json
-    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    /// What stdout carries: text (the summary) or json (the whole of run.json)
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value_t = OutputFormat::Text)]
     pub(crate) format: OutputFormat,
 
-    /// Call the run invalid when p99 of lateness exceeds this [default: 5ms, or
-    /// a tenth of the latency's p50 if that is more]
+    /// Most lateness at p99 of a valid run [default: 5ms, or a tenth of the
+    /// latency's p50 if that is more]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) max_lateness: Option<Duration>,
 
-    /// Report an invalid run's verdict as if it were valid, with a warning
+    /// Give the verdict of an invalid run as if it were valid, with a warning
     #[arg(long)]
     pub(crate) allow_invalid: bool,
 
-    /// No progress lines on stderr
+    /// Write no progress lines on stderr
     #[arg(long)]
     pub(crate) no_progress: bool,
 
-    /// Nothing on stderr but errors
+    /// Write nothing on stderr but errors
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
@@ -232,12 +235,50 @@ fn parse_positive(text: &str) -> Result<usize, String> {
     }
 }
 
+fn parse_requests(text: &str) -> Result<u64, String> {
+    match parse_count(text).map_err(|error| error.to_string())? {
+        0 => Err("it must be at least 1".to_owned()),
+        count => Ok(count),
+    }
+}
+
+/// A length of time that is not nothing.
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+    match parse_duration(text).map_err(|error| error.to_string())? {
+        Duration::ZERO => Err("it must be longer than nothing".to_owned()),
+        length => Ok(length),
+    }
+}
+
 fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("write it like 'Accept: application/json'")?;
     let parsed = name.trim().parse().ok().zip(HeaderValue::from_str(value.trim()).ok());
-    parsed.ok_or_else(|| "it holds a byte that no header may hold".to_owned())
+    let (name, value): (HeaderName, HeaderValue) =
+        parsed.ok_or_else(|| "it holds a byte that no header may hold".to_owned())?;
+    if FRAMING.contains(&name.as_str()) {
+        return Err(format!("{name} says how a message is framed, which is not for a header flag to change"));
+    }
+    Ok((name, value))
 }
+
+/// Fields that describe the message itself (RFC 9112 §6): a request here has no
+/// body.
+const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
 
 fn parse_server(text: &str) -> Result<SocketAddr, ParseResolverError> {
     crate::verify::lookup::parse_server(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_no_limit() {
+        assert_eq!(parse_time("20s"), Ok(Duration::from_secs(20)));
+        assert_eq!(parse_requests("10k"), Ok(10_000));
+        for mistake in [parse_time("0s").err(), parse_requests("0").err(), parse_positive("0").err()] {
+            assert!(mistake.is_some_and(|told| told.starts_with("it must be")));
+        }
+    }
 }

@@ -33,6 +33,9 @@ const EXACT_RATE: f64 = 10_000.0;
 /// How long arrivals may wait for each other beyond that rate. A burst of a
 /// recorded trace reaches it, too.
 const GRAIN: Duration = Duration::from_micros(100);
+/// Descriptors that a worker thread may need for itself: its runtime's and its
+/// timer's, with room to spare.
+const DESCRIPTORS_PER_THREAD: usize = 16;
 
 /// Most bytes of an answer's body. Redirects have next to none; a candidate
 /// that serves archives itself is measured with them.
@@ -53,6 +56,12 @@ pub(super) fn engine_plan(
     }
     let unasked = if pace == Pace::Max { CLOSED_CONNECTIONS } else { load.max_in_flight };
     let connections = load.connections.unwrap_or(unasked).min(room);
+    let most_threads = (room / DESCRIPTORS_PER_THREAD).max(1);
+    if let Some(asked) = load.threads.filter(|asked| *asked > most_threads) {
+        return Err(CliError::Usage(format!(
+            "--threads {asked} is more than this process can have: at most {most_threads}"
+        )));
+    }
     // Every thread must have a connection and an arrival of its own.
     let most_threads = connections.min(load.max_in_flight);
     let threads = load.threads.unwrap_or_else(|| default_threads(pace)).min(most_threads);

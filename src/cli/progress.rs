@@ -1,6 +1,8 @@
 //! A line on stderr now and then, so that a run is not silent.
 
+use crate::report::micros;
 use crate::tally::Interval;
+use crate::units::grouped;
 
 /// Seconds between two lines on a terminal, and elsewhere.
 const EVERY: (u64, u64) = (1, 10);
@@ -20,24 +22,24 @@ impl Progress {
     }
 
     /// A second of the run is complete.
-    #[expect(clippy::print_stderr, reason = "progress is for the person at the terminal, not for a log")]
     pub(crate) fn second(&self, interval: &Interval) {
         let second = interval.second() + 1;
         if self.every.is_some_and(|every| second.is_multiple_of(every)) {
-            eprintln!("{}", line(second, interval));
+            super::say(&line(second, interval));
         }
     }
 }
 
 fn line(second: u64, interval: &Interval) -> String {
-    let (counts, latency) = (interval.counts(), &interval.times().latency);
+    let (counts, times) = (interval.counts(), interval.times());
+    // In a second without a good answer, the others have times too.
+    let latency = if times.latency.is_empty() { &times.latency_failed } else { &times.latency };
+    let p99 = if latency.is_empty() { "-".to_owned() } else { micros(latency.quantile(0.99)) };
     let mut text = format!(
-        "{second:>5} s  offered {:>6}/s  done {:>6}/s  failed {:>6}/s  p50 {:>8}  p99 {:>8}",
-        counts.arrivals.offered,
-        counts.attempts.completed(),
-        counts.arrivals.failed,
-        millis(latency.quantile(0.5)),
-        millis(latency.quantile(0.99)),
+        "{second:>5} s  offered {:>6}  done {:>6}  failed {:>6}  p99 {p99:>7}",
+        grouped(counts.arrivals.offered),
+        grouped(counts.attempts.completed()),
+        grouped(counts.arrivals.failed),
     );
     let worst = counts.faults.seen().max_by_key(|(_, seen)| seen.count);
     if let Some((fault, _)) = worst {
@@ -45,9 +47,4 @@ fn line(second: u64, interval: &Interval) -> String {
         text.push_str(fault.id());
     }
     text
-}
-
-fn millis(micros: u64) -> String {
-    let (whole, part) = (micros / 1_000, micros % 1_000 / 10);
-    format!("{whole}.{part:02}ms")
 }

@@ -20,9 +20,9 @@ use std::io::Write;
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
   downpour replay access.log.gz --target http://127.0.0.1:8080
-  downpour replay logs/ --rewrite crates-io --rules crates-io --rate 4.7k/s -d 60s \\
-      --target http://candidate.internal:8080 --yes
-  zcat *.gz | downpour replay - --input-format combined --rate 2x --target http://127.0.0.1:8080")]
+  downpour replay logs/ --target http://candidate.internal:8080 --yes \\
+      --rewrite crates-io --rules crates-io --rate 4.7k/s -d 60s
+  zcat *.gz | downpour replay - --target http://127.0.0.1:8080 --rate 2x")]
 pub(crate) struct ReplayArgs {
     #[command(flatten)]
     pub(super) trace: TraceArgs,
@@ -54,22 +54,29 @@ pub(super) fn replay(
             "this trace has no times to follow: give a rate, as in --rate 100/s".to_owned(),
         ));
     }
+    if args.load.loop_trace && !source.is_repeatable() {
+        return Err(CliError::Usage(
+            "--loop needs inputs that can be read again, and a stream cannot: give files".to_owned(),
+        ));
+    }
     let refused = (!args.load.allow_recorded_host).then(|| args.load.target.host());
     if let Some(host) = refused.as_deref().filter(|host| recorded_at(&source, host)) {
         return Err(CliError::Usage(refusal(host)));
     }
+    // Mistakes in the rules are told before anybody is connected to.
+    let judging = judging(&args.verify, &args.load.target)?;
     let addresses = args.load.target.reach(args.load.connect_timeout)?;
     guard(&args.load, pace, &addresses)?;
+    let requests = Replayed::begin(source, refused)?;
     let engine = engine_plan(&args.load, pace, addresses)?;
-    let judging = judging(&args.verify, &args.load.target)?;
     let started = system::now();
-    let plan = plan(command, args, &source, &engine, (pace, started));
+    let plan = plan(command, args, requests.source(), &engine, (pace, started));
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
     let prepared = Prepared {
         plan,
         engine,
         judging,
-        requests: Box::new(Replayed::new(source, refused)),
+        requests: Box::new(requests),
         schedule: Schedule::new(pace, args.load.window()),
         at_end,
         started,

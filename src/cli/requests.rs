@@ -1,6 +1,7 @@
 //! A trace as the engine takes it, watched for hosts it must not be aimed at.
 
 use super::carry_out::chain;
+use super::trace_args::TraceArgsError;
 use crate::engine::Requests;
 use crate::trace::source::Warning;
 use crate::trace::{Request, Source, TraceBooks};
@@ -15,12 +16,22 @@ pub(super) struct Replayed {
     looked_at: usize,
     /// Requests that were read and not handed out, because of the refusal.
     withheld: u64,
+    /// The first request, read to know that there is one.
+    first: Option<Request>,
 }
 
 impl Replayed {
-    /// `refused` is the host that must not appear in the log.
-    pub(super) fn new(source: Source, refused: Option<String>) -> Self {
-        Self { source, refused, looked_at: 0, withheld: 0 }
+    /// Reads up to the first request, so that a trace without one is told
+    /// before a run begins. `refused` is the host that must not appear in the
+    /// log.
+    pub(super) fn begin(mut source: Source, refused: Option<String>) -> Result<Self, TraceArgsError> {
+        let first = source.next()?;
+        Ok(Self { source, refused, looked_at: 0, withheld: 0, first })
+    }
+
+    /// What is read.
+    pub(super) fn source(&self) -> &Source {
+        &self.source
     }
 
     fn refuse_recorded_host(&mut self) -> Result<(), String> {
@@ -58,7 +69,10 @@ fn host_of(authority: &[u8]) -> &[u8] {
 
 impl Requests for Replayed {
     fn next(&mut self) -> Result<Option<Request>, String> {
-        let request = self.source.next().map_err(|error| chain(&error))?;
+        let request = match self.first.take() {
+            Some(first) => Some(first),
+            None => self.source.next().map_err(|error| chain(&error))?,
+        };
         self.refuse_recorded_host().inspect_err(|_| self.withheld += u64::from(request.is_some()))?;
         Ok(request)
     }
@@ -68,6 +82,7 @@ impl Requests for Replayed {
     }
 
     fn stop(&mut self) {
+        self.withheld += u64::from(self.first.take().is_some());
         self.source.stop();
     }
 

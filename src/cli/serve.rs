@@ -18,37 +18,41 @@ const ANY_PORT: &str = "127.0.0.1:0";
 /// on request.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ServeArgs {
-    /// Where the API host listens; port 0 lets the system choose.
+    /// Where the API host listens; port 0 lets the system choose
     #[arg(long, value_name = "ADDR", default_value = ANY_PORT)]
     pub(crate) listen: SocketAddr,
 
-    /// Where the CDN host listens.
+    /// Where the CDN host listens
     #[arg(long, value_name = "ADDR", default_value = ANY_PORT)]
     pub(crate) cdn_listen: SocketAddr,
 
-    /// Where the DNS responder listens, over UDP.
+    /// Where the DNS responder listens, over UDP
     #[arg(long, value_name = "ADDR", default_value = ANY_PORT)]
     pub(crate) dns_listen: SocketAddr,
 
-    /// Plans a fault: `NAME[@FROM..TO][:SHARE]`, as in `missing-slash@5s..15s`
-    /// or `status-503:10%`. Times count from the first request. May be
-    /// repeated; of several that apply, the first is taken.
-    #[arg(long = "fault", value_name = "SPEC")]
+    /// What goes wrong, when, and how often.
+    #[arg(
+        long = "fault",
+        value_name = "SPEC",
+        help = "Plan a fault: NAME[@FROM..TO][:SHARE], as in missing-slash@5s..15s or status-503:10%, its \
+                times counted from the first request; may be repeated, and of several that apply the \
+                first is taken"
+    )]
     pub(crate) faults: Vec<PlannedFault>,
 
-    /// Chooses which answers a fault's share takes.
+    /// What the choice of answers for a fault's share depends on
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
 
-    /// What redirects point to: scheme and host.
+    /// What redirects point to: scheme and host
     #[arg(long, value_name = "URL", default_value_t = LocationBase::default())]
     pub(crate) location_base: LocationBase,
 
-    /// A further name that resolves to 127.0.0.1. May be repeated.
-    #[arg(long = "dns-name", value_name = "NAME")]
+    /// A further name that resolves to 127.0.0.1; may be repeated
+    #[arg(long = "dns-name", value_name = "NAME", value_parser = parse_name)]
     pub(crate) dns_names: Vec<String>,
 
-    /// How many threads serve.
+    /// Threads that serve
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
     pub(crate) threads: NonZeroUsize,
 }
@@ -103,6 +107,18 @@ fn config(args: &ServeArgs) -> RegistryConfig {
         plan: FaultPlan::new(args.faults.clone(), args.seed),
         zone: args.dns_names.iter().fold(Zone::default(), |zone, name| zone.with_local(name)),
         threads: args.threads,
+    }
+}
+
+fn parse_name(text: &str) -> Result<String, String> {
+    let is_label = |label: &str| {
+        let mut bytes = label.bytes();
+        (1..64).contains(&label.len()) && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    if text.len() < 254 && text.split('.').all(is_label) {
+        Ok(text.to_owned())
+    } else {
+        Err("it is no host name; write it like cdn.example".to_owned())
     }
 }
 
@@ -163,5 +179,7 @@ mod tests {
         check(&["--fault", "mising-slash"], Some("known are missing-slash, "));
         check(&["--location-base", "static.crates.io"], Some("write scheme and host alone"));
         check(&["--threads", "0"], Some("--threads"));
+        check(&["--dns-name", "cdn.example", "--dns-name", "localhost"], None);
+        check(&["--dns-name", "a b"], Some("write it like cdn.example"));
     }
 }

@@ -21,28 +21,28 @@ pub(crate) struct TraceArgs {
     #[arg(value_name = "TRACE", required = true)]
     pub(crate) traces: Vec<String>,
 
-    /// The inputs' format: auto, cloudfront-v1, fastly-cratesio, fastly-clf, common, combined, combined-timed, combined-usec, trace or url-list
+    /// What the inputs are written in: auto, cloudfront-v1, fastly-cratesio, fastly-clf, common, combined, combined-timed, combined-usec, trace or url-list
     #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = parse_format)]
     pub(crate) input_format: InputFormat,
 
     /// What is asked in place of what was recorded: the set crates-io, or a TOML file
-    #[arg(long, value_name = "SET|FILE")]
+    #[arg(long, value_name = "SET")]
     pub(crate) rewrite: Option<String>,
 
-    /// Where the lines of one-second logs lie within their second
-    #[arg(long, value_name = "poisson|even|burst", default_value = "poisson", value_parser = parse_subsecond)]
+    /// Where the lines of one-second logs lie within their second: poisson, even or burst
+    #[arg(long, value_name = "MODE", default_value = "poisson", value_parser = parse_subsecond)]
     pub(crate) subsecond: Subsecond,
 
     /// How far back a line may lie behind the newest and still be put in order [default: 30s]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) reorder_window: Option<Duration>,
 
     /// What every random choice depends on
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
 
-    /// Query values to keep, by name (comma separated), or all; the others are replaced by filler of the same length
-    #[arg(long, value_name = "NAMES|all", value_delimiter = ',')]
+    /// Query values to keep: names with commas between, or all; the others become filler of the same length
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) keep_query: Vec<String>,
 }
 
@@ -75,12 +75,14 @@ pub(crate) enum TraceArgsError {
 }
 
 impl TraceArgsError {
-    /// Whether a file of settings is to blame, not a trace.
-    pub(crate) const fn is_configuration(&self) -> bool {
-        match self {
-            Self::Unreadable { .. } | Self::Rewrite(_) => true,
-            Self::Trace(_) => false,
-        }
+    /// Whether the flags are wrong, and not the trace.
+    pub(super) const fn is_configuration(&self) -> bool {
+        matches!(self, Self::Unreadable { .. }) || self.is_mistake_in_a_file()
+    }
+
+    /// Whether the message begins with a place in a file.
+    pub(super) const fn is_mistake_in_a_file(&self) -> bool {
+        matches!(self, Self::Rewrite(_) | Self::Trace(TraceError::Rewrite(_)))
     }
 }
 

@@ -76,8 +76,10 @@ impl RunReport {
         let mut judgement = judge(totals, &plan, ending == Ending::Finished);
         judgement.warnings.extend(notices);
         let (counts, times) = (&totals.counts, &totals.times);
-        if books.trace().is_none() {
-            judgement.warnings.push(unfinished());
+        match books.trace() {
+            None => judgement.warnings.push(unfinished()),
+            Some(trace) if trace.late > 0 => judgement.warnings.push(came_late(trace.late)),
+            Some(_) => {}
         }
         Self {
             schema: SCHEMA.to_owned(),
@@ -111,6 +113,14 @@ impl RunReport {
             bytes_in: counts.bytes_in,
             generator: generator_line(generator, counts.attempts.total()),
         }
+    }
+}
+
+fn came_late(records: u64) -> Reason {
+    Reason {
+        id: "late_records".to_owned(),
+        detail: format!("{records} records were left out: they came too late to be put in order"),
+        remedy: "raise --reorder-window, at the price of memory".to_owned(),
     }
 }
 
@@ -237,7 +247,8 @@ fn targets(counts: &Counts, lookups: u64) -> Targets {
     };
     let deepest = tier_line(redirects.deepest());
     let mut hosts: Vec<_> = counts.hosts.known().collect();
-    hosts.sort_by_key(|(name, host)| (Reverse(host.redirects), host.last_fault.is_none(), *name));
+    // A broken host is told however rare it is.
+    hosts.sort_by_key(|(name, host)| (host.last_fault.is_none(), Reverse(host.redirects), *name));
     let left_out: u64 = hosts.iter().skip(HOSTS_SHOWN).map(|(_, host)| host.redirects).sum();
     let shown = hosts.into_iter().take(HOSTS_SHOWN).map(|(name, host)| HostLine {
         host: name.to_owned(),

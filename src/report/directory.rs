@@ -142,7 +142,11 @@ impl RunDirectory {
             file.sync_all()?;
             fs::rename(&temporary, &path)
         };
-        write().map_err(|source| failed(&path, "cannot write", source))
+        write().map_err(|source| {
+            // What was begun is of no use; the disk may be full.
+            drop(fs::remove_file(&temporary));
+            failed(&path, "cannot write", source)
+        })
     }
 }
 

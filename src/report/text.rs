@@ -10,10 +10,11 @@ mod faults;
 mod format;
 mod headline;
 
-pub(super) use format::{grouped, micros};
+pub(crate) use format::micros;
 
 use super::{RunReport, Times};
-use format::{Page, of, per_second, safe, seconds, share, whole};
+use crate::units::grouped;
+use format::{Page, counted, of, per_second, safe, seconds, share, whole};
 use std::collections::BTreeMap;
 
 type Statistic = fn(&Times) -> u64;
@@ -39,7 +40,7 @@ fn load(report: &RunReport, page: &mut Page) {
     let command = format!("{} {} to {}", safe(&plan.command), inputs.join(" "), safe(&plan.target));
     let mut asked = vec![command, format!("rate {}", safe(&plan.rate))];
     asked.extend(plan.duration_s.map(|length| format!("for {}", seconds(length))));
-    asked.extend(plan.requests.map(|count| of(count, "requests")));
+    asked.extend(plan.requests.map(|count| counted(count, "request")));
     asked.push(format!("verify {}", safe(&plan.verify)));
     page.item("asked", &asked.join(", "));
     for (name, count, rate) in [
@@ -103,16 +104,16 @@ fn generator(report: &RunReport, page: &mut Page) {
     let (generator, connections) = (&report.generator, &report.connections);
     page.heading("This machine");
     let opened = format!(
-        "{}, {}, {}, {}",
+        "{}, {}; seen each second: up to {}, {}",
         of(connections.opened, "opened"),
-        of(connections.open_max, "open at most"),
-        of(connections.in_flight_max, "in flight at most"),
-        of(connections.stale_replays, "stale, replayed"),
+        of(connections.stale_replays, "stale"),
+        of(connections.open_max, "open"),
+        of(connections.in_flight_max, "in flight"),
     );
     page.item("connected", &opened);
     let used = format!(
-        "{} threads, {} CPU in {}, {:.1} µs per attempt, {} MiB",
-        grouped(generator.threads),
+        "{}, {} CPU in {}, {:.1} µs per attempt, {} MiB",
+        counted(generator.threads, "thread"),
         seconds(generator.cpu_s),
         seconds(generator.wall_s),
         generator.cpu_us_per_attempt,

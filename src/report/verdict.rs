@@ -5,10 +5,11 @@
 //! Each reason names what was found and what to do. Pure: totals and plan in,
 //! judgement out.
 
-use super::text::{grouped, micros};
+use super::text::micros;
 use super::{Plan, Reason, RunReport, Verdict};
 use crate::fault::Fault;
 use crate::tally::{Totals, Unchecked};
+use crate::units::grouped;
 use crate::verify::Tier;
 
 /// The least lateness at p99 that makes a run invalid, by default.

@@ -25,10 +25,10 @@ pub struct Share {
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let percent = self.accepted * 100 / self.considered.max(1);
-        write!(f, "{} {percent} %", self.format)?;
+        write!(f, "{} ({percent} %", self.format)?;
         match self.reason {
-            Some(reason) => write!(f, " ({})", reason.id()),
-            None => Ok(()),
+            Some(reason) => write!(f, ", mostly {})", reason.id()),
+            None => f.write_str(")"),
         }
     }
 }
@@ -76,8 +76,8 @@ pub enum TraceError {
     StdinTwice,
     /// No format accepts half of an input.
     #[error(
-        "recognise {name}: no format accepts half of its first lines; tried {tried}. \
-         Give a log in one of these formats, or a list of URLs",
+        "recognise {name}: no format accepts half of its first lines{tried}\n\
+         give a log in one of these formats, or a list of URLs",
         tried = list(.shares)
     )]
     UnknownFormat {
@@ -136,6 +136,7 @@ pub enum TraceError {
     Rewrite(#[from] RewriteError),
 }
 
+/// One format a line.
 fn list(shares: &[Share]) -> String {
-    shares.iter().map(Share::to_string).collect::<Vec<_>>().join(", ")
+    shares.iter().fold(String::new(), |list, share| list + "\n  " + &share.to_string())
 }

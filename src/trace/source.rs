@@ -269,6 +269,11 @@ impl Source {
         Duration::from_nanos(self.window_ns.unsigned_abs())
     }
 
+    /// Whether all inputs can be read again; a stream cannot.
+    pub fn is_repeatable(&self) -> bool {
+        self.inputs.iter().all(|input| input.spec.is_repeatable())
+    }
+
     /// Whether requests have a time of arrival.
     pub fn has_times(&self) -> bool {
         self.timed

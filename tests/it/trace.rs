@@ -250,10 +250,15 @@ fn what_cannot_be_read_is_refused_by_name() {
         over(bytes.to_owned(), options).and_then(|mut source| source.next()).unwrap_err().to_string()
     };
     let unknown = refusal("hello\nworld\n", None);
-    for part in ["memory", "cloudfront-v1 0 % (no_header)", "url-list 0 % (no_path)", "a list of URLs"] {
+    for part in [
+        "memory",
+        "cloudfront-v1 (0 %, mostly no_header)",
+        "url-list (0 %, mostly no_path)",
+        "a list of URLs",
+    ] {
         assert!(unknown.contains(part), "{part} is not in {unknown}");
     }
-    assert!(refusal("/x\n", Some(Format::Combined)).contains("combined 0 % (bad_field_count)"));
+    assert!(refusal("/x\n", Some(Format::Combined)).contains("combined (0 %, mostly bad_field_count)"));
     assert!(refusal("", None).contains("0 lines"));
     assert!(refusal("#Version: 1.0\n\n", None).contains("2 lines"));
     let missing = Source::open(&["/nowhere.log".to_owned()], ReadOptions::default()).unwrap_err();

@@ -1,8 +1,9 @@
 //! The books in words: each an equation that balances.
 
-use super::format::{Page, grouped, of};
+use super::format::{Page, of};
 use super::listed;
 use crate::report::RunReport;
+use crate::units::grouped;
 use std::collections::BTreeMap;
 
 pub(super) fn write(report: &RunReport, page: &mut Page) {

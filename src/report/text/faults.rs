@@ -1,8 +1,9 @@
 //! The faults with their examples, and the hosts that redirects led to.
 
-use super::format::{COLUMNS, Page, grouped, safe, share, shortened};
+use super::format::{COLUMNS, Page, counted, safe, share, shortened};
 use crate::fault::Fault;
 use crate::report::{ExampleLine, FaultLine, HostLine, RunReport};
+use crate::units::grouped;
 
 /// Examples shown of each fault.
 const EXAMPLES_SHOWN: usize = 2;
@@ -75,7 +76,7 @@ pub(super) fn hosts(report: &RunReport, page: &mut Page) {
             page.line(&format!("  {name:<HOST_COLUMNS$}{:>12}", grouped(count)));
         }
     }
-    page.line(&format!("  looked up {} times", grouped(targets.lookups)));
+    page.line(&format!("  looked up: {}", counted(targets.lookups, "question")));
 }
 
 /// The fault of a host as an operator calls it.

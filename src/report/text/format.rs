@@ -1,6 +1,6 @@
 //! Numbers, texts and lines as the summary shows them.
 
-use crate::units::approximate;
+use crate::units::{approximate, grouped};
 use std::borrow::Cow;
 
 /// Columns of a page.
@@ -80,6 +80,12 @@ pub(super) fn of(count: u64, what: &str) -> String {
     format!("{} {what}", grouped(count)).replace(' ', "\u{a0}")
 }
 
+/// A count of things that have a plural: `1 thread`, `2 threads`.
+pub(super) fn counted(count: u64, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    of(count, &format!("{thing}{plural}"))
+}
+
 /// A text from outside, safe to print: a report may have been read from a file
 /// that someone else wrote.
 pub(super) fn safe(text: &str) -> String {
@@ -101,21 +107,8 @@ pub(super) fn shortened(text: &str, width: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{head}{GAP}{tail}"))
 }
 
-/// A count with its thousands set apart by commas.
-pub(in crate::report) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Microseconds in the unit that suits them, to three digits.
-pub(in crate::report) fn micros(micros: u64) -> String {
+pub(crate) fn micros(micros: u64) -> String {
     // Each unit ends where the next would round to a whole.
     match micros {
         0..1_000 => format!("{micros} µs"),

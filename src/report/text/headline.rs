@@ -1,8 +1,9 @@
 //! The first lines: what was not checked, the verdict, and why.
 
-use super::format::{Page, grouped, safe, share};
+use super::format::{Page, safe, share};
 use crate::fault::Fault;
 use crate::report::{FaultLine, Reason, RunReport, Verdict};
+use crate::units::grouped;
 
 /// Faults told in a sentence each; the table below has them all.
 const FAULTS_TOLD: usize = 3;
@@ -68,7 +69,7 @@ fn verdict(report: &RunReport) -> String {
             "INVALID: the load was not really offered; this is neither pass nor fail".to_owned()
         }
         Verdict::Cut => format!(
-            "CUT SHORT: a partial result; {failed} of {offered} downloads failed ({rate}), {} not over",
+            "CUT SHORT: a partial result; {failed} of {offered} downloads failed ({rate}), {} unfinished",
             grouped(arrivals.cut)
         ),
     }
@@ -79,12 +80,16 @@ fn told(report: &RunReport, fault: &FaultLine) -> String {
     let downloads = format!("{} of {} downloads", grouped(fault.count), grouped(report.arrivals.offered));
     let when = when(fault);
     let which = OF_A_HOST.iter().find(|(known, _)| known.id() == fault.id).map(|(_, which)| which);
-    let mut hosts = report.targets.hosts.iter().filter(|host| host.fault.as_ref() == Some(&fault.id));
+    let targets = &report.targets;
+    let host_list_is_full = targets.other_hosts > 0 && targets.hosts.iter().all(|host| host.fault.is_some());
+    let mut hosts = targets.hosts.iter().filter(|host| host.fault.as_ref() == Some(&fault.id));
     match (which, hosts.next()) {
         (Some(which), Some(host)) => {
             let verb = if fault.count == 1 { "redirects" } else { "redirect" };
             let others = match hosts.count() {
                 0 => String::new(),
+                // The list is bounded, and holds broken hosts before good ones.
+                _ if host_list_is_full => " (and other hosts)".to_owned(),
                 1 => " (and one more host)".to_owned(),
                 n => format!(" (and {n} more hosts)"),
             };

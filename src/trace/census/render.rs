@@ -5,7 +5,7 @@
 //! middle, where paths differ least.
 
 use super::{Census, Time, Top};
-use crate::units::NANOS_PER_SECOND;
+use crate::units::{NANOS_PER_SECOND, grouped};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -23,16 +23,25 @@ impl fmt::Display for Census {
         if self.inputs.len() > super::TOLD {
             row(f, "", &format!("and {} more", self.inputs.len() - super::TOLD))?;
         }
-        row(f, "lines", &format!("{} read, {} accepted", self.lines.read, self.lines.accepted))?;
+        row(
+            f,
+            "lines",
+            &format!("{} read, {} accepted", grouped(self.lines.read), grouped(self.lines.accepted)),
+        )?;
         reasons(f, "skipped", &self.lines.skipped)?;
         reasons(f, "rejected", &self.lines.rejected)?;
         let records = &self.records;
-        let late = if records.late > 0 { format!(", {} late", records.late) } else { String::new() };
-        row(f, "requests", &format!("{} ({} HEAD){late}", records.requests, self.methods.head))?;
+        let late = if records.late > 0 { format!(", {} late", grouped(records.late)) } else { String::new() };
+        let head = match self.methods.head {
+            0 => String::new(),
+            n => format!(", {} of them HEAD", grouped(n)),
+        };
+        row(f, "requests", &format!("{}{head}{late}", grouped(records.requests)))?;
         reasons(f, "filtered", &records.filtered)?;
         reasons(f, "notes", &self.notes)?;
         match &self.time {
             Some(time) => self.write_time(f, time)?,
+            None if records.requests == 0 => row(f, "time", "none: no request is left")?,
             None => row(f, "time", "none: only a rate can pace this trace")?,
         }
         table(f, "routes", &self.routes)?;
@@ -50,14 +59,19 @@ impl Census {
         row(f, "from", &time.first)?;
         row(f, "to", &format!("{}, {}", time.last, duration(time.span_ns)))?;
         let mean = time.mean_per_s.map_or_else(|| "no".to_owned(), rate);
-        row(f, "rate", &format!("{mean} mean, {}/s peak at {}", time.peak_in_one_second, time.peak_at))?;
+        row(
+            f,
+            "rate",
+            &format!("{mean} mean, {}/s peak at {}", grouped(time.peak_in_one_second), time.peak_at),
+        )?;
         row(f, "longest gap", &duration(time.longest_gap_ns))?;
         if time.resolution_ns >= NANOS_PER_SECOND {
             row(f, "stamps", "to the second: gaps below one second are made up")?;
         }
         let disorder = match self.disorder.inversions {
             0 => "none: lines are in order".to_owned(),
-            n => format!("{n} lines, by {} at most", duration(self.disorder.deepest_ns)),
+            1 => format!("1 line, by {}", duration(self.disorder.deepest_ns)),
+            n => format!("{} lines, by {} at most", grouped(n), duration(self.disorder.deepest_ns)),
         };
         row(f, "disorder", &disorder)
     }
@@ -69,7 +83,7 @@ fn row(f: &mut fmt::Formatter<'_>, label: &str, value: &str) -> fmt::Result {
 
 fn reasons(f: &mut fmt::Formatter<'_>, label: &str, account: &BTreeMap<String, u64>) -> fmt::Result {
     for (place, (reason, count)) in account.iter().enumerate() {
-        row(f, if place == 0 { label } else { "" }, &format!("{count:>10}  {reason}"))?;
+        row(f, if place == 0 { label } else { "" }, &format!("{:>10}  {reason}", grouped(*count)))?;
     }
     Ok(())
 }
@@ -77,10 +91,10 @@ fn reasons(f: &mut fmt::Formatter<'_>, label: &str, account: &BTreeMap<String, u
 fn table(f: &mut fmt::Formatter<'_>, label: &str, top: &Top) -> fmt::Result {
     for (place, entry) in top.entries.iter().enumerate() {
         let name = cut(&entry.name, WIDTH - LABEL - 12);
-        row(f, if place == 0 { label } else { "" }, &format!("{:>10}  {name}", entry.count))?;
+        row(f, if place == 0 { label } else { "" }, &format!("{:>10}  {name}", grouped(entry.count)))?;
     }
     if top.others > 0 {
-        row(f, "", &format!("{:>10}  others", top.others))?;
+        row(f, "", &format!("{:>10}  others", grouped(top.others)))?;
     }
     Ok(())
 }
@@ -107,6 +121,7 @@ fn duration(nanos: u64) -> String {
     match seconds {
         0 => format!("{}.{:03} ms", nanos / 1_000_000, nanos / 1_000 % 1_000),
         1..120 => format!("{seconds}.{:03} s", nanos / 1_000_000 % 1_000),
+        120..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
         _ => format!("{}h{:02}m{:02}s", seconds / 3_600, seconds / 60 % 60, seconds % 60),
     }
 }
@@ -144,14 +159,14 @@ mod tests {
         assert_eq!(json["disorder"]["inversions"], 1);
         assert_eq!(json["time"]["mean_per_s"], 1.0);
         let text = census.to_string();
-        for part in ["3 read, 3 accepted", "1.0/s mean", "1 lines, by 1.000 s at most", "3  302"] {
+        for part in ["3 read, 3 accepted", "1.0/s mean", "1 line, by 1.000 s", "3  302"] {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
         }
     }
 
     #[test]
     fn lengths_of_time_are_readable() {
-        let told = [1_500_000, 30_000_000_000, 3_725_000_000_000].map(duration);
-        assert_eq!(told, ["1.500 ms", "30.000 s", "1h02m05s"]);
+        let told = [1_500_000, 30_000_000_000, 605_000_000_000, 3_725_000_000_000].map(duration);
+        assert_eq!(told, ["1.500 ms", "30.000 s", "10m05s", "1h02m05s"]);
     }
 }

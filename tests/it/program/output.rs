@@ -84,7 +84,7 @@ fn the_demo_shows_what_it_set_out_to_show() {
     let last: Vec<&str> = ended.stdout.lines().rev().take(2).collect();
     assert_eq!(last[1], "This is what the demo set out to show: every answer was a valid HTTP 302, and");
     assert_eq!(last[0], "from second 0.5 to 1.5 none led anywhere. Exit code 3: requests failed.");
-    assert!(ended.stderr.starts_with("demo: an embedded download registry at http://127.0.0.1:"));
+    assert!(ended.stderr.starts_with("demo: a download registry at http://127.0.0.1:"));
 }
 
 #[test]
