@@ -16,7 +16,9 @@ mod serve;
 mod signals;
 mod system;
 mod target;
+mod tls;
 mod trace_args;
+mod wire_args;
 
 use crate::report::Exit;
 use clap::error::{ContextKind, ContextValue};

@@ -5,10 +5,10 @@
 //! sits idle in between. A time-out or a broken answer ends an HTTP/1 lane: in
 //! HTTP/1 there is no way to give up an exchange and keep the connection.
 
+use super::connect::{Connect, Opened, Protocol};
 use super::exchange::{Deadline, Exchanged, Http1};
 use super::http2::{Driver, Shared, Stream};
 use super::shard::{Flight, Seat, Shard};
-use super::connect::{Connect, Opened, Protocol};
 use super::wire::{Stamper, Stamps};
 use crate::fault::Fault;
 use hyper_util::rt::TokioIo;
@@ -18,6 +18,7 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 
 /// Something that carries one exchange after the other.
+#[expect(clippy::large_enum_variant, reason = "a lane lives in its own task, and nearly all are whole")]
 enum Lane<C: Connect> {
     /// A whole connection.
     Whole { wire: Http1<TokioIo<C::Stream>>, stamps: Rc<Stamps>, carried: u64 },
@@ -151,12 +152,7 @@ fn again<C: Connect>(
 }
 
 impl<C: Connect> Lane<C> {
-    async fn exchange(
-        &mut self,
-        shard: &Shard<C>,
-        flight: &Flight<C>,
-        deadline: &mut Deadline,
-    ) -> Exchanged {
+    async fn exchange(&mut self, shard: &Shard<C>, flight: &Flight<C>, deadline: &mut Deadline) -> Exchanged {
         let arrival = &flight.arrival;
         match self {
             Self::Whole { wire, carried, .. } => {
@@ -241,7 +237,8 @@ async fn lane_over<C: Connect>(
 async fn idle<C: Connect>(shard: &Rc<Shard<C>>, lane: &mut Lane<C>) -> Option<Flight<C>> {
     let seat = Rc::new(Seat::new());
     shard.sit(&seat);
-    let mut patience = shard.limits.idle.map(|most| Box::pin(tokio::time::sleep_until(Instant::now() + most)));
+    let mut patience =
+        shard.limits.idle.map(|most| Box::pin(tokio::time::sleep_until(Instant::now() + most)));
     let next = poll_fn(|cx| {
         if let Some(flight) = seat.flight.take() {
             return Poll::Ready(Some(flight));

@@ -29,8 +29,6 @@ pub(crate) struct AnswerLimits {
     pub(crate) body: u64,
     /// Most bytes of a head.
     pub(crate) head: usize,
-    /// Most header fields.
-    pub(crate) fields: usize,
 }
 
 /// What came back.
@@ -81,11 +79,8 @@ where
         stamps: Rc<Stamps>,
         limits: AnswerLimits,
     ) -> Result<Self, hyper::Error> {
-        let (sender, driver) = http1::Builder::new()
-            .max_headers(limits.fields)
-            .max_buf_size(limits.head)
-            .handshake(TokioIo::new(stream))
-            .await?;
+        let (sender, driver) =
+            http1::Builder::new().max_buf_size(limits.head).handshake(TokioIo::new(stream)).await?;
         Ok(Self { sender, driver: Some(driver), stamps, limits, reused: false })
     }
 
@@ -99,9 +94,6 @@ where
     ) -> Exchanged {
         self.stamps.clear();
         let reused = std::mem::replace(&mut self.reused, true);
-        if !self.ready().await {
-            return if reused { Exchanged::Stale } else { Exchanged::Broken(Fault::HttpClosed) };
-        }
         let answer = self.sender.send_request(request(arrival, headers));
         let Self { driver, stamps, .. } = self;
         let answered = || stamps.first_byte().is_some();
@@ -141,7 +133,9 @@ where
         let status = response.status().as_u16();
         let (location, locations) = locations(response.headers());
         let Self { driver, limits, .. } = self;
-        match receive_body(response.into_body(), &mut |cx| poll_driver(driver, cx), limits.body, deadline).await {
+        match receive_body(response.into_body(), &mut |cx| poll_driver(driver, cx), limits.body, deadline)
+            .await
+        {
             Ok(body_bytes) => Exchanged::Answered(Received { status, location, locations, body_bytes }),
             Err(fault) => Exchanged::Broken(fault),
         }

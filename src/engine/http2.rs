@@ -12,8 +12,8 @@ use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::trace::Method;
 use bytes::Bytes;
-use http::header::HOST;
 use http::Uri;
+use http::header::HOST;
 use http::uri::Parts;
 use http_body_util::Empty;
 use hyper::client::conn::http2;
@@ -63,7 +63,10 @@ impl Shared {
             .handshake(TokioIo::new(stream))
             .await?;
         let alive = Rc::new(Cell::new(true));
-        Ok((Rc::new(Self { sender, stamps, in_use: Cell::new(0), most, carried: Cell::new(0), alive }), driver))
+        Ok((
+            Rc::new(Self { sender, stamps, in_use: Cell::new(0), most, carried: Cell::new(0), alive }),
+            driver,
+        ))
     }
 
     /// Whether one of its streams is not in use.
@@ -198,5 +201,9 @@ fn classify(error: &hyper::Error) -> Exchanged {
         }
         cause = error.source();
     }
-    if error.is_canceled() || error.is_closed() { Exchanged::Stale } else { Exchanged::Broken(Fault::HttpReset) }
+    if error.is_canceled() || error.is_closed() {
+        Exchanged::Stale
+    } else {
+        Exchanged::Broken(Fault::HttpReset)
+    }
 }

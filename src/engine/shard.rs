@@ -63,11 +63,13 @@ pub(crate) struct ShardLimits {
 
 /// What every request says beside its target.
 #[derive(Clone, Debug)]
-pub(crate) struct Origin {
-    pub(crate) scheme: Scheme,
-    pub(crate) authority: Authority,
-    /// `Host` among them.
-    pub(crate) headers: HeaderMap,
+pub struct Origin {
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// Host, and the port if it is not the scheme's own.
+    pub authority: Authority,
+    /// The header fields of every request, `Host` among them.
+    pub headers: HeaderMap,
 }
 
 /// One worker.

@@ -23,7 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(crate) struct Stamps {
     sent: Cell<Option<Offset>>,
     first_byte: Cell<Option<Offset>>,
-    riders: RefCell<Vec<Rc<Stamps>>>,
+    riders: RefCell<Vec<Rc<Self>>>,
 }
 
 impl Stamps {

@@ -280,7 +280,7 @@ pub struct HostLine {
 }
 
 /// Connections to the candidate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Connections {
     /// Opened over the run.

@@ -119,7 +119,8 @@ impl Interval {
 
     /// A TLS handshake was made.
     pub fn handshake(&mut self, took: Duration, resumed: bool) {
-        let counted = if resumed { &mut self.counts.handshakes_resumed } else { &mut self.counts.handshakes_full };
+        let counted =
+            if resumed { &mut self.counts.handshakes_resumed } else { &mut self.counts.handshakes_full };
         *counted += 1;
         self.times.handshake.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }

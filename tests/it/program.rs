@@ -22,6 +22,7 @@ mod output;
 mod pace;
 mod signals;
 mod traces;
+mod wires;
 
 use books::Report;
 
