@@ -8,6 +8,7 @@ mod carry_out;
 mod demo;
 mod inspect;
 mod load_args;
+mod memory;
 mod prepare_run;
 mod progress;
 mod replay;
