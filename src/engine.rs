@@ -12,6 +12,7 @@ mod connection;
 mod exchange;
 mod feed;
 mod ledger;
+mod limits;
 mod pacer;
 mod run;
 mod shard;
