@@ -5,7 +5,7 @@
 //! end. A script can read the three lines and begin.
 
 use crate::registry::dns::Zone;
-use crate::registry::plan::{FaultPlan, PlannedFault};
+use crate::registry::plan::{FaultKind, FaultPlan, PlannedFault};
 use crate::registry::{LocationBase, Registry, RegistryConfig, RegistryError};
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -34,9 +34,8 @@ pub(crate) struct ServeArgs {
     #[arg(
         long = "fault",
         value_name = "SPEC",
-        help = "Plan a fault: NAME[@FROM..TO][:SHARE], as in missing-slash@5s..15s or status-503:10%, its \
-                times counted from the first request; may be repeated, and of several that apply the \
-                first is taken"
+        help = FAULT_HELP,
+        long_help = fault_help()
     )]
     pub(crate) faults: Vec<PlannedFault>,
 
@@ -55,6 +54,18 @@ pub(crate) struct ServeArgs {
     /// Threads that serve
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
     pub(crate) threads: NonZeroUsize,
+}
+
+const FAULT_HELP: &str = "Plan a fault: NAME[@FROM..TO][:SHARE], as in missing-slash@5s..15s or status-503:10%, \
+                          its times counted from the first request; may be repeated, and of several that \
+                          apply the first is taken";
+
+/// [`FAULT_HELP`] with a line for each fault.
+fn fault_help() -> String {
+    let line = |name: String, kind: FaultKind| format!("\n{name:16}{}", kind.does());
+    let status = line("status-CODE".to_owned(), FaultKind::Status(200));
+    let lines = FaultKind::plain().map(|kind| line(kind.to_string(), kind));
+    format!("{FAULT_HELP}\n{}{status}", lines.collect::<String>())
 }
 
 /// Why serving came to nothing. Reads after "failed to".

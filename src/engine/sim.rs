@@ -120,7 +120,7 @@ async fn large(stream: &mut DuplexStream, piece: usize) {
         // The reader takes this piece before the next one is there.
         tokio::task::yield_now().await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Reads one request's head; `None` when the client has hung up.
