@@ -17,6 +17,7 @@ use tempfile::TempDir;
 mod books;
 mod faults;
 mod help;
+mod hostile;
 mod mistakes;
 mod output;
 mod pace;
