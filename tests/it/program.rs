@@ -18,6 +18,7 @@ mod books;
 mod faults;
 mod help;
 mod hostile;
+mod listeners;
 mod mistakes;
 mod output;
 mod pace;

@@ -14,13 +14,8 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
-/// 1,024 bytes of content, framed.
-const CHUNK: [u8; 5 + 1024 + 2] = {
-    let mut chunk = [b'x'; 5 + 1024 + 2];
-    [chunk[0], chunk[1], chunk[2], chunk[3], chunk[4]] = *b"400\r\n";
-    [chunk[5 + 1024], chunk[5 + 1024 + 1]] = *b"\r\n";
-    chunk
-};
+/// Bytes of content in a chunk that never is the last.
+const CHUNK_BYTES: usize = 64 * 1024;
 
 impl Connection {
     /// Lets `fault` befall the answer to `head`; `until` is when it passes by
@@ -66,8 +61,11 @@ impl Connection {
                 if head.verb == Verb::Head {
                     return Ok(next);
                 }
+                let mut chunk = format!("{CHUNK_BYTES:x}\r\n").into_bytes();
+                chunk.resize(chunk.len() + CHUNK_BYTES, b'x');
+                chunk.extend_from_slice(b"\r\n");
                 loop {
-                    self.stream.write_all(&CHUNK).await?;
+                    self.stream.write_all(&chunk).await?;
                 }
             }
             WireFault::EarlyClose => {
