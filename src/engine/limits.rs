@@ -3,16 +3,18 @@
 //! hyper bounds what it buffers of a head that is not complete yet. A head that
 //! comes in one read is parsed before that bound is looked at, so the same
 //! answer would pass or fail by how the network cut it. What is counted here,
-//! once the head is whole, does not depend on that. hyper refuses more than 100
-//! fields by itself; it is never told a number, since any, 100 too, would cost an
-//! allocation for each answer.
+//! once the head is whole, does not depend on that, nor on the version of HTTP.
 
 use super::exchange::AnswerLimits;
 use crate::fault::Fault;
 use http::HeaderMap;
 
-/// Room beside names and values for what is not counted: the status line, and
-/// four bytes of punctuation a field.
+/// The most fields of a head: as many as hyper takes over HTTP/1. It is never
+/// told so, since any number, this one too, costs an allocation for each answer.
+const FIELDS_MAX: usize = 100;
+
+/// Room beside names and values for what is not counted: the status line, and a
+/// field's punctuation, which HTTP/2 reckons at 32 bytes (RFC 9113 §10.5.1).
 const UNCOUNTED: usize = 4 * 1024;
 
 /// What hyper may buffer: enough that it never refuses a head for its size that
@@ -25,7 +27,7 @@ pub(super) const fn buffered_max(limits: &AnswerLimits) -> usize {
 /// that has more fields.
 pub(super) fn check_head(fields: &HeaderMap, limits: &AnswerLimits) -> Result<(), Fault> {
     let bytes: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if bytes > limits.head || fields.len() > limits.fields {
+    if bytes > limits.head || fields.len() > FIELDS_MAX {
         return Err(Fault::HttpHeadersTooLarge);
     }
     Ok(())
@@ -43,7 +45,7 @@ mod tests {
         for _ in 0..fields {
             head.append(HeaderName::from_static("name"), value.clone());
         }
-        let limits = AnswerLimits { body: 0, head: 1_000, fields: 100 };
+        let limits = AnswerLimits { body: 0, head: 1_000 };
         assert_eq!(check_head(&head, &limits), expected, "{fields} fields of {value_bytes} bytes");
     }
 

@@ -24,6 +24,7 @@ mod output;
 mod pace;
 mod signals;
 mod traces;
+mod wires;
 
 use books::Report;
 
