@@ -17,6 +17,7 @@ const ANY_PORT: &str = "127.0.0.1:0";
 /// Runs a registry like crates.io, its CDN and its DNS on loopback, with faults
 /// on request.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = faults_help())]
 pub(crate) struct ServeArgs {
     /// Where the API host listens; port 0 lets the system choose
     #[arg(long, value_name = "ADDR", default_value = ANY_PORT)]
@@ -34,8 +35,9 @@ pub(crate) struct ServeArgs {
     #[arg(
         long = "fault",
         value_name = "SPEC",
-        help = FAULT_HELP,
-        long_help = fault_help()
+        help = "Plan a fault: NAME[@FROM..TO][:SHARE], as in missing-slash@5s..15s or status-503:10%, its \
+                times counted from the first request; may be repeated, and of several that apply the \
+                first is taken"
     )]
     pub(crate) faults: Vec<PlannedFault>,
 
@@ -56,16 +58,11 @@ pub(crate) struct ServeArgs {
     pub(crate) threads: NonZeroUsize,
 }
 
-const FAULT_HELP: &str = "Plan a fault: NAME[@FROM..TO][:SHARE], as in missing-slash@5s..15s or status-503:10%, \
-                          its times counted from the first request; may be repeated, and of several that \
-                          apply the first is taken";
-
-/// [`FAULT_HELP`] with a line for each fault.
-fn fault_help() -> String {
-    let line = |name: String, kind: FaultKind| format!("\n{name:16}{}", kind.does());
-    let status = line("status-CODE".to_owned(), FaultKind::Status(200));
-    let lines = FaultKind::plain().map(|kind| line(kind.to_string(), kind));
-    format!("{FAULT_HELP}\n{}{status}", lines.collect::<String>())
+/// A line for each fault; the manual has the same in Markdown.
+fn faults_help() -> String {
+    let line = |name: &str, kind: FaultKind| format!("\n  {name:16}{}", kind.does().replace('`', ""));
+    let plain: String = FaultKind::plain().map(|kind| line(&kind.to_string(), kind)).collect();
+    format!("Faults:{plain}{}", line("status-CODE", FaultKind::Status(200)))
 }
 
 /// Why serving came to nothing. Reads after "failed to".
