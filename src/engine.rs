@@ -14,6 +14,7 @@ mod exchange;
 mod feed;
 mod http2;
 mod ledger;
+mod limits;
 mod pacer;
 mod pool;
 mod priority;

@@ -63,9 +63,12 @@ faults! {
     HttpClosed = "http.closed", "the connection was closed without an answer";
     /// The connection was closed in the middle of an answer.
     HttpTruncated = "http.truncated", "the answer ended before it was complete";
-    /// What came was not HTTP.
+    /// What came was not HTTP. So is a field with a control byte, a Location
+    /// too (RFC 9110 §5.5): the HTTP library refuses the whole answer, and
+    /// nobody sees what else was in it.
     HttpGarbage = "http.garbage", "the answer is not valid HTTP";
-    /// More header bytes or fields than the limit.
+    /// More header bytes or fields than the limit, however the network cut
+    /// them.
     HttpHeadersTooLarge = "http.headers_too_large", "the answer's headers exceed the limit";
     /// More body bytes than the limit.
     HttpBodyTooLarge = "http.body_too_large", "the answer's body exceeds the limit";
@@ -88,6 +91,7 @@ faults! {
     /// R02.
     LocationMultiple = "location.multiple", "a redirect with several Locations";
     /// R03: a byte that no URI may hold, or a Location longer than the limit.
+    /// Control bytes never come this far: they are [`Fault::HttpGarbage`].
     LocationBytes = "location.bytes", "the Location holds bytes that no URI may hold";
     /// R04: does not parse, or not to http(s) with a host.
     LocationUnparsable = "location.unparsable", "the Location is not a usable URL";

@@ -25,9 +25,11 @@ mod connection;
 pub mod dns;
 mod head;
 mod listen;
+mod place;
 pub mod plan;
 mod release;
 mod site;
+mod spoiled;
 
 pub use base::{BaseError, LocationBase};
 pub use cdn::crate_file;

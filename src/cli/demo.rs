@@ -9,7 +9,7 @@ use super::replay::{ReplayArgs, replay};
 use super::trace_args::{InputFormat, TraceArgs, TraceArgsError};
 use super::wire_args::WireArgs;
 use super::{CliError, say};
-use crate::registry::plan::{FaultKind, FaultPlan, PlannedFault, Share, Window};
+use crate::registry::plan::{FaultKind, FaultPlan, PlaceFault, PlannedFault, Share, Window};
 use crate::registry::{Registry, RegistryConfig};
 use crate::report::Exit;
 use crate::schedule::Pace;
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
     let (from, to) = (args.duration / 4, args.duration * 3 / 4);
     let window = Window::new(from, Some(to))
         .ok_or_else(|| CliError::Usage("--duration is too short for a fault in its middle".to_owned()))?;
-    let fault = PlannedFault { kind: FaultKind::MissingSlash, share: Share::ALL, window };
+    let fault = PlannedFault { kind: FaultKind::Place(PlaceFault::MissingSlash), share: Share::ALL, window };
     let plan = FaultPlan::new(vec![fault], 1);
     let registry = Registry::start(RegistryConfig { plan, ..RegistryConfig::default() })?;
     if !args.report.quiet {

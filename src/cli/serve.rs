@@ -5,7 +5,7 @@
 //! end. A script can read the three lines and begin.
 
 use crate::registry::dns::Zone;
-use crate::registry::plan::{FaultPlan, PlannedFault};
+use crate::registry::plan::{FaultKind, FaultPlan, PlannedFault};
 use crate::registry::{LocationBase, Registry, RegistryConfig, RegistryError};
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -17,6 +17,7 @@ const ANY_PORT: &str = "127.0.0.1:0";
 /// Runs a registry like crates.io, its CDN and its DNS on loopback, with faults
 /// on request.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = faults_help())]
 pub(crate) struct ServeArgs {
     /// Where the API host listens; port 0 lets the system choose
     #[arg(long, value_name = "ADDR", default_value = ANY_PORT)]
@@ -55,6 +56,13 @@ pub(crate) struct ServeArgs {
     /// Threads that serve
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
     pub(crate) threads: NonZeroUsize,
+}
+
+/// A line for each fault; the manual has the same in Markdown.
+fn faults_help() -> String {
+    let line = |name: &str, kind: FaultKind| format!("\n  {name:16}{}", kind.does().replace('`', ""));
+    let plain: String = FaultKind::plain().map(|kind| line(&kind.to_string(), kind)).collect();
+    format!("Faults:{plain}{}", line("status-CODE", FaultKind::Status(200)))
 }
 
 /// Why serving came to nothing. Reads after "failed to".

@@ -4,6 +4,7 @@
 //! task, one after the other, so an exchange costs no wake-up of another task.
 //! What went wrong is told by type, never by message text.
 
+use super::limits::{buffered_max, check_head};
 use super::wire::Stamps;
 use crate::fault::Fault;
 use crate::schedule::Arrival;
@@ -80,7 +81,7 @@ where
         limits: AnswerLimits,
     ) -> Result<Self, hyper::Error> {
         let (sender, driver) =
-            http1::Builder::new().max_buf_size(limits.head).handshake(TokioIo::new(stream)).await?;
+            http1::Builder::new().max_buf_size(buffered_max(&limits)).handshake(TokioIo::new(stream)).await?;
         Ok(Self { sender, driver: Some(driver), stamps, limits, reused: false })
     }
 
@@ -130,6 +131,9 @@ where
     }
 
     async fn receive(&mut self, response: hyper::Response<Incoming>, deadline: &mut Deadline) -> Exchanged {
+        if let Err(fault) = check_head(response.headers(), &self.limits) {
+            return Exchanged::Broken(fault);
+        }
         let status = response.status().as_u16();
         let (location, locations) = locations(response.headers());
         let Self { driver, limits, .. } = self;

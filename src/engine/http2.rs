@@ -6,6 +6,7 @@
 
 use super::clock::RunClock;
 use super::exchange::{AnswerLimits, Deadline, Exchanged, Received, drive, locations, receive_body};
+use super::limits::{buffered_max, check_head};
 use super::shard::Origin;
 use super::wire::Stamps;
 use crate::fault::Fault;
@@ -56,7 +57,7 @@ impl Shared {
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
     {
-        let head = u32::try_from(limits.head).unwrap_or(u32::MAX);
+        let head = u32::try_from(buffered_max(&limits)).unwrap_or(u32::MAX);
         let (sender, driver) = http2::Builder::new(OnThisThread)
             .max_header_list_size(head)
             .initial_max_send_streams(most)
@@ -149,6 +150,9 @@ impl Stream {
             Some(Err(error)) => classify(&error),
             Some(Ok(response)) => {
                 self.stamps.answered(self.clock.now());
+                if let Err(fault) = check_head(response.headers(), &self.limits) {
+                    return Exchanged::Broken(fault);
+                }
                 let status = response.status().as_u16();
                 let (location, locations) = locations(response.headers());
                 // The connection is driven elsewhere.

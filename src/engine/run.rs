@@ -37,8 +37,7 @@ const TLS_SESSIONS: usize = 256;
 const DELIVERIES: usize = 64;
 
 /// Most bytes of an answer's head; beyond them the answer is a fault of the
-/// candidate. Twice what common servers send at most. The most fields are
-/// hyper's own hundred: for another limit it allocates for each answer.
+/// candidate. Twice what common servers send at most.
 const HEAD_BYTES: usize = 64 * 1024;
 
 /// What a worker thread returns, and the processor time it took.

@@ -85,6 +85,9 @@ impl Connect for Deaf {
 async fn serve(mut stream: DuplexStream) {
     while let Some(path) = read_head(&mut stream).await {
         let (what, millis) = path.trim_start_matches('/').split_once('-').unwrap_or((&path, "0"));
+        if what == "large" {
+            return large(&mut stream, millis.parse().unwrap()).await;
+        }
         tokio::time::sleep_until(Instant::now() + Duration::from_millis(millis.parse().unwrap())).await;
         let answer = match what {
             "good" => REDIRECT,
@@ -111,6 +114,21 @@ async fn serve(mut stream: DuplexStream) {
             _ => {}
         }
     }
+}
+
+/// Sends a sound answer but for its head, which is over the limit, in pieces of
+/// so many bytes; none for all at once.
+async fn large(stream: &mut DuplexStream, piece: usize) {
+    let fill = "x".repeat(17 * 1024);
+    let answer = REDIRECT.replacen("\r\n", &format!("\r\nx-fill: {fill}\r\n"), 1);
+    for piece in answer.as_bytes().chunks(if piece == 0 { answer.len() } else { piece }) {
+        if stream.write_all(piece).await.is_err() {
+            return;
+        }
+        // The reader takes this piece before the next one is there.
+        tokio::task::yield_now().await;
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Reads one request's head; `None` when the client has hung up.
@@ -284,6 +302,13 @@ fn what_is_wrong_with_an_answer_is_told_apart() {
     check_fault("/noise-0", Fault::HttpGarbage);
     check_fault("/long-0", Fault::HttpBodyTooLarge);
     check_fault("/closed-0", Fault::HttpClosed);
+}
+
+#[test]
+fn a_head_is_too_large_however_it_is_cut_into_reads() {
+    for piece in [0, 100, 4_096, 16_384] {
+        check_fault(&format!("/large-{piece}"), Fault::HttpHeadersTooLarge);
+    }
 }
 
 #[test]

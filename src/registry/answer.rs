@@ -6,6 +6,8 @@
 
 use super::head::{Head, Persistence, Refusal, Verb};
 
+const HTTP10: &[u8] = b"HTTP/1.0";
+
 /// An answer whose status line is written and whose fields are being added.
 #[derive(Debug)]
 pub(super) struct Answer<'o> {
@@ -19,6 +21,14 @@ impl<'o> Answer<'o> {
     pub(super) fn begin(out: &'o mut Vec<u8>, head: &Head<'_>, status: u16) -> Self {
         push_status_line(out, status);
         Self { out, verb: head.verb, persistence: head.persistence }
+    }
+
+    /// Begins it as a server of HTTP/1.0 does, which keeps no connection.
+    pub(super) fn begin_http10(out: &'o mut Vec<u8>, head: &Head<'_>, status: u16) -> Self {
+        let start = out.len();
+        let answer = Self::begin(out, head, status);
+        answer.out[start..start + HTTP10.len()].copy_from_slice(HTTP10);
+        Self { persistence: Persistence::Close, ..answer }
     }
 
     /// Adds a field.
@@ -37,7 +47,12 @@ impl<'o> Answer<'o> {
 
     /// Ends it with this content.
     pub(super) fn content(self, media_type: &str, content: &[u8]) {
-        let mut answer = self.field("content-type", media_type).length(content.len());
+        self.content_said_to_be(content.len(), media_type, content);
+    }
+
+    /// Ends it with this content and a length that need not be true.
+    pub(super) fn content_said_to_be(self, length: usize, media_type: &str, content: &[u8]) {
+        let mut answer = self.field("content-type", media_type).length(length);
         answer.end_fields();
         if answer.verb != Verb::Head {
             answer.out.extend_from_slice(content);
@@ -53,6 +68,11 @@ impl<'o> Answer<'o> {
     /// (RFC 9110 section 8.6).
     pub(super) fn bare(mut self) {
         self.end_fields();
+    }
+
+    /// Ends it with content in chunks, of which none is written.
+    pub(super) fn chunked(self) {
+        self.field("transfer-encoding", "chunked").end_fields();
     }
 
     fn length(self, length: usize) -> Self {
@@ -113,7 +133,8 @@ mod tests {
 
     #[track_caller]
     fn check(verb: Verb, persistence: Persistence, expected: &str) {
-        let head = Head { verb, path: b"/", accepts_json: false, persistence, length: 0 };
+        let head =
+            Head { verb, host: b"", target: b"/", path: b"/", accepts_json: false, persistence, length: 0 };
         let mut out = Vec::new();
         Answer::begin(&mut out, &head, 404).content("text/plain", b"0123456789");
         assert_eq!(String::from_utf8(out).unwrap(), expected);

@@ -4,25 +4,30 @@
 //! `GET /api/v1/crates/{crate}/{version}/download`: a redirect to the CDN for
 //! every well-formed name and version, whether they exist or not, or the same
 //! URL as JSON for clients that mention it. A fault of the plan spoils what is
-//! said; faults below HTTP are the connection's business.
+//! said, and an answer spoiled as a whole is a redirect whoever asks; faults
+//! below HTTP are the connection's business.
 
 use super::answer::Answer;
 use super::base::LocationBase;
 use super::head::{Head, Verb};
-use super::plan::FaultKind;
-use super::release::{Plus, Release};
+use super::place::Place;
+use super::plan::{FaultKind, PlaceFault};
+use super::release::Release;
+use super::spoiled;
 
 const NOT_FOUND: &[u8] = br#"{"errors":[{"detail":"Not Found"}]}"#;
 const METHOD_NOT_ALLOWED: &[u8] = br#"{"errors":[{"detail":"Method Not Allowed"}]}"#;
 const JSON: &str = "application/json";
 
-/// What was said, for the books.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What was said, for the books and for what comes next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
     /// It was a redirect, sound or not.
     pub(super) redirect: bool,
     /// The fault made a difference.
     pub(super) spoiled: bool,
+    /// The connection has to be closed after it.
+    pub(super) closes: bool,
 }
 
 /// The API host's settings, ready for use.
@@ -39,34 +44,65 @@ impl Api {
 
     /// Appends the answer to `head`, spoiled by `fault`.
     pub(super) fn answer(&self, head: &Head<'_>, fault: Option<FaultKind>, out: &mut Vec<u8>) -> Said {
-        let sound = Said { redirect: false, spoiled: false };
         if head.verb == Verb::Other {
             let answer = Answer::begin(out, head, 405).field("allow", "GET, HEAD");
             answer.content(JSON, METHOD_NOT_ALLOWED);
-            return sound;
+            return Said::default();
         }
         let Some(release) = release_of(head.path) else {
             Answer::begin(out, head, 404).content(JSON, NOT_FOUND);
-            return sound;
+            return Said::default();
         };
-        if let Some(FaultKind::Status(status)) = fault {
-            refuse(head, status, out);
-            return Said { redirect: false, spoiled: true };
+        let place = Place::sound(&self.base, &release);
+        match fault {
+            None | Some(FaultKind::Wire(_)) => point(head, &[place], out),
+            Some(FaultKind::Place(fault)) => {
+                let spoiled = place.spoiled(fault, &self.base, head);
+                let both = [place, spoiled];
+                let places = match fault {
+                    PlaceFault::NoLocation => &[],
+                    PlaceFault::TwoLocations => &both[..],
+                    PlaceFault::MissingSlash
+                    | PlaceFault::WrongHost
+                    | PlaceFault::Downgrade
+                    | PlaceFault::Userinfo
+                    | PlaceFault::Port
+                    | PlaceFault::DoubleSlash
+                    | PlaceFault::PlusDecoded
+                    | PlaceFault::RawBytes
+                    | PlaceFault::Placeholder
+                    | PlaceFault::Relative
+                    | PlaceFault::Loop => &both[1..],
+                };
+                Said { spoiled: places != [place], ..point(head, places, out) }
+            }
+            Some(FaultKind::Status(status)) => {
+                refuse(head, status, out);
+                Said { spoiled: true, ..Said::default() }
+            }
+            Some(FaultKind::Answer(fault)) => {
+                let spoiled::Outcome { redirect, closes } = spoiled::push(fault, head, &place, out);
+                Said { redirect, spoiled: true, closes }
+            }
         }
-        let target = Target::new(&self.base, &release, fault);
-        if head.accepts_json {
-            let mut content = br#"{"url":""#.to_vec();
-            target.push(&mut content);
-            content.extend_from_slice(br#""}"#);
-            Answer::begin(out, head, 200).field("vary", "accept").content(JSON, &content);
-            return Said { redirect: false, spoiled: target.spoiled };
-        }
-        let answer = Answer::begin(out, head, 302);
-        let no_location = fault == Some(FaultKind::NoLocation);
-        let answer = if no_location { answer } else { answer.field_of("location", |out| target.push(out)) };
-        answer.field("vary", "accept").empty();
-        Said { redirect: true, spoiled: no_location || target.spoiled }
     }
+}
+
+/// Points to `places`, of which there should be one: by a redirect, or as JSON,
+/// which has room for the last one only.
+fn point(head: &Head<'_>, places: &[Place<'_>], out: &mut Vec<u8>) -> Said {
+    if head.accepts_json {
+        let mut content = br#"{"url":""#.to_vec();
+        places.last().inspect(|place| place.push(&mut content));
+        content.extend_from_slice(br#""}"#);
+        Answer::begin(out, head, 200).field("vary", "accept").content(JSON, &content);
+        return Said::default();
+    }
+    let answer = places.iter().fold(Answer::begin(out, head, 302), |answer, place| {
+        answer.field_of("location", |out| place.push(out))
+    });
+    answer.field("vary", "accept").empty();
+    Said { redirect: true, ..Said::default() }
 }
 
 fn refuse(head: &Head<'_>, status: u16, out: &mut Vec<u8>) {
@@ -84,40 +120,6 @@ fn release_of(path: &[u8]) -> Option<Release<'_>> {
     let (name, version) = (parts.next()?, parts.next()?);
     let ends = parts.next() == Some(b"download") && parts.next().is_none();
     if ends { Release::parse(name, version) } else { None }
-}
-
-/// The URL that is given out: sound, or spoiled in one place.
-struct Target<'a> {
-    base: &'a [u8],
-    joint: &'static [u8],
-    release: &'a Release<'a>,
-    plus: Plus,
-    spoiled: bool,
-}
-
-impl<'a> Target<'a> {
-    fn new(base: &'a LocationBase, release: &'a Release<'a>, fault: Option<FaultKind>) -> Self {
-        let sound =
-            Self { base: base.as_bytes(), joint: b"/crates/", release, plus: Plus::Encoded, spoiled: false };
-        let Some(fault) = fault else { return sound };
-        match fault {
-            FaultKind::MissingSlash => Self { joint: b"crates/", spoiled: true, ..sound },
-            FaultKind::DoubleSlash => Self { joint: b"//crates/", spoiled: true, ..sound },
-            FaultKind::WrongHost => Self { base: base.elsewhere(), spoiled: true, ..sound },
-            FaultKind::PlusDecoded => Self { plus: Plus::Bare, spoiled: release.has_plus(), ..sound },
-            FaultKind::NoLocation
-            | FaultKind::Status(_)
-            | FaultKind::Stall
-            | FaultKind::Slow
-            | FaultKind::Reset => sound,
-        }
-    }
-
-    fn push(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.base);
-        out.extend_from_slice(self.joint);
-        self.release.push_path(self.plus, out);
-    }
 }
 
 #[cfg(test)]
@@ -140,25 +142,41 @@ mod tests {
         let location = answer.lines().find_map(|line| line.strip_prefix("location: "));
         assert_eq!(location, expected, "{answer}");
         let (sound, _) = ask(&request, None);
-        assert_eq!(said, Said { redirect: true, spoiled: answer != sound });
+        assert_eq!(said, Said { redirect: true, spoiled: answer != sound, closes: false });
     }
 
     #[test]
     fn each_fault_spoils_the_location_in_its_way() {
-        use FaultKind::*;
         let sound = "https://static.crates.io/crates/x/x-1.0.0%2B2.crate";
         check_location("1.0.0+2", None, Some(sound));
         check_location("1.0.0%2B2", None, Some(sound));
-        let glued = "https://static.crates.iocrates/x/x-1.0.0%2B2.crate";
-        check_location("1.0.0%2B2", Some(MissingSlash), Some(glued));
-        let doubled = "https://static.crates.io//crates/x/x-1.0.0%2B2.crate";
-        check_location("1.0.0%2B2", Some(DoubleSlash), Some(doubled));
-        let elsewhere = "https://static.staging.crates.io/crates/x/x-1.0.0%2B2.crate";
-        check_location("1.0.0%2B2", Some(WrongHost), Some(elsewhere));
-        let bare = "https://static.crates.io/crates/x/x-1.0.0+2.crate";
-        check_location("1.0.0%2B2", Some(PlusDecoded), Some(bare));
-        check_location("1.0.0", Some(PlusDecoded), Some("https://static.crates.io/crates/x/x-1.0.0.crate"));
-        check_location("1.0.0%2B2", Some(NoLocation), None);
+        let spoiled = |fault: &str, expected| {
+            check_location("1.0.0%2B2", Some(fault.parse().unwrap()), expected);
+        };
+        spoiled("missing-slash", Some("https://static.crates.iocrates/x/x-1.0.0%2B2.crate"));
+        spoiled("double-slash", Some("https://static.crates.io//crates/x/x-1.0.0%2B2.crate"));
+        spoiled("wrong-host", Some("https://static.staging.crates.io/crates/x/x-1.0.0%2B2.crate"));
+        spoiled("plus-decoded", Some("https://static.crates.io/crates/x/x-1.0.0+2.crate"));
+        spoiled("no-location", None);
+        spoiled("downgrade", Some("http://static.crates.io/crates/x/x-1.0.0%2B2.crate"));
+        spoiled("userinfo", Some("https://mirror@static.crates.io/crates/x/x-1.0.0%2B2.crate"));
+        spoiled("port", Some("https://static.crates.io:8443/crates/x/x-1.0.0%2B2.crate"));
+        spoiled("raw-bytes", Some("https://static.crates.io/crates/ x/x-1.0.0%2B2.crate"));
+        spoiled("placeholder", Some("https://static.crates.io/crates/{crate}/x-1.0.0%2B2.crate"));
+        spoiled("relative", Some("/crates/x/x-1.0.0%2B2.crate"));
+        spoiled("loop", Some("http://crates.io/api/v1/crates/x/1.0.0%2B2/download"));
+        let no_plus = Some("https://static.crates.io/crates/x/x-1.0.0.crate");
+        check_location("1.0.0", Some(FaultKind::Place(PlaceFault::PlusDecoded)), no_plus);
+    }
+
+    #[test]
+    fn of_two_places_the_sound_one_comes_first() {
+        let fault = Some(FaultKind::Place(PlaceFault::TwoLocations));
+        let (answer, said) = ask("GET /api/v1/crates/x/1.0.0/download HTTP/1.1", fault);
+        let locations: Vec<_> = answer.lines().filter_map(|line| line.strip_prefix("location: ")).collect();
+        let hosts = ["static.crates.io", "static.staging.crates.io"];
+        assert_eq!(locations, hosts.map(|host| format!("https://{host}/crates/x/x-1.0.0.crate")));
+        assert!(said.spoiled);
     }
 
     #[track_caller]

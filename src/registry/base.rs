@@ -21,17 +21,32 @@ pub struct BaseError(String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocationBase {
     text: String,
+    scheme: String,
+    host: String,
+    port: String,
     elsewhere: String,
 }
 
 impl LocationBase {
-    pub(super) const fn as_bytes(&self) -> &[u8] {
-        self.text.as_bytes()
+    /// `https://` or `http://`.
+    pub(super) const fn scheme(&self) -> &[u8] {
+        self.scheme.as_bytes()
     }
 
-    /// The same service in another environment: `static.staging.crates.io`.
+    /// The host alone.
+    pub(super) const fn host(&self) -> &[u8] {
+        self.host.as_bytes()
+    }
+
+    /// The host of the same service in another environment:
+    /// `static.staging.crates.io`.
     pub(super) const fn elsewhere(&self) -> &[u8] {
         self.elsewhere.as_bytes()
+    }
+
+    /// A colon and the port; nothing, if it is the scheme's own.
+    pub(super) const fn port(&self) -> &[u8] {
+        self.port.as_bytes()
     }
 }
 
@@ -53,10 +68,13 @@ impl FromStr for LocationBase {
         if url.as_str().strip_suffix('/') != Some(text) || !url.username().is_empty() {
             return Err(wrong());
         }
-        let mut other = url.clone();
-        other.set_host(Some(&staging(host))).map_err(|_| wrong())?;
-        let elsewhere = other.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { text: text.to_owned(), elsewhere })
+        Ok(Self {
+            text: text.to_owned(),
+            scheme: format!("{}://", url.scheme()),
+            host: host.to_owned(),
+            port: url.port().map_or_else(String::new, |port| format!(":{port}")),
+            elsewhere: staging(host),
+        })
     }
 }
 
@@ -83,8 +101,11 @@ mod tests {
     #[track_caller]
     fn check(text: &str, elsewhere: Option<&str>) {
         let base = text.parse::<LocationBase>().ok();
-        assert_eq!(base.as_ref().map(|base| base.elsewhere.as_str()), elsewhere, "{text}");
-        assert!(base.is_none_or(|base| base.to_string() == text));
+        let other = base.as_ref().map(|base| format!("{}{}{}", base.scheme, base.elsewhere, base.port));
+        assert_eq!(other.as_deref(), elsewhere, "{text}");
+        assert!(base.is_none_or(|base| {
+            base.to_string() == text && format!("{}{}{}", base.scheme, base.host, base.port) == text
+        }));
     }
 
     #[test]

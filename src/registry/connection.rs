@@ -2,25 +2,29 @@
 //!
 //! Answers all the requests that have arrived with a single write, in order,
 //! from buffers that live as long as the connection; the usual path allocates
-//! nothing. Here are the faults below HTTP too: answers that stall, dribble, or
-//! are a reset. Trouble of the client's making ends the connection and is
-//! nobody else's business.
+//! nothing. Trouble of the client's making ends the connection and is nobody
+//! else's business.
+
+mod suffer;
 
 use super::answer;
 use super::api::Said;
 use super::cdn;
 use super::head::{self, Head, MAX_HEAD, Persistence};
 use super::plan::FaultKind;
-use super::site::{Batch, Befallen, Site};
+use super::site::{Batch, Site};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 
 /// Answers waiting to be written are written at this size at the latest.
 const WRITE_AT: usize = 64 * 1024;
+
+/// Capacity that one answer of unusual size may leave behind.
+const KEPT_BYTES: usize = 4 * WRITE_AT;
 
 /// How much a client may still send after the last answer, and for how long.
 const MAX_UNREAD: usize = 1 << 20;
@@ -100,7 +104,7 @@ impl Connection {
                 Ok(None) => return Ok(Next::Go),
                 Err(refusal) => {
                     answer::push_refusal(&mut self.out.bytes, refusal);
-                    self.count(Said { redirect: false, spoiled: false });
+                    self.count(Said::default());
                     return Ok(Next::Close);
                 }
             };
@@ -125,49 +129,16 @@ impl Connection {
             self.compose(head, None);
             return Ok(next);
         };
-        match befallen.fault.kind {
-            FaultKind::Stall => self.stall(head, befallen, next).await,
-            FaultKind::Slow => {
-                self.flush().await?;
-                self.site.counters.faulted(befallen.index);
-                self.compose(head, None);
-                self.site.counters.add(&mut self.out.counted);
-                dribble(&mut self.stream, &self.out.bytes).await?;
-                self.out.bytes.clear();
-                Ok(next)
-            }
-            FaultKind::Reset => {
-                self.flush().await?;
-                self.site.counters.faulted(befallen.index);
-                // A linger of zero makes closing a reset instead of a goodbye.
-                socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
-                Ok(Next::Vanish)
-            }
-            FaultKind::MissingSlash
-            | FaultKind::NoLocation
-            | FaultKind::WrongHost
-            | FaultKind::DoubleSlash
-            | FaultKind::PlusDecoded
-            | FaultKind::Status(_) => {
-                if self.compose(head, Some(befallen.fault.kind)).spoiled {
-                    self.site.counters.faulted(befallen.index);
-                }
-                Ok(next)
-            }
+        if let FaultKind::Wire(fault) = befallen.fault.kind {
+            self.flush().await?;
+            self.site.counters.faulted(befallen.index);
+            return self.suffer(fault, head, befallen.until, next).await;
         }
-    }
-
-    /// Holds the answer until the fault's window ends, or the client hangs up.
-    async fn stall(&mut self, head: &Head<'_>, befallen: Befallen, next: Next) -> io::Result<Next> {
-        self.flush().await?;
-        self.site.counters.faulted(befallen.index);
-        tokio::select! {
-            biased;
-            () = hung_up(&self.stream) => return Ok(Next::Vanish),
-            () = reached(befallen.until) => {}
+        let said = self.compose(head, Some(befallen.fault.kind));
+        if said.spoiled {
+            self.site.counters.faulted(befallen.index);
         }
-        self.compose(head, None);
-        Ok(next)
+        Ok(if said.closes { Next::Close } else { next })
     }
 
     /// Appends the answer to the outbox.
@@ -177,7 +148,7 @@ impl Connection {
             Host::Api => self.site.api.answer(head, fault, &mut out.bytes),
             Host::Cdn => {
                 cdn::answer(head, &mut out.scratch, &mut out.bytes);
-                Said { redirect: false, spoiled: false }
+                Said::default()
             }
         };
         self.count(said);
@@ -220,52 +191,9 @@ impl Connection {
         self.site.counters.add(&mut self.out.counted);
         self.stream.write_all(&self.out.bytes).await?;
         self.out.bytes.clear();
+        if self.out.bytes.capacity() > KEPT_BYTES {
+            self.out.bytes.shrink_to(WRITE_AT);
+        }
         Ok(())
-    }
-}
-
-/// Returns at `deadline`; never, without one.
-async fn reached(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Returns when the client has closed its side. A client that has sent more
-/// requests in the meantime is taken for present, since what it sent hides the
-/// end of the stream.
-async fn hung_up(stream: &TcpStream) {
-    match stream.peek(&mut [0]).await {
-        Ok(0) | Err(_) => {}
-        Ok(_) => std::future::pending().await,
-    }
-}
-
-/// Writes one byte a second, the first one at once.
-async fn dribble(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
-    let mut due = Instant::now();
-    for byte in bytes {
-        sleep_until(due).await;
-        to.write_all(std::slice::from_ref(byte)).await?;
-        due += Duration::from_secs(1);
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_dribble_takes_a_second_a_byte() {
-        let (mut client, mut server) = tokio::io::duplex(64);
-        let start = Instant::now();
-        dribble(&mut server, b"0123456789").await.unwrap();
-        drop(server);
-        let mut all = Vec::new();
-        client.read_to_end(&mut all).await.unwrap();
-        assert_eq!(all, b"0123456789");
-        assert_eq!(start.elapsed(), Duration::from_secs(9));
     }
 }

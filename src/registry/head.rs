@@ -36,6 +36,10 @@ pub(super) enum Persistence {
 pub(super) struct Head<'b> {
     /// What to do.
     pub(super) verb: Verb,
+    /// The host that was asked, as in its `Host` field; empty without one.
+    pub(super) host: &'b [u8],
+    /// Path and query of the target.
+    pub(super) target: &'b [u8],
     /// The path of the target, without query.
     pub(super) path: &'b [u8],
     /// Whether an `Accept` field mentions "json", which is how crates.io
@@ -82,10 +86,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<Head<'_>>, Refusal> {
         "HEAD" => Verb::Head,
         _ => Verb::Other,
     };
-    let path = path_of(target.as_bytes()).ok_or(Refusal::Malformed)?;
+    let target = origin_form(target.as_bytes()).ok_or(Refusal::Malformed)?;
     Ok(Some(Head {
         verb,
-        path,
+        host: fields.host,
+        target,
+        path: crate::route::path_of(target),
         accepts_json: fields.accepts_json,
         persistence: fields.persistence(version),
         length,
@@ -94,20 +100,24 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<Head<'_>>, Refusal> {
 
 /// What the fields say, order and repetition aside.
 #[derive(Default)]
-struct Fields {
+struct Fields<'b> {
+    host: &'b [u8],
     hosts: usize,
     accepts_json: bool,
     close: bool,
     keep_alive: bool,
 }
 
-impl Fields {
-    fn read(fields: &[httparse::Header<'_>]) -> Result<Self, Refusal> {
+impl<'b> Fields<'b> {
+    fn read(fields: &[httparse::Header<'b>]) -> Result<Self, Refusal> {
         let mut found = Self::default();
         for field in fields {
             // Lengths first: most fields are none of these.
             match field.name.len() {
-                4 if field.name.eq_ignore_ascii_case("host") => found.hosts += 1,
+                4 if field.name.eq_ignore_ascii_case("host") => {
+                    found.hosts += 1;
+                    found.host = field.value;
+                }
                 6 if field.name.eq_ignore_ascii_case("accept") => {
                     found.accepts_json |= memchr::memmem::find(field.value, b"json").is_some();
                 }
@@ -149,19 +159,18 @@ fn refuse_content(length: &[u8]) -> Result<(), Refusal> {
     if length.iter().all(|&digit| digit == b'0') { Ok(()) } else { Err(Refusal::HasContent) }
 }
 
-/// The path of a target in origin form, or in the absolute form that a server
-/// must take too (RFC 9112 section 3.2.2). An asterisk has no path to serve,
-/// but is well-formed.
-fn path_of(target: &[u8]) -> Option<&[u8]> {
-    let from_path = match target.first()? {
+/// Path and query of a target in origin form, or in the absolute form that a
+/// server must take too (RFC 9112 section 3.2.2). An asterisk has no path to
+/// serve, but is well-formed.
+fn origin_form(target: &[u8]) -> Option<&[u8]> {
+    Some(match target.first()? {
         b'/' | b'*' => target,
         _ => {
             let scheme_end = memchr::memmem::find(target, b"://")?;
             let authority = &target[scheme_end + 3..];
             authority.iter().position(|&b| b == b'/').map_or(&b"/"[..], |slash| &authority[slash..])
         }
-    };
-    Some(crate::route::path_of(from_path))
+    })
 }
 
 #[cfg(test)]

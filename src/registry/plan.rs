@@ -5,85 +5,23 @@
 //! the same requests in the same order meet the same faults. Faults are written
 //! as on the command line: `missing-slash@5s..15s`, `status-503:10%`, `stall`.
 
-use crate::units::parse_duration;
+mod kind;
+mod share;
+mod window;
+
+pub use kind::{AnswerFault, FaultKind, PlaceFault, WireFault};
+pub use share::Share;
+pub use window::Window;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
-
-/// What the candidate does wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FaultKind {
-    /// Base and path are glued without the slash between them:
-    /// `https://static.crates.iocrates/…`. A valid redirect to a host that does
-    /// not exist.
-    MissingSlash,
-    /// A redirect without a `Location`.
-    NoLocation,
-    /// The host of another environment of the same service.
-    WrongHost,
-    /// Two slashes between host and path: another key to an object store.
-    DoubleSlash,
-    /// A bare `+` in the path, where stores want `%2B`. Touches only versions
-    /// with build metadata.
-    PlusDecoded,
-    /// This status (200 to 599) and no redirect.
-    Status(u16),
-    /// The answer is held until the window ends; without an end, for ever.
-    Stall,
-    /// The answer dribbles out, one byte a second.
-    Slow,
-    /// The connection is reset instead of an answer.
-    Reset,
-}
-
-/// Names of faults without an argument.
-const PLAIN: [(&str, FaultKind); 8] = [
-    ("missing-slash", FaultKind::MissingSlash),
-    ("no-location", FaultKind::NoLocation),
-    ("wrong-host", FaultKind::WrongHost),
-    ("double-slash", FaultKind::DoubleSlash),
-    ("plus-decoded", FaultKind::PlusDecoded),
-    ("stall", FaultKind::Stall),
-    ("slow", FaultKind::Slow),
-    ("reset", FaultKind::Reset),
-];
-
-const STATUS_PREFIX: &str = "status-";
-
-impl fmt::Display for FaultKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MissingSlash => f.write_str("missing-slash"),
-            Self::NoLocation => f.write_str("no-location"),
-            Self::WrongHost => f.write_str("wrong-host"),
-            Self::DoubleSlash => f.write_str("double-slash"),
-            Self::PlusDecoded => f.write_str("plus-decoded"),
-            Self::Status(code) => write!(f, "{STATUS_PREFIX}{code}"),
-            Self::Stall => f.write_str("stall"),
-            Self::Slow => f.write_str("slow"),
-            Self::Reset => f.write_str("reset"),
-        }
-    }
-}
-
-impl FromStr for FaultKind {
-    type Err = PlanError;
-
-    fn from_str(name: &str) -> Result<Self, PlanError> {
-        if let Some(code) = name.strip_prefix(STATUS_PREFIX) {
-            let number = code.parse().ok().filter(|n| code.len() == 3 && (200..=599).contains(n));
-            return number.map(Self::Status).ok_or_else(|| PlanError::Status(code.to_owned()));
-        }
-        let plain = PLAIN.iter().find(|(known, _)| *known == name);
-        plain.map(|(_, kind)| *kind).ok_or_else(|| PlanError::Unknown(name.to_owned()))
-    }
-}
 
 /// Text that was to be a planned fault and is not one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// No such fault.
-    #[error("{0:?} is not a fault; known are {known}", known = known_names())]
+    #[error("{0:?} is not a fault; known are {known}", known = kind::known_names())]
     Unknown(String),
     /// The status is not a number that a final answer can have.
     #[error("{0:?} is not the status of an answer; write it like status-503, from 200 to 599")]
@@ -97,127 +35,6 @@ pub enum PlanError {
     /// A share or a window was given twice.
     #[error("{0:?} is given twice; a fault has one share (:10%) and one window (@5s..15s)")]
     Twice(String),
-}
-
-fn known_names() -> String {
-    let plain: Vec<&str> = PLAIN.iter().map(|(name, _)| *name).collect();
-    format!("{}, {STATUS_PREFIX}CODE", plain.join(", "))
-}
-
-/// How many of the answers a fault takes, in parts per million.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share(u32);
-
-impl Share {
-    /// Every answer.
-    pub const ALL: Self = Self(1_000_000);
-
-    /// `parts` of a million; `None` for nothing and for more than everything.
-    pub const fn from_ppm(parts: u32) -> Option<Self> {
-        if parts == 0 || parts > Self::ALL.0 { None } else { Some(Self(parts)) }
-    }
-
-    /// Whether the point of the unit interval that `hash` stands for lies in
-    /// the share.
-    const fn takes(self, hash: u64) -> bool {
-        // The high half of a 64 by 64 bit product scales without a remainder's
-        // bias.
-        let millionth = (hash as u128 * Self::ALL.0 as u128) >> 64;
-        millionth < self.0 as u128
-    }
-}
-
-impl FromStr for Share {
-    type Err = PlanError;
-
-    fn from_str(text: &str) -> Result<Self, PlanError> {
-        let wrong = || PlanError::Share(text.to_owned());
-        let number = text.strip_suffix('%').ok_or_else(wrong)?;
-        let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
-        let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-        if !digits(whole) || !digits(part) || whole.len() > 3 || part.len() > 4 {
-            return Err(wrong());
-        }
-        // A percent is ten thousand parts of a million: four decimal places.
-        let ppm = format!("{whole}{part:0<4}").parse().map_err(|_| wrong())?;
-        Self::from_ppm(ppm).ok_or_else(wrong)
-    }
-}
-
-impl fmt::Display for Share {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, part) = (self.0 / 10_000, self.0 % 10_000);
-        if part == 0 {
-            return write!(f, "{whole}%");
-        }
-        let part = format!("{part:04}");
-        write!(f, "{whole}.{}%", part.trim_end_matches('0'))
-    }
-}
-
-/// When a fault is on, counted from the first request served. The start is in
-/// the window, the end is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    from: Duration,
-    to: Option<Duration>,
-}
-
-impl Window {
-    /// From the first request on, without end.
-    pub const ALWAYS: Self = Self { from: Duration::ZERO, to: None };
-
-    /// The window from `from` to before `to`, without end for `None`; `None`
-    /// where it would be empty.
-    pub fn new(from: Duration, to: Option<Duration>) -> Option<Self> {
-        to.is_none_or(|to| from < to).then_some(Self { from, to })
-    }
-
-    /// Its end, if it has one.
-    pub const fn end(self) -> Option<Duration> {
-        self.to
-    }
-
-    fn contains(self, elapsed: Duration) -> bool {
-        self.from <= elapsed && self.to.is_none_or(|to| elapsed < to)
-    }
-}
-
-impl FromStr for Window {
-    type Err = PlanError;
-
-    fn from_str(text: &str) -> Result<Self, PlanError> {
-        let wrong = || PlanError::Window(text.to_owned());
-        let (from, to) = text.split_once("..").ok_or_else(wrong)?;
-        if from.is_empty() && to.is_empty() {
-            return Err(wrong());
-        }
-        let read = |end: &str| {
-            let given = (!end.is_empty()).then(|| parse_duration(end));
-            given.transpose().map_err(|_| wrong())
-        };
-        Self::new(read(from)?.unwrap_or_default(), read(to)?).ok_or_else(wrong)
-    }
-}
-
-impl fmt::Display for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.from > Duration::ZERO || self.to.is_none() {
-            write_duration(self.from, f)?;
-        }
-        f.write_str("..")?;
-        self.to.map_or(Ok(()), |to| write_duration(to, f))
-    }
-}
-
-/// Writes a length of time in the largest unit that keeps it whole, so that
-/// reading it again loses nothing.
-fn write_duration(length: Duration, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    const UNITS: [(u128, &str); 4] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns")];
-    let nanos = length.as_nanos();
-    let whole = UNITS.iter().find(|(size, _)| nanos.is_multiple_of(*size));
-    let (size, unit) = whole.expect("one nanosecond divides everything");
-    write!(f, "{}{unit}", nanos / size)
 }
 
 /// One fault with its share and its window: `NAME[@FROM..TO][:SHARE]`.
@@ -371,7 +188,7 @@ mod tests {
         check("slow@9s..5s", Err(PlanError::Window("9s..5s".into())));
         check("slow:1%:2%", Err(PlanError::Twice("2%".into())));
         let listed = "x".parse::<PlannedFault>().unwrap_err().to_string();
-        assert!(listed.ends_with("stall, slow, reset, status-CODE"), "{listed}");
+        assert!(listed.ends_with("half-close, endless-body, early-close, status-CODE"), "{listed}");
     }
 
     #[track_caller]
@@ -384,10 +201,11 @@ mod tests {
     #[test]
     fn the_first_fault_whose_window_is_open_is_taken() {
         let plan = ["reset@1s..2s", "slow@..3s"];
-        check_at(&plan, 0, Some(FaultKind::Slow));
-        check_at(&plan, 999, Some(FaultKind::Slow));
-        check_at(&plan, 1_000, Some(FaultKind::Reset));
-        check_at(&plan, 2_000, Some(FaultKind::Slow));
+        let [reset, slow] = [WireFault::Reset, WireFault::Slow].map(|fault| Some(FaultKind::Wire(fault)));
+        check_at(&plan, 0, slow);
+        check_at(&plan, 999, slow);
+        check_at(&plan, 1_000, reset);
+        check_at(&plan, 2_000, slow);
         check_at(&plan, 3_000, None);
         check_at(&[], 0, None);
     }
@@ -407,7 +225,7 @@ mod tests {
 
     fn any_fault() -> impl Strategy<Value = PlannedFault> {
         let kind = prop_oneof![
-            (0..PLAIN.len()).prop_map(|index| PLAIN[index].1),
+            proptest::sample::select(FaultKind::plain().collect::<Vec<_>>()),
             (200_u16..=599).prop_map(FaultKind::Status),
         ];
         let nanos = || prop_oneof![0_u64..100, (0_u64..100_000).prop_map(|ms| ms * 1_000_000)];

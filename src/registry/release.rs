@@ -12,7 +12,7 @@ const MAX_NAME: usize = 64;
 const MAX_VERSION: usize = 128;
 
 /// A well-formed name and version. Whether they exist is not known here.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Release<'p> {
     name: &'p [u8],
     version: [u8; MAX_VERSION],
@@ -54,11 +54,9 @@ impl<'p> Release<'p> {
         self.version().contains(&b'+')
     }
 
-    /// Appends the path of its file below the host: `{name}/{name}-{version}.crate`,
-    /// with `plus` for each `+`.
-    pub(super) fn push_path(&self, plus: Plus, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.name);
-        out.push(b'/');
+    /// Appends the name of its file, `{name}-{version}.crate`, with `plus` for
+    /// each `+`.
+    pub(super) fn push_file(&self, plus: Plus, out: &mut Vec<u8>) {
         out.extend_from_slice(self.name);
         out.push(b'-');
         for &byte in self.version() {
@@ -127,7 +125,7 @@ mod tests {
     fn check(name: &str, version: &str, expected: Option<&str>) {
         let path = Release::parse(name.as_bytes(), version.as_bytes()).map(|release| {
             let mut out = Vec::new();
-            release.push_path(Plus::Encoded, &mut out);
+            release.push_file(Plus::Encoded, &mut out);
             String::from_utf8(out).unwrap()
         });
         assert_eq!(path.as_deref(), expected, "{name} {version}");
@@ -135,14 +133,14 @@ mod tests {
 
     #[test]
     fn releases_that_can_exist() {
-        check("serde", "1.0.217", Some("serde/serde-1.0.217.crate"));
-        check("a", "0.0.0", Some("a/a-0.0.0.crate"));
-        check("x_Y-z", "1.0.0-rc.1", Some("x_Y-z/x_Y-z-1.0.0-rc.1.crate"));
-        check("x", "1.0.0-0a.-", Some("x/x-1.0.0-0a.-.crate"));
-        check("x", "1.0.0+a.01", Some("x/x-1.0.0%2Ba.01.crate"));
+        check("serde", "1.0.217", Some("serde-1.0.217.crate"));
+        check("a", "0.0.0", Some("a-0.0.0.crate"));
+        check("x_Y-z", "1.0.0-rc.1", Some("x_Y-z-1.0.0-rc.1.crate"));
+        check("x", "1.0.0-0a.-", Some("x-1.0.0-0a.-.crate"));
+        check("x", "1.0.0+a.01", Some("x-1.0.0%2Ba.01.crate"));
         check("x", "1.0.0-b%2ba%2Bb", None);
-        check("x", "1.0.0-b%2ba", Some("x/x-1.0.0-b%2Ba.crate"));
-        check("x", "1%2E0.0", Some("x/x-1.0.0.crate"));
+        check("x", "1.0.0-b%2ba", Some("x-1.0.0-b%2Ba.crate"));
+        check("x", "1%2E0.0", Some("x-1.0.0.crate"));
     }
 
     #[test]

@@ -17,6 +17,8 @@ use tempfile::TempDir;
 mod books;
 mod faults;
 mod help;
+mod hostile;
+mod listeners;
 mod mistakes;
 mod output;
 mod pace;

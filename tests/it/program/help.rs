@@ -20,6 +20,14 @@ fn every_subcommand_helps() {
 }
 
 #[test]
+fn serve_lists_its_faults() {
+    let help = Call::new(&["serve", "--help"]).run().stdout;
+    let (_, faults) = help.split_once("\nFaults:\n").unwrap();
+    assert!(faults.starts_with("  missing-slash   glues host and path together"), "{faults}");
+    assert!(faults.contains("\n  status-CODE     answers with that status"), "{faults}");
+}
+
+#[test]
 fn what_is_no_flag_or_subcommand_is_a_usage_error() {
     Call::new(&["replya"]).refused(2, &["'replya'", "replay"]);
     for command in ["demo", "replay", "inspect", "serve"] {

@@ -1,0 +1,82 @@
+//! The place a redirect points to: sound, or spoiled in one part.
+
+use super::base::LocationBase;
+use super::head::Head;
+use super::plan::PlaceFault;
+use super::release::{Plus, Release};
+
+/// A user that nobody asked for.
+const USER: &[u8] = b"mirror@";
+/// A port at which no CDN listens.
+const PORT: &[u8] = b":8443";
+
+/// A URL, in the parts that can be spoiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place<'a> {
+    /// With its `://`.
+    scheme: &'a [u8],
+    user: &'a [u8],
+    host: &'a [u8],
+    port: &'a [u8],
+    /// What stands between host and folder.
+    joint: &'a [u8],
+    folder: &'a [u8],
+    release: &'a Release<'a>,
+    plus: Plus,
+    /// A path that stands in for joint, folder and file.
+    instead: Option<&'a [u8]>,
+}
+
+impl<'a> Place<'a> {
+    /// Where `release` lies on the CDN at `base`.
+    pub(super) const fn sound(base: &'a LocationBase, release: &'a Release<'a>) -> Self {
+        Self {
+            scheme: base.scheme(),
+            user: b"",
+            host: base.host(),
+            port: base.port(),
+            joint: b"/crates/",
+            folder: release.name(),
+            release,
+            plus: Plus::Encoded,
+            instead: None,
+        }
+    }
+
+    /// What `fault` makes of it in the answer to `head`. It stays the same
+    /// where there is nothing to spoil, such as a `+`.
+    pub(super) fn spoiled(self, fault: PlaceFault, base: &'a LocationBase, head: &Head<'a>) -> Self {
+        match fault {
+            PlaceFault::MissingSlash => Self { joint: b"crates/", ..self },
+            PlaceFault::DoubleSlash => Self { joint: b"//crates/", ..self },
+            PlaceFault::RawBytes => Self { joint: b"/crates/ ", ..self },
+            PlaceFault::Placeholder => Self { folder: b"{crate}", ..self },
+            PlaceFault::PlusDecoded if self.release.has_plus() => Self { plus: Plus::Bare, ..self },
+            PlaceFault::WrongHost | PlaceFault::TwoLocations => Self { host: base.elsewhere(), ..self },
+            PlaceFault::Downgrade => Self { scheme: b"http://", ..self },
+            PlaceFault::Userinfo => Self { user: USER, ..self },
+            PlaceFault::Port => Self { port: PORT, ..self },
+            PlaceFault::Relative => Self { scheme: b"", host: b"", port: b"", ..self },
+            PlaceFault::Loop => {
+                // The candidate speaks plain HTTP only.
+                Self { scheme: b"http://", host: head.host, port: b"", instead: Some(head.target), ..self }
+            }
+            PlaceFault::NoLocation | PlaceFault::PlusDecoded => self,
+        }
+    }
+
+    /// Appends it.
+    pub(super) fn push(&self, out: &mut Vec<u8>) {
+        for part in [self.scheme, self.user, self.host, self.port] {
+            out.extend_from_slice(part);
+        }
+        if let Some(path) = self.instead {
+            out.extend_from_slice(path);
+            return;
+        }
+        out.extend_from_slice(self.joint);
+        out.extend_from_slice(self.folder);
+        out.push(b'/');
+        self.release.push_file(self.plus, out);
+    }
+}

@@ -1,0 +1,175 @@
+//! The closed list of what the candidate can do wrong.
+//!
+//! Faults are grouped by what they spoil, so that each layer of the candidate
+//! handles its own group to the last one and knows no other: where a redirect
+//! points to, the answer around it, or the connection below. One table a group
+//! holds the names, which are public, and what help and manual say of them.
+
+use super::PlanError;
+use std::fmt;
+use std::str::FromStr;
+
+const STATUS_PREFIX: &str = "status-";
+
+macro_rules! faults {
+    ($(#[$doc:meta])* $group:ident { $($variant:ident = $name:literal, $does:literal;)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $group {
+            $(
+                #[doc = concat!("`", $name, "`: ", $does, ".")]
+                $variant,
+            )+
+        }
+
+        impl $group {
+            const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            const fn does(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $does,)+
+                }
+            }
+        }
+    };
+}
+
+faults! {
+    /// What is wrong with the place that a redirect points to. The answer is
+    /// sound but for that.
+    PlaceFault {
+        MissingSlash = "missing-slash", "glues host and path together: the incident";
+        NoLocation = "no-location", "redirects to nowhere";
+        TwoLocations = "two-locations", "redirects to two places at once";
+        WrongHost = "wrong-host", "redirects to another environment's host";
+        Downgrade = "downgrade", "redirects to `http://`";
+        Userinfo = "userinfo", "puts a user's name before the host";
+        Port = "port", "puts a port behind the host";
+        DoubleSlash = "double-slash", "puts two slashes after the host";
+        PlusDecoded = "plus-decoded", "writes `+` where the store wants `%2B`";
+        RawBytes = "raw-bytes", "leaves a space in the path";
+        Placeholder = "placeholder", "leaves `{crate}` in the path";
+        Relative = "relative", "redirects to a path without a host";
+        Loop = "loop", "redirects back to what was asked for";
+    }
+}
+
+faults! {
+    /// What is wrong with an answer as a whole.
+    AnswerFault {
+        RetryAfter = "retry-after", "answers 503 with `Retry-After: 2`";
+        Truncate = "truncate", "promises more content than comes, and closes";
+        WrongLength = "wrong-length", "sends more content than it promised";
+        Garbage = "garbage", "answers with bytes that are no HTTP, and closes";
+        HugeHeaders = "huge-headers", "adds a header field of 1 MiB";
+        ManyHeaders = "many-headers", "adds 1,000 header fields";
+        Body = "body", "adds 4 KiB of content; harmless";
+        Informational = "informational", "sends a 103 and a 100 first; harmless";
+        Http10 = "http10", "answers as HTTP/1.0 does, and closes; harmless";
+    }
+}
+
+faults! {
+    /// What is wrong on the connection, whatever the answer is.
+    WireFault {
+        Stall = "stall", "holds answers back until the window ends";
+        Slow = "slow", "sends one byte a second";
+        Reset = "reset", "resets the connection";
+        HalfClose = "half-close", "ends its side without an answer, reads on";
+        EndlessBody = "endless-body", "answers 200 with content that never ends";
+        EarlyClose = "early-close", "answers, promises to stay, and closes";
+    }
+}
+
+/// What the candidate does wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FaultKind {
+    /// The place that a redirect points to.
+    Place(PlaceFault),
+    /// This status (200 to 599) and no redirect.
+    Status(u16),
+    /// The answer around it.
+    Answer(AnswerFault),
+    /// The connection below.
+    Wire(WireFault),
+}
+
+impl FaultKind {
+    /// Every fault without an argument, in the order of the manual.
+    pub fn plain() -> impl Iterator<Item = Self> {
+        let places = PlaceFault::ALL.iter().map(|&fault| Self::Place(fault));
+        let answers = AnswerFault::ALL.iter().map(|&fault| Self::Answer(fault));
+        let wires = WireFault::ALL.iter().map(|&fault| Self::Wire(fault));
+        places.chain(answers).chain(wires)
+    }
+
+    /// What it does, in a few words that follow its name.
+    pub const fn does(self) -> &'static str {
+        match self {
+            Self::Place(fault) => fault.does(),
+            Self::Status(_) => "answers with that status, 200 to 599",
+            Self::Answer(fault) => fault.does(),
+            Self::Wire(fault) => fault.does(),
+        }
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Place(fault) => f.write_str(fault.name()),
+            Self::Status(code) => write!(f, "{STATUS_PREFIX}{code}"),
+            Self::Answer(fault) => f.write_str(fault.name()),
+            Self::Wire(fault) => f.write_str(fault.name()),
+        }
+    }
+}
+
+impl FromStr for FaultKind {
+    type Err = PlanError;
+
+    fn from_str(name: &str) -> Result<Self, PlanError> {
+        if let Some(code) = name.strip_prefix(STATUS_PREFIX) {
+            let number = code.parse().ok().filter(|n| code.len() == 3 && (200..=599).contains(n));
+            return number.map(Self::Status).ok_or_else(|| PlanError::Status(code.to_owned()));
+        }
+        let known = Self::plain().find(|kind| kind.to_string() == name);
+        known.ok_or_else(|| PlanError::Unknown(name.to_owned()))
+    }
+}
+
+pub(super) fn known_names() -> String {
+    let plain: Vec<String> = FaultKind::plain().map(|kind| kind.to_string()).collect();
+    format!("{}, {STATUS_PREFIX}CODE", plain.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_leads_back_to_its_fault() {
+        let names: std::collections::BTreeSet<_> = FaultKind::plain().map(|kind| kind.to_string()).collect();
+        assert_eq!(names.len(), FaultKind::plain().count());
+        for kind in FaultKind::plain() {
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+        }
+    }
+
+    #[test]
+    fn the_manual_lists_each_fault_in_the_same_words() {
+        let manual = include_str!("../../../README.md");
+        for kind in FaultKind::plain() {
+            let row = format!("| `{kind}` | {} |", kind.does());
+            assert!(manual.contains(&row), "README.md lacks: {row}");
+        }
+        let row = format!("| `{STATUS_PREFIX}CODE` | {} |", FaultKind::Status(200).does());
+        assert!(manual.contains(&row), "README.md lacks: {row}");
+    }
+}

@@ -1,0 +1,136 @@
+//! Answers that are wrong, or merely odd, as a whole.
+//!
+//! Each is a redirect to the sound place but for what its fault does to it, so
+//! that whatever a client makes of it comes of that alone.
+
+use super::answer::Answer;
+use super::head::Head;
+use super::place::Place;
+use super::plan::AnswerFault;
+
+/// Content of a redirect that some servers write for people.
+const PAGE: &[u8] = b"<html><body>it lies elsewhere</body></html>\n";
+const PAGE_BYTES: usize = 4 * 1024;
+const MEDIA_TYPE: &str = "text/html";
+
+const HUGE_FIELD_BYTES: usize = 1024 * 1024;
+const MANY_FIELDS: usize = 1_000;
+
+const INTERIM: &[u8] =
+    b"HTTP/1.1 103 Early Hints\r\nlink: <https://static.crates.io>; rel=preconnect\r\n\r\n\
+                         HTTP/1.1 100 Continue\r\n\r\n";
+
+/// What a server says that was asked over the wrong protocol.
+const NO_HTTP: &[u8] = b"\x15\x03\x03\x00\x02\x02\x46 this is no answer\r\n\r\n";
+
+/// More content than was promised, which is an answer itself: a client that
+/// reads on takes it for the answer to its next request.
+const EXCESS: &[u8] = b"rest\r\nHTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+const EXCESS_PROMISED: usize = b"rest\r\n".len();
+
+/// What a fault made of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// It is still a redirect.
+    pub(super) redirect: bool,
+    /// The connection has to be closed after it.
+    pub(super) closes: bool,
+}
+
+/// Appends the answer to `head`, a redirect to `place` spoiled by `fault`.
+pub(super) fn push(fault: AnswerFault, head: &Head<'_>, place: &Place<'_>, out: &mut Vec<u8>) -> Outcome {
+    let stays = Outcome { redirect: true, closes: false };
+    let closes = Outcome { redirect: true, closes: true };
+    match fault {
+        AnswerFault::RetryAfter => {
+            Answer::begin(out, head, 503).field("retry-after", "2").empty();
+            Outcome { redirect: false, ..stays }
+        }
+        AnswerFault::Garbage => {
+            out.extend_from_slice(NO_HTTP);
+            Outcome { redirect: false, ..closes }
+        }
+        AnswerFault::Truncate => {
+            redirect(out, head, place).content_said_to_be(PAGE_BYTES, MEDIA_TYPE, PAGE);
+            closes
+        }
+        AnswerFault::WrongLength => {
+            redirect(out, head, place).content_said_to_be(EXCESS_PROMISED, MEDIA_TYPE, EXCESS);
+            stays
+        }
+        AnswerFault::HugeHeaders => {
+            let field = |out: &mut Vec<u8>| out.resize(out.len() + HUGE_FIELD_BYTES, b'x');
+            redirect(out, head, place).field_of("x-huge", field).empty();
+            stays
+        }
+        AnswerFault::ManyHeaders => {
+            let answer = redirect(out, head, place);
+            (0..MANY_FIELDS).fold(answer, |answer, _| answer.field("x-many", "1")).empty();
+            stays
+        }
+        AnswerFault::Body => {
+            let page: Vec<u8> = PAGE.iter().copied().cycle().take(PAGE_BYTES).collect();
+            redirect(out, head, place).content(MEDIA_TYPE, &page);
+            stays
+        }
+        AnswerFault::Informational => {
+            out.extend_from_slice(INTERIM);
+            redirect(out, head, place).empty();
+            stays
+        }
+        AnswerFault::Http10 => {
+            Answer::begin_http10(out, head, 302).field_of("location", |out| place.push(out)).empty();
+            closes
+        }
+    }
+}
+
+fn redirect<'o>(out: &'o mut Vec<u8>, head: &Head<'_>, place: &Place<'_>) -> Answer<'o> {
+    Answer::begin(out, head, 302).field_of("location", |out| place.push(out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::base::LocationBase;
+    use crate::registry::head;
+    use crate::registry::release::Release;
+
+    #[track_caller]
+    fn check(fault: AnswerFault, begins: &str, ends: &str, bytes: std::ops::RangeInclusive<usize>) {
+        let head = head::parse(b"GET / HTTP/1.1\r\nhost: crates.io\r\n\r\n").unwrap().unwrap();
+        let (base, release) = (LocationBase::default(), Release::parse(b"a", b"1.0.0").unwrap());
+        let mut out = Vec::new();
+        push(fault, &head, &Place::sound(&base, &release), &mut out);
+        let text = String::from_utf8_lossy(&out);
+        assert!(text.starts_with(begins), "{fault:?}: {}", text.escape_debug().take(200).collect::<String>());
+        assert!(text.ends_with(ends), "{fault:?} does not end with {ends:?}");
+        assert!(bytes.contains(&out.len()), "{fault:?}: {} bytes", out.len());
+    }
+
+    #[test]
+    fn each_fault_spoils_the_answer_in_its_way() {
+        use AnswerFault::*;
+        let found = "HTTP/1.1 302 Found\r\nlocation: https://static.crates.io/crates/a/a-1.0.0.crate\r\n";
+        let empty = "content-length: 0\r\n\r\n";
+        check(RetryAfter, "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\n", empty, 0..=200);
+        check(Garbage, "\u{15}\u{3}\u{3}", "\r\n\r\n", 0..=200);
+        check(
+            Truncate,
+            found,
+            "content-length: 4096\r\n\r\n<html><body>it lies elsewhere</body></html>\n",
+            0..=300,
+        );
+        check(
+            WrongLength,
+            &format!("{found}content-type: text/html\r\ncontent-length: 6\r\n"),
+            empty,
+            0..=300,
+        );
+        check(HugeHeaders, &format!("{found}x-huge: xxx"), empty, 1_048_576..=1_048_800);
+        check(ManyHeaders, &format!("{found}x-many: 1\r\n"), empty, 11_000..=11_200);
+        check(Body, found, "", 4_200..=4_300);
+        check(Informational, "HTTP/1.1 103 Early Hints\r\n", empty, 0..=300);
+        check(Http10, "HTTP/1.0 302 Found\r\nlocation: ", "connection: close\r\n\r\n", 0..=200);
+    }
+}
