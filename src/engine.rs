@@ -25,6 +25,7 @@ pub use feed::{AtEndOfTrace, Requests};
 pub use run::run;
 pub use worker::{Feed, Phase};
 
+use crate::schedule::ScheduleCounts;
 use crate::tally::{Interval, Totals};
 use crate::trace::TraceBooks;
 use crate::units::Offset;
@@ -118,6 +119,8 @@ pub struct RunEnd {
     pub books: TraceBooks,
     /// Requests that the trace handed out and that were never released.
     pub unreleased: u64,
+    /// What the schedule left out and added.
+    pub scheduled: ScheduleCounts,
     /// When the last released arrival was due.
     pub last_due: Offset,
     /// From the first due time to the last outcome.

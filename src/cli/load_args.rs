@@ -4,9 +4,10 @@
 //! Spellings are those that users of other load generators have in their
 //! fingers.
 
+use super::shape_args::ShapeArgs;
 use super::target::Target;
 use crate::engine::Overload;
-use crate::schedule::{Pace, Window};
+use crate::schedule::{Pace, Schedule, Window};
 use crate::units::{Factor, parse_count, parse_duration};
 use crate::verify::Depth;
 use crate::verify::lookup::ParseResolverError;
@@ -50,6 +51,9 @@ pub(crate) struct LoadArgs {
     /// Begin the trace again when it ends before -d or -n does
     #[arg(long = "loop")]
     pub(crate) loop_trace: bool,
+
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
 
     /// Most connections open at once [default: as many as --max-in-flight]
     #[arg(short, long, value_name = "N", value_parser = parse_positive)]
@@ -194,6 +198,7 @@ impl LoadArgs {
             duration: None,
             requests: None,
             loop_trace: false,
+            shape: ShapeArgs::default(),
             connections: None,
             max_in_flight: MAX_IN_FLIGHT,
             overload: OverloadArg::Shed,
@@ -209,20 +214,28 @@ impl LoadArgs {
 
     /// The pace that `--rate` and `--speed` mean together.
     pub(crate) fn pace(&self) -> Result<Pace, String> {
-        match (self.rate, self.speed) {
+        if let Some(profile) = self.shape.profile()? {
+            return Ok(Pace::Profile(profile));
+        }
+        match (self.rate.clone(), self.speed) {
             (pace, None) => Ok(pace),
             (Pace::AS_RECORDED, Some(speed)) => Ok(Pace::Recorded(speed)),
             (Pace::Recorded(_), Some(_)) => {
                 Err("--speed and --rate 2x say the same thing twice: give one of them".to_owned())
             }
-            (Pace::Constant(_) | Pace::Max, Some(_)) => {
+            (Pace::Constant(_) | Pace::Profile(_) | Pace::Max, Some(_)) => {
                 Err("--speed scales the recorded pace: it does not go with another --rate".to_owned())
             }
         }
     }
 
+    /// Which requests are played, and when.
+    pub(crate) fn schedule(&self, pace: &Pace, seed: u64) -> Result<Schedule, String> {
+        self.shape.apply(Schedule::new(pace.clone(), self.window()), pace, seed)
+    }
+
     /// Where the run ends if the trace does not end first.
-    pub(crate) fn window(&self) -> Window {
+    fn window(&self) -> Window {
         Window { duration: self.duration, requests: self.requests }
     }
 }

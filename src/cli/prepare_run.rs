@@ -44,7 +44,7 @@ const MAX_BODY: u64 = 64 * 1024 * 1024;
 /// The engine's plan for a run at `pace`.
 pub(super) fn engine_plan(
     load: &LoadArgs,
-    pace: Pace,
+    pace: &Pace,
     addresses: Vec<SocketAddr>,
 ) -> Result<EnginePlan, CliError> {
     let room = system::room_for_connections();
@@ -54,7 +54,7 @@ pub(super) fn engine_plan(
              (raise the hard limit, `ulimit -Hn`)"
         )));
     }
-    let unasked = if pace == Pace::Max { CLOSED_CONNECTIONS } else { load.max_in_flight };
+    let unasked = if *pace == Pace::Max { CLOSED_CONNECTIONS } else { load.max_in_flight };
     let connections = load.connections.unwrap_or(unasked).min(room);
     let most_threads = (room / DESCRIPTORS_PER_THREAD).max(1);
     if let Some(asked) = load.threads.filter(|asked| *asked > most_threads) {
@@ -68,7 +68,7 @@ pub(super) fn engine_plan(
     Ok(EnginePlan {
         addresses,
         feed: match pace {
-            Pace::Constant(_) | Pace::Recorded(_) => Feed::WhenDue,
+            Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_) => Feed::WhenDue,
             Pace::Max => Feed::WhenFree { until: load.duration.map(Offset::from) },
         },
         pacing: Pacing::Timer,
@@ -87,22 +87,15 @@ pub(super) fn engine_plan(
 
 /// Up to 10,000 arrivals a second a wake-up each; beyond, one for all that are
 /// due within a tenth of a millisecond.
-fn default_grain(pace: Pace) -> Duration {
-    match pace {
-        Pace::Constant(rate) if rate.per_second_f64() <= EXACT_RATE => Duration::ZERO,
-        Pace::Constant(_) | Pace::Recorded(_) | Pace::Max => GRAIN,
-    }
+fn default_grain(pace: &Pace) -> Duration {
+    if pace.peak_per_second().is_some_and(|peak| peak <= EXACT_RATE) { Duration::ZERO } else { GRAIN }
 }
 
 /// One worker for each 25,000 arrivals a second, if there are cores for them.
-fn default_threads(pace: Pace) -> usize {
+fn default_threads(pace: &Pace) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    match pace {
-        Pace::Recorded(_) | Pace::Max => 1,
-        Pace::Constant(rate) => (1..cores)
-            .find(|threads| rate.per_second_f64() <= RATE_PER_THREAD * as_f64(*threads))
-            .unwrap_or(cores),
-    }
+    let Some(peak) = pace.peak_per_second() else { return 1 };
+    (1..cores).find(|threads| peak <= RATE_PER_THREAD * as_f64(*threads)).unwrap_or(cores)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
@@ -151,11 +144,8 @@ fn resolver(verify: &VerifyArgs) -> Resolver {
 }
 
 /// Refuses a heavy load on somebody else's host unless it is asked for twice.
-pub(super) fn guard(load: &LoadArgs, pace: Pace, addresses: &[SocketAddr]) -> Result<(), CliError> {
-    let light = match pace {
-        Pace::Constant(rate) => rate.per_second_f64() <= POLITE_RATE,
-        Pace::Recorded(_) | Pace::Max => false,
-    };
+pub(super) fn guard(load: &LoadArgs, pace: &Pace, addresses: &[SocketAddr]) -> Result<(), CliError> {
+    let light = pace.peak_per_second().is_some_and(|peak| peak <= POLITE_RATE);
     if light || load.yes || all_loopback(addresses) {
         return Ok(());
     }
@@ -179,7 +169,7 @@ mod tests {
         let target = "http://candidate.test".parse().unwrap();
         let load = LoadArgs { yes, ..LoadArgs::at(target) };
         let addresses: Vec<SocketAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        match guard(&load, pace.parse().unwrap(), &addresses) {
+        match guard(&load, &pace.parse().unwrap(), &addresses) {
             Ok(()) => assert!(taken, "{pace} against {addresses:?} was taken"),
             Err(error) => {
                 let text = error.to_string();
@@ -224,7 +214,7 @@ mod tests {
                 threads: Some(threads),
                 ..LoadArgs::at(target.clone())
             };
-            engine_plan(&load, Pace::AS_RECORDED, Vec::new()).unwrap().threads
+            engine_plan(&load, &Pace::AS_RECORDED, Vec::new()).unwrap().threads
         };
         assert_eq!(threads(4, 2), 2);
         assert_eq!(threads(2, 4), 2);

@@ -6,7 +6,7 @@
 //! that may block on a file. If it cannot keep up, arrivals reach their worker
 //! late, and lateness says so.
 
-use crate::schedule::{Arrival, Placed, Schedule};
+use crate::schedule::{Arrival, Placed, Schedule, ScheduleCounts};
 use crate::trace::{Request, TraceBooks};
 use crate::units::Offset;
 use std::time::Duration;
@@ -55,6 +55,8 @@ pub(crate) struct Fed {
     /// Requests handed out by the trace that did not become arrivals at a
     /// worker: beyond the window, or the run had ended.
     pub(crate) unreleased: u64,
+    /// Requests that were sampled out, and copies that were made.
+    pub(crate) counts: ScheduleCounts,
     /// What went wrong without ending it.
     pub(crate) notices: Vec<String>,
     /// Why reading ended early.
@@ -77,6 +79,7 @@ struct Batcher {
 }
 
 /// Whether there is anyone left to feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Queue {
     Open,
     Closed,
@@ -101,6 +104,8 @@ impl Feeder {
             self.fed.trouble = Some(trouble);
         }
         self.requests.stop();
+        self.fed.unreleased += u64::from(self.schedule.holds_one());
+        self.fed.counts = self.schedule.counts();
         for mut worker in std::mem::take(&mut self.workers) {
             if let (Queue::Closed, left) = worker.flush() {
                 self.fed.unreleased += left;
@@ -115,33 +120,45 @@ impl Feeder {
     }
 
     fn feed(&mut self) -> Result<(), String> {
-        let mut pass_placed = self.schedule.placed();
+        let mut pass_begins_at = 0;
         loop {
-            let Some(request) = self.requests.next()? else {
-                let fruitless = self.schedule.placed() == pass_placed;
-                if self.at_end == AtEndOfTrace::Stop || fruitless {
-                    return Ok(());
+            if let Some(request) = self.requests.next()? {
+                self.schedule.offer(request);
+                while let Some(placed) = self.schedule.place_next() {
+                    if self.take(placed)? == Queue::Closed {
+                        return Ok(());
+                    }
                 }
-                self.requests.rewind()?;
-                self.schedule.begin_pass();
-                pass_placed = self.schedule.placed();
                 continue;
-            };
-            match self.schedule.place(request) {
-                Placed::Due(arrival) => match self.hand_out(arrival) {
-                    Queue::Open => {}
-                    Queue::Closed => return Ok(()),
-                },
-                Placed::Over => {
-                    self.fed.unreleased += 1;
-                    return Ok(());
-                }
-                Placed::Unsendable => self.unsendable += 1,
-                Placed::Timeless => {
-                    self.fed.unreleased += 1;
-                    return Err("the trace has no times to follow: give a rate with --rate".to_owned());
-                }
             }
+            let placed = self.schedule.counts().placed;
+            let is_fruitless = placed == pass_begins_at;
+            if self.at_end == AtEndOfTrace::Stop || is_fruitless {
+                break;
+            }
+            self.requests.rewind()?;
+            self.schedule.begin_pass();
+            pass_begins_at = placed;
+        }
+        while let Some(placed) = self.schedule.place_rest() {
+            if self.take(placed)? == Queue::Closed {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands an arrival out, or counts why it is none. The queue is closed where
+    /// the run is over, too.
+    fn take(&mut self, placed: Placed) -> Result<Queue, String> {
+        match placed {
+            Placed::Due(arrival) => Ok(self.hand_out(arrival)),
+            Placed::Over => Ok(Queue::Closed),
+            Placed::Unsendable => {
+                self.unsendable += 1;
+                Ok(Queue::Open)
+            }
+            Placed::Timeless => Err("the trace has no times to follow: give a rate with --rate".to_owned()),
         }
     }
 
