@@ -189,10 +189,11 @@ impl Schedule {
             self.next = Some(next);
             return Some(self.place(copy, copy_due, Origin::Copy));
         }
-        let copied = next.clone();
+        // Sharing a target costs an allocation, so it is not done for nothing.
+        let original = self.amplifier.is_on().then(|| next.clone());
         let placed = self.place(next, due, Origin::Trace);
-        if matches!(placed, Placed::Due(_)) {
-            self.amplifier.copy(&copied, due);
+        if let (Some(original), Placed::Due(_)) = (&original, &placed) {
+            self.amplifier.copy(original, due);
         }
         Some(placed)
     }

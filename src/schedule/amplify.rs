@@ -68,6 +68,11 @@ impl Amplifier {
         Self { whole, fraction, waiting: BinaryHeap::new(), made: 0 }
     }
 
+    /// Whether it makes any copies.
+    pub(crate) fn is_on(&self) -> bool {
+        !self.whole.is_empty() || self.fraction.is_some()
+    }
+
     /// Makes the copies of a request that is due at `due`.
     pub(crate) fn copy(&mut self, request: &Request, due: Offset) {
         for &delay in &self.whole {

@@ -20,6 +20,7 @@ mod help;
 mod mistakes;
 mod output;
 mod pace;
+mod shape;
 mod signals;
 mod traces;
 
