@@ -52,9 +52,6 @@ pub(crate) struct LoadArgs {
     #[arg(long = "loop")]
     pub(crate) loop_trace: bool,
 
-    #[command(flatten)]
-    pub(crate) shape: ShapeArgs,
-
     /// Most connections open at once [default: as many as --max-in-flight]
     #[arg(short, long, value_name = "N", value_parser = parse_positive)]
     pub(crate) connections: Option<usize>,
@@ -97,6 +94,10 @@ pub(crate) struct LoadArgs {
     /// Replay to a host that the trace was recorded at
     #[arg(long)]
     pub(crate) allow_recorded_host: bool,
+
+    // Last, as it begins a heading of its own.
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
 }
 
 /// How answers are judged.
@@ -198,7 +199,6 @@ impl LoadArgs {
             duration: None,
             requests: None,
             loop_trace: false,
-            shape: ShapeArgs::default(),
             connections: None,
             max_in_flight: MAX_IN_FLIGHT,
             overload: OverloadArg::Shed,
@@ -209,6 +209,7 @@ impl LoadArgs {
             headers: Vec::new(),
             yes: false,
             allow_recorded_host: false,
+            shape: ShapeArgs::default(),
         }
     }
 

@@ -35,13 +35,13 @@ pub struct Amplifier {
     whole: Vec<Duration>,
     /// The copy of a sample: its delay, and what is in it.
     fraction: Option<(Duration, Sample)>,
-    waiting: BinaryHeap<Reverse<Copy>>,
+    waiting: BinaryHeap<Reverse<Waiting>>,
     made: u64,
 }
 
 /// A copy that waits. Those due at the same time leave as they were made.
 #[derive(Clone, Debug)]
-struct Copy {
+struct Waiting {
     due: Offset,
     number: u64,
     request: Request,
@@ -97,30 +97,30 @@ impl Amplifier {
     }
 }
 
-fn push(waiting: &mut BinaryHeap<Reverse<Copy>>, made: &mut u64, (request, due): (&Request, Offset)) {
-    waiting.push(Reverse(Copy { due, number: *made, request: request.clone() }));
+fn push(waiting: &mut BinaryHeap<Reverse<Waiting>>, made: &mut u64, (request, due): (&Request, Offset)) {
+    waiting.push(Reverse(Waiting { due, number: *made, request: request.clone() }));
     *made += 1;
 }
 
-impl Ord for Copy {
+impl Ord for Waiting {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (self.due, self.number).cmp(&(other.due, other.number))
     }
 }
 
-impl PartialOrd for Copy {
+impl PartialOrd for Waiting {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Copy {
+impl PartialEq for Waiting {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Copy {}
+impl Eq for Waiting {}
 
 #[cfg(test)]
 mod tests {

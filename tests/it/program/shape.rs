@@ -81,6 +81,11 @@ fn copies_of_the_trace_balance() {
         let report = passed(&replay(&candidate, &["--speed", "4x"]).with(flags));
         (report.offered(), report.number("/records/amplified"))
     };
+    let twice = replay(&candidate, &["--amplify", "2"]);
+    passed(&twice);
+    let summary = std::fs::read_to_string(twice.path("run/summary.txt")).unwrap();
+    assert!(summary.replace('\u{a0}', " ").contains("100 accepted + 100 amplified = "), "{summary}");
+
     assert_eq!(amplified(&["--amplify", "1"]), (100, 0));
     assert_eq!(amplified(&["--amplify", "3", "--threads", "2"]), (300, 200));
     assert_eq!(amplified(&["--amplify", "3", "-n", "150"]).0, 150);
