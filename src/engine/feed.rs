@@ -201,3 +201,82 @@ impl Batcher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::amplify::Amplifier;
+    use crate::schedule::sample::Sample;
+    use crate::schedule::{Pace, Window};
+    use crate::trace::Method;
+    use crate::units::{Factor, Stamp};
+
+    /// A request every millisecond, each for a target of its own.
+    struct Every {
+        count: u64,
+        read: u64,
+    }
+
+    impl Requests for Every {
+        fn next(&mut self) -> Result<Option<Request>, String> {
+            if self.read == self.count {
+                return Ok(None);
+            }
+            self.read += 1;
+            let at = Stamp::from_nanos(i64::try_from(self.read).unwrap() * 1_000_000);
+            let target = format!("/{}", self.read).into();
+            Ok(Some(Request { at: Some(at), method: Method::Get, target, status: None }))
+        }
+
+        fn rewind(&mut self) -> Result<(), String> {
+            Err("there is one pass only".to_owned())
+        }
+
+        fn stop(&mut self) {}
+
+        fn books(&self) -> TraceBooks {
+            TraceBooks { accepted: self.read, ..TraceBooks::default() }
+        }
+
+        fn notices(&self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    /// Feeds two workers, the second of which may be gone, and checks that every
+    /// request and every copy is somewhere. Tells how many were handed out.
+    #[track_caller]
+    fn check(window: Window, is_second_gone: bool) -> u64 {
+        let schedule = Schedule::new(Pace::AS_RECORDED, window)
+            .sampled(Sample::by_target("80%".parse().unwrap(), 1))
+            .amplified(Amplifier::new("2.5".parse().unwrap(), Factor::ONE, 1));
+        let (first, mut of_first) = mpsc::channel(1_000);
+        let (second, mut of_second) = mpsc::channel(1_000);
+        if is_second_gone {
+            of_second.close();
+        }
+        let requests = Box::new(Every { count: 3_000, read: 0 });
+        let fed = Feeder::new(requests, schedule, AtEndOfTrace::Stop, vec![first, second]).run();
+        let mut received = 0;
+        for queue in [&mut of_first, &mut of_second] {
+            while let Ok(batch) = queue.try_recv() {
+                received += batch.len() as u64;
+            }
+        }
+        assert_eq!(
+            fed.books.accepted + fed.counts.amplified,
+            received + fed.unreleased + fed.counts.sampled_out
+        );
+        received
+    }
+
+    #[test]
+    fn every_request_and_every_copy_is_accounted_for() {
+        let all = check(Window::default(), false);
+        assert!((5_500..6_500).contains(&all), "{all}");
+        assert_eq!(check(Window { requests: Some(1_001), duration: None }, false), 1_001);
+        let second = Window { requests: None, duration: Some(Duration::from_millis(1_500)) };
+        assert!((1_200..all).contains(&check(second, false)));
+        assert!(check(Window::default(), true) < all);
+    }
+}
