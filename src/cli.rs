@@ -8,6 +8,7 @@ mod carry_out;
 mod demo;
 mod inspect;
 mod load_args;
+mod memory;
 mod prepare_run;
 mod progress;
 mod replay;
@@ -17,7 +18,9 @@ mod shape_args;
 mod signals;
 mod system;
 mod target;
+mod tls;
 mod trace_args;
+mod wire_args;
 
 use crate::report::Exit;
 use clap::error::{ContextKind, ContextValue};

@@ -8,11 +8,15 @@
 //! come in as [`Requests`], results go out as [`Interval`]s.
 
 mod clock;
+mod connect;
 mod connection;
 mod exchange;
 mod feed;
+mod http2;
 mod ledger;
 mod pacer;
+mod pool;
+mod priority;
 mod run;
 mod shard;
 #[cfg(test)]
@@ -21,8 +25,10 @@ mod supply;
 mod wire;
 mod worker;
 
+pub use connect::Protocol;
 pub use feed::{AtEndOfTrace, Requests};
 pub use run::run;
+pub use shard::{Origin, Reuse};
 pub use worker::{Feed, Phase};
 
 use crate::schedule::ScheduleCounts;
@@ -32,7 +38,6 @@ use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
 use crate::verify::judge::Judge;
 use crate::verify::lookup::Lookups;
-use http::HeaderMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -64,10 +69,16 @@ pub enum Pacing {
 /// How arrivals are sent: everything the engine needs to know but the arrivals.
 #[derive(Clone, Debug)]
 pub struct EnginePlan {
-    /// Where the candidate listens; tried in order for each connection.
+    /// Where the candidate listens; used in turn.
     pub addresses: Vec<SocketAddr>,
-    /// The header fields of every request, `Host` among them.
-    pub headers: HeaderMap,
+    /// What every request says beside its target.
+    pub origin: Origin,
+    /// What connections are secured with; plain where there is none.
+    pub tls: Option<TlsPlan>,
+    /// What is spoken on a connection whose TLS says nothing else.
+    pub protocol: Protocol,
+    /// How connections are used.
+    pub lanes: LanePlan,
     /// When arrivals leave.
     pub feed: Feed,
     /// What wakes a worker.
@@ -75,6 +86,8 @@ pub struct EnginePlan {
     /// The least time between two wake-ups of a worker for arrivals; what falls
     /// due in between leaves with the next. Zero wakes for each.
     pub grain: Duration,
+    /// Whether each worker keeps to a core of its own.
+    pub pin: bool,
     /// Worker threads, at least one.
     pub threads: usize,
     /// Most connections open at once, over all workers.
@@ -91,6 +104,35 @@ pub struct EnginePlan {
     pub grace: Duration,
     /// Most bytes of an answer's body.
     pub max_body: u64,
+}
+
+/// How connections are secured.
+#[derive(Clone, Debug)]
+pub struct TlsPlan {
+    /// Roots, client certificate, ALPN. Each worker has its own session store.
+    pub config: rustls::ClientConfig,
+    /// Whether sessions are resumed.
+    pub resume: bool,
+    /// The name that the candidate's certificate must be for.
+    pub name: rustls::pki_types::ServerName<'static>,
+}
+
+/// How connections are used.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LanePlan {
+    /// Which idle connection is used next.
+    pub reuse: Reuse,
+    /// Most streams in use of an HTTP/2 connection, at least one.
+    pub streams: usize,
+    /// Most requests that a connection carries; as many as it likes if nothing
+    /// is said.
+    pub requests_per_connection: Option<u64>,
+    /// How long a connection may be idle before it is closed from here.
+    pub idle: Option<Duration>,
+    /// From the sending of a request to the first byte of its answer.
+    pub first_byte: Option<Duration>,
+    /// Connections that are opened before the first arrival, over all workers.
+    pub open_ahead: usize,
 }
 
 /// How the answers are judged.

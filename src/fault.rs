@@ -48,6 +48,15 @@ faults! {
     ConnectTimeout = "connect.timeout", "the candidate did not accept the connection in time";
     /// No route, or the network said no.
     ConnectUnreachable = "connect.unreachable", "the candidate cannot be reached from here";
+    /// R18, on the candidate itself: the handshake failed, but for its
+    /// certificate.
+    TlsHandshake = "tls.handshake", "the TLS handshake with the candidate failed";
+    /// R18: the certificate is for another name.
+    TlsName = "tls.name", "the candidate's certificate is for another name";
+    /// R18: the certificate is not valid now.
+    TlsExpired = "tls.expired", "the candidate's certificate is not valid at this time";
+    /// R18: the certificate is not signed by anyone trusted here.
+    TlsUntrusted = "tls.untrusted", "the candidate's certificate is not trusted here";
     /// The connection was reset before the answer was complete.
     HttpReset = "http.reset", "the connection was reset before the answer was complete";
     /// The connection was closed before the first byte of an answer.
@@ -60,6 +69,12 @@ faults! {
     HttpHeadersTooLarge = "http.headers_too_large", "the answer's headers exceed the limit";
     /// More body bytes than the limit.
     HttpBodyTooLarge = "http.body_too_large", "the answer's body exceeds the limit";
+    /// RFC 9113 §6.4: the candidate gave the stream up.
+    Http2Reset = "http2.reset", "the candidate reset the HTTP/2 stream";
+    /// RFC 9113 §6.8: the candidate closed the connection to the request.
+    Http2GoAway = "http2.go_away", "the candidate sent GOAWAY before it answered";
+    /// No byte of an answer within the first-byte time-out.
+    TimeoutFirstByte = "timeout.first_byte", "no byte of an answer within the time-out for the first one";
     /// Not complete within the total time-out, counted from the due time.
     TimeoutTotal = "timeout.total", "no complete answer within the time-out";
     /// A 4xx that the rules do not expect and the record does not show.

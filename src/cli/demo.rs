@@ -7,6 +7,7 @@
 use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs, parse_time};
 use super::replay::{ReplayArgs, replay};
 use super::trace_args::{InputFormat, TraceArgs, TraceArgsError};
+use super::wire_args::WireArgs;
 use super::{CliError, say};
 use crate::registry::plan::{FaultKind, FaultPlan, PlannedFault, Share, Window};
 use crate::registry::{Registry, RegistryConfig};
@@ -26,6 +27,7 @@ const INCIDENT: &[u8] = include_bytes!("../../traces/incident/api-requests.log.g
 
 /// Show the founding incident in 20 seconds, without a network
 #[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
 #[command(
     after_help = "On 2023-07-20 crates.io deployed a build whose download redirects had lost a slash. \
     Each was a valid 302 to a host that does not exist. This replays that, at the recorded rate, and \
@@ -111,6 +113,7 @@ fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliEr
             loop_trace: true,
             ..LoadArgs::at(format!("http://{}", registry.api()).parse()?)
         },
+        wire: WireArgs::default(),
         verify: VerifyArgs {
             verify: Depth::Dns,
             rules: Some("crates-io".to_owned()),

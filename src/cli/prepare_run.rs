@@ -4,7 +4,8 @@ use super::CliError;
 use super::load_args::{LoadArgs, VerifyArgs};
 use super::system;
 use super::target::{Target, all_loopback};
-use crate::engine::{EnginePlan, Feed, Judging, Overload, Pacing};
+use super::wire_args::{HTTP2_CONNECTIONS, HttpArg, WireArgs};
+use crate::engine::{EnginePlan, Feed, Judging, Overload, TlsPlan};
 use crate::schedule::Pace;
 use crate::units::Offset;
 use crate::verify::Depth;
@@ -37,15 +38,11 @@ const GRAIN: Duration = Duration::from_micros(100);
 /// timer's, with room to spare.
 const DESCRIPTORS_PER_THREAD: usize = 16;
 
-/// Most bytes of an answer's body. Redirects have next to none; a candidate
-/// that serves archives itself is measured with them.
-const MAX_BODY: u64 = 64 * 1024 * 1024;
-
 /// The engine's plan for a run at `pace`.
 pub(super) fn engine_plan(
-    load: &LoadArgs,
+    (load, wire): (&LoadArgs, &WireArgs),
     pace: &Pace,
-    addresses: Vec<SocketAddr>,
+    (addresses, tls): (Vec<SocketAddr>, Option<TlsPlan>),
 ) -> Result<EnginePlan, CliError> {
     let room = system::room_for_connections();
     if let Some(asked) = load.connections.filter(|asked| *asked > room) {
@@ -54,7 +51,13 @@ pub(super) fn engine_plan(
              (raise the hard limit, `ulimit -Hn`)"
         )));
     }
-    let unasked = if *pace == Pace::Max { CLOSED_CONNECTIONS } else { load.max_in_flight };
+    let unasked = match (pace, wire.connection.http) {
+        (Pace::Max, _) => CLOSED_CONNECTIONS,
+        (Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_), HttpArg::Http2) => HTTP2_CONNECTIONS,
+        (Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_), HttpArg::Http1 | HttpArg::Auto) => {
+            load.max_in_flight
+        }
+    };
     let connections = load.connections.unwrap_or(unasked).min(room);
     let most_threads = (room / DESCRIPTORS_PER_THREAD).max(1);
     if let Some(asked) = load.threads.filter(|asked| *asked > most_threads) {
@@ -71,9 +74,13 @@ pub(super) fn engine_plan(
             Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_) => Feed::WhenDue,
             Pace::Max => Feed::WhenFree { until: load.duration.map(Offset::from) },
         },
-        pacing: Pacing::Timer,
-        grain: default_grain(pace),
-        headers: headers(&load.target, &load.headers),
+        pacing: wire.pacing.pacing.into(),
+        grain: wire.pacing.pacing_grain.unwrap_or_else(|| default_grain(pace)),
+        pin: wire.pacing.pin,
+        origin: load.target.origin(headers(&load.target, &load.headers)),
+        tls,
+        protocol: wire.connection.http.without_alpn(),
+        lanes: wire.connection.lanes(),
         threads,
         connections,
         max_in_flight: load.max_in_flight,
@@ -81,14 +88,19 @@ pub(super) fn engine_plan(
         timeout: load.timeout,
         connect_timeout: load.connect_timeout,
         grace: load.grace,
-        max_body: MAX_BODY,
+        max_body: wire.connection.max_body,
     })
 }
 
-/// Up to 10,000 arrivals a second a wake-up each; beyond, one for all that are
-/// due within a tenth of a millisecond.
+/// Up to 10,000 arrivals a second a wake-up each; beyond, one for about as many
+/// as fall due in a tenth of a millisecond at twice that rate, and so on up to
+/// a millisecond.
 fn default_grain(pace: &Pace) -> Duration {
-    if pace.peak_per_second().is_some_and(|peak| peak <= EXACT_RATE) { Duration::ZERO } else { GRAIN }
+    match pace.peak_per_second() {
+        Some(peak) if peak <= EXACT_RATE => Duration::ZERO,
+        Some(peak) => GRAIN.mul_f64((peak / (2.0 * EXACT_RATE)).clamp(1.0, 10.0)),
+        None => GRAIN,
+    }
 }
 
 /// One worker for each 25,000 arrivals a second, if there are cores for them.
@@ -214,7 +226,9 @@ mod tests {
                 threads: Some(threads),
                 ..LoadArgs::at(target.clone())
             };
-            engine_plan(&load, &Pace::AS_RECORDED, Vec::new()).unwrap().threads
+            engine_plan((&load, &WireArgs::default()), &Pace::AS_RECORDED, (Vec::new(), None))
+                .unwrap()
+                .threads
         };
         assert_eq!(threads(4, 2), 2);
         assert_eq!(threads(2, 4), 2);

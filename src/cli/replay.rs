@@ -5,7 +5,9 @@ use super::carry_out::{Prepared, carry_out};
 use super::load_args::{LoadArgs, ReportArgs, VerifyArgs};
 use super::prepare_run::{engine_plan, guard, judging};
 use super::requests::{Replayed, recorded_at, refusal};
+use super::target::Instead;
 use super::trace_args::{TraceArgs, TraceArgsError};
+use super::wire_args::WireArgs;
 use super::{signals, system};
 use crate::engine::{AtEndOfTrace, EnginePlan};
 use crate::report::{Exit, Input, Plan};
@@ -18,6 +20,7 @@ use std::io::Write;
 
 /// Replay logs against a candidate and judge every answer.
 #[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
 #[command(after_help = "Examples:
   downpour replay access.log.gz --target http://127.0.0.1:8080
   downpour replay logs/ --target http://candidate.internal:8080 --yes \\
@@ -28,6 +31,8 @@ pub(crate) struct ReplayArgs {
     pub(super) trace: TraceArgs,
     #[command(flatten)]
     pub(super) load: LoadArgs,
+    #[command(flatten)]
+    pub(super) wire: WireArgs,
     #[command(flatten)]
     pub(super) verify: VerifyArgs,
     #[command(flatten)]
@@ -64,12 +69,16 @@ pub(super) fn replay(
     if let Some(host) = refused.as_deref().filter(|host| recorded_at(&source, host)) {
         return Err(CliError::Usage(refusal(host)));
     }
-    // Mistakes in the rules are told before anybody is connected to.
+    // Mistakes in rules and certificates are told before anybody is connected
+    // to.
+    let tls = super::tls::plan(&args.wire.tls, &args.load.target, args.wire.connection.http)?;
     let judging = judging(&args.verify, &args.load.target)?;
-    let addresses = args.load.target.reach(args.load.connect_timeout)?;
+    let connection = &args.wire.connection;
+    let instead = Instead { resolve: &connection.resolve, connect_to: &connection.connect_to };
+    let addresses = args.load.target.reach(&instead, args.load.connect_timeout)?;
     guard(&args.load, &pace, &addresses)?;
     let requests = Replayed::begin(source, refused)?;
-    let engine = engine_plan(&args.load, &pace, addresses)?;
+    let engine = engine_plan((&args.load, &args.wire), &pace, (addresses, tls))?;
     let started = system::now();
     let plan = plan(command, args, requests.source(), &engine, (&pace, started));
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
@@ -113,6 +122,12 @@ fn plan(
         timeout_s: load.timeout.as_secs_f64(),
         connect_timeout_s: load.connect_timeout.as_secs_f64(),
         grace_s: load.grace.as_secs_f64(),
+        http: args.wire.connection.http.name().to_owned(),
+        tls: load.target.is_https().then(|| {
+            let checked = if args.wire.tls.insecure { "any certificate" } else { "verified" };
+            checked.to_owned()
+        }),
+        grain_us: u64::try_from(engine.grain.as_micros()).unwrap_or(u64::MAX),
         verify: verify.verify.to_string(),
         rules: verify.rules.clone(),
         rewrite: trace.rewrite.clone(),

@@ -1,6 +1,7 @@
 //! A trace as the engine takes it, watched for hosts it must not be aimed at.
 
 use super::carry_out::chain;
+use super::memory::Memory;
 use super::trace_args::TraceArgsError;
 use crate::engine::Requests;
 use crate::trace::source::Warning;
@@ -18,6 +19,7 @@ pub(super) struct Replayed {
     withheld: u64,
     /// The first request, read to know that there is one.
     first: Option<Request>,
+    memory: Memory,
 }
 
 impl Replayed {
@@ -26,7 +28,7 @@ impl Replayed {
     /// log.
     pub(super) fn begin(mut source: Source, refused: Option<String>) -> Result<Self, TraceArgsError> {
         let first = source.next()?;
-        Ok(Self { source, refused, looked_at: 0, withheld: 0, first })
+        Ok(Self { source, refused, looked_at: 0, withheld: 0, first, memory: Memory::default() })
     }
 
     /// What is read.
@@ -69,20 +71,30 @@ fn host_of(authority: &[u8]) -> &[u8] {
 
 impl Requests for Replayed {
     fn next(&mut self) -> Result<Option<Request>, String> {
+        if self.memory.is_playing() {
+            return Ok(self.memory.next());
+        }
         let request = match self.first.take() {
             Some(first) => Some(first),
             None => self.source.next().map_err(|error| chain(&error))?,
         };
         self.refuse_recorded_host().inspect_err(|_| self.withheld += u64::from(request.is_some()))?;
+        if let Some(request) = &request {
+            self.memory.keep(request);
+        }
         Ok(request)
     }
 
     fn rewind(&mut self) -> Result<(), String> {
+        if self.memory.rewind(self.source.books()) {
+            return Ok(());
+        }
         self.source.rewind().map_err(|error| chain(&error))
     }
 
     fn stop(&mut self) {
         self.withheld += u64::from(self.first.take().is_some());
+        self.memory.stop();
         self.source.stop();
     }
 
@@ -95,6 +107,7 @@ impl Requests for Replayed {
     fn books(&self) -> TraceBooks {
         let mut books = self.source.books().clone();
         books.undelivered += self.withheld;
+        self.memory.add_to(&mut books);
         books
     }
 }

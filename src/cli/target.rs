@@ -4,6 +4,9 @@
 //! knocked at before the clock starts, so that a typing error costs a message
 //! and not a run.
 
+use crate::engine::Origin;
+use http::HeaderMap;
+use http::uri::{Authority, Scheme};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -25,8 +28,8 @@ pub(crate) enum TargetError {
     /// It is no URL.
     #[error("{0:?} is not a URL; write it like http://127.0.0.1:8080")]
     NotAUrl(String),
-    /// Only plain HTTP is spoken.
-    #[error("{0:?} is not plain http: this version speaks no TLS; write it like http://127.0.0.1:8080")]
+    /// Only HTTP is spoken.
+    #[error("{0:?} is not http or https; write it like http://127.0.0.1:8080")]
     Scheme(String),
     /// Credentials do not belong on a command line.
     #[error("--target holds user information; give credentials as a header with -H instead")]
@@ -70,7 +73,7 @@ impl FromStr for Target {
             return Err(not_a_url());
         }
         let url: Url = text.parse().map_err(|_| not_a_url())?;
-        if url.scheme() != "http" {
+        if !matches!(url.scheme(), "http" | "https") {
             return Err(TargetError::Scheme(text.to_owned()));
         }
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
@@ -96,6 +99,15 @@ impl Target {
         format!("{}{port}", self.host)
     }
 
+    /// What every request says beside its target.
+    pub(crate) fn origin(&self, headers: HeaderMap) -> Origin {
+        let https = self.url.scheme() == "https";
+        let scheme = if https { Scheme::HTTPS } else { Scheme::HTTP };
+        // A host and port of a parsed URL are an authority.
+        let authority = Authority::try_from(self.authority()).unwrap_or(Authority::from_static("invalid"));
+        Origin { scheme, authority, headers }
+    }
+
     /// The host alone, as it would stand in a log.
     pub(crate) fn host(&self) -> String {
         self.host.to_string()
@@ -106,19 +118,48 @@ impl Target {
         &self.url
     }
 
+    /// Whether connections are secured.
+    pub(crate) fn is_https(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
+    /// The host as a resolver and a certificate name it: an IPv6 address
+    /// without its brackets.
+    pub(crate) fn host_name(&self) -> String {
+        match &self.host {
+            Host::Ipv6(address) => address.to_string(),
+            Host::Ipv4(_) | Host::Domain(_) => self.host.to_string(),
+        }
+    }
+
+    fn addresses(&self, instead: &Instead<'_>) -> io::Result<Vec<SocketAddr>> {
+        let look_up = |host: &str, port| Ok((host, port).to_socket_addrs()?.collect::<Vec<_>>());
+        if !instead.resolve.is_empty() {
+            return Ok(instead.resolve.iter().map(|ip| SocketAddr::new(*ip, self.port)).collect());
+        }
+        if instead.connect_to.is_empty() {
+            return look_up(&self.host_name(), self.port);
+        }
+        let mut all = Vec::new();
+        for to in instead.connect_to.iter().filter(|to| to.applies(self)) {
+            let host = if to.host.is_empty() { self.host_name() } else { to.host.clone() };
+            all.extend(look_up(&host, to.port.unwrap_or(self.port))?);
+        }
+        Ok(all)
+    }
+
     /// The addresses at which the candidate takes connections, those that do
     /// not left out; at least one.
     ///
     /// A host may have an address nobody listens at, as `localhost` often has
     /// in IPv6; it must not cost every other connection a refusal.
-    pub(crate) fn reach(&self, timeout: Duration) -> Result<Vec<SocketAddr>, TargetError> {
-        let host = match &self.host {
-            Host::Ipv6(address) => address.to_string(),
-            Host::Ipv4(_) | Host::Domain(_) => self.host.to_string(),
-        };
+    pub(crate) fn reach(
+        &self,
+        instead: &Instead<'_>,
+        timeout: Duration,
+    ) -> Result<Vec<SocketAddr>, TargetError> {
         let unresolved = |source| TargetError::Unresolved { target: self.to_string(), source };
-        let all: Vec<SocketAddr> =
-            (host.as_str(), self.port).to_socket_addrs().map_err(unresolved)?.collect();
+        let all = self.addresses(instead).map_err(unresolved)?;
         let mut answering = Vec::new();
         let mut refused = None;
         for address in all {
@@ -137,6 +178,75 @@ impl Target {
             Some(_) | None => Ok(answering),
         }
     }
+}
+
+/// Where to connect to instead of the target's own host and port.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Instead<'a> {
+    /// `--resolve`: these addresses.
+    pub(crate) resolve: &'a [IpAddr],
+    /// `--connect-to`: these hosts and ports.
+    pub(crate) connect_to: &'a [ConnectTo],
+}
+
+/// One `--connect-to`, as curl writes it: `HOST:PORT:HOST2:PORT2`, where any
+/// part may be empty and then stands for all, or for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConnectTo {
+    from_host: String,
+    from_port: Option<u16>,
+    host: String,
+    port: Option<u16>,
+}
+
+impl ConnectTo {
+    fn applies(&self, target: &Target) -> bool {
+        (self.from_host.is_empty() || self.from_host.eq_ignore_ascii_case(&target.host()))
+            && self.from_port.is_none_or(|port| port == target.port)
+    }
+}
+
+impl FromStr for ConnectTo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || "write it like example.com:443:127.0.0.1:8443".to_owned();
+        let (from, to) = split_hosts(text).ok_or_else(wrong)?;
+        let port = |text: &str| match text {
+            "" => Some(None),
+            number => number.parse().ok().map(Some),
+        };
+        let (from_host, from_port) = from.rsplit_once(':').ok_or_else(wrong)?;
+        let (host, to_port) = to.rsplit_once(':').ok_or_else(wrong)?;
+        let bare = |host: &str| host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Ok(Self {
+            from_host: from_host.to_owned(),
+            from_port: port(from_port).ok_or_else(wrong)?,
+            host: bare(host),
+            port: port(to_port).ok_or_else(wrong)?,
+        })
+    }
+}
+
+/// Splits between the two pairs of host and port; colons within brackets do
+/// not count.
+fn split_hosts(text: &str) -> Option<(&str, &str)> {
+    let mut depth = 0;
+    let mut colons = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'[' => depth += 1,
+            b']' => depth -= 1,
+            b':' if depth == 0 => {
+                colons += 1;
+                if colons == 2 {
+                    return Some((text.get(..at)?, text.get(at + 1..)?));
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Whether all of these lead to this machine.
@@ -168,7 +278,8 @@ mod tests {
         check("http://[::1]:81", Ok(("[::1]:81", 81)));
         check("localhost:8080", Err("write it like"));
         check("127.0.0.1", Err("write it like"));
-        check("https://candidate.test", Err("no TLS"));
+        check("https://candidate.test", Ok(("candidate.test", 443)));
+        check("ftp://candidate.test", Err("http://"));
         check("http://user:secret@candidate.test", Err("-H"));
         check("http://candidate.test/api?x", Err("\"/api?x\""));
         check("http://", Err("write it like"));
@@ -183,10 +294,27 @@ mod tests {
     }
 
     #[test]
+    fn other_places_to_connect_to_are_written_as_for_curl() {
+        let target: Target = "http://candidate.test:81".parse().unwrap();
+        let check = |text: &str, applies: Option<bool>| {
+            let parsed = text.parse::<ConnectTo>().ok().map(|to| to.applies(&target));
+            assert_eq!(parsed, applies, "{text}");
+        };
+        check("candidate.test:81:127.0.0.1:8080", Some(true));
+        check("::127.0.0.1:8080", Some(true));
+        check(":81:[::1]:", Some(true));
+        check("other.test:81:127.0.0.1:8080", Some(false));
+        check("candidate.test:80:127.0.0.1:8080", Some(false));
+        check("candidate.test:81", None);
+        check("candidate.test:81:127.0.0.1:none", None);
+    }
+
+    #[test]
     fn an_address_nobody_listens_at_is_told() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let target: Target = format!("http://{free}").parse().unwrap();
-        let error = target.reach(Duration::from_secs(5)).unwrap_err();
+        let error =
+            target.reach(&Instead { resolve: &[], connect_to: &[] }, Duration::from_secs(5)).unwrap_err();
         assert!(matches!(error, TargetError::Unreachable { address, .. } if address == free));
     }
 }

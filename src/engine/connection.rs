@@ -1,105 +1,250 @@
 //! The life of one connection: opened for a flight, kept for the next.
 //!
-//! Each connection is one task. It opens, carries one exchange after the
-//! other, sits idle in between, and notices by itself when the peer hangs up.
-//! A time-out or a broken answer ends it: in HTTP/1 there is no way to give up
-//! an exchange and keep the connection.
+//! Each HTTP/1 connection is one task, and so is each stream in use of an
+//! HTTP/2 connection: a *lane*. A lane carries one exchange after the other and
+//! sits idle in between. A time-out or a broken answer ends an HTTP/1 lane: in
+//! HTTP/1 there is no way to give up an exchange and keep the connection.
 
-use super::exchange::{Deadline, Exchanged, Http1, classify_connect};
+use super::connect::{Connect, Opened, Protocol};
+use super::exchange::{Deadline, Exchanged, Http1};
+use super::http2::{Driver, Shared, Stream};
 use super::shard::{Flight, Seat, Shard};
-use super::wire::{Connect, Stamped, Stamps};
+use super::wire::{Stamper, Stamps};
 use crate::fault::Fault;
 use hyper_util::rt::TokioIo;
-use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll};
 use tokio::time::Instant;
 
-type Wire<C> = Http1<TokioIo<Stamped<<C as Connect>::Stream>>>;
+/// Something that carries one exchange after the other.
+#[expect(clippy::large_enum_variant, reason = "a lane lives in its own task, and nearly all are whole")]
+enum Lane<C: Connect> {
+    /// A whole connection.
+    Whole { wire: Http1<TokioIo<C::Stream>>, stamps: Rc<Stamps>, carried: u64 },
+    /// One stream after the other of a shared one.
+    Shared(Stream),
+}
 
-/// Carries `flight` on a new connection, and others after it for as long as
-/// the connection lasts.
-pub(crate) async fn carry<C: Connect>(shard: Rc<Shard<C>>, flight: Flight<C>) {
-    let _open = Open(Rc::clone(&shard));
-    let stamps = Rc::new(Stamps::default());
-    let mut deadline = Deadline::new(shard.clock.instant(flight.deadline()));
-    let mut next = Some(flight);
-    while let Some(mut flight) = next.take() {
-        flight.begun = true;
-        deadline.set(shard.clock.instant(flight.deadline()));
-        match open(&shard, &stamps, &flight).await {
-            Ok(mut wire) => next = carry_on(&shard, &mut wire, &stamps, &mut deadline, flight).await,
-            Err(fault) => flight.broken(fault, &Stamps::default(), shard.clock.now()),
+/// Opens a connection for `flight` and carries it, and others after it for as
+/// long as the connection lasts. Without a flight it opens one ahead of need.
+pub(crate) async fn carry<C: Connect>(shard: Rc<Shard<C>>, flight: Option<Flight<C>>) {
+    let mut next = flight;
+    let mut ahead = next.is_none();
+    while next.is_some() || std::mem::take(&mut ahead) {
+        if let Some(flight) = &mut next {
+            flight.begun = true;
         }
+        let (mut lane, driver) = match open(&shard, next.as_ref()).await {
+            Ok(opened) => opened,
+            Err(fault) => {
+                if let Some(flight) = next.take() {
+                    flight.broken(fault, &Stamps::default(), shard.clock.now());
+                }
+                break;
+            }
+        };
+        let flight = match next.take() {
+            Some(flight) => Some(flight),
+            None => idle(&shard, &mut lane).await,
+        };
+        if let Some(driver) = driver {
+            // The connection outlives this lane and closes the count itself.
+            return ride_on(shard, driver, (lane, flight)).await;
+        }
+        next = match flight {
+            Some(flight) => carry_on(&shard, &mut lane, flight).await,
+            None => None,
+        };
+    }
+    shard.closed();
+}
+
+/// Carries `flight`, and others after it, on a stream of a connection that is
+/// open already.
+pub(crate) async fn ride<C: Connect>(shard: Rc<Shard<C>>, stream: Stream, flight: Flight<C>) {
+    let mut lane = Lane::Shared(stream);
+    if let Some(flight) = carry_on(&shard, &mut lane, flight).await {
+        drop(lane);
+        shard.dispatch(flight);
     }
 }
 
-/// Carries flights on an open connection. Returns the one that must be sent
-/// again on a fresh connection, if the peer had hung up before it.
+async fn ride_on<C: Connect>(
+    shard: Rc<Shard<C>>,
+    driver: Driver<C::Stream>,
+    (mut lane, flight): (Lane<C>, Option<Flight<C>>),
+) {
+    let Lane::Shared(stream) = &lane else { return };
+    let shared = Rc::clone(stream.shared());
+    shard.share(&shared);
+    shard.spawn(drive_shared(Rc::clone(&shard), Rc::clone(&shared), driver));
+    shard.fill(&shared);
+    let Some(flight) = flight else { return };
+    if let Some(flight) = carry_on(&shard, &mut lane, flight).await {
+        drop(lane);
+        shard.dispatch(flight);
+    }
+}
+
+async fn drive_shared<C: Connect>(shard: Rc<Shard<C>>, shared: Rc<Shared>, driver: Driver<C::Stream>) {
+    // Its error has reached the exchanges it concerned.
+    drop(driver.await);
+    shared.alive().set(false);
+    shard.unshare(&shared);
+    shard.closed();
+}
+
+/// Carries flights on an open lane. Returns the one that must be sent again on
+/// a fresh connection, if the peer had hung up before it.
 async fn carry_on<C: Connect>(
     shard: &Rc<Shard<C>>,
-    wire: &mut Wire<C>,
-    stamps: &Stamps,
-    deadline: &mut Deadline,
+    lane: &mut Lane<C>,
     mut flight: Flight<C>,
 ) -> Option<Flight<C>> {
+    let mut deadline = Deadline::new(shard.clock.instant(flight.deadline()));
     loop {
         flight.begun = true;
-        deadline.set(shard.clock.instant(flight.deadline()));
-        match wire.exchange(&flight.arrival, &shard.headers, deadline).await {
-            Exchanged::Answered(received) => flight.answered(&received, stamps),
-            Exchanged::Stale if !flight.replayed => {
-                flight.replayed = true;
-                shard.ledger.borrow_mut().stale_replay();
-                return Some(flight);
-            }
-            Exchanged::Stale => {
-                flight.broken(Fault::HttpClosed, stamps, shard.clock.now());
-                return None;
+        let first_byte = shard.limits.first_byte.map(|most| Instant::now() + most);
+        deadline.set(shard.clock.instant(flight.deadline()), first_byte);
+        let exchanged = lane.exchange(shard, &flight, &mut deadline).await;
+        match exchanged {
+            Exchanged::Answered(received) => flight.answered(&received, lane.stamps()),
+            Exchanged::GoneAway | Exchanged::Stale => {
+                let gone = matches!(exchanged, Exchanged::GoneAway);
+                return again(shard, flight, lane.stamps(), gone);
             }
             Exchanged::Broken(fault) => {
-                flight.broken(fault, stamps, shard.clock.now());
-                return None;
+                flight.broken(fault, lane.stamps(), shard.clock.now());
+                if !lane.outlives_a_broken_exchange() {
+                    return None;
+                }
             }
         }
-        if !wire.ready().await {
+        if !lane.ready(shard.limits.requests_per_connection).await {
             return None;
         }
         flight = match shard.next_waiting() {
             Some(waiting) => waiting,
-            None => idle(shard, wire).await?,
+            None => idle(shard, lane).await?,
         };
     }
 }
 
-async fn open<C: Connect>(
-    shard: &Rc<Shard<C>>,
-    stamps: &Rc<Stamps>,
-    flight: &Flight<C>,
-) -> Result<Wire<C>, Fault> {
-    let total = shard.clock.instant(flight.deadline());
-    let connect = Instant::now() + shard.limits.connect_timeout;
-    let late = if connect < total { Fault::ConnectTimeout } else { Fault::TimeoutTotal };
-    let stream = tokio::time::timeout_at(connect.min(total), shard.connector.connect())
-        .await
-        .map_err(|_| late)?
-        .map_err(|error| classify_connect(&error))?;
-    shard.ledger.borrow_mut().connection_opened();
-    let stamped = Stamped::new(stream, shard.clock, Rc::clone(stamps));
-    // The handshake of HTTP/1 exchanges no bytes; it fails on no peer.
-    Http1::handshake(stamped, Rc::clone(stamps), shard.limits.answer).await.map_err(|_| Fault::HttpReset)
+/// The first time, a request that nobody took up is sent again.
+fn again<C: Connect>(
+    shard: &Shard<C>,
+    mut flight: Flight<C>,
+    stamps: &Stamps,
+    gone_away: bool,
+) -> Option<Flight<C>> {
+    if gone_away {
+        shard.ledger.borrow_mut().gone_away();
+    }
+    if flight.replayed {
+        let fault = if gone_away { Fault::Http2GoAway } else { Fault::HttpClosed };
+        flight.broken(fault, stamps, shard.clock.now());
+        return None;
+    }
+    flight.replayed = true;
+    shard.ledger.borrow_mut().stale_replay();
+    Some(flight)
 }
 
-/// Waits for the next flight; `None` when the peer hangs up first.
-async fn idle<C: Connect>(shard: &Rc<Shard<C>>, wire: &mut Wire<C>) -> Option<Flight<C>> {
-    let seat = Rc::new(Seat { flight: Cell::new(None), waker: RefCell::new(Waker::noop().clone()) });
+impl<C: Connect> Lane<C> {
+    async fn exchange(&mut self, shard: &Shard<C>, flight: &Flight<C>, deadline: &mut Deadline) -> Exchanged {
+        let arrival = &flight.arrival;
+        match self {
+            Self::Whole { wire, carried, .. } => {
+                *carried += 1;
+                wire.exchange(arrival, &shard.origin.headers, deadline).await
+            }
+            Self::Shared(stream) => stream.exchange(arrival, &shard.origin, deadline).await,
+        }
+    }
+
+    fn stamps(&self) -> &Stamps {
+        match self {
+            Self::Whole { stamps, .. } => stamps,
+            Self::Shared(stream) => stream.stamps(),
+        }
+    }
+
+    /// Whether another exchange may follow.
+    async fn ready(&mut self, most: Option<u64>) -> bool {
+        match self {
+            Self::Whole { carried, .. } if most.is_some_and(|most| *carried >= most) => false,
+            Self::Whole { wire, .. } => wire.ready().await,
+            Self::Shared(stream) => stream.shared().may_carry_on(most),
+        }
+    }
+
+    fn outlives_a_broken_exchange(&self) -> bool {
+        match self {
+            Self::Whole { .. } => false,
+            Self::Shared(stream) => stream.shared().alive().get(),
+        }
+    }
+
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Whole { wire, .. } => wire.poll_closed(cx),
+            Self::Shared(stream) if stream.shared().alive().get() => Poll::Pending,
+            Self::Shared(_) => Poll::Ready(()),
+        }
+    }
+}
+
+type OpenLane<C> = (Lane<C>, Option<Driver<<C as Connect>::Stream>>);
+
+async fn open<C: Connect>(shard: &Rc<Shard<C>>, flight: Option<&Flight<C>>) -> Result<OpenLane<C>, Fault> {
+    let stamps = Rc::new(Stamps::default());
+    let connect = Instant::now() + shard.limits.connect_timeout;
+    let total = flight.map_or(connect, |flight| shard.clock.instant(flight.deadline()));
+    let late = if connect <= total { Fault::ConnectTimeout } else { Fault::TimeoutTotal };
+    let stamper = Stamper::new(shard.clock, Rc::clone(&stamps));
+    let opening = async {
+        let Opened { stream, protocol, handshake } = shard.connector.connect(stamper).await?;
+        shard.ledger.borrow_mut().connection_opened(handshake);
+        lane_over(shard, stream, protocol, stamps).await.map_err(|_| Fault::HttpReset)
+    };
+    tokio::time::timeout_at(connect.min(total), opening).await.map_err(|_| late)?
+}
+
+async fn lane_over<C: Connect>(
+    shard: &Rc<Shard<C>>,
+    stream: C::Stream,
+    protocol: Protocol,
+    stamps: Rc<Stamps>,
+) -> Result<OpenLane<C>, hyper::Error> {
+    let limits = shard.limits.answer;
+    match protocol {
+        Protocol::Http1 => {
+            let wire = Http1::handshake(stream, Rc::clone(&stamps), limits).await?;
+            Ok((Lane::Whole { wire, stamps, carried: 0 }, None))
+        }
+        Protocol::Http2 => {
+            let most = shard.limits.streams;
+            let (shared, driver) = Shared::handshake(stream, stamps, (most, limits)).await?;
+            let stream = shared.first(shard.clock, limits);
+            Ok((Lane::Shared(stream), Some(driver)))
+        }
+    }
+}
+
+/// Waits for the next flight; `None` when the peer hangs up first, or nothing
+/// comes for the idle time.
+async fn idle<C: Connect>(shard: &Rc<Shard<C>>, lane: &mut Lane<C>) -> Option<Flight<C>> {
+    let seat = Rc::new(Seat::new());
     shard.sit(&seat);
+    let mut patience =
+        shard.limits.idle.map(|most| Box::pin(tokio::time::sleep_until(Instant::now() + most)));
     let next = poll_fn(|cx| {
         if let Some(flight) = seat.flight.take() {
             return Poll::Ready(Some(flight));
         }
-        if wire.poll_closed(cx).is_ready() {
+        let out_of_patience = patience.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
+        if out_of_patience || lane.poll_closed(cx).is_ready() {
             return Poll::Ready(None);
         }
         seat.waker.borrow_mut().clone_from(cx.waker());
@@ -110,13 +255,4 @@ async fn idle<C: Connect>(shard: &Rc<Shard<C>>, wire: &mut Wire<C>) -> Option<Fl
         shard.leave(&seat);
     }
     next
-}
-
-/// Counts the connection while its task lives.
-struct Open<C: Connect>(Rc<Shard<C>>);
-
-impl<C: Connect> Drop for Open<C> {
-    fn drop(&mut self) {
-        self.0.closed();
-    }
 }

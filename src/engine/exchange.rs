@@ -29,8 +29,6 @@ pub(crate) struct AnswerLimits {
     pub(crate) body: u64,
     /// Most bytes of a head.
     pub(crate) head: usize,
-    /// Most header fields.
-    pub(crate) fields: usize,
 }
 
 /// What came back.
@@ -55,6 +53,9 @@ pub(crate) enum Exchanged {
     /// The peer had closed the reused connection before a byte of an answer
     /// came: every mainstream client sends such a request again.
     Stale,
+    /// The peer announced the end of the HTTP/2 connection before it took the
+    /// request up; it may be sent again.
+    GoneAway,
 }
 
 /// An HTTP/1 connection that its own task drives.
@@ -78,11 +79,8 @@ where
         stamps: Rc<Stamps>,
         limits: AnswerLimits,
     ) -> Result<Self, hyper::Error> {
-        let (sender, driver) = http1::Builder::new()
-            .max_headers(limits.fields)
-            .max_buf_size(limits.head)
-            .handshake(TokioIo::new(stream))
-            .await?;
+        let (sender, driver) =
+            http1::Builder::new().max_buf_size(limits.head).handshake(TokioIo::new(stream)).await?;
         Ok(Self { sender, driver: Some(driver), stamps, limits, reused: false })
     }
 
@@ -96,12 +94,11 @@ where
     ) -> Exchanged {
         self.stamps.clear();
         let reused = std::mem::replace(&mut self.reused, true);
-        if !self.ready().await {
-            return if reused { Exchanged::Stale } else { Exchanged::Broken(Fault::HttpClosed) };
-        }
         let answer = self.sender.send_request(request(arrival, headers));
-        let Some(answer) = drive(&mut self.driver, answer, deadline).await else {
-            return Exchanged::Broken(Fault::TimeoutTotal);
+        let Self { driver, stamps, .. } = self;
+        let answered = || stamps.first_byte().is_some();
+        let Some(answer) = drive(&mut |cx| poll_driver(driver, cx), answer, deadline, answered).await else {
+            return Exchanged::Broken(deadline.fault());
         };
         match answer {
             Ok(response) => self.receive(response, deadline).await,
@@ -134,30 +131,50 @@ where
 
     async fn receive(&mut self, response: hyper::Response<Incoming>, deadline: &mut Deadline) -> Exchanged {
         let status = response.status().as_u16();
-        let mut all = response.headers().get_all(LOCATION).iter();
-        let location = all.next().cloned();
-        let locations = usize::from(location.is_some()) + all.count();
-        let mut body = response.into_body();
-        let mut body_bytes = 0;
-        while !body.is_end_stream() {
-            match drive(&mut self.driver, pin!(body.frame()), deadline).await {
-                None => return Exchanged::Broken(Fault::TimeoutTotal),
-                Some(None) => break,
-                Some(Some(Err(error))) => return Exchanged::Broken(classify(&error, false)),
-                Some(Some(Ok(frame))) => {
-                    let length = frame.data_ref().map_or(0, Bytes::len);
-                    body_bytes += u64::try_from(length).unwrap_or(u64::MAX);
-                    if body_bytes > self.limits.body {
-                        return Exchanged::Broken(Fault::HttpBodyTooLarge);
-                    }
-                }
-            }
+        let (location, locations) = locations(response.headers());
+        let Self { driver, limits, .. } = self;
+        match receive_body(response.into_body(), &mut |cx| poll_driver(driver, cx), limits.body, deadline)
+            .await
+        {
+            Ok(body_bytes) => Exchanged::Answered(Received { status, location, locations, body_bytes }),
+            Err(fault) => Exchanged::Broken(fault),
         }
-        Exchanged::Answered(Received { status, location, locations, body_bytes })
     }
 }
 
-/// When an exchange has to be over.
+/// The first `Location` of an answer, and how many there are.
+pub(super) fn locations(headers: &HeaderMap) -> (Option<HeaderValue>, usize) {
+    let mut all = headers.get_all(LOCATION).iter();
+    let first = all.next().cloned();
+    let count = usize::from(first.is_some()) + all.count();
+    (first, count)
+}
+
+/// Takes a body to its end and counts its bytes; they are not kept.
+pub(super) async fn receive_body(
+    mut body: Incoming,
+    drive_on: &mut impl FnMut(&mut Context<'_>),
+    most: u64,
+    deadline: &mut Deadline,
+) -> Result<u64, Fault> {
+    let mut bytes = 0;
+    while !body.is_end_stream() {
+        match drive(drive_on, pin!(body.frame()), deadline, || true).await {
+            None => return Err(deadline.fault()),
+            Some(None) => break,
+            Some(Some(Err(error))) => return Err(classify(&error, false)),
+            Some(Some(Ok(frame))) => {
+                bytes += frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
+                if bytes > most {
+                    return Err(Fault::HttpBodyTooLarge);
+                }
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+/// When an exchange has to be over, and when its answer has to begin.
 ///
 /// One timer serves a connection for its whole life. It is not reset for each
 /// exchange: it fires at the deadline of an earlier one, finds the present
@@ -165,51 +182,68 @@ where
 /// pays for one timer per time-out period instead of one per request.
 pub(crate) struct Deadline {
     timer: Pin<Box<Sleep>>,
-    at: Instant,
+    total: Instant,
+    first_byte: Option<Instant>,
+    passed: Fault,
 }
 
 impl Deadline {
-    pub(crate) fn new(at: Instant) -> Self {
-        Self { timer: Box::pin(tokio::time::sleep_until(at)), at }
+    pub(crate) fn new(total: Instant) -> Self {
+        let timer = Box::pin(tokio::time::sleep_until(total));
+        Self { timer, total, first_byte: None, passed: Fault::TimeoutTotal }
     }
 
-    /// Moves the deadline, for the next exchange.
-    pub(crate) fn set(&mut self, at: Instant) {
-        self.at = at;
-        if self.timer.deadline() > at {
-            self.timer.as_mut().reset(at);
+    /// Moves the deadlines, for the next exchange.
+    pub(crate) fn set(&mut self, total: Instant, first_byte: Option<Instant>) {
+        self.total = total;
+        self.first_byte = first_byte;
+        let next = self.next(false);
+        if self.timer.deadline() > next {
+            self.timer.as_mut().reset(next);
         }
     }
 
-    /// Ready once the deadline has passed.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready once a deadline has passed; the one for the first byte does not
+    /// count any more when that has come.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, answered: bool) -> Poll<()> {
         while self.timer.as_mut().poll(cx).is_ready() {
-            if Instant::now() >= self.at {
+            let next = self.next(answered);
+            if Instant::now() >= next {
+                let total = next == self.total;
+                self.passed = if total { Fault::TimeoutTotal } else { Fault::TimeoutFirstByte };
                 return Poll::Ready(());
             }
-            self.timer.as_mut().reset(self.at);
+            self.timer.as_mut().reset(next);
         }
         Poll::Pending
     }
+
+    /// Which deadline has passed.
+    pub(crate) fn fault(&self) -> Fault {
+        self.passed
+    }
+
+    fn next(&self, answered: bool) -> Instant {
+        let first_byte = self.first_byte.filter(|_| !answered);
+        first_byte.map_or(self.total, |first_byte| first_byte.min(self.total))
+    }
 }
 
-/// Drives the connection and `future` until the latter is done; `None` when
-/// the deadline came first.
-async fn drive<S, F: Future>(
-    driver: &mut Option<http1::Connection<S, Empty<Bytes>>>,
+/// Drives the connection by `drive_on`, and `future`, until the latter is done;
+/// `None` when a deadline came first.
+pub(super) async fn drive<F: Future>(
+    drive_on: &mut impl FnMut(&mut Context<'_>),
     future: F,
     deadline: &mut Deadline,
-) -> Option<F::Output>
-where
-    S: hyper::rt::Read + hyper::rt::Write + Unpin,
-{
+    answered: impl Fn() -> bool,
+) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| {
-        poll_driver(driver, cx);
+        drive_on(cx);
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Poll::Ready(Some(output));
         }
-        deadline.poll(cx).map(|()| None)
+        deadline.poll(cx, answered()).map(|()| None)
     })
     .await
 }
@@ -265,23 +299,4 @@ fn io_cause(error: &hyper::Error) -> Option<&io::Error> {
         cause = error.source();
     }
     None
-}
-
-/// Why a connection could not be opened.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the one map from the open list of io::ErrorKind to the closed list of faults"
-)]
-pub(crate) fn classify_connect(error: &io::Error) -> Fault {
-    use rustix::io::Errno;
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => Fault::ConnectRefused,
-        io::ErrorKind::TimedOut => Fault::ConnectTimeout,
-        io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => Fault::GeneratorPorts,
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Fault::HttpReset,
-        _ => match Errno::from_io_error(error) {
-            Some(Errno::MFILE | Errno::NFILE) => Fault::GeneratorDescriptors,
-            _ => Fault::ConnectUnreachable,
-        },
-    }
 }

@@ -4,6 +4,7 @@
 //! known, which for a redirect to a host not seen before is a lookup later; it
 //! is parked until then, with its latency already fixed. Nothing here waits.
 
+use super::connect::Handshake;
 use super::exchange::Received;
 use crate::fault::Fault;
 use crate::schedule::Arrival;
@@ -72,9 +73,17 @@ impl Ledger {
         self.interval.shed();
     }
 
-    /// A connection was opened.
-    pub(crate) fn connection_opened(&mut self) {
+    /// A connection was opened, with this handshake if it has TLS.
+    pub(crate) fn connection_opened(&mut self, handshake: Option<Handshake>) {
         self.interval.connection_opened();
+        if let Some(Handshake { took, resumed }) = handshake {
+            self.interval.handshake(took, resumed);
+        }
+    }
+
+    /// The candidate announced the end of an HTTP/2 connection.
+    pub(crate) fn gone_away(&mut self) {
+        self.interval.gone_away();
     }
 
     /// A request was sent once more after a stale connection.

@@ -1,14 +1,15 @@
 //! A run from start to end: threads, the start signal, the collector.
 
 use super::clock::RunClock;
+use super::connect::{Connect, Tcp, Tls};
 use super::exchange::AnswerLimits;
 use super::feed::{AtEndOfTrace, Fed, Feeder, QUEUED_BATCHES, Requests};
 use super::ledger::{HOST_ANSWERS, Ledger, LookupLine};
 use super::pacer::Pacer;
+use super::priority;
 use super::shard::{Shard, ShardLimits};
-use super::wire::Tcp;
 use super::worker::{Delivery, Lines, Phase, Worked, work};
-use super::{EngineError, EnginePlan, Judging, Observer, Overload, RunEnd};
+use super::{EngineError, EnginePlan, Judging, Observer, Origin, Overload, RunEnd, TlsPlan};
 use crate::schedule::{Arrival, Schedule, ScheduleCounts};
 use crate::tally::{Fold, Totals};
 use crate::units::Offset;
@@ -16,6 +17,7 @@ use rustix::time::{ClockId, clock_gettime};
 use std::any::Any;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -25,13 +27,19 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// be waiting by then.
 const LEAD: Duration = Duration::from_millis(20);
 
+/// The same where connections are opened ahead of need.
+const LEAD_TO_CONNECT: Duration = Duration::from_secs(1);
+
+/// Sessions that a worker remembers.
+const TLS_SESSIONS: usize = 256;
+
 /// Most deliveries on their way to the collector: a minute of one worker.
 const DELIVERIES: usize = 64;
 
-/// Most bytes and fields of an answer's head; beyond them the answer is a fault
-/// of the candidate. Twice what common servers send at most.
+/// Most bytes of an answer's head; beyond them the answer is a fault of the
+/// candidate. Twice what common servers send at most. The most fields are
+/// hyper's own hundred: for another limit it allocates for each answer.
 const HEAD_BYTES: usize = 64 * 1024;
-const HEAD_FIELDS: usize = 200;
 
 /// What a worker thread returns, and the processor time it took.
 type Joined = (io::Result<Worked>, Duration);
@@ -39,7 +47,8 @@ type Joined = (io::Result<Worked>, Duration);
 /// Carries out a run and returns when it is over.
 ///
 /// `phase` is how the world stops it: see [`Phase`]. Blocks the calling thread,
-/// which becomes the collector.
+/// which becomes the collector and, where it shares a core with a worker, comes
+/// second from then on.
 pub fn run(
     plan: &EnginePlan,
     trace: (Box<dyn Requests>, Schedule, AtEndOfTrace),
@@ -58,9 +67,12 @@ pub fn run(
     let feeder = Feeder::new(requests, schedule, at_end, std::mem::take(&mut start.queues));
     let feeder = thread::Builder::new()
         .name("feeder".to_owned())
-        .spawn(move || (feeder.run(), thread_cpu()))
+        .spawn(move || {
+            priority::yield_to_workers();
+            (feeder.run(), thread_cpu())
+        })
         .map_err(EngineError::Worker)?;
-    let clock = start.give();
+    let clock = start.give(if plan.lanes.open_ahead > 0 { LEAD_TO_CONNECT } else { LEAD });
     let mut end = RunEnd {
         totals: collect(plan.threads, &delivered, observer),
         books: crate::trace::TraceBooks::default(),
@@ -86,12 +98,12 @@ struct Start {
 }
 
 impl Start {
-    fn give(self) -> RunClock {
+    fn give(self, lead: Duration) -> RunClock {
         for ready in self.ready {
             // A worker that died before it was ready says so when it is joined.
             drop(ready.blocking_recv());
         }
-        let clock = RunClock::starting_in(LEAD);
+        let clock = RunClock::starting_in(lead);
         for go in self.go {
             if go.send(clock).is_err() {
                 tracing::debug!("a worker was gone before the start");
@@ -120,7 +132,9 @@ fn spawn_worker(
     let ledger = Ledger::new(judging.judge.clone(), judging.private, lookups);
     let limits = share(plan, index);
     let (pacing, grain) = (plan.pacing, plan.grain);
-    let (headers, connector) = (plan.headers.clone(), Tcp::new(plan.addresses.clone()));
+    let ahead = plan.lanes.open_ahead.div_ceil(plan.threads);
+    let (origin, tcp, tls) =
+        (plan.origin.clone(), Tcp::new(plan.addresses.clone(), plan.protocol), plan.tls.clone());
     let lines = Lines {
         index,
         arrivals,
@@ -131,18 +145,45 @@ fn spawn_worker(
         grace: plan.grace,
         feed: plan.feed,
     };
+    let core = plan.pin.then_some(index);
     thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        priority::sharpen(core);
         let worked = on_local_runtime(async move {
             let mut lines = lines;
             lines.first = lines.arrivals.recv().await;
             ready.send(()).map_err(|()| io::Error::other("the run was given up before it began"))?;
             let clock =
                 started.await.map_err(|_| io::Error::other("the run was given up before it began"))?;
-            let shard = Rc::new(Shard::new((clock, limits), headers, connector, ledger));
-            work(shard, Pacer::new(pacing, grain, clock)?, lines).await
+            let pacer = Pacer::new(pacing, grain, clock)?;
+            let about = (clock, limits, ahead);
+            match tls {
+                None => begin(about, origin, tcp, ledger, (pacer, lines)).await,
+                Some(tls) => begin(about, origin, secured(tcp, tls), ledger, (pacer, lines)).await,
+            }
         });
         (worked, thread_cpu())
     })
+}
+
+async fn begin<C: Connect>(
+    (clock, limits, ahead): (RunClock, ShardLimits, usize),
+    origin: Origin,
+    connector: C,
+    ledger: Ledger,
+    (pacer, lines): (Pacer, Lines),
+) -> io::Result<Worked> {
+    let shard = Rc::new(Shard::new((clock, limits), origin, connector, ledger));
+    shard.open_ahead(ahead);
+    work(shard, pacer, lines).await
+}
+
+/// TLS with a session store of the worker's own: a shared one is behind a lock.
+fn secured(tcp: Tcp, plan: TlsPlan) -> Tls {
+    use rustls::client::Resumption;
+    let TlsPlan { mut config, resume, name } = plan;
+    config.resumption =
+        if resume { Resumption::in_memory_sessions(TLS_SESSIONS) } else { Resumption::disabled() };
+    Tls::new(tcp, Arc::new(config), name)
 }
 
 fn on_local_runtime(work: impl Future<Output = io::Result<Worked>>) -> io::Result<Worked> {
@@ -162,13 +203,19 @@ fn share(plan: &EnginePlan, index: usize) -> ShardLimits {
     ShardLimits {
         active,
         in_flight,
+        streams: plan.lanes.streams.max(1),
+        reuse: plan.lanes.reuse,
+        requests_per_connection: plan.lanes.requests_per_connection,
+        idle: plan.lanes.idle,
+        first_byte: plan.lanes.first_byte,
         timeout: plan.timeout,
         connect_timeout: plan.connect_timeout,
-        answer: AnswerLimits { body: plan.max_body, head: HEAD_BYTES, fields: HEAD_FIELDS },
+        answer: AnswerLimits { body: plan.max_body, head: HEAD_BYTES },
     }
 }
 
 fn collect(workers: usize, delivered: &Receiver<Delivery>, observer: &mut dyn Observer) -> Totals {
+    priority::yield_to_workers();
     let mut fold = Fold::new(workers);
     // The channel ends when the last worker has ended, in whatever way.
     while let Ok(Delivery { worker, interval }) = delivered.recv() {

@@ -5,23 +5,36 @@
 //! that carries it, its end is booked exactly once, if only as cut.
 
 use super::clock::RunClock;
+use super::connect::Connect;
 use super::connection;
 use super::exchange::{AnswerLimits, Received};
+use super::http2::Shared;
 use super::ledger::Ledger;
+use super::pool::Pool;
 use super::supply::Supply;
-use super::wire::{Connect, Stamps};
+use super::wire::Stamps;
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::tally::{Attempt, AttemptEnd, Gauges};
 use crate::units::Offset;
 use http::HeaderMap;
+use http::uri::{Authority, Scheme};
 use std::cell::{Cell, RefCell, RefMut};
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+
+/// Which of the idle connections is used next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reuse {
+    /// The one used last, so that the others can fall idle as those of real
+    /// clients do.
+    #[default]
+    Lifo,
+    /// The one idle longest, so that all stay in use.
+    Fifo,
+}
 
 /// One worker's share of the run's limits.
 #[derive(Clone, Debug)]
@@ -30,19 +43,40 @@ pub(crate) struct ShardLimits {
     pub(crate) in_flight: usize,
     /// Most connections open at once.
     pub(crate) active: usize,
+    /// Most streams in use of an HTTP/2 connection.
+    pub(crate) streams: usize,
+    /// Which idle connection is used next.
+    pub(crate) reuse: Reuse,
+    /// Most requests that a connection carries.
+    pub(crate) requests_per_connection: Option<u64>,
+    /// How long a connection may be idle.
+    pub(crate) idle: Option<Duration>,
     /// From due to the end of the answer.
     pub(crate) timeout: Duration,
     /// From the attempt to connect to the connection.
     pub(crate) connect_timeout: Duration,
+    /// From the sending of a request to the first byte of its answer.
+    pub(crate) first_byte: Option<Duration>,
     /// What an answer may hold.
     pub(crate) answer: AnswerLimits,
+}
+
+/// What every request says beside its target.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// Host, and the port if it is not the scheme's own.
+    pub authority: Authority,
+    /// The header fields of every request, `Host` among them.
+    pub headers: HeaderMap,
 }
 
 /// One worker.
 pub(crate) struct Shard<C: Connect> {
     pub(crate) clock: RunClock,
     pub(crate) limits: ShardLimits,
-    pub(crate) headers: HeaderMap,
+    pub(crate) origin: Origin,
     pub(crate) connector: C,
     pub(crate) ledger: RefCell<Ledger>,
     pool: RefCell<Pool<C>>,
@@ -55,20 +89,16 @@ pub(crate) struct Shard<C: Connect> {
     pub(crate) low: Notify,
 }
 
-struct Pool<C: Connect> {
-    /// Connections that wait for work; the one used last is used next, so that
-    /// the others can fall idle as those of real clients do.
-    idle: Vec<Rc<Seat<C>>>,
-    open: usize,
-    waiting: VecDeque<Flight<C>>,
-    tasks: JoinSet<()>,
-    closing: bool,
-}
-
-/// Where an idle connection waits for its next flight.
+/// Where an idle lane waits for its next flight.
 pub(crate) struct Seat<C: Connect> {
     pub(crate) flight: Cell<Option<Flight<C>>>,
     pub(crate) waker: RefCell<Waker>,
+}
+
+impl<C: Connect> Seat<C> {
+    pub(crate) fn new() -> Self {
+        Self { flight: Cell::new(None), waker: RefCell::new(Waker::noop().clone()) }
+    }
 }
 
 /// A released arrival on its way to an end.
@@ -85,24 +115,18 @@ pub(crate) struct Flight<C: Connect> {
 impl<C: Connect> Shard<C> {
     pub(crate) fn new(
         (clock, limits): (RunClock, ShardLimits),
-        headers: HeaderMap,
+        origin: Origin,
         connector: C,
         ledger: Ledger,
     ) -> Self {
-        let pool = Pool {
-            idle: Vec::new(),
-            open: 0,
-            waiting: VecDeque::new(),
-            tasks: JoinSet::new(),
-            closing: false,
-        };
+        let pool = RefCell::new(Pool::new(limits.reuse));
         Self {
             clock,
             limits,
-            headers,
+            origin,
             connector,
             ledger: RefCell::new(ledger),
-            pool: RefCell::new(pool),
+            pool,
             in_flight: Cell::new(0),
             settled: Notify::new(),
             supply: RefCell::new(Supply::new(None)),
@@ -141,8 +165,7 @@ impl<C: Connect> Shard<C> {
     }
 
     fn has_room(&self) -> bool {
-        let pool = self.pool.borrow();
-        !pool.idle.is_empty() || pool.open < self.limits.active
+        self.pool.borrow().has_room(self.limits.active)
     }
 
     fn next_supplied(self: &Rc<Self>) -> Option<Flight<C>> {
@@ -151,26 +174,72 @@ impl<C: Connect> Shard<C> {
         Some(self.take_off(arrival))
     }
 
-    fn dispatch(self: &Rc<Self>, flight: Flight<C>) {
+    /// Opens that many connections ahead of need.
+    pub(crate) fn open_ahead(self: &Rc<Self>, count: usize) {
         let mut pool = self.pool.borrow_mut();
-        if let Some(seat) = pool.idle.pop() {
+        for _ in 0..count.min(self.limits.active) {
+            pool.open += 1;
+            pool.tasks.spawn_local(connection::carry(Rc::clone(self), None));
+        }
+    }
+
+    /// Gives a flight to an idle lane, to a free stream, to a new connection,
+    /// or lets it wait for one.
+    pub(crate) fn dispatch(self: &Rc<Self>, flight: Flight<C>) {
+        let mut pool = self.pool.borrow_mut();
+        if let Some(seat) = pool.next_idle() {
             drop(pool);
             seat.flight.set(Some(flight));
             seat.waker.borrow().wake_by_ref();
+        } else if let Some(stream) = pool.free_stream(self.clock, self.limits.answer) {
+            pool.tasks.spawn_local(connection::ride(Rc::clone(self), stream, flight));
         } else if pool.open < self.limits.active {
             pool.open += 1;
-            pool.tasks.spawn_local(connection::carry(Rc::clone(self), flight));
+            pool.tasks.spawn_local(connection::carry(Rc::clone(self), Some(flight)));
         } else {
             pool.waiting.push_back(flight);
         }
     }
 
-    /// The next waiting flight for a connection that has become free; those
-    /// whose time-out has passed meanwhile are ended on the way.
+    /// An HTTP/2 connection is open: its streams may be used.
+    pub(crate) fn share(&self, shared: &Rc<Shared>) {
+        self.pool.borrow_mut().shared.push(Rc::clone(shared));
+    }
+
+    /// Lets flights that wait ride on a connection that was just opened.
+    pub(crate) fn fill(self: &Rc<Self>, shared: &Rc<Shared>) {
+        while let Some(flight) = self.next_waiting_only() {
+            let Some(stream) = shared.take(self.clock, self.limits.answer) else {
+                self.pool.borrow_mut().waiting.push_front(flight);
+                return;
+            };
+            self.spawn(connection::ride(Rc::clone(self), stream, flight));
+        }
+    }
+
+    /// An HTTP/2 connection is gone, and with it its idle streams.
+    pub(crate) fn unshare(&self, shared: &Rc<Shared>) {
+        let mut pool = self.pool.borrow_mut();
+        pool.shared.retain(|other| !Rc::ptr_eq(other, shared));
+        pool.wake_idle();
+    }
+
+    /// Runs a task for as long as the worker does.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        self.pool.borrow_mut().tasks.spawn_local(task);
+    }
+
+    /// The next flight for a lane that has become free: one that waits, or in
+    /// a closed loop the next there is.
     pub(crate) fn next_waiting(self: &Rc<Self>) -> Option<Flight<C>> {
+        self.next_waiting_only().or_else(|| self.next_supplied())
+    }
+
+    /// The next that waits; those whose time-out has passed meanwhile are ended
+    /// on the way.
+    fn next_waiting_only(&self) -> Option<Flight<C>> {
         loop {
-            let waiting = self.pool.borrow_mut().waiting.pop_front();
-            let Some(flight) = waiting else { return self.next_supplied() };
+            let flight = self.pool.borrow_mut().waiting.pop_front()?;
             let deadline = flight.deadline();
             if deadline > self.clock.now() {
                 return Some(flight);
@@ -181,7 +250,7 @@ impl<C: Connect> Shard<C> {
 
     /// A connection waits for work on `seat`.
     pub(crate) fn sit(&self, seat: &Rc<Seat<C>>) {
-        self.pool.borrow_mut().idle.push(Rc::clone(seat));
+        self.pool.borrow_mut().idle.push_back(Rc::clone(seat));
     }
 
     /// The connection on `seat` is gone.

@@ -6,11 +6,12 @@
 
 use super::Pacing;
 use super::clock::RunClock;
+use super::connect::{Connect, Opened, Protocol};
 use super::exchange::AnswerLimits;
 use super::ledger::{HOST_ANSWERS, Ledger};
 use super::pacer::Pacer;
-use super::shard::{Shard, ShardLimits};
-use super::wire::Connect;
+use super::shard::{Origin, Reuse, Shard, ShardLimits};
+use super::wire::{Stamped, Stamper};
 use super::worker::{Feed, Lines, Phase, Worked, work};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
@@ -23,7 +24,6 @@ use crate::verify::judge::Judge;
 use crate::verify::rules::Rules;
 use http::HeaderMap;
 use std::cell::Cell;
-use std::io;
 use std::rc::Rc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
@@ -33,20 +33,28 @@ use tokio::time::Instant;
 
 const REDIRECT: &str = "HTTP/1.1 302 Found\r\nlocation: https://cdn.test/x\r\ncontent-length: 0\r\n\r\n";
 
+fn candidate_origin() -> Origin {
+    Origin {
+        scheme: http::uri::Scheme::HTTP,
+        authority: http::uri::Authority::from_static("candidate.test"),
+        headers: HeaderMap::new(),
+    }
+}
+
 /// An origin that does what the path says, `/WHAT-MILLIS`.
 #[derive(Debug)]
-struct Origin {
+struct Script {
     opened: Rc<Cell<usize>>,
 }
 
-impl Connect for Origin {
-    type Stream = DuplexStream;
+impl Connect for Script {
+    type Stream = Stamped<DuplexStream>;
 
-    async fn connect(&self) -> io::Result<DuplexStream> {
+    async fn connect(&self, stamper: Stamper) -> Result<Opened<Self::Stream>, Fault> {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         self.opened.set(self.opened.get() + 1);
         tokio::task::spawn_local(serve(theirs));
-        Ok(ours)
+        Ok(Opened { stream: stamper.around(ours), protocol: Protocol::Http1, handshake: None })
     }
 }
 
@@ -57,8 +65,8 @@ struct Refusing;
 impl Connect for Refusing {
     type Stream = DuplexStream;
 
-    async fn connect(&self) -> io::Result<DuplexStream> {
-        Err(io::ErrorKind::ConnectionRefused.into())
+    async fn connect(&self, _: Stamper) -> Result<Opened<DuplexStream>, Fault> {
+        Err(Fault::ConnectRefused)
     }
 }
 
@@ -69,7 +77,7 @@ struct Deaf;
 impl Connect for Deaf {
     type Stream = DuplexStream;
 
-    async fn connect(&self) -> io::Result<DuplexStream> {
+    async fn connect(&self, _: Stamper) -> Result<Opened<DuplexStream>, Fault> {
         std::future::pending().await
     }
 }
@@ -161,9 +169,14 @@ impl Scene {
         ShardLimits {
             active: self.connections,
             in_flight: self.in_flight,
+            streams: 100,
+            reuse: Reuse::Lifo,
+            requests_per_connection: None,
+            idle: None,
+            first_byte: None,
             timeout: Duration::from_millis(self.timeout_ms),
             connect_timeout: Duration::from_millis(200),
-            answer: AnswerLimits { body: 1_000, head: 16 * 1024, fields: 100 },
+            answer: AnswerLimits { body: 1_000, head: 16 * 1024 },
         }
     }
 
@@ -185,7 +198,7 @@ impl Scene {
         let judge = Judge::new(Rules::none(), &candidate, Depth::Policy).unwrap();
         let ledger = Ledger::new(judge, PrivateAddresses::Allow, None);
         let clock = RunClock::starting_in(Duration::from_millis(10));
-        let shard = Rc::new(Shard::new((clock, self.limits()), HeaderMap::new(), connector, ledger));
+        let shard = Rc::new(Shard::new((clock, self.limits()), candidate_origin(), connector, ledger));
         let pacer = Pacer::new(Pacing::Tokio, Duration::ZERO, clock).unwrap();
         let grace = Duration::from_millis(self.grace_ms);
         let first = Some(self.arrivals());
@@ -213,9 +226,9 @@ impl Scene {
     }
 }
 
-fn origin() -> (Origin, Rc<Cell<usize>>) {
+fn origin() -> (Script, Rc<Cell<usize>>) {
     let opened = Rc::new(Cell::new(0));
-    (Origin { opened: Rc::clone(&opened) }, opened)
+    (Script { opened: Rc::clone(&opened) }, opened)
 }
 
 /// Plays a scene of one arrival and tells its fault.

@@ -8,19 +8,22 @@
 
 use super::clock::RunClock;
 use crate::units::Offset;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// The two instants of the exchange under way.
+///
+/// Where exchanges share a connection, each has its own and rides on those of
+/// the connection: the next write carries its request.
 #[derive(Debug, Default)]
 pub(crate) struct Stamps {
     sent: Cell<Option<Offset>>,
     first_byte: Cell<Option<Offset>>,
+    riders: RefCell<Vec<Rc<Self>>>,
 }
 
 impl Stamps {
@@ -28,6 +31,24 @@ impl Stamps {
     pub(crate) fn clear(&self) {
         self.sent.set(None);
         self.first_byte.set(None);
+    }
+
+    /// Lets another exchange's request ride on this connection's next write.
+    pub(crate) fn carry(&self, rider: &Rc<Self>) {
+        self.sent.set(None);
+        self.riders.borrow_mut().push(Rc::clone(rider));
+    }
+
+    /// The answer's first byte was seen further up, at `now`.
+    pub(crate) fn answered(&self, now: Offset) {
+        self.first_byte.set(Some(now));
+    }
+
+    fn write_begun(&self, now: Offset) {
+        self.sent.set(Some(now));
+        for rider in self.riders.borrow_mut().drain(..) {
+            rider.sent.set(Some(now));
+        }
     }
 
     /// When the first byte of the request was taken.
@@ -41,6 +62,24 @@ impl Stamps {
     }
 }
 
+/// What puts stamps on a connection to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Stamper {
+    clock: RunClock,
+    stamps: Rc<Stamps>,
+}
+
+impl Stamper {
+    pub(crate) fn new(clock: RunClock, stamps: Rc<Stamps>) -> Self {
+        Self { clock, stamps }
+    }
+
+    /// `stream`, stamped.
+    pub(crate) fn around<S>(self, stream: S) -> Stamped<S> {
+        Stamped { stream, clock: self.clock, stamps: self.stamps }
+    }
+}
+
 /// A stream that notes when bytes cross.
 #[derive(Debug)]
 pub(crate) struct Stamped<S> {
@@ -50,10 +89,6 @@ pub(crate) struct Stamped<S> {
 }
 
 impl<S> Stamped<S> {
-    pub(crate) fn new(stream: S, clock: RunClock, stamps: Rc<Stamps>) -> Self {
-        Self { stream, clock, stamps }
-    }
-
     /// Stamps the first write before it is made: on a fast path the peer may
     /// have read the request before the call returns.
     fn write(&mut self, write: impl FnOnce(Pin<&mut S>) -> Poll<io::Result<usize>>) -> Poll<io::Result<usize>>
@@ -66,7 +101,7 @@ impl<S> Stamped<S> {
         let before = self.clock.now();
         let outcome = write(Pin::new(&mut self.stream));
         if matches!(outcome, Poll::Ready(Ok(1..))) {
-            self.stamps.sent.set(Some(before));
+            self.stamps.write_begun(before);
         }
         outcome
     }
@@ -110,40 +145,5 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stamped<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-/// How a worker gets a new connection to the candidate. TLS will be another
-/// implementation of it; tests hand out in-memory pipes.
-pub(crate) trait Connect: 'static {
-    /// What a connection is made of.
-    type Stream: AsyncRead + AsyncWrite + Unpin + 'static;
-
-    /// Opens one connection.
-    fn connect(&self) -> impl Future<Output = io::Result<Self::Stream>>;
-}
-
-/// Plain TCP to addresses that were resolved before the clock started.
-#[derive(Debug)]
-pub(crate) struct Tcp {
-    addresses: Vec<std::net::SocketAddr>,
-}
-
-impl Tcp {
-    /// `addresses` are tried in order; the first that takes the connection wins.
-    pub(crate) fn new(addresses: Vec<std::net::SocketAddr>) -> Self {
-        Self { addresses }
-    }
-}
-
-impl Connect for Tcp {
-    type Stream = TcpStream;
-
-    async fn connect(&self) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(self.addresses.as_slice()).await?;
-        // A request is one small write; waiting for a second one to join it
-        // would add the peer's delayed acknowledgement to the latency.
-        stream.set_nodelay(true)?;
-        Ok(stream)
     }
 }

@@ -6,10 +6,10 @@
 //! answers.
 
 use super::clock::RunClock;
+use super::connect::Connect;
 use super::pacer::Pacer;
 use super::shard::Shard;
 use super::supply::Supply;
-use super::wire::Connect;
 use crate::schedule::Arrival;
 use crate::tally::Interval;
 use crate::units::{NANOS_PER_SECOND, Offset};

@@ -55,6 +55,13 @@ pub struct Plan {
     pub connect_timeout_s: f64,
     /// How long arrivals in flight may take after the last was released.
     pub grace_s: f64,
+    /// What is spoken: `1.1`, `2` or `auto`.
+    pub http: String,
+    /// Whether certificates are `verified`, or `any certificate` is taken;
+    /// nothing without TLS.
+    pub tls: Option<String>,
+    /// The least time between two wake-ups of the sender.
+    pub grain_us: u64,
     /// The deepest tier of redirect checks: `off`, `policy` or `dns`.
     pub verify: String,
     /// The rule set: a built-in's name or a file.

@@ -282,7 +282,7 @@ pub struct HostLine {
 }
 
 /// Connections to the candidate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Connections {
     /// Opened over the run.
@@ -295,6 +295,14 @@ pub struct Connections {
     pub waiting_max: u64,
     /// Attempts repeated because a kept connection was closed.
     pub stale_replays: u64,
+    /// TLS handshakes made in full.
+    pub handshakes_full: u64,
+    /// TLS handshakes that resumed a session.
+    pub handshakes_resumed: u64,
+    /// How long handshakes took.
+    pub handshake_us: Times,
+    /// Requests whose HTTP/2 connection was closed by GOAWAY.
+    pub gone_away: u64,
 }
 
 /// The machine that made the load.

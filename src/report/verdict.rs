@@ -214,6 +214,10 @@ fn checks_left_out(totals: &Totals, plan: &Plan) -> Vec<Reason> {
         let remedy = "use --verify dns to know that targets exist";
         warnings.push(reason("verify_off", off.to_owned(), remedy));
     }
+    if plan.tls.as_deref() == Some("any certificate") {
+        let detail = "the candidate's certificate was NOT verified (--insecure)".to_owned();
+        warnings.push(reason("tls_unverified", detail, "trust its issuer with --cacert instead"));
+    }
     let skipped = redirects.unchecked(Tier::Dns, Unchecked::HostLimit);
     if skipped > 0 {
         let detail =

@@ -24,6 +24,12 @@ pub struct Counts {
     pub hosts: Hosts,
     /// Connections opened to the candidate.
     pub connections_opened: u64,
+    /// TLS handshakes made in full.
+    pub handshakes_full: u64,
+    /// TLS handshakes that resumed a session.
+    pub handshakes_resumed: u64,
+    /// Requests whose HTTP/2 connection was closed by GOAWAY.
+    pub gone_away: u64,
     /// Attempts repeated because a kept connection turned out to be closed.
     pub stale_replays: u64,
     /// Bytes of answers, headers included.
@@ -39,6 +45,9 @@ impl Counts {
         self.redirects.merge(&other.redirects);
         self.hosts.merge(&other.hosts);
         self.connections_opened += other.connections_opened;
+        self.handshakes_full += other.handshakes_full;
+        self.handshakes_resumed += other.handshakes_resumed;
+        self.gone_away += other.gone_away;
         self.stale_replays += other.stale_replays;
         self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
     }

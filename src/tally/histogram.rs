@@ -155,13 +155,15 @@ pub struct Times<C: Counter> {
     pub service: Histogram<C>,
     /// Due to sent, of attempts.
     pub lateness: Histogram<C>,
+    /// Of a TLS handshake, from its first byte to its end.
+    pub handshake: Histogram<C>,
 }
 
 impl<C: Counter> Times<C> {
     /// Empties all; keeps their memory.
     pub fn reset(&mut self) {
-        for histogram in [&mut self.latency, &mut self.latency_failed, &mut self.service, &mut self.lateness]
-        {
+        let Self { latency, latency_failed, service, lateness, handshake } = self;
+        for histogram in [latency, latency_failed, service, lateness, handshake] {
             histogram.reset();
         }
     }
@@ -172,6 +174,7 @@ impl<C: Counter> Times<C> {
         self.latency_failed.merge(&other.latency_failed);
         self.service.merge(&other.service);
         self.lateness.merge(&other.lateness);
+        self.handshake.merge(&other.handshake);
     }
 }
 
@@ -182,6 +185,7 @@ impl Times<u64> {
         self.latency_failed.absorb(&second.latency_failed);
         self.service.absorb(&second.service);
         self.lateness.absorb(&second.lateness);
+        self.handshake.absorb(&second.handshake);
     }
 }
 

@@ -7,6 +7,7 @@
 
 use super::{Attempt, AttemptKind, Counts, Examples, Fate, Redirect, Sighting, Times};
 use crate::units::Offset;
+use std::time::Duration;
 
 /// What is going on at the end of a second, rather than what happened in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,6 +115,19 @@ impl Interval {
     /// A connection to the candidate was opened.
     pub fn connection_opened(&mut self) {
         self.counts.connections_opened += 1;
+    }
+
+    /// A TLS handshake was made.
+    pub fn handshake(&mut self, took: Duration, resumed: bool) {
+        let counted =
+            if resumed { &mut self.counts.handshakes_resumed } else { &mut self.counts.handshakes_full };
+        *counted += 1;
+        self.times.handshake.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// An HTTP/2 connection was closed by GOAWAY under a request.
+    pub fn gone_away(&mut self) {
+        self.counts.gone_away += 1;
     }
 
     /// A request was repeated because its kept connection was closed.

@@ -23,6 +23,7 @@ mod pace;
 mod shape;
 mod signals;
 mod traces;
+mod wires;
 
 use books::Report;
 

@@ -46,7 +46,7 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
 
 /// Whether a warning tells of a check that did not happen.
 fn is_left_out(warning: &Reason) -> bool {
-    matches!(warning.id.as_str(), "verify_off" | "host_limit")
+    matches!(warning.id.as_str(), "verify_off" | "host_limit" | "tls_unverified")
 }
 
 fn verdict(report: &RunReport) -> String {

@@ -87,8 +87,7 @@ fn targets_that_cannot_be_used() {
     check("127.0.0.1", &["write it like"]);
     check("http://", &["write it like"]);
     check("http://127.0.0.1:99999", &["write it like"]);
-    check("https://127.0.0.1:8443", &["speaks no TLS"]);
-    check("ftp://127.0.0.1", &["not plain http"]);
+    check("ftp://127.0.0.1", &["not http or https"]);
     check("http://127.0.0.1:1/api", &["leave out \"/api\""]);
     check("http://127.0.0.1:1/?q", &["leave out \"/?q\""]);
 }

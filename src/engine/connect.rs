@@ -1,0 +1,187 @@
+//! How a worker gets a new connection to the candidate: TCP, TLS over it, and
+//! which HTTP is spoken on it.
+//!
+//! Everything slow is done before the clock starts: names are resolved, roots
+//! and certificates are read. What is left is what every client does for each
+//! connection, and what goes wrong in it is told apart by type.
+
+use super::wire::{Stamped, Stamper};
+use crate::fault::Fault;
+use rustls::pki_types::ServerName;
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// What is spoken on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1: one exchange at a time.
+    Http1,
+    /// HTTP/2: many at once.
+    Http2,
+}
+
+/// What a TLS handshake cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Handshake {
+    /// From its first byte to its end.
+    pub(crate) took: Duration,
+    /// Whether it resumed an earlier session.
+    pub(crate) resumed: bool,
+}
+
+/// A connection, ready for a request.
+#[derive(Debug)]
+pub(crate) struct Opened<S> {
+    pub(crate) stream: S,
+    pub(crate) protocol: Protocol,
+    pub(crate) handshake: Option<Handshake>,
+}
+
+/// How a worker gets a new connection. Tests hand out in-memory pipes.
+pub(crate) trait Connect: 'static {
+    /// What a connection is made of.
+    type Stream: AsyncRead + AsyncWrite + Unpin + 'static;
+
+    /// Opens one connection. `stamper` goes around what crosses into the
+    /// kernel, below TLS.
+    fn connect(&self, stamper: Stamper) -> impl Future<Output = Result<Opened<Self::Stream>, Fault>>;
+}
+
+/// Plain TCP to addresses that were resolved before the clock started.
+#[derive(Debug)]
+pub(crate) struct Tcp {
+    addresses: Vec<SocketAddr>,
+    next: Cell<usize>,
+    protocol: Protocol,
+}
+
+impl Tcp {
+    /// `addresses` are used in turn; one that does not take a connection is
+    /// passed over for the next.
+    pub(crate) fn new(addresses: Vec<SocketAddr>, protocol: Protocol) -> Self {
+        Self { addresses, next: Cell::new(0), protocol }
+    }
+
+    async fn open(&self) -> io::Result<TcpStream> {
+        let count = self.addresses.len();
+        let first = self.next.get();
+        self.next.set((first + 1) % count.max(1));
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for turn in 0..count {
+            match TcpStream::connect(self.addresses[(first + turn) % count]).await {
+                Ok(stream) => {
+                    // A request is one small write; waiting for a second one to
+                    // join it would add the peer's delayed acknowledgement.
+                    stream.set_nodelay(true)?;
+                    return Ok(stream);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+}
+
+impl Connect for Tcp {
+    type Stream = Stamped<TcpStream>;
+
+    async fn connect(&self, stamper: Stamper) -> Result<Opened<Self::Stream>, Fault> {
+        let stream = self.open().await.map_err(|error| classify_connect(&error))?;
+        Ok(Opened { stream: stamper.around(stream), protocol: self.protocol, handshake: None })
+    }
+}
+
+/// TLS over TCP. Each worker has its own, and with it its own session store.
+pub(crate) struct Tls {
+    tcp: Tcp,
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl Tls {
+    /// `config` carries the roots, the client's certificate and the ALPN
+    /// protocols; its session store is shared by whoever shares it.
+    pub(crate) fn new(tcp: Tcp, config: Arc<rustls::ClientConfig>, name: ServerName<'static>) -> Self {
+        Self { tcp, connector: TlsConnector::from(config), name }
+    }
+}
+
+impl Connect for Tls {
+    type Stream = TlsStream<Stamped<TcpStream>>;
+
+    async fn connect(&self, stamper: Stamper) -> Result<Opened<Self::Stream>, Fault> {
+        let stream = self.tcp.open().await.map_err(|error| classify_connect(&error))?;
+        let begun = tokio::time::Instant::now();
+        let stream = self
+            .connector
+            .connect(self.name.clone(), stamper.around(stream))
+            .await
+            .map_err(|error| classify_tls(&error))?;
+        let session = stream.get_ref().1;
+        let protocol =
+            if session.alpn_protocol() == Some(b"h2") { Protocol::Http2 } else { self.tcp.protocol };
+        let resumed = session.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+        let handshake = Some(Handshake { took: begun.elapsed(), resumed });
+        Ok(Opened { stream, protocol, handshake })
+    }
+}
+
+/// Why a connection could not be opened.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the one map from the open list of io::ErrorKind to the closed list of faults"
+)]
+fn classify_connect(error: &io::Error) -> Fault {
+    use rustix::io::Errno;
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Fault::ConnectRefused,
+        io::ErrorKind::TimedOut => Fault::ConnectTimeout,
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => Fault::GeneratorPorts,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Fault::HttpReset,
+        _ => match Errno::from_io_error(error) {
+            Some(Errno::MFILE | Errno::NFILE) => Fault::GeneratorDescriptors,
+            _ => Fault::ConnectUnreachable,
+        },
+    }
+}
+
+/// Why a handshake failed: certificates by what is wrong with them, the rest
+/// together.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the list of what is wrong with certificates is open")]
+fn classify_tls(error: &io::Error) -> Fault {
+    use rustls::{CertificateError, Error};
+    let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    let Some(Error::InvalidCertificate(certificate)) = cause else { return Fault::TlsHandshake };
+    match certificate {
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => Fault::TlsExpired,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Fault::TlsName,
+        _ => Fault::TlsUntrusted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_told_apart() {
+        use rustls::CertificateError;
+        let check = |error: rustls::Error, expected| {
+            assert_eq!(classify_tls(&io::Error::new(io::ErrorKind::InvalidData, error)), expected);
+        };
+        check(CertificateError::Expired.into(), Fault::TlsExpired);
+        check(CertificateError::NotValidForName.into(), Fault::TlsName);
+        check(CertificateError::UnknownIssuer.into(), Fault::TlsUntrusted);
+        check(rustls::Error::NoCertificatesPresented, Fault::TlsHandshake);
+    }
+}

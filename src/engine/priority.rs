@@ -1,0 +1,52 @@
+//! Who comes first on a core: workers, whose wake-ups are the measurement.
+//!
+//! A collector that merges a second's histograms, or a feeder that reads the
+//! next batch, takes milliseconds; on a shared core that would be lateness.
+//! What the system refuses is left as it is: lateness will tell.
+
+/// For a worker: timers without slack, and a core of its own where it has one.
+pub(super) fn sharpen(core: Option<usize>) {
+    #[cfg(target_os = "linux")]
+    linux::sharpen(core);
+    #[cfg(not(target_os = "linux"))]
+    let _unused = core;
+}
+
+/// For everyone else: run when no worker wants to.
+pub(super) fn yield_to_workers() {
+    #[cfg(target_os = "linux")]
+    linux::yield_to_workers();
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use rustix::process::setpriority_process;
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity, set_current_timer_slack};
+    use std::num::NonZeroU64;
+
+    /// The lowest priority there is; taking it needs no privilege.
+    const LAST: i32 = 19;
+
+    pub(super) fn sharpen(core: Option<usize>) {
+        told("timer slack", set_current_timer_slack(Some(NonZeroU64::MIN)));
+        let Some(wanted) = core else { return };
+        let Ok(allowed) = sched_getaffinity(None) else { return };
+        let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).cycle();
+        if let Some(own) = cores.nth(wanted) {
+            let mut set = CpuSet::new();
+            set.set(own);
+            told("affinity", sched_setaffinity(None, &set));
+        }
+    }
+
+    pub(super) fn yield_to_workers() {
+        // On Linux this is the calling thread's priority, not the process's.
+        told("priority", setpriority_process(None, LAST));
+    }
+
+    fn told(what: &str, outcome: rustix::io::Result<()>) {
+        if let Err(error) = outcome {
+            tracing::debug!("{what} of a thread not set: {error}");
+        }
+    }
+}
