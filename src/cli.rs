@@ -14,6 +14,7 @@ mod progress;
 mod replay;
 mod requests;
 mod serve;
+mod shape_args;
 mod signals;
 mod system;
 mod target;

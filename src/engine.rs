@@ -32,6 +32,7 @@ pub use run::run;
 pub use shard::{Origin, Reuse};
 pub use worker::{Feed, Phase};
 
+use crate::schedule::ScheduleCounts;
 use crate::tally::{Interval, Totals};
 use crate::trace::TraceBooks;
 use crate::units::Offset;
@@ -161,6 +162,8 @@ pub struct RunEnd {
     pub books: TraceBooks,
     /// Requests that the trace handed out and that were never released.
     pub unreleased: u64,
+    /// What the schedule left out and added.
+    pub scheduled: ScheduleCounts,
     /// When the last released arrival was due.
     pub last_due: Offset,
     /// From the first due time to the last outcome.

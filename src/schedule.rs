@@ -1,15 +1,28 @@
-//! From requests to arrivals: when each one is due.
+//! From requests to arrivals: which are played, and when each one is due.
 //!
 //! A schedule is a pure map. It knows the pace and the window of the run, takes
 //! requests in order of arrival and gives each a due time counted from the
 //! start of the run. It never sleeps and never looks at a clock; the engine
 //! does the waiting.
+//!
+//! Its parts: a *process* says how many arrivals lie before each one, a rate or
+//! a *profile* when that many have come, a *sample* which requests are played at
+//! all, and an *amplifier* plays them more than once.
 
+pub mod amplify;
+mod pace;
+pub mod process;
+pub mod profile;
+pub mod sample;
+
+pub use self::pace::Pace;
+
+use self::amplify::Amplifier;
+use self::process::{Process, Spacing};
+use self::sample::Sample;
 use crate::trace::{Method, Request};
-use crate::units::{Factor, Offset, Rate, Stamp};
+use crate::units::{Offset, Stamp};
 use http::uri::PathAndQuery;
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 /// One intention: what to ask for, and when it is due.
@@ -27,62 +40,6 @@ pub struct Arrival {
     pub recorded_status: Option<u16>,
 }
 
-/// How fast arrivals follow each other: the `--rate` flag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// Evenly, at this rate; the order of the trace is kept, its gaps are not.
-    Constant(Rate),
-    /// As recorded, played this many times as fast.
-    Recorded(Factor),
-    /// As fast as connections become free: a closed loop.
-    Max,
-}
-
-impl Pace {
-    /// As recorded, gap for gap.
-    pub const AS_RECORDED: Self = Self::Recorded(Factor::ONE);
-
-    /// How many times as fast as recorded, for display; `None` where the
-    /// record's pace is not followed.
-    pub fn speed(self) -> Option<f64> {
-        match self {
-            Self::Constant(_) | Self::Max => None,
-            Self::Recorded(factor) => Some(factor.as_f64()),
-        }
-    }
-}
-
-impl FromStr for Pace {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "recorded" => return Ok(Self::AS_RECORDED),
-            "max" => return Ok(Self::Max),
-            _ => {}
-        }
-        let parsed = if text.ends_with(['x', 'X']) {
-            text.parse().map(Self::Recorded)
-        } else {
-            text.parse().map(Self::Constant)
-        };
-        parsed.map_err(|error: crate::units::ParseQuantityError| {
-            format!("{error}, or `recorded`, or a multiple of it such as 2x, or `max`")
-        })
-    }
-}
-
-impl fmt::Display for Pace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Constant(rate) => write!(f, "{rate}"),
-            Self::Recorded(Factor::ONE) => f.write_str("recorded"),
-            Self::Recorded(factor) => write!(f, "recorded at {factor}"),
-            Self::Max => f.write_str("max"),
-        }
-    }
-}
-
 /// Where a run ends, if before its trace: `-d` and `-n`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {
@@ -92,27 +49,46 @@ pub struct Window {
     pub requests: Option<u64>,
 }
 
-/// What became of a request that was given to a schedule.
+/// What became of a request that was given to a schedule, or of a copy of it.
 #[derive(Debug)]
 pub enum Placed {
     /// It is due.
     Due(Arrival),
     /// It lies beyond the window, and so will everything after it.
     Over,
-    /// Its target is not one that can be sent.
+    /// Its target is not one that can be sent. Not told of copies.
     Unsendable,
     /// The pace follows the record and the record has no time.
     Timeless,
 }
 
 /// Gives requests their due times.
+///
+/// Takes one request after the other with [`Schedule::offer`]; what became of
+/// them, and of copies made of them, comes out of [`Schedule::place_next`].
 #[derive(Debug)]
 pub struct Schedule {
     pace: Pace,
     window: Window,
-    placed: u64,
+    process: Process,
+    sample: Option<Sample>,
+    amplifier: Amplifier,
+    /// The request that was offered last and is not placed yet.
+    next: Option<Request>,
+    counts: ScheduleCounts,
     last_due: Offset,
     pass: Pass,
+}
+
+/// What a schedule has done with the requests it was offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScheduleCounts {
+    /// Arrivals, copies among them.
+    pub placed: u64,
+    /// Arrivals that are copies.
+    pub amplified: u64,
+    /// Requests that the sample left out.
+    pub sampled_out: u64,
 }
 
 /// One pass over the trace; `--loop` makes several.
@@ -120,33 +96,154 @@ pub struct Schedule {
 struct Pass {
     /// Where the pass begins in the run.
     base: Offset,
-    /// The stamp of its first request.
-    first: Option<Stamp>,
-    /// How many requests the pass has placed.
-    placed: u64,
+    /// The stamps of its first and its last request.
+    span: Option<(Stamp, Stamp)>,
+    /// How many requests it has, whether they are played or not.
+    requests: u64,
+}
+
+/// Whether a request stands in the trace or was made from one that does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Trace,
+    Copy,
+}
+
+/// When a request is due.
+enum Due {
+    At(Offset),
+    Never,
+    Unknown,
 }
 
 impl Schedule {
-    /// A schedule that has placed nothing yet.
+    /// A schedule that has placed nothing yet: evenly spaced at a rate of its
+    /// own, every request once.
     pub fn new(pace: Pace, window: Window) -> Self {
-        Self { pace, window, placed: 0, last_due: Offset::ZERO, pass: Pass::default() }
+        let process = pace.uniform();
+        Self {
+            pace,
+            window,
+            process,
+            sample: None,
+            amplifier: Amplifier::default(),
+            next: None,
+            counts: ScheduleCounts::default(),
+            last_due: Offset::ZERO,
+            pass: Pass::default(),
+        }
     }
 
-    /// Places the next request. Due times never decrease, given requests whose
-    /// stamps do not.
-    pub fn place(&mut self, request: Request) -> Placed {
-        let Some(due) = self.due(request.at) else { return Placed::Timeless };
+    /// The same with this spacing. Nothing changes where the pace is recorded:
+    /// its gaps are.
+    #[must_use]
+    pub fn spaced(self, spacing: Spacing, seed: u64) -> Self {
+        let process = match spacing {
+            Spacing::Uniform => self.pace.uniform(),
+            Spacing::Poisson => Process::poisson(seed),
+        };
+        Self { process, ..self }
+    }
+
+    /// The same, playing this sample of the trace only.
+    #[must_use]
+    pub fn sampled(self, sample: Sample) -> Self {
+        Self { sample: Some(sample), ..self }
+    }
+
+    /// The same with these copies: for the recorded pace, where nothing else
+    /// says how many arrivals there are.
+    #[must_use]
+    pub fn amplified(self, amplifier: Amplifier) -> Self {
+        Self { amplifier, ..self }
+    }
+
+    /// Takes the next request of the trace. All that came of the one before
+    /// must have been placed.
+    pub fn offer(&mut self, request: Request) {
+        if let Some(at) = request.at {
+            let first = self.pass.span.map_or(at, |(first, _)| first);
+            self.pass.span = Some((first, at));
+        }
+        self.pass.requests += 1;
+        if self.sample.is_some_and(|sample| !sample.keeps(&request.target)) {
+            self.counts.sampled_out += 1;
+            return;
+        }
+        self.next = Some(request);
+    }
+
+    /// Places what is next: the request that was offered, or copies that are
+    /// due before it. `None` until another is offered. Due times never
+    /// decrease, given requests whose stamps do not.
+    pub fn place_next(&mut self) -> Option<Placed> {
+        let next = self.next.take()?;
+        let due = match self.due(next.at) {
+            Due::At(due) => due,
+            outcome @ (Due::Never | Due::Unknown) => {
+                self.next = Some(next);
+                return Some(if matches!(outcome, Due::Never) { Placed::Over } else { Placed::Timeless });
+            }
+        };
+        if let Some((copy, copy_due)) = self.amplifier.due_before(due) {
+            self.next = Some(next);
+            return Some(self.place(copy, copy_due, Origin::Copy));
+        }
+        // Sharing a target costs an allocation, so it is not done for nothing.
+        let original = self.amplifier.is_on().then(|| next.clone());
+        let placed = self.place(next, due, Origin::Trace);
+        if let (Some(original), Placed::Due(_)) = (&original, &placed) {
+            self.amplifier.copy(original, due);
+        }
+        Some(placed)
+    }
+
+    /// Places a copy that is left when the trace is over.
+    pub fn place_rest(&mut self) -> Option<Placed> {
+        let (copy, due) = self.amplifier.due_before(Offset::from_nanos(u64::MAX))?;
+        Some(self.place(copy, due, Origin::Copy))
+    }
+
+    /// Begins another pass over the same trace. A recorded trace starts again
+    /// one mean gap after its last request, so that the seam is neither a burst
+    /// nor a pause.
+    pub fn begin_pass(&mut self) {
+        let span = self.pass.span.map_or(0, |(first, last)| self.shrink(last.nanos_since(first)));
+        let gaps = self.pass.requests.saturating_sub(1);
+        let mean_gap = span.checked_div(gaps).unwrap_or(0).max(1);
+        let base = self.pass.base.after(Duration::from_nanos(span.saturating_add(mean_gap)));
+        self.pass = Pass { base, ..Pass::default() };
+    }
+
+    /// What became of the requests so far.
+    pub fn counts(&self) -> ScheduleCounts {
+        self.counts
+    }
+
+    /// Whether a request was offered and has no place: the run is over before
+    /// it.
+    pub fn holds_one(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// `request` is put back where it lies beyond the window.
+    fn place(&mut self, request: Request, due: Offset, origin: Origin) -> Placed {
+        let due = due.max(self.last_due);
         let beyond_time = self.window.duration.is_some_and(|end| due >= Offset::from(end));
-        let beyond_count = self.window.requests.is_some_and(|most| self.placed >= most);
+        let beyond_count = self.window.requests.is_some_and(|most| self.counts.placed >= most);
         if beyond_time || beyond_count {
+            if origin == Origin::Trace {
+                self.next = Some(request);
+            }
             return Placed::Over;
         }
         let Ok(target) = PathAndQuery::from_maybe_shared(request.target) else {
             return Placed::Unsendable;
         };
-        let sequence = self.placed;
-        self.placed += 1;
-        self.pass.placed += 1;
+        let sequence = self.counts.placed;
+        self.counts.placed += 1;
+        self.counts.amplified += u64::from(origin == Origin::Copy);
+        self.process.advance();
         self.last_due = due;
         Placed::Due(Arrival {
             sequence,
@@ -157,41 +254,34 @@ impl Schedule {
         })
     }
 
-    /// Begins another pass over the same trace. A recorded trace starts again
-    /// one mean gap after its last arrival, so that the seam is neither a burst
-    /// nor a pause.
-    pub fn begin_pass(&mut self) {
-        let played = self.last_due.nanos_since(self.pass.base);
-        let gaps = self.pass.placed.saturating_sub(1);
-        let mean_gap = played.checked_div(gaps).unwrap_or(0).max(1);
-        let base = self.last_due.after(Duration::from_nanos(mean_gap));
-        self.pass = Pass { base, first: None, placed: 0 };
-    }
-
-    /// How many requests became arrivals.
-    pub fn placed(&self) -> u64 {
-        self.placed
-    }
-
-    fn due(&mut self, at: Option<Stamp>) -> Option<Offset> {
-        match self.pace {
-            Pace::Constant(rate) => Some(rate.due(self.placed)),
+    fn due(&self, at: Option<Stamp>) -> Due {
+        match &self.pace {
+            Pace::Constant(rate) => Due::At(process::due_at_rate(*rate, self.process.place())),
+            Pace::Profile(profile) => profile.due(self.process.place()).map_or(Due::Never, Due::At),
             // The engine says when; here they only have an order.
-            Pace::Max => Some(Offset::ZERO),
+            Pace::Max => Due::At(Offset::ZERO),
             Pace::Recorded(speed) => {
-                let at = at?;
-                let first = *self.pass.first.get_or_insert(at);
+                let Some((at, (first, _))) = at.zip(self.pass.span) else { return Due::Unknown };
                 let since_first = speed.shrink(at.nanos_since(first));
-                let due = self.pass.base.after(Duration::from_nanos(since_first));
-                Some(due.max(self.last_due))
+                Due::At(self.pass.base.after(Duration::from_nanos(since_first)))
             }
+        }
+    }
+
+    /// Recorded nanoseconds as the run plays them.
+    fn shrink(&self, nanos: u64) -> u64 {
+        match &self.pace {
+            Pace::Recorded(speed) => speed.shrink(nanos),
+            Pace::Constant(_) | Pace::Profile(_) | Pace::Max => nanos,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::profile::Profile;
     use super::*;
+    use crate::units::Factor;
     use bytes::Bytes;
     use proptest::prelude::*;
 
@@ -204,16 +294,19 @@ mod tests {
         }
     }
 
+    /// When a request is due, in milliseconds; `None` if it is not.
+    fn place(schedule: &mut Schedule, request: Request) -> Option<u64> {
+        schedule.offer(request);
+        match schedule.place_next() {
+            Some(Placed::Due(arrival)) => Some(arrival.due.as_micros() / 1_000),
+            Some(Placed::Over | Placed::Unsendable | Placed::Timeless) | None => None,
+        }
+    }
+
     #[track_caller]
     fn check(pace: &str, window: Window, stamps_ms: &[i64], due_ms: &[u64]) {
         let mut schedule = Schedule::new(pace.parse().unwrap(), window);
-        let placed: Vec<u64> = stamps_ms
-            .iter()
-            .map_while(|&at| match schedule.place(request(at)) {
-                Placed::Due(arrival) => Some(arrival.due.as_micros() / 1_000),
-                Placed::Over | Placed::Unsendable | Placed::Timeless => None,
-            })
-            .collect();
+        let placed: Vec<u64> = stamps_ms.iter().map_while(|&at| place(&mut schedule, request(at))).collect();
         assert_eq!(placed, due_ms);
     }
 
@@ -241,9 +334,7 @@ mod tests {
         let mut due = Vec::new();
         for _ in 0..2 {
             for at in [100, 110, 140] {
-                if let Placed::Due(arrival) = schedule.place(request(at)) {
-                    due.push(arrival.due.as_micros() / 1_000);
-                }
+                due.extend(place(&mut schedule, request(at)));
             }
             schedule.begin_pass();
         }
@@ -254,17 +345,11 @@ mod tests {
     fn a_request_without_a_time_has_no_recorded_place() {
         let timeless = Request { at: None, ..request(0) };
         let mut schedule = Schedule::new(Pace::AS_RECORDED, Window::default());
-        assert!(matches!(schedule.place(timeless.clone()), Placed::Timeless));
+        schedule.offer(timeless.clone());
+        assert!(matches!(schedule.place_next(), Some(Placed::Timeless)));
+        assert!(schedule.holds_one());
         let mut schedule = Schedule::new("10".parse().unwrap(), Window::default());
-        assert!(matches!(schedule.place(timeless), Placed::Due(_)));
-    }
-
-    #[test]
-    fn paces_print_and_parse() {
-        assert!(matches!("recorded".parse(), Ok(Pace::Recorded(Factor::ONE))));
-        assert_eq!("4.7k".parse::<Pace>().unwrap().to_string(), "4700/s");
-        assert_eq!("2x".parse::<Pace>().unwrap().to_string(), "recorded at 2x");
-        assert!("soon".parse::<Pace>().unwrap_err().contains("recorded"));
+        assert_eq!(place(&mut schedule, timeless), Some(0));
     }
 
     proptest! {
@@ -272,13 +357,68 @@ mod tests {
         fn due_times_never_decrease(mut stamps in prop::collection::vec(0_i64..100_000, 1..50), speed in 1_u32..9) {
             stamps.sort_unstable();
             let mut schedule = Schedule::new(format!("{speed}x").parse().unwrap(), Window::default());
-            let mut last = Offset::ZERO;
-            for at in stamps {
-                if let Placed::Due(arrival) = schedule.place(request(at)) {
-                    prop_assert!(arrival.due >= last);
-                    last = arrival.due;
+            let due: Vec<_> = stamps.iter().map_while(|&at| place(&mut schedule, request(at))).collect();
+            prop_assert_eq!(due.len(), stamps.len());
+            prop_assert!(due.is_sorted());
+        }
+
+        #[test]
+        fn copies_come_in_order_and_none_is_lost(
+            mut stamps in prop::collection::vec(0_i64..3_000, 1..50), factor in 1_u64..5, seed: u64
+        ) {
+            stamps.sort_unstable();
+            let factor_given = factor.to_string().parse().unwrap();
+            let mut schedule = Schedule::new(Pace::AS_RECORDED, Window::default())
+                .amplified(Amplifier::new(factor_given, Factor::ONE, seed));
+            let mut dues = Vec::new();
+            let mut note = |placed| if let Placed::Due(Arrival { due, .. }) = placed { dues.push(due) };
+            for &at in &stamps {
+                schedule.offer(request(at));
+                while let Some(placed) = schedule.place_next() {
+                    note(placed);
                 }
             }
+            while let Some(placed) = schedule.place_rest() {
+                note(placed);
+            }
+            prop_assert!(dues.is_sorted());
+            prop_assert_eq!(dues.len() as u64, stamps.len() as u64 * factor);
+            let expected = stamps.len() as u64 * (factor - 1);
+            prop_assert_eq!(schedule.counts().amplified, expected);
         }
+    }
+
+    #[test]
+    fn a_profile_and_a_process_end_where_their_time_does() {
+        let stages = ["0s:10/s", "1s:10/s"].map(|stage| stage.parse().unwrap());
+        let pace = Pace::Profile(Profile::new(stages.to_vec()).unwrap());
+        let mut even = Schedule::new(pace.clone(), Window::default());
+        let due: Vec<_> = (0..50).map_while(|_| place(&mut even, request(0))).collect();
+        assert_eq!(due, [100, 200, 300, 400, 500, 600, 700, 800, 900, 1_000]);
+        assert!(even.holds_one());
+        let mut random = Schedule::new(pace, Window::default()).spaced(Spacing::Poisson, 4);
+        let due: Vec<_> = (0..50).map_while(|_| place(&mut random, request(0))).collect();
+        assert!((1..50).contains(&due.len()) && due.is_sorted(), "{due:?}");
+        assert_eq!(random.counts().placed, due.len() as u64);
+    }
+
+    #[test]
+    fn what_a_sample_leaves_out_still_takes_its_time() {
+        let target = |n: i64| Request { target: format!("/{n}").into(), ..request(n * 10) };
+        let sample = Sample::by_target("50%".parse().unwrap(), 0);
+        let mut schedule = Schedule::new(Pace::AS_RECORDED, Window::default()).sampled(sample);
+        let mut placed = Vec::new();
+        for pass in 0..2 {
+            for n in 0..100 {
+                let due = place(&mut schedule, target(n));
+                let kept = sample.keeps(&target(n).target);
+                assert_eq!(due, kept.then_some(u64::try_from(n * 10 + pass * 1_000).unwrap()));
+                placed.extend(due);
+            }
+            schedule.begin_pass();
+        }
+        let counts = schedule.counts();
+        assert_eq!((counts.placed, counts.sampled_out), (placed.len() as u64, 200 - placed.len() as u64));
+        assert!((50..150).contains(&placed.len()));
     }
 }

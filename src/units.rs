@@ -150,6 +150,11 @@ impl Rate {
         Self { count, nanos: SECOND }
     }
 
+    /// How many, in every how many nanoseconds.
+    pub const fn fraction(self) -> (u64, u64) {
+        (self.count.get(), self.nanos.get())
+    }
+
     /// When the arrival with number `n`, counted from 0, is due.
     ///
     /// Always computed from the start, never from arrival `n - 1`: timers wake
@@ -201,6 +206,7 @@ pub struct ParseQuantityError {
 const RATE_FORMS: &str = "4700, 4.7k/s, 280k/m or 50/1s";
 const COUNT_FORMS: &str = "1000, 10k or 1.5m";
 const DURATION_FORMS: &str = "500ms, 20s, 13m or 1h30m";
+const SHARE_FORMS: &str = "25% or 0.5%, up to 100%";
 const FACTOR_FORMS: &str = "2x, 0.5x or 2";
 
 impl FromStr for Rate {
@@ -256,7 +262,8 @@ fn decimal(text: &str) -> Option<(u64, u64)> {
     Some((numerator / common, denominator / common))
 }
 
-fn gcd(a: u64, b: u64) -> u64 {
+/// The greatest common divisor; 1 for two zeros.
+pub(crate) fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a.max(1) } else { gcd(b, a % b) }
 }
 
@@ -302,6 +309,15 @@ impl Factor {
         self.numerator.get() as f64 / self.denominator.get() as f64
     }
 
+    /// Its whole part, and what is left in parts of a million, where that is
+    /// anything.
+    pub fn split(self) -> (u64, Option<Share>) {
+        let (whole, rest) =
+            (self.numerator.get() / self.denominator, self.numerator.get() % self.denominator);
+        let millionths = u128::from(rest) * u128::from(Share::ALL.0) / u128::from(self.denominator.get());
+        (whole, u32::try_from(millionths).ok().and_then(Share::from_ppm))
+    }
+
     /// `nanos` divided by this factor: what a recorded gap becomes when it is
     /// played that many times as fast.
     pub fn shrink(self, nanos: u64) -> u64 {
@@ -328,6 +344,57 @@ impl FromStr for Factor {
 impl fmt::Display for Factor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}x", self.as_f64())
+    }
+}
+
+/// A share of a whole, such as 25%: parts of a million, never none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share(u32);
+
+impl Share {
+    /// The whole.
+    pub const ALL: Self = Self(1_000_000);
+
+    /// `parts` of a million; `None` for nothing and for more than everything.
+    pub const fn from_ppm(parts: u32) -> Option<Self> {
+        if parts == 0 || parts > Self::ALL.0 { None } else { Some(Self(parts)) }
+    }
+
+    /// Whether the point of the unit interval that `hash` stands for lies in
+    /// the share.
+    pub const fn takes(self, hash: u64) -> bool {
+        // The high half of a 64 by 64 bit product scales without a remainder's
+        // bias.
+        let millionth = (hash as u128 * Self::ALL.0 as u128) >> 64;
+        millionth < self.0 as u128
+    }
+}
+
+impl FromStr for Share {
+    type Err = ParseQuantityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || ParseQuantityError { text: text.to_owned(), what: "share", forms: SHARE_FORMS };
+        let number = text.strip_suffix('%').ok_or_else(wrong)?;
+        let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+        let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(part) || whole.len() > 3 || part.len() > 4 {
+            return Err(wrong());
+        }
+        // A percent is ten thousand parts of a million: four decimal places.
+        let ppm = format!("{whole}{part:0<4}").parse().map_err(|_| wrong())?;
+        Self::from_ppm(ppm).ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0 / 10_000, self.0 % 10_000);
+        if part == 0 {
+            return write!(f, "{whole}%");
+        }
+        let part = format!("{part:04}");
+        write!(f, "{whole}.{}%", part.trim_end_matches('0'))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::engine::{self, AtEndOfTrace, EnginePlan, Judging, Observer, Phase, Re
 use crate::report::{
     DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport, summary,
 };
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, ScheduleCounts};
 use crate::tally::{Books, Interval, LeftOut, Totals};
 use crate::units::Stamp;
 use std::io::Write;
@@ -48,7 +48,8 @@ pub(crate) fn carry_out(
     let Recorder { directory, mut trouble, .. } = recorder;
 
     let stopped_early = end.interrupted || !end.trouble.is_empty();
-    let left_out = LeftOut { sampled_out: 0, unreleased: end.unreleased };
+    let ScheduleCounts { sampled_out, amplified, .. } = end.scheduled;
+    let left_out = LeftOut { sampled_out, unreleased: end.unreleased, amplified };
     let books = Books::close(end.books.clone(), left_out, &end.totals);
     let books = match books {
         Ok(books) => books,

@@ -4,9 +4,10 @@
 //! Spellings are those that users of other load generators have in their
 //! fingers.
 
+use super::shape_args::ShapeArgs;
 use super::target::Target;
 use crate::engine::Overload;
-use crate::schedule::{Pace, Window};
+use crate::schedule::{Pace, Schedule, Window};
 use crate::units::{Factor, parse_count, parse_duration};
 use crate::verify::Depth;
 use crate::verify::lookup::ParseResolverError;
@@ -93,6 +94,10 @@ pub(crate) struct LoadArgs {
     /// Replay to a host that the trace was recorded at
     #[arg(long)]
     pub(crate) allow_recorded_host: bool,
+
+    // Last, as it begins a heading of its own.
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
 }
 
 /// How answers are judged.
@@ -204,25 +209,34 @@ impl LoadArgs {
             headers: Vec::new(),
             yes: false,
             allow_recorded_host: false,
+            shape: ShapeArgs::default(),
         }
     }
 
     /// The pace that `--rate` and `--speed` mean together.
     pub(crate) fn pace(&self) -> Result<Pace, String> {
-        match (self.rate, self.speed) {
+        if let Some(profile) = self.shape.profile()? {
+            return Ok(Pace::Profile(profile));
+        }
+        match (self.rate.clone(), self.speed) {
             (pace, None) => Ok(pace),
             (Pace::AS_RECORDED, Some(speed)) => Ok(Pace::Recorded(speed)),
             (Pace::Recorded(_), Some(_)) => {
                 Err("--speed and --rate 2x say the same thing twice: give one of them".to_owned())
             }
-            (Pace::Constant(_) | Pace::Max, Some(_)) => {
+            (Pace::Constant(_) | Pace::Profile(_) | Pace::Max, Some(_)) => {
                 Err("--speed scales the recorded pace: it does not go with another --rate".to_owned())
             }
         }
     }
 
+    /// Which requests are played, and when.
+    pub(crate) fn schedule(&self, pace: &Pace, seed: u64) -> Result<Schedule, String> {
+        self.shape.apply(Schedule::new(pace.clone(), self.window()), pace, seed)
+    }
+
     /// Where the run ends if the trace does not end first.
-    pub(crate) fn window(&self) -> Window {
+    fn window(&self) -> Window {
         Window { duration: self.duration, requests: self.requests }
     }
 }

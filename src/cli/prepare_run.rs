@@ -41,7 +41,7 @@ const DESCRIPTORS_PER_THREAD: usize = 16;
 /// The engine's plan for a run at `pace`.
 pub(super) fn engine_plan(
     (load, wire): (&LoadArgs, &WireArgs),
-    pace: Pace,
+    pace: &Pace,
     (addresses, tls): (Vec<SocketAddr>, Option<TlsPlan>),
 ) -> Result<EnginePlan, CliError> {
     let room = system::room_for_connections();
@@ -53,8 +53,10 @@ pub(super) fn engine_plan(
     }
     let unasked = match (pace, wire.connection.http) {
         (Pace::Max, _) => CLOSED_CONNECTIONS,
-        (Pace::Constant(_) | Pace::Recorded(_), HttpArg::Http2) => HTTP2_CONNECTIONS,
-        (Pace::Constant(_) | Pace::Recorded(_), HttpArg::Http1 | HttpArg::Auto) => load.max_in_flight,
+        (Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_), HttpArg::Http2) => HTTP2_CONNECTIONS,
+        (Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_), HttpArg::Http1 | HttpArg::Auto) => {
+            load.max_in_flight
+        }
     };
     let connections = load.connections.unwrap_or(unasked).min(room);
     let most_threads = (room / DESCRIPTORS_PER_THREAD).max(1);
@@ -69,7 +71,7 @@ pub(super) fn engine_plan(
     Ok(EnginePlan {
         addresses,
         feed: match pace {
-            Pace::Constant(_) | Pace::Recorded(_) => Feed::WhenDue,
+            Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_) => Feed::WhenDue,
             Pace::Max => Feed::WhenFree { until: load.duration.map(Offset::from) },
         },
         pacing: wire.pacing.pacing.into(),
@@ -93,23 +95,19 @@ pub(super) fn engine_plan(
 /// Up to 10,000 arrivals a second a wake-up each; beyond, one for about as many
 /// as fall due in a tenth of a millisecond at twice that rate, and so on up to
 /// a millisecond.
-fn default_grain(pace: Pace) -> Duration {
-    match pace {
-        Pace::Constant(rate) if rate.per_second_f64() <= EXACT_RATE => Duration::ZERO,
-        Pace::Constant(rate) => GRAIN.mul_f64((rate.per_second_f64() / (2.0 * EXACT_RATE)).clamp(1.0, 10.0)),
-        Pace::Recorded(_) | Pace::Max => GRAIN,
+fn default_grain(pace: &Pace) -> Duration {
+    match pace.peak_per_second() {
+        Some(peak) if peak <= EXACT_RATE => Duration::ZERO,
+        Some(peak) => GRAIN.mul_f64((peak / (2.0 * EXACT_RATE)).clamp(1.0, 10.0)),
+        None => GRAIN,
     }
 }
 
 /// One worker for each 25,000 arrivals a second, if there are cores for them.
-fn default_threads(pace: Pace) -> usize {
+fn default_threads(pace: &Pace) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    match pace {
-        Pace::Recorded(_) | Pace::Max => 1,
-        Pace::Constant(rate) => (1..cores)
-            .find(|threads| rate.per_second_f64() <= RATE_PER_THREAD * as_f64(*threads))
-            .unwrap_or(cores),
-    }
+    let Some(peak) = pace.peak_per_second() else { return 1 };
+    (1..cores).find(|threads| peak <= RATE_PER_THREAD * as_f64(*threads)).unwrap_or(cores)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
@@ -158,11 +156,8 @@ fn resolver(verify: &VerifyArgs) -> Resolver {
 }
 
 /// Refuses a heavy load on somebody else's host unless it is asked for twice.
-pub(super) fn guard(load: &LoadArgs, pace: Pace, addresses: &[SocketAddr]) -> Result<(), CliError> {
-    let light = match pace {
-        Pace::Constant(rate) => rate.per_second_f64() <= POLITE_RATE,
-        Pace::Recorded(_) | Pace::Max => false,
-    };
+pub(super) fn guard(load: &LoadArgs, pace: &Pace, addresses: &[SocketAddr]) -> Result<(), CliError> {
+    let light = pace.peak_per_second().is_some_and(|peak| peak <= POLITE_RATE);
     if light || load.yes || all_loopback(addresses) {
         return Ok(());
     }
@@ -186,7 +181,7 @@ mod tests {
         let target = "http://candidate.test".parse().unwrap();
         let load = LoadArgs { yes, ..LoadArgs::at(target) };
         let addresses: Vec<SocketAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        match guard(&load, pace.parse().unwrap(), &addresses) {
+        match guard(&load, &pace.parse().unwrap(), &addresses) {
             Ok(()) => assert!(taken, "{pace} against {addresses:?} was taken"),
             Err(error) => {
                 let text = error.to_string();
@@ -231,7 +226,9 @@ mod tests {
                 threads: Some(threads),
                 ..LoadArgs::at(target.clone())
             };
-            engine_plan((&load, &WireArgs::default()), Pace::AS_RECORDED, (Vec::new(), None)).unwrap().threads
+            engine_plan((&load, &WireArgs::default()), &Pace::AS_RECORDED, (Vec::new(), None))
+                .unwrap()
+                .threads
         };
         assert_eq!(threads(4, 2), 2);
         assert_eq!(threads(2, 4), 2);

@@ -11,10 +11,10 @@ use super::wire_args::WireArgs;
 use super::{signals, system};
 use crate::engine::{AtEndOfTrace, EnginePlan};
 use crate::report::{Exit, Input, Plan};
-use crate::schedule::{Pace, Schedule};
+use crate::schedule::Pace;
 use crate::trace::Source;
 use crate::trace::source::InputReport;
-use crate::units::Stamp;
+use crate::units::{Factor, Stamp};
 use clap::Args;
 use std::io::Write;
 
@@ -54,6 +54,7 @@ pub(super) fn replay(
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
     let pace = args.load.pace().map_err(CliError::Usage)?;
+    let schedule = args.load.schedule(&pace, args.trace.seed).map_err(CliError::Usage)?;
     if matches!(pace, Pace::Recorded(_)) && !source.has_times() {
         return Err(CliError::Usage(
             "this trace has no times to follow: give a rate, as in --rate 100/s".to_owned(),
@@ -75,21 +76,14 @@ pub(super) fn replay(
     let connection = &args.wire.connection;
     let instead = Instead { resolve: &connection.resolve, connect_to: &connection.connect_to };
     let addresses = args.load.target.reach(&instead, args.load.connect_timeout)?;
-    guard(&args.load, pace, &addresses)?;
+    guard(&args.load, &pace, &addresses)?;
     let requests = Replayed::begin(source, refused)?;
-    let engine = engine_plan((&args.load, &args.wire), pace, (addresses, tls))?;
+    let engine = engine_plan((&args.load, &args.wire), &pace, (addresses, tls))?;
     let started = system::now();
-    let plan = plan(command, args, requests.source(), &engine, (pace, started));
+    let plan = plan(command, args, requests.source(), &engine, (&pace, started));
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
-    let prepared = Prepared {
-        plan,
-        engine,
-        judging,
-        requests: Box::new(requests),
-        schedule: Schedule::new(pace, args.load.window()),
-        at_end,
-        started,
-    };
+    let prepared =
+        Prepared { plan, engine, judging, requests: Box::new(requests), schedule, at_end, started };
     let phase = signals::phases().map_err(CliError::Signals)?;
     carry_out(prepared, &args.report, &phase, out)
 }
@@ -100,7 +94,7 @@ fn plan(
     args: &ReplayArgs,
     source: &Source,
     engine: &EnginePlan,
-    (pace, started): (Pace, Stamp),
+    (pace, started): (&Pace, Stamp),
 ) -> Plan {
     let (trace, load, verify) = (&args.trace, &args.load, &args.verify);
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
@@ -112,6 +106,11 @@ fn plan(
         target: load.target.to_string(),
         rate: pace.to_string(),
         speed: pace.speed(),
+        stages: load.shape.stages.iter().map(ToString::to_string).collect(),
+        arrivals: load.shape.arrivals_of(pace).to_owned(),
+        sample: load.shape.sample.map(|share| share.to_string()),
+        sample_by: load.shape.sample.map(|_| load.shape.sample_by.name().to_owned()),
+        amplify: load.shape.amplify.map(Factor::as_f64),
         duration_s: load.duration.map(|duration| duration.as_secs_f64()),
         requests: load.requests,
         repeat: load.loop_trace,

@@ -6,7 +6,7 @@
 //! that may block on a file. If it cannot keep up, arrivals reach their worker
 //! late, and lateness says so.
 
-use crate::schedule::{Arrival, Placed, Schedule};
+use crate::schedule::{Arrival, Placed, Schedule, ScheduleCounts};
 use crate::trace::{Request, TraceBooks};
 use crate::units::Offset;
 use std::time::Duration;
@@ -55,6 +55,8 @@ pub(crate) struct Fed {
     /// Requests handed out by the trace that did not become arrivals at a
     /// worker: beyond the window, or the run had ended.
     pub(crate) unreleased: u64,
+    /// Requests that were sampled out, and copies that were made.
+    pub(crate) counts: ScheduleCounts,
     /// What went wrong without ending it.
     pub(crate) notices: Vec<String>,
     /// Why reading ended early.
@@ -77,6 +79,7 @@ struct Batcher {
 }
 
 /// Whether there is anyone left to feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Queue {
     Open,
     Closed,
@@ -101,6 +104,8 @@ impl Feeder {
             self.fed.trouble = Some(trouble);
         }
         self.requests.stop();
+        self.fed.unreleased += u64::from(self.schedule.holds_one());
+        self.fed.counts = self.schedule.counts();
         for mut worker in std::mem::take(&mut self.workers) {
             if let (Queue::Closed, left) = worker.flush() {
                 self.fed.unreleased += left;
@@ -115,33 +120,45 @@ impl Feeder {
     }
 
     fn feed(&mut self) -> Result<(), String> {
-        let mut pass_placed = self.schedule.placed();
+        let mut pass_begins_at = 0;
         loop {
-            let Some(request) = self.requests.next()? else {
-                let fruitless = self.schedule.placed() == pass_placed;
-                if self.at_end == AtEndOfTrace::Stop || fruitless {
-                    return Ok(());
+            if let Some(request) = self.requests.next()? {
+                self.schedule.offer(request);
+                while let Some(placed) = self.schedule.place_next() {
+                    if self.take(placed)? == Queue::Closed {
+                        return Ok(());
+                    }
                 }
-                self.requests.rewind()?;
-                self.schedule.begin_pass();
-                pass_placed = self.schedule.placed();
                 continue;
-            };
-            match self.schedule.place(request) {
-                Placed::Due(arrival) => match self.hand_out(arrival) {
-                    Queue::Open => {}
-                    Queue::Closed => return Ok(()),
-                },
-                Placed::Over => {
-                    self.fed.unreleased += 1;
-                    return Ok(());
-                }
-                Placed::Unsendable => self.unsendable += 1,
-                Placed::Timeless => {
-                    self.fed.unreleased += 1;
-                    return Err("the trace has no times to follow: give a rate with --rate".to_owned());
-                }
             }
+            let placed = self.schedule.counts().placed;
+            let is_fruitless = placed == pass_begins_at;
+            if self.at_end == AtEndOfTrace::Stop || is_fruitless {
+                break;
+            }
+            self.requests.rewind()?;
+            self.schedule.begin_pass();
+            pass_begins_at = placed;
+        }
+        while let Some(placed) = self.schedule.place_rest() {
+            if self.take(placed)? == Queue::Closed {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands an arrival out, or counts why it is none. The queue is closed where
+    /// the run is over, too.
+    fn take(&mut self, placed: Placed) -> Result<Queue, String> {
+        match placed {
+            Placed::Due(arrival) => Ok(self.hand_out(arrival)),
+            Placed::Over => Ok(Queue::Closed),
+            Placed::Unsendable => {
+                self.unsendable += 1;
+                Ok(Queue::Open)
+            }
+            Placed::Timeless => Err("the trace has no times to follow: give a rate with --rate".to_owned()),
         }
     }
 
@@ -182,5 +199,84 @@ impl Batcher {
                 (Queue::Closed, u64::try_from(batch.len()).unwrap_or(u64::MAX))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::amplify::Amplifier;
+    use crate::schedule::sample::Sample;
+    use crate::schedule::{Pace, Window};
+    use crate::trace::Method;
+    use crate::units::{Factor, Stamp};
+
+    /// A request every millisecond, each for a target of its own.
+    struct Every {
+        count: u64,
+        read: u64,
+    }
+
+    impl Requests for Every {
+        fn next(&mut self) -> Result<Option<Request>, String> {
+            if self.read == self.count {
+                return Ok(None);
+            }
+            self.read += 1;
+            let at = Stamp::from_nanos(i64::try_from(self.read).unwrap() * 1_000_000);
+            let target = format!("/{}", self.read).into();
+            Ok(Some(Request { at: Some(at), method: Method::Get, target, status: None }))
+        }
+
+        fn rewind(&mut self) -> Result<(), String> {
+            Err("there is one pass only".to_owned())
+        }
+
+        fn stop(&mut self) {}
+
+        fn books(&self) -> TraceBooks {
+            TraceBooks { accepted: self.read, ..TraceBooks::default() }
+        }
+
+        fn notices(&self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    /// Feeds two workers, the second of which may be gone, and checks that every
+    /// request and every copy is somewhere. Tells how many were handed out.
+    #[track_caller]
+    fn check(window: Window, is_second_gone: bool) -> u64 {
+        let schedule = Schedule::new(Pace::AS_RECORDED, window)
+            .sampled(Sample::by_target("80%".parse().unwrap(), 1))
+            .amplified(Amplifier::new("2.5".parse().unwrap(), Factor::ONE, 1));
+        let (first, mut of_first) = mpsc::channel(1_000);
+        let (second, mut of_second) = mpsc::channel(1_000);
+        if is_second_gone {
+            of_second.close();
+        }
+        let requests = Box::new(Every { count: 3_000, read: 0 });
+        let fed = Feeder::new(requests, schedule, AtEndOfTrace::Stop, vec![first, second]).run();
+        let mut received = 0;
+        for queue in [&mut of_first, &mut of_second] {
+            while let Ok(batch) = queue.try_recv() {
+                received += batch.len() as u64;
+            }
+        }
+        assert_eq!(
+            fed.books.accepted + fed.counts.amplified,
+            received + fed.unreleased + fed.counts.sampled_out
+        );
+        received
+    }
+
+    #[test]
+    fn every_request_and_every_copy_is_accounted_for() {
+        let all = check(Window::default(), false);
+        assert!((5_500..6_500).contains(&all), "{all}");
+        assert_eq!(check(Window { requests: Some(1_001), duration: None }, false), 1_001);
+        let second = Window { requests: None, duration: Some(Duration::from_millis(1_500)) };
+        assert!((1_200..all).contains(&check(second, false)));
+        assert!(check(Window::default(), true) < all);
     }
 }

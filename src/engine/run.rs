@@ -10,7 +10,7 @@ use super::priority;
 use super::shard::{Shard, ShardLimits};
 use super::worker::{Delivery, Lines, Phase, Worked, work};
 use super::{EngineError, EnginePlan, Judging, Observer, Origin, Overload, RunEnd, TlsPlan};
-use crate::schedule::{Arrival, Schedule};
+use crate::schedule::{Arrival, Schedule, ScheduleCounts};
 use crate::tally::{Fold, Totals};
 use crate::units::Offset;
 use rustix::time::{ClockId, clock_gettime};
@@ -76,6 +76,7 @@ pub fn run(
         totals: collect(plan.threads, &delivered, observer),
         books: crate::trace::TraceBooks::default(),
         unreleased: 0,
+        scheduled: ScheduleCounts::default(),
         last_due: Offset::ZERO,
         wall: clock.now().as_duration(),
         cpu: Duration::ZERO,
@@ -252,6 +253,7 @@ fn join(end: &mut RunEnd, workers: Vec<JoinHandle<Joined>>, feeder: JoinHandle<(
             end.cpu += cpu;
             end.books = fed.books;
             end.unreleased += fed.unreleased;
+            end.scheduled = fed.counts;
             end.notices = fed.notices;
             end.trouble.extend(fed.trouble);
         }

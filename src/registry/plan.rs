@@ -6,11 +6,10 @@
 //! as on the command line: `missing-slash@5s..15s`, `status-503:10%`, `stall`.
 
 mod kind;
-mod share;
 mod window;
 
+pub use crate::units::Share;
 pub use kind::{AnswerFault, FaultKind, PlaceFault, WireFault};
-pub use share::Share;
 pub use window::Window;
 
 use std::fmt;
@@ -66,7 +65,7 @@ impl FromStr for PlannedFault {
             // Both marks are one byte long, so the tail begins at a character.
             let (value, tail) = split_before_mark(rest.get(1..).unwrap_or_default());
             let again = if mark == ':' {
-                share.replace(value.parse()?).is_some()
+                share.replace(parse_share(value)?).is_some()
             } else {
                 window.replace(value.parse()?).is_some()
             };
@@ -80,6 +79,10 @@ impl FromStr for PlannedFault {
 }
 
 /// What stands before the first `:` or `@`, and the rest from there on.
+fn parse_share(text: &str) -> Result<Share, PlanError> {
+    text.parse().map_err(|_| PlanError::Share(text.to_owned()))
+}
+
 fn split_before_mark(text: &str) -> (&str, &str) {
     text.split_at(text.find([':', '@']).unwrap_or(text.len()))
 }

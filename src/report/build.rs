@@ -14,7 +14,7 @@ use crate::tally::{
     Unchecked,
 };
 use crate::trace::TraceBooks;
-use crate::units::{Offset, approximate};
+use crate::units::{Offset, approximate, grouped};
 use crate::verify::Tier;
 use hdrhistogram::Counter;
 use std::cmp::Reverse;
@@ -75,6 +75,7 @@ impl RunReport {
         let Parts { plan, books, totals, generator, ending, notices } = parts;
         let mut judgement = judge(totals, &plan, ending == Ending::Finished);
         judgement.warnings.extend(notices);
+        judgement.warnings.extend(sampled(&plan, books));
         let (counts, times) = (&totals.counts, &totals.times);
         match books.trace() {
             None => judgement.warnings.push(unfinished()),
@@ -116,6 +117,19 @@ impl RunReport {
     }
 }
 
+/// That not all of the trace was played, which no number below says by itself.
+fn sampled(plan: &Plan, books: &Books) -> Option<Reason> {
+    let share = plan.sample.as_ref()?;
+    Some(Reason {
+        id: "sample".to_owned(),
+        detail: format!(
+            "a sample was played, {share} of the targets: {} requests were left out and not judged",
+            grouped(books.sampled_out())
+        ),
+        remedy: "run again without --sample before you trust what was left out".to_owned(),
+    })
+}
+
 fn came_late(records: u64) -> Reason {
     Reason {
         id: "late_records".to_owned(),
@@ -151,6 +165,7 @@ fn lines(trace: &TraceBooks) -> Lines {
 fn records(trace: &TraceBooks, books: &Books, counts: &Counts) -> Records {
     Records {
         accepted: trace.accepted,
+        amplified: books.amplified(),
         offered: counts.arrivals.offered,
         filtered: owned(&trace.filtered),
         sampled_out: books.sampled_out(),

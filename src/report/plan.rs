@@ -21,6 +21,17 @@ pub struct Plan {
     pub rate: String,
     /// How many times as fast as recorded; nothing at a rate of its own.
     pub speed: Option<f64>,
+    /// The stages of a rate that changes, each as `30s:1000/s`.
+    pub stages: Vec<String>,
+    /// How arrivals lie around the rate: `uniform`, `poisson` or `recorded`;
+    /// `closed_loop` where they wait for a connection.
+    pub arrivals: String,
+    /// The share of the trace that is played, where it is not all of it.
+    pub sample: Option<String>,
+    /// What the sample is drawn by, where there is one: `target`.
+    pub sample_by: Option<String>,
+    /// How many times each recorded arrival is played, where not once.
+    pub amplify: Option<f64>,
     /// The length of the window, where one was given.
     pub duration_s: Option<f64>,
     /// The number of arrivals, where one was given.

@@ -103,12 +103,14 @@ pub struct Lines {
     pub notes: BTreeMap<String, u64>,
 }
 
-/// Where records went: `accepted` is the sum of the others.
+/// Where records went: `accepted + amplified` is the sum of the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Records {
     /// All records.
     pub accepted: u64,
+    /// Copies of them that `--amplify` added.
+    pub amplified: u64,
     /// Those that became arrivals.
     pub offered: u64,
     /// Those left out on purpose, by reason.

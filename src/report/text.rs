@@ -41,6 +41,9 @@ fn load(report: &RunReport, page: &mut Page) {
     let mut asked = vec![command, format!("rate {}", safe(&plan.rate))];
     asked.extend(plan.duration_s.map(|length| format!("for {}", seconds(length))));
     asked.extend(plan.requests.map(|count| counted(count, "request")));
+    asked.extend((plan.arrivals == "poisson").then(|| "poisson arrivals".to_owned()));
+    asked.extend(plan.sample.as_ref().map(|share| format!("sample {} of targets", safe(share))));
+    asked.extend(plan.amplify.map(|factor| format!("amplified {factor}x")));
     asked.push(format!("verify {}", safe(&plan.verify)));
     page.item("asked", &asked.join(", "));
     for (name, count, rate) in [

@@ -19,13 +19,16 @@ pub struct Books {
     outstanding: u64,
 }
 
-/// Records that were handed out by the trace and never became arrivals.
+/// How the trace and the arrivals differ: records that never became arrivals,
+/// and arrivals that are no records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
     /// Left out by `--sample`.
     pub sampled_out: u64,
     /// Not released, because the window of the run ended first.
     pub unreleased: u64,
+    /// Copies that `--amplify` added and that were handed out.
+    pub amplified: u64,
 }
 
 /// An equation of the books that does not balance: a mistake of this program.
@@ -41,7 +44,7 @@ pub struct Imbalance {
 impl Books {
     /// Closes the books of a run that is over.
     pub fn close(trace: TraceBooks, left_out: LeftOut, totals: &Totals) -> Result<Self, Imbalance> {
-        let LeftOut { sampled_out, unreleased } = left_out;
+        let LeftOut { sampled_out, unreleased, amplified } = left_out;
         let skipped: u64 = trace.skipped.values().sum();
         let rejected: u64 = trace.rejected.values().sum();
         let filtered: u64 = trace.filtered.values().sum();
@@ -51,7 +54,7 @@ impl Books {
             ("accepted + skipped + rejected", trace.accepted + skipped + rejected),
         )?;
         balance(
-            ("records accepted", trace.accepted),
+            ("records accepted + amplified", trace.accepted + amplified),
             (
                 "offered + filtered + sampled out + out of window + late",
                 arrivals.offered + filtered + sampled_out + trace.undelivered + unreleased + trace.late,
@@ -90,7 +93,12 @@ impl Books {
         self.left_out.sampled_out
     }
 
-    /// Records that were accepted and lie outside the window of the run.
+    /// Copies that `--amplify` added.
+    pub const fn amplified(&self) -> u64 {
+        self.left_out.amplified
+    }
+
+    /// Records, and copies of them, that lie outside the window of the run.
     pub fn out_of_window(&self) -> u64 {
         self.left_out.unreleased + self.trace.as_ref().map_or(0, |trace| trace.undelivered)
     }
@@ -144,12 +152,12 @@ mod tests {
     use crate::units::Offset;
     use proptest::prelude::*;
 
-    const LEFT_OUT: LeftOut = LeftOut { sampled_out: 1, unreleased: 2 };
+    const LEFT_OUT: LeftOut = LeftOut { sampled_out: 1, unreleased: 2, amplified: 3 };
 
     fn trace(offered: u64) -> TraceBooks {
         TraceBooks {
-            read: offered + 10,
-            accepted: offered + 7,
+            read: offered + 7,
+            accepted: offered + 4,
             skipped: [("header", 2)].into(),
             rejected: [("bad_timestamp", 1)].into(),
             filtered: [("method", 1)].into(),
@@ -183,11 +191,11 @@ mod tests {
     fn both_sides_of_a_broken_equation_are_named() {
         check(trace(1), |_| {}, "balanced");
         check(
-            TraceBooks { read: 12, ..trace(1) },
+            TraceBooks { read: 9, ..trace(1) },
             |_| {},
-            "lines read = 12, but accepted + skipped + rejected = 11",
+            "lines read = 9, but accepted + skipped + rejected = 8",
         );
-        check(TraceBooks { late: 2, ..trace(1) }, |_| {}, "records accepted = 8, but offered");
+        check(TraceBooks { late: 2, ..trace(1) }, |_| {}, "records accepted + amplified = 8, but offered");
         check(trace(1), |t| t.counts.arrivals.shed += 1, "arrivals offered = 1, but passed");
         check(trace(1), |t| t.counts.attempts.retries += 1, "attempts = 1, but statuses + faults + cut = 0");
         check(trace(1), |t| t.counts.redirects.seen += 1, "redirects seen = 1, but checked + unchecked");

@@ -23,7 +23,12 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
         of(records.out_of_window, "out of window"),
         of(records.late, "late"),
     ];
-    equation(page, "records", &of(records.accepted, "accepted"), &terms);
+    let accepted = of(records.accepted, "accepted");
+    let total = match records.amplified {
+        0 => accepted,
+        copies => format!("{accepted} + {}", of(copies, "amplified")),
+    };
+    equation(page, "records", &total, &terms);
     let arrivals = &report.arrivals;
     let terms = [
         of(arrivals.passed, "passed"),

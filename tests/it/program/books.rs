@@ -107,7 +107,8 @@ impl Report {
             .iter()
             .sum();
         let offered = self.number("/records/offered");
-        assert_eq!(accepted, offered + self.sum("/records/filtered") + left_out);
+        let amplified = self.number("/records/amplified");
+        assert_eq!(accepted + amplified, offered + self.sum("/records/filtered") + left_out);
         assert_eq!(offered, self.offered());
     }
 

@@ -1,0 +1,186 @@
+//! The flags that shape the load: a rate that changes, how arrivals lie around
+//! it, and how much of the trace is played.
+//!
+//! Flags that contradict each other are refused, never reconciled: a run whose
+//! load is not what its operator had in mind proves nothing.
+
+use crate::schedule::amplify::{self, Amplifier};
+use crate::schedule::process::Spacing;
+use crate::schedule::profile::{Profile, Stage};
+use crate::schedule::sample::Sample;
+use crate::schedule::{Pace, Schedule};
+use crate::units::{Factor, Share};
+use clap::{Args, ValueEnum};
+
+/// Flags of the load that most runs do without.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Shape of the load")]
+pub(crate) struct ShapeArgs {
+    /// Go from the rate of the stage before, 0 for the first, to this one in
+    /// this time, and end after the last: 30s:1k/s; may be repeated; 0s jumps
+    #[arg(long = "stage", value_name = "TIME:RATE", conflicts_with_all = ["rate", "speed", "duration"])]
+    pub(crate) stages: Vec<Stage>,
+
+    /// How arrivals lie: uniform or poisson (random, from the seed) around a
+    /// rate, or recorded [default: recorded at the recorded pace, else uniform]
+    #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
+    pub(crate) arrivals: Option<ArrivalsArg>,
+
+    /// Play this share of the trace, all or nothing of each target: 25%
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) sample: Option<Share>,
+
+    /// What the sample is drawn by: target, which keeps what is popular; traces
+    /// do not tell clients apart yet
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        hide_possible_values = true,
+        default_value = "target",
+        requires = "sample"
+    )]
+    pub(crate) sample_by: SampleBy,
+
+    /// Play the recorded pace this many times over, each copy up to a second
+    /// later: 3, 1.5 (the half is a copy of half the targets)
+    #[arg(long, value_name = "FACTOR")]
+    pub(crate) amplify: Option<Factor>,
+}
+
+/// How arrivals lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ArrivalsArg {
+    /// Evenly around a rate
+    Uniform,
+    /// At random around a rate
+    Poisson,
+    /// As in the trace
+    Recorded,
+}
+
+/// What a sample is drawn by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SampleBy {
+    /// All requests of a target, or none
+    #[default]
+    Target,
+}
+
+impl SampleBy {
+    /// Its spelling.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Target => "target",
+        }
+    }
+}
+
+impl ShapeArgs {
+    /// The profile that the stages make, if there are any.
+    pub(super) fn profile(&self) -> Result<Option<Profile>, String> {
+        if self.stages.is_empty() {
+            return Ok(None);
+        }
+        Profile::new(self.stages.clone()).map(Some).map_err(|error| format!("--stage: {error}"))
+    }
+
+    /// How arrivals lie at `pace`, in the words of the plan.
+    pub(super) fn arrivals_of(&self, pace: &Pace) -> &'static str {
+        match pace {
+            Pace::Recorded(_) => "recorded",
+            Pace::Max => "closed_loop",
+            Pace::Constant(_) | Pace::Profile(_) => match self.arrivals {
+                Some(ArrivalsArg::Poisson) => "poisson",
+                Some(ArrivalsArg::Uniform | ArrivalsArg::Recorded) | None => "uniform",
+            },
+        }
+    }
+
+    /// `schedule`, which follows `pace`, in this shape.
+    pub(super) fn apply(&self, schedule: Schedule, pace: &Pace, seed: u64) -> Result<Schedule, String> {
+        let mut schedule = schedule.spaced(self.spacing(pace)?, seed);
+        if let Some(share) = self.sample {
+            schedule = schedule.sampled(Sample::by_target(share, seed));
+        }
+        match (self.amplify, pace) {
+            (None, _) => Ok(schedule),
+            (Some(factor), _) if !(1..=amplify::MOST).contains(&factor.split().0) => Err(format!(
+                "--amplify {factor} must be from 1 to {}: to play less than was recorded, take --sample",
+                amplify::MOST
+            )),
+            (Some(factor), Pace::Recorded(speed)) => {
+                Ok(schedule.amplified(Amplifier::new(factor, *speed, seed)))
+            }
+            (Some(_), Pace::Constant(_) | Pace::Profile(_) | Pace::Max) => {
+                Err("--amplify multiplies the recorded pace: at a rate of your own, raise the rate"
+                    .to_owned())
+            }
+        }
+    }
+
+    fn spacing(&self, pace: &Pace) -> Result<Spacing, String> {
+        match (self.arrivals, pace) {
+            (None, _)
+            | (Some(ArrivalsArg::Recorded), Pace::Recorded(_))
+            | (Some(ArrivalsArg::Uniform), Pace::Constant(_) | Pace::Profile(_)) => Ok(Spacing::Uniform),
+            (Some(ArrivalsArg::Poisson), Pace::Constant(_) | Pace::Profile(_)) => Ok(Spacing::Poisson),
+            (Some(ArrivalsArg::Uniform | ArrivalsArg::Poisson), Pace::Recorded(_)) => {
+                Err("--arrivals uniform and poisson need a rate to lie around: give --rate or --stage"
+                    .to_owned())
+            }
+            (Some(ArrivalsArg::Recorded), Pace::Constant(_) | Pace::Profile(_)) => {
+                Err("--arrivals recorded keeps the gaps of the trace, and a rate of your own does not: \
+                 leave out one of them"
+                    .to_owned())
+            }
+            (Some(_), Pace::Max) => {
+                Err("--arrivals does not go with --rate max, where arrivals wait for a connection".to_owned())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::Window;
+
+    /// Whether the flags go together, and if not, what is said about them.
+    #[track_caller]
+    fn check(pace: &str, arrivals: Option<ArrivalsArg>, amplify: Option<&str>, told: &str) {
+        let pace: Pace = pace.parse().unwrap();
+        let amplify = amplify.map(|factor| factor.parse().unwrap());
+        let shape = ShapeArgs { arrivals, amplify, ..ShapeArgs::default() };
+        let applied = shape.apply(Schedule::new(pace.clone(), Window::default()), &pace, 0);
+        let found = applied.err().unwrap_or_default();
+        assert!(if told.is_empty() { found.is_empty() } else { found.contains(told) }, "{pace}: {found:?}");
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        use ArrivalsArg::{Poisson, Recorded, Uniform};
+        for pace in ["recorded", "2x"] {
+            check(pace, None, None, "");
+            check(pace, Some(Recorded), Some("1.5"), "");
+            check(pace, Some(Uniform), None, "give --rate or --stage");
+            check(pace, Some(Poisson), None, "give --rate or --stage");
+        }
+        check("100/s", None, None, "");
+        check("100/s", Some(Uniform), None, "");
+        check("100/s", Some(Poisson), None, "");
+        check("100/s", Some(Recorded), None, "keeps the gaps of the trace");
+        check("100/s", None, Some("2"), "raise the rate");
+        check("max", None, None, "");
+        check("max", Some(Poisson), None, "--rate max");
+        check("max", None, Some("2"), "raise the rate");
+    }
+
+    #[test]
+    fn amplification_has_bounds() {
+        check("recorded", None, Some("1"), "");
+        check("recorded", None, Some("1000"), "");
+        check("recorded", None, Some("0.5"), "take --sample");
+        check("recorded", None, Some("1001"), "from 1 to 1000");
+    }
+}
