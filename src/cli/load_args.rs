@@ -241,7 +241,7 @@ impl LoadArgs {
     }
 }
 
-fn parse_positive(text: &str) -> Result<usize, String> {
+pub(super) fn parse_positive(text: &str) -> Result<usize, String> {
     let count = parse_count(text).map_err(|error| error.to_string())?;
     match usize::try_from(count) {
         Ok(count @ 1..) => Ok(count),
@@ -249,7 +249,7 @@ fn parse_positive(text: &str) -> Result<usize, String> {
     }
 }
 
-fn parse_requests(text: &str) -> Result<u64, String> {
+pub(super) fn parse_requests(text: &str) -> Result<u64, String> {
     match parse_count(text).map_err(|error| error.to_string())? {
         0 => Err("it must be at least 1".to_owned()),
         count => Ok(count),

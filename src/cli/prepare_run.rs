@@ -33,7 +33,10 @@ const EXACT_RATE: f64 = 10_000.0;
 
 /// How long arrivals may wait for each other beyond that rate. A burst of a
 /// recorded trace reaches it, too.
-const GRAIN: Duration = Duration::from_micros(100);
+const GRAIN: Duration = Duration::from_micros(150);
+
+/// How many times as long a grain becomes: a millisecond.
+const GRAIN_GROWTH: f64 = 20.0 / 3.0;
 /// Descriptors that a worker thread may need for itself: its runtime's and its
 /// timer's, with room to spare.
 const DESCRIPTORS_PER_THREAD: usize = 16;
@@ -92,13 +95,12 @@ pub(super) fn engine_plan(
     })
 }
 
-/// Up to 10,000 arrivals a second a wake-up each; beyond, one for about as many
-/// as fall due in a tenth of a millisecond at twice that rate, and so on up to
-/// a millisecond.
+/// Up to 10,000 arrivals a second a wake-up each; beyond, one for all that fall
+/// due within a grain, which grows with the rate up to a millisecond.
 fn default_grain(pace: &Pace) -> Duration {
     match pace.peak_per_second() {
         Some(peak) if peak <= EXACT_RATE => Duration::ZERO,
-        Some(peak) => GRAIN.mul_f64((peak / (2.0 * EXACT_RATE)).clamp(1.0, 10.0)),
+        Some(peak) => GRAIN.mul_f64((peak / (2.0 * EXACT_RATE)).clamp(1.0, GRAIN_GROWTH)),
         None => GRAIN,
     }
 }

@@ -1,6 +1,7 @@
 //! The flags that say how connections are opened, secured and used, and what
 //! wakes the sender.
 
+use super::load_args::{parse_positive, parse_requests};
 use super::target::ConnectTo;
 use crate::engine::{LanePlan, Pacing, Protocol, Reuse};
 use crate::units::{parse_count, parse_duration};
@@ -50,7 +51,7 @@ pub(crate) struct ConnectionArgs {
     pub(crate) reuse: ReuseArg,
 
     /// Most requests that a connection carries before it is closed from here
-    #[arg(long, value_name = "N", value_parser = parse_positive_count)]
+    #[arg(long, value_name = "N", value_parser = parse_requests)]
     pub(crate) max_requests_per_connection: Option<u64>,
 
     /// A new connection for every request
@@ -125,7 +126,7 @@ pub(crate) struct PacingArgs {
 
     /// Least time between two wake-ups: what falls due in between leaves
     /// together, late by at most this [default: 0 up to 10,000 a second, then
-    /// growing with the rate from 100us to 1ms]
+    /// growing with the rate from 150us to 1ms]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) pacing_grain: Option<Duration>,
 
@@ -262,17 +263,5 @@ impl From<PacingArg> for Pacing {
             PacingArg::Timer => Self::Timer,
             PacingArg::Spin => Self::Spin,
         }
-    }
-}
-
-fn parse_positive(text: &str) -> Result<usize, String> {
-    let count = parse_positive_count(text)?;
-    usize::try_from(count).map_err(|_| "it is too large".to_owned())
-}
-
-fn parse_positive_count(text: &str) -> Result<u64, String> {
-    match parse_count(text).map_err(|error| error.to_string())? {
-        0 => Err("it must be at least 1".to_owned()),
-        count => Ok(count),
     }
 }

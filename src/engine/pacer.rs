@@ -2,7 +2,8 @@
 //!
 //! Tokio's timers tick in milliseconds and wake half a millisecond late or more
 //! at the median; a timerfd armed with an absolute time is a matter of tens of
-//! microseconds, and spinning of fractions of one, at the price of a core.
+//! microseconds, less what the pacer has learned that a wake-up takes; spinning
+//! of fractions of one, at the price of a core.
 //!
 //! A wake-up costs more than a request. Where arrivals follow each other faster
 //! than the *grain*, the pacer wakes once a grain and everything due by then
@@ -77,11 +78,19 @@ mod timerfd {
         ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
         timerfd_create, timerfd_settime,
     };
+    use std::cell::Cell;
     use std::io;
     use std::os::fd::OwnedFd;
     use std::time::Duration;
     use tokio::io::unix::AsyncFd;
     use tokio::time::Instant;
+
+    /// The most by which a timer is set early, in nanoseconds: a machine whose
+    /// wake-ups take longer than that is late.
+    const LEAD_MAX: u64 = 60_000;
+
+    /// By how much the lead follows one wake-up, in nanoseconds.
+    const LEAD_STEP: u64 = 250;
 
     /// The run's clock and the kernel's are read one after the other; this is
     /// how far apart the readings may lie.
@@ -93,6 +102,11 @@ mod timerfd {
         clock: RunClock,
         /// The run's start on `CLOCK_MONOTONIC`.
         start: Duration,
+        /// How long a wake-up takes here, by the median of those seen. A core
+        /// that has fallen asleep needs tens of microseconds to come back, so
+        /// the timer is set that much early, and what is left over is waited
+        /// out awake.
+        lead: Cell<u64>,
     }
 
     impl Timer {
@@ -104,17 +118,31 @@ mod timerfd {
                 reason = "the successor is an unsafe function; an OwnedFd keeps the promise it asks for"
             )]
             let fd = AsyncFd::new(fd)?;
-            Ok(Self { fd, clock, start: start_on_monotonic(clock) })
+            Ok(Self { fd, clock, start: start_on_monotonic(clock), lead: Cell::new(0) })
         }
 
         pub(super) async fn until(&self, wake: Offset) -> io::Result<()> {
-            while self.clock.is_before(wake) {
-                self.arm(self.start + wake.as_duration())?;
+            let early = Offset::from_nanos(wake.as_nanos().saturating_sub(self.lead.get()));
+            while self.clock.is_before(early) {
+                self.arm(self.start + early.as_duration())?;
                 // Arming forgets earlier expirations, and readiness is told
                 // once for each: the counter need not be read.
                 self.fd.readable().await?.clear_ready();
+                self.learn(early);
+            }
+            while self.clock.is_before(wake) {
+                tokio::task::yield_now().await;
             }
             Ok(())
+        }
+
+        /// Moves the lead towards what the wake-up for `early` took: as many
+        /// steps up as down make it the median.
+        fn learn(&self, early: Offset) {
+            let took = self.clock.now().nanos_since(early);
+            let lead = self.lead.get();
+            let moved = if took > lead { lead + LEAD_STEP } else { lead.saturating_sub(LEAD_STEP) };
+            self.lead.set(moved.min(LEAD_MAX));
         }
 
         fn arm(&self, at: Duration) -> io::Result<()> {
