@@ -125,7 +125,7 @@ pub(crate) struct PacingArgs {
     pub(crate) pacing: PacingArg,
 
     /// Least time between two wake-ups: what falls due in between leaves
-    /// together, late by at most this [default: 0 up to 10,000 a second, then
+    /// together, late by at most this [default: 0 up to 10,000 a second, 150us for the recorded pace, else
     /// growing with the rate from 150us to 1ms]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) pacing_grain: Option<Duration>,

@@ -44,14 +44,14 @@ pub(crate) async fn carry<C: Connect>(shard: Rc<Shard<C>>, flight: Option<Flight
                 break;
             }
         };
+        if let Some(driver) = driver {
+            // The connection outlives this lane and closes the count itself.
+            return ride_on(shard, driver, (lane, next)).await;
+        }
         let flight = match next.take() {
             Some(flight) => Some(flight),
             None => idle(&shard, &mut lane).await,
         };
-        if let Some(driver) = driver {
-            // The connection outlives this lane and closes the count itself.
-            return ride_on(shard, driver, (lane, flight)).await;
-        }
         next = match flight {
             Some(flight) => carry_on(&shard, &mut lane, flight).await,
             None => None,
@@ -80,6 +80,11 @@ async fn ride_on<C: Connect>(
     shard.share(&shared);
     shard.spawn(drive_shared(Rc::clone(&shard), Rc::clone(&shared), driver));
     shard.fill(&shared);
+    // One that was opened ahead of need is driven while it waits.
+    let flight = match flight {
+        Some(flight) => Some(flight),
+        None => idle(&shard, &mut lane).await,
+    };
     let Some(flight) = flight else { return };
     if let Some(flight) = carry_on(&shard, &mut lane, flight).await {
         drop(lane);

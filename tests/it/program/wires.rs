@@ -39,6 +39,8 @@ fn a_trusted_origin_is_talked_to_in_either_version() {
     let two = secured(&origin, &trust).with(&["--http", "2", "-c", "2", "--streams", "10"]);
     check_passed(&two.report(0), 1..=2);
     check_passed(&secured(&origin, &trust).with(&["--http", "auto", "-c", "1"]).report(0), 1..=1);
+    let ahead = secured(&origin, &trust).with(&["--http", "2", "-c", "3", "--prewarm", "3"]);
+    check_passed(&ahead.report(0), 3..=3);
     assert!(origin.connections() >= 3);
 }
 
