@@ -71,14 +71,15 @@ mod tests {
         assert!(elsewhere < thread_cpu(), "another thread has a clock of its own");
     }
 
+    /// Half of the time goes to the processor.
+    fn half() -> Duration {
+        thread_local!(static BEGAN: Instant = Instant::now());
+        BEGAN.with(|began| began.elapsed() / 2)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_lap_leaves_out_what_was_waited_awake() {
         let ms = Duration::from_millis;
-        // Half of the time goes to the processor.
-        fn half() -> Duration {
-            thread_local!(static BEGAN: Instant = Instant::now());
-            BEGAN.with(|began| began.elapsed() / 2)
-        }
         let mut meter = Meter::start(half);
         tokio::time::advance(ms(100)).await;
         assert_eq!(meter.lap(ms(10), 5), None);

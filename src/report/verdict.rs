@@ -155,7 +155,7 @@ fn reasons_for_invalid(totals: &Totals, plan: &Plan, generator: &GeneratorFacts)
         reasons.extend(strain::behind(totals));
     }
     reasons.extend(strain::saturated(totals, plan));
-    reasons.extend(strain::throttled(generator));
+    reasons.extend(strain::throttled(generator, lateness_limit(totals, plan)));
     reasons.extend(generators_own(totals));
     reasons
 }
@@ -173,12 +173,16 @@ fn not_over(totals: &Totals) -> Option<Reason> {
     })
 }
 
-fn too_late(totals: &Totals, plan: &Plan) -> Option<Reason> {
+/// The highest lateness at p99 of a valid run, in microseconds.
+fn lateness_limit(totals: &Totals, plan: &Plan) -> u64 {
     let times = &totals.times;
     let latency = if times.latency.is_empty() { &times.latency_failed } else { &times.latency };
-    let default = LATENESS_FLOOR_US.max(latency.quantile(0.5) / 10);
-    let limit = plan.max_lateness_us.unwrap_or(default);
-    let lateness = times.lateness.quantile(0.99);
+    plan.max_lateness_us.unwrap_or_else(|| LATENESS_FLOOR_US.max(latency.quantile(0.5) / 10))
+}
+
+fn too_late(totals: &Totals, plan: &Plan) -> Option<Reason> {
+    let limit = lateness_limit(totals, plan);
+    let lateness = totals.times.lateness.quantile(0.99);
     (lateness > limit).then(|| {
         reason(
             "lateness",
@@ -336,19 +340,23 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_throttled(throttled_s: Option<f64>, reasons: &[&str]) {
+    fn check_throttled(throttled_s: Option<f64>, max_lateness_us: Option<u64>, reasons: &[&str]) {
         let generator = GeneratorFacts { throttled_s, ..machine() };
-        let judgement = judge(&good_run(), &dns_plan(), &generator, true);
+        let plan = Plan { max_lateness_us, ..dns_plan() };
+        let judgement = judge(&good_run(), &plan, &generator, true);
         let ids: Vec<_> = judgement.invalid_reasons.iter().map(|reason| reason.id.as_str()).collect();
         assert_eq!(ids, reasons, "{throttled_s:?}");
     }
 
     #[test]
     fn a_hundredth_of_the_time_may_be_throttled() {
-        check_throttled(None, &[]);
-        check_throttled(Some(0.0), &[]);
-        check_throttled(Some(0.19), &[]);
-        check_throttled(Some(0.21), &["cgroup_throttled"]);
+        check_throttled(None, None, &[]);
+        check_throttled(Some(0.0), None, &[]);
+        check_throttled(Some(0.19), None, &[]);
+        check_throttled(Some(0.21), None, &["cgroup_throttled"]);
+        // Nobody waited longer for that than was allowed.
+        check_throttled(Some(0.21), Some(300_000), &[]);
+        check_throttled(Some(0.31), Some(300_000), &["cgroup_throttled"]);
     }
 
     #[test]

@@ -34,10 +34,12 @@ pub(super) fn saturated(totals: &Totals, plan: &Plan) -> Option<Reason> {
     })
 }
 
-/// A cgroup that stopped this process to keep its processor limit.
-pub(super) fn throttled(generator: &GeneratorFacts) -> Option<Reason> {
+/// A cgroup that stopped this process to keep its processor limit, for longer
+/// in all than a single request may be late.
+pub(super) fn throttled(generator: &GeneratorFacts, lateness_us: u64) -> Option<Reason> {
     let throttled = generator.throttled_s?;
-    (throttled > SPOILED_MAX * generator.wall_s).then(|| {
+    let allowed = (SPOILED_MAX * generator.wall_s).max(approximate(lateness_us) / 1e6);
+    (throttled > allowed).then(|| {
         reason(
             "cgroup_throttled",
             format!(
@@ -62,7 +64,7 @@ pub(super) fn behind(totals: &Totals) -> Option<Reason> {
                 grouped(offered),
                 strain.starved.as_secs_f64()
             ),
-            "read from a file on a fast disk rather than from a pipe, unpack it first, or lower the rate",
+            "read from a file rather than from a pipe, unpack it first, free a core for the reader, or lower the rate",
         )
     })
 }
