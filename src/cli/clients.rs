@@ -10,6 +10,9 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// List how clients retry, or show one client's table with its sources.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "In the list, tries are all attempts at one download. A retry begins at the start, so
+that a broken redirect is asked for again, or at the hop that failed. Waits are
+in seconds, as ranges where they are random.")]
 pub(crate) struct ClientsArgs {
     /// Show this client's table: a start for a file of your own
     #[arg(value_name = "NAME")]

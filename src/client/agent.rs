@@ -92,6 +92,7 @@ impl ClientKind {
 }
 
 /// The numbers that a version begins with. What is missing or no number is 0.
+#[derive(Clone, Copy)]
 struct Version<'a> {
     major: u32,
     minor: u32,

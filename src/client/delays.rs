@@ -91,9 +91,8 @@ impl Jitter {
         let micros = u64::from(nominal.0);
         let longer = |more: Delay| (nominal, Delay::of(micros + u64::from(more.0)));
         match self {
-            Self::None => (nominal, nominal),
             Self::FirstOnly(more) if number == 1 => longer(more),
-            Self::FirstOnly(_) => (nominal, nominal),
+            Self::None | Self::FirstOnly(_) => (nominal, nominal),
             Self::Full => (Delay::ZERO, nominal),
             Self::Equal => (Delay::of(micros - micros / 2), nominal),
             Self::Decorrelated { base, factor, cap } => {
@@ -141,7 +140,7 @@ impl Delays {
     /// The delay before retry `number`, counted from 1.
     pub fn before(&self, number: u8) -> Delay {
         let index = usize::from(number.max(1)) - 1;
-        self.0.get(index).or(self.0.last()).copied().unwrap_or_default()
+        self.0.get(index).or_else(|| self.0.last()).copied().unwrap_or_default()
     }
 }
 

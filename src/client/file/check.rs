@@ -14,7 +14,7 @@ use std::num::NonZeroU8;
 use toml::Spanned;
 
 /// The longest name, which keeps a list of models within a terminal.
-const NAME_MAX: usize = 20;
+const NAME_MAX: usize = 16;
 
 /// The most attempts, and the most runs.
 const TIMES_MAX: u8 = 100;
@@ -37,8 +37,7 @@ pub(super) fn model(file: FileClient) -> Checked<ClientModel> {
     let retried = Retried {
         statuses: statuses("statuses", &file.statuses)?,
         statuses_once: statuses("statuses-once", &file.statuses_once)?,
-        statuses_if_told_when: told
-            .map_or(Ok(StatusSet::default()), |told| statuses("retry-after", &told.retried))?,
+        statuses_if_told_when: statuses("retry-after", told.map_or(&[], |told| &told.retried))?,
         faults: faults(&file.faults)?,
     };
     Ok(ClientModel {
@@ -156,18 +155,17 @@ fn of_jitter(jitter: &Spanned<FileJitter>, formula: Option<&FileFormula>) -> Che
         FileJitter::Bounded(shortest) => Jitter::Bounded(shortest.0),
         FileJitter::Share(share) => Jitter::Share(share.0),
         FileJitter::Additive(more) => Jitter::Additive(more.0),
-        FileJitter::Decorrelated => match formula {
+        FileJitter::Decorrelated => {
+            let remedy = "write delays = { base = \"50ms\", factor = 3, cap = \"20s\" }";
+            let formula = formula
+                .ok_or_else(|| mistake(jitter, format!("jitter: decorrelated needs a formula; {remedy}")))?;
             // A base or a cap that is no length of time is told of with the delays.
-            Some(formula) => Jitter::Decorrelated {
+            Jitter::Decorrelated {
                 base: delay(&formula.base),
                 factor: formula.factor,
                 cap: delay(&formula.cap),
-            },
-            None => {
-                let remedy = "write delays = { base = \"50ms\", factor = 3, cap = \"20s\" }";
-                return Err(mistake(jitter, format!("jitter: decorrelated needs a formula; {remedy}")));
             }
-        },
+        }
     })
 }
 
