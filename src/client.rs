@@ -319,8 +319,12 @@ impl ClientModel {
     /// let mut state = cargo.begin(&mut budget);
     /// let last = LastAttempt::answered(302, Some(Fault::DnsNxdomain), None);
     /// let mut waits = Vec::new();
-    /// while let Next::RetryAfter(wait) = cargo.next(&mut state, &mut budget, last, &mut draws(1, 0, &state)) {
-    ///     waits.push(wait);
+    /// loop {
+    ///     let mut random = draws(1, 0, &state);
+    ///     match cargo.next(&mut state, &mut budget, last, &mut random) {
+    ///         Next::RetryAfter(wait) => waits.push(wait),
+    ///         Next::GiveUp(_) => break,
+    ///     }
     /// }
     /// assert!(waits[0] >= Duration::from_millis(500) && waits[0] <= Duration::from_millis(1_500));
     /// assert_eq!(waits[1..], [Duration::from_millis(3_500), Duration::from_millis(6_500)]);
