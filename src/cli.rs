@@ -5,6 +5,7 @@
 //! here and nowhere else.
 
 mod carry_out;
+mod clients;
 mod demo;
 mod inspect;
 mod load_args;
@@ -59,6 +60,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Run a download registry with faults on demand, to practise on
     Serve(serve::ServeArgs),
+    /// List how clients retry, or show one client's table with its sources
+    Clients(clients::ClientsArgs),
 }
 
 /// Why a subcommand ended without its result.
@@ -76,6 +79,9 @@ pub(crate) enum CliError {
     /// The trace could not be told about.
     #[error(transparent)]
     Inspect(#[from] inspect::InspectError),
+    /// A client's model can't be told.
+    #[error(transparent)]
+    Clients(#[from] clients::ClientsError),
     /// The embedded candidate could not serve.
     #[error(transparent)]
     Serve(#[from] serve::ServeError),
@@ -124,6 +130,7 @@ impl CliError {
             {
                 ""
             }
+            Self::Clients(error) if !error.reads_after_failed_to() => "",
             Self::Usage(_)
             | Self::Rules(_)
             | Self::Directory(_)
@@ -132,6 +139,7 @@ impl CliError {
             Self::Target(_)
             | Self::Trace(_)
             | Self::Inspect(_)
+            | Self::Clients(_)
             | Self::Serve(_)
             | Self::Lookups(_)
             | Self::Registry(_)
@@ -144,6 +152,7 @@ impl CliError {
     fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Rules(_) => Exit::Usage,
+            Self::Clients(error) if error.is_configuration() => Exit::Usage,
             Self::Trace(error) | Self::Inspect(inspect::InspectError::Trace(error))
                 if error.is_configuration() =>
             {
@@ -153,6 +162,7 @@ impl CliError {
             Self::Target(_)
             | Self::Trace(_)
             | Self::Inspect(_)
+            | Self::Clients(_)
             | Self::Serve(_)
             | Self::Lookups(_)
             | Self::Registry(_)
@@ -189,6 +199,7 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Demo(args) => demo::run(args, out),
         Command::Replay(args) => replay::run(args, out),
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
+        Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),
         Command::Serve(args) => Ok(serve::run(args, out).map(|()| Exit::Passed)?),
     }
 }
