@@ -7,7 +7,7 @@ use super::prepare_run::{engine_plan, guard, judging};
 use super::requests::{Replayed, recorded_at, refusal};
 use super::target::Instead;
 use super::trace_args::{TraceArgs, TraceArgsError};
-use super::wire_args::WireArgs;
+use super::wire_args::{HttpArg, WireArgs};
 use super::{signals, system};
 use crate::engine::{AtEndOfTrace, EnginePlan};
 use crate::report::{Exit, Input, Plan};
@@ -123,6 +123,7 @@ fn plan(
         connect_timeout_s: load.connect_timeout.as_secs_f64(),
         grace_s: load.grace.as_secs_f64(),
         http: args.wire.connection.http.name().to_owned(),
+        streams: (args.wire.connection.http != HttpArg::Http1).then(|| count(args.wire.connection.streams)),
         tls: load.target.is_https().then(|| {
             let checked = if args.wire.tls.insecure { "any certificate" } else { "verified" };
             checked.to_owned()

@@ -16,8 +16,10 @@ use tempfile::TempDir;
 
 mod books;
 mod faults;
+mod handshakes;
 mod help;
 mod hostile;
+mod http2;
 mod listeners;
 mod mistakes;
 mod output;
