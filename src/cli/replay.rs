@@ -75,7 +75,9 @@ pub(super) fn replay(
     let judging = judging(&args.verify, &args.load.target)?;
     let connection = &args.wire.connection;
     let instead = Instead { resolve: &connection.resolve, connect_to: &connection.connect_to };
-    let addresses = args.load.target.reach(&instead, args.load.connect_timeout)?;
+    let reached = args.load.target.reach(&instead, args.load.connect_timeout)?;
+    let notices = reached.notice().into_iter().collect();
+    let addresses = reached.addresses;
     guard(&args.load, &pace, &addresses)?;
     let requests = Replayed::begin(source, refused)?;
     let engine = engine_plan((&args.load, &args.wire), &pace, (addresses, tls))?;
@@ -83,7 +85,7 @@ pub(super) fn replay(
     let plan = plan(command, args, requests.source(), &engine, (&pace, started));
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
     let prepared =
-        Prepared { plan, engine, judging, requests: Box::new(requests), schedule, at_end, started };
+        Prepared { plan, engine, judging, requests: Box::new(requests), schedule, at_end, started, notices };
     let phase = signals::phases().map_err(CliError::Signals)?;
     carry_out(prepared, &args.report, &phase, out)
 }
