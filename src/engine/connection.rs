@@ -102,6 +102,7 @@ async fn drive_shared<C: Connect>(shard: Rc<Shard<C>>, shared: Rc<Shared>, mut d
                     shard.ledger.borrow_mut().stream_limit(limit);
                 }
                 shard.fill(&shared);
+                shard.engage();
             }
             Turn::Leaving => shard.unshare(&shared),
             // Its error has reached the exchanges it concerned.

@@ -144,8 +144,9 @@ impl<C: Connect> Shard<C> {
         self.dispatch(self.take_off(arrival));
     }
 
-    /// Gives every connection that may be had something to do: the start of a
-    /// closed loop, and what brings connections back that were lost in it.
+    /// Gives every connection and stream that may be had something to do: the
+    /// start of a closed loop, and what brings those back that were lost in it.
+    /// In an open one there is nothing to give.
     pub(crate) fn engage(self: &Rc<Self>) {
         while self.has_room()
             && let Some(flight) = self.next_supplied()

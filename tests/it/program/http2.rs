@@ -76,6 +76,19 @@ fn a_lower_limit_of_streams_is_kept_and_told() {
 }
 
 #[test]
+fn a_closed_loop_uses_every_stream() {
+    let origin = origin(None, |wire| {
+        while let Some(streams) = wire.requests(5) {
+            wire.answer_all(&streams);
+            wire.flush();
+        }
+    });
+    let report = call(&origin, &["-c", "1", "--streams", "5", "--rate", "max"]).report(0);
+    origin.stop();
+    assert_eq!((report.number("/arrivals/passed"), report.number("/connections/opened")), (COUNT, 1));
+}
+
+#[test]
 fn requests_beyond_the_limit_take_another_connection() {
     // Nobody is answered before four connections have three requests each.
     let all = Barrier::new(4);
