@@ -30,6 +30,8 @@ pub(crate) struct Prepared {
     pub(crate) schedule: Schedule,
     pub(crate) at_end: AtEndOfTrace,
     pub(crate) started: Stamp,
+    /// What was found out on the way and a reader must know.
+    pub(crate) notices: Vec<Reason>,
 }
 
 /// Runs, writes the run directory, prints the result on `out`.
@@ -39,7 +41,7 @@ pub(crate) fn carry_out(
     phase: &watch::Receiver<Phase>,
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
-    let Prepared { plan, engine, judging, requests, schedule, at_end, started } = prepared;
+    let Prepared { plan, engine, judging, requests, schedule, at_end, started, mut notices } = prepared;
     let path = args.out.clone().unwrap_or_else(|| default_path(&plan));
     let directory = RunDirectory::create(&path, started)?;
     let progress = Progress::new(!(args.no_progress || args.quiet));
@@ -65,13 +67,14 @@ pub(crate) fn carry_out(
             Books::so_far(&end.totals).map_err(CliError::Books)?
         }
     };
+    notices.extend(end.notices.iter().map(|notice| input_notice(notice)));
     let parts = Parts {
         plan,
         books: &books,
         totals: &end.totals,
         generator: generator_facts(&end, threads, (&judging, &throttling)),
         ending: if stopped_early { Ending::Interrupted } else { Ending::Finished },
-        notices: end.notices.iter().map(|notice| input_notice(notice)).collect(),
+        notices,
     };
     let report = RunReport::build(parts);
     if let Err(error) = directory.finish(&report) {

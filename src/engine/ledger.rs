@@ -19,7 +19,7 @@ use crate::verify::lookup::LookupHandle;
 use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Locations, final_fault, is_redirect};
 use http::HeaderValue;
 use http::uri::PathAndQuery;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -100,12 +100,21 @@ impl Ledger {
         }
     }
 
-    /// The candidate announced the end of an HTTP/2 connection.
-    pub(crate) fn gone_away(&mut self) {
-        self.interval.gone_away();
+    /// The candidate announced how many streams a connection may have.
+    pub(crate) fn stream_limit(&mut self, limit: u32) {
+        self.interval.stream_limit(limit);
     }
 
-    /// A request was sent once more after a stale connection.
+    /// The candidate did not take a request up.
+    pub(crate) fn not_taken(&mut self, fault: Fault) {
+        if fault == Fault::Http2GoAway {
+            self.interval.gone_away();
+        } else if fault == Fault::Http2Refused {
+            self.interval.stream_refused();
+        }
+    }
+
+    /// A request that was not taken up was sent once more.
     pub(crate) fn stale_replay(&mut self) {
         self.interval.stale_replay();
     }
@@ -148,8 +157,14 @@ impl Ledger {
         }
     }
 
-    /// An attempt ended without an answer, and its arrival with it.
-    pub(crate) fn broken(&mut self, arrival: &Arrival, attempt: &Attempt, fault: Fault) {
+    /// An attempt at `peer` ended without an answer, and its arrival with it.
+    pub(crate) fn broken(
+        &mut self,
+        arrival: &Arrival,
+        attempt: &Attempt,
+        fault: Fault,
+        peer: Option<SocketAddr>,
+    ) {
         self.interval.attempt(attempt, AttemptKind::First);
         let case = Case {
             due: attempt.due,
@@ -159,7 +174,8 @@ impl Ledger {
             offline: Some(fault),
             expected: None,
         };
-        self.settle(&case, Some(fault), "");
+        let detail = peer.map_or_else(String::new, |peer| format!("at {peer}"));
+        self.settle(&case, Some(fault), &detail);
     }
 
     /// An attempt ended with an answer.

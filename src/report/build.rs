@@ -113,6 +113,8 @@ impl RunReport {
                 handshakes_resumed: counts.handshakes_resumed,
                 handshake_us: Times::from(&times.handshake),
                 gone_away: counts.gone_away,
+                streams_refused: counts.streams_refused,
+                stream_limit_seen: counts.stream_limit.map(u64::from),
             },
             bytes_in: counts.bytes_in,
             generator: generator_line(generator, counts),

@@ -293,7 +293,8 @@ pub struct Connections {
     pub in_flight_max: u64,
     /// The most arrivals that waited for one at the end of a second.
     pub waiting_max: u64,
-    /// Attempts repeated because a kept connection was closed.
+    /// Requests sent once more because they were not taken up: a kept
+    /// connection was closed, or HTTP/2 says so.
     pub stale_replays: u64,
     /// TLS handshakes made in full.
     pub handshakes_full: u64,
@@ -301,8 +302,13 @@ pub struct Connections {
     pub handshakes_resumed: u64,
     /// How long handshakes took.
     pub handshake_us: Times,
-    /// Requests whose HTTP/2 connection was closed by GOAWAY.
+    /// Requests that the candidate left unprocessed by GOAWAY.
     pub gone_away: u64,
+    /// HTTP/2 streams that it refused.
+    pub streams_refused: u64,
+    /// The fewest streams at once that it announced for a connection; nothing
+    /// if it set no limit.
+    pub stream_limit_seen: Option<u64>,
 }
 
 /// The machine that made the load.

@@ -114,6 +114,15 @@ fn generator(report: &RunReport, page: &mut Page) {
         of(connections.in_flight_max, "in flight"),
     );
     page.item("connected", &opened);
+    let mut streams = Vec::new();
+    streams
+        .extend(connections.stream_limit_seen.map(|limit| format!("at most {}", counted(limit, "stream"))));
+    for (count, what) in [(connections.streams_refused, "refused"), (connections.gone_away, "gone away")] {
+        streams.extend((count > 0).then(|| of(count, what)));
+    }
+    if !streams.is_empty() {
+        page.item("HTTP/2", &streams.join(", "));
+    }
     let used = format!(
         "{}, {} CPU in {}, {:.1} µs per attempt, {} MiB",
         counted(generator.threads, "thread"),

@@ -125,12 +125,23 @@ impl Interval {
         self.times.handshake.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// An HTTP/2 connection was closed by GOAWAY under a request.
+    /// A request was left unprocessed by GOAWAY.
     pub fn gone_away(&mut self) {
         self.counts.gone_away += 1;
     }
 
-    /// A request was repeated because its kept connection was closed.
+    /// An HTTP/2 stream was refused.
+    pub fn stream_refused(&mut self) {
+        self.counts.streams_refused += 1;
+    }
+
+    /// A limit of streams was announced.
+    pub fn stream_limit(&mut self, limit: u32) {
+        let lowest = self.counts.stream_limit.map_or(limit, |lowest| lowest.min(limit));
+        self.counts.stream_limit = Some(lowest);
+    }
+
+    /// A request was sent once more because it was not taken up.
     pub fn stale_replay(&mut self) {
         self.counts.stale_replays += 1;
     }

@@ -14,11 +14,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
+mod addresses;
 mod books;
 mod clients;
 mod faults;
+mod handshakes;
 mod help;
 mod hostile;
+mod http2;
 mod listeners;
 mod mistakes;
 mod output;
