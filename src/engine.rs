@@ -23,6 +23,7 @@ mod shard;
 #[cfg(test)]
 mod sim;
 mod supply;
+mod wakes;
 mod wire;
 mod worker;
 

@@ -8,6 +8,7 @@ use super::clock::RunClock;
 use super::exchange::{AnswerLimits, Deadline, Exchanged, Received, drive, locations, receive_body};
 use super::limits::{buffered_max, check_head};
 use super::shard::Origin;
+use super::wakes::Wakes;
 use super::wire::Stamps;
 use crate::fault::Fault;
 use crate::schedule::Arrival;
@@ -92,7 +93,8 @@ impl Shared {
 
     fn stream(self: &Rc<Self>, clock: RunClock, limits: AnswerLimits) -> Stream {
         let stamps = Rc::new(Stamps::default());
-        Stream { shared: Rc::clone(self), sender: self.sender.clone(), stamps, clock, limits }
+        let wakes = Wakes::new();
+        Stream { shared: Rc::clone(self), sender: self.sender.clone(), wakes, stamps, clock, limits }
     }
 
     /// Whether another exchange may follow one that has ended; `most` is how
@@ -112,6 +114,7 @@ impl Shared {
 pub(crate) struct Stream {
     shared: Rc<Shared>,
     sender: http2::SendRequest<Empty<Bytes>>,
+    wakes: Wakes,
     stamps: Rc<Stamps>,
     clock: RunClock,
     limits: AnswerLimits,
@@ -145,7 +148,8 @@ impl Stream {
         self.stamps.clear();
         self.shared.stamps.carry(&self.stamps);
         let answer = self.sender.send_request(request(arrival, origin));
-        match drive(&mut |_| {}, answer, deadline, || false).await {
+        let wakes = &self.wakes;
+        match drive(wakes, &mut |_| {}, answer, (deadline, || false)).await {
             None => Exchanged::Broken(deadline.fault()),
             Some(Err(error)) => classify(&error),
             Some(Ok(response)) => {
@@ -157,7 +161,8 @@ impl Stream {
                 let (location, locations) = locations(response.headers());
                 // The connection is driven elsewhere.
                 let drive_on = &mut |_: &mut Context<'_>| {};
-                match receive_body(response.into_body(), drive_on, self.limits.body, deadline).await {
+                match receive_body(response.into_body(), (wakes, drive_on), self.limits.body, deadline).await
+                {
                     Ok(body_bytes) => {
                         Exchanged::Answered(Received { status, location, locations, body_bytes })
                     }
