@@ -24,6 +24,7 @@ mod shard;
 #[cfg(test)]
 mod sim;
 mod supply;
+mod wakes;
 mod wire;
 mod worker;
 
