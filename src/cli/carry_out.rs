@@ -15,6 +15,7 @@ use crate::tally::{Books, Interval, LeftOut, Totals};
 use crate::units::Stamp;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Seconds of the run between two checkpoints of `run.json`.
@@ -40,10 +41,13 @@ pub(crate) fn carry_out(
 ) -> Result<Exit, CliError> {
     let Prepared { plan, engine, judging, requests, schedule, at_end, started } = prepared;
     let path = args.out.clone().unwrap_or_else(|| default_path(&plan));
-    let directory = RunDirectory::create(&path, started)?;
+    // What is written second by second begins with the end of the warm-up.
+    let warmup = engine.warmup;
+    let counted_from = started.plus_nanos(i64::try_from(warmup.as_nanos()).unwrap_or(i64::MAX));
+    let directory = RunDirectory::create(&path, counted_from)?;
     let progress = Progress::new(!(args.no_progress || args.quiet));
-    let mut recorder =
-        Recorder { directory, plan: &plan, threads: engine.threads, progress, trouble: Vec::new() };
+    progress.warming_up(warmup);
+    let mut recorder = Recorder { directory, plan: &plan, engine: &engine, progress, trouble: Vec::new() };
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, phase, &mut recorder)?;
     let Recorder { directory, mut trouble, .. } = recorder;
 
@@ -65,7 +69,7 @@ pub(crate) fn carry_out(
         plan,
         books: &books,
         totals: &end.totals,
-        generator: generator_facts(&end, engine.threads, &judging),
+        generator: generator_facts(&end, &engine, &judging),
         ending: if stopped_early { Ending::Interrupted } else { Ending::Finished },
         notices: end.notices.iter().map(|notice| input_notice(notice)).collect(),
     };
@@ -116,7 +120,7 @@ fn print(report: &RunReport, path: &Path, format: OutputFormat, out: &mut dyn Wr
 struct Recorder<'p> {
     directory: RunDirectory,
     plan: &'p Plan,
-    threads: usize,
+    engine: &'p EnginePlan,
     progress: Progress,
     /// What could not be written; the run goes on without it.
     trouble: Vec<String>,
@@ -137,8 +141,8 @@ impl Recorder<'_> {
         let Ok(books) = Books::so_far(totals) else { return };
         let elapsed_s = seconds(second + 1);
         let generator = GeneratorFacts {
-            threads: count(self.threads),
-            wall_s: elapsed_s,
+            threads: count(self.engine.threads),
+            wall_s: self.engine.warmup.as_secs_f64() + elapsed_s,
             offering_s: elapsed_s,
             peak_rss_bytes: super::system::peak_rss_bytes(),
             ..GeneratorFacts::default()
@@ -163,23 +167,23 @@ impl Observer for Recorder<'_> {
     }
 }
 
-fn generator_facts(end: &RunEnd, threads: usize, judging: &Judging) -> GeneratorFacts {
+fn generator_facts(end: &RunEnd, engine: &EnginePlan, judging: &Judging) -> GeneratorFacts {
     GeneratorFacts {
         cpu_s: end.cpu.as_secs_f64(),
         peak_rss_bytes: super::system::peak_rss_bytes(),
-        threads: count(threads),
+        threads: count(engine.threads),
         wall_s: end.wall.as_secs_f64(),
-        offering_s: offering_s(end),
+        offering_s: offering_s(end, engine.warmup),
         lookups: judging.lookups.as_ref().map_or(0, |lookups| lookups.stats().lookups),
     }
 }
 
-/// How long arrivals were offered: up to the last due time, and one mean gap
+/// How long arrivals that count were offered: up to the last due time, and one mean gap
 /// more, so that 4,700 arrivals spaced over a second make 4,700 a second.
 #[expect(clippy::cast_precision_loss, reason = "a rate for display")]
-fn offering_s(end: &RunEnd) -> f64 {
+fn offering_s(end: &RunEnd, warmup: Duration) -> f64 {
     let arrivals = end.totals.counts.arrivals.offered as f64;
-    let span = end.last_due.as_duration().as_secs_f64();
+    let span = end.last_due.as_duration().saturating_sub(warmup).as_secs_f64();
     if arrivals < 2.0 { span } else { span * arrivals / (arrivals - 1.0) }
 }
 

@@ -144,7 +144,7 @@ fn again<C: Connect>(
     gone_away: bool,
 ) -> Option<Flight<C>> {
     if gone_away {
-        shard.ledger.borrow_mut().gone_away();
+        shard.ledger.borrow_mut().gone_away(flight.arrival.due);
     }
     if flight.replayed {
         let fault = if gone_away { Fault::Http2GoAway } else { Fault::HttpClosed };
@@ -152,7 +152,7 @@ fn again<C: Connect>(
         return None;
     }
     flight.replayed = true;
-    shard.ledger.borrow_mut().stale_replay();
+    shard.ledger.borrow_mut().stale_replay(flight.arrival.due);
     Some(flight)
 }
 
@@ -210,7 +210,7 @@ async fn open<C: Connect>(shard: &Rc<Shard<C>>, flight: Option<&Flight<C>>) -> R
     let stamper = Stamper::new(shard.clock, Rc::clone(&stamps));
     let opening = async {
         let Opened { stream, protocol, handshake } = shard.connector.connect(stamper).await?;
-        shard.ledger.borrow_mut().connection_opened(handshake);
+        shard.ledger.borrow_mut().connection_opened(shard.clock.now(), handshake);
         lane_over(shard, stream, protocol, stamps).await.map_err(|_| Fault::HttpReset)
     };
     tokio::time::timeout_at(connect.min(total), opening).await.map_err(|_| late)?

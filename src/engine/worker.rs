@@ -5,14 +5,13 @@
 //! small tasks: one hands the second's numbers over, one takes the resolver's
 //! answers.
 
-use super::clock::RunClock;
 use super::connect::Connect;
 use super::pacer::Pacer;
 use super::shard::Shard;
 use super::supply::Supply;
 use crate::schedule::Arrival;
 use crate::tally::Interval;
-use crate::units::{NANOS_PER_SECOND, Offset};
+use crate::units::Offset;
 use crate::verify::hosts::HostAnswer;
 use std::rc::Rc;
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -100,7 +99,7 @@ pub(crate) async fn work<C: Connect>(
     seconds.abort();
     shard.cut().await;
     shard.ledger.borrow_mut().cut_parked();
-    let last = shard.ledger.borrow_mut().take_interval(shard.clock.now().second());
+    let last = shard.ledger.borrow_mut().take_interval(shard.clock.now());
     // The collector outlives the workers; if it is gone, so is the run.
     for interval in [Some(last), None] {
         drop(lines.deliveries.send(Delivery { worker: lines.index, interval }));
@@ -241,15 +240,14 @@ async fn take_verdicts<C: Connect>(shard: Rc<Shard<C>>, mut answers: mpsc::Recei
 }
 
 async fn deliver_seconds<C: Connect>(shard: Rc<Shard<C>>, worker: usize, deliveries: SyncSender<Delivery>) {
-    let mut second = 0;
     loop {
-        tokio::time::sleep_until(next_second(shard.clock, second)).await;
-        second = shard.clock.now().second();
+        let end = shard.ledger.borrow().second_ends();
+        tokio::time::sleep_until(shard.clock.instant(end)).await;
         shard.reap();
         let gauges = shard.gauges();
         let mut ledger = shard.ledger.borrow_mut();
         ledger.gauges(gauges);
-        let interval = ledger.take_interval(second);
+        let interval = ledger.take_interval(shard.clock.now());
         // A collector that is behind must not hold the worker up: the numbers
         // stay here and go out with the next second's.
         match deliveries.try_send(Delivery { worker, interval: Some(interval) }) {
@@ -262,8 +260,4 @@ async fn deliver_seconds<C: Connect>(shard: Rc<Shard<C>>, worker: usize, deliver
             Err(TrySendError::Disconnected(_)) => return,
         }
     }
-}
-
-fn next_second(clock: RunClock, second: u64) -> tokio::time::Instant {
-    clock.instant(Offset::from_nanos((second + 1).saturating_mul(NANOS_PER_SECOND)))
 }

@@ -6,12 +6,12 @@
 
 use super::schema::{
     Arrivals, Attempts, Connections, ExampleLine, FaultLine, Generator, HostLine, IntervalLine,
-    IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
+    IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times, Warmup,
 };
 use super::{Plan, judge};
 use crate::tally::{
     ArrivalCounts, AttemptCounts, Books, Counts, Example, Examples, FaultTable, Histogram, Interval, Totals,
-    Unchecked,
+    Unchecked, WarmupCounts,
 };
 use crate::trace::TraceBooks;
 use crate::units::{Offset, approximate, grouped};
@@ -35,9 +35,9 @@ pub struct GeneratorFacts {
     pub peak_rss_bytes: u64,
     /// Worker threads.
     pub threads: u64,
-    /// How long the run took, grace included.
+    /// How long the run took, warm-up and grace included.
     pub wall_s: f64,
-    /// For how long arrivals were offered.
+    /// For how long arrivals were offered, after the warm-up.
     pub offering_s: f64,
     /// DNS lookups of redirect targets.
     pub lookups: u64,
@@ -77,6 +77,8 @@ impl RunReport {
         judgement.warnings.extend(notices);
         judgement.warnings.extend(sampled(&plan, books));
         let (counts, times) = (&totals.counts, &totals.times);
+        let warmup = warmup(&plan, counts, books);
+        let attempts_of_all = counts.attempts.total() + warmup.attempts.total;
         match books.trace() {
             None => judgement.warnings.push(unfinished()),
             Some(trace) if trace.late > 0 => judgement.warnings.push(came_late(trace.late)),
@@ -90,7 +92,8 @@ impl RunReport {
             plan,
             lines: books.trace().map(lines).unwrap_or_default(),
             records: books.trace().map(|trace| records(trace, books, counts)).unwrap_or_default(),
-            arrivals: arrivals(&counts.arrivals, books),
+            warmup,
+            arrivals: arrivals(&counts.arrivals, books.outstanding()),
             attempts: attempts(&counts.attempts),
             rate: rates(counts, generator),
             latency_us: Times::from(&times.latency),
@@ -112,7 +115,7 @@ impl RunReport {
                 gone_away: counts.gone_away,
             },
             bytes_in: counts.bytes_in,
-            generator: generator_line(generator, counts.attempts.total()),
+            generator: generator_line(generator, attempts_of_all),
         }
     }
 }
@@ -166,7 +169,7 @@ fn records(trace: &TraceBooks, books: &Books, counts: &Counts) -> Records {
     Records {
         accepted: trace.accepted,
         amplified: books.amplified(),
-        offered: counts.arrivals.offered,
+        offered: counts.arrivals.offered + counts.warmup.arrivals.offered,
         filtered: owned(&trace.filtered),
         sampled_out: books.sampled_out(),
         out_of_window: books.out_of_window(),
@@ -174,9 +177,19 @@ fn records(trace: &TraceBooks, books: &Books, counts: &Counts) -> Records {
     }
 }
 
-fn arrivals(counts: &ArrivalCounts, books: &Books) -> Arrivals {
+fn arrivals(counts: &ArrivalCounts, outstanding: u64) -> Arrivals {
     let ArrivalCounts { offered, passed, recovered, failed, shed, cut } = *counts;
-    Arrivals { offered, passed, recovered, failed, shed, cut: cut + books.outstanding() }
+    Arrivals { offered, passed, recovered, failed, shed, cut: cut + outstanding }
+}
+
+fn warmup(plan: &Plan, counts: &Counts, books: &Books) -> Warmup {
+    let WarmupCounts { arrivals: of_arrivals, attempts: of_attempts, connections_opened } = &counts.warmup;
+    Warmup {
+        seconds: plan.warmup_s.unwrap_or_default(),
+        arrivals: arrivals(of_arrivals, books.outstanding_of_warmup()),
+        attempts: attempts(of_attempts),
+        connections_opened: *connections_opened,
+    }
 }
 
 fn attempts(counts: &AttemptCounts) -> Attempts {

@@ -34,6 +34,8 @@ pub struct Plan {
     pub amplify: Option<f64>,
     /// The length of the window, where one was given.
     pub duration_s: Option<f64>,
+    /// The length of the warm-up, where one was given.
+    pub warmup_s: Option<f64>,
     /// The number of arrivals, where one was given.
     pub requests: Option<u64>,
     /// Whether the trace starts again when it ends.

@@ -4,7 +4,7 @@
 //! in which workers and seconds are merged does not matter.
 
 use super::redirects::{Hosts, RedirectCounts};
-use super::{Attempt, AttemptEnd, AttemptKind, Fate};
+use super::{Attempt, AttemptEnd, AttemptKind, Fate, WarmupCounts};
 use crate::fault::Fault;
 use crate::units::Offset;
 use std::collections::BTreeMap;
@@ -34,6 +34,8 @@ pub struct Counts {
     pub stale_replays: u64,
     /// Bytes of answers, headers included.
     pub bytes_in: u64,
+    /// What the warm-up held, which no other number here does.
+    pub warmup: WarmupCounts,
 }
 
 impl Counts {
@@ -50,6 +52,7 @@ impl Counts {
         self.gone_away += other.gone_away;
         self.stale_replays += other.stale_replays;
         self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
+        self.warmup.merge(&other.warmup);
     }
 }
 
@@ -85,7 +88,7 @@ impl ArrivalCounts {
         }
     }
 
-    fn merge(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         self.offered += other.offered;
         self.passed += other.passed;
         self.recovered += other.recovered;
@@ -147,7 +150,7 @@ impl AttemptCounts {
         self.last_done = self.last_done.max(attempt.done);
     }
 
-    fn merge(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         self.first += other.first;
         self.retries += other.retries;
         self.sent += other.sent;

@@ -1,6 +1,6 @@
 //! The first lines: what was not checked, the verdict, and why.
 
-use super::format::{Page, safe, share};
+use super::format::{Page, counted, of, safe, seconds, share};
 use crate::fault::Fault;
 use crate::report::{FaultLine, Reason, RunReport, Verdict};
 use crate::units::grouped;
@@ -27,6 +27,10 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
         page.wrapped(0, &format!("! {}", safe(&warning.detail)));
     }
     page.wrapped(0, &verdict(report));
+    if report.warmup.seconds > 0.0 {
+        page.blank();
+        page.wrapped(2, &warmup(report));
+    }
     for reason in &report.invalid_reasons {
         page.blank();
         page.wrapped(2, &sentence(&safe(&reason.detail)));
@@ -73,6 +77,23 @@ fn verdict(report: &RunReport) -> String {
             grouped(arrivals.cut)
         ),
     }
+}
+
+/// What was left out of all that follows.
+fn warmup(report: &RunReport) -> String {
+    let arrivals = &report.warmup.arrivals;
+    let mut text = format!(
+        "Warmed up for {}: {} not counted",
+        seconds(report.warmup.seconds),
+        counted(arrivals.offered, "request")
+    );
+    let bad = [(arrivals.failed, "failed"), (arrivals.shed, "shed"), (arrivals.cut, "unfinished")];
+    let bad = bad.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| of(count, what));
+    let bad: Vec<_> = bad.collect();
+    if !bad.is_empty() {
+        text.push_str(&format!(" ({})", bad.join(", ")));
+    }
+    text + "."
 }
 
 /// One fault in one sentence.
