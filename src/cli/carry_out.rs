@@ -12,7 +12,7 @@ use crate::report::{
 };
 use crate::schedule::{Schedule, ScheduleCounts};
 use crate::tally::{Books, Interval, LeftOut, Totals};
-use crate::units::Stamp;
+use crate::units::{Stamp, grouped};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -71,7 +71,12 @@ pub(crate) fn carry_out(
         totals: &end.totals,
         generator: generator_facts(&end, &engine, &judging),
         ending: if stopped_early { Ending::Interrupted } else { Ending::Finished },
-        notices: end.notices.iter().map(|notice| input_notice(notice)).collect(),
+        notices: end
+            .notices
+            .iter()
+            .map(|notice| input_notice(notice))
+            .chain(without_client(end.scheduled.without_client))
+            .collect(),
     };
     let report = RunReport::build(parts);
     if let Err(error) = directory.finish(&report) {
@@ -99,6 +104,18 @@ fn input_notice(text: &str) -> Reason {
         detail: text.to_owned(),
         remedy: "the lines before it were used; fetch the log again if they are not enough".to_owned(),
     }
+}
+
+/// That a sample of clients was not one for all requests.
+fn without_client(requests: u64) -> Option<Reason> {
+    (requests > 0).then(|| Reason {
+        id: "sample_without_client".to_owned(),
+        detail: format!(
+            "{} requests do not tell who asked: they were sampled by target, not by client",
+            grouped(requests)
+        ),
+        remedy: "have the log tell clients' addresses, or take --sample-by target".to_owned(),
+    })
 }
 
 fn default_path(plan: &Plan) -> PathBuf {

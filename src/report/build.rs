@@ -126,7 +126,8 @@ fn sampled(plan: &Plan, books: &Books) -> Option<Reason> {
     Some(Reason {
         id: "sample".to_owned(),
         detail: format!(
-            "a sample was played, {share} of the targets: {} requests were left out and not judged",
+            "a sample was played, {share} of the {}s: {} requests were left out and not judged",
+            plan.sample_by.as_deref().unwrap_or("target"),
             grouped(books.sampled_out())
         ),
         remedy: "run again without --sample before you trust what was left out".to_owned(),

@@ -28,7 +28,7 @@ pub struct Plan {
     pub arrivals: String,
     /// The share of the trace that is played, where it is not all of it.
     pub sample: Option<String>,
-    /// What the sample is drawn by, where there is one: `target`.
+    /// What the sample is drawn by, where there is one: `target` or `client`.
     pub sample_by: Option<String>,
     /// How many times each recorded arrival is played, where not once.
     pub amplify: Option<f64>,

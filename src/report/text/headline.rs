@@ -82,18 +82,12 @@ fn verdict(report: &RunReport) -> String {
 /// What was left out of all that follows.
 fn warmup(report: &RunReport) -> String {
     let arrivals = &report.warmup.arrivals;
-    let mut text = format!(
-        "Warmed up for {}: {} not counted",
-        seconds(report.warmup.seconds),
-        counted(arrivals.offered, "request")
-    );
+    let held = counted(arrivals.offered, "request");
     let bad = [(arrivals.failed, "failed"), (arrivals.shed, "shed"), (arrivals.cut, "unfinished")];
     let bad = bad.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| of(count, what));
-    let bad: Vec<_> = bad.collect();
-    if !bad.is_empty() {
-        text.push_str(&format!(" ({})", bad.join(", ")));
-    }
-    text + "."
+    let bad = bad.collect::<Vec<_>>().join(", ");
+    let bad = if bad.is_empty() { bad } else { format!(" ({bad})") };
+    format!("Warmed up for {}: {held} not counted{bad}.", seconds(report.warmup.seconds))
 }
 
 /// One fault in one sentence.
