@@ -27,6 +27,7 @@ mod histogram;
 mod interval;
 mod recorder;
 mod redirects;
+mod strain;
 mod totals;
 mod warmup;
 
@@ -38,6 +39,7 @@ pub use histogram::{HIGHEST_US, Histogram, Times};
 pub use interval::{Gauges, Interval};
 pub use recorder::Recorder;
 pub use redirects::{Coverage, Host, Hosts, Redirect, RedirectCounts, Unchecked};
+pub use strain::{Lap, SATURATED_PERMILLE, Strain};
 pub use totals::Totals;
 pub use warmup::WarmupCounts;
 

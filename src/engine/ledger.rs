@@ -10,7 +10,7 @@ use super::exchange::Received;
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::tally::{
-    Attempt, AttemptEnd, AttemptKind, Coverage, Fate, Gauges, Interval, Recorder, Redirect, Sighting,
+    Attempt, AttemptEnd, AttemptKind, Coverage, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting,
     Unchecked,
 };
 use crate::units::Offset;
@@ -23,6 +23,7 @@ use http::HeaderValue;
 use http::uri::PathAndQuery;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Most answers of the resolver that wait for a worker to take them.
@@ -74,6 +75,21 @@ impl Ledger {
         self.recorder.offered(due);
     }
 
+    /// Arrivals that count, released since the start.
+    pub(crate) fn offered_so_far(&self) -> u64 {
+        self.recorder.offered_so_far()
+    }
+
+    /// The worker has measured how busy it was.
+    pub(crate) fn lap(&mut self, lap: &Lap) {
+        self.recorder.lap(lap);
+    }
+
+    /// The reader of the trace did not keep up: these came after they were due.
+    pub(crate) fn starved(&mut self, time: Duration, late: impl Iterator<Item = Offset>) {
+        self.recorder.starved(time, late);
+    }
+
     /// It was over the limit, and not sent.
     pub(crate) fn shed(&mut self, due: Offset) {
         self.recorder.shed(due);
@@ -103,6 +119,11 @@ impl Ledger {
     /// What is going on as the second ends.
     pub(crate) fn gauges(&mut self, gauges: Gauges) {
         self.recorder.set_gauges(gauges);
+    }
+
+    /// When the warm-up ends: at the start of the run where there is none.
+    pub(crate) fn warmup_ends(&self) -> Offset {
+        self.recorder.warmup_ends()
     }
 
     /// When the second under way ends.
@@ -321,7 +342,6 @@ mod tests {
     use crate::verify::lookup::{LookupOptions, Lookups, Resolver};
     use crate::verify::rules::Rules;
     use std::net::UdpSocket;
-    use std::time::Duration;
 
     fn ms(millis: u64) -> Offset {
         Offset::from(Duration::from_millis(millis))

@@ -4,18 +4,22 @@
 //! A scripted origin answers each path as the path says. Time passes only when
 //! nothing is left to do, so a latency here is what was computed, not measured.
 
+mod strain;
+mod warmup;
+
 use super::Pacing;
 use super::clock::RunClock;
 use super::connect::{Connect, Opened, Protocol};
 use super::exchange::AnswerLimits;
 use super::ledger::{HOST_ANSWERS, Ledger};
+use super::meter::CpuClock;
 use super::pacer::Pacer;
 use super::shard::{Origin, Reuse, Shard, ShardLimits};
 use super::wire::{Stamped, Stamper};
 use super::worker::{Feed, Lines, Phase, Worked, work};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
-use crate::tally::{Fold, Recorder, Totals, WarmupCounts};
+use crate::tally::{Fold, Recorder, Totals};
 use crate::trace::Method;
 use crate::units::{Offset, Rate};
 use crate::verify::Depth;
@@ -152,6 +156,10 @@ struct Scene {
     stop: Option<(u64, Phase)>,
     feed: Feed,
     warmup_ms: u64,
+    cpu: CpuClock,
+    /// When the reader hands over what, in milliseconds: all at the start, if
+    /// nothing is said.
+    read_ms: Vec<(u64, usize)>,
 }
 
 impl Scene {
@@ -166,6 +174,8 @@ impl Scene {
             stop: None,
             feed: Feed::WhenDue,
             warmup_ms: 0,
+            cpu: || Duration::ZERO,
+            read_ms: Vec::new(),
         }
     }
 
@@ -222,8 +232,18 @@ impl Scene {
         let shard = Rc::new(Shard::new((clock, self.limits()), candidate_origin(), connector, ledger));
         let pacer = Pacer::new(Pacing::Tokio, Duration::ZERO, clock).unwrap();
         let grace = Duration::from_millis(self.grace_ms);
-        let first = Some(self.arrivals());
-        drop(queue);
+        let mut unread = self.arrivals();
+        let first = match self.read_ms.first() {
+            None => Some(std::mem::take(&mut unread)),
+            Some(_) => None,
+        };
+        tokio::task::spawn_local(async move {
+            for (at_ms, count) in self.read_ms {
+                tokio::time::sleep_until(clock.instant(Offset::from(Duration::from_millis(at_ms)))).await;
+                let batch = unread.drain(..count).collect();
+                queue.send(batch).await.unwrap();
+            }
+        });
         if let Some((at_ms, wanted)) = self.stop {
             tokio::task::spawn_local(async move {
                 tokio::time::sleep_until(clock.instant(Offset::from(Duration::from_millis(at_ms)))).await;
@@ -233,8 +253,8 @@ impl Scene {
         } else {
             std::mem::forget(command);
         }
-        let lines =
-            Lines { index: 0, arrivals, first, phase, host_answers, deliveries, grace, feed: self.feed };
+        let (feed, cpu) = (self.feed, self.cpu);
+        let lines = Lines { index: 0, arrivals, first, phase, host_answers, deliveries, grace, feed, cpu };
         let worked = work(shard, pacer, lines).await.unwrap();
         let mut fold = Fold::new(1);
         for delivery in delivered.try_iter() {
@@ -403,71 +423,6 @@ fn a_closed_loop_ends_with_its_time() {
     let arrivals = &totals.counts.arrivals;
     assert_eq!((arrivals.offered, arrivals.passed), (20, 20));
     assert_eq!(worked.unreleased, 380);
-}
-
-#[test]
-fn a_warm_up_is_sent_and_counted_apart() {
-    // Due in it: 500 quick ones, the last ten of which hang until their
-    // time-out, long after it. Due after it: 1,500 that take 5 ms.
-    let script = |n: u64| match n {
-        0..490 => "/down-0".to_owned(),
-        490..500 => "/silent-0".to_owned(),
-        _ => "/good-5".to_owned(),
-    };
-    let paths: Vec<String> = (0..2_000).map(script).collect();
-    let scene = Scene { warmup_ms: 500, timeout_ms: 800, ..Scene::of(1_000, paths) };
-    let (totals, worked) = scene.play(origin().0);
-    let (counts, times) = (&totals.counts, &totals.times);
-    assert_eq!((counts.arrivals.offered, counts.arrivals.passed), (1_500, 1_500));
-    assert_eq!((counts.attempts.total(), counts.attempts.statuses[&302]), (1_500, 1_500));
-    assert_eq!((counts.faults.total(), counts.attempts.faults.total()), (0, 0));
-    assert_eq!((times.latency.count(), times.latency_failed.count()), (1_500, 0));
-    assert_eq!((times.service.count(), times.lateness.count()), (1_500, 1_500));
-    assert_eq!(counts.attempts.last_done.as_micros(), 1_504_000);
-    let warmup = &counts.warmup;
-    assert_eq!((warmup.arrivals.offered, warmup.arrivals.failed), (500, 500));
-    assert_eq!(warmup.attempts.faults.get(Fault::TimeoutTotal).count, 10);
-    assert_eq!(warmup.attempts.statuses[&503], 490);
-    // One after the other on one connection, then ten at once.
-    assert_eq!(warmup.connections_opened, 10);
-    assert!((5..=6).contains(&counts.connections_opened), "{}", counts.connections_opened);
-    assert_eq!(worked.last_due.as_micros(), 1_999_000);
-}
-
-#[test]
-fn of_a_run_that_ends_in_its_warm_up_nothing_counts() {
-    let stop = Some((250, Phase::Stopping));
-    let scene = Scene { stop, warmup_ms: 1_000, ..Scene::alike(1_000, 2_000, "/good-100") };
-    let (totals, worked) = scene.play(origin().0);
-    let warmup = &totals.counts.warmup.arrivals;
-    assert_eq!(warmup.offered + worked.unreleased, 2_000);
-    assert!(warmup.cut > 0 && warmup.settled() == warmup.offered, "{warmup:?}");
-    let mut rest = totals.clone();
-    rest.counts.warmup = WarmupCounts::default();
-    assert_eq!(rest, Totals { peak: totals.peak, ..Totals::default() });
-}
-
-#[test]
-fn what_is_shed_in_the_warm_up_spoils_nothing() {
-    // Every 2 ms one that hangs: the first ten until 81 to 99 ms, those due
-    // meanwhile are over the limit, nine more take the places that get free.
-    let paths = (0..100).map(|n| if n < 50 { "/silent-0" } else { "/good-0" }.to_owned()).collect();
-    let scene = Scene { warmup_ms: 100, in_flight: 10, timeout_ms: 81, ..Scene::of(500, paths) };
-    let (totals, _) = scene.play(origin().0);
-    let (warmup, arrivals) = (&totals.counts.warmup.arrivals, &totals.counts.arrivals);
-    assert_eq!((warmup.offered, warmup.failed, warmup.shed), (50, 19, 31));
-    assert_eq!((arrivals.offered, arrivals.passed), (50, 50));
-}
-
-#[test]
-fn in_a_closed_loop_the_warm_up_is_what_was_handed_out_in_it() {
-    let feed = Feed::WhenFree { until: Some(Offset::from(Duration::from_millis(95))) };
-    let scene = Scene { feed, connections: 2, warmup_ms: 35, ..Scene::alike(1, 400, "/good-10") };
-    let (totals, worked) = scene.play(origin().0);
-    // Handed out at 0, 10, 20 and 30 ms, the last over at 40.
-    assert_eq!(totals.counts.warmup.arrivals.passed, 8);
-    assert_eq!((totals.counts.arrivals.passed, worked.unreleased), (12, 380));
-    assert_eq!(totals.times.latency.count(), 12);
 }
 
 #[test]

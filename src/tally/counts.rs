@@ -4,6 +4,7 @@
 //! in which workers and seconds are merged does not matter.
 
 use super::redirects::{Hosts, RedirectCounts};
+use super::strain::Strain;
 use super::{Attempt, AttemptEnd, AttemptKind, Fate, WarmupCounts};
 use crate::fault::Fault;
 use crate::units::Offset;
@@ -36,6 +37,8 @@ pub struct Counts {
     pub bytes_in: u64,
     /// What the warm-up held, which no other number here does.
     pub warmup: WarmupCounts,
+    /// What held the workers themselves back.
+    pub strain: Strain,
 }
 
 impl Counts {
@@ -53,6 +56,7 @@ impl Counts {
         self.stale_replays += other.stale_replays;
         self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
         self.warmup.merge(&other.warmup);
+        self.strain.merge(&other.strain);
     }
 }
 

@@ -5,7 +5,7 @@
 //! are kept counted from the end of the warm-up, so that nothing behind this
 //! file knows that there was one.
 
-use super::{Attempt, AttemptKind, Fate, Gauges, Interval, Redirect, Sighting};
+use super::{Attempt, AttemptKind, Fate, Gauges, Interval, Lap, Redirect, Sighting};
 use crate::units::Offset;
 use std::time::Duration;
 
@@ -15,13 +15,20 @@ pub struct Recorder {
     /// Where the warm-up ends, on the clock of the run.
     warmup: Offset,
     interval: Interval,
+    /// Arrivals that count, over all seconds.
+    offered: u64,
 }
 
 impl Recorder {
     /// A recorder at the start of a run that begins with a warm-up of this
     /// length, which may be nothing.
     pub fn new(warmup: Duration) -> Self {
-        Self { warmup: Offset::from(warmup), interval: Interval::new(0) }
+        Self { warmup: Offset::from(warmup), interval: Interval::new(0), offered: 0 }
+    }
+
+    /// When the warm-up ends, on the clock of the run.
+    pub const fn warmup_ends(&self) -> Offset {
+        self.warmup
     }
 
     /// When the second under way ends, on the clock of the run. The first one
@@ -36,6 +43,26 @@ impl Recorder {
             self.interval.warmup().arrivals.offered += 1;
         } else {
             self.interval.offered();
+            self.offered += 1;
+        }
+    }
+
+    /// Arrivals that count, released since the start.
+    pub const fn offered_so_far(&self) -> u64 {
+        self.offered
+    }
+
+    /// The worker has measured how busy it was, since the warm-up ended.
+    pub fn lap(&mut self, lap: &Lap) {
+        self.interval.lap(lap);
+    }
+
+    /// The worker had nothing in hand for that long, and these were due before
+    /// it got them.
+    pub fn starved(&mut self, time: Duration, late: impl Iterator<Item = Offset>) {
+        let counted = late.filter(|&due| !self.is_warmup(due)).count();
+        if counted > 0 {
+            self.interval.starved(time, u64::try_from(counted).unwrap_or(u64::MAX));
         }
     }
 
@@ -192,6 +219,8 @@ mod tests {
         fail(&mut recorder, 1_999, 9_000);
         recorder.offered(ms(1_500));
         recorder.shed(ms(1_500));
+        recorder.starved(Duration::from_secs(1), [ms(1_000), ms(1_999)].into_iter());
+        assert_eq!(recorder.offered_so_far(), 0);
         let totals = totals(recorder);
         let warmup = &totals.counts.warmup;
         let arrivals = warmup.arrivals;
@@ -210,6 +239,9 @@ mod tests {
             fail(&mut with, 2_500 + due, 2_500 + done);
             fail(&mut without, due, done);
         }
+        with.starved(Duration::from_secs(1), [ms(2_499), ms(2_500)].into_iter());
+        without.starved(Duration::from_secs(1), [ms(0)].into_iter());
+        assert_eq!((with.offered_so_far(), without.offered_so_far()), (2, 2));
         assert_eq!((with.second_ends(), without.second_ends()), (ms(3_500), ms(1_000)));
         let after = |recorder: &Recorder, now| {
             let mut recorder = recorder.clone();
