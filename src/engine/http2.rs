@@ -135,7 +135,7 @@ impl Shared {
         self.in_use.set(self.in_use.get() + 1);
         self.taken.set(self.taken.get() + 1);
         let stamps = Rc::new(Stamps::of(self.stamps.peer()));
-        let wakes = Wakes::new();
+        let wakes = Rc::new(Wakes::new());
         Stream { shared: Rc::clone(self), sender: self.sender.clone(), wakes, stamps, clock, limits }
     }
 
@@ -218,7 +218,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 pub(crate) struct Stream {
     shared: Rc<Shared>,
     sender: client::SendRequest<Bytes>,
-    wakes: Wakes,
+    wakes: Rc<Wakes>,
     stamps: Rc<Stamps>,
     clock: RunClock,
     limits: AnswerLimits,
@@ -250,8 +250,9 @@ impl Stream {
     pub(crate) async fn exchange(&mut self, arrival: &Arrival, deadline: &mut Deadline) -> Exchanged {
         self.stamps.clear();
         let heard = self.shared.heard.get();
+        let wakes = Rc::clone(&self.wakes);
         let answer = self.answer(arrival);
-        let answer = drive(&self.wakes, &mut |_| {}, answer, (deadline, || false)).await;
+        let answer = drive(&wakes, &mut |_| {}, answer, (deadline, || false)).await;
         let silent = self.shared.heard.get() == heard;
         match answer {
             None => {

@@ -12,7 +12,7 @@ use super::shard::{Shard, ShardLimits};
 use super::worker::{Delivery, Lines, Phase, Worked, work};
 use super::{EngineError, EnginePlan, Judging, Observer, Origin, Overload, RunEnd, TlsPlan};
 use crate::schedule::{Arrival, Schedule, ScheduleCounts};
-use crate::tally::{Fold, Totals};
+use crate::tally::{Fold, Recorder, Totals};
 use crate::units::Offset;
 use std::any::Any;
 use std::io;
@@ -128,7 +128,7 @@ fn spawn_worker(
     let (answers, host_answers) = mpsc::channel(HOST_ANSWERS);
     let lookups =
         judging.lookups.as_ref().map(|lookups| LookupLine { handle: lookups.handle(), reply: answers });
-    let ledger = Ledger::new(judging.judge.clone(), judging.private, lookups);
+    let ledger = Ledger::new(Recorder::new(plan.warmup), (judging.judge.clone(), judging.private), lookups);
     let limits = share(plan, index);
     let (pacing, grain) = (plan.pacing, plan.grain);
     let ahead = plan.lanes.open_ahead.div_ceil(plan.threads);

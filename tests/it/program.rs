@@ -30,6 +30,7 @@ mod shape;
 mod signals;
 mod traces;
 mod validity;
+mod warmup;
 mod wires;
 
 use books::Report;
