@@ -19,7 +19,8 @@ pub use hlog::IntervalLog;
 pub use plan::{Input, Plan};
 pub use schema::{
     Arrivals, Attempts, Connections, ExampleLine, FailureLine, FaultLine, Generator, HostLine, IntervalLine,
-    IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times, Verdict,
+    IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
+    TransitionLine, TransitionsLeftOut, Verdict,
 };
 pub(crate) use text::micros;
 pub use text::summary;

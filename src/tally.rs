@@ -26,6 +26,7 @@ mod histogram;
 mod interval;
 mod redirects;
 mod totals;
+mod transitions;
 
 pub use books::{Books, Imbalance, LeftOut};
 pub use counts::{ArrivalCounts, AttemptCounts, Counts, FaultCount, FaultTable};
@@ -35,6 +36,7 @@ pub use histogram::{HIGHEST_US, Histogram, Times};
 pub use interval::{Gauges, Interval};
 pub use redirects::{Coverage, Host, Hosts, Redirect, RedirectCounts, Unchecked};
 pub use totals::Totals;
+pub use transitions::{PAIRS_KEPT, Pair, Transition, Transitions};
 
 use crate::fault::Fault;
 use crate::units::Offset;

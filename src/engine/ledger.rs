@@ -156,6 +156,7 @@ impl Ledger {
         };
         let asks = self.judge.depth() == Depth::Dns;
         let judgement = self.judge.judge(&asked, &Answer { status: received.status, locations });
+        self.interval.transition(arrival.recorded_status, received.status, judgement.status.is_some());
         let mut case = Case {
             due: attempt.due,
             done: attempt.done,

@@ -63,6 +63,10 @@ pub struct RunReport {
     pub latency_failed_us: Times,
     /// Complete answers by status.
     pub statuses: BTreeMap<String, u64>,
+    /// Answers by recorded and answered status, most frequent first.
+    pub transitions: Vec<TransitionLine>,
+    /// Answers that are not in that list.
+    pub transitions_left_out: TransitionsLeftOut,
     /// Why arrivals failed, most frequent first.
     pub faults: Vec<FaultLine>,
     /// Where redirects led.
@@ -192,6 +196,36 @@ pub struct Times {
     pub max: u64,
     /// Samples longer than an hour, counted as an hour.
     pub saturated: u64,
+}
+
+/// Answers with one recorded and one answered status.
+///
+/// The sum of all counts, left-out ones included, is `attempts.completed`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TransitionLine {
+    /// What the log shows.
+    pub recorded: u16,
+    /// What the candidate answered.
+    pub answered: u16,
+    /// How many answers.
+    pub count: u64,
+    /// Those of them whose status was found wrong.
+    pub refused: u64,
+    /// Whether there were none of those.
+    pub accepted: bool,
+}
+
+/// Answers that no line of the transitions holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TransitionsLeftOut {
+    /// The record holds no status that a server sent.
+    pub recorded_none: u64,
+    /// There were too many distinct pairs.
+    pub other: u64,
+    /// Those of `other` whose status was found wrong.
+    pub other_refused: u64,
 }
 
 /// One fault of a run.

@@ -4,7 +4,7 @@
 //! in which workers and seconds are merged does not matter.
 
 use super::redirects::{Hosts, RedirectCounts};
-use super::{Attempt, AttemptEnd, AttemptKind, Fate};
+use super::{Attempt, AttemptEnd, AttemptKind, Fate, Transitions};
 use crate::fault::Fault;
 use crate::units::Offset;
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ pub struct Counts {
     pub faults: FaultTable,
     /// Attempts by end.
     pub attempts: AttemptCounts,
+    /// Recorded against answered status.
+    pub transitions: Transitions,
     /// Redirects and how far they were judged.
     pub redirects: RedirectCounts,
     /// Where redirects led.
@@ -42,6 +44,7 @@ impl Counts {
         self.arrivals.merge(&other.arrivals);
         self.faults.merge(&other.faults);
         self.attempts.merge(&other.attempts);
+        self.transitions.merge(&other.transitions);
         self.redirects.merge(&other.redirects);
         self.hosts.merge(&other.hosts);
         self.connections_opened += other.connections_opened;

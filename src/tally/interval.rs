@@ -101,6 +101,12 @@ impl Interval {
         }
     }
 
+    /// An answer's status was held against the recorded one; `refused` says
+    /// that it was found wrong.
+    pub fn transition(&mut self, recorded: Option<u16>, answered: u16, refused: bool) {
+        self.counts.transitions.count(recorded, answered, refused);
+    }
+
     /// An answer that redirects was judged.
     pub fn redirect(&mut self, redirect: &Redirect<'_>) {
         self.counts.redirects.count(redirect.tiers);

@@ -25,6 +25,7 @@ mod pace;
 mod shape;
 mod signals;
 mod traces;
+mod transitions;
 mod wires;
 
 use books::Report;

@@ -131,6 +131,10 @@ impl Report {
             "attempts"
         );
         assert_eq!(completed, self.sum("/statuses"), "statuses");
+        let pairs: u64 = self.list("/transitions").iter().map(|line| line["count"].as_u64().unwrap()).sum();
+        let left_out =
+            ["recorded_none", "other"].map(|key| self.number(&format!("/transitions_left_out/{key}")));
+        assert_eq!(completed, pairs + left_out.iter().sum::<u64>(), "transitions");
         assert!(self.number("/attempts/first") <= offered - shed, "one first attempt an arrival");
         assert!(self.number("/attempts/sent") <= total, "nothing is sent without an attempt");
 
