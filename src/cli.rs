@@ -5,6 +5,7 @@
 //! here and nowhere else.
 
 mod carry_out;
+mod control_args;
 mod demo;
 mod inspect;
 mod load_args;

@@ -10,6 +10,7 @@
 mod clock;
 mod connect;
 mod connection;
+mod control;
 mod exchange;
 mod feed;
 mod http2;
@@ -27,6 +28,7 @@ mod wire;
 mod worker;
 
 pub use connect::Protocol;
+pub use control::{ControlPlan, Controls};
 pub use feed::{AtEndOfTrace, Requests};
 pub use run::run;
 pub use shard::{Origin, Reuse};
@@ -145,6 +147,8 @@ pub struct Judging {
     pub lookups: Option<Lookups>,
     /// Whether redirects may lead to addresses that are not public.
     pub private: PrivateAddresses,
+    /// Who asks a second deployment for the same; `None` without one.
+    pub control: Option<Controls>,
 }
 
 /// Sees each second of a run as it is complete.
@@ -184,4 +188,7 @@ pub enum EngineError {
     /// A worker's thread or runtime could not be started.
     #[error("start a worker thread")]
     Worker(#[source] std::io::Error),
+    /// Nor could the thread that asks the control.
+    #[error("start the thread that asks the control")]
+    Control(#[source] std::io::Error),
 }

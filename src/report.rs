@@ -6,6 +6,7 @@
 //! of the intervals. Only [`RunDirectory`] touches files.
 
 mod build;
+mod control;
 mod directory;
 mod hlog;
 mod plan;
@@ -14,6 +15,7 @@ mod text;
 mod verdict;
 
 pub use build::{Ending, GeneratorFacts, Parts};
+pub use control::{ComparisonsLine, ControlExampleLine, ControlReport};
 pub use directory::{DirectoryError, FAILURES_PER_FAULT, RunDirectory};
 pub use hlog::IntervalLog;
 pub use plan::{Input, Plan};

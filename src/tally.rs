@@ -19,6 +19,7 @@
 //! ```
 
 mod books;
+mod control;
 mod counts;
 mod example;
 mod fold;
@@ -29,6 +30,7 @@ mod totals;
 mod transitions;
 
 pub use books::{Books, Imbalance, LeftOut};
+pub use control::{Against, Comparisons, ControlCounts, ControlExample, ControlTally, EXAMPLES_PER_KIND};
 pub use counts::{ArrivalCounts, AttemptCounts, Counts, FaultCount, FaultTable};
 pub use example::{EXAMPLE_TEXT_BYTES, EXAMPLES_PER_FAULT, Example, Examples, Sighting, mask_url, printable};
 pub use fold::{Fold, PENDING_SECONDS};

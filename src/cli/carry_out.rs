@@ -6,7 +6,7 @@
 use super::CliError;
 use super::load_args::{OutputFormat, ReportArgs};
 use super::progress::Progress;
-use crate::engine::{self, AtEndOfTrace, EnginePlan, Judging, Observer, Phase, Requests, RunEnd};
+use crate::engine::{self, AtEndOfTrace, Controls, EnginePlan, Judging, Observer, Phase, Requests, RunEnd};
 use crate::report::{
     DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport, summary,
 };
@@ -15,10 +15,15 @@ use crate::tally::{Books, Interval, LeftOut, Totals};
 use crate::units::Stamp;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Seconds of the run between two checkpoints of `run.json`.
 const CHECKPOINT_EVERY: u64 = 5;
+
+/// How long a run that is over waits for the control: as long as it takes to ask
+/// for all that may wait, and a little more.
+const CONTROL_PATIENCE: Duration = Duration::from_secs(6);
 
 /// Everything a run needs.
 pub(crate) struct Prepared {
@@ -38,18 +43,21 @@ pub(crate) fn carry_out(
     phase: &watch::Receiver<Phase>,
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
-    let Prepared { plan, engine, judging, requests, schedule, at_end, started } = prepared;
+    let Prepared { plan, engine, mut judging, requests, schedule, at_end, started } = prepared;
     let path = args.out.clone().unwrap_or_else(|| default_path(&plan));
     let directory = RunDirectory::create(&path, started)?;
     let progress = Progress::new(!(args.no_progress || args.quiet));
+    let control = judging.control.as_ref();
     let mut recorder =
-        Recorder { directory, plan: &plan, threads: engine.threads, progress, trouble: Vec::new() };
+        Recorder { directory, plan: &plan, threads: engine.threads, control, progress, trouble: Vec::new() };
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, phase, &mut recorder)?;
     let Recorder { directory, mut trouble, .. } = recorder;
 
     let stopped_early = end.interrupted || !end.trouble.is_empty();
     let ScheduleCounts { sampled_out, amplified, .. } = end.scheduled;
     let left_out = LeftOut { sampled_out, unreleased: end.unreleased, amplified };
+    let patience = if end.interrupted { Duration::ZERO } else { CONTROL_PATIENCE };
+    let asked = judging.control.take().map(|control| control.finish(patience));
     let books = Books::close(end.books.clone(), left_out, &end.totals);
     let books = match books {
         Ok(books) => books,
@@ -69,7 +77,11 @@ pub(crate) fn carry_out(
         ending: if stopped_early { Ending::Interrupted } else { Ending::Finished },
         notices: end.notices.iter().map(|notice| input_notice(notice)).collect(),
     };
-    let report = RunReport::build(parts);
+    let mut report = RunReport::build(parts);
+    if let Some((tally, ended_early)) = asked {
+        report = report.with_control(end.totals.counts.control, &tally);
+        trouble.extend(ended_early);
+    }
     if let Err(error) = directory.finish(&report) {
         let text = chain(&error);
         if !trouble.contains(&text) {
@@ -117,6 +129,7 @@ struct Recorder<'p> {
     directory: RunDirectory,
     plan: &'p Plan,
     threads: usize,
+    control: Option<&'p Controls>,
     progress: Progress,
     /// What could not be written; the run goes on without it.
     trouble: Vec<String>,
@@ -145,8 +158,11 @@ impl Recorder<'_> {
         };
         let plan = self.plan.clone();
         let ending = Ending::Interrupted;
-        let report =
+        let mut report =
             RunReport::build(Parts { plan, books: &books, totals, generator, ending, notices: Vec::new() });
+        if let Some(control) = self.control {
+            report = report.with_control(totals.counts.control, &control.tally());
+        }
         let written = self.directory.checkpoint(&report);
         self.kept(written);
     }

@@ -26,7 +26,7 @@ const RATE_PER_THREAD: f64 = 25_000.0;
 const CLOSED_CONNECTIONS: usize = 50;
 
 /// Arrivals a second above which a host that is not this machine takes `--yes`.
-const POLITE_RATE: f64 = 100.0;
+pub(super) const POLITE_RATE: f64 = 100.0;
 
 /// Arrivals a second up to which each is worth a wake-up of its own.
 const EXACT_RATE: f64 = 10_000.0;
@@ -117,7 +117,7 @@ fn as_f64(cores: usize) -> f64 {
     cores as f64
 }
 
-fn headers(target: &Target, added: &[(HeaderName, HeaderValue)]) -> HeaderMap {
+pub(super) fn headers(target: &Target, added: &[(HeaderName, HeaderValue)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let own = concat!("downpour/", env!("CARGO_PKG_VERSION"));
     headers.insert(USER_AGENT, HeaderValue::from_static(own));
@@ -134,7 +134,7 @@ fn headers(target: &Target, added: &[(HeaderName, HeaderValue)]) -> HeaderMap {
     headers
 }
 
-/// The judge and the resolver.
+/// The judge and the resolver, without a control.
 pub(super) fn judging(verify: &VerifyArgs, target: &Target) -> Result<Judging, CliError> {
     let rules = match &verify.rules {
         None => Rules::none(),
@@ -150,7 +150,7 @@ pub(super) fn judging(verify: &VerifyArgs, target: &Target) -> Result<Judging, C
             LookupOptions { private_addresses: private, ..LookupOptions::default() },
         )?),
     };
-    Ok(Judging { judge, lookups, private })
+    Ok(Judging { judge, lookups, private, control: None })
 }
 
 fn resolver(verify: &VerifyArgs) -> Resolver {

@@ -5,7 +5,7 @@
 //! HTTP/1 connection does. To the pool a free stream is a seat like any other.
 
 use super::clock::RunClock;
-use super::exchange::{AnswerLimits, Deadline, Exchanged, Received, drive, locations, receive_body};
+use super::exchange::{AnswerLimits, Deadline, Exchanged, Received, drive, receive_body};
 use super::limits::{buffered_max, check_head};
 use super::shard::Origin;
 use super::wire::Stamps;
@@ -153,14 +153,11 @@ impl Stream {
                 if let Err(fault) = check_head(response.headers(), &self.limits) {
                     return Exchanged::Broken(fault);
                 }
-                let status = response.status().as_u16();
-                let (location, locations) = locations(response.headers());
+                let (parts, body) = response.into_parts();
                 // The connection is driven elsewhere.
                 let drive_on = &mut |_: &mut Context<'_>| {};
-                match receive_body(response.into_body(), drive_on, self.limits.body, deadline).await {
-                    Ok(body_bytes) => {
-                        Exchanged::Answered(Received { status, location, locations, body_bytes })
-                    }
+                match receive_body(body, drive_on, self.limits.body, deadline).await {
+                    Ok(body_bytes) => Exchanged::Answered(Received::new(parts, body_bytes)),
                     Err(fault) => Exchanged::Broken(fault),
                 }
             }

@@ -5,6 +5,7 @@
 //! is parked until then, with its latency already fixed. Nothing here waits.
 
 use super::connect::Handshake;
+use super::control::ControlLine;
 use super::exchange::Received;
 use crate::fault::Fault;
 use crate::schedule::Arrival;
@@ -16,7 +17,7 @@ use crate::verify::address::PrivateAddresses;
 use crate::verify::hosts::{HostAnswer, HostBounds, HostCache, HostReply};
 use crate::verify::judge::Judge;
 use crate::verify::lookup::LookupHandle;
-use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Locations, final_fault, is_redirect};
+use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, final_fault, is_redirect};
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use std::net::IpAddr;
@@ -38,6 +39,7 @@ pub(crate) struct Ledger {
     private: PrivateAddresses,
     hosts: HostCache<Case>,
     lookups: Option<LookupLine>,
+    control: Option<ControlLine>,
 }
 
 /// An answer that redirects, judged as far as it can be without asking anyone.
@@ -60,7 +62,12 @@ const NO_LOCATION: Coverage = Coverage::Unchecked(Unchecked::NoLocation);
 impl Ledger {
     pub(crate) fn new(judge: Judge, private: PrivateAddresses, lookups: Option<LookupLine>) -> Self {
         let hosts = HostCache::new(HostBounds::default());
-        Self { interval: Interval::new(0), judge, private, hosts, lookups }
+        Self { interval: Interval::new(0), judge, private, hosts, lookups, control: None }
+    }
+
+    /// Has answers compared with those of a control, if there is one.
+    pub(crate) fn compared_by(self, control: Option<ControlLine>) -> Self {
+        Self { control, ..self }
     }
 
     /// An arrival was released.
@@ -147,21 +154,20 @@ impl Ledger {
     pub(crate) fn answered(&mut self, arrival: &Arrival, attempt: &Attempt, received: &Received) {
         self.interval.attempt(attempt, AttemptKind::First);
         self.interval.bytes_in(received.body_bytes);
+        if let Some(control) = &self.control {
+            self.interval.offered_to_control(control.offer(arrival, received));
+        }
         let target = arrival.target.as_str().as_bytes();
         let asked = Asked { target, recorded_status: arrival.recorded_status };
-        let locations = match &received.location {
-            None => Locations::None,
-            Some(only) if received.locations == 1 => Locations::One(only.as_bytes()),
-            Some(_) => Locations::Many,
-        };
         let asks = self.judge.depth() == Depth::Dns;
-        let judgement = self.judge.judge(&asked, &Answer { status: received.status, locations });
+        let judgement =
+            self.judge.judge(&asked, &Answer { status: received.status, locations: received.locations() });
         self.interval.transition(arrival.recorded_status, received.status, judgement.status.is_some());
         let mut case = Case {
             due: attempt.due,
             done: attempt.done,
             path: arrival.target.clone(),
-            location: received.location.clone(),
+            location: received.location().cloned(),
             offline: judgement.fault,
             expected: None,
         };

@@ -107,6 +107,7 @@ impl RunReport {
             },
             faults: faults(&counts.faults, &totals.examples),
             targets: targets(counts, generator.lookups),
+            control: None,
             connections: Connections {
                 opened: counts.connections_opened,
                 open_max: totals.peak.connections_open,

@@ -6,7 +6,7 @@
 //! Reading tolerates keys that are unknown and fills in keys that are missing,
 //! so a report of any minor version can be read.
 
-use super::Plan;
+use super::{ControlReport, Plan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -71,6 +71,8 @@ pub struct RunReport {
     pub faults: Vec<FaultLine>,
     /// Where redirects led.
     pub targets: Targets,
+    /// What asking the control came to, where there is one.
+    pub control: Option<ControlReport>,
     /// Connections to the candidate.
     pub connections: Connections,
     /// Bytes of answers, headers included.

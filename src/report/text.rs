@@ -6,6 +6,7 @@
 //! equal bytes.
 
 mod books;
+mod control;
 mod faults;
 mod format;
 mod headline;
@@ -30,6 +31,7 @@ pub fn summary(report: &RunReport) -> String {
     transitions::write(report, &mut page);
     faults::faults(report, &mut page);
     faults::hosts(report, &mut page);
+    control::write(report, &mut page);
     books::write(report, &mut page);
     generator(report, &mut page);
     page.into_text()

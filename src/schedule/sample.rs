@@ -21,6 +21,10 @@ pub(crate) enum Purpose {
     Thin = 1,
     /// To play them once more.
     Amplify = 2,
+    /// To ask a control for the same.
+    Control = 3,
+    /// To ask it twice.
+    Noise = 4,
 }
 
 impl Sample {

@@ -4,7 +4,7 @@
 //! in which workers and seconds are merged does not matter.
 
 use super::redirects::{Hosts, RedirectCounts};
-use super::{Attempt, AttemptEnd, AttemptKind, Fate, Transitions};
+use super::{Attempt, AttemptEnd, AttemptKind, ControlCounts, Fate, Transitions};
 use crate::fault::Fault;
 use crate::units::Offset;
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ pub struct Counts {
     pub attempts: AttemptCounts,
     /// Recorded against answered status.
     pub transitions: Transitions,
+    /// Answers and whether they were handed over to be compared.
+    pub control: ControlCounts,
     /// Redirects and how far they were judged.
     pub redirects: RedirectCounts,
     /// Where redirects led.
@@ -45,6 +47,7 @@ impl Counts {
         self.faults.merge(&other.faults);
         self.attempts.merge(&other.attempts);
         self.transitions.merge(&other.transitions);
+        self.control.merge(other.control);
         self.redirects.merge(&other.redirects);
         self.hosts.merge(&other.hosts);
         self.connections_opened += other.connections_opened;

@@ -5,7 +5,7 @@
 //! associative and commutative, so it does not matter which worker reports
 //! first.
 
-use super::{Attempt, AttemptKind, Counts, Examples, Fate, Redirect, Sighting, Times};
+use super::{Attempt, AttemptKind, ControlCounts, Counts, Examples, Fate, Redirect, Sighting, Times};
 use crate::units::Offset;
 use std::time::Duration;
 
@@ -105,6 +105,12 @@ impl Interval {
     /// that it was found wrong.
     pub fn transition(&mut self, recorded: Option<u16>, answered: u16, refused: bool) {
         self.counts.transitions.count(recorded, answered, refused);
+    }
+
+    /// An answer was left out by the control's sample, did not fit into its
+    /// queue, or was handed over.
+    pub fn offered_to_control(&mut self, counts: ControlCounts) {
+        self.counts.control.merge(counts);
     }
 
     /// An answer that redirects was judged.

@@ -126,7 +126,9 @@ mod tests {
 
     fn merged(parts: &[&Transitions]) -> Transitions {
         let mut whole = Transitions::default();
-        parts.iter().for_each(|part| whole.merge(part));
+        for part in parts {
+            whole.merge(part);
+        }
         whole
     }
 
