@@ -79,6 +79,9 @@ pub(crate) enum CliError {
     /// The embedded candidate could not serve.
     #[error(transparent)]
     Serve(#[from] serve::ServeError),
+    /// A catalogue cannot be used.
+    #[error(transparent)]
+    Catalog(#[from] crate::verify::catalog::CatalogError),
     /// A rules file cannot be used.
     #[error(transparent)]
     Rules(#[from] crate::verify::rules::RulesError),
@@ -124,7 +127,9 @@ impl CliError {
             {
                 ""
             }
+            Self::Catalog(error) if error.is_read() => "failed to ",
             Self::Usage(_)
+            | Self::Catalog(_)
             | Self::Rules(_)
             | Self::Directory(_)
             | Self::Books(_)
@@ -143,7 +148,7 @@ impl CliError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Rules(_) => Exit::Usage,
+            Self::Usage(_) | Self::Rules(_) | Self::Catalog(_) => Exit::Usage,
             Self::Trace(error) | Self::Inspect(inspect::InspectError::Trace(error))
                 if error.is_configuration() =>
             {

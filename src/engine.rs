@@ -39,9 +39,11 @@ use crate::tally::{Interval, Totals};
 use crate::trace::TraceBooks;
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
+use crate::verify::catalog::Catalogued;
 use crate::verify::judge::Judge;
 use crate::verify::lookup::Lookups;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What happens to an arrival over the limit of arrivals in flight.
@@ -147,6 +149,8 @@ pub struct Judging {
     pub lookups: Option<Lookups>,
     /// Whether redirects may lead to addresses that are not public.
     pub private: PrivateAddresses,
+    /// The files that redirects may lead to, where somebody listed them.
+    pub catalog: Option<Arc<Catalogued>>,
     /// Who asks a second deployment for the same; `None` without one.
     pub control: Option<Controls>,
 }

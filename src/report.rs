@@ -20,8 +20,8 @@ pub use directory::{DirectoryError, FAILURES_PER_FAULT, RunDirectory};
 pub use hlog::IntervalLog;
 pub use plan::{Input, Plan};
 pub use schema::{
-    Arrivals, Attempts, Connections, ExampleLine, FailureLine, FaultLine, Generator, HostLine, IntervalLine,
-    IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
+    Arrivals, Attempts, CatalogReport, Connections, ExampleLine, FailureLine, FaultLine, Generator, HostLine,
+    IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
     TransitionLine, TransitionsLeftOut, Verdict,
 };
 pub(crate) use text::micros;

@@ -31,7 +31,7 @@ mod transitions;
 
 pub use books::{Books, Imbalance, LeftOut};
 pub use control::{Against, Comparisons, ControlCounts, ControlExample, ControlTally, EXAMPLES_PER_KIND};
-pub use counts::{ArrivalCounts, AttemptCounts, Counts, FaultCount, FaultTable};
+pub use counts::{ArrivalCounts, AttemptCounts, CatalogCounts, Counts, FaultCount, FaultTable};
 pub use example::{EXAMPLE_TEXT_BYTES, EXAMPLES_PER_FAULT, Example, Examples, Sighting, mask_url, printable};
 pub use fold::{Fold, PENDING_SECONDS};
 pub use histogram::{HIGHEST_US, Histogram, Times};

@@ -12,6 +12,8 @@
 
 pub mod address;
 
+pub mod catalog;
+
 pub mod control;
 
 pub mod hosts;

@@ -118,6 +118,7 @@ fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliEr
         verify: VerifyArgs {
             verify: Depth::Dns,
             rules: Some("crates-io".to_owned()),
+            catalog: None,
             resolver: vec![registry.dns()],
             allow_private: true,
         },

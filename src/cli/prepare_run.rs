@@ -10,12 +10,14 @@ use crate::schedule::Pace;
 use crate::units::Offset;
 use crate::verify::Depth;
 use crate::verify::address::PrivateAddresses;
+use crate::verify::catalog::{Catalog, Catalogued};
 use crate::verify::judge::Judge;
 use crate::verify::lookup::{LookupOptions, Lookups, Resolver};
 use crate::verify::rules::Rules;
 use http::header::{ACCEPT, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Arrivals a second that one worker thread serves with room to spare.
@@ -141,6 +143,7 @@ pub(super) fn judging(verify: &VerifyArgs, target: &Target) -> Result<Judging, C
         Some(name_or_file) => Rules::load(name_or_file)?,
     };
     let private = if verify.allow_private { PrivateAddresses::Allow } else { PrivateAddresses::Refuse };
+    let catalog = catalog(verify, &rules)?;
     let judge = Judge::new(rules, target.url(), verify.verify)
         .map_err(|error| CliError::Usage(format!("--target: {error}")))?;
     let lookups = match verify.verify {
@@ -150,7 +153,18 @@ pub(super) fn judging(verify: &VerifyArgs, target: &Target) -> Result<Judging, C
             LookupOptions { private_addresses: private, ..LookupOptions::default() },
         )?),
     };
-    Ok(Judging { judge, lookups, private, control: None })
+    Ok(Judging { judge, lookups, private, catalog, control: None })
+}
+
+/// The catalogue that redirects are looked up in, if there is one.
+fn catalog(verify: &VerifyArgs, rules: &Rules) -> Result<Option<Arc<Catalogued>>, CliError> {
+    let Some(path) = &verify.catalog else { return Ok(None) };
+    if verify.verify == Depth::Off {
+        return Err(CliError::Usage("--catalog judges redirects, and --verify off does not".to_owned()));
+    }
+    let catalogued = Catalogued::new(Catalog::read(path)?, rules.clone())
+        .map_err(|error| CliError::Usage(format!("--catalog with these --rules: {error}")))?;
+    Ok(Some(Arc::new(catalogued)))
 }
 
 fn resolver(verify: &VerifyArgs) -> Resolver {

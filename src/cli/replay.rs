@@ -156,6 +156,7 @@ fn plan(
         grain_us: u64::try_from(engine.grain.as_micros()).unwrap_or(u64::MAX),
         verify: verify.verify.to_string(),
         rules: verify.rules.clone(),
+        catalog: verify.catalog.as_ref().map(|path| path.display().to_string()),
         rewrite: trace.rewrite.clone(),
         resolver: (!servers.is_empty()).then(|| servers.join(",")),
         subsecond: trace.subsecond.name().to_owned(),

@@ -14,6 +14,7 @@ use crate::tally::{
 };
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
+use crate::verify::catalog::{Catalogued, Known};
 use crate::verify::hosts::{HostAnswer, HostBounds, HostCache, HostReply};
 use crate::verify::judge::Judge;
 use crate::verify::lookup::LookupHandle;
@@ -39,6 +40,7 @@ pub(crate) struct Ledger {
     private: PrivateAddresses,
     hosts: HostCache<Case>,
     lookups: Option<LookupLine>,
+    catalog: Option<Arc<Catalogued>>,
     control: Option<ControlLine>,
 }
 
@@ -62,7 +64,12 @@ const NO_LOCATION: Coverage = Coverage::Unchecked(Unchecked::NoLocation);
 impl Ledger {
     pub(crate) fn new(judge: Judge, private: PrivateAddresses, lookups: Option<LookupLine>) -> Self {
         let hosts = HostCache::new(HostBounds::default());
-        Self { interval: Interval::new(0), judge, private, hosts, lookups, control: None }
+        Self { interval: Interval::new(0), judge, private, hosts, lookups, catalog: None, control: None }
+    }
+
+    /// Has redirects looked up in a catalogue, if there is one.
+    pub(crate) fn listed_in(self, catalog: Option<Arc<Catalogued>>) -> Self {
+        Self { catalog, ..self }
     }
 
     /// Has answers compared with those of a control, if there is one.
@@ -162,13 +169,18 @@ impl Ledger {
         let asks = self.judge.depth() == Depth::Dns;
         let judgement =
             self.judge.judge(&asked, &Answer { status: received.status, locations: received.locations() });
+        let missing = self.catalog.as_ref().filter(|_| is_redirect(received.status)).and_then(|catalog| {
+            let known = catalog.expect(target);
+            self.interval.looked_up_in_catalog(known);
+            not_in_catalog(known, &asked)
+        });
         self.interval.transition(arrival.recorded_status, received.status, judgement.status.is_some());
         let mut case = Case {
             due: attempt.due,
             done: attempt.done,
             path: arrival.target.clone(),
             location: received.location().cloned(),
-            offline: judgement.fault,
+            offline: judgement.fault.or(missing),
             expected: None,
         };
         let Some(redirect) = judgement.redirect else {
@@ -292,6 +304,14 @@ impl Ledger {
             detail,
         });
     }
+}
+
+/// A file that is not listed is the candidate's fault only if it was there when
+/// the log was written: people do ask for what never was, and a redirect for it
+/// is right by services that do not look.
+fn not_in_catalog(known: Known, asked: &Asked<'_>) -> Option<Fault> {
+    let was_there = asked.recorded_status.is_some_and(|status| (200..400).contains(&status));
+    (known == Known::Missing && was_there).then_some(Fault::LocationNotInCatalog)
 }
 
 /// Whether the finding is that a redirect leads to another place than the one

@@ -130,7 +130,9 @@ fn spawn_worker(
     let lookups =
         judging.lookups.as_ref().map(|lookups| LookupLine { handle: lookups.handle(), reply: answers });
     let control = judging.control.as_ref().and_then(Controls::line);
-    let ledger = Ledger::new(judging.judge.clone(), judging.private, lookups).compared_by(control);
+    let ledger = Ledger::new(judging.judge.clone(), judging.private, lookups)
+        .listed_in(judging.catalog.clone())
+        .compared_by(control);
     let limits = share(plan, index);
     let (pacing, grain) = (plan.pacing, plan.grain);
     let ahead = plan.lanes.open_ahead.div_ceil(plan.threads);

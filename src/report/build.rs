@@ -5,14 +5,14 @@
 //! give equal bytes.
 
 use super::schema::{
-    Arrivals, Attempts, Connections, ExampleLine, FaultLine, Generator, HostLine, IntervalLine,
-    IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
+    Arrivals, Attempts, CatalogReport, Connections, ExampleLine, FaultLine, Generator, HostLine,
+    IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
     TransitionLine, TransitionsLeftOut,
 };
 use super::{Plan, judge};
 use crate::tally::{
-    ArrivalCounts, AttemptCounts, Books, Counts, Example, Examples, FaultTable, Histogram, Interval, Pair,
-    Totals, Transition, Transitions, Unchecked,
+    ArrivalCounts, AttemptCounts, Books, CatalogCounts, Counts, Example, Examples, FaultTable, Histogram,
+    Interval, Pair, Totals, Transition, Transitions, Unchecked,
 };
 use crate::trace::TraceBooks;
 use crate::units::{Offset, approximate, grouped};
@@ -107,6 +107,7 @@ impl RunReport {
             },
             faults: faults(&counts.faults, &totals.examples),
             targets: targets(counts, generator.lookups),
+            catalog: catalog(counts.catalog),
             control: None,
             connections: Connections {
                 opened: counts.connections_opened,
@@ -256,6 +257,11 @@ fn faults(table: &FaultTable, examples: &Examples) -> Vec<FaultLine> {
     // Stable: equals stay in the order of the list of faults.
     lines.sort_by_key(|line| Reverse(line.count));
     lines
+}
+
+fn catalog(counts: CatalogCounts) -> CatalogReport {
+    let CatalogCounts { listed, missing, unnamed } = counts;
+    CatalogReport { listed, missing, unnamed }
 }
 
 fn transitions(transitions: &Transitions) -> Vec<TransitionLine> {

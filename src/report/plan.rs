@@ -66,6 +66,8 @@ pub struct Plan {
     pub verify: String,
     /// The rule set: a built-in's name or a file.
     pub rules: Option<String>,
+    /// The catalogue, where there is one.
+    pub catalog: Option<String>,
     /// The base URL of the control, where there is one.
     pub control: Option<String>,
     /// The share of the answers that is compared with the control's.

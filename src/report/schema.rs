@@ -71,6 +71,8 @@ pub struct RunReport {
     pub faults: Vec<FaultLine>,
     /// Where redirects led.
     pub targets: Targets,
+    /// What the catalogue says of redirects.
+    pub catalog: CatalogReport,
     /// What asking the control came to, where there is one.
     pub control: Option<ControlReport>,
     /// Connections to the candidate.
@@ -293,6 +295,19 @@ pub struct Targets {
     pub no_host: u64,
     /// DNS lookups made.
     pub lookups: u64,
+}
+
+/// What the catalogue says of the files that redirects are for; all zero
+/// without one. `targets.redirects = listed + missing + unnamed`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CatalogReport {
+    /// It is listed.
+    pub listed: u64,
+    /// It is not.
+    pub missing: u64,
+    /// No rule says which file it is.
+    pub unnamed: u64,
 }
 
 /// One tier: checked + unchecked is the number of redirects.

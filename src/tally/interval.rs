@@ -7,6 +7,7 @@
 
 use super::{Attempt, AttemptKind, ControlCounts, Counts, Examples, Fate, Redirect, Sighting, Times};
 use crate::units::Offset;
+use crate::verify::catalog::Known;
 use std::time::Duration;
 
 /// What is going on at the end of a second, rather than what happened in it.
@@ -105,6 +106,11 @@ impl Interval {
     /// that it was found wrong.
     pub fn transition(&mut self, recorded: Option<u16>, answered: u16, refused: bool) {
         self.counts.transitions.count(recorded, answered, refused);
+    }
+
+    /// A redirect's file was looked up in the catalogue.
+    pub fn looked_up_in_catalog(&mut self, known: Known) {
+        self.counts.catalog.count(known);
     }
 
     /// An answer was left out by the control's sample, did not fit into its

@@ -15,6 +15,7 @@ use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
 mod books;
+mod catalog;
 mod control;
 mod faults;
 mod help;
