@@ -6,8 +6,8 @@
 //! hash of name and version, not under their text: 48 bytes each, so that a
 //! million take 48 MB. Two of a million would meet under one hash once in 37
 //! million catalogues, and nobody who does not know the key can make them.
-//! Pure; [`mod@read`] is the edge that reads files, [`line`] says what a line
-//! means.
+//! Pure; [`mod@read`] is the edge that reads files, [`mod@line`] says what a
+//! line means.
 
 pub mod line;
 pub mod read;
