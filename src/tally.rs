@@ -26,6 +26,7 @@ mod fold;
 mod histogram;
 mod interval;
 mod redirects;
+mod strain;
 mod totals;
 mod transitions;
 
@@ -37,6 +38,7 @@ pub use fold::{Fold, PENDING_SECONDS};
 pub use histogram::{HIGHEST_US, Histogram, Times};
 pub use interval::{Gauges, Interval};
 pub use redirects::{Coverage, Host, Hosts, Redirect, RedirectCounts, Unchecked};
+pub use strain::{Lap, SATURATED_PERMILLE, Strain};
 pub use totals::Totals;
 pub use transitions::{PAIRS_KEPT, Pair, Transition, Transitions};
 
