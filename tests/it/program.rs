@@ -16,7 +16,9 @@ use tempfile::TempDir;
 
 mod addresses;
 mod books;
+mod catalog;
 mod clients;
+mod control;
 mod faults;
 mod handshakes;
 mod help;
@@ -29,6 +31,7 @@ mod pace;
 mod shape;
 mod signals;
 mod traces;
+mod transitions;
 mod validity;
 mod warmup;
 mod wires;
