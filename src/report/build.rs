@@ -5,10 +5,10 @@
 //! give equal bytes.
 
 use super::schema::{
-    Arrivals, Attempts, Connections, ExampleLine, FaultLine, Generator, HostLine, IntervalLine,
+    Arrivals, Attempts, Connections, Curves, ExampleLine, FaultLine, Generator, HostLine, IntervalLine,
     IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
 };
-use super::{Plan, judge};
+use super::{Curve, Plan, judge};
 use crate::tally::{
     ArrivalCounts, AttemptCounts, Books, Counts, Example, Examples, FaultTable, Histogram, Interval, Totals,
     Unchecked,
@@ -97,6 +97,12 @@ impl RunReport {
             service_us: Times::from(&times.service),
             lateness_us: Times::from(&times.lateness),
             latency_failed_us: Times::from(&times.latency_failed),
+            curves: Curves {
+                latency_us: Curve::from(&times.latency),
+                service_us: Curve::from(&times.service),
+                lateness_us: Curve::from(&times.lateness),
+                latency_failed_us: Curve::from(&times.latency_failed),
+            },
             statuses: statuses(&counts.attempts),
             faults: faults(&counts.faults, &totals.examples),
             targets: targets(counts, generator.lookups),

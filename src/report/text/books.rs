@@ -8,13 +8,20 @@ use std::collections::BTreeMap;
 
 pub(super) fn write(report: &RunReport, page: &mut Page) {
     page.heading("Books");
+    for (name, equation) in equations(report) {
+        page.item(name, &equation);
+    }
+}
+
+/// Each book's name and its equation.
+pub(in crate::report) fn equations(report: &RunReport) -> [(&'static str, String); 5] {
     let lines = &report.lines;
     let terms = [
         of(lines.accepted, "accepted"),
         of_reasons(&lines.skipped, "skipped"),
         of_reasons(&lines.rejected, "rejected"),
     ];
-    equation(page, "lines", &of(lines.read, "read"), &terms);
+    let of_lines = equation(&of(lines.read, "read"), &terms);
     let records = &report.records;
     let terms = [
         of(records.offered, "offered"),
@@ -28,7 +35,7 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
         0 => accepted,
         copies => format!("{accepted} + {}", of(copies, "amplified")),
     };
-    equation(page, "records", &total, &terms);
+    let of_records = equation(&total, &terms);
     let arrivals = &report.arrivals;
     let terms = [
         of(arrivals.passed, "passed"),
@@ -37,7 +44,7 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
         of(arrivals.shed, "shed"),
         of(arrivals.cut, "cut"),
     ];
-    equation(page, "arrivals", &of(arrivals.offered, "offered"), &terms);
+    let of_arrivals = equation(&of(arrivals.offered, "offered"), &terms);
     let attempts = &report.attempts;
     let total = format!("{} first + {}", grouped(attempts.first), of(attempts.retries, "retries"));
     let terms = [
@@ -45,17 +52,26 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
         of_reasons(&attempts.faults, "not answered"),
         of(attempts.cut, "cut"),
     ];
-    equation(page, "attempts", &total, &terms);
+    let of_attempts = equation(&total, &terms);
     let targets = &report.targets;
     let terms = [of(targets.checked, "checked"), of_reasons(&targets.unchecked, "unchecked")];
-    equation(page, "redirects", &of(targets.redirects, "seen"), &terms);
+    let of_redirects = equation(&of(targets.redirects, "seen"), &terms);
+    [
+        ("lines", of_lines),
+        ("records", of_records),
+        ("arrivals", of_arrivals),
+        ("attempts", of_attempts),
+        ("redirects", of_redirects),
+    ]
 }
 
 fn of_reasons(counts: &BTreeMap<String, u64>, what: &str) -> String {
-    let total = of(counts.values().sum(), what);
+    // Someone else may have written these.
+    let sum = counts.values().fold(0, |sum: u64, &count| sum.saturating_add(count));
+    let total = of(sum, what);
     if counts.is_empty() { total } else { format!("{total} ({})", listed(counts)) }
 }
 
-fn equation(page: &mut Page, name: &str, total: &str, terms: &[String]) {
-    page.item(name, &format!("{total} = {}", terms.join(" + ")));
+fn equation(total: &str, terms: &[String]) -> String {
+    format!("{total} = {}", terms.join(" + "))
 }
