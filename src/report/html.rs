@@ -32,7 +32,7 @@ const CHART_LICENCE: &str = include_str!("html/vendor/LICENSE");
 /// What may run and what may style, as SHA-256 of the four texts above. A test
 /// holds them together.
 const STYLE_DIGESTS: &str = "'sha256-32MMao1vjur/JktQ9zzlsRT2Rv/ZoLt08EmwoAE1+gQ=' 'sha256-duaiDJRA3DgmeB0GZA6gFDyrjrFrBRtlzoB05JKM//0='";
-const SCRIPT_DIGESTS: &str = "'sha256-GcjUxq2Ikpp59K5J1vcWFWbf0Lo9FcxJXpdPeH63jx8=' 'sha256-DGdDAFBNVGKM1LREZJZycprMNiM9c20/YwetrZSHBO8='";
+const SCRIPT_DIGESTS: &str = "'sha256-GcjUxq2Ikpp59K5J1vcWFWbf0Lo9FcxJXpdPeH63jx8=' 'sha256-rrQO/KWMlWGKHbPTxk9MiCJ6N633gJ1Hza6ZAmX+Mf4='";
 
 /// Reasons and notes shown of each kind.
 const REASONS_SHOWN: usize = 20;

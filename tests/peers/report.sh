@@ -4,8 +4,10 @@
 # drawn and on pages that are wider than the screen. Leaves pictures to look at in
 # target/peers/report: light, dark, narrow, without scripts, printed.
 #
-#   tests/peers/report.sh            needs chromium, python3 and a package mirror for playwright
+#   tests/peers/report.sh [PROGRAM]      builds one if none is named; needs chromium,
+#                                        python3, and a package index to get playwright from
 set -euo pipefail
+downpour=${1:+$(realpath "$1")}
 cd "$(dirname "$0")/../.."
 
 chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome) || {
@@ -17,8 +19,10 @@ mkdir -p "$place"
 [ -x "$place/venv/bin/python" ] || python3 -m venv "$place/venv"
 "$place/venv/bin/python" -c 'import playwright' 2>/dev/null || "$place/venv/bin/pip" -q install playwright
 
-cargo build --release
-downpour=target/release/downpour
+if [ -z "$downpour" ]; then
+    cargo build --release
+    downpour=target/release/downpour
+fi
 runs=$place/report
 rm -rf "$runs"
 mkdir -p "$runs"

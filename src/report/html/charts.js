@@ -80,6 +80,24 @@
     return out;
   };
 
+  // A point of time stands for all of its seconds, so it is drawn as long as
+  // they are, the last one before a gap too.
+  const steps = (u, series, from, to) => {
+    const [xs, ys, path] = [u.data[0], u.data[series], new Path2D()];
+    let joined = false;
+    for (let n = from; n <= to; n += 1) {
+      if (ys[n] != null) {
+        const y = u.valToPos(ys[n], "y", true);
+        const left = u.valToPos(xs[n], "x", true);
+        if (joined) path.lineTo(left, y);
+        else path.moveTo(left, y);
+        path.lineTo(n + 1 < xs.length ? u.valToPos(xs[n + 1], "x", true) : left, y);
+      }
+      joined = ys[n] != null;
+    }
+    return { stroke: path, fill: null, clip: null, band: null, gaps: null, flags: 1 };
+  };
+
   const options = (chart, width, printed) => {
     const unit = UNITS[chart.unit];
     const overTime = !chart.percentiles;
@@ -90,9 +108,10 @@
       stroke: hidden ? "transparent" : colour(ink),
       width: hidden ? 0 : ink === "first" || ink === "p99" ? 2 : 1.5,
       dash: hidden ? undefined : DASHES[ink],
-      points: { show: chart.percentiles ? false : undefined, size: 4 },
+      points: { show: false },
       value: (u, value) => show(value),
       spanGaps: false,
+      ...(overTime ? { paths: hidden ? uPlot.paths.stepped({ align: 1, alignGaps: 1 }) : steps } : {}),
     });
     const lines = chart.lines.map(line);
     const bands = [];
@@ -119,20 +138,21 @@
           ? { ...axis, size: 64, splits: logSplits, values: (u, all) => all.map(unit.show), filter: (u, all) => all }
           : { ...axis, size: 64, space: 36, values: (u, all) => all.map((v) => unit.show(v) + (unit.after || "")) },
       ],
-      cursor: overTime && !printed ? { sync: { key: "time" }, y: false, points: { size: 6 } } : { y: false, points: { size: 6 } },
+      cursor: overTime && !printed ? { sync: { key: "time" }, y: false, points: { size: 6 }, dataIdx: (u, series, nearest, at) => (nearest > 0 && u.data[0][nearest] > at ? nearest - 1 : nearest) } : { y: false, points: { size: 6 } },
       legend: { live: !printed, markers: { width: 2, dash: (u, n) => (lines[n - 1].dash && lines[n - 1].dash.length ? "dashed" : "solid") } },
       hooks: overTime ? { drawClear: [tint] } : {},
     };
   };
 
   const columns = (chart) => {
-    const xs = chart.percentiles
-      ? chart.percentiles.map((p) => 100 / (100 - p))
-      : Array.from({ length: data.points }, (_, n) => n * data.step_s);
-    // A logarithm has no place for 0.
-    const drawable = (values) => (UNITS[chart.unit].log ? values.map((v) => (v === 0 ? 1 : v)) : values);
     const ranged = chart.lines.filter((line) => line.range);
-    return [xs, ...chart.lines.map((line) => drawable(line.values)), ...ranged.flatMap((line) => line.range)];
+    const all = [...chart.lines.map((line) => line.values), ...ranged.flatMap((line) => line.range)];
+    // A logarithm has no place for 0.
+    const drawable = UNITS[chart.unit].log ? all.map((values) => values.map((v) => (v === 0 ? 1 : v))) : all;
+    if (chart.percentiles) return [chart.percentiles.map((p) => 100 / (100 - p)), ...drawable];
+    // One more, for the last to end at.
+    const xs = Array.from({ length: data.points + 1 }, (_, n) => n * data.step_s);
+    return [xs, ...drawable.map((values) => [...values, values.at(-1)])];
   };
 
   const places = data.charts
