@@ -5,6 +5,7 @@
 //! here and nowhere else.
 
 mod carry_out;
+mod clients;
 mod demo;
 mod inspect;
 mod load_args;
@@ -19,6 +20,7 @@ mod shape_args;
 mod signals;
 mod system;
 mod target;
+mod throttling;
 mod tls;
 mod trace_args;
 mod wire_args;
@@ -61,6 +63,8 @@ enum Command {
     Report(report::ReportRunArgs),
     /// Run a download registry with faults on demand, to practise on
     Serve(serve::ServeArgs),
+    /// List how clients retry, or show one client's table with its sources
+    Clients(clients::ClientsArgs),
 }
 
 /// Why a subcommand ended without its result.
@@ -78,6 +82,9 @@ pub(crate) enum CliError {
     /// The trace could not be told about.
     #[error(transparent)]
     Inspect(#[from] inspect::InspectError),
+    /// A client's model can't be told.
+    #[error(transparent)]
+    Clients(#[from] clients::ClientsError),
     /// The embedded candidate could not serve.
     #[error(transparent)]
     Serve(#[from] serve::ServeError),
@@ -129,6 +136,7 @@ impl CliError {
             {
                 ""
             }
+            Self::Clients(error) if !error.reads_after_failed_to() => "",
             Self::Usage(_)
             | Self::Rules(_)
             | Self::Directory(_)
@@ -138,6 +146,7 @@ impl CliError {
             Self::Target(_)
             | Self::Trace(_)
             | Self::Inspect(_)
+            | Self::Clients(_)
             | Self::Serve(_)
             | Self::Lookups(_)
             | Self::Registry(_)
@@ -150,6 +159,7 @@ impl CliError {
     fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Rules(_) => Exit::Usage,
+            Self::Clients(error) if error.is_configuration() => Exit::Usage,
             Self::Trace(error) | Self::Inspect(inspect::InspectError::Trace(error))
                 if error.is_configuration() =>
             {
@@ -159,6 +169,7 @@ impl CliError {
             Self::Target(_)
             | Self::Trace(_)
             | Self::Inspect(_)
+            | Self::Clients(_)
             | Self::Serve(_)
             | Self::Lookups(_)
             | Self::Registry(_)
@@ -197,6 +208,7 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Replay(args) => replay::run(args, out),
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
         Command::Report(args) => Ok(report::run(args, out).map(|()| Exit::Passed)?),
+        Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),
         Command::Serve(args) => Ok(serve::run(args, out).map(|()| Exit::Passed)?),
     }
 }

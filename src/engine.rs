@@ -15,6 +15,7 @@ mod feed;
 mod http2;
 mod ledger;
 mod limits;
+mod meter;
 mod pacer;
 mod pool;
 mod priority;
@@ -23,6 +24,7 @@ mod shard;
 #[cfg(test)]
 mod sim;
 mod supply;
+mod wakes;
 mod wire;
 mod worker;
 
@@ -82,6 +84,8 @@ pub struct EnginePlan {
     pub lanes: LanePlan,
     /// When arrivals leave.
     pub feed: Feed,
+    /// What is due before that is sent and not counted.
+    pub warmup: Duration,
     /// What wakes a worker.
     pub pacing: Pacing,
     /// The least time between two wake-ups of a worker for arrivals; what falls
@@ -149,7 +153,8 @@ pub struct Judging {
 
 /// Sees each second of a run as it is complete.
 pub trait Observer {
-    /// `interval` is the whole run's second, `totals` everything up to it.
+    /// `interval` is the whole run's second, counted from the end of the
+    /// warm-up; `totals` everything up to it.
     fn second(&mut self, interval: &Interval, totals: &Totals);
 }
 

@@ -28,7 +28,7 @@ pub use saved::{SavedRun, SavedRunError};
 pub use schema::{
     Arrivals, Attempts, Connections, Curves, ExampleLine, FailureLine, FaultLine, Generator, HostLine,
     IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
-    Verdict,
+    Verdict, Warmup,
 };
 pub(crate) use text::micros;
 pub use text::summary;

@@ -7,7 +7,7 @@ use super::prepare_run::{engine_plan, guard, judging};
 use super::requests::{Replayed, recorded_at, refusal};
 use super::target::Instead;
 use super::trace_args::{TraceArgs, TraceArgsError};
-use super::wire_args::WireArgs;
+use super::wire_args::{HttpArg, WireArgs};
 use super::{signals, system};
 use crate::engine::{AtEndOfTrace, EnginePlan};
 use crate::report::{Exit, Input, Plan};
@@ -55,11 +55,13 @@ pub(super) fn replay(
 ) -> Result<Exit, CliError> {
     let pace = args.load.pace().map_err(CliError::Usage)?;
     let schedule = args.load.schedule(&pace, args.trace.seed).map_err(CliError::Usage)?;
+    args.load.check_warmup(&pace).map_err(CliError::Usage)?;
     if matches!(pace, Pace::Recorded(_)) && !source.has_times() {
         return Err(CliError::Usage(
             "this trace has no times to follow: give a rate, as in --rate 100/s".to_owned(),
         ));
     }
+    args.load.shape.check_clients(source.tells_clients()).map_err(CliError::Usage)?;
     if args.load.loop_trace && !source.is_repeatable() {
         return Err(CliError::Usage(
             "--loop needs inputs that can be read again, and a stream cannot: give files".to_owned(),
@@ -75,7 +77,9 @@ pub(super) fn replay(
     let judging = judging(&args.verify, &args.load.target)?;
     let connection = &args.wire.connection;
     let instead = Instead { resolve: &connection.resolve, connect_to: &connection.connect_to };
-    let addresses = args.load.target.reach(&instead, args.load.connect_timeout)?;
+    let reached = args.load.target.reach(&instead, args.load.connect_timeout)?;
+    let notices = reached.notice().into_iter().collect();
+    let addresses = reached.addresses;
     guard(&args.load, &pace, &addresses)?;
     let requests = Replayed::begin(source, refused)?;
     let engine = engine_plan((&args.load, &args.wire), &pace, (addresses, tls))?;
@@ -83,7 +87,7 @@ pub(super) fn replay(
     let plan = plan(command, args, requests.source(), &engine, (&pace, started));
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
     let prepared =
-        Prepared { plan, engine, judging, requests: Box::new(requests), schedule, at_end, started };
+        Prepared { plan, engine, judging, requests: Box::new(requests), schedule, at_end, started, notices };
     let phase = signals::phases().map_err(CliError::Signals)?;
     carry_out(prepared, &args.report, &phase, out)
 }
@@ -112,6 +116,7 @@ fn plan(
         sample_by: load.shape.sample.map(|_| load.shape.sample_by.name().to_owned()),
         amplify: load.shape.amplify.map(Factor::as_f64),
         duration_s: load.duration.map(|duration| duration.as_secs_f64()),
+        warmup_s: (!load.warmup.is_zero()).then_some(load.warmup.as_secs_f64()),
         requests: load.requests,
         repeat: load.loop_trace,
         seed: trace.seed,
@@ -123,6 +128,7 @@ fn plan(
         connect_timeout_s: load.connect_timeout.as_secs_f64(),
         grace_s: load.grace.as_secs_f64(),
         http: args.wire.connection.http.name().to_owned(),
+        streams: (args.wire.connection.http != HttpArg::Http1).then(|| count(args.wire.connection.streams)),
         tls: load.target.is_https().then(|| {
             let checked = if args.wire.tls.insecure { "any certificate" } else { "verified" };
             checked.to_owned()

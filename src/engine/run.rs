@@ -5,15 +5,15 @@ use super::connect::{Connect, Tcp, Tls};
 use super::exchange::AnswerLimits;
 use super::feed::{AtEndOfTrace, Fed, Feeder, QUEUED_BATCHES, Requests};
 use super::ledger::{HOST_ANSWERS, Ledger, LookupLine};
+use super::meter::thread_cpu;
 use super::pacer::Pacer;
 use super::priority;
 use super::shard::{Shard, ShardLimits};
 use super::worker::{Delivery, Lines, Phase, Worked, work};
 use super::{EngineError, EnginePlan, Judging, Observer, Origin, Overload, RunEnd, TlsPlan};
 use crate::schedule::{Arrival, Schedule, ScheduleCounts};
-use crate::tally::{Fold, Totals};
+use crate::tally::{Fold, Recorder, Totals};
 use crate::units::Offset;
-use rustix::time::{ClockId, clock_gettime};
 use std::any::Any;
 use std::io;
 use std::rc::Rc;
@@ -128,7 +128,7 @@ fn spawn_worker(
     let (answers, host_answers) = mpsc::channel(HOST_ANSWERS);
     let lookups =
         judging.lookups.as_ref().map(|lookups| LookupLine { handle: lookups.handle(), reply: answers });
-    let ledger = Ledger::new(judging.judge.clone(), judging.private, lookups);
+    let ledger = Ledger::new(Recorder::new(plan.warmup), (judging.judge.clone(), judging.private), lookups);
     let limits = share(plan, index);
     let (pacing, grain) = (plan.pacing, plan.grain);
     let ahead = plan.lanes.open_ahead.div_ceil(plan.threads);
@@ -143,6 +143,7 @@ fn spawn_worker(
         deliveries,
         grace: plan.grace,
         feed: plan.feed,
+        cpu: thread_cpu,
     };
     let core = plan.pin.then_some(index);
     thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
@@ -264,9 +265,4 @@ fn join(end: &mut RunEnd, workers: Vec<JoinHandle<Joined>>, feeder: JoinHandle<(
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
-}
-
-fn thread_cpu() -> Duration {
-    let spent = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(spent.tv_sec.unsigned_abs(), 0) + Duration::from_nanos(spent.tv_nsec.unsigned_abs())
 }

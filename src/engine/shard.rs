@@ -136,16 +136,17 @@ impl<C: Connect> Shard<C> {
 
     /// Releases an arrival whose time has come. Never waits.
     pub(crate) fn release(self: &Rc<Self>, arrival: Arrival) {
-        self.ledger.borrow_mut().offered();
+        self.ledger.borrow_mut().offered(arrival.due);
         if self.in_flight.get() >= self.limits.in_flight {
-            self.ledger.borrow_mut().shed();
+            self.ledger.borrow_mut().shed(arrival.due);
             return;
         }
         self.dispatch(self.take_off(arrival));
     }
 
-    /// Gives every connection that may be had something to do: the start of a
-    /// closed loop, and what brings connections back that were lost in it.
+    /// Gives every connection and stream that may be had something to do: the
+    /// start of a closed loop, and what brings those back that were lost in it.
+    /// In an open one there is nothing to give.
     pub(crate) fn engage(self: &Rc<Self>) {
         while self.has_room()
             && let Some(flight) = self.next_supplied()
@@ -170,7 +171,7 @@ impl<C: Connect> Shard<C> {
 
     fn next_supplied(self: &Rc<Self>) -> Option<Flight<C>> {
         let arrival = self.supply.borrow_mut().take(self.clock.now(), &self.low)?;
-        self.ledger.borrow_mut().offered();
+        self.ledger.borrow_mut().offered(arrival.due);
         Some(self.take_off(arrival))
     }
 
@@ -187,7 +188,12 @@ impl<C: Connect> Shard<C> {
     /// or lets it wait for one.
     pub(crate) fn dispatch(self: &Rc<Self>, flight: Flight<C>) {
         let mut pool = self.pool.borrow_mut();
-        if let Some(seat) = pool.next_idle() {
+        if flight.replayed && pool.open < self.limits.active {
+            // What was idle beside the connection that let it down may be as
+            // stale.
+            pool.open += 1;
+            pool.tasks.spawn_local(connection::carry(Rc::clone(self), Some(flight)));
+        } else if let Some(seat) = pool.next_idle() {
             drop(pool);
             seat.flight.set(Some(flight));
             seat.waker.borrow().wake_by_ref();
@@ -217,7 +223,7 @@ impl<C: Connect> Shard<C> {
         }
     }
 
-    /// An HTTP/2 connection is gone, and with it its idle streams.
+    /// An HTTP/2 connection takes no more, and its idle streams look for that.
     pub(crate) fn unshare(&self, shared: &Rc<Shared>) {
         let mut pool = self.pool.borrow_mut();
         pool.shared.retain(|other| !Rc::ptr_eq(other, shared));
@@ -342,7 +348,7 @@ impl<C: Connect> Flight<C> {
     pub(crate) fn broken(mut self, fault: Fault, stamps: &Stamps, done: Offset) {
         self.ended = true;
         let attempt = self.attempt(stamps, AttemptEnd::Fault(fault), done);
-        self.shard.ledger.borrow_mut().broken(&self.arrival, &attempt, fault);
+        self.shard.ledger.borrow_mut().broken(&self.arrival, &attempt, fault, stamps.peer());
     }
 
     fn attempt(&self, stamps: &Stamps, end: AttemptEnd, done: Offset) -> Attempt {
@@ -356,7 +362,7 @@ impl<C: Connect> Drop for Flight<C> {
         if !self.ended {
             let attempt =
                 self.begun.then(|| self.attempt(&Stamps::default(), AttemptEnd::Cut, shard.clock.now()));
-            shard.ledger.borrow_mut().cut(attempt.as_ref());
+            shard.ledger.borrow_mut().cut(self.arrival.due, attempt.as_ref());
         }
         shard.in_flight.set(shard.in_flight.get() - 1);
         shard.tell_if_settled();

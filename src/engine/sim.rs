@@ -4,18 +4,22 @@
 //! A scripted origin answers each path as the path says. Time passes only when
 //! nothing is left to do, so a latency here is what was computed, not measured.
 
+mod strain;
+mod warmup;
+
 use super::Pacing;
 use super::clock::RunClock;
 use super::connect::{Connect, Opened, Protocol};
 use super::exchange::AnswerLimits;
 use super::ledger::{HOST_ANSWERS, Ledger};
+use super::meter::CpuClock;
 use super::pacer::Pacer;
 use super::shard::{Origin, Reuse, Shard, ShardLimits};
 use super::wire::{Stamped, Stamper};
 use super::worker::{Feed, Lines, Phase, Worked, work};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
-use crate::tally::{Fold, Totals};
+use crate::tally::{Fold, Recorder, Totals};
 use crate::trace::Method;
 use crate::units::{Offset, Rate};
 use crate::verify::Depth;
@@ -151,6 +155,11 @@ struct Scene {
     grace_ms: u64,
     stop: Option<(u64, Phase)>,
     feed: Feed,
+    warmup_ms: u64,
+    cpu: CpuClock,
+    /// When the reader hands over what, in milliseconds: all at the start, if
+    /// nothing is said.
+    read_ms: Vec<(u64, usize)>,
 }
 
 impl Scene {
@@ -164,6 +173,9 @@ impl Scene {
             grace_ms: 30_000,
             stop: None,
             feed: Feed::WhenDue,
+            warmup_ms: 0,
+            cpu: || Duration::ZERO,
+            read_ms: Vec::new(),
         }
     }
 
@@ -214,13 +226,24 @@ impl Scene {
         let (deliveries, delivered) = sync_channel(100_000);
         let candidate = "http://candidate.test".parse().unwrap();
         let judge = Judge::new(Rules::none(), &candidate, Depth::Policy).unwrap();
-        let ledger = Ledger::new(judge, PrivateAddresses::Allow, None);
+        let recorder = Recorder::new(Duration::from_millis(self.warmup_ms));
+        let ledger = Ledger::new(recorder, (judge, PrivateAddresses::Allow), None);
         let clock = RunClock::starting_in(Duration::from_millis(10));
         let shard = Rc::new(Shard::new((clock, self.limits()), candidate_origin(), connector, ledger));
         let pacer = Pacer::new(Pacing::Tokio, Duration::ZERO, clock).unwrap();
         let grace = Duration::from_millis(self.grace_ms);
-        let first = Some(self.arrivals());
-        drop(queue);
+        let mut unread = self.arrivals();
+        let first = match self.read_ms.first() {
+            None => Some(std::mem::take(&mut unread)),
+            Some(_) => None,
+        };
+        tokio::task::spawn_local(async move {
+            for (at_ms, count) in self.read_ms {
+                tokio::time::sleep_until(clock.instant(Offset::from(Duration::from_millis(at_ms)))).await;
+                let batch = unread.drain(..count).collect();
+                queue.send(batch).await.unwrap();
+            }
+        });
         if let Some((at_ms, wanted)) = self.stop {
             tokio::task::spawn_local(async move {
                 tokio::time::sleep_until(clock.instant(Offset::from(Duration::from_millis(at_ms)))).await;
@@ -230,8 +253,8 @@ impl Scene {
         } else {
             std::mem::forget(command);
         }
-        let lines =
-            Lines { index: 0, arrivals, first, phase, host_answers, deliveries, grace, feed: self.feed };
+        let (feed, cpu) = (self.feed, self.cpu);
+        let lines = Lines { index: 0, arrivals, first, phase, host_answers, deliveries, grace, feed, cpu };
         let worked = work(shard, pacer, lines).await.unwrap();
         let mut fold = Fold::new(1);
         for delivery in delivered.try_iter() {

@@ -5,14 +5,14 @@
 //! small tasks: one hands the second's numbers over, one takes the resolver's
 //! answers.
 
-use super::clock::RunClock;
 use super::connect::Connect;
+use super::meter::{CpuClock, Meter};
 use super::pacer::Pacer;
 use super::shard::Shard;
 use super::supply::Supply;
 use crate::schedule::Arrival;
 use crate::tally::Interval;
-use crate::units::{NANOS_PER_SECOND, Offset};
+use crate::units::Offset;
 use crate::verify::hosts::HostAnswer;
 use std::rc::Rc;
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -52,6 +52,7 @@ pub(crate) struct Lines {
     pub(crate) deliveries: SyncSender<Delivery>,
     pub(crate) grace: Duration,
     pub(crate) feed: Feed,
+    pub(crate) cpu: CpuClock,
 }
 
 /// When an arrival leaves.
@@ -81,11 +82,13 @@ pub(crate) async fn work<C: Connect>(
     pacer: Pacer,
     mut lines: Lines,
 ) -> std::io::Result<Worked> {
+    let pacer = Rc::new(pacer);
     let verdicts = tokio::task::spawn_local(take_verdicts(Rc::clone(&shard), lines.host_answers));
-    let seconds =
-        tokio::task::spawn_local(deliver_seconds(Rc::clone(&shard), lines.index, lines.deliveries.clone()));
-    let mut queue =
-        Queue { batch: lines.first.take().unwrap_or_default().into_iter(), arrivals: lines.arrivals };
+    let measured = (Meter::start(lines.cpu), Rc::clone(&pacer));
+    let deliveries = (lines.index, lines.deliveries.clone());
+    let seconds = tokio::task::spawn_local(deliver_seconds(Rc::clone(&shard), measured, deliveries));
+    let first = lines.first.take().unwrap_or_default().into_iter();
+    let mut queue = Queue { batch: first, arrivals: lines.arrivals, caught_up: Offset::ZERO };
     let released = match lines.feed {
         Feed::WhenDue => release_all(&shard, &pacer, &mut queue, &mut lines.phase).await,
         Feed::WhenFree { until } => {
@@ -100,7 +103,7 @@ pub(crate) async fn work<C: Connect>(
     seconds.abort();
     shard.cut().await;
     shard.ledger.borrow_mut().cut_parked();
-    let last = shard.ledger.borrow_mut().take_interval(shard.clock.now().second());
+    let last = shard.ledger.borrow_mut().take_interval(shard.clock.now());
     // The collector outlives the workers; if it is gone, so is the run.
     for interval in [Some(last), None] {
         drop(lines.deliveries.send(Delivery { worker: lines.index, interval }));
@@ -111,15 +114,31 @@ pub(crate) async fn work<C: Connect>(
 struct Queue {
     batch: std::vec::IntoIter<Arrival>,
     arrivals: mpsc::Receiver<Vec<Arrival>>,
+    /// When something last came that had been waited for. What was due before
+    /// then and comes later is late because of the reader.
+    caught_up: Offset,
 }
 
 impl Queue {
-    async fn next(&mut self) -> Option<Arrival> {
+    async fn next<C: Connect>(&mut self, shard: &Shard<C>) -> Option<Arrival> {
         loop {
             if let Some(arrival) = self.batch.next() {
                 return Some(arrival);
             }
-            self.batch = self.arrivals.recv().await?.into_iter();
+            let mut lost = Duration::ZERO;
+            let batch = if let Ok(batch) = self.arrivals.try_recv() {
+                batch
+            } else {
+                let since = shard.clock.now();
+                let batch = self.arrivals.recv().await?;
+                self.caught_up = shard.clock.now();
+                let due = batch.first().map_or(self.caught_up, |first| first.due);
+                lost = Duration::from_nanos(self.caught_up.nanos_since(due.max(since)));
+                batch
+            };
+            let late = batch.iter().map(|arrival| arrival.due).take_while(|due| *due < self.caught_up);
+            shard.ledger.borrow_mut().starved(lost, late);
+            self.batch = batch.into_iter();
         }
     }
 
@@ -157,7 +176,7 @@ async fn release_all<C: Connect>(
         let arrival = tokio::select! {
             biased;
             () = reached(phase, Phase::Draining) => return Ok(last_due),
-            next = queue.next() => match next {
+            next = queue.next(shard) => match next {
                 Some(arrival) => arrival,
                 None => return Ok(last_due),
             },
@@ -240,16 +259,25 @@ async fn take_verdicts<C: Connect>(shard: Rc<Shard<C>>, mut answers: mpsc::Recei
     }
 }
 
-async fn deliver_seconds<C: Connect>(shard: Rc<Shard<C>>, worker: usize, deliveries: SyncSender<Delivery>) {
-    let mut second = 0;
+async fn deliver_seconds<C: Connect>(
+    shard: Rc<Shard<C>>,
+    (mut meter, pacer): (Meter, Rc<Pacer>),
+    (worker, deliveries): (usize, SyncSender<Delivery>),
+) {
+    let warmup_ends = shard.ledger.borrow().warmup_ends();
+    tokio::time::sleep_until(shard.clock.instant(warmup_ends)).await;
+    meter.restart(pacer.awake());
     loop {
-        tokio::time::sleep_until(next_second(shard.clock, second)).await;
-        second = shard.clock.now().second();
+        let end = shard.ledger.borrow().second_ends();
+        tokio::time::sleep_until(shard.clock.instant(end)).await;
         shard.reap();
         let gauges = shard.gauges();
         let mut ledger = shard.ledger.borrow_mut();
         ledger.gauges(gauges);
-        let interval = ledger.take_interval(second);
+        if let Some(lap) = meter.lap(pacer.awake(), ledger.offered_so_far()) {
+            ledger.lap(&lap);
+        }
+        let interval = ledger.take_interval(shard.clock.now());
         // A collector that is behind must not hold the worker up: the numbers
         // stay here and go out with the next second's.
         match deliveries.try_send(Delivery { worker, interval: Some(interval) }) {
@@ -262,8 +290,4 @@ async fn deliver_seconds<C: Connect>(shard: Rc<Shard<C>>, worker: usize, deliver
             Err(TrySendError::Disconnected(_)) => return,
         }
     }
-}
-
-fn next_second(clock: RunClock, second: u64) -> tokio::time::Instant {
-    clock.instant(Offset::from_nanos((second + 1).saturating_mul(NANOS_PER_SECOND)))
 }

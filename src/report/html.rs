@@ -102,11 +102,12 @@ impl<'a> Page<'a> {
             |reasons: Vec<&super::Reason>| reasons.into_iter().map(|r| shown(&r.detail, SENTENCE)).collect();
         let mut all_notes: Vec<String> = details(told_notes);
         all_notes.extend(notes.iter().map(|note| shown(note, SENTENCE)));
+        all_notes.extend((report.warmup.seconds > 0.0).then(|| shown(&headline::warmup(report), SENTENCE)));
         let reasons = report.invalid_reasons.iter().take(REASONS_SHOWN);
         let charts = Charts::of(report, timeline);
         let data =
             script_safe(&serde_json::to_string(&charts).expect("charts have text keys and finite numbers"));
-        let books = books::equations(report).map(|(name, equation)| (name, shown(&equation, EQUATION)));
+        let books = books::equations(report).into_iter();
         Self {
             report,
             style: STYLE,
@@ -140,7 +141,7 @@ impl<'a> Page<'a> {
             tiers: rows::tiers(report),
             statuses: rows::statuses(report),
             unanswered: rows::unanswered(report),
-            books: books.into(),
+            books: books.map(|(name, equation)| (name, shown(&equation, EQUATION))).collect(),
             plan: facts(&report.plan),
             generator: facts(&report.generator),
             connections: facts(&report.connections),

@@ -47,6 +47,9 @@ pub struct RunReport {
     pub lines: Lines,
     /// Where the records in them went.
     pub records: Records,
+    /// What the warm-up held, which no other number counts but
+    /// [`Records::offered`].
+    pub warmup: Warmup,
     /// Where the arrivals went.
     pub arrivals: Arrivals,
     /// Where the attempts went.
@@ -73,7 +76,7 @@ pub struct RunReport {
     pub connections: Connections,
     /// Bytes of answers, headers included.
     pub bytes_in: u64,
-    /// The machine that made the load.
+    /// The machine that made the load, over the whole run.
     pub generator: Generator,
 }
 
@@ -113,7 +116,7 @@ pub struct Records {
     pub accepted: u64,
     /// Copies of them that `--amplify` added.
     pub amplified: u64,
-    /// Those that became arrivals.
+    /// Those that became arrivals, in the warm-up or after it.
     pub offered: u64,
     /// Those left out on purpose, by reason.
     pub filtered: BTreeMap<String, u64>,
@@ -141,6 +144,20 @@ pub struct Arrivals {
     pub shed: u64,
     /// Not over when the run was.
     pub cut: u64,
+}
+
+/// What was sent first and not counted; all zero where there was no warm-up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Warmup {
+    /// How long it took.
+    pub seconds: f64,
+    /// Arrivals that were due before it ended, whenever they were over.
+    pub arrivals: Arrivals,
+    /// Their attempts.
+    pub attempts: Attempts,
+    /// Connections opened before it ended.
+    pub connections_opened: u64,
 }
 
 /// Where attempts went: `total = first + retries` = statuses + faults + cut.
@@ -221,7 +238,8 @@ pub struct FaultLine {
     pub meaning: String,
     /// Arrivals that failed of it.
     pub count: u64,
-    /// Second of the run it was first seen at.
+    /// Second of the run it was first seen at. Seconds begin with the end of
+    /// the warm-up, here and everywhere.
     pub first_s: f64,
     /// Second of the run it was last seen at.
     pub last_s: f64,
@@ -272,7 +290,7 @@ pub struct Targets {
     pub other_hosts: u64,
     /// Redirects without a usable host.
     pub no_host: u64,
-    /// DNS lookups made.
+    /// DNS lookups made, in the warm-up too.
     pub lookups: u64,
 }
 
@@ -302,7 +320,7 @@ pub struct HostLine {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Connections {
-    /// Opened over the run.
+    /// Opened after the warm-up.
     pub opened: u64,
     /// The most that were open at the end of a second.
     pub open_max: u64,
@@ -310,7 +328,8 @@ pub struct Connections {
     pub in_flight_max: u64,
     /// The most arrivals that waited for one at the end of a second.
     pub waiting_max: u64,
-    /// Attempts repeated because a kept connection was closed.
+    /// Requests sent once more because they were not taken up: a kept
+    /// connection was closed, or HTTP/2 says so.
     pub stale_replays: u64,
     /// TLS handshakes made in full.
     pub handshakes_full: u64,
@@ -318,8 +337,13 @@ pub struct Connections {
     pub handshakes_resumed: u64,
     /// How long handshakes took.
     pub handshake_us: Times,
-    /// Requests whose HTTP/2 connection was closed by GOAWAY.
+    /// Requests that the candidate left unprocessed by GOAWAY.
     pub gone_away: u64,
+    /// HTTP/2 streams that it refused.
+    pub streams_refused: u64,
+    /// The fewest streams at once that it announced for a connection; nothing
+    /// if it set no limit.
+    pub stream_limit_seen: Option<u64>,
 }
 
 /// The machine that made the load.
@@ -328,14 +352,27 @@ pub struct Connections {
 pub struct Generator {
     /// Processor time used.
     pub cpu_s: f64,
-    /// Processor time per attempt; 0 for none.
+    /// Processor time per attempt, those of the warm-up too; 0 for none.
     pub cpu_us_per_attempt: f64,
     /// The most memory ever resident.
     pub peak_rss_bytes: u64,
     /// Worker threads.
     pub threads: u64,
-    /// How long the run took, grace included.
+    /// How long the run took, warm-up and grace included.
     pub wall_s: f64,
+    /// The share of its busiest second that a worker thread was busy, without
+    /// what it waited awake for due times; nothing where no whole second was
+    /// measured.
+    pub worker_cpu_peak_share: Option<f64>,
+    /// Arrivals in seconds in which their worker was saturated.
+    pub saturated_arrivals: u64,
+    /// For how long a cgroup's processor limit stopped this process, summed
+    /// over cores; nothing where that is not known.
+    pub throttled_s: Option<f64>,
+    /// For how long workers had nothing in hand though something was due.
+    pub starved_s: f64,
+    /// Arrivals that reached their worker after they were due.
+    pub starved_arrivals: u64,
 }
 
 /// A line of `intervals.ndjson`: one second of the run. Nothing in it is
@@ -383,6 +420,11 @@ pub struct IntervalLine {
     pub lateness_us: IntervalTimes,
     /// Answers that redirect.
     pub redirects: u64,
+    /// The busiest worker, in thousandths of the second; nothing where it was
+    /// not measured.
+    pub worker_cpu_peak_permille: Option<u64>,
+    /// For how long workers had nothing in hand though something was due.
+    pub starved_us: u64,
 }
 
 /// Times of one second in microseconds.

@@ -12,7 +12,7 @@ pub(super) mod headline;
 
 pub(crate) use format::micros;
 
-use super::{RunReport, Times};
+use super::{Generator, RunReport, Times};
 use crate::units::grouped;
 use format::{Page, counted, of, per_second, safe, seconds, share, whole};
 use std::collections::BTreeMap;
@@ -55,7 +55,8 @@ pub(super) fn asked(report: &RunReport) -> String {
     asked.extend(plan.duration_s.map(|length| format!("for {}", seconds(length))));
     asked.extend(plan.requests.map(|count| counted(count, "request")));
     asked.extend((plan.arrivals == "poisson").then(|| "poisson arrivals".to_owned()));
-    asked.extend(plan.sample.as_ref().map(|share| format!("sample {} of targets", safe(share))));
+    let unit = plan.sample_by.as_deref().unwrap_or("target");
+    asked.extend(plan.sample.as_ref().map(|share| format!("sample {} of {}s", safe(share), safe(unit))));
     asked.extend(plan.amplify.map(|factor| format!("amplified {factor}x")));
     asked.push(format!("verify {}", safe(&plan.verify)));
     asked.join(", ")
@@ -122,6 +123,15 @@ fn generator(report: &RunReport, page: &mut Page) {
         of(connections.in_flight_max, "in flight"),
     );
     page.item("connected", &opened);
+    let mut streams = Vec::new();
+    streams
+        .extend(connections.stream_limit_seen.map(|limit| format!("at most {}", counted(limit, "stream"))));
+    for (count, what) in [(connections.streams_refused, "refused"), (connections.gone_away, "gone away")] {
+        streams.extend((count > 0).then(|| of(count, what)));
+    }
+    if !streams.is_empty() {
+        page.item("HTTP/2", &streams.join(", "));
+    }
     let used = format!(
         "{}, {} CPU in {}, {:.1} µs per attempt, {} MiB",
         counted(generator.threads, "thread"),
@@ -131,10 +141,26 @@ fn generator(report: &RunReport, page: &mut Page) {
         grouped(generator.peak_rss_bytes >> 20),
     );
     page.item("generator", &used);
+    if let Some(what) = held_back(generator) {
+        page.item("held back", &what);
+    }
     if let Some(out) = &report.plan.out {
         page.blank();
         page.line(&format!("The whole result is in {}", safe(out)));
     }
+}
+
+/// What the machine did not give, where that is worth a line.
+fn held_back(generator: &Generator) -> Option<String> {
+    let time = |time_s: f64, what: &str| (time_s >= 0.01).then(|| format!("{what} for {time_s:.2} s"));
+    let saturated = generator.saturated_arrivals;
+    let all = [
+        (saturated > 0).then(|| format!("saturated for {}", counted(saturated, "arrival"))),
+        generator.throttled_s.and_then(|time_s| time(time_s, "throttled by a cgroup")),
+        time(generator.starved_s, "starved by the trace"),
+    ];
+    let told: Vec<_> = all.into_iter().flatten().collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 /// `a 1, b 2`, or `none`.

@@ -4,7 +4,8 @@
 //! in which workers and seconds are merged does not matter.
 
 use super::redirects::{Hosts, RedirectCounts};
-use super::{Attempt, AttemptEnd, AttemptKind, Fate};
+use super::strain::Strain;
+use super::{Attempt, AttemptEnd, AttemptKind, Fate, WarmupCounts};
 use crate::fault::Fault;
 use crate::units::Offset;
 use std::collections::BTreeMap;
@@ -28,12 +29,20 @@ pub struct Counts {
     pub handshakes_full: u64,
     /// TLS handshakes that resumed a session.
     pub handshakes_resumed: u64,
-    /// Requests whose HTTP/2 connection was closed by GOAWAY.
+    /// Requests that the candidate left unprocessed by GOAWAY.
     pub gone_away: u64,
-    /// Attempts repeated because a kept connection turned out to be closed.
+    /// HTTP/2 streams that the candidate refused.
+    pub streams_refused: u64,
+    /// The lowest limit of streams that it announced.
+    pub stream_limit: Option<u32>,
+    /// Requests sent once more because they were not taken up.
     pub stale_replays: u64,
     /// Bytes of answers, headers included.
     pub bytes_in: u64,
+    /// What the warm-up held, which no other number here does.
+    pub warmup: WarmupCounts,
+    /// What held the workers themselves back.
+    pub strain: Strain,
 }
 
 impl Counts {
@@ -48,8 +57,12 @@ impl Counts {
         self.handshakes_full += other.handshakes_full;
         self.handshakes_resumed += other.handshakes_resumed;
         self.gone_away += other.gone_away;
+        self.streams_refused += other.streams_refused;
+        self.stream_limit = self.stream_limit.into_iter().chain(other.stream_limit).min();
         self.stale_replays += other.stale_replays;
         self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
+        self.warmup.merge(&other.warmup);
+        self.strain.merge(&other.strain);
     }
 }
 
@@ -85,7 +98,7 @@ impl ArrivalCounts {
         }
     }
 
-    fn merge(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         self.offered += other.offered;
         self.passed += other.passed;
         self.recovered += other.recovered;
@@ -147,7 +160,7 @@ impl AttemptCounts {
         self.last_done = self.last_done.max(attempt.done);
     }
 
-    fn merge(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         self.first += other.first;
         self.retries += other.retries;
         self.sent += other.sent;
@@ -235,6 +248,19 @@ mod tests {
         }
         let n = Fault::ALL.len() as u64;
         assert_eq!(table.total(), n * (n + 1) / 2);
+    }
+
+    #[test]
+    fn of_limits_the_lowest_is_kept() {
+        let of = |stream_limit| Counts { stream_limit, ..Counts::default() };
+        let merged = |a, b| {
+            let mut counts = of(a);
+            counts.merge(&of(b));
+            counts.stream_limit
+        };
+        assert_eq!(merged(None, None), None);
+        assert_eq!((merged(Some(3), None), merged(None, Some(3))), (Some(3), Some(3)));
+        assert_eq!((merged(Some(3), Some(0)), merged(Some(3), Some(100))), (Some(0), Some(3)));
     }
 
     #[test]

@@ -1,4 +1,6 @@
 //! What several tests stand on.
 
 pub(crate) mod dns;
+pub(crate) mod h2;
+pub(crate) mod listener;
 pub(crate) mod tls;

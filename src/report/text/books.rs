@@ -2,9 +2,12 @@
 
 use super::format::{Page, of};
 use super::listed;
-use crate::report::RunReport;
+use crate::report::{Arrivals, RunReport};
 use crate::units::grouped;
 use std::collections::BTreeMap;
+
+/// Each book's name and its equation.
+pub(in crate::report) type Equations = Vec<(&'static str, String)>;
 
 pub(super) fn write(report: &RunReport, page: &mut Page) {
     page.heading("Books");
@@ -13,15 +16,15 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
     }
 }
 
-/// Each book's name and its equation.
-pub(in crate::report) fn equations(report: &RunReport) -> [(&'static str, String); 5] {
+pub(in crate::report) fn equations(report: &RunReport) -> Equations {
+    let mut books = Equations::new();
     let lines = &report.lines;
     let terms = [
         of(lines.accepted, "accepted"),
         of_reasons(&lines.skipped, "skipped"),
         of_reasons(&lines.rejected, "rejected"),
     ];
-    let of_lines = equation(&of(lines.read, "read"), &terms);
+    equation(&mut books, "lines", &of(lines.read, "read"), &terms);
     let records = &report.records;
     let terms = [
         of(records.offered, "offered"),
@@ -35,16 +38,11 @@ pub(in crate::report) fn equations(report: &RunReport) -> [(&'static str, String
         0 => accepted,
         copies => format!("{accepted} + {}", of(copies, "amplified")),
     };
-    let of_records = equation(&total, &terms);
-    let arrivals = &report.arrivals;
-    let terms = [
-        of(arrivals.passed, "passed"),
-        of(arrivals.recovered, "recovered"),
-        of(arrivals.failed, "failed"),
-        of(arrivals.shed, "shed"),
-        of(arrivals.cut, "cut"),
-    ];
-    let of_arrivals = equation(&of(arrivals.offered, "offered"), &terms);
+    equation(&mut books, "records", &total, &terms);
+    if report.warmup.arrivals.offered > 0 {
+        arrivals("warm-up", &report.warmup.arrivals, &mut books);
+    }
+    arrivals("arrivals", &report.arrivals, &mut books);
     let attempts = &report.attempts;
     let total = format!("{} first + {}", grouped(attempts.first), of(attempts.retries, "retries"));
     let terms = [
@@ -52,17 +50,22 @@ pub(in crate::report) fn equations(report: &RunReport) -> [(&'static str, String
         of_reasons(&attempts.faults, "not answered"),
         of(attempts.cut, "cut"),
     ];
-    let of_attempts = equation(&total, &terms);
+    equation(&mut books, "attempts", &total, &terms);
     let targets = &report.targets;
     let terms = [of(targets.checked, "checked"), of_reasons(&targets.unchecked, "unchecked")];
-    let of_redirects = equation(&of(targets.redirects, "seen"), &terms);
-    [
-        ("lines", of_lines),
-        ("records", of_records),
-        ("arrivals", of_arrivals),
-        ("attempts", of_attempts),
-        ("redirects", of_redirects),
-    ]
+    equation(&mut books, "redirects", &of(targets.redirects, "seen"), &terms);
+    books
+}
+
+fn arrivals(name: &'static str, arrivals: &Arrivals, books: &mut Equations) {
+    let terms = [
+        of(arrivals.passed, "passed"),
+        of(arrivals.recovered, "recovered"),
+        of(arrivals.failed, "failed"),
+        of(arrivals.shed, "shed"),
+        of(arrivals.cut, "cut"),
+    ];
+    equation(books, name, &of(arrivals.offered, "offered"), &terms);
 }
 
 fn of_reasons(counts: &BTreeMap<String, u64>, what: &str) -> String {
@@ -72,6 +75,6 @@ fn of_reasons(counts: &BTreeMap<String, u64>, what: &str) -> String {
     if counts.is_empty() { total } else { format!("{total} ({})", listed(counts)) }
 }
 
-fn equation(total: &str, terms: &[String]) -> String {
-    format!("{total} = {}", terms.join(" + "))
+fn equation(books: &mut Equations, name: &'static str, total: &str, terms: &[String]) {
+    books.push((name, format!("{total} = {}", terms.join(" + "))));
 }
