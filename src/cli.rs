@@ -14,6 +14,7 @@ mod memory;
 mod prepare_run;
 mod progress;
 mod replay;
+mod report;
 mod requests;
 mod serve;
 mod shape_args;
@@ -59,6 +60,8 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     /// Tell what is in a log
     Inspect(inspect::InspectArgs),
+    /// Render a run again from its directory
+    Report(report::ReportRunArgs),
     /// Run a download registry with faults on demand, to practise on
     Serve(serve::ServeArgs),
     /// List how clients retry, or show one client's table with its sources
@@ -98,6 +101,9 @@ pub(crate) enum CliError {
     /// The embedded candidate could not be started.
     #[error(transparent)]
     Registry(#[from] crate::registry::RegistryError),
+    /// A run cannot be read back, or its rendering not written.
+    #[error(transparent)]
+    Report(#[from] report::ReportRunError),
     /// The run directory cannot be written.
     #[error(transparent)]
     Directory(#[from] crate::report::DirectoryError),
@@ -140,6 +146,7 @@ impl CliError {
             | Self::Catalog(_)
             | Self::Rules(_)
             | Self::Directory(_)
+            | Self::Report(_)
             | Self::Books(_)
             | Self::EndedEarly { .. } => "",
             Self::Target(_)
@@ -173,6 +180,7 @@ impl CliError {
             | Self::Lookups(_)
             | Self::Registry(_)
             | Self::Directory(_)
+            | Self::Report(_)
             | Self::Engine(_)
             | Self::Books(_)
             | Self::Signals(_)
@@ -205,6 +213,7 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Demo(args) => demo::run(args, out),
         Command::Replay(args) => replay::run(args, out),
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
+        Command::Report(args) => Ok(report::run(args, out).map(|()| Exit::Passed)?),
         Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),
         Command::Serve(args) => Ok(serve::run(args, out).map(|()| Exit::Passed)?),
     }
