@@ -33,7 +33,7 @@ pub use example::{EXAMPLE_TEXT_BYTES, EXAMPLES_PER_FAULT, Example, Examples, Sig
 pub use fold::{Fold, PENDING_SECONDS};
 pub use histogram::{HIGHEST_US, Histogram, Times};
 pub use interval::{Gauges, Interval};
-pub use redirects::{Coverage, Host, Hosts, Redirect, RedirectCounts, Unchecked};
+pub use redirects::{Coverage, Host, Hosts, Redirect, RedirectCounts, Sticky, Unchecked};
 pub use totals::Totals;
 
 use crate::fault::Fault;

@@ -40,6 +40,8 @@ pub(crate) struct Received {
     pub(crate) location: Option<HeaderValue>,
     /// How many `Location` fields there were.
     pub(crate) locations: usize,
+    /// All fields, as rules may ask for any.
+    pub(crate) headers: HeaderMap,
     /// Body bytes.
     pub(crate) body_bytes: u64,
 }
@@ -136,11 +138,12 @@ where
         }
         let status = response.status().as_u16();
         let (location, locations) = locations(response.headers());
+        let (http::response::Parts { headers, .. }, body) = response.into_parts();
         let Self { driver, limits, .. } = self;
-        match receive_body(response.into_body(), &mut |cx| poll_driver(driver, cx), limits.body, deadline)
-            .await
-        {
-            Ok(body_bytes) => Exchanged::Answered(Received { status, location, locations, body_bytes }),
+        match receive_body(body, &mut |cx| poll_driver(driver, cx), limits.body, deadline).await {
+            Ok(body_bytes) => {
+                Exchanged::Answered(Received { status, location, locations, headers, body_bytes })
+            }
             Err(fault) => Exchanged::Broken(fault),
         }
     }

@@ -155,11 +155,12 @@ impl Stream {
                 }
                 let status = response.status().as_u16();
                 let (location, locations) = locations(response.headers());
+                let (http::response::Parts { headers, .. }, body) = response.into_parts();
                 // The connection is driven elsewhere.
                 let drive_on = &mut |_: &mut Context<'_>| {};
-                match receive_body(response.into_body(), drive_on, self.limits.body, deadline).await {
+                match receive_body(body, drive_on, self.limits.body, deadline).await {
                     Ok(body_bytes) => {
-                        Exchanged::Answered(Received { status, location, locations, body_bytes })
+                        Exchanged::Answered(Received { status, location, locations, headers, body_bytes })
                     }
                     Err(fault) => Exchanged::Broken(fault),
                 }

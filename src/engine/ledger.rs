@@ -4,6 +4,7 @@
 //! known, which for a redirect to a host not seen before is a lookup later; it
 //! is parked until then, with its latency already fixed. Nothing here waits.
 
+use super::clock::wall_now;
 use super::connect::Handshake;
 use super::exchange::Received;
 use crate::fault::Fault;
@@ -15,6 +16,7 @@ use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
 use crate::verify::hosts::{HostAnswer, HostBounds, HostCache, HostReply};
 use crate::verify::judge::Judge;
+use crate::verify::lasting::{Lasting, lasting};
 use crate::verify::lookup::LookupHandle;
 use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Locations, final_fault, is_redirect};
 use http::HeaderValue;
@@ -51,6 +53,10 @@ struct Case {
     offline: Option<Fault>,
     /// Where it had to lead instead, if that is what they found.
     expected: Option<Box<str>>,
+    /// What else they said of it.
+    note: String,
+    /// How long caches may keep it.
+    lasting: Option<Lasting>,
 }
 
 const CHECKED: Coverage = Coverage::Checked;
@@ -124,7 +130,7 @@ impl Ledger {
     pub(crate) fn cut_parked(&mut self) {
         for case in self.hosts.abandon() {
             let tiers = [CHECKED, CHECKED, Coverage::Unchecked(Unchecked::Cut)];
-            self.interval.redirect(&Redirect { at: case.done, host: None, fault: None, tiers });
+            self.count_redirect(&case, None, None, tiers);
             self.interval.arrival(Fate::Cut, case.due, case.done);
         }
     }
@@ -139,6 +145,8 @@ impl Ledger {
             location: None,
             offline: Some(fault),
             expected: None,
+            note: String::new(),
+            lasting: None,
         };
         self.settle(&case, Some(fault), "");
     }
@@ -155,7 +163,9 @@ impl Ledger {
             Some(_) => Locations::Many,
         };
         let asks = self.judge.depth() == Depth::Dns;
-        let judgement = self.judge.judge(&asked, &Answer { status: received.status, locations });
+        let Received { status, headers, .. } = received;
+        let answer = Answer { status: *status, locations, headers, at: wall_now() };
+        let judgement = self.judge.judge(&asked, &answer);
         let mut case = Case {
             due: attempt.due,
             done: attempt.done,
@@ -163,6 +173,8 @@ impl Ledger {
             location: received.location.clone(),
             offline: judgement.fault,
             expected: None,
+            note: judgement.note,
+            lasting: None,
         };
         let Some(redirect) = judgement.redirect else {
             if is_redirect(received.status) {
@@ -170,6 +182,7 @@ impl Ledger {
             }
             return self.settle_offline(&case, attempt);
         };
+        case.lasting = lasting(received.status, &received.headers);
         if asks && let HostToCheck::Name(host) = &redirect.host {
             if leads_elsewhere(case.offline) {
                 let host = host.clone().into_owned();
@@ -181,7 +194,8 @@ impl Ledger {
             if let HostReply::Known(HostVerdict::Resolved, Case { offline: None, due, done, .. }) = reply {
                 // What nearly every answer of a sound candidate is: counted
                 // without making a text.
-                let redirect = Redirect { at: done, host: Some(host), fault: None, tiers: [CHECKED; 3] };
+                let tiers = [CHECKED; 3];
+                let redirect = Redirect { at: done, host: Some(host), fault: None, lasting: None, tiers };
                 self.interval.redirect(&redirect);
                 return self.interval.arrival(Fate::Passed, due, done);
             }
@@ -269,7 +283,8 @@ impl Ledger {
         fault: Option<Fault>,
         tiers: [Coverage; 3],
     ) {
-        self.interval.redirect(&Redirect { at: case.done, host, fault, tiers });
+        let lasting = case.lasting;
+        self.interval.redirect(&Redirect { at: case.done, host, fault, lasting, tiers });
     }
 
     fn settle(&mut self, case: &Case, fault: Option<Fault>, detail: &str) {
@@ -277,20 +292,40 @@ impl Ledger {
             return self.interval.arrival(Fate::Passed, case.due, case.done);
         };
         self.interval.arrival(Fate::Failed(fault), case.due, case.done);
+        let detail = case.detail(fault, detail);
         self.interval.example(&Sighting {
             fault,
             at: case.done,
             path: case.path.as_str().as_bytes(),
             location: case.location.as_ref().map(HeaderValue::as_bytes),
-            detail,
+            detail: &detail,
         });
+    }
+}
+
+impl Case {
+    /// What the example says: what was found, more about it, and how long it
+    /// stays with caches if it leads astray.
+    fn detail(&self, told: Fault, found: &str) -> String {
+        let note = if self.offline == Some(told) { self.note.as_str() } else { "" };
+        let lasting = self.lasting.filter(|_| told.misleads()).map(|lasting| lasting.to_string());
+        let parts = [lasting.as_deref().unwrap_or_default(), note, found];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
     }
 }
 
 /// Whether the finding is that a redirect leads to another place than the one
 /// demanded.
 const fn leads_elsewhere(finding: Option<Fault>) -> bool {
-    matches!(finding, Some(Fault::LocationMismatch | Fault::LocationWrongHost))
+    matches!(
+        finding,
+        Some(
+            Fault::LocationMismatch
+                | Fault::LocationEncoding
+                | Fault::LocationGluedHost
+                | Fault::LocationWrongHost
+        )
+    )
 }
 
 /// How far the tiers went for a redirect that needs no lookup.
