@@ -6,6 +6,7 @@
 
 mod carry_out;
 mod demo;
+mod explain;
 mod inspect;
 mod load_args;
 mod memory;
@@ -13,6 +14,7 @@ mod prepare_run;
 mod progress;
 mod replay;
 mod requests;
+mod rules;
 mod serve;
 mod shape_args;
 mod signals;
@@ -56,6 +58,10 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     /// Tell what is in a log
     Inspect(inspect::InspectArgs),
+    /// List, print or check rules of what a candidate must answer
+    Rules(rules::RulesArgs),
+    /// Tell what a fault means and what clients make of it
+    Explain(explain::ExplainArgs),
     /// Run a download registry with faults on demand, to practise on
     Serve(serve::ServeArgs),
 }
@@ -188,6 +194,8 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Demo(args) => demo::run(args, out),
         Command::Replay(args) => replay::run(args, out),
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
+        Command::Rules(args) => rules::run(args, out).map(|()| Exit::Passed),
+        Command::Explain(args) => explain::run(args, out).map(|()| Exit::Passed),
         Command::Serve(args) => Ok(serve::run(args, out).map(|()| Exit::Passed)?),
     }
 }

@@ -192,7 +192,7 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.id())
+        f.pad(self.id())
     }
 }
 
@@ -210,5 +210,41 @@ mod tests {
             assert!(fault.id().contains('.'), "{fault} has no family");
         }
         assert_eq!(Fault::from_id("dns"), None);
+    }
+
+    /// The rows of the taxonomy in `ARCHITECTURE.md`: number and ids.
+    fn taxonomy() -> Vec<(&'static str, Vec<&'static str>)> {
+        let rows = include_str!("../ARCHITECTURE.md").lines().filter_map(|line| {
+            let mut cells = line.strip_prefix("| R")?.strip_suffix(" |")?.split(" | ");
+            let (number, ids) = (cells.next()?, cells.nth(2)?);
+            Some((number, ids.split('`').filter(|part| part.contains('.')).collect()))
+        });
+        rows.collect()
+    }
+
+    #[test]
+    fn the_taxonomy_lists_every_failure_of_a_redirect() {
+        let rows = taxonomy();
+        let numbers: Vec<String> = (1..=32).map(|number| format!("{number:02}")).collect();
+        assert_eq!(rows.iter().map(|(number, _)| *number).collect::<Vec<_>>(), numbers);
+        let listed: BTreeSet<&str> = rows.into_iter().flat_map(|(_, ids)| ids).collect();
+        for id in &listed {
+            assert!(Fault::from_id(id).is_some() || id.starts_with("target."), "{id} is no fault");
+        }
+        for fault in
+            Fault::ALL.iter().filter(|f| matches!(f.family(), "location" | "dns" | "headers" | "json"))
+        {
+            assert!(listed.contains(fault.id()), "ARCHITECTURE.md does not place {fault}");
+        }
+    }
+
+    #[test]
+    fn what_misleads_is_about_the_place() {
+        for fault in [Fault::LocationWrongHost, Fault::LocationExpired, Fault::DnsNxdomain] {
+            assert!(fault.misleads(), "{fault}");
+        }
+        for fault in [Fault::StatusUnexpected, Fault::HeadersVary, Fault::DnsUnchecked, Fault::HttpReset] {
+            assert!(!fault.misleads(), "{fault}");
+        }
     }
 }

@@ -22,6 +22,7 @@ mod listeners;
 mod mistakes;
 mod output;
 mod pace;
+mod rules;
 mod shape;
 mod signals;
 mod traces;
