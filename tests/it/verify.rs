@@ -126,9 +126,11 @@ fn a_glued_host_ends_as_the_fault_that_clients_see() {
     let server = DnsServer::start();
     let lookups = start(&server, PATIENT);
     let candidate = Url::parse("http://127.0.0.1:8080").unwrap();
-    let mut judge = Judge::new(Rules::builtin("crates-io").unwrap(), &candidate, Depth::Dns).unwrap();
-    let asked = Asked { target: b"/api/v1/crates/serde/1.0.0/download", recorded_status: Some(302) };
-    let location = b"https://static.crates.io.nxdomain.example/serde/serde-1.0.0.crate";
+    let rule =
+        "[[rule]]\nmatch = \"/{crate}\"\nstatus = 302\nlocation = \"https://nxdomain.crates.io/{crate}\"";
+    let mut judge = Judge::new(Rules::parse(rule, "test").unwrap(), &candidate, Depth::Dns).unwrap();
+    let asked = Asked { target: b"/serde", recorded_status: Some(302) };
+    let location = b"https://nxdomain.crates.ioserde";
     let (locations, headers) = (Locations::One(location), HeaderMap::new());
     let answer = Answer { status: 302, locations, headers: &headers, at: Stamp::from_nanos(0) };
     let judgement = judge.judge(&asked, &answer);

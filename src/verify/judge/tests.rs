@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderValue};
 
 mod demands;
 mod hostile;
+mod sets;
 
 const CRATE: &str = "/api/v1/crates/serde/1.0.0/download";
 const GOOD: &str = "https://static.crates.io/crates/serde/serde-1.0.0.crate";
