@@ -17,15 +17,14 @@ pub(crate) struct RulesArgs {
 
 /// Writes what was asked for.
 pub(crate) fn run(args: &RulesArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    let written = match &args.set {
-        None => list(out),
-        Some(name) => match Rules::builtin_text(name) {
-            Some(text) => out.write_all(text.as_bytes()),
-            None => {
-                let count = Rules::load(name)?.len();
-                writeln!(out, "{name}: {count} {}, no mistakes", if count == 1 { "rule" } else { "rules" })
-            }
-        },
+    let set = args.set.as_deref();
+    let written = match (set, set.and_then(Rules::builtin_text)) {
+        (None, _) => list(out),
+        (Some(_), Some(text)) => out.write_all(text.as_bytes()),
+        (Some(file), None) => {
+            let count = Rules::load(file)?.len();
+            writeln!(out, "{file}: {count} {}, no mistakes", if count == 1 { "rule" } else { "rules" })
+        }
     };
     written.map_err(CliError::Print)
 }

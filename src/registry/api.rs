@@ -88,10 +88,8 @@ impl Api {
                 Said { spoiled: true, ..Said::default() }
             }
             Some(FaultKind::Answer(fault)) => {
-                let place = match fault {
-                    AnswerFault::Cacheable => place.spoiled(PlaceFault::WrongHost, &self.base, head),
-                    _ => place,
-                };
+                let elsewhere = place.spoiled(PlaceFault::WrongHost, &self.base, head);
+                let place = if fault == AnswerFault::Cacheable { elsewhere } else { place };
                 let spoiled::Outcome { redirect, closes } = spoiled::push(fault, head, &place, out);
                 Said { redirect, spoiled: true, closes }
             }

@@ -208,7 +208,7 @@ impl<'r> Case<'r, '_> {
         let placeholder =
             location::has_placeholder(location, self.asked).then(|| Found::from(Fault::LocationPlaceholder));
         let Some((form, url, host)) = self.resolve(location) else {
-            return (placeholder.or(Some(Fault::LocationUnparsable.into())), HostToCheck::None);
+            return (placeholder.or_else(|| Some(Fault::LocationUnparsable.into())), HostToCheck::None);
         };
         let userinfo =
             || location::has_userinfo(location, form).then(|| Found::from(Fault::LocationUserinfo));
@@ -265,7 +265,7 @@ impl<'r> Case<'r, '_> {
         let min_ttl = self.rule.map_or(MIN_TTL, |rule| rule.min_ttl);
         let signature = || {
             let found = untimely(url.query()?, self.now, min_ttl)?;
-            Some(Found { fault: found.fault, note: found.to_string() })
+            Some(Found { fault: found.fault(), note: found.to_string() })
         };
         place.map(Found::from).or_else(signature).or_else(|| self.path_fault(url).map(Found::from))
     }

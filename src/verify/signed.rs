@@ -3,7 +3,7 @@
 //! Stores hand out URLs that end: a redirect to one that has ended, or will
 //! before a client gets there, is a failure that the redirector's status does
 //! not show. Read are the query parameters of S3 (both versions), Google Cloud
-//! Storage, CloudFront and Azure; what makes no sense is not judged, since only
+//! Storage, `CloudFront` and Azure; what makes no sense is not judged, since only
 //! the store can say what it makes of it.
 
 use crate::fault::Fault;
@@ -30,11 +30,12 @@ struct Validity {
     until: i64,
 }
 
-/// What is wrong with the time of a signature, and by how much.
+/// What is wrong with the time of a signature, and by how many seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Untimely {
-    pub(super) fault: Fault,
-    seconds: u64,
+pub(super) enum Untimely {
+    Ended { ago: u64 },
+    NotBegun { ahead: u64 },
+    EndsSoon { left: u64 },
 }
 
 /// Whether a URL with that query is good at `now`, and for `min_ttl` from then
@@ -42,27 +43,35 @@ pub(super) struct Untimely {
 pub(super) fn untimely(query: &str, now: Stamp, min_ttl: Duration) -> Option<Untimely> {
     let Validity { from, until } = validity(query)?;
     let now = now.epoch_second();
-    let early = from.map_or(0, |from| from.saturating_sub(now));
+    let ahead = from.map_or(0, |from| from.saturating_sub(now));
     let left = until.saturating_sub(now);
-    let (fault, seconds) = if left <= 0 {
-        (Fault::LocationExpired, left)
-    } else if early > SKEW_S {
-        (Fault::LocationNotYetValid, early)
+    if left <= 0 {
+        Some(Untimely::Ended { ago: left.unsigned_abs() })
+    } else if ahead > SKEW_S {
+        Some(Untimely::NotBegun { ahead: ahead.unsigned_abs() })
     } else if left.unsigned_abs() < min_ttl.as_secs() {
-        (Fault::LocationExpiresSoon, left)
+        Some(Untimely::EndsSoon { left: left.unsigned_abs() })
     } else {
-        return None;
-    };
-    Some(Untimely { fault, seconds: seconds.unsigned_abs() })
+        None
+    }
+}
+
+impl Untimely {
+    pub(super) const fn fault(self) -> Fault {
+        match self {
+            Self::Ended { .. } => Fault::LocationExpired,
+            Self::NotBegun { .. } => Fault::LocationNotYetValid,
+            Self::EndsSoon { .. } => Fault::LocationExpiresSoon,
+        }
+    }
 }
 
 impl fmt::Display for Untimely {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { fault, seconds } = self;
-        match fault {
-            Fault::LocationExpired => write!(f, "the signature ended {seconds} s before"),
-            Fault::LocationNotYetValid => write!(f, "the signature begins {seconds} s later"),
-            _ => write!(f, "the signature ends {seconds} s later"),
+        match self {
+            Self::Ended { ago } => write!(f, "the signature ended {ago} s before"),
+            Self::NotBegun { ahead } => write!(f, "the signature begins {ahead} s later"),
+            Self::EndsSoon { left } => write!(f, "the signature ends {left} s later"),
         }
     }
 }
@@ -154,30 +163,25 @@ mod tests {
     const NOW: i64 = 1_700_475_300;
     const MINUTE: Duration = Duration::from_mins(1);
 
-    fn found(query: &str) -> Option<(Fault, u64)> {
-        let now = Stamp::from_nanos(NOW * 1_000_000_000);
-        untimely(query, now, MINUTE).map(|untimely| (untimely.fault, untimely.seconds))
-    }
-
     #[track_caller]
-    fn check(query: &str, expected: Option<(Fault, u64)>) {
-        assert_eq!(found(query), expected, "{query}");
+    fn check(query: &str, expected: Option<Untimely>) {
+        let now = Stamp::from_nanos(NOW * 1_000_000_000);
+        assert_eq!(untimely(query, now, MINUTE), expected, "{query}");
     }
 
     #[test]
     fn a_date_and_how_long_it_lasts() {
-        use Fault::{LocationExpired, LocationExpiresSoon, LocationNotYetValid};
         for vendor in ["Amz", "Goog"] {
             let query = |date: &str, lasts: &str| {
                 format!("a=b&X-{vendor}-Date={date}&X-{vendor}-Expires={lasts}&X-{vendor}-Signature=00")
             };
             check(&query("20231120T101500Z", "1200"), None);
             check(&query("20231120T101500Z", "60"), None);
-            check(&query("20231120T101500Z", "59"), Some((LocationExpiresSoon, 59)));
-            check(&query("20231120T101400Z", "60"), Some((LocationExpired, 0)));
-            check(&query("20231120T091500Z", "60"), Some((LocationExpired, 3_540)));
+            check(&query("20231120T101500Z", "59"), Some(Untimely::EndsSoon { left: 59 }));
+            check(&query("20231120T101400Z", "60"), Some(Untimely::Ended { ago: 0 }));
+            check(&query("20231120T091500Z", "60"), Some(Untimely::Ended { ago: 3_540 }));
             check(&query("20231120T101505Z", "600"), None);
-            check(&query("20231120T101506Z", "600"), Some((LocationNotYetValid, 6)));
+            check(&query("20231120T101506Z", "600"), Some(Untimely::NotBegun { ahead: 6 }));
             for unreadable in ["20231120", "2023-11-20T10:15:00Z", "20231399T101500Z", "", "x"] {
                 check(&query(unreadable, "1"), None);
             }
@@ -190,8 +194,8 @@ mod tests {
     fn an_end_in_seconds_since_1970() {
         let signed = |expires: i64| format!("Expires={expires}&Signature=x~-_&Key-Pair-Id=K");
         check(&signed(NOW + 60), None);
-        check(&signed(NOW + 59), Some((Fault::LocationExpiresSoon, 59)));
-        check(&signed(NOW - 7), Some((Fault::LocationExpired, 7)));
+        check(&signed(NOW + 59), Some(Untimely::EndsSoon { left: 59 }));
+        check(&signed(NOW - 7), Some(Untimely::Ended { ago: 7 }));
         check("Expires=1", None);
         check("Expires=soon&Signature=x", None);
         check("Expires=-1&Signature=x", None);
@@ -202,11 +206,11 @@ mod tests {
     fn a_start_and_an_end_in_words() {
         let signed = |times: &str| format!("sp=r&{times}&sv=2022-11-02&sr=b&sig=x%3D");
         check(&signed("st=2023-11-20T10%3A00%3A00Z&se=2023-11-20T10%3A16%3A00Z"), None);
-        check(&signed("se=2023-11-20T10:14Z"), Some((Fault::LocationExpired, 60)));
+        check(&signed("se=2023-11-20T10:14Z"), Some(Untimely::Ended { ago: 60 }));
         check(&signed("se=2023-11-21"), None);
-        check(&signed("se=2023-11-20"), Some((Fault::LocationExpired, 36_900)));
+        check(&signed("se=2023-11-20"), Some(Untimely::Ended { ago: 36_900 }));
         let early = signed("st=2023-11-20T10:16:00Z&se=2023-11-20T11:16:00Z");
-        check(&early, Some((Fault::LocationNotYetValid, 60)));
+        check(&early, Some(Untimely::NotBegun { ahead: 60 }));
         check("se=2023-11-20T10:14:00Z", None);
         check(&signed("se=whenever"), None);
     }
