@@ -20,6 +20,7 @@ mod shape_args;
 mod signals;
 mod system;
 mod target;
+mod throttling;
 mod tls;
 mod trace_args;
 mod wire_args;

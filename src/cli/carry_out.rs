@@ -6,6 +6,7 @@
 use super::CliError;
 use super::load_args::{OutputFormat, ReportArgs};
 use super::progress::Progress;
+use super::throttling::Throttling;
 use crate::engine::{self, AtEndOfTrace, EnginePlan, Judging, Observer, Phase, Requests, RunEnd};
 use crate::report::{
     DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport, summary,
@@ -42,10 +43,13 @@ pub(crate) fn carry_out(
     let path = args.out.clone().unwrap_or_else(|| default_path(&plan));
     let directory = RunDirectory::create(&path, started)?;
     let progress = Progress::new(!(args.no_progress || args.quiet));
+    let throttling = Throttling::watch(Path::new("/proc"), Path::new("/sys/fs/cgroup"));
+    let (threads, trouble) = (engine.threads, Vec::new());
+    let checkpoint_lost = false;
     let mut recorder =
-        Recorder { directory, plan: &plan, threads: engine.threads, progress, trouble: Vec::new() };
+        Recorder { directory, plan: &plan, threads, throttling, progress, trouble, checkpoint_lost };
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, phase, &mut recorder)?;
-    let Recorder { directory, mut trouble, .. } = recorder;
+    let Recorder { directory, mut trouble, throttling, .. } = recorder;
 
     let stopped_early = end.interrupted || !end.trouble.is_empty();
     let ScheduleCounts { sampled_out, amplified, .. } = end.scheduled;
@@ -65,7 +69,7 @@ pub(crate) fn carry_out(
         plan,
         books: &books,
         totals: &end.totals,
-        generator: generator_facts(&end, engine.threads, &judging),
+        generator: generator_facts(&end, threads, (&judging, &throttling)),
         ending: if stopped_early { Ending::Interrupted } else { Ending::Finished },
         notices: end.notices.iter().map(|notice| input_notice(notice)).collect(),
     };
@@ -117,9 +121,13 @@ struct Recorder<'p> {
     directory: RunDirectory,
     plan: &'p Plan,
     threads: usize,
+    throttling: Throttling,
     progress: Progress,
     /// What could not be written; the run goes on without it.
     trouble: Vec<String>,
+    /// Whether a checkpoint could not be written. The final result takes its
+    /// place, so this is no trouble that outlasts the run.
+    checkpoint_lost: bool,
 }
 
 impl Recorder<'_> {
@@ -141,14 +149,18 @@ impl Recorder<'_> {
             wall_s: elapsed_s,
             offering_s: elapsed_s,
             peak_rss_bytes: super::system::peak_rss_bytes(),
+            throttled_s: throttled_s(&self.throttling),
             ..GeneratorFacts::default()
         };
         let plan = self.plan.clone();
         let ending = Ending::Interrupted;
         let report =
             RunReport::build(Parts { plan, books: &books, totals, generator, ending, notices: Vec::new() });
-        let written = self.directory.checkpoint(&report);
-        self.kept(written);
+        if let Err(error) = self.directory.checkpoint(&report)
+            && !std::mem::replace(&mut self.checkpoint_lost, true)
+        {
+            tracing::warn!("{}; the run goes on", chain(&error));
+        }
     }
 }
 
@@ -163,7 +175,11 @@ impl Observer for Recorder<'_> {
     }
 }
 
-fn generator_facts(end: &RunEnd, threads: usize, judging: &Judging) -> GeneratorFacts {
+fn generator_facts(
+    end: &RunEnd,
+    threads: usize,
+    (judging, throttling): (&Judging, &Throttling),
+) -> GeneratorFacts {
     GeneratorFacts {
         cpu_s: end.cpu.as_secs_f64(),
         peak_rss_bytes: super::system::peak_rss_bytes(),
@@ -171,7 +187,12 @@ fn generator_facts(end: &RunEnd, threads: usize, judging: &Judging) -> Generator
         wall_s: end.wall.as_secs_f64(),
         offering_s: offering_s(end),
         lookups: judging.lookups.as_ref().map_or(0, |lookups| lookups.stats().lookups),
+        throttled_s: throttled_s(throttling),
     }
+}
+
+fn throttled_s(throttling: &Throttling) -> Option<f64> {
+    throttling.so_far().map(|time| time.as_secs_f64())
 }
 
 /// How long arrivals were offered: up to the last due time, and one mean gap

@@ -174,6 +174,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_systems_refusals_are_told_apart() {
+        use rustix::io::Errno;
+        let check = |errno: Errno, expected| assert_eq!(classify_connect(&errno.into()), expected, "{errno}");
+        check(Errno::CONNREFUSED, Fault::ConnectRefused);
+        check(Errno::TIMEDOUT, Fault::ConnectTimeout);
+        check(Errno::CONNRESET, Fault::HttpReset);
+        check(Errno::NETUNREACH, Fault::ConnectUnreachable);
+        check(Errno::HOSTUNREACH, Fault::ConnectUnreachable);
+        // What this machine itself has run out of.
+        check(Errno::ADDRNOTAVAIL, Fault::GeneratorPorts);
+        check(Errno::ADDRINUSE, Fault::GeneratorPorts);
+        check(Errno::MFILE, Fault::GeneratorDescriptors);
+        check(Errno::NFILE, Fault::GeneratorDescriptors);
+    }
+
+    #[test]
     fn certificates_are_told_apart() {
         use rustls::CertificateError;
         let check = |error: rustls::Error, expected| {

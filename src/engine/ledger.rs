@@ -10,7 +10,7 @@ use super::exchange::Received;
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::tally::{
-    Attempt, AttemptEnd, AttemptKind, Coverage, Fate, Gauges, Interval, Redirect, Sighting, Unchecked,
+    Attempt, AttemptEnd, AttemptKind, Coverage, Fate, Gauges, Interval, Lap, Redirect, Sighting, Unchecked,
 };
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
@@ -23,6 +23,7 @@ use http::HeaderValue;
 use http::uri::PathAndQuery;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Most answers of the resolver that wait for a worker to take them.
@@ -36,6 +37,8 @@ pub(crate) struct LookupLine {
 
 pub(crate) struct Ledger {
     interval: Interval,
+    /// Arrivals released since the start.
+    offered: u64,
     judge: Judge,
     private: PrivateAddresses,
     hosts: HostCache<Case>,
@@ -66,12 +69,28 @@ const NO_LOCATION: Coverage = Coverage::Unchecked(Unchecked::NoLocation);
 impl Ledger {
     pub(crate) fn new(judge: Judge, private: PrivateAddresses, lookups: Option<LookupLine>) -> Self {
         let hosts = HostCache::new(HostBounds::default());
-        Self { interval: Interval::new(0), judge, private, hosts, lookups }
+        Self { interval: Interval::new(0), offered: 0, judge, private, hosts, lookups }
     }
 
     /// An arrival was released.
     pub(crate) fn offered(&mut self) {
         self.interval.offered();
+        self.offered += 1;
+    }
+
+    /// Arrivals released since the start.
+    pub(crate) fn offered_so_far(&self) -> u64 {
+        self.offered
+    }
+
+    /// The worker has measured how busy it was.
+    pub(crate) fn lap(&mut self, lap: &Lap) {
+        self.interval.lap(lap);
+    }
+
+    /// The reader of the trace did not keep up.
+    pub(crate) fn starved(&mut self, time: Duration, arrivals: usize) {
+        self.interval.starved(time, u64::try_from(arrivals).unwrap_or(u64::MAX));
     }
 
     /// It was over the limit, and not sent.

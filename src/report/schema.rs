@@ -326,6 +326,19 @@ pub struct Generator {
     pub threads: u64,
     /// How long the run took, grace included.
     pub wall_s: f64,
+    /// The share of its busiest second that a worker thread was busy, without
+    /// what it waited awake for due times; nothing where no whole second was
+    /// measured.
+    pub worker_cpu_peak_share: Option<f64>,
+    /// Arrivals in seconds in which their worker was saturated.
+    pub saturated_arrivals: u64,
+    /// For how long a cgroup's processor limit stopped this process, summed
+    /// over cores; nothing where that is not known.
+    pub throttled_s: Option<f64>,
+    /// For how long workers had nothing in hand though something was due.
+    pub starved_s: f64,
+    /// Arrivals that reached their worker after they were due.
+    pub starved_arrivals: u64,
 }
 
 /// A line of `intervals.ndjson`: one second of the run. Nothing in it is
@@ -373,6 +386,11 @@ pub struct IntervalLine {
     pub lateness_us: IntervalTimes,
     /// Answers that redirect.
     pub redirects: u64,
+    /// The busiest worker, in thousandths of the second; nothing where it was
+    /// not measured.
+    pub worker_cpu_peak_permille: Option<u64>,
+    /// For how long workers had nothing in hand though something was due.
+    pub starved_us: u64,
 }
 
 /// Times of one second in microseconds.

@@ -4,6 +4,7 @@
 //! in which workers and seconds are merged does not matter.
 
 use super::redirects::{Hosts, RedirectCounts};
+use super::strain::Strain;
 use super::{Attempt, AttemptEnd, AttemptKind, Fate};
 use crate::fault::Fault;
 use crate::units::Offset;
@@ -34,6 +35,8 @@ pub struct Counts {
     pub stale_replays: u64,
     /// Bytes of answers, headers included.
     pub bytes_in: u64,
+    /// What held the workers themselves back.
+    pub strain: Strain,
 }
 
 impl Counts {
@@ -50,6 +53,7 @@ impl Counts {
         self.gone_away += other.gone_away;
         self.stale_replays += other.stale_replays;
         self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
+        self.strain.merge(&other.strain);
     }
 }
 

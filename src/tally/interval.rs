@@ -5,7 +5,7 @@
 //! associative and commutative, so it does not matter which worker reports
 //! first.
 
-use super::{Attempt, AttemptKind, Counts, Examples, Fate, Redirect, Sighting, Times};
+use super::{Attempt, AttemptKind, Counts, Examples, Fate, Lap, Redirect, Sighting, Times};
 use crate::units::Offset;
 use std::time::Duration;
 
@@ -138,6 +138,17 @@ impl Interval {
     /// Bytes of an answer came in.
     pub fn bytes_in(&mut self, bytes: u64) {
         self.counts.bytes_in = self.counts.bytes_in.saturating_add(bytes);
+    }
+
+    /// The worker has measured how busy it was.
+    pub fn lap(&mut self, lap: &Lap) {
+        self.counts.strain.lap(lap);
+    }
+
+    /// The worker had nothing in hand for that long though something was due;
+    /// so many arrivals came too late for that.
+    pub fn starved(&mut self, time: Duration, arrivals: u64) {
+        self.counts.strain.starve(time, arrivals);
     }
 
     /// What is going on as the second ends.

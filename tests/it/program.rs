@@ -26,6 +26,7 @@ mod rules;
 mod shape;
 mod signals;
 mod traces;
+mod validity;
 mod wires;
 
 use books::Report;
@@ -39,9 +40,14 @@ struct Process(Child);
 
 impl Process {
     fn start(args: &[&str], room: &Path) -> Self {
+        Self::reading(Stdio::null(), args, room)
+    }
+
+    /// One that reads from there.
+    fn reading(stdin: Stdio, args: &[&str], room: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_downpour"));
         command.args(args).env_remove("DOWNPOUR_LOG").current_dir(room);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(command.spawn().unwrap())
     }
 
