@@ -7,6 +7,11 @@
 //! `%2B` are different objects to a store. One part of a pattern may span
 //! several segments, as `/v2/{name..}/blobs/{digest}` does.
 
+mod encoding;
+
+pub use encoding::{Encoding, hex_pair, push_percent};
+
+use encoding::encode_part;
 use std::fmt;
 
 /// The most distinct names a pattern may hold.
@@ -47,23 +52,6 @@ pub enum RouteError {
     /// A part that spans segments, where that cannot be.
     #[error("{{{0}..}} must fill a whole segment, once in a pattern, under a name of its own")]
     MisplacedRest(String),
-}
-
-/// How a captured part is written into a template.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Encoding {
-    /// Percent-decoded, then everything outside RFC 3986 §2.3 `unreserved` is
-    /// encoded, so `+` becomes `%2B`. The default.
-    #[default]
-    Strict,
-    /// Percent-decoded, then everything outside RFC 3986 §3.3 `pchar` is
-    /// encoded, so `+` stays.
-    Pchar,
-    /// The bytes as they stood in the request.
-    Raw,
-    /// As strict, after PEP 503's normalisation of a project's name: lower
-    /// case, and `-` for each run of `-`, `_` and `.`.
-    Pep503,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -347,63 +335,6 @@ fn check_name(name: &str) -> Result<(), RouteError> {
     if legal { Ok(()) } else { Err(RouteError::BadName(name.to_owned())) }
 }
 
-fn encode_part(raw: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
-    if encoding == Encoding::Raw {
-        out.extend_from_slice(raw);
-        return;
-    }
-    let mut in_run = false;
-    let mut rest = raw;
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        let byte = match (first, tail) {
-            // A slash as it is lies between segments; `%2F` is part of one.
-            (b'/', _) => {
-                out.push(b'/');
-                continue;
-            }
-            (b'%', [high, low, after @ ..]) => match hex_pair(*high, *low) {
-                Some(byte) => {
-                    rest = after;
-                    byte
-                }
-                None => *first,
-            },
-            _ => *first,
-        };
-        let separates = encoding == Encoding::Pep503 && b"-_.".contains(&byte);
-        match (separates, encoding) {
-            (true, _) if in_run => {}
-            (true, _) => out.push(b'-'),
-            (false, Encoding::Pep503) => push_encoded(byte.to_ascii_lowercase(), encoding, out),
-            (false, _) => push_encoded(byte, encoding, out),
-        }
-        in_run = separates;
-    }
-}
-
-fn push_encoded(byte: u8, encoding: Encoding, out: &mut Vec<u8>) {
-    let unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let stays = unreserved || (encoding == Encoding::Pchar && b"!$&'()*+,;=:@".contains(&byte));
-    if stays {
-        out.push(byte);
-    } else {
-        push_percent(byte, out);
-    }
-}
-
-/// Appends `byte` as `%HH` in upper case.
-pub fn push_percent(byte: u8, out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-}
-
-/// The byte that two hexadecimal digits stand for.
-pub fn hex_pair(high: u8, low: u8) -> Option<u8> {
-    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    Some(digit(high)? << 4 | digit(low)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -442,6 +373,7 @@ mod tests {
         check("/{v}", "{v:raw}", "/1+2%2b%7E", Some("1+2%2b%7E"));
         check("/{v}", "{v}", "/%zz%2", Some("%25zz%252"));
         check("/{v}", "{v:pep503}", "/Zope.-_Interface%2eX%2B", Some("zope-interface-x%2B"));
+        check("/{v..}", "{v:pep503}", "/A_%5f/B%2F", Some("a-/b%2F"));
     }
 
     #[test]
