@@ -5,6 +5,7 @@
 //! is parked until then, with its latency already fixed. Nothing here waits, and
 //! nothing here knows of the warm-up but the recorder.
 
+use super::clock::wall_now;
 use super::connect::Handshake;
 use super::control::ControlLine;
 use super::exchange::Received;
@@ -19,6 +20,7 @@ use crate::verify::address::PrivateAddresses;
 use crate::verify::catalog::{Catalogued, Known};
 use crate::verify::hosts::{HostAnswer, HostBounds, HostCache, HostReply};
 use crate::verify::judge::Judge;
+use crate::verify::lasting::{Lasting, lasting};
 use crate::verify::lookup::LookupHandle;
 use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, final_fault, is_redirect};
 use http::HeaderValue;
@@ -58,6 +60,10 @@ struct Case {
     offline: Option<Fault>,
     /// Where it had to lead instead, if that is what they found.
     expected: Option<Box<str>>,
+    /// What else they said of it.
+    note: String,
+    /// How long caches may keep it.
+    lasting: Option<Lasting>,
 }
 
 const CHECKED: Coverage = Coverage::Checked;
@@ -177,7 +183,7 @@ impl Ledger {
     pub(crate) fn cut_parked(&mut self) {
         for case in self.hosts.abandon() {
             let tiers = [CHECKED, CHECKED, Coverage::Unchecked(Unchecked::Cut)];
-            self.recorder.redirect(case.due, &Redirect { at: case.done, host: None, fault: None, tiers });
+            self.count_redirect(&case, None, None, tiers);
             self.recorder.arrival(Fate::Cut, case.due, case.done);
         }
     }
@@ -198,6 +204,8 @@ impl Ledger {
             location: None,
             offline: Some(fault),
             expected: None,
+            note: String::new(),
+            lasting: None,
         };
         let detail = peer.map_or_else(String::new, |peer| format!("at {peer}"));
         self.settle(&case, Some(fault), &detail);
@@ -213,8 +221,13 @@ impl Ledger {
         let target = arrival.target.as_str().as_bytes();
         let asked = Asked { target, recorded_status: arrival.recorded_status };
         let asks = self.judge.depth() == Depth::Dns;
-        let judgement =
-            self.judge.judge(&asked, &Answer { status: received.status, locations: received.locations() });
+        let answer = Answer {
+            status: received.status,
+            locations: received.locations(),
+            headers: &received.head,
+            at: wall_now(),
+        };
+        let judgement = self.judge.judge(&asked, &answer);
         let missing = self.catalog.as_ref().filter(|_| is_redirect(received.status)).and_then(|catalog| {
             let known = catalog.expect(target);
             self.recorder.looked_up_in_catalog(arrival.due, known);
@@ -229,6 +242,8 @@ impl Ledger {
             location: received.location().cloned(),
             offline: judgement.fault.or(missing),
             expected: None,
+            note: judgement.note,
+            lasting: None,
         };
         let Some(redirect) = judgement.redirect else {
             if is_redirect(received.status) {
@@ -236,6 +251,7 @@ impl Ledger {
             }
             return self.settle_offline(&case, attempt);
         };
+        case.lasting = lasting(received.status, &received.head);
         if asks && let HostToCheck::Name(host) = &redirect.host {
             if leads_elsewhere(case.offline) {
                 let host = host.clone().into_owned();
@@ -247,7 +263,8 @@ impl Ledger {
             if let HostReply::Known(HostVerdict::Resolved, Case { offline: None, due, done, .. }) = reply {
                 // What nearly every answer of a sound candidate is: counted
                 // without making a text.
-                let redirect = Redirect { at: done, host: Some(host), fault: None, tiers: [CHECKED; 3] };
+                let tiers = [CHECKED; 3];
+                let redirect = Redirect { at: done, host: Some(host), fault: None, lasting: None, tiers };
                 self.recorder.redirect(due, &redirect);
                 return self.recorder.arrival(Fate::Passed, due, done);
             }
@@ -335,7 +352,8 @@ impl Ledger {
         fault: Option<Fault>,
         tiers: [Coverage; 3],
     ) {
-        self.recorder.redirect(case.due, &Redirect { at: case.done, host, fault, tiers });
+        let lasting = case.lasting;
+        self.recorder.redirect(case.due, &Redirect { at: case.done, host, fault, lasting, tiers });
     }
 
     fn settle(&mut self, case: &Case, fault: Option<Fault>, detail: &str) {
@@ -343,12 +361,13 @@ impl Ledger {
             return self.recorder.arrival(Fate::Passed, case.due, case.done);
         };
         self.recorder.arrival(Fate::Failed(fault), case.due, case.done);
+        let detail = case.detail(fault, detail);
         let sighting = Sighting {
             fault,
             at: case.done,
             path: case.path.as_str().as_bytes(),
             location: case.location.as_ref().map(HeaderValue::as_bytes),
-            detail,
+            detail: &detail,
         };
         self.recorder.example(case.due, &sighting);
     }
@@ -362,10 +381,29 @@ fn not_in_catalog(known: Known, asked: &Asked<'_>) -> Option<Fault> {
     (known == Known::Missing && was_there).then_some(Fault::LocationNotInCatalog)
 }
 
+impl Case {
+    /// What the example says: what was found, more about it, and how long it
+    /// stays with caches if it leads astray.
+    fn detail(&self, told: Fault, found: &str) -> String {
+        let note = if self.offline == Some(told) { self.note.as_str() } else { "" };
+        let lasting = self.lasting.filter(|_| told.misleads()).map(|lasting| lasting.to_string());
+        let parts = [lasting.as_deref().unwrap_or_default(), note, found];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+    }
+}
+
 /// Whether the finding is that a redirect leads to another place than the one
 /// demanded.
 const fn leads_elsewhere(finding: Option<Fault>) -> bool {
-    matches!(finding, Some(Fault::LocationMismatch | Fault::LocationWrongHost))
+    matches!(
+        finding,
+        Some(
+            Fault::LocationMismatch
+                | Fault::LocationEncoding
+                | Fault::LocationGluedHost
+                | Fault::LocationWrongHost
+        )
+    )
 }
 
 /// How far the tiers went for a redirect that needs no lookup.

@@ -338,6 +338,9 @@ fn targets(counts: &Counts, lookups: u64) -> Targets {
         other_hosts: counts.hosts.others() + left_out,
         no_host: counts.hosts.without(),
         lookups,
+        cacheable_wrong: redirects.sticky.count,
+        cacheable_wrong_without_end: redirects.sticky.without_end,
+        cacheable_wrong_max_s: redirects.sticky.longest_s,
     }
 }
 

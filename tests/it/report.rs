@@ -54,7 +54,13 @@ fn download(interval: &mut Interval, n: u64, due: Offset) {
     interval.attempt(&attempt, AttemptKind::First);
     let broken = (5..15).contains(&due.second());
     let (host, fault) = if broken { (GLUED, Some(Fault::DnsNxdomain)) } else { ("static.crates.io", None) };
-    interval.redirect(&Redirect { at: done, host: Some(host), fault, tiers: [Coverage::Checked; 3] });
+    interval.redirect(&Redirect {
+        at: done,
+        host: Some(host),
+        fault,
+        lasting: None,
+        tiers: [Coverage::Checked; 3],
+    });
     if let Some(fault) = fault {
         let version = format!("1.{}.0", n % 13);
         let path = format!("/api/v1/crates/smallvec/{version}/download");
@@ -389,7 +395,7 @@ fn unchecked_redirects_are_counted_by_reason() {
     for (host, tiers) in
         [(Some("h"), [Coverage::Checked, Coverage::Checked, off]), (None, [Coverage::Checked, nothing, off])]
     {
-        interval.redirect(&Redirect { at: Offset::ZERO, host, fault: None, tiers });
+        interval.redirect(&Redirect { at: Offset::ZERO, host, fault: None, lasting: None, tiers });
     }
     let mut totals = Totals::default();
     totals.absorb(&interval);
