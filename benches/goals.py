@@ -68,7 +68,7 @@ class Stamper:
     def serve(self):
         import select
         import signal
-        stamps, answer = [], (f"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: {TARGET}\r\n\r\n").encode()
+        stamps, answer = [], (f"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nVary: accept\r\nLocation: {TARGET}\r\n\r\n").encode()
 
         def finish(*_):
             with open(self.dump.name, "wb") as out:
@@ -132,7 +132,7 @@ class Nginx:
                 http {{ access_log off; keepalive_requests 100000000;
                     client_body_temp_path {self.dir.name}; proxy_temp_path {self.dir.name};
                     fastcgi_temp_path {self.dir.name}; uwsgi_temp_path {self.dir.name}; scgi_temp_path {self.dir.name};
-                    server {{ listen 127.0.0.1:{port} backlog=8192; location / {{ return 302 {TARGET}; }} }} }}""")
+                    server {{ listen 127.0.0.1:{port} backlog=8192; location / {{ add_header Vary accept always; return 302 {TARGET}; }} }} }}""")
             self.process = subprocess.Popen(
                 ["taskset", "-c", str(self.core), "nginx", "-p", self.dir.name, "-e", "stderr", "-c", str(conf)],
                 stderr=subprocess.DEVNULL)
