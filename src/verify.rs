@@ -20,7 +20,11 @@ mod location;
 
 pub mod lookup;
 
+pub mod probe;
+
 pub mod rules;
+
+pub mod targets;
 
 use crate::fault::Fault;
 use std::borrow::Cow;
@@ -86,11 +90,18 @@ pub enum Tier {
     Policy,
     /// One lookup of the Location's host.
     Dns,
+    /// A connection to it, with TLS where the Location says https.
+    Connect,
+    /// A request for the file itself.
+    Fetch,
+    /// The whole file, held against a digest.
+    Digest,
 }
 
 impl Tier {
     /// Every tier, cheapest first.
-    pub const ALL: [Self; 3] = [Self::Headers, Self::Policy, Self::Dns];
+    pub const ALL: [Self; 6] =
+        [Self::Headers, Self::Policy, Self::Dns, Self::Connect, Self::Fetch, Self::Digest];
 
     /// The name in reports.
     pub const fn name(self) -> &'static str {
@@ -98,6 +109,9 @@ impl Tier {
             Self::Headers => "headers",
             Self::Policy => "policy",
             Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Fetch => "fetch",
+            Self::Digest => "digest",
         }
     }
 }

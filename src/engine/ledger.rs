@@ -16,7 +16,9 @@ use crate::verify::address::PrivateAddresses;
 use crate::verify::hosts::{HostAnswer, HostBounds, HostCache, HostReply};
 use crate::verify::judge::Judge;
 use crate::verify::lookup::LookupHandle;
-use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Locations, final_fault, is_redirect};
+use crate::verify::{
+    Answer, Asked, Depth, HostToCheck, HostVerdict, Locations, Tier, final_fault, is_redirect,
+};
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use std::net::IpAddr;
@@ -123,7 +125,7 @@ impl Ledger {
     /// Nobody waits for the resolver any more: parked arrivals are cut.
     pub(crate) fn cut_parked(&mut self) {
         for case in self.hosts.abandon() {
-            let tiers = [CHECKED, CHECKED, Coverage::Unchecked(Unchecked::Cut)];
+            let tiers = to_dns([CHECKED, CHECKED, Coverage::Unchecked(Unchecked::Cut)]);
             self.interval.redirect(&Redirect { at: case.done, host: None, fault: None, tiers });
             self.interval.arrival(Fate::Cut, case.due, case.done);
         }
@@ -181,7 +183,8 @@ impl Ledger {
             if let HostReply::Known(HostVerdict::Resolved, Case { offline: None, due, done, .. }) = reply {
                 // What nearly every answer of a sound candidate is: counted
                 // without making a text.
-                let redirect = Redirect { at: done, host: Some(host), fault: None, tiers: [CHECKED; 3] };
+                let tiers = to_dns([CHECKED; 3]);
+                let redirect = Redirect { at: done, host: Some(host), fault: None, tiers };
                 self.interval.redirect(&redirect);
                 return self.interval.arrival(Fate::Passed, due, done);
             }
@@ -269,7 +272,7 @@ impl Ledger {
         fault: Option<Fault>,
         tiers: [Coverage; 3],
     ) {
-        self.interval.redirect(&Redirect { at: case.done, host, fault, tiers });
+        self.interval.redirect(&Redirect { at: case.done, host, fault, tiers: to_dns(tiers) });
     }
 
     fn settle(&mut self, case: &Case, fault: Option<Fault>, detail: &str) {
@@ -291,6 +294,11 @@ impl Ledger {
 /// demanded.
 const fn leads_elsewhere(finding: Option<Fault>) -> bool {
     matches!(finding, Some(Fault::LocationMismatch | Fault::LocationWrongHost))
+}
+
+/// The first three tiers, and those after them, which are off.
+const fn to_dns([headers, policy, dns]: [Coverage; 3]) -> [Coverage; Tier::ALL.len()] {
+    [headers, policy, dns, TIER_OFF, TIER_OFF, TIER_OFF]
 }
 
 /// How far the tiers went for a redirect that needs no lookup.

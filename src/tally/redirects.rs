@@ -219,7 +219,7 @@ mod tests {
     use super::*;
 
     fn to(host: Option<&str>) -> Redirect<'_> {
-        Redirect { at: Offset::ZERO, host, fault: None, tiers: [Coverage::Checked; 3] }
+        Redirect { at: Offset::ZERO, host, fault: None, tiers: [Coverage::Checked; Tier::ALL.len()] }
     }
 
     fn redirects(hosts: &Hosts) -> u64 {
@@ -232,8 +232,8 @@ mod tests {
         assert_eq!(counts.deepest(), Tier::Headers);
         let off = Coverage::Unchecked(Unchecked::TierOff);
         let nothing = Coverage::Unchecked(Unchecked::NoLocation);
-        counts.count([Coverage::Checked, Coverage::Checked, off]);
-        counts.count([Coverage::Checked, nothing, off]);
+        counts.count([Coverage::Checked, Coverage::Checked, off, off, off, off]);
+        counts.count([Coverage::Checked, nothing, off, off, off, off]);
         assert_eq!(counts.deepest(), Tier::Policy);
         assert_eq!(counts.checked(Tier::Policy), 1);
         assert_eq!(counts.unchecked(Tier::Policy, Unchecked::NoLocation), 1);

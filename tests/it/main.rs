@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, helpers included")]
 
+mod probe;
 mod program;
 mod registry;
 mod report;

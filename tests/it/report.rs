@@ -11,6 +11,7 @@ use downpour::tally::{
 };
 use downpour::trace::TraceBooks;
 use downpour::units::{Offset, Rate, Stamp, approximate};
+use downpour::verify::Tier;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
@@ -54,7 +55,12 @@ fn download(interval: &mut Interval, n: u64, due: Offset) {
     interval.attempt(&attempt, AttemptKind::First);
     let broken = (5..15).contains(&due.second());
     let (host, fault) = if broken { (GLUED, Some(Fault::DnsNxdomain)) } else { ("static.crates.io", None) };
-    interval.redirect(&Redirect { at: done, host: Some(host), fault, tiers: [Coverage::Checked; 3] });
+    interval.redirect(&Redirect {
+        at: done,
+        host: Some(host),
+        fault,
+        tiers: [Coverage::Checked; Tier::ALL.len()],
+    });
     if let Some(fault) = fault {
         let version = format!("1.{}.0", n % 13);
         let path = format!("/api/v1/crates/smallvec/{version}/download");
@@ -363,8 +369,9 @@ fn unchecked_redirects_are_counted_by_reason() {
     let mut interval = Interval::new(0);
     let off = Coverage::Unchecked(Unchecked::TierOff);
     let nothing = Coverage::Unchecked(Unchecked::NoLocation);
+    let checked = Coverage::Checked;
     for (host, tiers) in
-        [(Some("h"), [Coverage::Checked, Coverage::Checked, off]), (None, [Coverage::Checked, nothing, off])]
+        [(Some("h"), [checked, checked, off, off, off, off]), (None, [checked, nothing, off, off, off, off])]
     {
         interval.redirect(&Redirect { at: Offset::ZERO, host, fault: None, tiers });
     }

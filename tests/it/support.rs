@@ -1,4 +1,5 @@
 //! What several tests stand on.
 
 pub(crate) mod dns;
+pub(crate) mod store;
 pub(crate) mod tls;
