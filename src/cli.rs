@@ -10,6 +10,7 @@ mod inspect;
 mod load_args;
 mod memory;
 mod prepare_run;
+mod probe_args;
 mod progress;
 mod replay;
 mod requests;
@@ -57,7 +58,7 @@ enum Command {
     /// Tell what is in a log
     Inspect(inspect::InspectArgs),
     /// Run a download registry with faults on demand, to practise on
-    Serve(serve::ServeArgs),
+    Serve(Box<serve::ServeArgs>),
 }
 
 /// Why a subcommand ended without its result.
@@ -84,6 +85,9 @@ pub(crate) enum CliError {
     /// The resolver could not be started.
     #[error(transparent)]
     Lookups(#[from] crate::verify::lookup::LookupError),
+    /// Targets cannot be checked.
+    #[error(transparent)]
+    Probes(#[from] crate::verify::probe::net::ProbeError),
     /// The embedded candidate could not be started.
     #[error(transparent)]
     Registry(#[from] crate::registry::RegistryError),
@@ -133,6 +137,7 @@ impl CliError {
             | Self::Inspect(_)
             | Self::Serve(_)
             | Self::Lookups(_)
+            | Self::Probes(_)
             | Self::Registry(_)
             | Self::Engine(_)
             | Self::Signals(_)
@@ -154,6 +159,7 @@ impl CliError {
             | Self::Inspect(_)
             | Self::Serve(_)
             | Self::Lookups(_)
+            | Self::Probes(_)
             | Self::Registry(_)
             | Self::Directory(_)
             | Self::Engine(_)

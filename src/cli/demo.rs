@@ -5,6 +5,7 @@
 //! and shows what every status check of that day could not.
 
 use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs, parse_time};
+use super::probe_args::ProbeArgs;
 use super::replay::{ReplayArgs, replay};
 use super::trace_args::{InputFormat, TraceArgs, TraceArgsError};
 use super::wire_args::WireArgs;
@@ -119,6 +120,7 @@ fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliEr
             rules: Some("crates-io".to_owned()),
             resolver: vec![registry.dns()],
             allow_private: true,
+            probe: ProbeArgs::default(),
         },
         report: args.report.clone(),
     })

@@ -4,7 +4,7 @@ use super::clock::RunClock;
 use super::connect::{Connect, Tcp, Tls};
 use super::exchange::AnswerLimits;
 use super::feed::{AtEndOfTrace, Fed, Feeder, QUEUED_BATCHES, Requests};
-use super::ledger::{HOST_ANSWERS, Ledger, LookupLine};
+use super::ledger::{HOST_ANSWERS, Ledger, LookupLine, TARGET_ANSWERS, TargetLine};
 use super::pacer::Pacer;
 use super::priority;
 use super::shard::{Shard, ShardLimits};
@@ -13,6 +13,7 @@ use super::{EngineError, EnginePlan, Judging, Observer, Origin, Overload, RunEnd
 use crate::schedule::{Arrival, Schedule, ScheduleCounts};
 use crate::tally::{Fold, Totals};
 use crate::units::Offset;
+use crate::verify::probe::Reach;
 use rustix::time::{ClockId, clock_gettime};
 use std::any::Any;
 use std::io;
@@ -128,7 +129,11 @@ fn spawn_worker(
     let (answers, host_answers) = mpsc::channel(HOST_ANSWERS);
     let lookups =
         judging.lookups.as_ref().map(|lookups| LookupLine { handle: lookups.handle(), reply: answers });
-    let ledger = Ledger::new(judging.judge.clone(), judging.private, lookups);
+    let (found, target_answers) = mpsc::channel(TARGET_ANSWERS);
+    let targets = judging.probes.as_ref().zip(Reach::of(judging.judge.depth()));
+    let targets =
+        targets.map(|(probes, reach)| TargetLine::new(probes.handle(), found, reach, judging.sampling));
+    let ledger = Ledger::new(judging.judge.clone(), judging.private, lookups).with_targets(targets);
     let limits = share(plan, index);
     let (pacing, grain) = (plan.pacing, plan.grain);
     let ahead = plan.lanes.open_ahead.div_ceil(plan.threads);
@@ -140,6 +145,7 @@ fn spawn_worker(
         first: None,
         phase,
         host_answers,
+        target_answers,
         deliveries,
         grace: plan.grace,
         feed: plan.feed,

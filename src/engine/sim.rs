@@ -211,6 +211,7 @@ impl Scene {
         let (queue, arrivals) = mpsc::channel(1);
         let (command, phase) = watch::channel(Phase::Running);
         let (_answers, host_answers) = mpsc::channel(HOST_ANSWERS);
+        let (_found, target_answers) = mpsc::channel(1);
         let (deliveries, delivered) = sync_channel(100_000);
         let candidate = "http://candidate.test".parse().unwrap();
         let judge = Judge::new(Rules::none(), &candidate, Depth::Policy).unwrap();
@@ -230,8 +231,17 @@ impl Scene {
         } else {
             std::mem::forget(command);
         }
-        let lines =
-            Lines { index: 0, arrivals, first, phase, host_answers, deliveries, grace, feed: self.feed };
+        let lines = Lines {
+            index: 0,
+            arrivals,
+            first,
+            phase,
+            host_answers,
+            target_answers,
+            deliveries,
+            grace,
+            feed: self.feed,
+        };
         let worked = work(shard, pacer, lines).await.unwrap();
         let mut fold = Fold::new(1);
         for delivery in delivered.try_iter() {

@@ -41,6 +41,8 @@ pub struct GeneratorFacts {
     pub offering_s: f64,
     /// DNS lookups of redirect targets.
     pub lookups: u64,
+    /// Requests to redirect targets.
+    pub target_requests: u64,
 }
 
 /// Whether a run came to its end.
@@ -99,7 +101,7 @@ impl RunReport {
             latency_failed_us: Times::from(&times.latency_failed),
             statuses: statuses(&counts.attempts),
             faults: faults(&counts.faults, &totals.examples),
-            targets: targets(counts, generator.lookups),
+            targets: targets(counts, generator),
             connections: Connections {
                 opened: counts.connections_opened,
                 open_max: totals.peak.connections_open,
@@ -250,7 +252,7 @@ fn faults(table: &FaultTable, examples: &Examples) -> Vec<FaultLine> {
     lines
 }
 
-fn targets(counts: &Counts, lookups: u64) -> Targets {
+fn targets(counts: &Counts, generator: GeneratorFacts) -> Targets {
     let redirects = &counts.redirects;
     let tier_line = |tier: Tier| TierLine {
         checked: redirects.checked(tier),
@@ -278,7 +280,8 @@ fn targets(counts: &Counts, lookups: u64) -> Targets {
         hosts: shown.collect(),
         other_hosts: counts.hosts.others() + left_out,
         no_host: counts.hosts.without(),
-        lookups,
+        lookups: generator.lookups,
+        requests: generator.target_requests,
     }
 }
 

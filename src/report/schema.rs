@@ -257,6 +257,8 @@ pub struct Targets {
     pub no_host: u64,
     /// DNS lookups made.
     pub lookups: u64,
+    /// Requests made to targets.
+    pub requests: u64,
 }
 
 /// One tier: checked + unchecked is the number of redirects.

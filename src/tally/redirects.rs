@@ -29,11 +29,31 @@ pub enum Unchecked {
     HostLimit,
     /// The run ended first.
     Cut,
+    /// A cheaper tier had found a fault: a wrong place is not asked.
+    FaultBefore,
+    /// It leads back to the candidate, which the run talks to already.
+    OwnOrigin,
+    /// Left out by `--verify-sample`.
+    SampledOut,
+    /// The rate, or the time that was left, did not suffice.
+    Budget,
+    /// Nobody knows what the digest must be.
+    NoDigest,
 }
 
 impl Unchecked {
     /// All reasons.
-    pub const ALL: [Self; 4] = [Self::TierOff, Self::NoLocation, Self::HostLimit, Self::Cut];
+    pub const ALL: [Self; 9] = [
+        Self::TierOff,
+        Self::NoLocation,
+        Self::HostLimit,
+        Self::Cut,
+        Self::FaultBefore,
+        Self::OwnOrigin,
+        Self::SampledOut,
+        Self::Budget,
+        Self::NoDigest,
+    ];
 
     /// The stable name of the reason.
     pub const fn id(self) -> &'static str {
@@ -42,6 +62,11 @@ impl Unchecked {
             Self::NoLocation => "no_location",
             Self::HostLimit => "host_limit",
             Self::Cut => "cut",
+            Self::FaultBefore => "fault_before",
+            Self::OwnOrigin => "own_origin",
+            Self::SampledOut => "sampled_out",
+            Self::Budget => "budget",
+            Self::NoDigest => "no_digest",
         }
     }
 }

@@ -10,12 +10,13 @@
 mod archive;
 mod conversation;
 pub mod net;
+pub mod sample;
 pub mod volatile;
 
 pub use conversation::{Conversation, Heard, Next, Reply, Step};
 pub use volatile::TargetKey;
 
-use super::Tier;
+use super::{Depth, Tier};
 use crate::fault::Fault;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,27 @@ pub enum Reach {
     Get,
     /// The whole file.
     Digest,
+}
+
+impl Reach {
+    /// How far targets are asked at `depth`; `None` where they are not.
+    pub const fn of(depth: Depth) -> Option<Self> {
+        match depth {
+            Depth::Off | Depth::Policy | Depth::Dns => None,
+            Depth::Connect => Some(Self::Connect),
+            Depth::Head => Some(Self::Head),
+            Depth::Get => Some(Self::Get),
+            Depth::Digest => Some(Self::Digest),
+        }
+    }
+
+    /// What a target is remembered by at this reach.
+    pub fn key(self, url: &Url) -> TargetKey {
+        match self {
+            Self::Connect => TargetKey::of_host(url),
+            Self::Head | Self::Get | Self::Digest => TargetKey::of_file(url),
+        }
+    }
 }
 
 /// What is known of a file beforehand.

@@ -115,6 +115,7 @@ fn report_with(plan: Plan, totals: &Totals) -> RunReport {
         wall_s: 20.1,
         offering_s: 20.0,
         lookups: 2,
+        target_requests: 0,
     };
     let (books, ending) = (&books(totals), Ending::Finished);
     RunReport::build(Parts { plan, books, totals, generator, ending, notices: Vec::new() })

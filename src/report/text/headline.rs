@@ -46,7 +46,16 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
 
 /// Whether a warning tells of a check that did not happen.
 fn is_left_out(warning: &Reason) -> bool {
-    matches!(warning.id.as_str(), "verify_off" | "host_limit" | "tls_unverified")
+    const LEFT_OUT: [&str; 7] = [
+        "verify_off",
+        "host_limit",
+        "tls_unverified",
+        "target_budget",
+        "target_sample",
+        "own_origin",
+        "no_digest",
+    ];
+    LEFT_OUT.contains(&warning.id.as_str())
 }
 
 fn verdict(report: &RunReport) -> String {
