@@ -39,24 +39,24 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ProbeArgs {
     /// Most requests a second to targets: 100/s, or max
-    #[arg(long = "verify-rate", value_name = "RATE", default_value_t)]
+    #[arg(id = "verify-rate", long, value_name = "RATE", default_value_t)]
     pub(crate) rate: ProbeRate,
 
     /// Most target checks under way at a time
-    #[arg(long = "verify-concurrency", value_name = "N", default_value_t = CONCURRENCY, value_parser = parse_positive)]
+    #[arg(id = "verify-concurrency", long, value_name = "N", default_value_t = CONCURRENCY, value_parser = parse_positive)]
     pub(crate) concurrency: usize,
 
     /// Ask only this share of the targets, and those with unusual names
-    #[arg(long = "verify-sample", value_name = "SHARE", default_value_t = Share::ALL)]
+    #[arg(id = "verify-sample", long, value_name = "SHARE", default_value_t = Share::ALL)]
     pub(crate) sample: Share,
 
     /// Most further redirects of a target that are followed
-    #[arg(long = "verify-hops", value_name = "N", default_value_t = HOPS)]
+    #[arg(id = "verify-hops", long, value_name = "N", default_value_t = HOPS)]
     pub(crate) hops: usize,
 
     /// Connect to HOST2:PORT2 to check targets at HOST:PORT, whatever its
     /// address; may be repeated
-    #[arg(long = "verify-connect-to", value_name = "HOST:PORT:HOST2:PORT2")]
+    #[arg(id = "verify-connect-to", long, value_name = "HOST:PORT:HOST2:PORT2")]
     pub(crate) connect_to: Vec<ConnectTo>,
 }
 

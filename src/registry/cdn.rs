@@ -180,6 +180,42 @@ mod tests {
     }
 
     #[test]
+    fn each_fault_spoils_the_file_in_its_way() {
+        const FILE: &str = "/crates/serde/serde-1.0.217.crate";
+        let ask = |verb: &str, fault| {
+            let text = format!("{verb} {FILE} HTTP/1.1\r\nhost: static.crates.io\r\n\r\n");
+            let head = head::parse(text.as_bytes()).unwrap().unwrap();
+            let (mut scratch, mut out) = (Vec::new(), Vec::new());
+            let said = answer(&head, fault, &mut scratch, &mut out);
+            let end = out.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+            (String::from_utf8(out[..end].to_vec()).unwrap(), out[end..].to_vec(), said)
+        };
+        let file = crate_file("serde", "1.0.217");
+        let check = |fault: &str, status: &str, content: &[u8], length: usize| {
+            let (head, found, said) = ask("GET", Some(fault.parse().unwrap()));
+            assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{fault}: {head}");
+            assert!(head.contains(&format!("content-length: {length}\r\n")), "{fault}: {head}");
+            assert_eq!((found.as_slice(), said.spoiled), (content, fault != "no-head"), "{fault}");
+        };
+        let mut other = file.clone();
+        *other.last_mut().unwrap() ^= 1;
+        check("html-page", "200", SIGN_IN, SIGN_IN.len());
+        check("other-bytes", "200", &other, file.len());
+        check("short-file", "200", &file[..file.len() - 1], file.len() - 1);
+        check("cut-file", "200", &file[..file.len() / 2], file.len());
+        check("no-head", "200", &file, file.len());
+        check("circle", "302", b"", 0);
+        check("status-503", "503", ACCESS_DENIED, ACCESS_DENIED.len());
+        let (head, content, said) = ask("HEAD", Some(FaultKind::Store(StoreFault::NoHead)));
+        assert!(head.starts_with("HTTP/1.1 405 ") && content.is_empty() && said.spoiled, "{head}");
+        assert!(
+            ask("GET", Some(FaultKind::Store(StoreFault::Circle)))
+                .0
+                .contains(&format!("location: {FILE}\r\n"))
+        );
+    }
+
+    #[test]
     fn the_file_unpacks_and_differs_by_release() {
         let mut text = String::new();
         let file = crate_file("serde", "1.0.0+2");

@@ -98,6 +98,9 @@ pub struct TargetVerdict {
     pub told: Option<Arc<str>>,
 }
 
+/// Most bytes of what is told of a fault: there may be one for each target.
+const TOLD_BYTES: usize = 256;
+
 /// How long it holds that a file is there. Files of releases do not go away;
 /// that they can still be had is worth asking about twice an hour.
 const SOUND_VALIDITY: Duration = Duration::from_mins(30);
@@ -117,8 +120,9 @@ impl TargetVerdict {
         Self { fault: None, tier, told: None }
     }
 
-    /// Not good at `tier`.
+    /// Not good at `tier`. What is told, in ASCII, is cut if it is long.
     pub fn broken(fault: Fault, tier: Tier, told: &str) -> Self {
+        let told = told.get(..TOLD_BYTES).unwrap_or(told);
         Self { fault: Some(fault), tier, told: Some(told.into()) }
     }
 

@@ -37,7 +37,8 @@ pub struct Found {
 /// How much a [`TargetCache`] may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TargetBounds {
-    /// Distinct targets, at about a hundred bytes each.
+    /// Distinct targets, at about a hundred bytes each, and up to 256 more for
+    /// what is told of a broken one.
     pub targets: usize,
     /// Parked entries, over all targets.
     pub parked: usize,

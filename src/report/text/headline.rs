@@ -18,6 +18,11 @@ const OF_A_HOST: &[(Fault, &str)] = &[
     (Fault::DnsTimeout, "for which the resolver does not answer"),
     (Fault::DnsFailed, "whose lookup fails"),
     (Fault::DnsPrivateAddress, "which has a private address"),
+    (Fault::TargetRefused, "which refuses connections"),
+    (Fault::TargetConnectTimeout, "which takes no connection in time"),
+    (Fault::TargetUnreachable, "which cannot be reached from here"),
+    (Fault::TargetTlsHandshake, "with which no TLS handshake succeeds"),
+    (Fault::TargetTlsCertificate, "whose certificate does not do"),
 ];
 
 pub(super) fn write(report: &RunReport, page: &mut Page) {

@@ -14,10 +14,10 @@ use std::fmt::Write as _;
 use url::{Host, Url};
 
 /// Most characters of a URL in what is told.
-const URL_SHOWN: usize = 120;
+const URL_SHOWN: usize = 96;
 
 /// Redirects in what is told; the last ones.
-const HOPS_SHOWN: usize = 3;
+const HOPS_SHOWN: usize = 2;
 
 /// One thing to be done at [`Conversation::url`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
