@@ -5,6 +5,7 @@
 //! here and nowhere else.
 
 mod carry_out;
+mod clients;
 mod demo;
 mod inspect;
 mod load_args;
@@ -19,6 +20,7 @@ mod shape_args;
 mod signals;
 mod system;
 mod target;
+mod throttling;
 mod tls;
 mod trace_args;
 mod wire_args;
@@ -59,6 +61,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Run a download registry with faults on demand, to practise on
     Serve(Box<serve::ServeArgs>),
+    /// List how clients retry, or show one client's table with its sources
+    Clients(clients::ClientsArgs),
 }
 
 /// Why a subcommand ended without its result.
@@ -76,6 +80,9 @@ pub(crate) enum CliError {
     /// The trace could not be told about.
     #[error(transparent)]
     Inspect(#[from] inspect::InspectError),
+    /// A client's model can't be told.
+    #[error(transparent)]
+    Clients(#[from] clients::ClientsError),
     /// The embedded candidate could not serve.
     #[error(transparent)]
     Serve(#[from] serve::ServeError),
@@ -127,6 +134,7 @@ impl CliError {
             {
                 ""
             }
+            Self::Clients(error) if !error.reads_after_failed_to() => "",
             Self::Usage(_)
             | Self::Rules(_)
             | Self::Directory(_)
@@ -135,6 +143,7 @@ impl CliError {
             Self::Target(_)
             | Self::Trace(_)
             | Self::Inspect(_)
+            | Self::Clients(_)
             | Self::Serve(_)
             | Self::Lookups(_)
             | Self::Probes(_)
@@ -148,6 +157,7 @@ impl CliError {
     fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Rules(_) => Exit::Usage,
+            Self::Clients(error) if error.is_configuration() => Exit::Usage,
             Self::Trace(error) | Self::Inspect(inspect::InspectError::Trace(error))
                 if error.is_configuration() =>
             {
@@ -157,6 +167,7 @@ impl CliError {
             Self::Target(_)
             | Self::Trace(_)
             | Self::Inspect(_)
+            | Self::Clients(_)
             | Self::Serve(_)
             | Self::Lookups(_)
             | Self::Probes(_)
@@ -194,6 +205,7 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Demo(args) => demo::run(args, out),
         Command::Replay(args) => replay::run(args, out),
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
+        Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),
         Command::Serve(args) => Ok(serve::run(args, out).map(|()| Exit::Passed)?),
     }
 }

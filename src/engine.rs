@@ -16,6 +16,7 @@ mod feed;
 mod http2;
 mod ledger;
 mod limits;
+mod meter;
 mod pacer;
 mod pool;
 mod priority;

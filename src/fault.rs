@@ -74,6 +74,9 @@ faults! {
     HttpBodyTooLarge = "http.body_too_large", "the answer's body exceeds the limit";
     /// RFC 9113 §6.4: the candidate gave the stream up.
     Http2Reset = "http2.reset", "the candidate reset the HTTP/2 stream";
+    /// RFC 9113 §8.7: the candidate took the stream up neither the first time
+    /// nor the second.
+    Http2Refused = "http2.refused", "the candidate refused the HTTP/2 stream twice";
     /// RFC 9113 §6.8: the candidate closed the connection to the request.
     Http2GoAway = "http2.go_away", "the candidate sent GOAWAY before it answered";
     /// No byte of an answer within the first-byte time-out.

@@ -16,6 +16,8 @@ pub mod trace;
 
 pub mod schedule;
 
+pub mod client;
+
 pub mod verify;
 
 pub mod tally;

@@ -25,6 +25,7 @@ mod fold;
 mod histogram;
 mod interval;
 mod redirects;
+mod strain;
 mod totals;
 
 pub use books::{Books, Imbalance, LeftOut};
@@ -34,6 +35,7 @@ pub use fold::{Fold, PENDING_SECONDS};
 pub use histogram::{HIGHEST_US, Histogram, Times};
 pub use interval::{Gauges, Interval};
 pub use redirects::{Coverage, Host, Hosts, Redirect, RedirectCounts, Unchecked};
+pub use strain::{Lap, SATURATED_PERMILLE, Strain};
 pub use totals::Totals;
 
 use crate::fault::Fault;

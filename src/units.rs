@@ -360,6 +360,11 @@ impl Share {
         if parts == 0 || parts > Self::ALL.0 { None } else { Some(Self(parts)) }
     }
 
+    /// Parts of a million.
+    pub const fn ppm(self) -> u32 {
+        self.0
+    }
+
     /// Whether the point of the unit interval that `hash` stands for lies in
     /// the share.
     pub const fn takes(self, hash: u64) -> bool {

@@ -6,6 +6,7 @@
 use super::CliError;
 use super::load_args::{OutputFormat, ReportArgs};
 use super::progress::Progress;
+use super::throttling::Throttling;
 use crate::engine::{self, AtEndOfTrace, EnginePlan, Judging, Observer, Phase, Requests, RunEnd};
 use crate::report::{
     DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport, summary,
@@ -29,6 +30,8 @@ pub(crate) struct Prepared {
     pub(crate) schedule: Schedule,
     pub(crate) at_end: AtEndOfTrace,
     pub(crate) started: Stamp,
+    /// What was found out on the way and a reader must know.
+    pub(crate) notices: Vec<Reason>,
 }
 
 /// Runs, writes the run directory, prints the result on `out`.
@@ -38,14 +41,17 @@ pub(crate) fn carry_out(
     phase: &watch::Receiver<Phase>,
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
-    let Prepared { plan, engine, judging, requests, schedule, at_end, started } = prepared;
+    let Prepared { plan, engine, judging, requests, schedule, at_end, started, mut notices } = prepared;
     let path = args.out.clone().unwrap_or_else(|| default_path(&plan));
     let directory = RunDirectory::create(&path, started)?;
     let progress = Progress::new(!(args.no_progress || args.quiet));
+    let throttling = Throttling::watch(Path::new("/proc"), Path::new("/sys/fs/cgroup"));
+    let (threads, trouble) = (engine.threads, Vec::new());
+    let checkpoint_lost = false;
     let mut recorder =
-        Recorder { directory, plan: &plan, threads: engine.threads, progress, trouble: Vec::new() };
+        Recorder { directory, plan: &plan, threads, throttling, progress, trouble, checkpoint_lost };
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, phase, &mut recorder)?;
-    let Recorder { directory, mut trouble, .. } = recorder;
+    let Recorder { directory, mut trouble, throttling, .. } = recorder;
 
     let stopped_early = end.interrupted || !end.trouble.is_empty();
     let ScheduleCounts { sampled_out, amplified, .. } = end.scheduled;
@@ -61,13 +67,14 @@ pub(crate) fn carry_out(
             Books::so_far(&end.totals).map_err(CliError::Books)?
         }
     };
+    notices.extend(end.notices.iter().map(|notice| input_notice(notice)));
     let parts = Parts {
         plan,
         books: &books,
         totals: &end.totals,
-        generator: generator_facts(&end, engine.threads, &judging),
+        generator: generator_facts(&end, threads, (&judging, &throttling)),
         ending: if stopped_early { Ending::Interrupted } else { Ending::Finished },
-        notices: end.notices.iter().map(|notice| input_notice(notice)).collect(),
+        notices,
     };
     let report = RunReport::build(parts);
     if let Err(error) = directory.finish(&report) {
@@ -117,9 +124,13 @@ struct Recorder<'p> {
     directory: RunDirectory,
     plan: &'p Plan,
     threads: usize,
+    throttling: Throttling,
     progress: Progress,
     /// What could not be written; the run goes on without it.
     trouble: Vec<String>,
+    /// Whether a checkpoint could not be written. The final result takes its
+    /// place, so this is no trouble that outlasts the run.
+    checkpoint_lost: bool,
 }
 
 impl Recorder<'_> {
@@ -141,14 +152,18 @@ impl Recorder<'_> {
             wall_s: elapsed_s,
             offering_s: elapsed_s,
             peak_rss_bytes: super::system::peak_rss_bytes(),
+            throttled_s: throttled_s(&self.throttling),
             ..GeneratorFacts::default()
         };
         let plan = self.plan.clone();
         let ending = Ending::Interrupted;
         let report =
             RunReport::build(Parts { plan, books: &books, totals, generator, ending, notices: Vec::new() });
-        let written = self.directory.checkpoint(&report);
-        self.kept(written);
+        if let Err(error) = self.directory.checkpoint(&report)
+            && !std::mem::replace(&mut self.checkpoint_lost, true)
+        {
+            tracing::warn!("{}; the run goes on", chain(&error));
+        }
     }
 }
 
@@ -163,7 +178,11 @@ impl Observer for Recorder<'_> {
     }
 }
 
-fn generator_facts(end: &RunEnd, threads: usize, judging: &Judging) -> GeneratorFacts {
+fn generator_facts(
+    end: &RunEnd,
+    threads: usize,
+    (judging, throttling): (&Judging, &Throttling),
+) -> GeneratorFacts {
     GeneratorFacts {
         cpu_s: end.cpu.as_secs_f64(),
         peak_rss_bytes: super::system::peak_rss_bytes(),
@@ -172,7 +191,12 @@ fn generator_facts(end: &RunEnd, threads: usize, judging: &Judging) -> Generator
         offering_s: offering_s(end),
         lookups: judging.lookups.as_ref().map_or(0, |lookups| lookups.stats().lookups),
         target_requests: judging.probes.as_ref().map_or(0, |probes| probes.stats().requests),
+        throttled_s: throttled_s(throttling),
     }
+}
+
+fn throttled_s(throttling: &Throttling) -> Option<f64> {
+    throttling.so_far().map(|time| time.as_secs_f64())
 }
 
 /// How long arrivals were offered: up to the last due time, and one mean gap

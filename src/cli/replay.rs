@@ -7,7 +7,7 @@ use super::prepare_run::{engine_plan, guard, judging};
 use super::requests::{Replayed, recorded_at, refusal};
 use super::target::Instead;
 use super::trace_args::{TraceArgs, TraceArgsError};
-use super::wire_args::WireArgs;
+use super::wire_args::{HttpArg, WireArgs};
 use super::{signals, system};
 use crate::engine::{AtEndOfTrace, EnginePlan};
 use crate::report::{Exit, Input, Plan};
@@ -76,7 +76,9 @@ pub(super) fn replay(
     let judging = judging(&args.verify, (&args.load, &args.wire), args.trace.seed)?;
     let connection = &args.wire.connection;
     let instead = Instead { resolve: &connection.resolve, connect_to: &connection.connect_to };
-    let addresses = args.load.target.reach(&instead, args.load.connect_timeout)?;
+    let reached = args.load.target.reach(&instead, args.load.connect_timeout)?;
+    let notices = reached.notice().into_iter().collect();
+    let addresses = reached.addresses;
     guard(&args.load, &pace, &addresses)?;
     let requests = Replayed::begin(source, refused)?;
     let engine = engine_plan((&args.load, &args.wire), &pace, (addresses, tls))?;
@@ -84,7 +86,7 @@ pub(super) fn replay(
     let plan = plan(command, args, requests.source(), &engine, (&pace, started));
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
     let prepared =
-        Prepared { plan, engine, judging, requests: Box::new(requests), schedule, at_end, started };
+        Prepared { plan, engine, judging, requests: Box::new(requests), schedule, at_end, started, notices };
     let phase = signals::phases().map_err(CliError::Signals)?;
     carry_out(prepared, &args.report, &phase, out)
 }
@@ -125,6 +127,7 @@ fn plan(
         connect_timeout_s: load.connect_timeout.as_secs_f64(),
         grace_s: load.grace.as_secs_f64(),
         http: args.wire.connection.http.name().to_owned(),
+        streams: (args.wire.connection.http != HttpArg::Http1).then(|| count(args.wire.connection.streams)),
         tls: load.target.is_https().then(|| {
             let checked = if args.wire.tls.insecure { "any certificate" } else { "verified" };
             checked.to_owned()

@@ -5,6 +5,7 @@
 //! and not a run.
 
 use crate::engine::Origin;
+use crate::report::Reason;
 use crate::verify::probe::net::Detour;
 use http::HeaderMap;
 use http::uri::{Authority, Scheme};
@@ -149,35 +150,76 @@ impl Target {
         Ok(all)
     }
 
-    /// The addresses at which the candidate takes connections, those that do
-    /// not left out; at least one.
+    /// The addresses of the candidate, of which at least one takes connections.
     ///
-    /// A host may have an address nobody listens at, as `localhost` often has
-    /// in IPv6; it must not cost every other connection a refusal.
-    pub(crate) fn reach(
-        &self,
-        instead: &Instead<'_>,
-        timeout: Duration,
-    ) -> Result<Vec<SocketAddr>, TargetError> {
+    /// One that does not stays: half of a name's addresses being dead is
+    /// something to find, and not to work around. Left out are those that only
+    /// this machine cannot reach, and where the name means this machine, as
+    /// `localhost` does in two families, those nobody listens at.
+    pub(crate) fn reach(&self, instead: &Instead<'_>, timeout: Duration) -> Result<Reached, TargetError> {
         let unresolved = |source| TargetError::Unresolved { target: self.to_string(), source };
         let all = self.addresses(instead).map_err(unresolved)?;
-        let mut answering = Vec::new();
-        let mut refused = None;
+        let looked_up = instead.resolve.is_empty() && instead.connect_to.is_empty();
+        let own_name = looked_up && all_loopback(&all);
+        let mut reached = Reached::default();
+        let mut failed = None;
+        let mut answering = 0;
         for address in all {
             match TcpStream::connect_timeout(&address, timeout) {
-                Ok(_) => answering.push(address),
-                Err(source) => refused = Some((address, source)),
+                Ok(_) => {
+                    answering += 1;
+                    reached.addresses.push(address);
+                }
+                Err(source) => {
+                    let left_out = own_name || looked_up && is_out_of_reach(&source);
+                    if !left_out {
+                        reached.addresses.push(address);
+                    }
+                    if !own_name {
+                        let used = if left_out { "left out" } else { "used all the same" };
+                        reached.silent.push(format!("{address} ({source}; {used})"));
+                    }
+                    failed = Some((address, source));
+                }
             }
         }
-        match refused {
-            Some((address, source)) if answering.is_empty() => {
+        match failed {
+            Some((address, source)) if answering == 0 => {
                 Err(TargetError::Unreachable { target: self.to_string(), address, source })
             }
-            None if answering.is_empty() => {
+            None if answering == 0 => {
                 Err(unresolved(io::Error::new(io::ErrorKind::NotFound, "the name has no address")))
             }
-            Some(_) | None => Ok(answering),
+            Some(_) | None => Ok(reached),
         }
+    }
+}
+
+/// Whether it is this machine that has no way to an address.
+fn is_out_of_reach(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable)
+}
+
+/// Where the candidate is, as far as knocking tells.
+#[derive(Debug, Default)]
+pub(crate) struct Reached {
+    /// The addresses that a run uses.
+    pub(crate) addresses: Vec<SocketAddr>,
+    /// Those that took no connection, in words.
+    silent: Vec<String>,
+}
+
+impl Reached {
+    /// What a reader must know of the addresses, if there is something.
+    pub(crate) fn notice(&self) -> Option<Reason> {
+        if self.silent.is_empty() {
+            return None;
+        }
+        Some(Reason {
+            id: "dead_address".to_owned(),
+            detail: format!("before the run the target took no connection at {}", self.silent.join(", ")),
+            remedy: "repair the address, take it out of the name, or choose others with --resolve".to_owned(),
+        })
     }
 }
 
@@ -330,5 +372,20 @@ mod tests {
         let error =
             target.reach(&Instead { resolve: &[], connect_to: &[] }, Duration::from_secs(5)).unwrap_err();
         assert!(matches!(error, TargetError::Unreachable { address, .. } if address == free));
+    }
+
+    #[test]
+    fn of_a_name_for_this_machine_only_the_living_address_counts() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let here = listener.local_addr().unwrap();
+        let target: Target = format!("http://localhost:{}", here.port()).parse().unwrap();
+        let patience = Duration::from_secs(5);
+        let reached = target.reach(&Instead { resolve: &[], connect_to: &[] }, patience).unwrap();
+        assert_eq!((reached.addresses.as_slice(), reached.notice()), (&[here][..], None));
+        // An address that was asked for is used whether it lives or not.
+        let asked: [IpAddr; 2] = ["127.0.0.2".parse().unwrap(), here.ip()];
+        let reached = target.reach(&Instead { resolve: &asked, connect_to: &[] }, patience).unwrap();
+        assert_eq!(reached.addresses, asked.map(|ip| SocketAddr::new(ip, here.port())));
+        assert!(reached.notice().unwrap().detail.contains("127.0.0.2"));
     }
 }

@@ -63,29 +63,25 @@ pub(crate) struct Tcp {
 }
 
 impl Tcp {
-    /// `addresses` are used in turn; one that does not take a connection is
-    /// passed over for the next.
+    /// `addresses` are used in turn. One that takes no connection is not passed
+    /// over: who asked for it meets its fault, for a name with a dead address
+    /// is what the run is to find.
     pub(crate) fn new(addresses: Vec<SocketAddr>, protocol: Protocol) -> Self {
         Self { addresses, next: Cell::new(0), protocol }
     }
 
-    async fn open(&self) -> io::Result<TcpStream> {
-        let count = self.addresses.len();
-        let first = self.next.get();
-        self.next.set((first + 1) % count.max(1));
-        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for turn in 0..count {
-            match TcpStream::connect(self.addresses[(first + turn) % count]).await {
-                Ok(stream) => {
-                    // A request is one small write; waiting for a second one to
-                    // join it would add the peer's delayed acknowledgement.
-                    stream.set_nodelay(true)?;
-                    return Ok(stream);
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
+    async fn open(&self, stamper: &Stamper) -> io::Result<TcpStream> {
+        let turn = self.next.get();
+        self.next.set((turn + 1) % self.addresses.len().max(1));
+        let Some(&address) = self.addresses.get(turn) else {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        };
+        stamper.leads_to(address);
+        let stream = TcpStream::connect(address).await?;
+        // A request is one small write; waiting for a second one to join it
+        // would add the peer's delayed acknowledgement.
+        stream.set_nodelay(true)?;
+        Ok(stream)
     }
 }
 
@@ -93,7 +89,7 @@ impl Connect for Tcp {
     type Stream = Stamped<TcpStream>;
 
     async fn connect(&self, stamper: Stamper) -> Result<Opened<Self::Stream>, Fault> {
-        let stream = self.open().await.map_err(|error| classify_connect(&error))?;
+        let stream = self.open(&stamper).await.map_err(|error| classify_connect(&error))?;
         Ok(Opened { stream: stamper.around(stream), protocol: self.protocol, handshake: None })
     }
 }
@@ -117,7 +113,7 @@ impl Connect for Tls {
     type Stream = TlsStream<Stamped<TcpStream>>;
 
     async fn connect(&self, stamper: Stamper) -> Result<Opened<Self::Stream>, Fault> {
-        let stream = self.tcp.open().await.map_err(|error| classify_connect(&error))?;
+        let stream = self.tcp.open(&stamper).await.map_err(|error| classify_connect(&error))?;
         let begun = tokio::time::Instant::now();
         let stream = self
             .connector
@@ -172,6 +168,22 @@ fn classify_tls(error: &io::Error) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_systems_refusals_are_told_apart() {
+        use rustix::io::Errno;
+        let check = |errno: Errno, expected| assert_eq!(classify_connect(&errno.into()), expected, "{errno}");
+        check(Errno::CONNREFUSED, Fault::ConnectRefused);
+        check(Errno::TIMEDOUT, Fault::ConnectTimeout);
+        check(Errno::CONNRESET, Fault::HttpReset);
+        check(Errno::NETUNREACH, Fault::ConnectUnreachable);
+        check(Errno::HOSTUNREACH, Fault::ConnectUnreachable);
+        // What this machine itself has run out of.
+        check(Errno::ADDRNOTAVAIL, Fault::GeneratorPorts);
+        check(Errno::ADDRINUSE, Fault::GeneratorPorts);
+        check(Errno::MFILE, Fault::GeneratorDescriptors);
+        check(Errno::NFILE, Fault::GeneratorDescriptors);
+    }
 
     #[test]
     fn certificates_are_told_apart() {

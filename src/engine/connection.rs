@@ -7,7 +7,7 @@
 
 use super::connect::{Connect, Opened, Protocol};
 use super::exchange::{Deadline, Exchanged, Http1};
-use super::http2::{Driver, Shared, Stream};
+use super::http2::{Driver, Shared, Stream, Turn};
 use super::shard::{Flight, Seat, Shard};
 use super::wire::{Stamper, Stamps};
 use crate::fault::Fault;
@@ -35,11 +35,13 @@ pub(crate) async fn carry<C: Connect>(shard: Rc<Shard<C>>, flight: Option<Flight
         if let Some(flight) = &mut next {
             flight.begun = true;
         }
-        let (mut lane, driver) = match open(&shard, next.as_ref()).await {
+        let stamps = Rc::new(Stamps::default());
+        let (mut lane, driver) = match open(&shard, next.as_ref(), &stamps).await {
             Ok(opened) => opened,
             Err(fault) => {
                 if let Some(flight) = next.take() {
-                    flight.broken(fault, &Stamps::default(), shard.clock.now());
+                    // Bytes of a handshake may have crossed, none of a request.
+                    flight.broken(fault, &Stamps::of(stamps.peer()), shard.clock.now());
                 }
                 break;
             }
@@ -92,16 +94,28 @@ async fn ride_on<C: Connect>(
     }
 }
 
-async fn drive_shared<C: Connect>(shard: Rc<Shard<C>>, shared: Rc<Shared>, driver: Driver<C::Stream>) {
-    // Its error has reached the exchanges it concerned.
-    drop(driver.await);
-    shared.alive().set(false);
+async fn drive_shared<C: Connect>(shard: Rc<Shard<C>>, shared: Rc<Shared>, mut driver: Driver<C::Stream>) {
+    loop {
+        match driver.next().await {
+            Turn::Limited(limit) => {
+                if let Some(limit) = limit {
+                    shard.ledger.borrow_mut().stream_limit(limit);
+                }
+                shard.fill(&shared);
+                shard.engage();
+            }
+            Turn::Leaving => shard.unshare(&shared),
+            // Its error has reached the exchanges it concerned.
+            Turn::Over => break,
+        }
+    }
+    drop(driver);
     shard.unshare(&shared);
     shard.closed();
 }
 
-/// Carries flights on an open lane. Returns the one that must be sent again on
-/// a fresh connection, if the peer had hung up before it.
+/// Carries flights on an open lane. Returns the one that must be sent on
+/// another connection, since this one did not take it up.
 async fn carry_on<C: Connect>(
     shard: &Rc<Shard<C>>,
     lane: &mut Lane<C>,
@@ -109,15 +123,22 @@ async fn carry_on<C: Connect>(
 ) -> Option<Flight<C>> {
     let mut deadline = Deadline::new(shard.clock.instant(flight.deadline()));
     loop {
+        if lane.is_leaving() {
+            return Some(flight);
+        }
         flight.begun = true;
         let first_byte = shard.limits.first_byte.map(|most| Instant::now() + most);
         deadline.set(shard.clock.instant(flight.deadline()), first_byte);
-        let exchanged = lane.exchange(shard, &flight, &mut deadline).await;
-        match exchanged {
+        match lane.exchange(shard, &flight, &mut deadline).await {
             Exchanged::Answered(received) => flight.answered(&received, lane.stamps()),
-            Exchanged::GoneAway | Exchanged::Stale => {
-                let gone = matches!(exchanged, Exchanged::GoneAway);
-                return again(shard, flight, lane.stamps(), gone);
+            Exchanged::NotTaken(fault) => {
+                let again = again(shard, flight, lane.stamps(), fault);
+                if !lane.outlives_a_broken_exchange() {
+                    return again;
+                }
+                if let Some(flight) = again {
+                    shard.dispatch(flight);
+                }
             }
             Exchanged::Broken(fault) => {
                 flight.broken(fault, lane.stamps(), shard.clock.now());
@@ -141,13 +162,10 @@ fn again<C: Connect>(
     shard: &Shard<C>,
     mut flight: Flight<C>,
     stamps: &Stamps,
-    gone_away: bool,
+    fault: Fault,
 ) -> Option<Flight<C>> {
-    if gone_away {
-        shard.ledger.borrow_mut().gone_away();
-    }
+    shard.ledger.borrow_mut().not_taken(fault);
     if flight.replayed {
-        let fault = if gone_away { Fault::Http2GoAway } else { Fault::HttpClosed };
         flight.broken(fault, stamps, shard.clock.now());
         return None;
     }
@@ -164,7 +182,7 @@ impl<C: Connect> Lane<C> {
                 *carried += 1;
                 wire.exchange(arrival, &shard.origin.headers, deadline).await
             }
-            Self::Shared(stream) => stream.exchange(arrival, &shard.origin, deadline).await,
+            Self::Shared(stream) => stream.exchange(arrival, deadline).await,
         }
     }
 
@@ -180,38 +198,49 @@ impl<C: Connect> Lane<C> {
         match self {
             Self::Whole { carried, .. } if most.is_some_and(|most| *carried >= most) => false,
             Self::Whole { wire, .. } => wire.ready().await,
-            Self::Shared(stream) => stream.shared().may_carry_on(most),
+            Self::Shared(stream) => stream.shared().may_carry_on(),
         }
     }
 
     fn outlives_a_broken_exchange(&self) -> bool {
         match self {
             Self::Whole { .. } => false,
-            Self::Shared(stream) => stream.shared().alive().get(),
+            Self::Shared(stream) => !stream.shared().is_leaving(),
+        }
+    }
+
+    /// Whether its connection takes no more requests.
+    fn is_leaving(&self) -> bool {
+        match self {
+            Self::Whole { .. } => false,
+            Self::Shared(stream) => stream.shared().is_leaving(),
         }
     }
 
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::Whole { wire, .. } => wire.poll_closed(cx),
-            Self::Shared(stream) if stream.shared().alive().get() => Poll::Pending,
-            Self::Shared(_) => Poll::Ready(()),
+            Self::Shared(stream) if stream.shared().is_leaving() => Poll::Ready(()),
+            Self::Shared(_) => Poll::Pending,
         }
     }
 }
 
 type OpenLane<C> = (Lane<C>, Option<Driver<<C as Connect>::Stream>>);
 
-async fn open<C: Connect>(shard: &Rc<Shard<C>>, flight: Option<&Flight<C>>) -> Result<OpenLane<C>, Fault> {
-    let stamps = Rc::new(Stamps::default());
+async fn open<C: Connect>(
+    shard: &Rc<Shard<C>>,
+    flight: Option<&Flight<C>>,
+    stamps: &Rc<Stamps>,
+) -> Result<OpenLane<C>, Fault> {
     let connect = Instant::now() + shard.limits.connect_timeout;
     let total = flight.map_or(connect, |flight| shard.clock.instant(flight.deadline()));
     let late = if connect <= total { Fault::ConnectTimeout } else { Fault::TimeoutTotal };
-    let stamper = Stamper::new(shard.clock, Rc::clone(&stamps));
+    let stamper = Stamper::new(shard.clock, Rc::clone(stamps));
     let opening = async {
         let Opened { stream, protocol, handshake } = shard.connector.connect(stamper).await?;
         shard.ledger.borrow_mut().connection_opened(handshake);
-        lane_over(shard, stream, protocol, stamps).await.map_err(|_| Fault::HttpReset)
+        lane_over(shard, stream, protocol, Rc::clone(stamps)).await
     };
     tokio::time::timeout_at(connect.min(total), opening).await.map_err(|_| late)?
 }
@@ -221,17 +250,18 @@ async fn lane_over<C: Connect>(
     stream: C::Stream,
     protocol: Protocol,
     stamps: Rc<Stamps>,
-) -> Result<OpenLane<C>, hyper::Error> {
-    let limits = shard.limits.answer;
+) -> Result<OpenLane<C>, Fault> {
+    let limits = &shard.limits;
     match protocol {
         Protocol::Http1 => {
-            let wire = Http1::handshake(stream, Rc::clone(&stamps), limits).await?;
+            let opened = Http1::handshake(stream, Rc::clone(&stamps), limits.answer).await;
+            let wire = opened.map_err(|_| Fault::HttpReset)?;
             Ok((Lane::Whole { wire, stamps, carried: 0 }, None))
         }
         Protocol::Http2 => {
-            let most = shard.limits.streams;
-            let (shared, driver) = Shared::handshake(stream, stamps, (most, limits)).await?;
-            let stream = shared.first(shard.clock, limits);
+            let opened = Shared::handshake(stream, stamps, &shard.origin, limits).await;
+            let (shared, driver) = opened.map_err(|_| Fault::HttpReset)?;
+            let stream = shared.first(shard.clock, limits.answer);
             Ok((Lane::Shared(stream), Some(driver)))
         }
     }

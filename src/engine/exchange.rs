@@ -51,12 +51,11 @@ pub(crate) enum Exchanged {
     Answered(Received),
     /// Without one.
     Broken(Fault),
-    /// The peer had closed the reused connection before a byte of an answer
-    /// came: every mainstream client sends such a request again.
-    Stale,
-    /// The peer announced the end of the HTTP/2 connection before it took the
-    /// request up; it may be sent again.
-    GoneAway,
+    /// The peer did not take the request up: it had closed the reused
+    /// connection before a byte of an answer came, or said so. Every mainstream
+    /// client sends such a request again; the fault is what it is if that does
+    /// not help.
+    NotTaken(Fault),
 }
 
 /// An HTTP/1 connection that its own task drives.
@@ -107,7 +106,11 @@ where
                 let untouched = self.stamps.first_byte().is_none();
                 let fault = classify(&error, untouched);
                 let closed = matches!(fault, Fault::HttpClosed | Fault::HttpReset);
-                if reused && untouched && closed { Exchanged::Stale } else { Exchanged::Broken(fault) }
+                if reused && untouched && closed {
+                    Exchanged::NotTaken(Fault::HttpClosed)
+                } else {
+                    Exchanged::Broken(fault)
+                }
             }
         }
     }
@@ -283,14 +286,24 @@ fn classify(error: &hyper::Error, untouched: bool) -> Fault {
     if error.is_parse() {
         return Fault::HttpGarbage;
     }
-    let ended = if untouched { Fault::HttpClosed } else { Fault::HttpTruncated };
     if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        return ended;
+        return ended_by(io::ErrorKind::UnexpectedEof, untouched);
     }
-    match io_cause(error).map(io::Error::kind) {
-        Some(io::ErrorKind::UnexpectedEof) => ended,
-        Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => Fault::HttpGarbage,
-        Some(_) | None => Fault::HttpReset,
+    ended_by(io_cause(error).map_or(io::ErrorKind::Other, io::Error::kind), untouched)
+}
+
+/// What the end of a connection means to its exchange; `untouched` is one
+/// without a byte of an answer.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the one map from the open list of io::ErrorKind to the ends of an exchange"
+)]
+pub(super) fn ended_by(kind: io::ErrorKind, untouched: bool) -> Fault {
+    match kind {
+        io::ErrorKind::UnexpectedEof if untouched => Fault::HttpClosed,
+        io::ErrorKind::UnexpectedEof => Fault::HttpTruncated,
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => Fault::HttpGarbage,
+        _ => Fault::HttpReset,
     }
 }
 

@@ -4,7 +4,7 @@
 //! to worker `i mod N`, through bounded channels: it runs ahead of the clock by
 //! a bounded number of arrivals and never grows. It is the only part of a run
 //! that may block on a file. If it cannot keep up, arrivals reach their worker
-//! late, and lateness says so.
+//! late; the worker counts them, and the report says so.
 
 use crate::schedule::{Arrival, Placed, Schedule, ScheduleCounts};
 use crate::trace::{Request, TraceBooks};

@@ -3,115 +3,219 @@
 //! The connection is driven by a task of its own; each of its streams in use
 //! is a task too, which carries one exchange after the other exactly as an
 //! HTTP/1 connection does. To the pool a free stream is a seat like any other.
+//!
+//! Built on `h2` itself: a client on top of it takes requests beyond the peer's
+//! stream limit into a queue of its own, where they wait behind one connection
+//! while another is idle, and it tells nobody of the limit or of GOAWAY.
 
 use super::clock::RunClock;
-use super::exchange::{AnswerLimits, Deadline, Exchanged, Received, drive, locations, receive_body};
-use super::limits::{buffered_max, check_head};
-use super::shard::Origin;
+use super::exchange::{AnswerLimits, Deadline, Exchanged, Received, drive, ended_by, locations};
+use super::limits::check_head;
+use super::shard::{Origin, ShardLimits};
 use super::wire::Stamps;
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::trace::Method;
 use bytes::Bytes;
-use http::Uri;
-use http::header::HOST;
-use http::uri::Parts;
-use http_body_util::Empty;
-use hyper::client::conn::http2;
-use hyper_util::rt::TokioIo;
-use std::cell::Cell;
+use h2::{Reason, RecvStream, client};
+use http::header::{CONNECTION, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
+use http::uri::{Authority, Parts, Scheme};
+use http::{HeaderMap, Uri};
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Context;
+use std::task::{Context, Poll, Waker};
+use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Spawns what hyper wants spawned on the worker's own thread.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OnThisThread;
+/// What `h2` says the limit is before the peer has announced one. No peer can
+/// announce it: on the wire the limit has 32 bits.
+const UNANNOUNCED: usize = usize::MAX - 1;
 
-impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for OnThisThread {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
-    }
-}
+/// What `h2` takes of a decoded head, as a multiple of our own limit. `h2`
+/// calls a head over its limit malformed, and only what it lets through can be
+/// told from garbage.
+const HEAD_ROOM: usize = 4;
 
-/// An open connection and how many of its streams are in use.
-#[derive(Debug)]
+/// Flow control: what the connection, and each stream, may receive unread.
+const CONNECTION_WINDOW: u32 = 5 * 1024 * 1024;
+const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
+
+/// An open connection and how much of it is in use.
 pub(crate) struct Shared {
-    sender: http2::SendRequest<Empty<Bytes>>,
+    sender: client::SendRequest<Bytes>,
     stamps: Rc<Stamps>,
+    head: RequestHead,
+    /// The tasks that hold a stream.
     in_use: Cell<usize>,
-    most: usize,
-    carried: Cell<u64>,
-    alive: Rc<Cell<bool>>,
+    /// The most there may be, of our own will and of the peer's.
+    asked: usize,
+    allowed: Cell<usize>,
+    /// Requests that it was promised to, and the most it may carry.
+    taken: Cell<u64>,
+    most_taken: u64,
+    /// How often it was heard of a stream of its own: a head, content, a reset.
+    heard: Cell<u64>,
+    leaving: Cell<bool>,
+    /// The peer said so, by GOAWAY.
+    gone_away: Cell<bool>,
+    driver: RefCell<Waker>,
 }
 
-/// The task that drives a connection ends when the connection does.
-pub(crate) type Driver<S> = http2::Connection<TokioIo<S>, Empty<Bytes>, OnThisThread>;
+/// What all requests have in common.
+struct RequestHead {
+    scheme: Scheme,
+    authority: Authority,
+    fields: HeaderMap,
+}
 
 impl Shared {
-    /// Speaks the preface on `stream`; at most `most` streams will be used.
+    /// Speaks the preface on `stream`.
     pub(crate) async fn handshake<S>(
         stream: S,
         stamps: Rc<Stamps>,
-        (most, limits): (usize, AnswerLimits),
-    ) -> Result<(Rc<Self>, Driver<S>), hyper::Error>
+        origin: &Origin,
+        limits: &ShardLimits,
+    ) -> Result<(Rc<Self>, Driver<S>), h2::Error>
     where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+        S: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let head = u32::try_from(buffered_max(&limits)).unwrap_or(u32::MAX);
-        let (sender, driver) = http2::Builder::new(OnThisThread)
-            .max_header_list_size(head)
-            .initial_max_send_streams(most)
-            .handshake(TokioIo::new(stream))
+        let head_bytes = limits.answer.head.saturating_mul(HEAD_ROOM);
+        let (sender, connection) = client::Builder::new()
+            .enable_push(false)
+            .initial_max_send_streams(UNANNOUNCED)
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX))
+            .handshake(stream)
             .await?;
-        let alive = Rc::new(Cell::new(true));
-        Ok((
-            Rc::new(Self { sender, stamps, in_use: Cell::new(0), most, carried: Cell::new(0), alive }),
-            driver,
-        ))
+        let shared = Rc::new(Self {
+            sender: sender.clone(),
+            stamps,
+            head: RequestHead::of(origin),
+            in_use: Cell::new(0),
+            asked: limits.streams,
+            // More would break a lower limit that is on its way.
+            allowed: Cell::new(1),
+            taken: Cell::new(0),
+            most_taken: limits.requests_per_connection.unwrap_or(u64::MAX),
+            heard: Cell::new(0),
+            leaving: Cell::new(false),
+            gone_away: Cell::new(false),
+            driver: RefCell::new(Waker::noop().clone()),
+        });
+        let driver = Driver {
+            connection,
+            probe: sender,
+            shared: Rc::clone(&shared),
+            limit: UNANNOUNCED,
+            told_leaving: false,
+        };
+        Ok((shared, driver))
     }
 
     /// Whether one of its streams is not in use.
     pub(crate) fn has_free(&self) -> bool {
-        self.alive.get() && self.in_use.get() < self.most
+        self.may_go_on() && self.in_use.get() < self.allowed.get()
     }
 
     /// Takes one of its streams into use, if there is one left.
     pub(crate) fn take(self: &Rc<Self>, clock: RunClock, limits: AnswerLimits) -> Option<Stream> {
-        if !self.has_free() {
-            return None;
-        }
-        self.in_use.set(self.in_use.get() + 1);
-        Some(self.stream(clock, limits))
+        self.has_free().then(|| self.stream(clock, limits))
     }
 
-    /// A stream of a connection that was just opened, which has them all.
+    /// A stream of a connection that was just opened, which has one.
     pub(crate) fn first(self: &Rc<Self>, clock: RunClock, limits: AnswerLimits) -> Stream {
-        self.in_use.set(self.in_use.get() + 1);
         self.stream(clock, limits)
     }
 
     fn stream(self: &Rc<Self>, clock: RunClock, limits: AnswerLimits) -> Stream {
-        let stamps = Rc::new(Stamps::default());
+        self.in_use.set(self.in_use.get() + 1);
+        self.taken.set(self.taken.get() + 1);
+        let stamps = Rc::new(Stamps::of(self.stamps.peer()));
         Stream { shared: Rc::clone(self), sender: self.sender.clone(), stamps, clock, limits }
     }
 
-    /// Whether another exchange may follow one that has ended; `most` is how
-    /// many it may carry in all.
-    pub(crate) fn may_carry_on(&self, most: Option<u64>) -> bool {
-        self.carried.set(self.carried.get() + 1);
-        self.alive.get() && most.is_none_or(|most| self.carried.get() < most)
+    /// Whether another exchange may follow one that has ended, on its stream.
+    pub(crate) fn may_carry_on(&self) -> bool {
+        let may = self.may_go_on() && self.in_use.get() <= self.allowed.get();
+        if may {
+            self.taken.set(self.taken.get() + 1);
+        }
+        may
     }
 
-    /// Whether it is still open.
-    pub(crate) fn alive(&self) -> &Rc<Cell<bool>> {
-        &self.alive
+    fn may_go_on(&self) -> bool {
+        !self.leaving.get() && self.taken.get() < self.most_taken
+    }
+
+    /// Whether it takes no more requests, those least that it has.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.get()
+    }
+
+    fn leave(&self) {
+        self.leaving.set(true);
+        self.driver.borrow().wake_by_ref();
+    }
+}
+
+/// What has become of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// The peer has spoken of its limit; it may have given none.
+    Limited(Option<u32>),
+    /// It takes no more requests.
+    Leaving,
+    /// It is over, or nobody holds a stream of it any more.
+    Over,
+}
+
+/// What moves a connection's bytes, for as long as it lasts.
+pub(crate) struct Driver<S> {
+    connection: client::Connection<S, Bytes>,
+    probe: client::SendRequest<Bytes>,
+    shared: Rc<Shared>,
+    limit: usize,
+    told_leaving: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// Drives the connection up to its next turn.
+    pub(crate) async fn next(&mut self) -> Turn {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        let over = Pin::new(&mut self.connection).poll(cx).is_ready();
+        if let Poll::Ready(Err(error)) = self.probe.poll_ready(cx) {
+            self.shared.leaving.set(true);
+            self.shared.gone_away.set(error.is_go_away() && error.is_remote());
+        }
+        if over || self.shared.in_use.get() == 0 {
+            self.shared.leaving.set(true);
+            return Poll::Ready(Turn::Over);
+        }
+        let limit = self.connection.max_concurrent_send_streams();
+        if limit != self.limit {
+            self.limit = limit;
+            self.shared.allowed.set(limit.min(self.shared.asked));
+            return Poll::Ready(Turn::Limited(u32::try_from(limit).ok()));
+        }
+        if self.shared.leaving.get() && !self.told_leaving {
+            self.told_leaving = true;
+            return Poll::Ready(Turn::Leaving);
+        }
+        self.shared.driver.borrow_mut().clone_from(cx.waker());
+        Poll::Pending
     }
 }
 
 /// The right to use one stream after the other of a connection.
 pub(crate) struct Stream {
     shared: Rc<Shared>,
-    sender: http2::SendRequest<Empty<Bytes>>,
+    sender: client::SendRequest<Bytes>,
     stamps: Rc<Stamps>,
     clock: RunClock,
     limits: AnswerLimits,
@@ -119,7 +223,11 @@ pub(crate) struct Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.shared.in_use.set(self.shared.in_use.get() - 1);
+        let left = self.shared.in_use.get() - 1;
+        self.shared.in_use.set(left);
+        if left == 0 {
+            self.shared.driver.borrow().wake_by_ref();
+        }
     }
 }
 
@@ -136,78 +244,196 @@ impl Stream {
 
     /// Sends the request for `arrival` and takes its whole answer, or ends at
     /// `deadline`.
-    pub(crate) async fn exchange(
-        &mut self,
-        arrival: &Arrival,
-        origin: &Origin,
-        deadline: &mut Deadline,
-    ) -> Exchanged {
+    pub(crate) async fn exchange(&mut self, arrival: &Arrival, deadline: &mut Deadline) -> Exchanged {
         self.stamps.clear();
-        self.shared.stamps.carry(&self.stamps);
-        let answer = self.sender.send_request(request(arrival, origin));
-        match drive(&mut |_| {}, answer, deadline, || false).await {
-            None => Exchanged::Broken(deadline.fault()),
-            Some(Err(error)) => classify(&error),
+        let heard = self.shared.heard.get();
+        let answer = self.answer(arrival);
+        let answer = drive(&mut |_| {}, answer, deadline, || false).await;
+        let silent = self.shared.heard.get() == heard;
+        match answer {
+            None => {
+                // Nothing was heard for the whole time: whoever is there is not
+                // asked again on this connection. HTTP/1 has no other way.
+                if silent {
+                    self.shared.leave();
+                }
+                Exchanged::Broken(deadline.fault())
+            }
+            Some(Err(error)) => {
+                let ended = self.shared.classify(&error, Stage::Head);
+                let closed = matches!(ended, Exchanged::Broken(Fault::HttpClosed | Fault::HttpReset));
+                if closed && heard > 0 && silent { Exchanged::NotTaken(Fault::HttpClosed) } else { ended }
+            }
             Some(Ok(response)) => {
+                self.shared.hear();
                 self.stamps.answered(self.clock.now());
-                if let Err(fault) = check_head(response.headers(), &self.limits) {
-                    return Exchanged::Broken(fault);
-                }
-                let status = response.status().as_u16();
-                let (location, locations) = locations(response.headers());
-                // The connection is driven elsewhere.
-                let drive_on = &mut |_: &mut Context<'_>| {};
-                match receive_body(response.into_body(), drive_on, self.limits.body, deadline).await {
-                    Ok(body_bytes) => {
-                        Exchanged::Answered(Received { status, location, locations, body_bytes })
-                    }
-                    Err(fault) => Exchanged::Broken(fault),
-                }
+                self.receive(response, deadline).await
             }
         }
     }
-}
 
-/// The same request as in HTTP/1, its host in the URI (RFC 9113 §8.3.1).
-fn request(arrival: &Arrival, origin: &Origin) -> hyper::Request<Empty<Bytes>> {
-    let mut parts = Parts::default();
-    parts.scheme = Some(origin.scheme.clone());
-    parts.authority = Some(origin.authority.clone());
-    parts.path_and_query = Some(arrival.target.clone());
-    let mut request = hyper::Request::new(Empty::new());
-    *request.method_mut() = match arrival.method {
-        Method::Get => http::Method::GET,
-        Method::Head => http::Method::HEAD,
-    };
-    // All three parts are there, which is all that a URI asks for.
-    *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
-    request.headers_mut().clone_from(&origin.headers);
-    request.headers_mut().remove(HOST);
-    request
-}
-
-/// Ends that a request can be sent again after, since it was not processed, are
-/// stale: RFC 9113 §8.7.
-fn classify(error: &hyper::Error) -> Exchanged {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(h2) = error.downcast_ref::<h2::Error>() {
-            let refused = h2.reason() == Some(h2::Reason::REFUSED_STREAM);
-            return if h2.is_go_away() {
-                Exchanged::GoneAway
-            } else if refused {
-                Exchanged::Stale
-            } else if h2.is_reset() {
-                Exchanged::Broken(Fault::Http2Reset)
-            } else {
-                Exchanged::Broken(if h2.is_io() { Fault::HttpReset } else { Fault::HttpGarbage })
-            };
-        }
-        cause = error.source();
+    async fn answer(&mut self, arrival: &Arrival) -> Result<http::Response<RecvStream>, h2::Error> {
+        poll_fn(|cx| self.sender.poll_ready(cx)).await?;
+        let (answer, _) = self.sender.send_request(self.shared.head.request(arrival), true)?;
+        self.shared.stamps.carry(&self.stamps);
+        answer.await
     }
-    if error.is_canceled() || error.is_closed() {
-        Exchanged::Stale
-    } else {
-        Exchanged::Broken(Fault::HttpReset)
+
+    async fn receive(&self, response: http::Response<RecvStream>, deadline: &mut Deadline) -> Exchanged {
+        if let Err(fault) = check_head(response.headers(), &self.limits) {
+            return Exchanged::Broken(fault);
+        }
+        let status = response.status().as_u16();
+        let (location, locations) = locations(response.headers());
+        let mut body = response.into_body();
+        let mut body_bytes = 0;
+        while !body.is_end_stream() {
+            match drive(&mut |_| {}, poll_fn(|cx| body.poll_data(cx)), deadline, || true).await {
+                None => return Exchanged::Broken(deadline.fault()),
+                Some(None) => break,
+                Some(Some(Err(error))) => return self.shared.classify(&error, Stage::Body),
+                Some(Some(Ok(data))) => {
+                    self.shared.hear();
+                    body_bytes += u64::try_from(data.len()).unwrap_or(u64::MAX);
+                    if body_bytes > self.limits.body {
+                        return Exchanged::Broken(Fault::HttpBodyTooLarge);
+                    }
+                    if let Err(error) = body.flow_control().release_capacity(data.len()) {
+                        return self.shared.classify(&error, Stage::Body);
+                    }
+                }
+            }
+        }
+        Exchanged::Answered(Received { status, location, locations, body_bytes })
+    }
+}
+
+impl RequestHead {
+    /// The same head as in HTTP/1, its host in the URI (RFC 9113 §8.3.1) and
+    /// without what is said of a connection (§8.2.2).
+    fn of(origin: &Origin) -> Self {
+        let mut fields = origin.headers.clone();
+        // A `Host` that was asked for is the authority here.
+        let host = fields.remove(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
+        for name in [CONNECTION, TRANSFER_ENCODING, UPGRADE] {
+            fields.remove(name);
+        }
+        for name in ["keep-alive", "proxy-connection"] {
+            fields.remove(HeaderName::from_static(name));
+        }
+        if fields.get(TE).is_some_and(|coding| coding != "trailers") {
+            fields.remove(TE);
+        }
+        Self {
+            scheme: origin.scheme.clone(),
+            authority: host.unwrap_or_else(|| origin.authority.clone()),
+            fields,
+        }
+    }
+
+    fn request(&self, arrival: &Arrival) -> http::Request<()> {
+        let mut parts = Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(arrival.target.clone());
+        let mut request = http::Request::new(());
+        *request.version_mut() = http::Version::HTTP_2;
+        *request.method_mut() = match arrival.method {
+            Method::Get => http::Method::GET,
+            Method::Head => http::Method::HEAD,
+        };
+        // All three parts are there, which is all that a URI asks for.
+        *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+        request.headers_mut().clone_from(&self.fields);
+        request
+    }
+}
+
+/// How far an answer had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Head,
+    Body,
+}
+
+impl Shared {
+    fn hear(&self) {
+        self.heard.set(self.heard.get() + 1);
+    }
+
+    /// How an exchange ended. A request that the peer did not process may be
+    /// sent again (RFC 9113 §8.7); what `h2` itself refused was not HTTP/2.
+    fn classify(&self, error: &h2::Error, stage: Stage) -> Exchanged {
+        let before_head = stage == Stage::Head;
+        if let Some(io) = error.get_io() {
+            // `h2` tells of a plain end by the kind of a failed write.
+            let at_end = io.kind() == ErrorKind::BrokenPipe && self.stamps.ended();
+            let kind = if at_end { ErrorKind::UnexpectedEof } else { io.kind() };
+            let fault = ended_by(kind, before_head);
+            let announced = self.gone_away.get() && fault == Fault::HttpClosed;
+            return Exchanged::Broken(if announced { Fault::Http2GoAway } else { fault });
+        }
+        if !error.is_remote() {
+            // Frames beyond what a head of the permitted size takes.
+            let endless = before_head && error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
+            return Exchanged::Broken(if endless { Fault::HttpHeadersTooLarge } else { Fault::HttpGarbage });
+        }
+        if error.is_go_away() {
+            let fault = Fault::Http2GoAway;
+            return if before_head { Exchanged::NotTaken(fault) } else { Exchanged::Broken(fault) };
+        }
+        self.hear();
+        if before_head && error.reason() == Some(Reason::REFUSED_STREAM) {
+            return Exchanged::NotTaken(Fault::Http2Refused);
+        }
+        Exchanged::Broken(Fault::Http2Reset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use http::uri::PathAndQuery;
+
+    fn request(fields: &[(&'static str, &'static str)]) -> http::Request<()> {
+        let pairs = fields
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let origin = Origin {
+            scheme: Scheme::HTTPS,
+            authority: Authority::from_static("candidate.test"),
+            headers: pairs.collect(),
+        };
+        let arrival = Arrival {
+            sequence: 0,
+            due: crate::units::Offset::ZERO,
+            method: Method::Get,
+            target: PathAndQuery::from_static("/a?b"),
+            recorded_status: None,
+        };
+        RequestHead::of(&origin).request(&arrival)
+    }
+
+    #[test]
+    fn the_host_that_was_asked_for_is_the_authority() {
+        assert_eq!(request(&[]).uri(), "https://candidate.test/a?b");
+        let asked = request(&[("host", "crates.io"), ("accept", "*/*")]);
+        assert_eq!(asked.uri(), "https://crates.io/a?b");
+        assert_eq!(asked.headers().len(), 1);
+    }
+
+    #[test]
+    fn what_is_said_of_a_connection_is_left_out() {
+        let sent = request(&[
+            ("connection", "close"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "close"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("te", "gzip"),
+        ]);
+        assert!(sent.headers().is_empty(), "{:?}", sent.headers());
+        assert_eq!(request(&[("te", "trailers")]).headers().len(), 1);
     }
 }

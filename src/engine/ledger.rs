@@ -14,7 +14,9 @@ use super::coverage::{self, Tiers};
 use super::exchange::Received;
 use crate::fault::Fault;
 use crate::schedule::Arrival;
-use crate::tally::{Attempt, AttemptEnd, AttemptKind, Fate, Gauges, Interval, Redirect, Sighting, Unchecked};
+use crate::tally::{
+    Attempt, AttemptEnd, AttemptKind, Fate, Gauges, Interval, Lap, Redirect, Sighting, Unchecked,
+};
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
 use crate::verify::hosts::{HostAnswer, HostBounds, HostCache, HostReply};
@@ -25,8 +27,9 @@ use crate::verify::{
 };
 use http::HeaderValue;
 use http::uri::PathAndQuery;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Most answers of the resolver that wait for a worker to take them.
@@ -40,6 +43,8 @@ pub(crate) struct LookupLine {
 
 pub(crate) struct Ledger {
     interval: Interval,
+    /// Arrivals released since the start.
+    offered: u64,
     judge: Judge,
     private: PrivateAddresses,
     hosts: HostCache<Case>,
@@ -63,7 +68,7 @@ struct Case {
 impl Ledger {
     pub(crate) fn new(judge: Judge, private: PrivateAddresses, lookups: Option<LookupLine>) -> Self {
         let hosts = HostCache::new(HostBounds::default());
-        Self { interval: Interval::new(0), judge, private, hosts, lookups, targets: None }
+        Self { interval: Interval::new(0), offered: 0, judge, private, hosts, lookups, targets: None }
     }
 
     /// A ledger that asks targets, too.
@@ -74,6 +79,22 @@ impl Ledger {
     /// An arrival was released.
     pub(crate) fn offered(&mut self) {
         self.interval.offered();
+        self.offered += 1;
+    }
+
+    /// Arrivals released since the start.
+    pub(crate) fn offered_so_far(&self) -> u64 {
+        self.offered
+    }
+
+    /// The worker has measured how busy it was.
+    pub(crate) fn lap(&mut self, lap: &Lap) {
+        self.interval.lap(lap);
+    }
+
+    /// The reader of the trace did not keep up.
+    pub(crate) fn starved(&mut self, time: Duration, arrivals: usize) {
+        self.interval.starved(time, u64::try_from(arrivals).unwrap_or(u64::MAX));
     }
 
     /// It was over the limit, and not sent.
@@ -89,12 +110,21 @@ impl Ledger {
         }
     }
 
-    /// The candidate announced the end of an HTTP/2 connection.
-    pub(crate) fn gone_away(&mut self) {
-        self.interval.gone_away();
+    /// The candidate announced how many streams a connection may have.
+    pub(crate) fn stream_limit(&mut self, limit: u32) {
+        self.interval.stream_limit(limit);
     }
 
-    /// A request was sent once more after a stale connection.
+    /// The candidate did not take a request up.
+    pub(crate) fn not_taken(&mut self, fault: Fault) {
+        if fault == Fault::Http2GoAway {
+            self.interval.gone_away();
+        } else if fault == Fault::Http2Refused {
+            self.interval.stream_refused();
+        }
+    }
+
+    /// A request that was not taken up was sent once more.
     pub(crate) fn stale_replay(&mut self) {
         self.interval.stale_replay();
     }
@@ -139,8 +169,14 @@ impl Ledger {
         }
     }
 
-    /// An attempt ended without an answer, and its arrival with it.
-    pub(crate) fn broken(&mut self, arrival: &Arrival, attempt: &Attempt, fault: Fault) {
+    /// An attempt at `peer` ended without an answer, and its arrival with it.
+    pub(crate) fn broken(
+        &mut self,
+        arrival: &Arrival,
+        attempt: &Attempt,
+        fault: Fault,
+        peer: Option<SocketAddr>,
+    ) {
         self.interval.attempt(attempt, AttemptKind::First);
         let case = Case {
             due: attempt.due,
@@ -150,7 +186,8 @@ impl Ledger {
             offline: Some(fault),
             expected: None,
         };
-        self.settle(&case, Some(fault), "");
+        let detail = peer.map_or_else(String::new, |peer| format!("at {peer}"));
+        self.settle(&case, Some(fault), &detail);
     }
 
     /// An attempt ended with an answer.

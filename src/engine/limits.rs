@@ -14,7 +14,7 @@ use http::HeaderMap;
 const FIELDS_MAX: usize = 100;
 
 /// Room beside names and values for what is not counted: the status line, and a
-/// field's punctuation, which HTTP/2 reckons at 32 bytes (RFC 9113 §10.5.1).
+/// field's punctuation.
 const UNCOUNTED: usize = 4 * 1024;
 
 /// What hyper may buffer: enough that it never refuses a head for its size that

@@ -24,6 +24,8 @@ pub(crate) struct Pacer {
     /// The earliest next wake-up.
     not_before: Cell<Offset>,
     by: By,
+    /// How long it has waited awake.
+    awake: Cell<Duration>,
 }
 
 #[derive(Debug)]
@@ -45,7 +47,7 @@ impl Pacer {
             Pacing::Tokio => By::Tokio,
             Pacing::Spin => By::Spin,
         };
-        Ok(Self { clock, grain, not_before: Cell::new(Offset::ZERO), by })
+        Ok(Self { clock, grain, not_before: Cell::new(Offset::ZERO), by, awake: Cell::new(Duration::ZERO) })
     }
 
     /// Returns once `due` is reached, at once where it lies in the past.
@@ -53,18 +55,35 @@ impl Pacer {
         let wake = due.max(self.not_before.get());
         match &self.by {
             #[cfg(target_os = "linux")]
-            By::Timerfd(timer) => timer.until(wake).await?,
-            By::Tokio => tokio::time::sleep_until(self.clock.instant(wake)).await,
-            By::Spin => {
-                while self.clock.is_before(wake) {
-                    tokio::task::yield_now().await;
-                }
+            By::Timerfd(timer) => {
+                timer.until(wake).await?;
+                self.wait_awake(wake).await;
             }
+            By::Tokio => tokio::time::sleep_until(self.clock.instant(wake)).await,
+            By::Spin => self.wait_awake(wake).await,
         }
         if !self.grain.is_zero() {
             self.not_before.set(self.clock.now().after(self.grain));
         }
         Ok(())
+    }
+
+    /// For how long it has waited awake so far: time that a busy worker would
+    /// not have had.
+    pub(crate) fn awake(&self) -> Duration {
+        self.awake.get()
+    }
+
+    async fn wait_awake(&self, wake: Offset) {
+        if !self.clock.is_before(wake) {
+            return;
+        }
+        // What goes beyond `wake` was another task's work.
+        let waited = wake.nanos_since(self.clock.now());
+        while self.clock.is_before(wake) {
+            tokio::task::yield_now().await;
+        }
+        self.awake.set(self.awake.get().saturating_add(Duration::from_nanos(waited)));
     }
 }
 
@@ -104,8 +123,8 @@ mod timerfd {
         start: Duration,
         /// How long a wake-up takes here, by the median of those seen. A core
         /// that has fallen asleep needs tens of microseconds to come back, so
-        /// the timer is set that much early, and what is left over is waited
-        /// out awake.
+        /// the timer is set that much early, and what is left over is for the
+        /// pacer to wait out awake.
         lead: Cell<u64>,
     }
 
@@ -121,6 +140,7 @@ mod timerfd {
             Ok(Self { fd, clock, start: start_on_monotonic(clock), lead: Cell::new(0) })
         }
 
+        /// Returns a little before `wake`, or some time after it.
         pub(super) async fn until(&self, wake: Offset) -> io::Result<()> {
             let early = Offset::from_nanos(wake.as_nanos().saturating_sub(self.lead.get()));
             while self.clock.is_before(early) {
@@ -129,9 +149,6 @@ mod timerfd {
                 // once for each: the counter need not be read.
                 self.fd.readable().await?.clear_ready();
                 self.learn(early);
-            }
-            while self.clock.is_before(wake) {
-                tokio::task::yield_now().await;
             }
             Ok(())
         }
@@ -206,6 +223,22 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn within_a_grain_there_is_one_wake_up() {
         assert_eq!(wake_times(5, &[3, 4, 10, 11, 30]).await, [3, 8, 13, 18, 30]);
+    }
+
+    #[tokio::test]
+    async fn waiting_awake_is_counted_up_to_the_due_time() {
+        let clock = RunClock::starting_in(Duration::ZERO);
+        let spinning = Pacer::new(Pacing::Spin, Duration::ZERO, clock).unwrap();
+        let mut due = Offset::ZERO;
+        // A thread that is put aside may find the due time passed.
+        while spinning.awake().is_zero() {
+            due = clock.now().after(Duration::from_millis(2));
+            spinning.until(due).await.unwrap();
+        }
+        let counted = spinning.awake();
+        assert!(counted <= Duration::from_millis(2));
+        spinning.until(due).await.unwrap();
+        assert_eq!(spinning.awake(), counted, "what is due already is not waited for");
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ use super::connect::{Connect, Tcp, Tls};
 use super::exchange::AnswerLimits;
 use super::feed::{AtEndOfTrace, Fed, Feeder, QUEUED_BATCHES, Requests};
 use super::ledger::{HOST_ANSWERS, Ledger, LookupLine, TARGET_ANSWERS, TargetLine};
+use super::meter::thread_cpu;
 use super::pacer::Pacer;
 use super::priority;
 use super::shard::{Shard, ShardLimits};
@@ -14,7 +15,6 @@ use crate::schedule::{Arrival, Schedule, ScheduleCounts};
 use crate::tally::{Fold, Totals};
 use crate::units::Offset;
 use crate::verify::probe::Reach;
-use rustix::time::{ClockId, clock_gettime};
 use std::any::Any;
 use std::io;
 use std::rc::Rc;
@@ -149,6 +149,7 @@ fn spawn_worker(
         deliveries,
         grace: plan.grace,
         feed: plan.feed,
+        cpu: thread_cpu,
     };
     let core = plan.pin.then_some(index);
     thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
@@ -270,9 +271,4 @@ fn join(end: &mut RunEnd, workers: Vec<JoinHandle<Joined>>, feeder: JoinHandle<(
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
-}
-
-fn thread_cpu() -> Duration {
-    let spent = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(spent.tv_sec.unsigned_abs(), 0) + Duration::from_nanos(spent.tv_nsec.unsigned_abs())
 }

@@ -144,8 +144,9 @@ impl<C: Connect> Shard<C> {
         self.dispatch(self.take_off(arrival));
     }
 
-    /// Gives every connection that may be had something to do: the start of a
-    /// closed loop, and what brings connections back that were lost in it.
+    /// Gives every connection and stream that may be had something to do: the
+    /// start of a closed loop, and what brings those back that were lost in it.
+    /// In an open one there is nothing to give.
     pub(crate) fn engage(self: &Rc<Self>) {
         while self.has_room()
             && let Some(flight) = self.next_supplied()
@@ -187,7 +188,12 @@ impl<C: Connect> Shard<C> {
     /// or lets it wait for one.
     pub(crate) fn dispatch(self: &Rc<Self>, flight: Flight<C>) {
         let mut pool = self.pool.borrow_mut();
-        if let Some(seat) = pool.next_idle() {
+        if flight.replayed && pool.open < self.limits.active {
+            // What was idle beside the connection that let it down may be as
+            // stale.
+            pool.open += 1;
+            pool.tasks.spawn_local(connection::carry(Rc::clone(self), Some(flight)));
+        } else if let Some(seat) = pool.next_idle() {
             drop(pool);
             seat.flight.set(Some(flight));
             seat.waker.borrow().wake_by_ref();
@@ -217,7 +223,7 @@ impl<C: Connect> Shard<C> {
         }
     }
 
-    /// An HTTP/2 connection is gone, and with it its idle streams.
+    /// An HTTP/2 connection takes no more, and its idle streams look for that.
     pub(crate) fn unshare(&self, shared: &Rc<Shared>) {
         let mut pool = self.pool.borrow_mut();
         pool.shared.retain(|other| !Rc::ptr_eq(other, shared));
@@ -342,7 +348,7 @@ impl<C: Connect> Flight<C> {
     pub(crate) fn broken(mut self, fault: Fault, stamps: &Stamps, done: Offset) {
         self.ended = true;
         let attempt = self.attempt(stamps, AttemptEnd::Fault(fault), done);
-        self.shard.ledger.borrow_mut().broken(&self.arrival, &attempt, fault);
+        self.shard.ledger.borrow_mut().broken(&self.arrival, &attempt, fault, stamps.peer());
     }
 
     fn attempt(&self, stamps: &Stamps, end: AttemptEnd, done: Offset) -> Attempt {

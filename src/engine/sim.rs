@@ -4,11 +4,14 @@
 //! A scripted origin answers each path as the path says. Time passes only when
 //! nothing is left to do, so a latency here is what was computed, not measured.
 
+mod strain;
+
 use super::Pacing;
 use super::clock::RunClock;
 use super::connect::{Connect, Opened, Protocol};
 use super::exchange::AnswerLimits;
 use super::ledger::{HOST_ANSWERS, Ledger};
+use super::meter::CpuClock;
 use super::pacer::Pacer;
 use super::shard::{Origin, Reuse, Shard, ShardLimits};
 use super::wire::{Stamped, Stamper};
@@ -151,6 +154,10 @@ struct Scene {
     grace_ms: u64,
     stop: Option<(u64, Phase)>,
     feed: Feed,
+    cpu: CpuClock,
+    /// When the reader hands over what, in milliseconds: all at the start, if
+    /// nothing is said.
+    read_ms: Vec<(u64, usize)>,
 }
 
 impl Scene {
@@ -164,6 +171,8 @@ impl Scene {
             grace_ms: 30_000,
             stop: None,
             feed: Feed::WhenDue,
+            cpu: || Duration::ZERO,
+            read_ms: Vec::new(),
         }
     }
 
@@ -220,8 +229,18 @@ impl Scene {
         let shard = Rc::new(Shard::new((clock, self.limits()), candidate_origin(), connector, ledger));
         let pacer = Pacer::new(Pacing::Tokio, Duration::ZERO, clock).unwrap();
         let grace = Duration::from_millis(self.grace_ms);
-        let first = Some(self.arrivals());
-        drop(queue);
+        let mut unread = self.arrivals();
+        let first = match self.read_ms.first() {
+            None => Some(std::mem::take(&mut unread)),
+            Some(_) => None,
+        };
+        tokio::task::spawn_local(async move {
+            for (at_ms, count) in self.read_ms {
+                tokio::time::sleep_until(clock.instant(Offset::from(Duration::from_millis(at_ms)))).await;
+                let batch = unread.drain(..count).collect();
+                queue.send(batch).await.unwrap();
+            }
+        });
         if let Some((at_ms, wanted)) = self.stop {
             tokio::task::spawn_local(async move {
                 tokio::time::sleep_until(clock.instant(Offset::from(Duration::from_millis(at_ms)))).await;
@@ -231,6 +250,7 @@ impl Scene {
         } else {
             std::mem::forget(command);
         }
+        let (feed, cpu) = (self.feed, self.cpu);
         let lines = Lines {
             index: 0,
             arrivals,
@@ -240,7 +260,8 @@ impl Scene {
             target_answers,
             deliveries,
             grace,
-            feed: self.feed,
+            feed,
+            cpu,
         };
         let worked = work(shard, pacer, lines).await.unwrap();
         let mut fold = Fold::new(1);

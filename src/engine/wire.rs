@@ -10,6 +10,7 @@ use super::clock::RunClock;
 use crate::units::Offset;
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -24,9 +25,26 @@ pub(crate) struct Stamps {
     sent: Cell<Option<Offset>>,
     first_byte: Cell<Option<Offset>>,
     riders: RefCell<Vec<Rc<Self>>>,
+    ended: Cell<bool>,
+    peer: Cell<Option<SocketAddr>>,
 }
 
 impl Stamps {
+    /// None yet, of an exchange with `peer`.
+    pub(crate) fn of(peer: Option<SocketAddr>) -> Self {
+        Self { peer: Cell::new(peer), ..Self::default() }
+    }
+
+    /// Where the connection leads, once that is known.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.peer.get()
+    }
+
+    /// Whether the peer has said that nothing more will come.
+    pub(crate) fn ended(&self) -> bool {
+        self.ended.get()
+    }
+
     /// Forgets the exchange before.
     pub(crate) fn clear(&self) {
         self.sent.set(None);
@@ -74,6 +92,11 @@ impl Stamper {
         Self { clock, stamps }
     }
 
+    /// The connection is tried at `peer`.
+    pub(crate) fn leads_to(&self, peer: SocketAddr) {
+        self.stamps.peer.set(Some(peer));
+    }
+
     /// `stream`, stamped.
     pub(crate) fn around<S>(self, stream: S) -> Stamped<S> {
         Stamped { stream, clock: self.clock, stamps: self.stamps }
@@ -115,8 +138,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stamped<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before && self.stamps.first_byte.get().is_none() {
-            self.stamps.first_byte.set(Some(self.clock.now()));
+        if buffer.filled().len() > before {
+            if self.stamps.first_byte.get().is_none() {
+                self.stamps.first_byte.set(Some(self.clock.now()));
+            }
+        } else if matches!(outcome, Poll::Ready(Ok(()))) {
+            self.stamps.ended.set(true);
         }
         outcome
     }

@@ -7,6 +7,7 @@
 
 use super::clock::RunClock;
 use super::connect::Connect;
+use super::meter::{CpuClock, Meter};
 use super::pacer::Pacer;
 use super::shard::Shard;
 use super::supply::Supply;
@@ -54,6 +55,7 @@ pub(crate) struct Lines {
     pub(crate) deliveries: SyncSender<Delivery>,
     pub(crate) grace: Duration,
     pub(crate) feed: Feed,
+    pub(crate) cpu: CpuClock,
 }
 
 /// When an arrival leaves.
@@ -83,12 +85,14 @@ pub(crate) async fn work<C: Connect>(
     pacer: Pacer,
     mut lines: Lines,
 ) -> std::io::Result<Worked> {
+    let pacer = Rc::new(pacer);
     let hosts = tokio::task::spawn_local(take_hosts(Rc::clone(&shard), lines.host_answers));
     let targets = tokio::task::spawn_local(take_targets(Rc::clone(&shard), lines.target_answers));
-    let seconds =
-        tokio::task::spawn_local(deliver_seconds(Rc::clone(&shard), lines.index, lines.deliveries.clone()));
-    let mut queue =
-        Queue { batch: lines.first.take().unwrap_or_default().into_iter(), arrivals: lines.arrivals };
+    let measured = (Meter::start(lines.cpu), Rc::clone(&pacer));
+    let deliveries = (lines.index, lines.deliveries.clone());
+    let seconds = tokio::task::spawn_local(deliver_seconds(Rc::clone(&shard), measured, deliveries));
+    let first = lines.first.take().unwrap_or_default().into_iter();
+    let mut queue = Queue { batch: first, arrivals: lines.arrivals, caught_up: Offset::ZERO };
     let released = match lines.feed {
         Feed::WhenDue => release_all(&shard, &pacer, &mut queue, &mut lines.phase).await,
         Feed::WhenFree { until } => {
@@ -115,15 +119,33 @@ pub(crate) async fn work<C: Connect>(
 struct Queue {
     batch: std::vec::IntoIter<Arrival>,
     arrivals: mpsc::Receiver<Vec<Arrival>>,
+    /// When something last came that had been waited for. What was due before
+    /// then and comes later is late because of the reader.
+    caught_up: Offset,
 }
 
 impl Queue {
-    async fn next(&mut self) -> Option<Arrival> {
+    async fn next<C: Connect>(&mut self, shard: &Shard<C>) -> Option<Arrival> {
         loop {
             if let Some(arrival) = self.batch.next() {
                 return Some(arrival);
             }
-            self.batch = self.arrivals.recv().await?.into_iter();
+            let mut lost = Duration::ZERO;
+            let batch = if let Ok(batch) = self.arrivals.try_recv() {
+                batch
+            } else {
+                let since = shard.clock.now();
+                let batch = self.arrivals.recv().await?;
+                self.caught_up = shard.clock.now();
+                let due = batch.first().map_or(self.caught_up, |first| first.due);
+                lost = Duration::from_nanos(self.caught_up.nanos_since(due.max(since)));
+                batch
+            };
+            let late = batch.iter().take_while(|arrival| arrival.due < self.caught_up).count();
+            if late > 0 {
+                shard.ledger.borrow_mut().starved(lost, late);
+            }
+            self.batch = batch.into_iter();
         }
     }
 
@@ -161,7 +183,7 @@ async fn release_all<C: Connect>(
         let arrival = tokio::select! {
             biased;
             () = reached(phase, Phase::Draining) => return Ok(last_due),
-            next = queue.next() => match next {
+            next = queue.next(shard) => match next {
                 Some(arrival) => arrival,
                 None => return Ok(last_due),
             },
@@ -251,7 +273,11 @@ async fn take_hosts<C: Connect>(shard: Rc<Shard<C>>, mut answers: mpsc::Receiver
     }
 }
 
-async fn deliver_seconds<C: Connect>(shard: Rc<Shard<C>>, worker: usize, deliveries: SyncSender<Delivery>) {
+async fn deliver_seconds<C: Connect>(
+    shard: Rc<Shard<C>>,
+    (mut meter, pacer): (Meter, Rc<Pacer>),
+    (worker, deliveries): (usize, SyncSender<Delivery>),
+) {
     let mut second = 0;
     loop {
         tokio::time::sleep_until(next_second(shard.clock, second)).await;
@@ -260,6 +286,9 @@ async fn deliver_seconds<C: Connect>(shard: Rc<Shard<C>>, worker: usize, deliver
         let gauges = shard.gauges();
         let mut ledger = shard.ledger.borrow_mut();
         ledger.gauges(gauges);
+        if let Some(lap) = meter.lap(pacer.awake(), ledger.offered_so_far()) {
+            ledger.lap(&lap);
+        }
         let interval = ledger.take_interval(second);
         // A collector that is behind must not hold the worker up: the numbers
         // stay here and go out with the next second's.

@@ -43,6 +43,9 @@ pub struct GeneratorFacts {
     pub lookups: u64,
     /// Requests to redirect targets.
     pub target_requests: u64,
+    /// For how long a cgroup's processor limit stopped this process; `None`
+    /// where that is not known.
+    pub throttled_s: Option<f64>,
 }
 
 /// Whether a run came to its end.
@@ -75,7 +78,7 @@ impl RunReport {
     /// Arranges the parts as a report and judges the run.
     pub fn build(parts: Parts<'_>) -> Self {
         let Parts { plan, books, totals, generator, ending, notices } = parts;
-        let mut judgement = judge(totals, &plan, ending == Ending::Finished);
+        let mut judgement = judge(totals, &plan, &generator, ending == Ending::Finished);
         judgement.warnings.extend(notices);
         judgement.warnings.extend(sampled(&plan, books));
         let (counts, times) = (&totals.counts, &totals.times);
@@ -112,9 +115,11 @@ impl RunReport {
                 handshakes_resumed: counts.handshakes_resumed,
                 handshake_us: Times::from(&times.handshake),
                 gone_away: counts.gone_away,
+                streams_refused: counts.streams_refused,
+                stream_limit_seen: counts.stream_limit.map(u64::from),
             },
             bytes_in: counts.bytes_in,
-            generator: generator_line(generator, counts.attempts.total()),
+            generator: generator_line(generator, counts),
         }
     }
 }
@@ -212,13 +217,19 @@ fn rates(counts: &Counts, generator: GeneratorFacts) -> Rates {
     }
 }
 
-fn generator_line(facts: GeneratorFacts, attempts: u64) -> Generator {
+fn generator_line(facts: GeneratorFacts, counts: &Counts) -> Generator {
+    let (strain, attempts) = (&counts.strain, counts.attempts.total());
     Generator {
         cpu_s: facts.cpu_s,
         cpu_us_per_attempt: if attempts == 0 { 0.0 } else { facts.cpu_s * 1e6 / approximate(attempts) },
         peak_rss_bytes: facts.peak_rss_bytes,
         threads: facts.threads,
         wall_s: facts.wall_s,
+        worker_cpu_peak_share: strain.busy_permille_max.map(|share| approximate(share) / 1e3),
+        saturated_arrivals: strain.saturated_arrivals,
+        throttled_s: facts.throttled_s,
+        starved_s: strain.starved.as_secs_f64(),
+        starved_arrivals: strain.starved_arrivals,
     }
 }
 
@@ -348,6 +359,8 @@ impl From<&Interval> for IntervalLine {
             service_us: IntervalTimes::from(&times.service),
             lateness_us: IntervalTimes::from(&times.lateness),
             redirects: counts.redirects.seen,
+            worker_cpu_peak_permille: counts.strain.busy_permille_max,
+            starved_us: u64::try_from(counts.strain.starved.as_micros()).unwrap_or(u64::MAX),
         }
     }
 }

@@ -57,6 +57,9 @@ pub struct Plan {
     pub grace_s: f64,
     /// What is spoken: `1.1`, `2` or `auto`.
     pub http: String,
+    /// The most streams of an HTTP/2 connection; nothing where only HTTP/1.1 is
+    /// spoken.
+    pub streams: Option<u64>,
     /// Whether certificates are `verified`, or `any certificate` is taken;
     /// nothing without TLS.
     pub tls: Option<String>,

@@ -295,7 +295,8 @@ pub struct Connections {
     pub in_flight_max: u64,
     /// The most arrivals that waited for one at the end of a second.
     pub waiting_max: u64,
-    /// Attempts repeated because a kept connection was closed.
+    /// Requests sent once more because they were not taken up: a kept
+    /// connection was closed, or HTTP/2 says so.
     pub stale_replays: u64,
     /// TLS handshakes made in full.
     pub handshakes_full: u64,
@@ -303,8 +304,13 @@ pub struct Connections {
     pub handshakes_resumed: u64,
     /// How long handshakes took.
     pub handshake_us: Times,
-    /// Requests whose HTTP/2 connection was closed by GOAWAY.
+    /// Requests that the candidate left unprocessed by GOAWAY.
     pub gone_away: u64,
+    /// HTTP/2 streams that it refused.
+    pub streams_refused: u64,
+    /// The fewest streams at once that it announced for a connection; nothing
+    /// if it set no limit.
+    pub stream_limit_seen: Option<u64>,
 }
 
 /// The machine that made the load.
@@ -321,6 +327,19 @@ pub struct Generator {
     pub threads: u64,
     /// How long the run took, grace included.
     pub wall_s: f64,
+    /// The share of its busiest second that a worker thread was busy, without
+    /// what it waited awake for due times; nothing where no whole second was
+    /// measured.
+    pub worker_cpu_peak_share: Option<f64>,
+    /// Arrivals in seconds in which their worker was saturated.
+    pub saturated_arrivals: u64,
+    /// For how long a cgroup's processor limit stopped this process, summed
+    /// over cores; nothing where that is not known.
+    pub throttled_s: Option<f64>,
+    /// For how long workers had nothing in hand though something was due.
+    pub starved_s: f64,
+    /// Arrivals that reached their worker after they were due.
+    pub starved_arrivals: u64,
 }
 
 /// A line of `intervals.ndjson`: one second of the run. Nothing in it is
@@ -368,6 +387,11 @@ pub struct IntervalLine {
     pub lateness_us: IntervalTimes,
     /// Answers that redirect.
     pub redirects: u64,
+    /// The busiest worker, in thousandths of the second; nothing where it was
+    /// not measured.
+    pub worker_cpu_peak_permille: Option<u64>,
+    /// For how long workers had nothing in hand though something was due.
+    pub starved_us: u64,
 }
 
 /// Times of one second in microseconds.

@@ -12,7 +12,7 @@ mod headline;
 
 pub(crate) use format::micros;
 
-use super::{RunReport, Times};
+use super::{Generator, RunReport, Times};
 use crate::units::grouped;
 use format::{Page, counted, of, per_second, safe, seconds, share, whole};
 use std::collections::BTreeMap;
@@ -114,6 +114,15 @@ fn generator(report: &RunReport, page: &mut Page) {
         of(connections.in_flight_max, "in flight"),
     );
     page.item("connected", &opened);
+    let mut streams = Vec::new();
+    streams
+        .extend(connections.stream_limit_seen.map(|limit| format!("at most {}", counted(limit, "stream"))));
+    for (count, what) in [(connections.streams_refused, "refused"), (connections.gone_away, "gone away")] {
+        streams.extend((count > 0).then(|| of(count, what)));
+    }
+    if !streams.is_empty() {
+        page.item("HTTP/2", &streams.join(", "));
+    }
     let used = format!(
         "{}, {} CPU in {}, {:.1} µs per attempt, {} MiB",
         counted(generator.threads, "thread"),
@@ -123,10 +132,26 @@ fn generator(report: &RunReport, page: &mut Page) {
         grouped(generator.peak_rss_bytes >> 20),
     );
     page.item("generator", &used);
+    if let Some(what) = held_back(generator) {
+        page.item("held back", &what);
+    }
     if let Some(out) = &report.plan.out {
         page.blank();
         page.line(&format!("The whole result is in {}", safe(out)));
     }
+}
+
+/// What the machine did not give, where that is worth a line.
+fn held_back(generator: &Generator) -> Option<String> {
+    let time = |time_s: f64, what: &str| (time_s >= 0.01).then(|| format!("{what} for {time_s:.2} s"));
+    let saturated = generator.saturated_arrivals;
+    let all = [
+        (saturated > 0).then(|| format!("saturated for {}", counted(saturated, "arrival"))),
+        generator.throttled_s.and_then(|time_s| time(time_s, "throttled by a cgroup")),
+        time(generator.starved_s, "starved by the trace"),
+    ];
+    let told: Vec<_> = all.into_iter().flatten().collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 /// `a 1, b 2`, or `none`.

@@ -5,8 +5,10 @@
 //! Each reason names what was found and what to do. Pure: totals and plan in,
 //! judgement out.
 
+mod strain;
+
 use super::text::micros;
-use super::{Plan, Reason, RunReport, Verdict};
+use super::{GeneratorFacts, Plan, Reason, RunReport, Verdict};
 use crate::fault::Fault;
 use crate::tally::{RedirectCounts, Totals, Unchecked};
 use crate::units::grouped;
@@ -104,9 +106,9 @@ pub struct Judgement {
 }
 
 /// Judges a run. `finished` is false if it was interrupted.
-pub fn judge(totals: &Totals, plan: &Plan, finished: bool) -> Judgement {
+pub fn judge(totals: &Totals, plan: &Plan, generator: &GeneratorFacts, finished: bool) -> Judgement {
     let mut warnings = checks_left_out(totals, plan);
-    let mut invalid_reasons = reasons_for_invalid(totals, plan);
+    let mut invalid_reasons = reasons_for_invalid(totals, plan, generator);
     invalid_reasons.extend(not_over(totals).filter(|_| finished));
     if plan.allow_invalid {
         warnings.append(&mut invalid_reasons);
@@ -127,7 +129,7 @@ fn reason(id: &str, detail: String, remedy: &str) -> Reason {
     Reason { id: id.to_owned(), detail, remedy: remedy.to_owned() }
 }
 
-fn reasons_for_invalid(totals: &Totals, plan: &Plan) -> Vec<Reason> {
+fn reasons_for_invalid(totals: &Totals, plan: &Plan, generator: &GeneratorFacts) -> Vec<Reason> {
     let arrivals = &totals.counts.arrivals;
     let mut reasons = Vec::new();
     if arrivals.offered == 0 {
@@ -148,7 +150,12 @@ fn reasons_for_invalid(totals: &Totals, plan: &Plan) -> Vec<Reason> {
             "raise --max-in-flight, or offer what the candidate can take",
         ));
     }
-    reasons.extend(too_late(totals, plan));
+    if let Some(late) = too_late(totals, plan) {
+        reasons.push(late);
+        reasons.extend(strain::behind(totals));
+    }
+    reasons.extend(strain::saturated(totals, plan));
+    reasons.extend(strain::throttled(generator, lateness_limit(totals, plan)));
     reasons.extend(generators_own(totals));
     reasons
 }
@@ -166,12 +173,16 @@ fn not_over(totals: &Totals) -> Option<Reason> {
     })
 }
 
-fn too_late(totals: &Totals, plan: &Plan) -> Option<Reason> {
+/// The highest lateness at p99 of a valid run, in microseconds.
+fn lateness_limit(totals: &Totals, plan: &Plan) -> u64 {
     let times = &totals.times;
     let latency = if times.latency.is_empty() { &times.latency_failed } else { &times.latency };
-    let default = LATENESS_FLOOR_US.max(latency.quantile(0.5) / 10);
-    let limit = plan.max_lateness_us.unwrap_or(default);
-    let lateness = times.lateness.quantile(0.99);
+    plan.max_lateness_us.unwrap_or_else(|| LATENESS_FLOOR_US.max(latency.quantile(0.5) / 10))
+}
+
+fn too_late(totals: &Totals, plan: &Plan) -> Option<Reason> {
+    let limit = lateness_limit(totals, plan);
+    let lateness = totals.times.lateness.quantile(0.99);
     (lateness > limit).then(|| {
         reason(
             "lateness",
@@ -272,11 +283,16 @@ mod tests {
         Plan { verify: "dns".to_owned(), ..Plan::default() }
     }
 
+    /// A generator with nothing to complain of.
+    fn machine() -> GeneratorFacts {
+        GeneratorFacts { wall_s: 20.0, throttled_s: Some(0.0), ..GeneratorFacts::default() }
+    }
+
     #[track_caller]
     fn check(spoil: fn(&mut Totals, &mut Plan), verdict: Verdict, reasons: &[&str], warnings: &[&str]) {
         let (mut totals, mut plan) = (good_run(), dns_plan());
         spoil(&mut totals, &mut plan);
-        let judgement = judge(&totals, &plan, true);
+        let judgement = judge(&totals, &plan, &machine(), true);
         let ids = |list: &[Reason]| list.iter().map(|r| r.id.clone()).collect::<Vec<_>>();
         assert_eq!(judgement.verdict, verdict);
         assert_eq!(ids(&judgement.invalid_reasons), reasons);
@@ -300,7 +316,7 @@ mod tests {
         check(|t, _| t.counts.arrivals.cut = 1, Verdict::Invalid, &["cut"], &[]);
         let mut totals = good_run();
         totals.counts.arrivals.cut = 1;
-        assert!(judge(&totals, &dns_plan(), false).invalid_reasons.is_empty());
+        assert!(judge(&totals, &dns_plan(), &machine(), false).invalid_reasons.is_empty());
     }
 
     #[test]
@@ -319,6 +335,57 @@ mod tests {
     }
 
     #[test]
+    fn a_hundredth_may_be_spoiled_by_a_saturated_worker() {
+        check(|t, _| t.counts.strain.saturated_arrivals = 1, Verdict::Passed, &[], &[]);
+        check(|t, _| t.counts.strain.saturated_arrivals = 2, Verdict::Invalid, &["generator_cpu"], &[]);
+        let closed_loop = |t: &mut Totals, p: &mut Plan| {
+            t.counts.strain.saturated_arrivals = 100;
+            p.arrivals = "closed_loop".to_owned();
+        };
+        check(closed_loop, Verdict::Passed, &[], &[]);
+        let allowed = |t: &mut Totals, p: &mut Plan| {
+            t.counts.strain.saturated_arrivals = 100;
+            p.allow_invalid = true;
+        };
+        check(allowed, Verdict::Passed, &[], &["generator_cpu"]);
+    }
+
+    #[test]
+    fn a_slow_reader_is_the_cause_of_lateness_and_nothing_by_itself() {
+        check(|t, _| t.counts.strain.starved_arrivals = 100, Verdict::Passed, &[], &[]);
+        let late = |t: &mut Totals, p: &mut Plan| {
+            t.counts.strain.starved_arrivals = 2;
+            p.max_lateness_us = Some(0);
+        };
+        check(late, Verdict::Invalid, &["lateness", "trace_behind"], &[]);
+        let late_for_another_reason = |t: &mut Totals, p: &mut Plan| {
+            t.counts.strain.starved_arrivals = 1;
+            p.max_lateness_us = Some(0);
+        };
+        check(late_for_another_reason, Verdict::Invalid, &["lateness"], &[]);
+    }
+
+    #[track_caller]
+    fn check_throttled(throttled_s: Option<f64>, max_lateness_us: Option<u64>, reasons: &[&str]) {
+        let generator = GeneratorFacts { throttled_s, ..machine() };
+        let plan = Plan { max_lateness_us, ..dns_plan() };
+        let judgement = judge(&good_run(), &plan, &generator, true);
+        let ids: Vec<_> = judgement.invalid_reasons.iter().map(|reason| reason.id.as_str()).collect();
+        assert_eq!(ids, reasons, "{throttled_s:?}");
+    }
+
+    #[test]
+    fn a_hundredth_of_the_time_may_be_throttled() {
+        check_throttled(None, None, &[]);
+        check_throttled(Some(0.0), None, &[]);
+        check_throttled(Some(0.19), None, &[]);
+        check_throttled(Some(0.21), None, &["cgroup_throttled"]);
+        // Nobody waited longer for that than was allowed.
+        check_throttled(Some(0.21), Some(300_000), &[]);
+        check_throttled(Some(0.31), Some(300_000), &["cgroup_throttled"]);
+    }
+
+    #[test]
     fn what_is_allowed_or_left_out_is_still_said() {
         let allowed = |t: &mut Totals, p: &mut Plan| {
             t.counts.arrivals.shed = 1;
@@ -333,7 +400,7 @@ mod tests {
     fn an_interrupted_run_is_cut_whatever_else_it_is() {
         let mut totals = good_run();
         totals.counts.arrivals.shed = 1;
-        let judgement = judge(&totals, &dns_plan(), false);
+        let judgement = judge(&totals, &dns_plan(), &machine(), false);
         assert_eq!((judgement.verdict, judgement.invalid_reasons.len()), (Verdict::Cut, 1));
         assert_eq!(Exit::from(judgement.verdict).code(), 130);
     }

@@ -42,7 +42,7 @@ impl Sample {
 /// SipHash-2-4 (Aumasson and Bernstein, 2012). A keyed hash whose values cannot
 /// be told from random ones, so that neither alike targets nor alike seeds give
 /// alike samples. The standard library does not promise which hash it uses.
-fn sip_hash([k0, k1]: [u64; 2], bytes: &[u8]) -> u64 {
+pub(crate) fn sip_hash([k0, k1]: [u64; 2], bytes: &[u8]) -> u64 {
     let mut v = [
         k0 ^ 0x736f_6d65_7073_6575,
         k1 ^ 0x646f_7261_6e64_6f6d,

@@ -4,6 +4,7 @@
 //! in which workers and seconds are merged does not matter.
 
 use super::redirects::{Hosts, RedirectCounts};
+use super::strain::Strain;
 use super::{Attempt, AttemptEnd, AttemptKind, Fate};
 use crate::fault::Fault;
 use crate::units::Offset;
@@ -28,12 +29,18 @@ pub struct Counts {
     pub handshakes_full: u64,
     /// TLS handshakes that resumed a session.
     pub handshakes_resumed: u64,
-    /// Requests whose HTTP/2 connection was closed by GOAWAY.
+    /// Requests that the candidate left unprocessed by GOAWAY.
     pub gone_away: u64,
-    /// Attempts repeated because a kept connection turned out to be closed.
+    /// HTTP/2 streams that the candidate refused.
+    pub streams_refused: u64,
+    /// The lowest limit of streams that it announced.
+    pub stream_limit: Option<u32>,
+    /// Requests sent once more because they were not taken up.
     pub stale_replays: u64,
     /// Bytes of answers, headers included.
     pub bytes_in: u64,
+    /// What held the workers themselves back.
+    pub strain: Strain,
 }
 
 impl Counts {
@@ -48,8 +55,11 @@ impl Counts {
         self.handshakes_full += other.handshakes_full;
         self.handshakes_resumed += other.handshakes_resumed;
         self.gone_away += other.gone_away;
+        self.streams_refused += other.streams_refused;
+        self.stream_limit = self.stream_limit.into_iter().chain(other.stream_limit).min();
         self.stale_replays += other.stale_replays;
         self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
+        self.strain.merge(&other.strain);
     }
 }
 
@@ -235,6 +245,19 @@ mod tests {
         }
         let n = Fault::ALL.len() as u64;
         assert_eq!(table.total(), n * (n + 1) / 2);
+    }
+
+    #[test]
+    fn of_limits_the_lowest_is_kept() {
+        let of = |stream_limit| Counts { stream_limit, ..Counts::default() };
+        let merged = |a, b| {
+            let mut counts = of(a);
+            counts.merge(&of(b));
+            counts.stream_limit
+        };
+        assert_eq!(merged(None, None), None);
+        assert_eq!((merged(Some(3), None), merged(None, Some(3))), (Some(3), Some(3)));
+        assert_eq!((merged(Some(3), Some(0)), merged(Some(3), Some(100))), (Some(0), Some(3)));
     }
 
     #[test]

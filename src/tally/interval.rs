@@ -5,7 +5,7 @@
 //! associative and commutative, so it does not matter which worker reports
 //! first.
 
-use super::{Attempt, AttemptKind, Counts, Examples, Fate, Redirect, Sighting, Times};
+use super::{Attempt, AttemptKind, Counts, Examples, Fate, Lap, Redirect, Sighting, Times};
 use crate::units::Offset;
 use std::time::Duration;
 
@@ -125,12 +125,23 @@ impl Interval {
         self.times.handshake.record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// An HTTP/2 connection was closed by GOAWAY under a request.
+    /// A request was left unprocessed by GOAWAY.
     pub fn gone_away(&mut self) {
         self.counts.gone_away += 1;
     }
 
-    /// A request was repeated because its kept connection was closed.
+    /// An HTTP/2 stream was refused.
+    pub fn stream_refused(&mut self) {
+        self.counts.streams_refused += 1;
+    }
+
+    /// A limit of streams was announced.
+    pub fn stream_limit(&mut self, limit: u32) {
+        let lowest = self.counts.stream_limit.map_or(limit, |lowest| lowest.min(limit));
+        self.counts.stream_limit = Some(lowest);
+    }
+
+    /// A request was sent once more because it was not taken up.
     pub fn stale_replay(&mut self) {
         self.counts.stale_replays += 1;
     }
@@ -138,6 +149,17 @@ impl Interval {
     /// Bytes of an answer came in.
     pub fn bytes_in(&mut self, bytes: u64) {
         self.counts.bytes_in = self.counts.bytes_in.saturating_add(bytes);
+    }
+
+    /// The worker has measured how busy it was.
+    pub fn lap(&mut self, lap: &Lap) {
+        self.counts.strain.lap(lap);
+    }
+
+    /// The worker had nothing in hand for that long though something was due;
+    /// so many arrivals came too late for that.
+    pub fn starved(&mut self, time: Duration, arrivals: u64) {
+        self.counts.strain.starve(time, arrivals);
     }
 
     /// What is going on as the second ends.

@@ -3,7 +3,7 @@
 
 use crate::support::dns::DnsServer;
 use crate::support::store::{FILE, Store};
-use crate::support::tls::{Certificate, TlsOrigin};
+use crate::support::tls::{Answers, Certificate, TlsOrigin};
 use downpour::fault::Fault;
 use downpour::units::Rate;
 use downpour::verify::Tier;
@@ -170,7 +170,7 @@ fn a_port_without_a_listener_refuses() {
 fn certificates_and_handshakes_are_judged() {
     let end = |certificate, trust: bool| {
         let room = tempfile::tempdir().unwrap();
-        let origin = TlsOrigin::start(room.path(), certificate, None);
+        let origin = TlsOrigin::start(room.path(), certificate, Answers::Redirects(1));
         let tls = trusting(trust.then(|| origin.authority()));
         let detours = vec![Detour { host: "localhost".into(), port: None, to: origin.address }];
         let options = ProbeOptions { tls, detours, ..options(Reach::Connect) };

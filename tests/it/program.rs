@@ -14,10 +14,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
+mod addresses;
 mod books;
+mod clients;
 mod faults;
+mod handshakes;
 mod help;
 mod hostile;
+mod http2;
 mod listeners;
 mod mistakes;
 mod output;
@@ -26,6 +30,7 @@ mod shape;
 mod signals;
 mod targets;
 mod traces;
+mod validity;
 mod wires;
 
 use books::Report;
@@ -39,9 +44,14 @@ struct Process(Child);
 
 impl Process {
     fn start(args: &[&str], room: &Path) -> Self {
+        Self::reading(Stdio::null(), args, room)
+    }
+
+    /// One that reads from there.
+    fn reading(stdin: Stdio, args: &[&str], room: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_downpour"));
         command.args(args).env_remove("DOWNPOUR_LOG").current_dir(room);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(command.spawn().unwrap())
     }
 

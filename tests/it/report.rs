@@ -2,7 +2,7 @@
 
 use downpour::fault::Fault;
 use downpour::report::{
-    DirectoryError, Ending, FAILURES_PER_FAULT, FailureLine, GeneratorFacts, Input, IntervalLine,
+    DirectoryError, Ending, FAILURES_PER_FAULT, FailureLine, Generator, GeneratorFacts, Input, IntervalLine,
     IntervalLog, Parts, Plan, RunDirectory, RunReport, SCHEMA, Verdict, summary,
 };
 use downpour::tally::{
@@ -116,6 +116,7 @@ fn report_with(plan: Plan, totals: &Totals) -> RunReport {
         offering_s: 20.0,
         lookups: 2,
         target_requests: 0,
+        throttled_s: Some(0.0),
     };
     let (books, ending) = (&books(totals), Ending::Finished);
     RunReport::build(Parts { plan, books, totals, generator, ending, notices: Vec::new() })
@@ -203,6 +204,25 @@ fn a_run_that_could_not_offer_its_load_says_what_to_do() {
     let text = summary(&RunReport::build(parts));
     assert!(text.starts_with("PASSED: 6 of 10 downloads were good, the others were not judged"), "{text}");
     assert!(text.contains("Note: 4 of 10 arrivals were not sent"), "{text}");
+}
+
+#[test]
+fn what_the_machine_did_not_give_has_a_line_only_then() {
+    let (_, totals) = incident();
+    let sound = report_with(plan(), &totals);
+    assert!(!summary(&sound).contains("held back"));
+    let mut report = sound.clone();
+    report.generator.throttled_s = Some(1.25);
+    report.generator.starved_s = 0.5;
+    let text = summary(&report);
+    let line = "  held back  throttled by a cgroup for 1.25 s, starved by the trace for 0.50 s\n";
+    assert!(text.contains(line), "{text}");
+    report.generator = sound.generator;
+    report.generator.saturated_arrivals = 2_000;
+    assert!(summary(&report).contains("  held back  saturated for 2,000 arrivals\n"));
+    // A report of an earlier version does not know.
+    report.generator = Generator { throttled_s: None, ..sound.generator };
+    assert!(!summary(&report).contains("held back"));
 }
 
 #[test]

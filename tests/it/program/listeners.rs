@@ -2,12 +2,10 @@
 //! side of the bargain.
 
 use super::{Call, hostile::report_of};
+use crate::support::listener::{Listener, takes_head};
 use socket2::{Domain, Socket, Type};
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 const COUNT: u64 = 20;
 
@@ -16,52 +14,6 @@ fn call(addr: SocketAddr, flags: &[&str]) -> Call {
     let call = Call::new(&["replay", "list", "--target", &target, "--rate", "200", "-n", &count]);
     let offline = call.with(&["--verify", "policy", "--max-lateness", "60s"]).with(flags);
     offline.file("list", "/api/v1/crates/serde/1.0.217/download\n".repeat(20))
-}
-
-/// A listener that gives each connection to `serve`, one after the other.
-struct Origin {
-    addr: SocketAddr,
-    ending: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
-}
-
-impl Origin {
-    fn start(serve: fn(TcpStream)) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let addr = listener.local_addr().unwrap();
-        let ending = Arc::new(AtomicBool::new(false));
-        let is_ending = Arc::clone(&ending);
-        let thread = thread::spawn(move || {
-            for stream in listener.incoming() {
-                if is_ending.load(Ordering::Acquire) {
-                    break;
-                }
-                serve(stream.unwrap());
-            }
-        });
-        Self { addr, ending, thread }
-    }
-
-    /// Ends it, and passes on its panic if it had one.
-    fn stop(self) {
-        self.ending.store(true, Ordering::Release);
-        // One more connection lets it look.
-        drop(TcpStream::connect(self.addr));
-        self.thread.join().unwrap();
-    }
-}
-
-/// Reads one request's head, and tells whether it came to its end before the
-/// client hung up.
-fn takes_head(stream: &mut TcpStream) -> bool {
-    let (mut head, mut byte) = (Vec::new(), [0]);
-    while !head.ends_with(b"\r\n\r\n") {
-        if stream.read_exact(&mut byte).is_err() {
-            return false;
-        }
-        head.push(byte[0]);
-    }
-    true
 }
 
 #[test]
@@ -91,7 +43,7 @@ fn one_whose_queue_is_full_costs_the_connect_time_out() {
 
 #[test]
 fn one_that_closes_after_a_byte_has_truncated_its_answer() {
-    let origin = Origin::start(|mut stream| {
+    let origin = Listener::start(|mut stream| {
         if takes_head(&mut stream) {
             stream.write_all(b"H").unwrap();
         }
@@ -104,7 +56,7 @@ fn one_that_closes_after_a_byte_has_truncated_its_answer() {
 
 #[test]
 fn one_that_closes_without_a_byte_has_not_answered() {
-    let origin = Origin::start(|mut stream| {
+    let origin = Listener::start(|mut stream| {
         takes_head(&mut stream);
     });
     let report = report_of(&call(origin.addr, &[]));
@@ -115,7 +67,7 @@ fn one_that_closes_without_a_byte_has_not_answered() {
 
 #[test]
 fn a_control_byte_in_a_location_is_no_http() {
-    let origin = Origin::start(|mut stream| {
+    let origin = Listener::start(|mut stream| {
         if takes_head(&mut stream) {
             let answer = b"HTTP/1.1 302 Found\r\nlocation: https://a.test/\x01\r\ncontent-length: 0\r\n\r\n";
             stream.write_all(answer).unwrap();

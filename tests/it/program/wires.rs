@@ -3,7 +3,7 @@
 
 use super::books::Report;
 use super::{Call, Serving, every};
-use crate::support::tls::{Certificate, TlsOrigin};
+use crate::support::tls::{Answers, Certificate, TlsOrigin};
 
 /// A replay of a hundred requests to a TLS origin; `location` in its answers is
 /// not judged.
@@ -16,7 +16,7 @@ fn secured(origin: &TlsOrigin, flags: &[&str]) -> Call {
 
 fn origin(certificate: Certificate) -> (tempfile::TempDir, TlsOrigin) {
     let room = tempfile::tempdir().unwrap();
-    let origin = TlsOrigin::start(room.path(), certificate, Some(100));
+    let origin = TlsOrigin::start(room.path(), certificate, Answers::Redirects(100));
     (room, origin)
 }
 
@@ -42,6 +42,18 @@ fn a_trusted_origin_is_talked_to_in_either_version() {
     let ahead = secured(&origin, &trust).with(&["--http", "2", "-c", "3", "--prewarm", "3"]);
     check_passed(&ahead.report(0), 3..=3);
     assert!(origin.connections() >= 3);
+}
+
+#[test]
+fn a_limit_of_streams_is_kept_over_tls() {
+    let room = tempfile::tempdir().unwrap();
+    let origin = TlsOrigin::start(room.path(), Certificate::Sound, Answers::Redirects(3));
+    let two = ["--cacert", origin.authority(), "--http", "2", "-c", "2", "--streams", "10"];
+    let report = secured(&origin, &two).with(&["--rate", "5k/s", "--prewarm", "2"]).report(0);
+    check_passed(&report, 2..=2);
+    let counted = ["stream_limit_seen", "streams_refused", "stale_replays", "gone_away"];
+    let counted = counted.map(|key| report.number(&format!("/connections/{key}")));
+    assert_eq!(counted, [3, 0, 0, 0]);
 }
 
 #[test]

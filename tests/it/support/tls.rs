@@ -12,8 +12,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// What the origin's certificate is like.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +23,17 @@ pub(crate) enum Certificate {
     Sound,
     Expired,
     ForAnotherName,
+}
+
+/// What the origin answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Answers {
+    /// A redirect, over as many streams of HTTP/2 at once.
+    Redirects(u32),
+    /// Content that ends with the connection, whose TLS is ended, too.
+    UntilClosed,
+    /// The same, but the TLS under it just breaks off.
+    Cut,
 }
 
 /// A running origin; ends with its value.
@@ -32,9 +45,8 @@ pub(crate) struct TlsOrigin {
 }
 
 impl TlsOrigin {
-    /// Starts one whose authority's certificate lies in `room`. With
-    /// `rounds`, each HTTP/2 connection is told GOAWAY after so many streams.
-    pub(crate) fn start(room: &Path, certificate: Certificate, streams: Option<u32>) -> Self {
+    /// Starts one whose authority's certificate lies in `room`.
+    pub(crate) fn start(room: &Path, certificate: Certificate, answers: Answers) -> Self {
         let (acceptor, authority) = acceptor(room, certificate);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -42,7 +54,7 @@ impl TlsOrigin {
         let counted = Arc::clone(&connections);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        runtime.spawn(accept(listener, acceptor, counted, streams));
+        runtime.spawn(accept(listener, acceptor, counted, answers));
         Self { address, connections, authority, _runtime: runtime }
     }
 
@@ -59,23 +71,43 @@ impl TlsOrigin {
     }
 }
 
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, counted: Arc<AtomicU64>, streams: Option<u32>) {
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, counted: Arc<AtomicU64>, answers: Answers) {
     while let Ok((stream, _)) = listener.accept().await {
         let (acceptor, counted) = (acceptor.clone(), Arc::clone(&counted));
         tokio::spawn(async move {
             let Ok(stream) = acceptor.accept(stream).await else { return };
             counted.fetch_add(1, Ordering::SeqCst);
-            let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            let stream = TokioIo::new(stream);
-            if h2 {
-                let mut http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                http2.max_concurrent_streams(streams);
-                drop(http2.serve_connection(stream, service_fn(answer)).await);
-            } else {
-                let http1 = hyper::server::conn::http1::Builder::new();
-                drop(http1.serve_connection(stream, service_fn(answer)).await);
+            match answers {
+                Answers::Redirects(streams) => redirect(stream, streams).await,
+                Answers::UntilClosed | Answers::Cut => break_off(stream, answers).await,
             }
         });
+    }
+}
+
+async fn redirect(stream: TlsStream<TcpStream>, streams: u32) {
+    let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let stream = TokioIo::new(stream);
+    if h2 {
+        let mut http2 = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        http2.max_concurrent_streams(streams);
+        drop(http2.serve_connection(stream, service_fn(answer)).await);
+    } else {
+        let http1 = hyper::server::conn::http1::Builder::new();
+        drop(http1.serve_connection(stream, service_fn(answer)).await);
+    }
+}
+
+async fn break_off(mut stream: TlsStream<TcpStream>, answers: Answers) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let Ok(byte) = stream.read_u8().await else { return };
+        head.push(byte);
+    }
+    stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabc").await.unwrap_or_default();
+    stream.flush().await.unwrap_or_default();
+    if matches!(answers, Answers::UntilClosed) {
+        stream.shutdown().await.unwrap_or_default();
     }
 }
 

@@ -1,0 +1,131 @@
+//! `downpour clients`: how clients retry, as this program knows it.
+
+use crate::client::{ClientFileError, ClientModels};
+use std::fs::File;
+use std::io::{self, Read as _, Write};
+use std::path::{Path, PathBuf};
+
+/// The largest file that is read as client models.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// List how clients retry, or show one client's table with its sources.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "In the list, tries are all attempts at one download. A retry begins at the start, so
+that a broken redirect is asked for again, or at the hop that failed. Waits are
+in seconds, as ranges where they are random.")]
+pub(crate) struct ClientsArgs {
+    /// Show this client's table: a start for a file of your own
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+
+    /// Read further clients from a TOML file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_file: Option<PathBuf>,
+}
+
+/// Why clients can't be told about.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientsError {
+    /// The file can't be read.
+    #[error("read {}, which --client-file names", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file is larger than any set of models.
+    #[error("read {}, which --client-file names: it is larger than {FILE_BYTES_MAX} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is wrong.
+    #[error(transparent)]
+    Mistake(#[from] ClientFileError),
+    /// There is no such client.
+    #[error("{name:?} is no known client; there are {known}; --client-file adds others")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// The result can't be written.
+    #[error("print the result")]
+    Write(#[from] io::Error),
+}
+
+impl ClientsError {
+    /// Whether the message goes on after "failed to".
+    pub(super) const fn reads_after_failed_to(&self) -> bool {
+        matches!(self, Self::Read { .. } | Self::TooLarge { .. } | Self::Write(_))
+    }
+
+    /// Whether what was typed is wrong, and not the machine.
+    pub(super) const fn is_configuration(&self) -> bool {
+        !matches!(self, Self::Write(_))
+    }
+}
+
+/// Writes the list, or one client's table.
+pub(crate) fn run(args: &ClientsArgs, out: &mut dyn Write) -> Result<(), ClientsError> {
+    let mut models = ClientModels::built_in();
+    if let Some(path) = &args.client_file {
+        models = models.and(load(path)?);
+    }
+    let Some(name) = &args.name else {
+        write!(out, "{models}")?;
+        return Ok(out.flush()?);
+    };
+    let table = models.table(name).ok_or_else(|| ClientsError::Unknown {
+        name: name.clone(),
+        known: models.names().collect::<Vec<_>>().join(", "),
+    })?;
+    writeln!(out, "{table}")?;
+    Ok(out.flush()?)
+}
+
+fn load(path: &Path) -> Result<ClientModels, ClientsError> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
+    match read {
+        Ok(bytes) if bytes as u64 > FILE_BYTES_MAX => Err(ClientsError::TooLarge { path: path.to_owned() }),
+        Ok(_) => Ok(ClientModels::parse(&text, &path.display().to_string())?),
+        Err(source) => Err(ClientsError::Read { path: path.to_owned(), source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn clients(name: Option<&str>, file: Option<&Path>) -> Result<String, ClientsError> {
+        let args = ClientsArgs { name: name.map(str::to_owned), client_file: file.map(Path::to_owned) };
+        let mut out = Vec::new();
+        run(&args, &mut out)?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn clients_are_listed_and_shown_with_their_sources() {
+        let list = clients(None, None).unwrap();
+        assert!(list.contains("\ncargo-1.70 ") && list.contains("\npip "), "{list}");
+        let table = clients(Some("cargo-1.70"), None).unwrap();
+        assert!(table.starts_with("[[client]]\nname = \"cargo-1.70\""), "{table}");
+        assert!(table.contains("retry.rs") && !table.contains("cargo-1.89"), "{table}");
+    }
+
+    #[test]
+    fn what_is_shown_is_a_start_for_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("own.toml");
+        let table = clients(Some("npm"), None).unwrap().replace("\"npm\"", "\"impatient\"");
+        fs::write(&path, &table).unwrap();
+        assert_eq!(clients(Some("impatient"), Some(&path)).unwrap(), table);
+        assert!(clients(None, Some(&path)).unwrap().contains("\nimpatient "));
+        fs::write(&path, vec![b'#'; usize::try_from(FILE_BYTES_MAX).unwrap() + 1]).unwrap();
+        assert!(matches!(clients(None, Some(&path)), Err(ClientsError::TooLarge { .. })));
+    }
+}

@@ -1,0 +1,346 @@
+//! Client files: from TOML to models, or to a mistake with its place and remedy.
+//!
+//! What the file says and what it means are two types. Everything a model
+//! relies on is checked here, so that retrying meets no surprise. The built-in
+//! models are written the same way and read the same way.
+//!
+//! Only `name` and `attempts` are always needed:
+#![doc = concat!("```toml\n", include_str!("file/example.toml"), "```")]
+
+mod check;
+
+use super::delays::{DELAY_MAX, Delay, RETRY_AFTER_MAX};
+use super::{Beyond, ClientModel, Obedience, Opening, Scope, Siblings};
+use crate::client::budget::{TOKENS_MAX, Tokens};
+use crate::trace::rewrite::line_and_column;
+use crate::units::{Share, parse_duration};
+use serde::Deserialize;
+use std::num::NonZeroU16;
+use std::ops::Range;
+use std::time::Duration;
+use toml::Spanned;
+
+/// A file of client models that can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{origin}:{line}:{column}: {what}")]
+pub struct ClientFileError {
+    /// The name of the file.
+    pub origin: String,
+    /// Counted from 1.
+    pub line: usize,
+    /// Counted from 1, in bytes.
+    pub column: usize,
+    /// Which field is wrong, why, and what would be right.
+    pub what: String,
+}
+
+/// Client models, by name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClientModels {
+    models: Vec<ClientModel>,
+    /// The text of each model's table.
+    tables: Vec<String>,
+}
+
+const PRESETS: &str = include_str!("presets.toml");
+
+impl ClientModels {
+    /// The built-in models.
+    ///
+    /// # Panics
+    ///
+    /// Never: a test reads the same text.
+    pub fn built_in() -> Self {
+        read(PRESETS, &Self::default()).expect("the built-in client models are free of mistakes")
+    }
+
+    /// The models that `text` describes. `origin` is what mistakes call it: the
+    /// path of the file. A built-in model's name can't be used again.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, ClientFileError> {
+        read(text, &Self::built_in()).map_err(|mistake| {
+            let (line, column) = line_and_column(text, mistake.span.start);
+            ClientFileError { origin: origin.to_owned(), line, column, what: mistake.what }
+        })
+    }
+
+    /// The model of that name.
+    pub fn find(&self, name: &str) -> Option<&ClientModel> {
+        self.models.iter().find(|model| model.name == name)
+    }
+
+    /// The table that describes the model of that name, as it was written.
+    pub fn table(&self, name: &str) -> Option<&str> {
+        let index = self.models.iter().position(|model| model.name == name)?;
+        self.tables.get(index).map(String::as_str)
+    }
+
+    /// All of them, as they stand in their file.
+    pub fn iter(&self) -> impl Iterator<Item = &ClientModel> {
+        self.models.iter()
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.models.iter().map(|model| model.name.as_str())
+    }
+
+    /// These, then those of `other`.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.models.extend(other.models);
+        self.tables.extend(other.tables);
+        self
+    }
+}
+
+/// A mistake and the bytes of the file it is about.
+#[derive(Debug)]
+struct Mistake {
+    span: Range<usize>,
+    what: String,
+}
+
+type Checked<T> = Result<T, Mistake>;
+
+fn mistake<T>(at: &Spanned<T>, what: impl Into<String>) -> Mistake {
+    Mistake { span: at.span(), what: what.into() }
+}
+
+fn read(text: &str, taken: &ClientModels) -> Checked<ClientModels> {
+    let file: File = toml::from_str(text).map_err(|error| of_toml(text, &error))?;
+    let mut read = ClientModels::default();
+    let starts: Vec<usize> = file.clients.iter().map(|client| client.span().start).collect();
+    for (index, client) in file.clients.into_iter().enumerate() {
+        let name = client.get_ref().name.clone();
+        let model = check::model(client.into_inner())?;
+        if taken.find(&model.name).is_some() || model.name == "auto" {
+            return Err(mistake(&name, format!("name: {:?} is built in; choose another", model.name)));
+        }
+        if read.find(&model.name).is_some() {
+            return Err(mistake(&name, format!("name: {:?} is given twice", model.name)));
+        }
+        let end = starts.get(index + 1).copied().unwrap_or(text.len());
+        let table = text.get(starts[index]..end).unwrap_or_default();
+        read.tables.push(without_trailing_remarks(table).to_owned());
+        read.models.push(model);
+    }
+    Ok(read)
+}
+
+/// What the parser has to say, with the field in front where it stands in the
+/// line that the mistake is on.
+fn of_toml(text: &str, error: &toml::de::Error) -> Mistake {
+    let span = error.span().unwrap_or_default();
+    let what = error.message().trim_end().replace('\n', ", ");
+    let before = text.get(..span.start).unwrap_or_default();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let what = match line.split_once('=') {
+        Some((field, _)) => format!("{}: {what}", field.trim()),
+        None => what,
+    };
+    Mistake { span, what }
+}
+
+/// A table up to its last line that says something: what follows introduces
+/// the next one.
+fn without_trailing_remarks(table: &str) -> &str {
+    let mut rest = table.trim_end();
+    while let Some((before, last)) = rest.rsplit_once('\n') {
+        if !last.trim_start().starts_with('#') {
+            break;
+        }
+        rest = before.trim_end();
+    }
+    rest
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default, rename = "client")]
+    clients: Vec<Spanned<FileClient>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct FileClient {
+    name: Spanned<String>,
+    #[serde(default)]
+    about: String,
+    #[serde(default)]
+    source: Vec<String>,
+    attempts: Spanned<i64>,
+    delays: Option<Spanned<FileDelays>>,
+    delays_after_fault: Option<Spanned<FileDelays>>,
+    jitter: Option<Spanned<FileJitter>>,
+    #[serde(default)]
+    statuses: Vec<Spanned<FileStatus>>,
+    #[serde(default)]
+    statuses_once: Vec<Spanned<FileStatus>>,
+    #[serde(default)]
+    faults: Vec<Spanned<String>>,
+    retry_after: Option<Spanned<FileRetryAfter>>,
+    #[serde(default)]
+    scope: Scope,
+    #[serde(default)]
+    siblings: Siblings,
+    budget: Option<Spanned<FileBudget>>,
+    #[serde(default)]
+    opening: Opening,
+    streams: Option<NonZeroU16>,
+    connections: Option<NonZeroU16>,
+    #[serde(default)]
+    timeouts: FileTimeouts,
+    redirects: Option<u16>,
+    outer: Option<FileOuter>,
+}
+
+// Within an untagged value the parser forgets places, so waits are read later.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a list such as [\"1s\", \"5s\"], or a table such as { base = \"1s\", factor = 2, cap = \"30s\" }"
+)]
+enum FileDelays {
+    List(Vec<String>),
+    Formula(FileFormula),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileFormula {
+    base: String,
+    factor: f64,
+    cap: String,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum FileJitter {
+    None,
+    FirstOnly(Wait),
+    Full,
+    Equal,
+    Decorrelated,
+    Bounded(Wait),
+    Share(Part),
+    Additive(Wait),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a status such as 503, or a class such as \"5xx\"")]
+enum FileStatus {
+    One(u16),
+    Class(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileRetryAfter {
+    #[serde(rename = "use")]
+    how: Obedience,
+    statuses: Option<Vec<Spanned<FileStatus>>>,
+    #[serde(default)]
+    retried: Vec<Spanned<FileStatus>>,
+    extra: Option<Wait>,
+    cap: Long,
+    #[serde(default)]
+    beyond: Beyond,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+enum FileBudget {
+    TokenBucket {
+        capacity: FileTokens,
+        cost: FileTokens,
+        timeout_cost: Option<FileTokens>,
+        gain: FileTokens,
+        #[serde(default)]
+        refund: bool,
+    },
+    Throttle {
+        max_tokens: FileTokens,
+        ratio: FileTokens,
+    },
+    Ratio(Part),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileTimeouts {
+    connect: Option<Long>,
+    read: Option<Long>,
+    total: Option<Long>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileOuter {
+    runs: Spanned<i64>,
+    pause: Wait,
+}
+
+/// A wait of the client's own.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+struct Wait(Delay);
+
+/// A length of time up to a day.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+struct Long(Duration);
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+struct Part(Share);
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "f64")]
+struct FileTokens(Tokens);
+
+impl TryFrom<String> for Wait {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let length = parse_duration(&text).map_err(|error| error.to_string())?;
+        let hours = DELAY_MAX.as_secs() / 3_600;
+        Delay::new(length)
+            .map(Self)
+            .ok_or_else(|| format!("{text:?} is too long; a client waits at most {hours}h of its own accord"))
+    }
+}
+
+impl TryFrom<String> for Long {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let length = parse_duration(&text).map_err(|error| error.to_string())?;
+        let hours = RETRY_AFTER_MAX.as_secs() / 3_600;
+        if length > RETRY_AFTER_MAX {
+            return Err(format!("{text:?} is too long; use at most {hours}h"));
+        }
+        Ok(Self(length))
+    }
+}
+
+impl TryFrom<String> for Part {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|error: crate::units::ParseQuantityError| error.to_string())
+    }
+}
+
+impl TryFrom<f64> for FileTokens {
+    type Error = String;
+
+    fn try_from(count: f64) -> Result<Self, String> {
+        Tokens::new(count)
+            .map(Self)
+            .ok_or_else(|| format!("{count} is no number of tokens; use 0 to {TOKENS_MAX}"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

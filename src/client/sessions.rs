@@ -1,0 +1,246 @@
+//! Sessions: which downloads belong to one run of a client.
+//!
+//! A build asks for many files at once, and some clients end all of it when one
+//! file has failed for good. What a log tells of that is a client's key and the
+//! time: requests of one key with no long gap between them count as one
+//! session. A key may stand for many machines behind one address, so an aborted
+//! session is over a gap after its end, whatever still arrives under its key.
+//!
+//! The table is bounded. Where it is full, the session that was not heard of for
+//! the longest time is forgotten, and counted.
+
+use super::budget::{Budget, BudgetRule};
+use crate::units::Offset;
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// The gap that ends a session where nothing else is said: longer than the
+/// pauses within a build, shorter than those between two.
+pub const GAP: Duration = Duration::from_mins(1);
+
+/// Sessions that are remembered where nothing else is said: about ten megabytes.
+pub const SESSIONS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).expect("it is not zero");
+
+/// One session of one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionId {
+    client: u64,
+    ordinal: u64,
+}
+
+/// What an arrival of a client finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joined {
+    /// No session: it begins one.
+    Opened(SessionId),
+    /// Its session.
+    Member(SessionId),
+    /// Its session, which has been aborted: the client would not have asked.
+    Aborted(SessionId),
+}
+
+/// The sessions that are under way.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    gap: u64,
+    capacity: NonZeroUsize,
+    by_client: HashMap<u64, Session>,
+    /// Clients by when they were heard of last, the longest ago first.
+    by_use: BTreeMap<u64, u64>,
+    uses: u64,
+    forgotten: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Session {
+    ordinal: u64,
+    heard: Offset,
+    aborted: Option<Offset>,
+    used: u64,
+    budget: Budget,
+}
+
+impl Sessions {
+    /// No sessions yet; `gap` without an arrival ends one, and at most
+    /// `capacity` are remembered.
+    pub fn new(gap: Duration, capacity: NonZeroUsize) -> Self {
+        Self {
+            gap: u64::try_from(gap.as_nanos()).unwrap_or(u64::MAX),
+            capacity,
+            by_client: HashMap::new(),
+            by_use: BTreeMap::new(),
+            uses: 0,
+            forgotten: 0,
+        }
+    }
+
+    /// The session that an arrival of `client` at `now` belongs to. A session
+    /// begins with a full budget of `rule`.
+    pub fn join(&mut self, client: u64, now: Offset, rule: BudgetRule) -> Joined {
+        self.uses += 1;
+        let used = self.uses;
+        let gap = self.gap;
+        if let Some(session) = self.by_client.get_mut(&client) {
+            self.by_use.remove(&session.used);
+            self.by_use.insert(used, client);
+            session.used = used;
+            let id = SessionId { client, ordinal: session.ordinal };
+            let is_over = now.nanos_since(session.heard) > gap
+                || session.aborted.is_some_and(|end| now.nanos_since(end) > gap);
+            if !is_over {
+                session.heard = session.heard.max(now);
+                return if session.aborted.is_some() { Joined::Aborted(id) } else { Joined::Member(id) };
+            }
+        } else {
+            self.make_room();
+            self.by_use.insert(used, client);
+        }
+        // The number of an arrival is as good a name for what it opened.
+        let session = Session { ordinal: used, heard: now, aborted: None, used, budget: Budget::new(rule) };
+        self.by_client.insert(client, session);
+        Joined::Opened(SessionId { client, ordinal: used })
+    }
+
+    /// Ends a session: one of its downloads has failed for good at `now`.
+    pub fn abort(&mut self, id: SessionId, now: Offset) {
+        if let Some(session) = self.of(id) {
+            session.aborted.get_or_insert(now);
+        }
+    }
+
+    /// Whether a session has been aborted. One that was forgotten goes on.
+    pub fn is_aborted(&self, id: SessionId) -> bool {
+        let session = self.by_client.get(&id.client);
+        session.is_some_and(|session| session.ordinal == id.ordinal && session.aborted.is_some())
+    }
+
+    /// What a session has left for retries; `None` where it was forgotten or a
+    /// later one has taken its place.
+    pub fn budget(&mut self, id: SessionId) -> Option<&mut Budget> {
+        self.of(id).map(|session| &mut session.budget)
+    }
+
+    /// How many are remembered.
+    pub fn len(&self) -> usize {
+        self.by_client.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.by_client.is_empty()
+    }
+
+    /// How many had to be forgotten for others.
+    pub const fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    fn of(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.by_client.get_mut(&id.client).filter(|session| session.ordinal == id.ordinal)
+    }
+
+    fn make_room(&mut self) {
+        if self.by_client.len() >= self.capacity.get()
+            && let Some((_, client)) = self.by_use.pop_first()
+        {
+            self.by_client.remove(&client);
+            self.forgotten += 1;
+        }
+    }
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self::new(GAP, SESSIONS_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Offset {
+        Offset::from(Duration::from_secs(seconds))
+    }
+
+    fn join(sessions: &mut Sessions, client: u64, seconds: u64) -> Joined {
+        sessions.join(client, at(seconds), BudgetRule::Unlimited)
+    }
+
+    #[track_caller]
+    fn opened(sessions: &mut Sessions, client: u64, seconds: u64) -> SessionId {
+        let Joined::Opened(id) = join(sessions, client, seconds) else { panic!("it was known") };
+        id
+    }
+
+    #[test]
+    fn arrivals_within_a_gap_belong_together() {
+        let mut sessions = Sessions::default();
+        let id = opened(&mut sessions, 1, 0);
+        let other = opened(&mut sessions, 2, 1);
+        assert_ne!(id, other);
+        // Each arrival extends it.
+        for seconds in [60, 120, 180] {
+            assert_eq!(join(&mut sessions, 1, seconds), Joined::Member(id));
+        }
+        let next = opened(&mut sessions, 1, 241);
+        assert_ne!(id, next);
+        assert!(sessions.budget(id).is_none() && sessions.budget(next).is_some());
+        assert_eq!(sessions.len(), 2);
+    }
+
+    #[test]
+    fn an_aborted_session_tells_its_later_arrivals_for_a_gap() {
+        let mut sessions = Sessions::default();
+        let id = opened(&mut sessions, 1, 0);
+        let other = opened(&mut sessions, 2, 0);
+        sessions.abort(id, at(11));
+        sessions.abort(id, at(40));
+        assert!(sessions.is_aborted(id) && !sessions.is_aborted(other));
+        for seconds in [11, 50, 71] {
+            assert_eq!(join(&mut sessions, 1, seconds), Joined::Aborted(id));
+        }
+        // Many machines may share a key; they are not silent for ever.
+        let next = opened(&mut sessions, 1, 72);
+        sessions.abort(id, at(73));
+        assert!(!sessions.is_aborted(id) && !sessions.is_aborted(next));
+        assert_eq!(join(&mut sessions, 2, 30), Joined::Member(other));
+    }
+
+    #[test]
+    fn the_one_not_heard_of_for_the_longest_time_is_forgotten() {
+        let mut sessions = Sessions::new(GAP, NonZeroUsize::new(2).unwrap());
+        assert!(sessions.is_empty());
+        let first = opened(&mut sessions, 1, 0);
+        let second = opened(&mut sessions, 2, 1);
+        assert_eq!(join(&mut sessions, 1, 2), Joined::Member(first));
+        opened(&mut sessions, 3, 3);
+        assert_eq!((sessions.len(), sessions.forgotten()), (2, 1));
+        assert!(sessions.budget(second).is_none());
+        assert_eq!(join(&mut sessions, 1, 4), Joined::Member(first));
+        assert_ne!(opened(&mut sessions, 2, 5), second);
+    }
+
+    #[test]
+    fn memory_is_bounded_whatever_arrives() {
+        let capacity = NonZeroUsize::new(100).unwrap();
+        let mut sessions = Sessions::new(GAP, capacity);
+        for n in 0..10_000_u64 {
+            join(&mut sessions, n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % 1_000, n / 100);
+            assert!(sessions.len() <= 100 && sessions.by_use.len() == sessions.len());
+        }
+        assert!(sessions.forgotten() > 0);
+    }
+
+    #[test]
+    fn a_session_has_a_budget_of_its_own() {
+        let mut sessions = Sessions::default();
+        let id = opened(&mut sessions, 1, 0);
+        sessions.budget(id).unwrap().began();
+        assert_eq!(join(&mut sessions, 1, 1), Joined::Member(id));
+        assert_ne!(*sessions.budget(id).unwrap(), Budget::default());
+        let other = opened(&mut sessions, 2, 1);
+        assert_eq!(*sessions.budget(other).unwrap(), Budget::default());
+    }
+}

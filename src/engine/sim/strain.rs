@@ -1,0 +1,72 @@
+//! What makes a run invalid, provoked: a slow reader, a saturated worker, a
+//! machine without ports.
+
+use super::super::connect::{Connect, Opened};
+use super::super::meter::CpuClock;
+use super::super::wire::Stamper;
+use super::{Scene, origin};
+use crate::fault::Fault;
+use crate::report::{GeneratorFacts, Plan, Verdict, judge};
+use crate::tally::Strain;
+use std::time::Duration;
+use tokio::io::DuplexStream;
+use tokio::time::Instant;
+
+/// This machine's ports are all taken.
+#[derive(Debug)]
+struct Portless;
+
+impl Connect for Portless {
+    type Stream = DuplexStream;
+
+    async fn connect(&self, _: Stamper) -> Result<Opened<DuplexStream>, Fault> {
+        Err(Fault::GeneratorPorts)
+    }
+}
+
+#[test]
+fn a_reader_that_falls_behind_is_told_from_a_late_sender() {
+    // Ten arrivals are due from 0 to 90 ms. Five are read in time; the others
+    // come at 75 ms, when those of 50, 60 and 70 ms are due already.
+    let scene = Scene { read_ms: vec![(0, 5), (75, 1), (75, 4)], ..Scene::alike(100, 10, "/good-0") };
+    let (totals, _) = scene.play(origin().0);
+    let strain = &totals.counts.strain;
+    assert_eq!((strain.starved, strain.starved_arrivals), (Duration::from_millis(25), 3));
+    assert_eq!((totals.counts.arrivals.passed, totals.times.lateness.max()), (10, 25_000));
+    // Read just in time, all of them leave in time.
+    let scene = Scene { read_ms: vec![(0, 5), (50, 5)], ..Scene::alike(100, 10, "/good-0") };
+    let (totals, _) = scene.play(origin().0);
+    assert_eq!((totals.counts.strain, totals.times.lateness.max()), (Strain::default(), 0));
+}
+
+/// All the processor time there is.
+fn saturated() -> Duration {
+    thread_local!(static BEGAN: Instant = Instant::now());
+    BEGAN.with(Instant::elapsed)
+}
+
+#[test]
+fn a_worker_without_a_moment_to_spare_is_saturated() {
+    let strain = |cpu: CpuClock| {
+        let scene = Scene { cpu, ..Scene::alike(10, 31, "/good-0") };
+        let (totals, _) = scene.play(origin().0);
+        assert_eq!((totals.counts.arrivals.passed, totals.times.lateness.max()), (31, 0));
+        let Strain { busy_permille_max, saturated_arrivals, .. } = totals.counts.strain;
+        (busy_permille_max, saturated_arrivals)
+    };
+    // Punctual, and saturated in each of three whole seconds: the arrival due
+    // as the third ends may belong to it or not.
+    let (peak, arrivals) = strain(saturated);
+    assert!(peak == Some(1_000) && (30..=31).contains(&arrivals), "{peak:?}, {arrivals}");
+    assert_eq!(strain(|| saturated() / 2), (Some(500), 0));
+}
+
+#[test]
+fn a_machine_without_ports_is_to_blame_and_not_the_candidate() {
+    let (totals, _) = Scene::alike(100, 10, "/good-0").play(Portless);
+    assert_eq!(totals.counts.faults.get(Fault::GeneratorPorts).count, 10);
+    let generator = GeneratorFacts::default();
+    let judgement = judge(&totals, &Plan::default(), &generator, true);
+    assert_eq!(judgement.verdict, Verdict::Invalid);
+    assert_eq!(judgement.invalid_reasons[0].id, "generator.no_ports");
+}
