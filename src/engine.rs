@@ -25,6 +25,7 @@ mod shard;
 #[cfg(test)]
 mod sim;
 mod supply;
+mod wakes;
 mod wire;
 mod worker;
 
@@ -87,6 +88,8 @@ pub struct EnginePlan {
     pub lanes: LanePlan,
     /// When arrivals leave.
     pub feed: Feed,
+    /// What is due before that is sent and not counted.
+    pub warmup: Duration,
     /// What wakes a worker.
     pub pacing: Pacing,
     /// The least time between two wake-ups of a worker for arrivals; what falls
@@ -158,7 +161,8 @@ pub struct Judging {
 
 /// Sees each second of a run as it is complete.
 pub trait Observer {
-    /// `interval` is the whole run's second, `totals` everything up to it.
+    /// `interval` is the whole run's second, counted from the end of the
+    /// warm-up; `totals` everything up to it.
     fn second(&mut self, interval: &Interval, totals: &Totals);
 }
 

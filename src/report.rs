@@ -20,6 +20,7 @@ pub use plan::{Input, Plan};
 pub use schema::{
     Arrivals, Attempts, Connections, ExampleLine, FailureLine, FaultLine, Generator, HostLine, IntervalLine,
     IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times, Verdict,
+    Warmup,
 };
 pub(crate) use text::micros;
 pub use text::summary;

@@ -89,6 +89,8 @@ pub struct ScheduleCounts {
     pub amplified: u64,
     /// Requests that the sample left out.
     pub sampled_out: u64,
+    /// Requests without a client, whose target decided in a sample of clients.
+    pub without_client: u64,
 }
 
 /// One pass over the trace; `--loop` makes several.
@@ -166,9 +168,12 @@ impl Schedule {
             self.pass.span = Some((first, at));
         }
         self.pass.requests += 1;
-        if self.sample.is_some_and(|sample| !sample.keeps(&request.target)) {
-            self.counts.sampled_out += 1;
-            return;
+        if let Some(sample) = self.sample {
+            self.counts.without_client += u64::from(sample.lacks(&request));
+            if !sample.keeps(&request) {
+                self.counts.sampled_out += 1;
+                return;
+            }
         }
         self.next = Some(request);
     }
@@ -280,6 +285,7 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::profile::Profile;
+    use super::sample::Unit;
     use super::*;
     use crate::units::Factor;
     use bytes::Bytes;
@@ -291,6 +297,7 @@ mod tests {
             method: Method::Get,
             target: Bytes::from_static(b"/x"),
             status: None,
+            client: None,
         }
     }
 
@@ -405,13 +412,13 @@ mod tests {
     #[test]
     fn what_a_sample_leaves_out_still_takes_its_time() {
         let target = |n: i64| Request { target: format!("/{n}").into(), ..request(n * 10) };
-        let sample = Sample::by_target("50%".parse().unwrap(), 0);
+        let sample = Sample::of("50%".parse().unwrap(), Unit::Target, 0);
         let mut schedule = Schedule::new(Pace::AS_RECORDED, Window::default()).sampled(sample);
         let mut placed = Vec::new();
         for pass in 0..2 {
             for n in 0..100 {
                 let due = place(&mut schedule, target(n));
-                let kept = sample.keeps(&target(n).target);
+                let kept = sample.keeps(&target(n));
                 assert_eq!(due, kept.then_some(u64::try_from(n * 10 + pass * 1_000).unwrap()));
                 placed.extend(due);
             }

@@ -1,10 +1,11 @@
 //! Numbers of a run: counters, histograms and the books they must balance in.
 //!
-//! The engine tells an [`Interval`] what happened, as plain values: attempts,
-//! fates of arrivals, redirects. Intervals of many workers are merged second by
-//! second by a [`Fold`], which keeps the [`Totals`]; when the run is over the
-//! [`Books`] are closed over them. Nothing here grows with the length of the
-//! run, and nothing here knows a clock, a file or a socket.
+//! The engine tells a [`Recorder`] what happened, as plain values: attempts,
+//! fates of arrivals, redirects. It keeps the warm-up apart and fills an
+//! [`Interval`]. Intervals of many workers are merged second by second by a
+//! [`Fold`], which keeps the [`Totals`]; when the run is over the [`Books`] are
+//! closed over them. Nothing here grows with the length of the run, and nothing
+//! here knows a clock, a file or a socket.
 //!
 //! ```
 //! use downpour::tally::{Fate, Fold, Interval};
@@ -24,9 +25,11 @@ mod example;
 mod fold;
 mod histogram;
 mod interval;
+mod recorder;
 mod redirects;
 mod strain;
 mod totals;
+mod warmup;
 
 pub use books::{Books, Imbalance, LeftOut};
 pub use counts::{ArrivalCounts, AttemptCounts, Counts, FaultCount, FaultTable};
@@ -34,9 +37,11 @@ pub use example::{EXAMPLE_TEXT_BYTES, EXAMPLES_PER_FAULT, Example, Examples, Sig
 pub use fold::{Fold, PENDING_SECONDS};
 pub use histogram::{HIGHEST_US, Histogram, Times};
 pub use interval::{Gauges, Interval};
+pub use recorder::Recorder;
 pub use redirects::{Coverage, Host, Hosts, Redirect, RedirectCounts, Unchecked};
 pub use strain::{Lap, SATURATED_PERMILLE, Strain};
 pub use totals::Totals;
+pub use warmup::WarmupCounts;
 
 use crate::fault::Fault;
 use crate::units::Offset;

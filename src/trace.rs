@@ -11,6 +11,10 @@ mod dates;
 
 mod target;
 
+pub(crate) mod keyed_hash;
+
+pub mod client;
+
 pub mod formats;
 
 mod lines;
@@ -43,6 +47,7 @@ pub use unpack::Packing;
 
 use crate::units::Stamp;
 use bytes::Bytes;
+use client::ClientKey;
 use fate::Notes;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -78,6 +83,8 @@ pub struct Record<'l> {
     pub status: Option<u16>,
     /// Response bytes as the format counts them.
     pub response_bytes: Option<u64>,
+    /// Who asked, where the format says so: never an address, only its hash.
+    pub client: Option<ClientKey>,
     /// What its parser has to tell about the line.
     pub notes: Notes,
 }
@@ -104,6 +111,8 @@ pub struct Request {
     pub target: Bytes,
     /// What the recorded service answered, where a server really did.
     pub status: Option<u16>,
+    /// Who asked, where the trace says so.
+    pub client: Option<ClientKey>,
 }
 
 /// Where the lines of a trace and the records in it went.

@@ -13,9 +13,10 @@ use crate::report::{
 };
 use crate::schedule::{Schedule, ScheduleCounts};
 use crate::tally::{Books, Interval, LeftOut, Totals};
-use crate::units::Stamp;
+use crate::units::{Stamp, grouped};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Seconds of the run between two checkpoints of `run.json`.
@@ -43,13 +44,16 @@ pub(crate) fn carry_out(
 ) -> Result<Exit, CliError> {
     let Prepared { plan, engine, judging, requests, schedule, at_end, started, mut notices } = prepared;
     let path = args.out.clone().unwrap_or_else(|| default_path(&plan));
-    let directory = RunDirectory::create(&path, started)?;
+    // What is written second by second begins with the end of the warm-up.
+    let warmup = engine.warmup;
+    let counted_from = started.plus_nanos(i64::try_from(warmup.as_nanos()).unwrap_or(i64::MAX));
+    let directory = RunDirectory::create(&path, counted_from)?;
     let progress = Progress::new(!(args.no_progress || args.quiet));
+    progress.warming_up(warmup);
     let throttling = Throttling::watch(Path::new("/proc"), Path::new("/sys/fs/cgroup"));
-    let (threads, trouble) = (engine.threads, Vec::new());
-    let checkpoint_lost = false;
+    let (trouble, checkpoint_lost) = (Vec::new(), false);
     let mut recorder =
-        Recorder { directory, plan: &plan, threads, throttling, progress, trouble, checkpoint_lost };
+        Recorder { directory, plan: &plan, engine: &engine, throttling, progress, trouble, checkpoint_lost };
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, phase, &mut recorder)?;
     let Recorder { directory, mut trouble, throttling, .. } = recorder;
 
@@ -68,11 +72,12 @@ pub(crate) fn carry_out(
         }
     };
     notices.extend(end.notices.iter().map(|notice| input_notice(notice)));
+    notices.extend(without_client(end.scheduled.without_client));
     let parts = Parts {
         plan,
         books: &books,
         totals: &end.totals,
-        generator: generator_facts(&end, threads, (&judging, &throttling)),
+        generator: generator_facts(&end, &engine, (&judging, &throttling)),
         ending: if stopped_early { Ending::Interrupted } else { Ending::Finished },
         notices,
     };
@@ -104,6 +109,18 @@ fn input_notice(text: &str) -> Reason {
     }
 }
 
+/// That a sample of clients was not one for all requests.
+fn without_client(requests: u64) -> Option<Reason> {
+    (requests > 0).then(|| Reason {
+        id: "sample_without_client".to_owned(),
+        detail: format!(
+            "{} requests do not tell who asked: they were sampled by target, not by client",
+            grouped(requests)
+        ),
+        remedy: "have the log tell clients' addresses, or take --sample-by target".to_owned(),
+    })
+}
+
 fn default_path(plan: &Plan) -> PathBuf {
     Path::new("reports").join(RunDirectory::default_name(&plan.started_at))
 }
@@ -123,7 +140,7 @@ fn print(report: &RunReport, path: &Path, format: OutputFormat, out: &mut dyn Wr
 struct Recorder<'p> {
     directory: RunDirectory,
     plan: &'p Plan,
-    threads: usize,
+    engine: &'p EnginePlan,
     throttling: Throttling,
     progress: Progress,
     /// What could not be written; the run goes on without it.
@@ -148,8 +165,8 @@ impl Recorder<'_> {
         let Ok(books) = Books::so_far(totals) else { return };
         let elapsed_s = seconds(second + 1);
         let generator = GeneratorFacts {
-            threads: count(self.threads),
-            wall_s: elapsed_s,
+            threads: count(self.engine.threads),
+            wall_s: self.engine.warmup.as_secs_f64() + elapsed_s,
             offering_s: elapsed_s,
             peak_rss_bytes: super::system::peak_rss_bytes(),
             throttled_s: throttled_s(&self.throttling),
@@ -180,15 +197,15 @@ impl Observer for Recorder<'_> {
 
 fn generator_facts(
     end: &RunEnd,
-    threads: usize,
+    engine: &EnginePlan,
     (judging, throttling): (&Judging, &Throttling),
 ) -> GeneratorFacts {
     GeneratorFacts {
         cpu_s: end.cpu.as_secs_f64(),
         peak_rss_bytes: super::system::peak_rss_bytes(),
-        threads: count(threads),
+        threads: count(engine.threads),
         wall_s: end.wall.as_secs_f64(),
-        offering_s: offering_s(end),
+        offering_s: offering_s(end, engine.warmup),
         lookups: judging.lookups.as_ref().map_or(0, |lookups| lookups.stats().lookups),
         target_requests: judging.probes.as_ref().map_or(0, |probes| probes.stats().requests),
         throttled_s: throttled_s(throttling),
@@ -199,12 +216,12 @@ fn throttled_s(throttling: &Throttling) -> Option<f64> {
     throttling.so_far().map(|time| time.as_secs_f64())
 }
 
-/// How long arrivals were offered: up to the last due time, and one mean gap
+/// How long arrivals that count were offered: up to the last due time, and one mean gap
 /// more, so that 4,700 arrivals spaced over a second make 4,700 a second.
 #[expect(clippy::cast_precision_loss, reason = "a rate for display")]
-fn offering_s(end: &RunEnd) -> f64 {
+fn offering_s(end: &RunEnd, warmup: Duration) -> f64 {
     let arrivals = end.totals.counts.arrivals.offered as f64;
-    let span = end.last_due.as_duration().as_secs_f64();
+    let span = end.last_due.as_duration().saturating_sub(warmup).as_secs_f64();
     if arrivals < 2.0 { span } else { span * arrivals / (arrivals - 1.0) }
 }
 

@@ -49,6 +49,10 @@ pub(crate) struct LoadArgs {
     #[arg(short = 'n', long, value_name = "N", value_parser = parse_requests)]
     pub(crate) requests: Option<u64>,
 
+    /// Send what is due this early, and count nothing of it; a part of -d
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    pub(crate) warmup: Duration,
+
     /// Begin the trace again when it ends before -d or -n does
     #[arg(long = "loop")]
     pub(crate) loop_trace: bool,
@@ -204,6 +208,7 @@ impl LoadArgs {
             speed: None,
             duration: None,
             requests: None,
+            warmup: Duration::ZERO,
             loop_trace: false,
             connections: None,
             max_in_flight: MAX_IN_FLIGHT,
@@ -239,6 +244,24 @@ impl LoadArgs {
     /// Which requests are played, and when.
     pub(crate) fn schedule(&self, pace: &Pace, seed: u64) -> Result<Schedule, String> {
         self.shape.apply(Schedule::new(pace.clone(), self.window()), pace, seed)
+    }
+
+    /// Refuses a warm-up that leaves nothing to count, where that can be known
+    /// before the trace is read.
+    pub(crate) fn check_warmup(&self, pace: &Pace) -> Result<(), String> {
+        let (flag, length) = match (pace, self.duration) {
+            (Pace::Profile(profile), _) => ("--stage", profile.length()),
+            (Pace::Constant(_) | Pace::Recorded(_) | Pace::Max, Some(length)) => ("--duration", length),
+            (Pace::Constant(_) | Pace::Recorded(_) | Pace::Max, None) => return Ok(()),
+        };
+        if self.warmup.is_zero() || self.warmup < length {
+            return Ok(());
+        }
+        Err(format!(
+            "--warmup {:?} leaves nothing of {flag} {length:?} to count: it is the first part of the run, \
+             so shorten it or make the run longer",
+            self.warmup
+        ))
     }
 
     /// Where the run ends if the trace does not end first.

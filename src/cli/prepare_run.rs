@@ -79,6 +79,7 @@ pub(super) fn engine_plan(
             Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_) => Feed::WhenDue,
             Pace::Max => Feed::WhenFree { until: load.duration.map(Offset::from) },
         },
+        warmup: load.warmup,
         pacing: wire.pacing.pacing.into(),
         grain: wire.pacing.pacing_grain.unwrap_or_else(|| default_grain(pace)),
         pin: wire.pacing.pin,

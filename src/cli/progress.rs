@@ -3,6 +3,7 @@
 use crate::report::micros;
 use crate::tally::Interval;
 use crate::units::grouped;
+use std::time::Duration;
 
 /// Seconds between two lines on a terminal, and elsewhere.
 const EVERY: (u64, u64) = (1, 10);
@@ -19,6 +20,13 @@ impl Progress {
         let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
         let every = if terminal { EVERY.0 } else { EVERY.1 };
         Self { every: wanted.then_some(every) }
+    }
+
+    /// The run begins, and nothing of it counts for so long.
+    pub(crate) fn warming_up(&self, warmup: Duration) {
+        if self.every.is_some() && !warmup.is_zero() {
+            super::say(&format!("warming up for {warmup:?}: nothing is counted yet"));
+        }
     }
 
     /// A second of the run is complete.

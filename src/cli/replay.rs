@@ -56,11 +56,13 @@ pub(super) fn replay(
 ) -> Result<Exit, CliError> {
     let pace = args.load.pace().map_err(CliError::Usage)?;
     let schedule = args.load.schedule(&pace, args.trace.seed).map_err(CliError::Usage)?;
+    args.load.check_warmup(&pace).map_err(CliError::Usage)?;
     if matches!(pace, Pace::Recorded(_)) && !source.has_times() {
         return Err(CliError::Usage(
             "this trace has no times to follow: give a rate, as in --rate 100/s".to_owned(),
         ));
     }
+    args.load.shape.check_clients(source.tells_clients()).map_err(CliError::Usage)?;
     if args.load.loop_trace && !source.is_repeatable() {
         return Err(CliError::Usage(
             "--loop needs inputs that can be read again, and a stream cannot: give files".to_owned(),
@@ -116,6 +118,7 @@ fn plan(
         sample_by: load.shape.sample.map(|_| load.shape.sample_by.name().to_owned()),
         amplify: load.shape.amplify.map(Factor::as_f64),
         duration_s: load.duration.map(|duration| duration.as_secs_f64()),
+        warmup_s: (!load.warmup.is_zero()).then_some(load.warmup.as_secs_f64()),
         requests: load.requests,
         repeat: load.loop_trace,
         seed: trace.seed,

@@ -7,7 +7,7 @@
 use crate::schedule::amplify::{self, Amplifier};
 use crate::schedule::process::Spacing;
 use crate::schedule::profile::{Profile, Stage};
-use crate::schedule::sample::Sample;
+use crate::schedule::sample::{Sample, Unit};
 use crate::schedule::{Pace, Schedule};
 use crate::units::{Factor, Share};
 use clap::{Args, ValueEnum};
@@ -26,12 +26,12 @@ pub(crate) struct ShapeArgs {
     #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
     pub(crate) arrivals: Option<ArrivalsArg>,
 
-    /// Play this share of the trace, all or nothing of each target: 25%
+    /// Play this share of the trace, all or nothing of each target or client: 25%
     #[arg(long, value_name = "SHARE")]
     pub(crate) sample: Option<Share>,
 
-    /// What the sample is drawn by: target, which keeps what is popular; traces
-    /// do not tell clients apart yet
+    /// What the sample is drawn by: target, which keeps what is popular, or
+    /// client, which keeps what each of them does
     #[arg(
         long,
         value_name = "WHAT",
@@ -65,6 +65,8 @@ pub(crate) enum SampleBy {
     /// All requests of a target, or none
     #[default]
     Target,
+    /// All requests of a client, or none
+    Client,
 }
 
 impl SampleBy {
@@ -72,11 +74,30 @@ impl SampleBy {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Target => "target",
+            Self::Client => "client",
+        }
+    }
+
+    const fn unit(self) -> Unit {
+        match self {
+            Self::Target => Unit::Target,
+            Self::Client => Unit::Client,
         }
     }
 }
 
 impl ShapeArgs {
+    /// Refuses a sample of clients where the trace tells none. `told` is whether
+    /// its first lines do.
+    pub(super) fn check_clients(&self, told: bool) -> Result<(), String> {
+        if told || self.sample.is_none() || self.sample_by != SampleBy::Client {
+            return Ok(());
+        }
+        Err("--sample-by client: the first lines of this trace do not tell who asked; \
+             take --sample-by target"
+            .to_owned())
+    }
+
     /// The profile that the stages make, if there are any.
     pub(super) fn profile(&self) -> Result<Option<Profile>, String> {
         if self.stages.is_empty() {
@@ -101,7 +122,7 @@ impl ShapeArgs {
     pub(super) fn apply(&self, schedule: Schedule, pace: &Pace, seed: u64) -> Result<Schedule, String> {
         let mut schedule = schedule.spaced(self.spacing(pace)?, seed);
         if let Some(share) = self.sample {
-            schedule = schedule.sampled(Sample::by_target(share, seed));
+            schedule = schedule.sampled(Sample::of(share, self.sample_by.unit(), seed));
         }
         match (self.amplify, pace) {
             (None, _) => Ok(schedule),

@@ -8,7 +8,7 @@
 //! within a window, and by a limit of its own: where that is reached, the oldest
 //! request is forgotten before its time, and counted.
 
-use crate::schedule::sample::sip_hash;
+use crate::trace::keyed_hash::sip_hash;
 use crate::units::Stamp;
 use std::collections::{HashSet, VecDeque};
 use std::num::NonZeroUsize;

@@ -164,13 +164,13 @@ fn again<C: Connect>(
     stamps: &Stamps,
     fault: Fault,
 ) -> Option<Flight<C>> {
-    shard.ledger.borrow_mut().not_taken(fault);
+    shard.ledger.borrow_mut().not_taken(flight.arrival.due, fault);
     if flight.replayed {
         flight.broken(fault, stamps, shard.clock.now());
         return None;
     }
     flight.replayed = true;
-    shard.ledger.borrow_mut().stale_replay();
+    shard.ledger.borrow_mut().stale_replay(flight.arrival.due);
     Some(flight)
 }
 
@@ -239,7 +239,7 @@ async fn open<C: Connect>(
     let stamper = Stamper::new(shard.clock, Rc::clone(stamps));
     let opening = async {
         let Opened { stream, protocol, handshake } = shard.connector.connect(stamper).await?;
-        shard.ledger.borrow_mut().connection_opened(handshake);
+        shard.ledger.borrow_mut().connection_opened(shard.clock.now(), handshake);
         lane_over(shard, stream, protocol, Rc::clone(stamps)).await
     };
     tokio::time::timeout_at(connect.min(total), opening).await.map_err(|_| late)?

@@ -5,6 +5,7 @@
 //! What went wrong is told by type, never by message text.
 
 use super::limits::{buffered_max, check_head};
+use super::wakes::Wakes;
 use super::wire::Stamps;
 use crate::fault::Fault;
 use crate::schedule::Arrival;
@@ -65,6 +66,7 @@ where
 {
     sender: http1::SendRequest<Empty<Bytes>>,
     driver: Option<http1::Connection<S, Empty<Bytes>>>,
+    wakes: Wakes,
     stamps: Rc<Stamps>,
     limits: AnswerLimits,
     reused: bool,
@@ -81,7 +83,7 @@ where
     ) -> Result<Self, hyper::Error> {
         let (sender, driver) =
             http1::Builder::new().max_buf_size(buffered_max(&limits)).handshake(TokioIo::new(stream)).await?;
-        Ok(Self { sender, driver: Some(driver), stamps, limits, reused: false })
+        Ok(Self { sender, driver: Some(driver), wakes: Wakes::new(), stamps, limits, reused: false })
     }
 
     /// Sends the request for `arrival` and takes its whole answer, or ends at
@@ -94,10 +96,11 @@ where
     ) -> Exchanged {
         self.stamps.clear();
         let reused = std::mem::replace(&mut self.reused, true);
-        let answer = self.sender.send_request(request(arrival, headers));
-        let Self { driver, stamps, .. } = self;
+        let Self { sender, driver, wakes, stamps, .. } = self;
+        let answer = wakes.hush(|| sender.send_request(request(arrival, headers)));
         let answered = || stamps.first_byte().is_some();
-        let Some(answer) = drive(&mut |cx| poll_driver(driver, cx), answer, deadline, answered).await else {
+        let drive_on = &mut |cx: &mut Context<'_>| poll_driver(driver, cx);
+        let Some(answer) = drive(wakes, drive_on, answer, (deadline, answered)).await else {
             return Exchanged::Broken(deadline.fault());
         };
         match answer {
@@ -118,10 +121,12 @@ where
     /// Whether the connection can take another request. Settles what the
     /// exchange before left to do.
     pub(crate) async fn ready(&mut self) -> bool {
-        let Self { sender, driver, .. } = self;
+        let Self { sender, driver, wakes, .. } = self;
         poll_fn(|cx| {
-            poll_driver(driver, cx);
-            sender.poll_ready(cx)
+            wakes.poll(cx, |cx| {
+                poll_driver(driver, cx);
+                sender.poll_ready(cx)
+            })
         })
         .await
         .is_ok()
@@ -129,8 +134,11 @@ where
 
     /// Resolves when the peer has closed the idle connection.
     pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        poll_driver(&mut self.driver, cx);
-        if self.driver.is_none() { Poll::Ready(()) } else { Poll::Pending }
+        let Self { driver, wakes, .. } = self;
+        wakes.poll(cx, |cx| {
+            poll_driver(driver, cx);
+            if driver.is_none() { Poll::Ready(()) } else { Poll::Pending }
+        })
     }
 
     async fn receive(&mut self, response: hyper::Response<Incoming>, deadline: &mut Deadline) -> Exchanged {
@@ -139,10 +147,9 @@ where
         }
         let status = response.status().as_u16();
         let (location, locations) = locations(response.headers());
-        let Self { driver, limits, .. } = self;
-        match receive_body(response.into_body(), &mut |cx| poll_driver(driver, cx), limits.body, deadline)
-            .await
-        {
+        let Self { driver, wakes, limits, .. } = self;
+        let drive_on = &mut |cx: &mut Context<'_>| poll_driver(driver, cx);
+        match receive_body(response.into_body(), (wakes, drive_on), limits.body, deadline).await {
             Ok(body_bytes) => Exchanged::Answered(Received { status, location, locations, body_bytes }),
             Err(fault) => Exchanged::Broken(fault),
         }
@@ -160,13 +167,13 @@ pub(super) fn locations(headers: &HeaderMap) -> (Option<HeaderValue>, usize) {
 /// Takes a body to its end and counts its bytes; they are not kept.
 pub(super) async fn receive_body(
     mut body: Incoming,
-    drive_on: &mut impl FnMut(&mut Context<'_>),
+    (wakes, drive_on): (&Wakes, &mut impl FnMut(&mut Context<'_>)),
     most: u64,
     deadline: &mut Deadline,
 ) -> Result<u64, Fault> {
     let mut bytes = 0;
     while !body.is_end_stream() {
-        match drive(drive_on, pin!(body.frame()), deadline, || true).await {
+        match drive(wakes, drive_on, body.frame(), (deadline, || true)).await {
             None => return Err(deadline.fault()),
             Some(None) => break,
             Some(Some(Err(error))) => return Err(classify(&error, false)),
@@ -238,19 +245,24 @@ impl Deadline {
 
 /// Drives the connection by `drive_on`, and `future`, until the latter is done;
 /// `None` when a deadline came first.
+///
+/// The future comes first: what it asks of the connection is done in the same
+/// round then.
 pub(super) async fn drive<F: Future>(
+    wakes: &Wakes,
     drive_on: &mut impl FnMut(&mut Context<'_>),
     future: F,
-    deadline: &mut Deadline,
-    answered: impl Fn() -> bool,
+    (deadline, answered): (&mut Deadline, impl Fn() -> bool),
 ) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| {
-        drive_on(cx);
-        if let Poll::Ready(output) = future.as_mut().poll(cx) {
-            return Poll::Ready(Some(output));
-        }
-        deadline.poll(cx, answered()).map(|()| None)
+        wakes.poll(cx, |cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            drive_on(cx);
+            deadline.poll(cx, answered()).map(|()| None)
+        })
     })
     .await
 }

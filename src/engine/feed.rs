@@ -206,7 +206,7 @@ impl Batcher {
 mod tests {
     use super::*;
     use crate::schedule::amplify::Amplifier;
-    use crate::schedule::sample::Sample;
+    use crate::schedule::sample::{Sample, Unit};
     use crate::schedule::{Pace, Window};
     use crate::trace::Method;
     use crate::units::{Factor, Stamp};
@@ -225,7 +225,7 @@ mod tests {
             self.read += 1;
             let at = Stamp::from_nanos(i64::try_from(self.read).unwrap() * 1_000_000);
             let target = format!("/{}", self.read).into();
-            Ok(Some(Request { at: Some(at), method: Method::Get, target, status: None }))
+            Ok(Some(Request { at: Some(at), method: Method::Get, target, status: None, client: None }))
         }
 
         fn rewind(&mut self) -> Result<(), String> {
@@ -248,7 +248,7 @@ mod tests {
     #[track_caller]
     fn check(window: Window, is_second_gone: bool) -> u64 {
         let schedule = Schedule::new(Pace::AS_RECORDED, window)
-            .sampled(Sample::by_target("80%".parse().unwrap(), 1))
+            .sampled(Sample::of("80%".parse().unwrap(), Unit::Target, 1))
             .amplified(Amplifier::new("2.5".parse().unwrap(), Factor::ONE, 1));
         let (first, mut of_first) = mpsc::channel(1_000);
         let (second, mut of_second) = mpsc::channel(1_000);

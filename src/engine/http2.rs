@@ -12,6 +12,7 @@ use super::clock::RunClock;
 use super::exchange::{AnswerLimits, Deadline, Exchanged, Received, drive, ended_by, locations};
 use super::limits::check_head;
 use super::shard::{Origin, ShardLimits};
+use super::wakes::Wakes;
 use super::wire::Stamps;
 use crate::fault::Fault;
 use crate::schedule::Arrival;
@@ -134,7 +135,8 @@ impl Shared {
         self.in_use.set(self.in_use.get() + 1);
         self.taken.set(self.taken.get() + 1);
         let stamps = Rc::new(Stamps::of(self.stamps.peer()));
-        Stream { shared: Rc::clone(self), sender: self.sender.clone(), stamps, clock, limits }
+        let wakes = Rc::new(Wakes::new());
+        Stream { shared: Rc::clone(self), sender: self.sender.clone(), wakes, stamps, clock, limits }
     }
 
     /// Whether another exchange may follow one that has ended, on its stream.
@@ -216,6 +218,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 pub(crate) struct Stream {
     shared: Rc<Shared>,
     sender: client::SendRequest<Bytes>,
+    wakes: Rc<Wakes>,
     stamps: Rc<Stamps>,
     clock: RunClock,
     limits: AnswerLimits,
@@ -247,8 +250,9 @@ impl Stream {
     pub(crate) async fn exchange(&mut self, arrival: &Arrival, deadline: &mut Deadline) -> Exchanged {
         self.stamps.clear();
         let heard = self.shared.heard.get();
+        let wakes = Rc::clone(&self.wakes);
         let answer = self.answer(arrival);
-        let answer = drive(&mut |_| {}, answer, deadline, || false).await;
+        let answer = drive(&wakes, &mut |_| {}, answer, (deadline, || false)).await;
         let silent = self.shared.heard.get() == heard;
         match answer {
             None => {
@@ -288,7 +292,8 @@ impl Stream {
         let mut body = response.into_body();
         let mut body_bytes = 0;
         while !body.is_end_stream() {
-            match drive(&mut |_| {}, poll_fn(|cx| body.poll_data(cx)), deadline, || true).await {
+            let data = poll_fn(|cx| body.poll_data(cx));
+            match drive(&self.wakes, &mut |_| {}, data, (deadline, || true)).await {
                 None => return Exchanged::Broken(deadline.fault()),
                 Some(None) => break,
                 Some(Some(Err(error))) => return self.shared.classify(&error, Stage::Body),

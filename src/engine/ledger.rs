@@ -3,7 +3,8 @@
 //! An attempt is counted when it ends. Its arrival is counted when its fate is
 //! known, which for a redirect to a host not seen before is a lookup later, and
 //! for a target not asked before a check later; it is parked until then, with
-//! its latency already fixed. Nothing here waits.
+//! its latency already fixed. Nothing here waits, and nothing here knows of
+//! the warm-up but the recorder.
 
 mod targets;
 
@@ -15,7 +16,7 @@ use super::exchange::Received;
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::tally::{
-    Attempt, AttemptEnd, AttemptKind, Fate, Gauges, Interval, Lap, Redirect, Sighting, Unchecked,
+    Attempt, AttemptEnd, AttemptKind, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting, Unchecked,
 };
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
@@ -42,9 +43,7 @@ pub(crate) struct LookupLine {
 }
 
 pub(crate) struct Ledger {
-    interval: Interval,
-    /// Arrivals released since the start.
-    offered: u64,
+    recorder: Recorder,
     judge: Judge,
     private: PrivateAddresses,
     hosts: HostCache<Case>,
@@ -66,9 +65,13 @@ struct Case {
 }
 
 impl Ledger {
-    pub(crate) fn new(judge: Judge, private: PrivateAddresses, lookups: Option<LookupLine>) -> Self {
+    pub(crate) fn new(
+        recorder: Recorder,
+        (judge, private): (Judge, PrivateAddresses),
+        lookups: Option<LookupLine>,
+    ) -> Self {
         let hosts = HostCache::new(HostBounds::default());
-        Self { interval: Interval::new(0), offered: 0, judge, private, hosts, lookups, targets: None }
+        Self { recorder, judge, private, hosts, lookups, targets: None }
     }
 
     /// A ledger that asks targets, too.
@@ -77,56 +80,53 @@ impl Ledger {
     }
 
     /// An arrival was released.
-    pub(crate) fn offered(&mut self) {
-        self.interval.offered();
-        self.offered += 1;
+    pub(crate) fn offered(&mut self, due: Offset) {
+        self.recorder.offered(due);
     }
 
-    /// Arrivals released since the start.
+    /// Arrivals that count, released since the start.
     pub(crate) fn offered_so_far(&self) -> u64 {
-        self.offered
+        self.recorder.offered_so_far()
     }
 
     /// The worker has measured how busy it was.
     pub(crate) fn lap(&mut self, lap: &Lap) {
-        self.interval.lap(lap);
+        self.recorder.lap(lap);
     }
 
-    /// The reader of the trace did not keep up.
-    pub(crate) fn starved(&mut self, time: Duration, arrivals: usize) {
-        self.interval.starved(time, u64::try_from(arrivals).unwrap_or(u64::MAX));
+    /// The reader of the trace did not keep up: these came after they were due.
+    pub(crate) fn starved(&mut self, time: Duration, late: impl Iterator<Item = Offset>) {
+        self.recorder.starved(time, late);
     }
 
     /// It was over the limit, and not sent.
-    pub(crate) fn shed(&mut self) {
-        self.interval.shed();
+    pub(crate) fn shed(&mut self, due: Offset) {
+        self.recorder.shed(due);
     }
 
     /// A connection was opened, with this handshake if it has TLS.
-    pub(crate) fn connection_opened(&mut self, handshake: Option<Handshake>) {
-        self.interval.connection_opened();
-        if let Some(Handshake { took, resumed }) = handshake {
-            self.interval.handshake(took, resumed);
-        }
+    pub(crate) fn connection_opened(&mut self, now: Offset, handshake: Option<Handshake>) {
+        let handshake = handshake.map(|Handshake { took, resumed }| (took, resumed));
+        self.recorder.connection_opened(now, handshake);
     }
 
     /// The candidate announced how many streams a connection may have.
     pub(crate) fn stream_limit(&mut self, limit: u32) {
-        self.interval.stream_limit(limit);
+        self.recorder.stream_limit(limit);
     }
 
     /// The candidate did not take a request up.
-    pub(crate) fn not_taken(&mut self, fault: Fault) {
+    pub(crate) fn not_taken(&mut self, due: Offset, fault: Fault) {
         if fault == Fault::Http2GoAway {
-            self.interval.gone_away();
+            self.recorder.gone_away(due);
         } else if fault == Fault::Http2Refused {
-            self.interval.stream_refused();
+            self.recorder.stream_refused(due);
         }
     }
 
     /// A request that was not taken up was sent once more.
-    pub(crate) fn stale_replay(&mut self) {
-        self.interval.stale_replay();
+    pub(crate) fn stale_replay(&mut self, due: Offset) {
+        self.recorder.stale_replay(due);
     }
 
     /// Redirects whose host is being looked up or whose target is being asked.
@@ -136,26 +136,36 @@ impl Ledger {
 
     /// What is going on as the second ends.
     pub(crate) fn gauges(&mut self, gauges: Gauges) {
-        self.interval.set_gauges(gauges);
+        self.recorder.set_gauges(gauges);
     }
 
-    /// Takes the second's numbers out and begins those of `second`.
-    pub(crate) fn take_interval(&mut self, second: u64) -> Interval {
-        std::mem::replace(&mut self.interval, Interval::new(second))
+    /// When the warm-up ends: at the start of the run where there is none.
+    pub(crate) fn warmup_ends(&self) -> Offset {
+        self.recorder.warmup_ends()
+    }
+
+    /// When the second under way ends.
+    pub(crate) fn second_ends(&self) -> Offset {
+        self.recorder.second_ends()
+    }
+
+    /// Takes the second's numbers out and begins those of the one it is `now`.
+    pub(crate) fn take_interval(&mut self, now: Offset) -> Interval {
+        self.recorder.take(now)
     }
 
     /// Takes numbers back that could not be delivered.
     pub(crate) fn put_back(&mut self, undelivered: &Interval) {
-        self.interval.merge(undelivered);
+        self.recorder.put_back(undelivered);
     }
 
     /// An arrival will have no outcome, because the run is over. `attempt` is
     /// what was under way for it.
-    pub(crate) fn cut(&mut self, attempt: Option<&Attempt>) {
+    pub(crate) fn cut(&mut self, due: Offset, attempt: Option<&Attempt>) {
         if let Some(attempt) = attempt {
-            self.interval.attempt(attempt, AttemptKind::First);
+            self.recorder.attempt(due, attempt, AttemptKind::First);
         }
-        self.interval.arrival(Fate::Cut, Offset::ZERO, Offset::ZERO);
+        self.recorder.arrival(Fate::Cut, due, due);
     }
 
     /// Nobody waits for answers any more: arrivals that wait for the resolver
@@ -164,8 +174,8 @@ impl Ledger {
         self.leave_targets();
         for case in self.hosts.abandon() {
             let tiers = coverage::up_to(self.judge.depth(), Tier::Policy, Unchecked::Cut);
-            self.interval.redirect(&Redirect { at: case.done, host: None, fault: None, tiers });
-            self.interval.arrival(Fate::Cut, case.due, case.done);
+            self.recorder.redirect(case.due, &Redirect { at: case.done, host: None, fault: None, tiers });
+            self.recorder.arrival(Fate::Cut, case.due, case.done);
         }
     }
 
@@ -177,7 +187,7 @@ impl Ledger {
         fault: Fault,
         peer: Option<SocketAddr>,
     ) {
-        self.interval.attempt(attempt, AttemptKind::First);
+        self.recorder.attempt(arrival.due, attempt, AttemptKind::First);
         let case = Case {
             due: attempt.due,
             done: attempt.done,
@@ -192,8 +202,8 @@ impl Ledger {
 
     /// An attempt ended with an answer.
     pub(crate) fn answered(&mut self, arrival: &Arrival, attempt: &Attempt, received: &Received) {
-        self.interval.attempt(attempt, AttemptKind::First);
-        self.interval.bytes_in(received.body_bytes);
+        self.recorder.attempt(arrival.due, attempt, AttemptKind::First);
+        self.recorder.bytes_in(arrival.due, received.body_bytes);
         let target = arrival.target.as_str().as_bytes();
         let asked = Asked { target, recorded_status: arrival.recorded_status };
         let locations = match &received.location {
@@ -233,8 +243,8 @@ impl Ledger {
                 // without making a text.
                 let tiers = coverage::to_host(depth, HostVerdict::Resolved);
                 let redirect = Redirect { at: done, host: Some(host), fault: None, tiers };
-                self.interval.redirect(&redirect);
-                return self.interval.arrival(Fate::Passed, due, done);
+                self.recorder.redirect(due, &redirect);
+                return self.recorder.arrival(Fate::Passed, due, done);
             }
             let host = host.clone().into_owned();
             return self.replied(&host, reply, attempt.done);
@@ -323,21 +333,22 @@ impl Ledger {
     }
 
     fn count_redirect(&mut self, case: &Case, host: Option<&str>, fault: Option<Fault>, tiers: Tiers) {
-        self.interval.redirect(&Redirect { at: case.done, host, fault, tiers });
+        self.recorder.redirect(case.due, &Redirect { at: case.done, host, fault, tiers });
     }
 
     fn settle(&mut self, case: &Case, fault: Option<Fault>, detail: &str) {
         let Some(fault) = fault else {
-            return self.interval.arrival(Fate::Passed, case.due, case.done);
+            return self.recorder.arrival(Fate::Passed, case.due, case.done);
         };
-        self.interval.arrival(Fate::Failed(fault), case.due, case.done);
-        self.interval.example(&Sighting {
+        self.recorder.arrival(Fate::Failed(fault), case.due, case.done);
+        let sighting = Sighting {
             fault,
             at: case.done,
             path: case.path.as_str().as_bytes(),
             location: case.location.as_ref().map(HeaderValue::as_bytes),
             detail,
-        });
+        };
+        self.recorder.example(case.due, &sighting);
     }
 }
 
@@ -345,4 +356,62 @@ impl Ledger {
 /// demanded.
 const fn leads_elsewhere(finding: Option<Fault>) -> bool {
     matches!(finding, Some(Fault::LocationMismatch | Fault::LocationWrongHost))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tally::Totals;
+    use crate::trace::Method;
+    use crate::verify::lookup::{LookupOptions, Lookups, Resolver};
+    use crate::verify::rules::Rules;
+    use std::net::UdpSocket;
+
+    fn ms(millis: u64) -> Offset {
+        Offset::from(Duration::from_millis(millis))
+    }
+
+    /// An answer that comes 10 ms after its request was due and redirects to a
+    /// host nobody knows yet.
+    fn answer(ledger: &mut Ledger, due: u64) {
+        let arrival = Arrival {
+            sequence: 0,
+            due: ms(due),
+            method: Method::Get,
+            target: PathAndQuery::from_static("/x"),
+            recorded_status: None,
+        };
+        let location = Some(HeaderValue::from_static("https://cdn.test/x"));
+        let received = Received { status: 302, location, locations: 1, body_bytes: 0 };
+        let (sent, done, end) = (Some(ms(due)), ms(due + 10), AttemptEnd::Status(302));
+        let attempt = Attempt { due: ms(due), sent, first_byte: sent, done, end };
+        ledger.offered(arrival.due);
+        ledger.answered(&arrival, &attempt, &received);
+    }
+
+    #[test]
+    fn a_lookup_that_outlasts_the_warm_up_still_belongs_to_it() {
+        // A resolver that never answers, so that the test does.
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let resolver = Resolver::Servers(vec![silent.local_addr().unwrap()]);
+        let lookups = Lookups::start(&resolver, LookupOptions::default()).unwrap();
+        let (reply, _answers) = mpsc::channel(1);
+        let line = LookupLine { handle: lookups.handle(), reply };
+        let candidate = "http://candidate.test".parse().unwrap();
+        let judge = Judge::new(Rules::none(), &candidate, Depth::Dns).unwrap();
+        let recorder = Recorder::new(Duration::from_secs(1));
+        let mut ledger = Ledger::new(recorder, (judge, PrivateAddresses::Allow), Some(line));
+        for due in [500, 999, 1_000] {
+            answer(&mut ledger, due);
+        }
+        assert_eq!(ledger.parked(), 3);
+        ledger.host_answered(&HostAnswer::denied("cdn.test".into(), Fault::DnsNxdomain, None), ms(2_500));
+        let mut totals = Totals::default();
+        totals.absorb(&ledger.take_interval(ms(2_500)));
+        let counts = &totals.counts;
+        assert_eq!((counts.warmup.arrivals.offered, counts.warmup.arrivals.failed), (2, 2));
+        assert_eq!((counts.arrivals.offered, counts.arrivals.failed, counts.redirects.seen), (1, 1, 1));
+        let [example] = totals.examples.of(Fault::DnsNxdomain) else { panic!("{:?}", totals.examples) };
+        assert_eq!(example.at, ms(10));
+    }
 }

@@ -42,6 +42,12 @@ impl Meter {
         Self { cpu, last: Reading { at: Instant::now(), cpu: cpu(), awake: Duration::ZERO, offered: 0 } }
     }
 
+    /// Begins the first lap again: of what was before, nothing counts. `awake` is
+    /// as in [`Meter::lap`].
+    pub(super) fn restart(&mut self, awake: Duration) {
+        self.last = Reading { at: Instant::now(), cpu: (self.cpu)(), awake, offered: self.last.offered };
+    }
+
     /// Ends a lap. `awake` is how long the pacer has waited awake, `offered` how
     /// many arrivals were released, both since the start.
     ///
@@ -85,6 +91,7 @@ mod tests {
         assert_eq!(meter.lap(ms(10), 5), None);
         tokio::time::advance(ms(900)).await;
         assert_eq!(meter.lap(ms(200), 50), Some(Lap { busy: ms(300), wall: ms(1_000), arrivals: 50 }));
+        meter.restart(ms(200));
         tokio::time::advance(ms(1_000)).await;
         assert_eq!(meter.lap(ms(900), 60), Some(Lap { busy: ms(0), wall: ms(1_000), arrivals: 10 }));
     }

@@ -12,7 +12,7 @@ use super::shard::{Shard, ShardLimits};
 use super::worker::{Delivery, Lines, Phase, Worked, work};
 use super::{EngineError, EnginePlan, Judging, Observer, Origin, Overload, RunEnd, TlsPlan};
 use crate::schedule::{Arrival, Schedule, ScheduleCounts};
-use crate::tally::{Fold, Totals};
+use crate::tally::{Fold, Recorder, Totals};
 use crate::units::Offset;
 use crate::verify::probe::Reach;
 use std::any::Any;
@@ -133,7 +133,9 @@ fn spawn_worker(
     let targets = judging.probes.as_ref().zip(Reach::of(judging.judge.depth()));
     let targets =
         targets.map(|(probes, reach)| TargetLine::new(probes.handle(), found, reach, judging.sampling));
-    let ledger = Ledger::new(judging.judge.clone(), judging.private, lookups).with_targets(targets);
+    let recorder = Recorder::new(plan.warmup);
+    let ledger =
+        Ledger::new(recorder, (judging.judge.clone(), judging.private), lookups).with_targets(targets);
     let limits = share(plan, index);
     let (pacing, grain) = (plan.pacing, plan.grain);
     let ahead = plan.lanes.open_ahead.div_ceil(plan.threads);

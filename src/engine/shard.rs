@@ -136,9 +136,9 @@ impl<C: Connect> Shard<C> {
 
     /// Releases an arrival whose time has come. Never waits.
     pub(crate) fn release(self: &Rc<Self>, arrival: Arrival) {
-        self.ledger.borrow_mut().offered();
+        self.ledger.borrow_mut().offered(arrival.due);
         if self.in_flight.get() >= self.limits.in_flight {
-            self.ledger.borrow_mut().shed();
+            self.ledger.borrow_mut().shed(arrival.due);
             return;
         }
         self.dispatch(self.take_off(arrival));
@@ -171,7 +171,7 @@ impl<C: Connect> Shard<C> {
 
     fn next_supplied(self: &Rc<Self>) -> Option<Flight<C>> {
         let arrival = self.supply.borrow_mut().take(self.clock.now(), &self.low)?;
-        self.ledger.borrow_mut().offered();
+        self.ledger.borrow_mut().offered(arrival.due);
         Some(self.take_off(arrival))
     }
 
@@ -362,7 +362,7 @@ impl<C: Connect> Drop for Flight<C> {
         if !self.ended {
             let attempt =
                 self.begun.then(|| self.attempt(&Stamps::default(), AttemptEnd::Cut, shard.clock.now()));
-            shard.ledger.borrow_mut().cut(attempt.as_ref());
+            shard.ledger.borrow_mut().cut(self.arrival.due, attempt.as_ref());
         }
         shard.in_flight.set(shard.in_flight.get() - 1);
         shard.tell_if_settled();

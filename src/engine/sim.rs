@@ -5,6 +5,7 @@
 //! nothing is left to do, so a latency here is what was computed, not measured.
 
 mod strain;
+mod warmup;
 
 use super::Pacing;
 use super::clock::RunClock;
@@ -18,7 +19,7 @@ use super::wire::{Stamped, Stamper};
 use super::worker::{Feed, Lines, Phase, Worked, work};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
-use crate::tally::{Fold, Totals};
+use crate::tally::{Fold, Recorder, Totals};
 use crate::trace::Method;
 use crate::units::{Offset, Rate};
 use crate::verify::Depth;
@@ -154,6 +155,7 @@ struct Scene {
     grace_ms: u64,
     stop: Option<(u64, Phase)>,
     feed: Feed,
+    warmup_ms: u64,
     cpu: CpuClock,
     /// When the reader hands over what, in milliseconds: all at the start, if
     /// nothing is said.
@@ -171,6 +173,7 @@ impl Scene {
             grace_ms: 30_000,
             stop: None,
             feed: Feed::WhenDue,
+            warmup_ms: 0,
             cpu: || Duration::ZERO,
             read_ms: Vec::new(),
         }
@@ -224,7 +227,8 @@ impl Scene {
         let (deliveries, delivered) = sync_channel(100_000);
         let candidate = "http://candidate.test".parse().unwrap();
         let judge = Judge::new(Rules::none(), &candidate, Depth::Policy).unwrap();
-        let ledger = Ledger::new(judge, PrivateAddresses::Allow, None);
+        let recorder = Recorder::new(Duration::from_millis(self.warmup_ms));
+        let ledger = Ledger::new(recorder, (judge, PrivateAddresses::Allow), None);
         let clock = RunClock::starting_in(Duration::from_millis(10));
         let shard = Rc::new(Shard::new((clock, self.limits()), candidate_origin(), connector, ledger));
         let pacer = Pacer::new(Pacing::Tokio, Duration::ZERO, clock).unwrap();

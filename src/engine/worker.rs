@@ -5,7 +5,6 @@
 //! small tasks: one hands the second's numbers over, two take the answers about
 //! hosts and targets.
 
-use super::clock::RunClock;
 use super::connect::Connect;
 use super::meter::{CpuClock, Meter};
 use super::pacer::Pacer;
@@ -13,7 +12,7 @@ use super::shard::Shard;
 use super::supply::Supply;
 use crate::schedule::Arrival;
 use crate::tally::Interval;
-use crate::units::{NANOS_PER_SECOND, Offset};
+use crate::units::Offset;
 use crate::verify::hosts::HostAnswer;
 use crate::verify::targets::TargetAnswer;
 use std::rc::Rc;
@@ -108,7 +107,7 @@ pub(crate) async fn work<C: Connect>(
     seconds.abort();
     shard.cut().await;
     shard.ledger.borrow_mut().cut_parked();
-    let last = shard.ledger.borrow_mut().take_interval(shard.clock.now().second());
+    let last = shard.ledger.borrow_mut().take_interval(shard.clock.now());
     // The collector outlives the workers; if it is gone, so is the run.
     for interval in [Some(last), None] {
         drop(lines.deliveries.send(Delivery { worker: lines.index, interval }));
@@ -141,10 +140,8 @@ impl Queue {
                 lost = Duration::from_nanos(self.caught_up.nanos_since(due.max(since)));
                 batch
             };
-            let late = batch.iter().take_while(|arrival| arrival.due < self.caught_up).count();
-            if late > 0 {
-                shard.ledger.borrow_mut().starved(lost, late);
-            }
+            let late = batch.iter().map(|arrival| arrival.due).take_while(|due| *due < self.caught_up);
+            shard.ledger.borrow_mut().starved(lost, late);
             self.batch = batch.into_iter();
         }
     }
@@ -278,10 +275,12 @@ async fn deliver_seconds<C: Connect>(
     (mut meter, pacer): (Meter, Rc<Pacer>),
     (worker, deliveries): (usize, SyncSender<Delivery>),
 ) {
-    let mut second = 0;
+    let warmup_ends = shard.ledger.borrow().warmup_ends();
+    tokio::time::sleep_until(shard.clock.instant(warmup_ends)).await;
+    meter.restart(pacer.awake());
     loop {
-        tokio::time::sleep_until(next_second(shard.clock, second)).await;
-        second = shard.clock.now().second();
+        let end = shard.ledger.borrow().second_ends();
+        tokio::time::sleep_until(shard.clock.instant(end)).await;
         shard.reap();
         let gauges = shard.gauges();
         let mut ledger = shard.ledger.borrow_mut();
@@ -289,7 +288,7 @@ async fn deliver_seconds<C: Connect>(
         if let Some(lap) = meter.lap(pacer.awake(), ledger.offered_so_far()) {
             ledger.lap(&lap);
         }
-        let interval = ledger.take_interval(second);
+        let interval = ledger.take_interval(shard.clock.now());
         // A collector that is behind must not hold the worker up: the numbers
         // stay here and go out with the next second's.
         match deliveries.try_send(Delivery { worker, interval: Some(interval) }) {
@@ -302,8 +301,4 @@ async fn deliver_seconds<C: Connect>(
             Err(TrySendError::Disconnected(_)) => return,
         }
     }
-}
-
-fn next_second(clock: RunClock, second: u64) -> tokio::time::Instant {
-    clock.instant(Offset::from_nanos((second + 1).saturating_mul(NANOS_PER_SECOND)))
 }

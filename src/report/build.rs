@@ -6,12 +6,12 @@
 
 use super::schema::{
     Arrivals, Attempts, Connections, ExampleLine, FaultLine, Generator, HostLine, IntervalLine,
-    IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
+    IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times, Warmup,
 };
 use super::{Plan, judge};
 use crate::tally::{
     ArrivalCounts, AttemptCounts, Books, Counts, Example, Examples, FaultTable, Histogram, Interval, Totals,
-    Unchecked,
+    Unchecked, WarmupCounts,
 };
 use crate::trace::TraceBooks;
 use crate::units::{Offset, approximate, grouped};
@@ -35,9 +35,9 @@ pub struct GeneratorFacts {
     pub peak_rss_bytes: u64,
     /// Worker threads.
     pub threads: u64,
-    /// How long the run took, grace included.
+    /// How long the run took, warm-up and grace included.
     pub wall_s: f64,
-    /// For how long arrivals were offered.
+    /// For how long arrivals were offered, after the warm-up.
     pub offering_s: f64,
     /// DNS lookups of redirect targets.
     pub lookups: u64,
@@ -82,6 +82,7 @@ impl RunReport {
         judgement.warnings.extend(notices);
         judgement.warnings.extend(sampled(&plan, books));
         let (counts, times) = (&totals.counts, &totals.times);
+        let warmup = warmup(&plan, counts, books);
         match books.trace() {
             None => judgement.warnings.push(unfinished()),
             Some(trace) if trace.late > 0 => judgement.warnings.push(came_late(trace.late)),
@@ -95,7 +96,8 @@ impl RunReport {
             plan,
             lines: books.trace().map(lines).unwrap_or_default(),
             records: books.trace().map(|trace| records(trace, books, counts)).unwrap_or_default(),
-            arrivals: arrivals(&counts.arrivals, books),
+            warmup,
+            arrivals: arrivals(&counts.arrivals, books.outstanding()),
             attempts: attempts(&counts.attempts),
             rate: rates(counts, generator),
             latency_us: Times::from(&times.latency),
@@ -130,7 +132,8 @@ fn sampled(plan: &Plan, books: &Books) -> Option<Reason> {
     Some(Reason {
         id: "sample".to_owned(),
         detail: format!(
-            "a sample was played, {share} of the targets: {} requests were left out and not judged",
+            "a sample was played, {share} of the {}s: {} requests were left out and not judged",
+            plan.sample_by.as_deref().unwrap_or("target"),
             grouped(books.sampled_out())
         ),
         remedy: "run again without --sample before you trust what was left out".to_owned(),
@@ -173,7 +176,7 @@ fn records(trace: &TraceBooks, books: &Books, counts: &Counts) -> Records {
     Records {
         accepted: trace.accepted,
         amplified: books.amplified(),
-        offered: counts.arrivals.offered,
+        offered: counts.arrivals.offered + counts.warmup.arrivals.offered,
         filtered: owned(&trace.filtered),
         sampled_out: books.sampled_out(),
         out_of_window: books.out_of_window(),
@@ -181,9 +184,19 @@ fn records(trace: &TraceBooks, books: &Books, counts: &Counts) -> Records {
     }
 }
 
-fn arrivals(counts: &ArrivalCounts, books: &Books) -> Arrivals {
+fn arrivals(counts: &ArrivalCounts, outstanding: u64) -> Arrivals {
     let ArrivalCounts { offered, passed, recovered, failed, shed, cut } = *counts;
-    Arrivals { offered, passed, recovered, failed, shed, cut: cut + books.outstanding() }
+    Arrivals { offered, passed, recovered, failed, shed, cut: cut + outstanding }
+}
+
+fn warmup(plan: &Plan, counts: &Counts, books: &Books) -> Warmup {
+    let WarmupCounts { arrivals: of_arrivals, attempts: of_attempts, connections_opened } = &counts.warmup;
+    Warmup {
+        seconds: plan.warmup_s.unwrap_or_default(),
+        arrivals: arrivals(of_arrivals, books.outstanding_of_warmup()),
+        attempts: attempts(of_attempts),
+        connections_opened: *connections_opened,
+    }
 }
 
 fn attempts(counts: &AttemptCounts) -> Attempts {
@@ -218,7 +231,8 @@ fn rates(counts: &Counts, generator: GeneratorFacts) -> Rates {
 }
 
 fn generator_line(facts: GeneratorFacts, counts: &Counts) -> Generator {
-    let (strain, attempts) = (&counts.strain, counts.attempts.total());
+    let strain = &counts.strain;
+    let attempts = counts.attempts.total() + counts.warmup.attempts.total();
     Generator {
         cpu_s: facts.cpu_s,
         cpu_us_per_attempt: if attempts == 0 { 0.0 } else { facts.cpu_s * 1e6 / approximate(attempts) },

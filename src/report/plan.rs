@@ -28,12 +28,14 @@ pub struct Plan {
     pub arrivals: String,
     /// The share of the trace that is played, where it is not all of it.
     pub sample: Option<String>,
-    /// What the sample is drawn by, where there is one: `target`.
+    /// What the sample is drawn by, where there is one: `target` or `client`.
     pub sample_by: Option<String>,
     /// How many times each recorded arrival is played, where not once.
     pub amplify: Option<f64>,
     /// The length of the window, where one was given.
     pub duration_s: Option<f64>,
+    /// The length of the warm-up, where one was given.
+    pub warmup_s: Option<f64>,
     /// The number of arrivals, where one was given.
     pub requests: Option<u64>,
     /// Whether the trace starts again when it ends.

@@ -47,6 +47,9 @@ pub struct RunReport {
     pub lines: Lines,
     /// Where the records in them went.
     pub records: Records,
+    /// What the warm-up held, which no other number counts but
+    /// [`Records::offered`].
+    pub warmup: Warmup,
     /// Where the arrivals went.
     pub arrivals: Arrivals,
     /// Where the attempts went.
@@ -71,7 +74,7 @@ pub struct RunReport {
     pub connections: Connections,
     /// Bytes of answers, headers included.
     pub bytes_in: u64,
-    /// The machine that made the load.
+    /// The machine that made the load, over the whole run.
     pub generator: Generator,
 }
 
@@ -111,7 +114,7 @@ pub struct Records {
     pub accepted: u64,
     /// Copies of them that `--amplify` added.
     pub amplified: u64,
-    /// Those that became arrivals.
+    /// Those that became arrivals, in the warm-up or after it.
     pub offered: u64,
     /// Those left out on purpose, by reason.
     pub filtered: BTreeMap<String, u64>,
@@ -139,6 +142,20 @@ pub struct Arrivals {
     pub shed: u64,
     /// Not over when the run was.
     pub cut: u64,
+}
+
+/// What was sent first and not counted; all zero where there was no warm-up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Warmup {
+    /// How long it took.
+    pub seconds: f64,
+    /// Arrivals that were due before it ended, whenever they were over.
+    pub arrivals: Arrivals,
+    /// Their attempts.
+    pub attempts: Attempts,
+    /// Connections opened before it ended.
+    pub connections_opened: u64,
 }
 
 /// Where attempts went: `total = first + retries` = statuses + faults + cut.
@@ -204,7 +221,8 @@ pub struct FaultLine {
     pub meaning: String,
     /// Arrivals that failed of it.
     pub count: u64,
-    /// Second of the run it was first seen at.
+    /// Second of the run it was first seen at. Seconds begin with the end of
+    /// the warm-up, here and everywhere.
     pub first_s: f64,
     /// Second of the run it was last seen at.
     pub last_s: f64,
@@ -255,7 +273,7 @@ pub struct Targets {
     pub other_hosts: u64,
     /// Redirects without a usable host.
     pub no_host: u64,
-    /// DNS lookups made.
+    /// DNS lookups made, in the warm-up too.
     pub lookups: u64,
     /// Requests made to targets.
     pub requests: u64,
@@ -287,7 +305,7 @@ pub struct HostLine {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Connections {
-    /// Opened over the run.
+    /// Opened after the warm-up.
     pub opened: u64,
     /// The most that were open at the end of a second.
     pub open_max: u64,
@@ -319,13 +337,13 @@ pub struct Connections {
 pub struct Generator {
     /// Processor time used.
     pub cpu_s: f64,
-    /// Processor time per attempt; 0 for none.
+    /// Processor time per attempt, those of the warm-up too; 0 for none.
     pub cpu_us_per_attempt: f64,
     /// The most memory ever resident.
     pub peak_rss_bytes: u64,
     /// Worker threads.
     pub threads: u64,
-    /// How long the run took, grace included.
+    /// How long the run took, warm-up and grace included.
     pub wall_s: f64,
     /// The share of its busiest second that a worker thread was busy, without
     /// what it waited awake for due times; nothing where no whole second was

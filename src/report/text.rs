@@ -42,7 +42,8 @@ fn load(report: &RunReport, page: &mut Page) {
     asked.extend(plan.duration_s.map(|length| format!("for {}", seconds(length))));
     asked.extend(plan.requests.map(|count| counted(count, "request")));
     asked.extend((plan.arrivals == "poisson").then(|| "poisson arrivals".to_owned()));
-    asked.extend(plan.sample.as_ref().map(|share| format!("sample {} of targets", safe(share))));
+    let unit = plan.sample_by.as_deref().unwrap_or("target");
+    asked.extend(plan.sample.as_ref().map(|share| format!("sample {} of {}s", safe(share), safe(unit))));
     asked.extend(plan.amplify.map(|factor| format!("amplified {factor}x")));
     asked.push(format!("verify {}", safe(&plan.verify)));
     page.item("asked", &asked.join(", "));

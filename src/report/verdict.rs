@@ -133,11 +133,7 @@ fn reasons_for_invalid(totals: &Totals, plan: &Plan, generator: &GeneratorFacts)
     let arrivals = &totals.counts.arrivals;
     let mut reasons = Vec::new();
     if arrivals.offered == 0 {
-        reasons.push(reason(
-            "nothing_offered",
-            "no arrival was offered: nothing was measured".to_owned(),
-            "check the window, the filters and the rejected lines",
-        ));
+        reasons.push(nothing_offered(totals.counts.warmup.arrivals.offered));
     }
     if arrivals.shed > 0 {
         reasons.push(reason(
@@ -158,6 +154,20 @@ fn reasons_for_invalid(totals: &Totals, plan: &Plan, generator: &GeneratorFacts)
     reasons.extend(strain::throttled(generator, lateness_limit(totals, plan)));
     reasons.extend(generators_own(totals));
     reasons
+}
+
+fn nothing_offered(in_warmup: u64) -> Reason {
+    let (detail, remedy) = match in_warmup {
+        0 => (
+            "no arrival was offered: nothing was measured".to_owned(),
+            "check the window, the filters and the rejected lines",
+        ),
+        all => (
+            format!("all {} arrivals were due within the warm-up: nothing was measured", grouped(all)),
+            "shorten --warmup, or play for longer, if need be with --loop",
+        ),
+    };
+    reason("nothing_offered", detail, remedy)
 }
 
 /// A run that came to its end and left arrivals without a fate has not judged
@@ -305,6 +315,12 @@ mod tests {
         check(|t, _| t.counts.arrivals.failed = 1, Verdict::Failed, &[], &[]);
         check(|t, _| t.counts.arrivals.shed = 1, Verdict::Invalid, &["shed"], &[]);
         check(|t, _| *t = Totals::default(), Verdict::Invalid, &["nothing_offered"], &[]);
+        let warm_up_only = |t: &mut Totals, _: &mut Plan| {
+            *t = Totals::default();
+            t.counts.warmup.arrivals.offered = 7;
+        };
+        check(warm_up_only, Verdict::Invalid, &["nothing_offered"], &[]);
+        assert!(nothing_offered(7).detail.starts_with("all 7 arrivals"));
         let no_ports = |t: &mut Totals, _: &mut Plan| {
             t.counts.attempts.faults.count(Fault::GeneratorPorts, crate::units::Offset::ZERO);
         };

@@ -10,7 +10,7 @@
 //! is bounded: beyond the bound the earliest copies are played too early rather
 //! than left out.
 
-use super::sample::{Purpose, Sample};
+use super::sample::{Purpose, Sample, Unit};
 use crate::trace::Request;
 use crate::units::{Factor, NANOS_PER_SECOND, Offset};
 use rand_chacha::ChaCha8Rng;
@@ -64,7 +64,8 @@ impl Amplifier {
         // The first is the original.
         let whole = (1..whole.min(MOST)).map(|_| delay()).collect();
         let fraction = fraction.filter(|_| factor.split().0 > 0);
-        let fraction = fraction.map(|share| (delay(), Sample::drawn(share, seed, Purpose::Amplify)));
+        let fraction =
+            fraction.map(|share| (delay(), Sample::drawn(share, (Unit::Target, seed), Purpose::Amplify)));
         Self { whole, fraction, waiting: BinaryHeap::new(), made: 0 }
     }
 
@@ -79,7 +80,7 @@ impl Amplifier {
             push(&mut self.waiting, &mut self.made, (request, due.after(delay)));
         }
         if let Some((delay, sample)) = &self.fraction
-            && sample.keeps(&request.target)
+            && sample.keeps(request)
         {
             push(&mut self.waiting, &mut self.made, (request, due.after(*delay)));
         }
@@ -128,7 +129,7 @@ mod tests {
     use crate::trace::Method;
 
     fn request(n: u64) -> Request {
-        Request { at: None, method: Method::Get, target: format!("/{n}").into(), status: None }
+        Request { at: None, method: Method::Get, target: format!("/{n}").into(), status: None, client: None }
     }
 
     fn amplifier(factor: &str, seed: u64) -> Amplifier {

@@ -107,6 +107,12 @@ impl Profile {
         &self.stages
     }
 
+    /// How long it lasts.
+    pub fn length(&self) -> Duration {
+        let end = self.ramps.last().map_or(0, |last| last.start_ns + last.length_ns);
+        Duration::from_nanos(end)
+    }
+
     /// How many evenly spaced arrivals it has: the integral, rounded down.
     pub fn arrivals(&self) -> u64 {
         let total = self.ramps.last().map_or(0, |last| last.before + last.area);

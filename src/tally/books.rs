@@ -4,7 +4,7 @@
 //! reason. Closing the books checks every equation, in release builds too; one
 //! that does not balance is our own mistake, and its message names both sides.
 
-use super::Totals;
+use super::{ArrivalCounts, AttemptCounts, Totals};
 use crate::trace::TraceBooks;
 use crate::verify::Tier;
 
@@ -17,6 +17,7 @@ pub struct Books {
     trace: Option<TraceBooks>,
     left_out: LeftOut,
     outstanding: u64,
+    outstanding_of_warmup: u64,
 }
 
 /// How the trace and the arrivals differ: records that never became arrivals,
@@ -48,7 +49,7 @@ impl Books {
         let skipped: u64 = trace.skipped.values().sum();
         let rejected: u64 = trace.rejected.values().sum();
         let filtered: u64 = trace.filtered.values().sum();
-        let arrivals = &totals.counts.arrivals;
+        let (arrivals, warmup) = (&totals.counts.arrivals, &totals.counts.warmup.arrivals);
         balance(
             ("lines read", trace.read),
             ("accepted + skipped + rejected", trace.accepted + skipped + rejected),
@@ -56,16 +57,21 @@ impl Books {
         balance(
             ("records accepted + amplified", trace.accepted + amplified),
             (
-                "offered + filtered + sampled out + out of window + late",
-                arrivals.offered + filtered + sampled_out + trace.undelivered + unreleased + trace.late,
+                "offered + offered in the warm-up + filtered + sampled out + out of window + late",
+                (arrivals.offered + warmup.offered + filtered + sampled_out)
+                    + (trace.undelivered + unreleased + trace.late),
             ),
         )?;
         balance(
             ("arrivals offered", arrivals.offered),
             ("passed + recovered + failed + shed + cut", arrivals.settled()),
         )?;
+        balance(
+            ("arrivals offered in the warm-up", warmup.offered),
+            ("passed + recovered + failed + shed + cut", warmup.settled()),
+        )?;
         check_events(totals)?;
-        Ok(Self { trace: Some(trace), left_out, outstanding: 0 })
+        Ok(Self { trace: Some(trace), left_out, outstanding: 0, outstanding_of_warmup: 0 })
     }
 
     /// Books of a run that still goes on. Lines and records are not known yet;
@@ -73,14 +79,15 @@ impl Books {
     /// here.
     pub fn so_far(totals: &Totals) -> Result<Self, Imbalance> {
         check_events(totals)?;
-        let arrivals = &totals.counts.arrivals;
-        // A worker reports an arrival's release before its fate.
-        let outstanding = arrivals.offered.saturating_sub(arrivals.settled());
-        balance(
-            ("arrivals offered", arrivals.offered),
-            ("passed + recovered + failed + shed + cut + outstanding", arrivals.settled() + outstanding),
-        )?;
-        Ok(Self { trace: None, left_out: LeftOut::default(), outstanding })
+        Ok(Self {
+            trace: None,
+            left_out: LeftOut::default(),
+            outstanding: outstanding("arrivals offered", &totals.counts.arrivals)?,
+            outstanding_of_warmup: outstanding(
+                "arrivals offered in the warm-up",
+                &totals.counts.warmup.arrivals,
+            )?,
+        })
     }
 
     /// Where lines and records went; `None` while the run goes on.
@@ -107,6 +114,22 @@ impl Books {
     pub const fn outstanding(&self) -> u64 {
         self.outstanding
     }
+
+    /// The same of those that were due in the warm-up.
+    pub const fn outstanding_of_warmup(&self) -> u64 {
+        self.outstanding_of_warmup
+    }
+}
+
+/// Arrivals that have no fate yet. A worker reports an arrival's release before
+/// its fate, so there are never less than none.
+fn outstanding(offered_is: &'static str, arrivals: &ArrivalCounts) -> Result<u64, Imbalance> {
+    let outstanding = arrivals.offered.saturating_sub(arrivals.settled());
+    balance(
+        (offered_is, arrivals.offered),
+        ("passed + recovered + failed + shed + cut + outstanding", arrivals.settled() + outstanding),
+    )?;
+    Ok(outstanding)
 }
 
 /// The equations that hold at every moment, since each event is counted on both
@@ -114,10 +137,8 @@ impl Books {
 fn check_events(totals: &Totals) -> Result<(), Imbalance> {
     let (counts, times) = (&totals.counts, &totals.times);
     let (arrivals, attempts, redirects) = (&counts.arrivals, &counts.attempts, &counts.redirects);
-    balance(
-        ("attempts", attempts.total()),
-        ("statuses + faults + cut", attempts.completed() + attempts.faults.total() + attempts.cut),
-    )?;
+    check_attempts("attempts", attempts)?;
+    check_attempts("attempts of the warm-up", &counts.warmup.attempts)?;
     balance(("arrivals failed", arrivals.failed), ("faults of arrivals", counts.faults.total()))?;
     balance(
         ("arrivals passed and recovered", arrivals.passed + arrivals.recovered),
@@ -134,6 +155,13 @@ fn check_events(totals: &Totals) -> Result<(), Imbalance> {
     balance(
         ("redirects seen", redirects.seen),
         ("redirects by host", hosts + counts.hosts.others() + counts.hosts.without()),
+    )
+}
+
+fn check_attempts(attempts_are: &'static str, attempts: &AttemptCounts) -> Result<(), Imbalance> {
+    balance(
+        (attempts_are, attempts.total()),
+        ("statuses + faults + cut", attempts.completed() + attempts.faults.total() + attempts.cut),
     )
 }
 
@@ -198,6 +226,21 @@ mod tests {
         check(TraceBooks { late: 2, ..trace(1) }, |_| {}, "records accepted + amplified = 8, but offered");
         check(trace(1), |t| t.counts.arrivals.shed += 1, "arrivals offered = 1, but passed");
         check(trace(1), |t| t.counts.attempts.retries += 1, "attempts = 1, but statuses + faults + cut = 0");
+        check(
+            trace(1),
+            |t| t.counts.warmup.arrivals.offered += 1,
+            "records accepted + amplified = 8, but offered + offered in the warm-up",
+        );
+        check(
+            trace(2),
+            |t| t.counts.warmup.arrivals.offered += 1,
+            "arrivals offered in the warm-up = 1, but passed",
+        );
+        check(
+            trace(1),
+            |t| t.counts.warmup.attempts.first += 1,
+            "attempts of the warm-up = 1, but statuses + faults + cut = 0",
+        );
         check(trace(1), |t| t.counts.redirects.seen += 1, "redirects seen = 1, but checked + unchecked");
     }
 

@@ -5,7 +5,7 @@
 
 use super::redirects::{Hosts, RedirectCounts};
 use super::strain::Strain;
-use super::{Attempt, AttemptEnd, AttemptKind, Fate};
+use super::{Attempt, AttemptEnd, AttemptKind, Fate, WarmupCounts};
 use crate::fault::Fault;
 use crate::units::Offset;
 use std::collections::BTreeMap;
@@ -39,6 +39,8 @@ pub struct Counts {
     pub stale_replays: u64,
     /// Bytes of answers, headers included.
     pub bytes_in: u64,
+    /// What the warm-up held, which no other number here does.
+    pub warmup: WarmupCounts,
     /// What held the workers themselves back.
     pub strain: Strain,
 }
@@ -59,6 +61,7 @@ impl Counts {
         self.stream_limit = self.stream_limit.into_iter().chain(other.stream_limit).min();
         self.stale_replays += other.stale_replays;
         self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
+        self.warmup.merge(&other.warmup);
         self.strain.merge(&other.strain);
     }
 }
@@ -95,7 +98,7 @@ impl ArrivalCounts {
         }
     }
 
-    fn merge(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         self.offered += other.offered;
         self.passed += other.passed;
         self.recovered += other.recovered;
@@ -157,7 +160,7 @@ impl AttemptCounts {
         self.last_done = self.last_done.max(attempt.done);
     }
 
-    fn merge(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         self.first += other.first;
         self.retries += other.retries;
         self.sent += other.sent;

@@ -5,7 +5,7 @@
 //! associative and commutative, so it does not matter which worker reports
 //! first.
 
-use super::{Attempt, AttemptKind, Counts, Examples, Fate, Lap, Redirect, Sighting, Times};
+use super::{Attempt, AttemptKind, Counts, Examples, Fate, Lap, Redirect, Sighting, Times, WarmupCounts};
 use crate::units::Offset;
 use std::time::Duration;
 
@@ -149,6 +149,11 @@ impl Interval {
     /// Bytes of an answer came in.
     pub fn bytes_in(&mut self, bytes: u64) {
         self.counts.bytes_in = self.counts.bytes_in.saturating_add(bytes);
+    }
+
+    /// What the warm-up held.
+    pub(super) fn warmup(&mut self) -> &mut WarmupCounts {
+        &mut self.counts.warmup
     }
 
     /// The worker has measured how busy it was.

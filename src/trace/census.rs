@@ -404,6 +404,7 @@ mod tests {
                 method: Method::Get,
                 target: "/".into(),
                 status: None,
+                client: None,
             });
         }
         let time = counting.time(counting.first.unwrap(), counting.last.unwrap(), 1);

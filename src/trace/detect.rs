@@ -30,6 +30,8 @@ pub(crate) struct Examined {
     pub(crate) earliest: Option<Stamp>,
     /// Whether the first accepted line has a stamp.
     pub(crate) timed: Option<bool>,
+    /// Whether one of them tells its client.
+    pub(crate) tells_clients: bool,
     /// The recorded hosts.
     pub(crate) authorities: BTreeSet<Vec<u8>>,
 }
@@ -77,6 +79,7 @@ fn examine(format: Format, head: &Head) -> Examined {
         reasons: BTreeMap::new(),
         earliest: None,
         timed: None,
+        tells_clients: false,
         authorities: BTreeSet::new(),
     };
     let mut parser = format.parser();
@@ -107,6 +110,7 @@ impl Examined {
                 self.accepted += 1;
                 let odd = record.notes.has(Note::ExtraFields) || record.notes.has(Note::MissingFields);
                 self.blemishes += usize::from(odd);
+                self.tells_clients |= record.client.is_some();
                 let has_time = record.at.is_some();
                 self.timed.get_or_insert(has_time);
                 self.earliest = self.earliest.into_iter().chain(record.at).min();

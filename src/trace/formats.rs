@@ -2,7 +2,8 @@
 //!
 //! A parser works on bytes, splits before it un-escapes, and un-escapes once.
 //! It never fails but by naming a reason, and materialises only what a replay
-//! needs: no addresses, agents or cookies. What all formats share is done
+//! needs: no agents or cookies, and of a client's address nothing but a keyed
+//! hash. What all formats share is done
 //! here, once: a byte order mark, a trailing CR, a last line without its end.
 
 pub(crate) mod clf;
@@ -12,6 +13,7 @@ pub(crate) mod json;
 pub(crate) mod ndjson;
 pub(crate) mod url_list;
 
+use super::client::ClientKeys;
 use super::fate::{Fate, Reject};
 use std::fmt;
 use std::str::FromStr;
@@ -69,10 +71,10 @@ impl Format {
     /// | `authority` | the recorded host |
     /// | `status` | the recorded status, 100 to 999 |
     /// | `duration_ns` | how long the exchange took, integer nanoseconds |
+    /// | `client` | who asked: any text, or a whole number above 0 that was made of one |
     ///
     /// Keys that are not in this list are ignored; `#` begins a remark.
-    pub const GRAMMAR_OF_TRACE: &'static str =
-        r#"{"at_ns":0,"method":"GET","target":"/","authority":"example.org","status":302,"duration_ns":0}"#;
+    pub const GRAMMAR_OF_TRACE: &'static str = r#"{"at_ns":0,"method":"GET","target":"/","authority":"example.org","status":302,"duration_ns":0,"client":"a"}"#;
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {
@@ -89,9 +91,10 @@ impl Format {
         }
     }
 
-    /// A parser at the beginning of an input.
+    /// A parser at the beginning of an input. Its clients' keys hang on the seed
+    /// 0: see [`Parser::seeded`].
     pub fn parser(self) -> Parser {
-        Parser(match self {
+        let kind = match self {
             Self::CloudfrontV1 => Kind::Cloudfront(Box::default()),
             Self::FastlyCratesio => Kind::FastlyJson(fastly::Json::default()),
             Self::FastlyClf => Kind::Clf(clf::Clf::new(clf::Tail::Any, clf::Framing::Fastly)),
@@ -101,7 +104,8 @@ impl Format {
             Self::CombinedUsec => Kind::Clf(clf::Clf::new(clf::Tail::AgentAndMicros, clf::Framing::None)),
             Self::Trace => Kind::Ndjson,
             Self::UrlList => Kind::UrlList,
-        })
+        };
+        Parser { kind, clients: ClientKeys::seeded(0) }
     }
 }
 
@@ -144,7 +148,10 @@ impl FromStr for Format {
 /// Reads the lines of one input, in order: some formats name their columns in
 /// a header and change them on the way.
 #[derive(Debug)]
-pub struct Parser(Kind);
+pub struct Parser {
+    kind: Kind,
+    clients: ClientKeys,
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -156,6 +163,12 @@ enum Kind {
 }
 
 impl Parser {
+    /// The same with keys of clients that hang on this seed.
+    #[must_use]
+    pub fn seeded(self, seed: u64) -> Self {
+        Self { clients: ClientKeys::seeded(seed), ..self }
+    }
+
     /// The fate of `line`, given without its LF. `last_without_newline`: it is
     /// the input's last and has no LF, so it may have been cut.
     pub fn parse<'l>(&mut self, line: &'l [u8], last_without_newline: bool) -> Fate<'l> {
@@ -164,11 +177,12 @@ impl Parser {
         }
         let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let fate = match &mut self.0 {
-            Kind::Cloudfront(parser) => parser.parse(line),
-            Kind::FastlyJson(parser) => parser.parse(line),
-            Kind::Clf(parser) => parser.parse(line),
-            Kind::Ndjson => ndjson::parse(line),
+        let clients = self.clients;
+        let fate = match &mut self.kind {
+            Kind::Cloudfront(parser) => parser.parse(line, clients),
+            Kind::FastlyJson(parser) => parser.parse(line, clients),
+            Kind::Clf(parser) => parser.parse(line, clients),
+            Kind::Ndjson => ndjson::parse(line, clients),
             Kind::UrlList => url_list::parse(line),
         };
         match fate {

@@ -109,7 +109,7 @@ pub(crate) mod tests {
     /// What a record is asked for that nobody looks at the target of.
     pub(crate) fn held(start: i64, input: u32, line: u64) -> Held<'static> {
         let start = Stamp::from_nanos(start);
-        Held { start, input, line, method: Method::Get, status: None, target: b"/" }
+        Held { start, input, line, method: Method::Get, status: None, client: None, target: b"/" }
     }
 
     proptest! {

@@ -66,7 +66,7 @@ pub struct ReadOptions {
     pub scrub: Scrub,
     /// Where the lines of one-second logs lie within their second.
     pub subsecond: Subsecond,
-    /// What the draws within a second depend on.
+    /// What the draws within a second and the keys of clients depend on.
     pub seed: u64,
     /// How far back a record may lie behind the newest of its input;
     /// [`REORDER_WINDOW`] where it is `None`.
@@ -129,6 +129,7 @@ pub struct Source {
     seed: u64,
     window_ns: i64,
     timed: bool,
+    tells_clients: bool,
     pass: Pass,
     intake: Intake,
     warnings: Vec<Warning>,
@@ -169,12 +170,14 @@ impl Source {
         let mut inputs = Vec::with_capacity(specs.len());
         let mut readers = Vec::with_capacity(specs.len());
         let mut timed: [Option<String>; 2] = [None, None];
+        let mut tells_clients = false;
         for (index, spec) in specs.into_iter().enumerate() {
-            let (reader, examined) = Reader::open(&spec, index, options.format)?;
+            let (reader, examined) = Reader::open(&spec, index, options.format, options.seed)?;
             let format = examined.as_ref().map(|examined| examined.format);
             let report = InputReport { name: spec.name.clone(), packing: reader.packing(), format };
             let mut earliest = Stamp::from_nanos(i64::MIN);
             if let Some(examined) = examined {
+                tells_clients |= examined.tells_clients;
                 earliest = examined.earliest.unwrap_or(earliest);
                 if let Some(has_times) = examined.timed {
                     timed[usize::from(has_times)].get_or_insert_with(|| spec.name.clone());
@@ -200,6 +203,7 @@ impl Source {
             seed: options.seed,
             window_ns,
             timed: has_times,
+            tells_clients,
             pass,
             intake,
             warnings: Vec::new(),
@@ -277,6 +281,11 @@ impl Source {
     /// Whether requests have a time of arrival.
     pub fn has_times(&self) -> bool {
         self.timed
+    }
+
+    /// Whether the first lines of an input tell who asked.
+    pub fn tells_clients(&self) -> bool {
+        self.tells_clients
     }
 
     /// The recorded hosts: those of each input's first lines right after
@@ -382,7 +391,7 @@ impl Source {
             return Err(TraceError::TooManyOpen { name: input.spec.name.clone(), limit: MAX_OPEN });
         }
         self.pass.open += 1;
-        Reader::reopen(&input.spec, index, input.report.format)
+        Reader::reopen(&input.spec, index, input.report.format, self.seed)
     }
 }
 

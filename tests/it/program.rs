@@ -31,6 +31,7 @@ mod signals;
 mod targets;
 mod traces;
 mod validity;
+mod warmup;
 mod wires;
 
 use books::Report;

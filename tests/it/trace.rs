@@ -2,10 +2,12 @@
 //! whole and broken, and that every line is accounted for.
 
 use bytes::Bytes;
+use downpour::trace::client::ClientKey;
 use downpour::trace::fate::{Fate, Note, Skip};
 use downpour::trace::formats::Format;
 use downpour::trace::rewrite::Rewrites;
 use downpour::trace::scrub::Scrub;
+use downpour::trace::spread::Subsecond;
 use downpour::trace::{Method, Packing, ReadOptions, Record, Request, Source, StampKind, TraceError};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -52,7 +54,19 @@ fn drain(source: &mut Source) -> Vec<Request> {
     std::iter::from_fn(|| source.next().unwrap()).collect()
 }
 
-fn as_expected(line: usize, record: &Record<'_>) -> Value {
+/// The place of a client among those seen so far, counted from 1: a key itself
+/// tells nothing that a file could expect.
+fn number_of(client: ClientKey, clients: &mut Vec<ClientKey>) -> usize {
+    let known = clients.iter().position(|&other| other == client);
+    let place = known.unwrap_or_else(|| {
+        clients.push(client);
+        clients.len() - 1
+    });
+    place + 1
+}
+
+fn as_expected(line: usize, record: &Record<'_>, clients: &mut Vec<ClientKey>) -> Value {
+    let client = record.client.map(|key| number_of(key, clients));
     let mut expected = serde_json::json!({
         "line": line,
         "ts_ns": record.at.unwrap().as_nanos(),
@@ -62,6 +76,7 @@ fn as_expected(line: usize, record: &Record<'_>) -> Value {
         "target": String::from_utf8_lossy(&record.target),
         "status": record.status,
         "resp_bytes": record.response_bytes,
+        "client": client,
     });
     if let Some(duration) = record.duration_ns {
         expected["duration_ns"] = duration.into();
@@ -81,10 +96,10 @@ fn well_formed_logs_give_exactly_their_records() {
         }
         let log = bytes_of(folder, "well-formed.log");
         let mut parser = format.parser();
-        let mut found = Vec::new();
+        let (mut found, mut clients) = (Vec::new(), Vec::new());
         for (number, (line, cut)) in lines(&log).into_iter().enumerate() {
             match parser.parse(line, cut) {
-                Fate::Record(record) => found.push(as_expected(number + 1, &record)),
+                Fate::Record(record) => found.push(as_expected(number + 1, &record, &mut clients)),
                 Fate::Skipped(Skip::Header) => {}
                 other @ (Fate::Skipped(_) | Fate::Rejected(_)) => {
                     panic!("{folder}:{}: {other:?}", number + 1)
@@ -109,6 +124,28 @@ fn formats_of_the_same_events_agree() {
     for same in [&SAMPLES[..3], &SAMPLES[4..9]] {
         let all: Vec<_> = same.iter().map(events).collect();
         assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{same:?}: {all:#?}");
+    }
+}
+
+#[test]
+fn a_client_is_the_same_in_every_pass_and_another_for_another_seed() {
+    let clients_of = |source: &mut Source| -> Vec<_> { drain(source).iter().map(|r| r.client).collect() };
+    for (folder, format) in SAMPLES {
+        let log = Bytes::from(bytes_of(folder, "well-formed.log"));
+        let source = |seed| {
+            let options = ReadOptions { seed, subsecond: Subsecond::Even, ..ReadOptions::default() };
+            over(log.clone(), options).unwrap()
+        };
+        let mut first = source(1);
+        let clients = clients_of(&mut first);
+        first.rewind().unwrap();
+        assert_eq!(clients_of(&mut first), clients, "{folder}");
+        assert_eq!(clients_of(&mut source(1)), clients, "{folder}");
+        let others = clients_of(&mut source(2));
+        let differ = clients.iter().zip(&others).filter(|(one, other)| one.is_some() && one != other);
+        let known = clients.iter().flatten().count();
+        assert_eq!(known > 0, format != Format::UrlList, "{folder}");
+        assert_eq!(differ.count(), known, "{folder}");
     }
 }
 

@@ -104,7 +104,7 @@ impl Ledger {
     }
 
     fn pass(&mut self, case: &Case, host: &str, tiers: coverage::Tiers) {
-        self.interval.redirect(&Redirect { at: case.done, host: Some(host), fault: None, tiers });
+        self.recorder.redirect(case.due, &Redirect { at: case.done, host: Some(host), fault: None, tiers });
         self.settle(case, None, "");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::format::{Page, of};
 use super::listed;
-use crate::report::RunReport;
+use crate::report::{Arrivals, RunReport};
 use crate::units::grouped;
 use std::collections::BTreeMap;
 
@@ -29,15 +29,10 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
         copies => format!("{accepted} + {}", of(copies, "amplified")),
     };
     equation(page, "records", &total, &terms);
-    let arrivals = &report.arrivals;
-    let terms = [
-        of(arrivals.passed, "passed"),
-        of(arrivals.recovered, "recovered"),
-        of(arrivals.failed, "failed"),
-        of(arrivals.shed, "shed"),
-        of(arrivals.cut, "cut"),
-    ];
-    equation(page, "arrivals", &of(arrivals.offered, "offered"), &terms);
+    if report.warmup.arrivals.offered > 0 {
+        arrivals("warm-up", &report.warmup.arrivals, page);
+    }
+    arrivals("arrivals", &report.arrivals, page);
     let attempts = &report.attempts;
     let total = format!("{} first + {}", grouped(attempts.first), of(attempts.retries, "retries"));
     let terms = [
@@ -49,6 +44,17 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
     let targets = &report.targets;
     let terms = [of(targets.checked, "checked"), of_reasons(&targets.unchecked, "unchecked")];
     equation(page, "redirects", &of(targets.redirects, "seen"), &terms);
+}
+
+fn arrivals(name: &str, arrivals: &Arrivals, page: &mut Page) {
+    let terms = [
+        of(arrivals.passed, "passed"),
+        of(arrivals.recovered, "recovered"),
+        of(arrivals.failed, "failed"),
+        of(arrivals.shed, "shed"),
+        of(arrivals.cut, "cut"),
+    ];
+    equation(page, name, &of(arrivals.offered, "offered"), &terms);
 }
 
 fn of_reasons(counts: &BTreeMap<String, u64>, what: &str) -> String {

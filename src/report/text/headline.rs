@@ -1,6 +1,6 @@
 //! The first lines: what was not checked, the verdict, and why.
 
-use super::format::{Page, safe, share};
+use super::format::{Page, counted, of, safe, seconds, share};
 use crate::fault::Fault;
 use crate::report::{FaultLine, Reason, RunReport, Verdict};
 use crate::units::grouped;
@@ -32,6 +32,10 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
         page.wrapped(0, &format!("! {}", safe(&warning.detail)));
     }
     page.wrapped(0, &verdict(report));
+    if report.warmup.seconds > 0.0 {
+        page.blank();
+        page.wrapped(2, &warmup(report));
+    }
     for reason in &report.invalid_reasons {
         page.blank();
         page.wrapped(2, &sentence(&safe(&reason.detail)));
@@ -87,6 +91,17 @@ fn verdict(report: &RunReport) -> String {
             grouped(arrivals.cut)
         ),
     }
+}
+
+/// What was left out of all that follows.
+fn warmup(report: &RunReport) -> String {
+    let arrivals = &report.warmup.arrivals;
+    let held = counted(arrivals.offered, "request");
+    let bad = [(arrivals.failed, "failed"), (arrivals.shed, "shed"), (arrivals.cut, "unfinished")];
+    let bad = bad.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| of(count, what));
+    let bad = bad.collect::<Vec<_>>().join(", ");
+    let bad = if bad.is_empty() { bad } else { format!(" ({bad})") };
+    format!("Warmed up for {}: {held} not counted{bad}.", seconds(report.warmup.seconds))
 }
 
 /// One fault in one sentence.

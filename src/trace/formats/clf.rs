@@ -9,6 +9,7 @@
 
 use super::{fastly, status_of};
 use crate::route::hex_pair;
+use crate::trace::client::ClientKeys;
 use crate::trace::dates::{Calendar, Dated, decimal_seconds, integer};
 use crate::trace::fate::{Fate, Note, Notes, Reject, Skip};
 use crate::trace::target::{Located, is_token, of_request};
@@ -56,7 +57,7 @@ impl Clf {
     }
 
     /// The fate of one line.
-    pub(crate) fn parse<'l>(&mut self, line: &'l [u8]) -> Fate<'l> {
+    pub(crate) fn parse<'l>(&mut self, line: &'l [u8], clients: ClientKeys) -> Fate<'l> {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Fate::Skipped(Skip::Blank);
         }
@@ -68,7 +69,7 @@ impl Clf {
         };
         match self.split(line) {
             Ok(columns) if matches!(columns.request, b"-" | b"") => Fate::Skipped(Skip::NoRequest),
-            Ok(columns) => self.tail.record(&columns).into(),
+            Ok(columns) => self.tail.record(&columns, clients).into(),
             Err(reason) => Fate::Rejected(reason),
         }
     }
@@ -85,7 +86,9 @@ impl Clf {
             b"(null)" => None,
             digits => Some(integer(digits).ok_or(Reject::BadFieldCount)?),
         };
-        Ok(Columns { host: virtual_host(head), dated, request, status, bytes, tail: rest })
+        let host = virtual_host(head);
+        let client = head.split(|&b| b == b' ').nth(usize::from(host.is_some())).unwrap_or_default();
+        Ok(Columns { host, client, dated, request, status, bytes, tail: rest })
     }
 
     /// The first ` [stamp]` in the line, what is before and what is behind it.
@@ -112,6 +115,7 @@ impl Clf {
 /// A line taken apart; nothing is un-escaped yet.
 struct Columns<'l> {
     host: Option<&'l [u8]>,
+    client: &'l [u8],
     dated: Dated,
     request: &'l [u8],
     status: Option<u16>,
@@ -128,7 +132,7 @@ struct Extra<'l> {
 }
 
 impl Tail {
-    fn record<'l>(self, columns: &Columns<'l>) -> Result<Record<'l>, Reject> {
+    fn record<'l>(self, columns: &Columns<'l>, clients: ClientKeys) -> Result<Record<'l>, Reject> {
         let extra = self.read(columns.tail)?;
         let mut notes = extra.notes;
         let (method, target) = request_line(columns.request)?;
@@ -156,6 +160,7 @@ impl Tail {
             target,
             status: columns.status,
             response_bytes: columns.bytes,
+            client: clients.of(columns.client),
             notes: notes.about_status(columns.status),
         })
     }
@@ -311,7 +316,7 @@ mod tests {
     fn check(request: &str, expected: Result<(&str, &str), Reject>) {
         let line = format!(r#"192.0.2.1 - - [05/Mar/2026:14:03:07 +0000] "{request}" 200 1"#);
         let mut parser = Clf::new(Tail::Nothing, Framing::None);
-        let found = match parser.parse(line.as_bytes()) {
+        let found = match parser.parse(line.as_bytes(), ClientKeys::seeded(0)) {
             Fate::Record(record) => Ok((record.method.to_vec(), record.target.into_owned())),
             Fate::Rejected(reason) => Err(reason),
             Fate::Skipped(reason) => panic!("skipped: {reason:?}"),
@@ -331,6 +336,21 @@ mod tests {
         check(r"OPTIONS * HTTP/1.1", Ok(("OPTIONS", "*")));
         check(r"\x16\x03 HTTP/1.1", Err(Reject::BadRequestLine));
         check(r"GET  HTTP/1.1", Err(Reject::BadRequestLine));
+    }
+
+    #[test]
+    fn the_client_stands_first_but_behind_a_virtual_host() {
+        let keys = ClientKeys::seeded(7);
+        let client = |head: &str| {
+            let line = format!(r#"{head} - - [05/Mar/2026:14:03:07 +0000] "GET /x HTTP/1.1" 200 1"#);
+            match Clf::new(Tail::Nothing, Framing::None).parse(line.as_bytes(), keys) {
+                Fate::Record(record) => record.client,
+                other @ (Fate::Skipped(_) | Fate::Rejected(_)) => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(client("192.0.2.1"), keys.of(b"192.0.2.1"));
+        assert_eq!(client("crates.io:443 2001:db8::1"), keys.of(b"2001:db8::1"));
+        assert_eq!(client("-"), None);
     }
 
     #[test]

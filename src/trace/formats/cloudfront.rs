@@ -7,6 +7,7 @@
 //! stands as `%252B`; the split comes first, then one decoding.
 
 use crate::route::hex_pair;
+use crate::trace::client::ClientKeys;
 use crate::trace::dates::{Calendar, decimal_seconds, integer};
 use crate::trace::fate::{Fate, Note, Notes, Reject, Skip};
 use crate::trace::target::is_token;
@@ -31,9 +32,11 @@ enum Column {
     ViewerHost,
     DistributionHost,
     Bytes,
+    Viewer,
+    ForwardedFor,
 }
 
-const COLUMNS: usize = Column::Bytes as usize + 1;
+const COLUMNS: usize = Column::ForwardedFor as usize + 1;
 
 /// Without these there is no request.
 const REQUIRED: [Column; 5] = [Column::Date, Column::Time, Column::Method, Column::Stem, Column::Status];
@@ -62,12 +65,12 @@ pub(crate) struct Cloudfront {
 
 impl Cloudfront {
     /// The fate of one line.
-    pub(crate) fn parse<'l>(&mut self, line: &'l [u8]) -> Fate<'l> {
+    pub(crate) fn parse<'l>(&mut self, line: &'l [u8], clients: ClientKeys) -> Fate<'l> {
         match line.first() {
             None => Fate::Skipped(Skip::Blank),
             Some(b'#') => self.header_line(line),
             Some(_) if line.iter().all(u8::is_ascii_whitespace) => Fate::Skipped(Skip::Blank),
-            Some(_) => self.row(line).into(),
+            Some(_) => self.row(line, clients).into(),
         }
     }
 
@@ -87,7 +90,7 @@ impl Cloudfront {
         Fate::Skipped(Skip::Header)
     }
 
-    fn row<'l>(&mut self, line: &'l [u8]) -> Result<Record<'l>, Reject> {
+    fn row<'l>(&mut self, line: &'l [u8], clients: ClientKeys) -> Result<Record<'l>, Reject> {
         let layout = match &self.header {
             Header::Known(layout) => layout,
             Header::Unknown => return Err(Reject::NoHeader),
@@ -116,6 +119,10 @@ impl Cloudfront {
             target,
             status,
             response_bytes: integer(value(Column::Bytes)),
+            // Where the log leaves out who connected, whom a proxy named.
+            client: clients
+                .of(value(Column::Viewer))
+                .or_else(|| clients.of(first_of(value(Column::ForwardedFor)))),
             notes: notes.about_status(status),
         })
     }
@@ -164,8 +171,15 @@ fn column_named(name: &[u8]) -> Option<Column> {
         b"x-host-header" => Column::ViewerHost,
         b"cs(Host)" => Column::DistributionHost,
         b"sc-bytes" => Column::Bytes,
+        b"c-ip" => Column::Viewer,
+        b"x-forwarded-for" => Column::ForwardedFor,
         _ => return None,
     })
+}
+
+/// The first of a list with commas.
+fn first_of(list: &[u8]) -> &[u8] {
+    memchr(b',', list).map_or(list, |comma| &list[..comma])
 }
 
 fn target_of<'l>(stem: &'l [u8], query: &'l [u8], notes: &mut Notes) -> Result<Cow<'l, [u8]>, Reject> {
@@ -210,6 +224,8 @@ fn decode<'l>(text: &'l [u8], notes: &mut Notes) -> Cow<'l, [u8]> {
 mod tests {
     use super::*;
 
+    const KEYS: ClientKeys = ClientKeys::seeded(0);
+
     #[track_caller]
     fn check(stem: &str, query: &str, expected: Result<&str, Reject>) {
         let mut notes = Notes::NONE;
@@ -230,7 +246,25 @@ mod tests {
     #[test]
     fn a_header_without_the_needed_columns_is_none() {
         let mut parser = Cloudfront::default();
-        assert_eq!(parser.parse(b"#Fields: date time"), Fate::Skipped(Skip::Header));
-        assert_eq!(parser.parse(b"2026-03-05\t14:03:07"), Fate::Rejected(Reject::NoHeader));
+        assert_eq!(parser.parse(b"#Fields: date time", KEYS), Fate::Skipped(Skip::Header));
+        assert_eq!(parser.parse(b"2026-03-05\t14:03:07", KEYS), Fate::Rejected(Reject::NoHeader));
+    }
+
+    #[test]
+    fn the_client_is_who_connected_or_else_whom_a_proxy_named() {
+        let mut parser = Cloudfront::default();
+        parser.parse(b"#Fields: date time c-ip cs-method cs-uri-stem sc-status x-forwarded-for", KEYS);
+        let mut client = |address: &str, forwarded: &str| {
+            let line = format!("2026-03-05\t14:03:07\t{address}\tGET\t/x\t200\t{forwarded}");
+            match parser.parse(line.as_bytes(), KEYS) {
+                Fate::Record(record) => record.client,
+                other @ (Fate::Skipped(_) | Fate::Rejected(_)) => panic!("{other:?}"),
+            }
+        };
+        let first = KEYS.of(b"192.0.2.1");
+        assert_eq!(client("192.0.2.1", "-"), first);
+        assert_eq!(client("192.0.2.1", "192.0.2.9"), first);
+        assert_eq!(client("-", "192.0.2.1,%20192.0.2.9"), first);
+        assert_eq!(client("-", "-"), None);
     }
 }

@@ -6,7 +6,8 @@
 //! payload tells the start of the exchange in nanoseconds, and the URL as the
 //! client asked for it, before the edge rewrote it.
 
-use super::json::{self, Number, Text};
+use super::json::{self, Number, Text, Who};
+use crate::trace::client::ClientKeys;
 use crate::trace::dates::Calendar;
 use crate::trace::fate::{Fate, Notes, Reject, Skip};
 use crate::trace::target::{Located, of_url};
@@ -21,7 +22,8 @@ pub(crate) struct Json {
     calendar: Calendar,
 }
 
-/// The keys that a replay needs; the address and the agent are never read.
+/// The keys that a replay needs. Of the address nothing but a keyed hash is
+/// kept, and the agent is never read.
 #[derive(Deserialize)]
 struct Payload<'l> {
     #[serde(borrow)]
@@ -34,20 +36,22 @@ struct Payload<'l> {
     version: Option<Text<'l>>,
     status: Option<Number>,
     bytes: Option<Number>,
+    #[serde(borrow)]
+    ip: Option<Who<'l>>,
 }
 
 impl Json {
     /// The fate of one line.
-    pub(crate) fn parse<'l>(&mut self, line: &'l [u8]) -> Fate<'l> {
+    pub(crate) fn parse<'l>(&mut self, line: &'l [u8], clients: ClientKeys) -> Fate<'l> {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Fate::Skipped(Skip::Blank);
         }
         // Whatever the framing is, it holds no brace.
         let payload = memchr(b'{', line).and_then(|open| line.get(open..));
-        payload.ok_or(Reject::BadJson).and_then(|payload| self.record(payload)).into()
+        payload.ok_or(Reject::BadJson).and_then(|payload| self.record(payload, clients)).into()
     }
 
-    fn record<'l>(&mut self, payload: &'l [u8]) -> Result<Record<'l>, Reject> {
+    fn record<'l>(&mut self, payload: &'l [u8], clients: ClientKeys) -> Result<Record<'l>, Reject> {
         let payload: Payload<'l> = json::read(payload)?;
         if payload.version.is_none_or(|version| version.0 != "1") {
             return Err(Reject::UnsupportedVersion);
@@ -70,6 +74,7 @@ impl Json {
             target,
             status,
             response_bytes: payload.bytes.and_then(Number::unsigned),
+            client: payload.ip.and_then(|who| who.key(clients)),
             notes: Notes::NONE.about_status(status),
         })
     }

@@ -4,10 +4,11 @@
 //! type than expected is left to its reader, who knows the right reason; bytes
 //! that are not UTF-8 only matter in a field that is needed.
 
+use crate::trace::client::{ClientKey, ClientKeys};
 use crate::trace::fate::Reject;
 use crate::trace::target::is_token;
 use serde::Deserialize;
-use serde::de::{Deserializer, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use std::borrow::Cow;
 use std::fmt;
@@ -68,6 +69,74 @@ impl Visitor<'_> for NumberVisitor {
 
     fn visit_str<E>(self, digits: &str) -> Result<Number, E> {
         Ok(digits.parse().map_or(Number::Other, Number::Whole))
+    }
+}
+
+/// What stands for a client: a text, a key that was made of one, or nobody.
+/// Anything may stand here; it is no reason to lose the line.
+#[derive(Debug)]
+pub(crate) enum Who<'l> {
+    Text(Cow<'l, str>),
+    Key(u64),
+    Nobody,
+}
+
+impl Who<'_> {
+    /// The client's key.
+    pub(crate) fn key(&self, clients: ClientKeys) -> Option<ClientKey> {
+        match self {
+            Self::Text(text) => clients.of(text.as_bytes()),
+            Self::Key(key) => ClientKey::new(*key),
+            Self::Nobody => None,
+        }
+    }
+}
+
+impl<'de: 'l, 'l> Deserialize<'de> for Who<'l> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WhoVisitor)
+    }
+}
+
+struct WhoVisitor;
+
+impl<'de> Visitor<'de> for WhoVisitor {
+    type Value = Who<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a client")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Who<'de>, E> {
+        Ok(Who::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Who<'de>, E> {
+        Ok(Who::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_u64<E>(self, key: u64) -> Result<Who<'de>, E> {
+        Ok(Who::Key(key))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Who<'de>, E> {
+        Ok(Who::Nobody)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Who<'de>, E> {
+        Ok(Who::Nobody)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Who<'de>, E> {
+        Ok(Who::Nobody)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Who<'de>, A::Error> {
+        IgnoredAny.visit_seq(list).map(|_| Who::Nobody)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Who<'de>, A::Error> {
+        IgnoredAny.visit_map(map).map(|_| Who::Nobody)
     }
 }
 

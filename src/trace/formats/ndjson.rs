@@ -7,7 +7,8 @@
 //! can be read.
 
 use super::fastly::located;
-use super::json::{self, Number, Text};
+use super::json::{self, Number, Text, Who};
+use crate::trace::client::ClientKeys;
 use crate::trace::fate::{Fate, Notes, Reject, Skip};
 use crate::trace::{Record, StampKind};
 use crate::units::Stamp;
@@ -25,20 +26,22 @@ struct Entry<'l> {
     authority: Option<Text<'l>>,
     status: Option<Number>,
     duration_ns: Option<Number>,
+    #[serde(borrow)]
+    client: Option<Who<'l>>,
 }
 
 /// The fate of one line.
-pub(crate) fn parse(line: &[u8]) -> Fate<'_> {
+pub(crate) fn parse(line: &[u8], clients: ClientKeys) -> Fate<'_> {
     match line.trim_ascii().first() {
         None => Fate::Skipped(Skip::Blank),
         Some(b'#') => Fate::Skipped(Skip::Comment),
         // The fields of a JSON array would be taken in order of declaration.
-        Some(b'{') => record(line).into(),
+        Some(b'{') => record(line, clients).into(),
         Some(_) => Fate::Rejected(Reject::BadJson),
     }
 }
 
-fn record(line: &[u8]) -> Result<Record<'_>, Reject> {
+fn record(line: &[u8], clients: ClientKeys) -> Result<Record<'_>, Reject> {
     let entry: Entry<'_> = json::read(line)?;
     let at = match entry.at_ns {
         Some(Number::Whole(nanos)) => Some(Stamp::from_nanos(nanos)),
@@ -68,6 +71,7 @@ fn record(line: &[u8]) -> Result<Record<'_>, Reject> {
         target,
         status,
         response_bytes: None,
+        client: entry.client.and_then(|who| who.key(clients)),
         notes: Notes::NONE,
     })
 }
@@ -75,15 +79,34 @@ fn record(line: &[u8]) -> Result<Record<'_>, Reject> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::client::ClientKey;
 
     #[track_caller]
     fn check(line: &str, expected: Result<(&str, Option<i64>), Reject>) {
-        let found = match parse(line.as_bytes()) {
+        let found = match parse(line.as_bytes(), ClientKeys::seeded(0)) {
             Fate::Record(record) => Ok((record.target.into_owned(), record.at.map(Stamp::as_nanos))),
             Fate::Rejected(reason) => Err(reason),
             Fate::Skipped(reason) => panic!("skipped: {reason:?}"),
         };
         assert_eq!(found, expected.map(|(target, at)| (target.as_bytes().to_vec(), at)), "{line}");
+    }
+
+    #[test]
+    fn a_client_is_a_text_or_a_key_or_nobody() {
+        let keys = ClientKeys::seeded(3);
+        let client = |value: &str| {
+            let line = format!(r#"{{"target":"/x","client":{value}}}"#);
+            match parse(line.as_bytes(), keys) {
+                Fate::Record(record) => record.client,
+                other @ (Fate::Skipped(_) | Fate::Rejected(_)) => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(client(r#""192.0.2.1""#), keys.of(b"192.0.2.1"));
+        assert_eq!(client(r#""\u0031""#), keys.of(b"1"));
+        assert_eq!(client("18446744073709551615"), ClientKey::from_bytes([0xff; 8]));
+        for nobody in ["null", "0", "-1", "1.5", "true", "\"\"", "[1,[2]]", r#"{"a":{"b":1}}"#] {
+            assert_eq!(client(nobody), None, "{nobody}");
+        }
     }
 
     #[test]

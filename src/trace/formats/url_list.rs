@@ -38,6 +38,7 @@ fn record(line: &[u8]) -> Result<Record<'_>, Reject> {
         target,
         status: None,
         response_bytes: None,
+        client: None,
         notes: Notes::NONE,
     })
 }

@@ -4,6 +4,7 @@
 //! never looked at further. Every record that comes in here is counted as
 //! accepted, and as filtered if it does not come out.
 
+use crate::trace::client::ClientKey;
 use crate::trace::fate::{Note, Notes, Reject, Skip};
 use crate::trace::rewrite::Rewrites;
 use crate::trace::scrub::Scrub;
@@ -85,13 +86,14 @@ pub(super) struct Admitted<'l> {
     pub(super) method: Method,
     pub(super) target: Cow<'l, [u8]>,
     pub(super) status: Option<u16>,
+    pub(super) client: Option<ClientKey>,
 }
 
 impl Admitted<'_> {
     /// What is handed out where there is no order to be put in.
     pub(super) fn into_request(self) -> Request {
-        let Self { at, method, target, status } = self;
-        Request { at, method, target: Bytes::from(target.into_owned()), status }
+        let Self { at, method, target, status, client } = self;
+        Request { at, method, target: Bytes::from(target.into_owned()), status, client }
     }
 }
 
@@ -180,6 +182,6 @@ impl Intake {
         if target.len() > MAX_TARGET {
             return Err("target");
         }
-        Ok(Admitted { at: record.at, method, target, status: record.status })
+        Ok(Admitted { at: record.at, method, target, status: record.status, client: record.client })
     }
 }

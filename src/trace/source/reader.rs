@@ -81,6 +81,7 @@ impl Reader {
         spec: &Spec,
         index: usize,
         asked: Option<Format>,
+        seed: u64,
     ) -> Result<(Self, Option<Examined>), TraceError> {
         let cannot_open = |source| TraceError::Open { name: spec.name.clone(), source };
         let (packing, mut stream) = spec.open().and_then(unpack).map_err(cannot_open)?;
@@ -95,14 +96,19 @@ impl Reader {
         let examined = detect::choose(&spec.name, &head, asked)?;
         let format = examined.as_ref().map(|examined| examined.format);
         let whole = Box::new(head.bytes.reader().chain(stream));
-        Ok((Self::new(spec, index, (packing, whole), format), examined))
+        Ok((Self::new(spec, index, (packing, whole), format, seed), examined))
     }
 
     /// Opens an input again whose format is known.
-    pub(super) fn reopen(spec: &Spec, index: usize, format: Option<Format>) -> Result<Self, TraceError> {
+    pub(super) fn reopen(
+        spec: &Spec,
+        index: usize,
+        format: Option<Format>,
+        seed: u64,
+    ) -> Result<Self, TraceError> {
         let unpacked = spec.open().and_then(unpack);
         let unpacked = unpacked.map_err(|source| TraceError::Open { name: spec.name.clone(), source })?;
-        Ok(Self::new(spec, index, unpacked, format))
+        Ok(Self::new(spec, index, unpacked, format, seed))
     }
 
     fn new(
@@ -110,6 +116,7 @@ impl Reader {
         index: usize,
         (packing, stream): (Packing, Box<dyn Read + Send>),
         format: Option<Format>,
+        seed: u64,
     ) -> Self {
         Self {
             index,
@@ -117,7 +124,7 @@ impl Reader {
             packing,
             lines: Lines::new(stream),
             // An input without a line has no format, and no use for a parser.
-            parser: format.unwrap_or(Format::UrlList).parser(),
+            parser: format.unwrap_or(Format::UrlList).parser().seeded(seed),
             line: 0,
             newest: Newest::default(),
         }
@@ -194,9 +201,10 @@ fn place(record: Record<'_>, (input, line): (usize, u64), intake: &mut Intake, p
         (StampKind::Start, _) | (StampKind::End, None) => 0,
     };
     let whole_seconds = record.resolution_ns >= NANOS_PER_SECOND;
-    let Some(Admitted { at, method, target, status }) = intake.admit(record) else { return };
+    let Some(Admitted { at, method, target, status, client }) = intake.admit(record) else { return };
     let input = u32::try_from(input).unwrap_or(u32::MAX);
-    let held = Held { start: at.unwrap_or_default(), input, line, method, status, target: &target };
+    let start = at.unwrap_or_default();
+    let held = Held { start, input, line, method, status, client, target: &target };
     if whole_seconds {
         pass.spread.hold(&held, shift_ns);
         return;

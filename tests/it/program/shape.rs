@@ -74,6 +74,45 @@ fn a_sample_leaves_targets_out_and_says_so() {
     assert_eq!((nothing.offered(), nothing.number("/records/sampled_out")), (0, 1));
 }
 
+/// A hundred requests, each client's `of_each` one after the other; the last
+/// `nameless` do not tell who asked.
+fn asked_by_clients(of_each: usize, nameless: usize) -> String {
+    let trace = every(1, 100);
+    let lines = trace.lines().enumerate().map(|(number, line)| match number {
+        known if known < 100 - nameless => {
+            line.replacen('{', &format!(r#"{{"client":"192.0.2.{}","#, number / of_each), 1) + "\n"
+        }
+        _ => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
+#[test]
+fn a_sample_of_clients_keeps_them_whole() {
+    let candidate = Serving::sound();
+    let sample = ["--rate", "1k", "--sample", "40%", "--sample-by", "client", "--seed", "3"];
+    let replay = |trace: String| Call::replay("trace", &candidate).file("trace", trace).with(&sample);
+    let call = replay(asked_by_clients(10, 0));
+    let report = passed(&call);
+    let offered = report.offered();
+    assert!(offered.is_multiple_of(10) && (10..100).contains(&offered), "{offered}");
+    assert_eq!(report.text("/plan/sample_by"), "client");
+    assert_eq!(report.list("/warnings").len(), 1);
+    let summary = std::fs::read_to_string(call.path("run/summary.txt")).unwrap();
+    let summary = summary.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(summary.contains("40% of the clients") && summary.contains("sample 40% of clients"), "{summary}");
+    assert!(!summary.contains("192.0.2"), "{summary}");
+
+    // All of one client: all or nothing.
+    let whole = replay(asked_by_clients(100, 0));
+    let of_one = Report::read(&whole.run().out);
+    assert!(matches!(of_one.offered(), 0 | 100));
+    // Where some lines tell nobody, their target decides, and that is said.
+    let some = passed(&replay(asked_by_clients(10, 25)));
+    let told = some.list("/warnings").iter().find(|warning| warning["id"] == "sample_without_client");
+    assert!(told.unwrap()["detail"].as_str().unwrap().starts_with("25 requests"), "{told:?}");
+}
+
 #[test]
 fn copies_of_the_trace_balance() {
     let candidate = Serving::sound();
@@ -117,5 +156,5 @@ fn shapes_that_contradict_each_other_are_refused() {
     refused(&["--amplify", "0.5"], &["--sample"]);
     refused(&["--sample", "110%"], &["is not a share"]);
     refused(&["--sample-by", "target"], &["--sample <SHARE>"]);
-    refused(&["--sample", "10%", "--sample-by", "client"], &["target"]);
+    refused(&["--sample", "10%", "--sample-by", "client"], &["who asked", "--sample-by target"]);
 }

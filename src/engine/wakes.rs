@@ -1,0 +1,123 @@
+//! Wake-ups that a task gives itself.
+//!
+//! A connection and the exchange on it live in one task, and talk over hyper's
+//! channels: each word between them wakes the task that is running already, and
+//! the runtime would poll it once more for nothing. [`Wakes`] lets such a task
+//! go round within its own poll instead, and passes on only the wake-ups that
+//! come from outside.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// The wake-ups of one task.
+#[derive(Debug)]
+pub(super) struct Wakes {
+    inner: Arc<Inner>,
+    waker: Waker,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// The task is running, so there is nobody to wake.
+    running: AtomicBool,
+    /// Something is to be looked at again.
+    again: AtomicBool,
+    task: OnceLock<Waker>,
+}
+
+impl Wakes {
+    pub(super) fn new() -> Self {
+        let inner = Arc::new(Inner::default());
+        let waker = Waker::from(Arc::clone(&inner));
+        Self { inner, waker }
+    }
+
+    /// Does something that may wake the parts polled in [`Wakes::poll`]; it is
+    /// for the caller to poll them next.
+    pub(super) fn hush<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.inner.running.store(true, SeqCst);
+        let done = act();
+        self.inner.running.store(false, SeqCst);
+        done
+    }
+
+    /// Polls `step` until it is ready or nothing in it asks for another look.
+    /// Always to be called from the same task.
+    pub(super) fn poll<T>(
+        &self,
+        cx: &mut Context<'_>,
+        mut step: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let inner = &self.inner;
+        inner.task.get_or_init(|| cx.waker().clone());
+        inner.running.store(true, SeqCst);
+        let polled = loop {
+            inner.again.store(false, SeqCst);
+            let polled = step(&mut Context::from_waker(&self.waker));
+            if polled.is_ready() || !inner.again.load(SeqCst) {
+                break polled;
+            }
+        };
+        inner.running.store(false, SeqCst);
+        // A word that came from another thread in between was not passed on.
+        if polled.is_pending() && inner.again.load(SeqCst) {
+            cx.waker().wake_by_ref();
+        }
+        polled
+    }
+}
+
+impl Wake for Inner {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.again.store(true, SeqCst);
+        if !self.running.load(SeqCst)
+            && let Some(task) = self.task.get()
+        {
+            task.wake_by_ref();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+
+    #[derive(Default)]
+    struct Counted(AtomicU32);
+
+    impl Wake for Counted {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_task_that_wakes_itself_goes_round_and_one_woken_from_outside_is_told() {
+        let counted = Arc::new(Counted::default());
+        let waker = Waker::from(Arc::clone(&counted));
+        let mut cx = Context::from_waker(&waker);
+        let wakes = Wakes::new();
+        let (mut steps, mut kept) = (0, None);
+        let polled = wakes.poll(&mut cx, |cx| {
+            steps += 1;
+            kept = Some(cx.waker().clone());
+            if steps < 3 {
+                cx.waker().wake_by_ref();
+            }
+            Poll::<()>::Pending
+        });
+        assert_eq!((polled, steps), (Poll::Pending, 3));
+        assert_eq!(counted.0.load(SeqCst), 0, "the task was woken while it ran");
+        let kept = kept.unwrap();
+        wakes.hush(|| kept.wake_by_ref());
+        assert_eq!(counted.0.load(SeqCst), 0);
+        kept.wake();
+        assert_eq!(counted.0.load(SeqCst), 1);
+    }
+}

@@ -1,0 +1,79 @@
+//! Who asked, without who it was: keyed hashes of clients' addresses.
+//!
+//! An address is personal data, and nothing here needs one. What a replay needs
+//! is which requests came from the same client, and a hash under a key of the
+//! run tells that. Parsers make it from the line's bytes, so that no address
+//! goes further than its line. A key hides nothing from someone who knows the
+//! seed and can try all addresses: keys stay in the process, and no report,
+//! log or trace holds one.
+
+use super::keyed_hash::sip_hash;
+use std::num::NonZeroU64;
+
+/// A client of the recorded service. Equal where the log tells equal addresses,
+/// for one seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientKey(NonZeroU64);
+
+impl ClientKey {
+    /// A key that was made before; none is 0.
+    pub(crate) fn new(key: u64) -> Option<Self> {
+        NonZeroU64::new(key).map(Self)
+    }
+
+    /// Its bytes, the same on every machine.
+    pub const fn to_bytes(self) -> [u8; 8] {
+        self.0.get().to_le_bytes()
+    }
+
+    /// The key that has these bytes.
+    pub(crate) fn from_bytes(bytes: [u8; 8]) -> Option<Self> {
+        Self::new(u64::from_le_bytes(bytes))
+    }
+}
+
+/// Makes keys of what stands for a client in a log.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientKeys([u64; 2]);
+
+impl ClientKeys {
+    /// Those that hang on this seed.
+    pub const fn seeded(seed: u64) -> Self {
+        // Keeps these hashes apart from others made with the same seed.
+        Self([seed, u64::from_le_bytes(*b"clients.")])
+    }
+
+    /// The key of a client, by the bytes of its address or name as they stand
+    /// in the log; `None` where they tell nothing.
+    pub fn of(self, address: &[u8]) -> Option<ClientKey> {
+        if matches!(address, b"" | b"-" | b"unknown") {
+            return None;
+        }
+        // One hash in 2^64 is 0 and makes way for its neighbour.
+        ClientKey::new(sip_hash(self.0, address).max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_hangs_on_the_address_and_on_the_seed() {
+        let key = |seed, address: &str| ClientKeys::seeded(seed).of(address.as_bytes());
+        assert_eq!(key(1, "192.0.2.1"), key(1, "192.0.2.1"));
+        assert_ne!(key(1, "192.0.2.1"), key(1, "192.0.2.2"));
+        assert_ne!(key(1, "192.0.2.1"), key(2, "192.0.2.1"));
+        for nobody in ["", "-", "unknown"] {
+            assert_eq!(key(1, nobody), None);
+        }
+    }
+
+    #[test]
+    fn a_key_takes_eight_bytes_and_comes_back_from_them() {
+        assert_eq!(size_of::<Option<ClientKey>>(), 8);
+        let key = ClientKeys::seeded(0).of(b"192.0.2.1").unwrap();
+        assert_eq!(ClientKey::from_bytes(key.to_bytes()), Some(key));
+        assert_eq!(ClientKey::from_bytes([0; 8]), None);
+    }
+}
