@@ -6,6 +6,7 @@
 
 mod carry_out;
 mod clients;
+mod control_args;
 mod demo;
 mod inspect;
 mod load_args;
@@ -86,6 +87,9 @@ pub(crate) enum CliError {
     /// The embedded candidate could not serve.
     #[error(transparent)]
     Serve(#[from] serve::ServeError),
+    /// A catalogue cannot be used.
+    #[error(transparent)]
+    Catalog(#[from] crate::verify::catalog::CatalogError),
     /// A rules file cannot be used.
     #[error(transparent)]
     Rules(#[from] crate::verify::rules::RulesError),
@@ -135,7 +139,9 @@ impl CliError {
                 ""
             }
             Self::Clients(error) if !error.reads_after_failed_to() => "",
+            Self::Catalog(error) if error.is_read() => "failed to ",
             Self::Usage(_)
+            | Self::Catalog(_)
             | Self::Rules(_)
             | Self::Directory(_)
             | Self::Books(_)
@@ -156,7 +162,7 @@ impl CliError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Rules(_) => Exit::Usage,
+            Self::Usage(_) | Self::Rules(_) | Self::Catalog(_) => Exit::Usage,
             Self::Clients(error) if error.is_configuration() => Exit::Usage,
             Self::Trace(error) | Self::Inspect(inspect::InspectError::Trace(error))
                 if error.is_configuration() =>

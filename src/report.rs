@@ -6,6 +6,7 @@
 //! of the intervals. Only [`RunDirectory`] touches files.
 
 mod build;
+mod control;
 mod directory;
 mod hlog;
 mod plan;
@@ -14,13 +15,14 @@ mod text;
 mod verdict;
 
 pub use build::{Ending, GeneratorFacts, Parts};
+pub use control::{ComparisonsLine, ControlExampleLine, ControlReport};
 pub use directory::{DirectoryError, FAILURES_PER_FAULT, RunDirectory};
 pub use hlog::IntervalLog;
 pub use plan::{Input, Plan};
 pub use schema::{
-    Arrivals, Attempts, Connections, ExampleLine, FailureLine, FaultLine, Generator, HostLine, IntervalLine,
-    IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times, Verdict,
-    Warmup,
+    Arrivals, Attempts, CatalogReport, Connections, ExampleLine, FailureLine, FaultLine, Generator, HostLine,
+    IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
+    TransitionLine, TransitionsLeftOut, Verdict, Warmup,
 };
 pub(crate) use text::micros;
 pub use text::summary;

@@ -20,6 +20,7 @@
 //! ```
 
 mod books;
+mod control;
 mod counts;
 mod example;
 mod fold;
@@ -29,10 +30,12 @@ mod recorder;
 mod redirects;
 mod strain;
 mod totals;
+mod transitions;
 mod warmup;
 
 pub use books::{Books, Imbalance, LeftOut};
-pub use counts::{ArrivalCounts, AttemptCounts, Counts, FaultCount, FaultTable};
+pub use control::{Against, Comparisons, ControlCounts, ControlExample, ControlTally, EXAMPLES_PER_KIND};
+pub use counts::{ArrivalCounts, AttemptCounts, CatalogCounts, Counts, FaultCount, FaultTable};
 pub use example::{EXAMPLE_TEXT_BYTES, EXAMPLES_PER_FAULT, Example, Examples, Sighting, mask_url, printable};
 pub use fold::{Fold, PENDING_SECONDS};
 pub use histogram::{HIGHEST_US, Histogram, Times};
@@ -41,6 +44,7 @@ pub use recorder::Recorder;
 pub use redirects::{Coverage, Host, Hosts, Redirect, RedirectCounts, Unchecked};
 pub use strain::{Lap, SATURATED_PERMILLE, Strain};
 pub use totals::Totals;
+pub use transitions::{PAIRS_KEPT, Pair, Transition, Transitions};
 pub use warmup::WarmupCounts;
 
 use crate::fault::Fault;

@@ -10,6 +10,7 @@ use crate::schedule::Pace;
 use crate::units::Offset;
 use crate::verify::Depth;
 use crate::verify::address::PrivateAddresses;
+use crate::verify::catalog::{Catalog, Catalogued};
 use crate::verify::judge::Judge;
 use crate::verify::lookup::{LookupOptions, Lookups, Resolver};
 use crate::verify::probe::Reach;
@@ -18,6 +19,7 @@ use crate::verify::rules::Rules;
 use http::header::{ACCEPT, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Arrivals a second that one worker thread serves with room to spare.
@@ -28,7 +30,7 @@ const RATE_PER_THREAD: f64 = 25_000.0;
 const CLOSED_CONNECTIONS: usize = 50;
 
 /// Arrivals a second above which a host that is not this machine takes `--yes`.
-const POLITE_RATE: f64 = 100.0;
+pub(super) const POLITE_RATE: f64 = 100.0;
 
 /// Arrivals a second up to which each is worth a wake-up of its own.
 const EXACT_RATE: f64 = 10_000.0;
@@ -120,7 +122,7 @@ fn as_f64(cores: usize) -> f64 {
     cores as f64
 }
 
-fn headers(target: &Target, added: &[(HeaderName, HeaderValue)]) -> HeaderMap {
+pub(super) fn headers(target: &Target, added: &[(HeaderName, HeaderValue)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let own = concat!("downpour/", env!("CARGO_PKG_VERSION"));
     headers.insert(USER_AGENT, HeaderValue::from_static(own));
@@ -137,7 +139,7 @@ fn headers(target: &Target, added: &[(HeaderName, HeaderValue)]) -> HeaderMap {
     headers
 }
 
-/// The judge, and the threads that ask for it.
+/// The judge, and the threads that ask for it; without a control.
 pub(super) fn judging(
     verify: &VerifyArgs,
     (load, wire): (&LoadArgs, &WireArgs),
@@ -148,6 +150,7 @@ pub(super) fn judging(
         Some(name_or_file) => Rules::load(name_or_file)?,
     };
     let private = if verify.allow_private { PrivateAddresses::Allow } else { PrivateAddresses::Refuse };
+    let catalog = catalog(verify, &rules)?;
     let judge = Judge::new(rules, load.target.url(), verify.verify)
         .map_err(|error| CliError::Usage(format!("--target: {error}")))?;
     let lookups = match verify.verify {
@@ -162,7 +165,18 @@ pub(super) fn judging(
         verify.probe.start(reach, (resolver(verify), private), load, ways)
     });
     let sampling = Sampling { share: verify.probe.sample, seed };
-    Ok(Judging { judge, lookups, probes: probes.transpose()?, sampling, private })
+    Ok(Judging { judge, lookups, probes: probes.transpose()?, sampling, private, catalog, control: None })
+}
+
+/// The catalogue that redirects are looked up in, if there is one.
+fn catalog(verify: &VerifyArgs, rules: &Rules) -> Result<Option<Arc<Catalogued>>, CliError> {
+    let Some(path) = &verify.catalog else { return Ok(None) };
+    if verify.verify == Depth::Off {
+        return Err(CliError::Usage("--catalog judges redirects, and --verify off does not".to_owned()));
+    }
+    let catalogued = Catalogued::new(Catalog::read(path)?, rules.clone())
+        .map_err(|error| CliError::Usage(format!("--catalog with these --rules: {error}")))?;
+    Ok(Some(Arc::new(catalogued)))
 }
 
 fn resolver(verify: &VerifyArgs) -> Resolver {

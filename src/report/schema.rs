@@ -6,7 +6,7 @@
 //! Reading tolerates keys that are unknown and fills in keys that are missing,
 //! so a report of any minor version can be read.
 
-use super::Plan;
+use super::{ControlReport, Plan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -66,10 +66,18 @@ pub struct RunReport {
     pub latency_failed_us: Times,
     /// Complete answers by status.
     pub statuses: BTreeMap<String, u64>,
+    /// Answers by recorded and answered status, most frequent first.
+    pub transitions: Vec<TransitionLine>,
+    /// Answers that are not in that list.
+    pub transitions_left_out: TransitionsLeftOut,
     /// Why arrivals failed, most frequent first.
     pub faults: Vec<FaultLine>,
     /// Where redirects led.
     pub targets: Targets,
+    /// What the catalogue says of redirects.
+    pub catalog: CatalogReport,
+    /// What asking the control came to, where there is one.
+    pub control: Option<ControlReport>,
     /// Connections to the candidate.
     pub connections: Connections,
     /// Bytes of answers, headers included.
@@ -211,6 +219,36 @@ pub struct Times {
     pub saturated: u64,
 }
 
+/// Answers with one recorded and one answered status.
+///
+/// The sum of all counts, left-out ones included, is `attempts.completed`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TransitionLine {
+    /// What the log shows.
+    pub recorded: u16,
+    /// What the candidate answered.
+    pub answered: u16,
+    /// How many answers.
+    pub count: u64,
+    /// Those of them whose status was found wrong.
+    pub refused: u64,
+    /// Whether there were none of those.
+    pub accepted: bool,
+}
+
+/// Answers that no line of the transitions holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TransitionsLeftOut {
+    /// The record holds no status that a server sent.
+    pub recorded_none: u64,
+    /// There were too many distinct pairs.
+    pub other: u64,
+    /// Those of `other` whose status was found wrong.
+    pub other_refused: u64,
+}
+
 /// One fault of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -277,6 +315,19 @@ pub struct Targets {
     pub lookups: u64,
     /// Requests made to targets.
     pub requests: u64,
+}
+
+/// What the catalogue says of the files that redirects are for; all zero
+/// without one. `targets.redirects = listed + missing + unnamed`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CatalogReport {
+    /// It is listed.
+    pub listed: u64,
+    /// It is not.
+    pub missing: u64,
+    /// No rule says which file it is.
+    pub unnamed: u64,
 }
 
 /// One tier: checked + unchecked is the number of redirects.

@@ -6,9 +6,11 @@
 //! equal bytes.
 
 mod books;
+mod control;
 mod faults;
 mod format;
 mod headline;
+mod transitions;
 
 pub(crate) use format::micros;
 
@@ -26,8 +28,10 @@ pub fn summary(report: &RunReport) -> String {
     load(report, &mut page);
     times(report, &mut page);
     answers(report, &mut page);
+    transitions::write(report, &mut page);
     faults::faults(report, &mut page);
     faults::hosts(report, &mut page);
+    control::write(report, &mut page);
     books::write(report, &mut page);
     generator(report, &mut page);
     page.into_text()

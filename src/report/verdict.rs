@@ -270,7 +270,13 @@ fn targets_left_out(redirects: &RedirectCounts, plan: &Plan) -> Vec<Reason> {
     let own = "redirects lead back to the candidate and were NOT followed";
     told("own_origin", Tier::Connect, Unchecked::OwnOrigin, own, "replay what they lead to as well");
     let digest = "redirect targets had their digest NOT compared: none is known";
-    told("no_digest", Tier::Digest, Unchecked::NoDigest, digest, "use --verify get if that is enough");
+    told(
+        "no_digest",
+        Tier::Digest,
+        Unchecked::NoDigest,
+        digest,
+        "list it in a --catalog, or use --verify get if that is enough",
+    );
     warnings
 }
 

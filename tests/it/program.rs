@@ -16,7 +16,9 @@ use tempfile::TempDir;
 
 mod addresses;
 mod books;
+mod catalog;
 mod clients;
+mod control;
 mod faults;
 mod handshakes;
 mod help;
@@ -30,6 +32,7 @@ mod shape;
 mod signals;
 mod targets;
 mod traces;
+mod transitions;
 mod validity;
 mod warmup;
 mod wires;

@@ -15,6 +15,7 @@ const EDGES: &[&str] = &[
     "src/verify/lookup",
     "src/verify/probe/net",
     "src/verify/rules/file.rs",
+    "src/verify/catalog/read.rs",
     "src/report/directory.rs",
 ];
 

@@ -10,6 +10,7 @@ use crate::engine::coverage;
 use crate::tally::{Redirect, Unchecked};
 use crate::units::Offset;
 use crate::verify::Tier;
+use crate::verify::catalog::Known;
 use crate::verify::probe::net::ProbeHandle;
 use crate::verify::probe::sample::Sampling;
 use crate::verify::probe::{Expect, Question, Reach, TargetVerdict};
@@ -72,22 +73,28 @@ impl Ledger {
     /// Goes on with a redirect whose host resolves. `case` has no fault so far.
     pub(super) fn go_on(&mut self, case: Case, host: &str, now: Offset) {
         let location = case.location.as_ref().map_or(&b""[..], http::HeaderValue::as_bytes);
-        let place = self.judge.place(case.path.as_str().as_bytes(), location);
+        let asked = case.path.as_str().as_bytes();
+        let place = self.judge.place(asked, location);
+        let expect = self.catalog.as_ref().map(|catalog| expectation(catalog.expect(asked)));
         let (Some(url), Some(targets)) = (place, &mut self.targets) else {
             let tiers = coverage::up_to(self.judge.depth(), Tier::Dns, Unchecked::NoLocation);
             return self.pass(&case, host, tiers);
         };
-        let key = targets.reach.key(&url);
-        if targets.reach != Reach::Connect && !targets.sampling.takes(key, &url) {
-            let tiers = coverage::up_to(self.judge.depth(), Tier::Dns, Unchecked::SampledOut);
-            return self.pass(&case, host, tiers);
+        let mut key = targets.reach.key(&url);
+        let expect = expect.unwrap_or_default();
+        if targets.reach != Reach::Connect {
+            if !targets.sampling.takes(key, &url) {
+                let tiers = coverage::up_to(self.judge.depth(), Tier::Dns, Unchecked::SampledOut);
+                return self.pass(&case, host, tiers);
+            }
+            key = key.expecting(&expect);
         }
         match targets.known.ask(key, now, Waiting { case, host: host.into() }) {
             TargetReply::Known(found, waiting) => self.settle_target(&waiting, Some(&found.verdict)),
             TargetReply::Refused(waiting) => self.settle_target(&waiting, None),
             TargetReply::Parked { ask: false } => {}
             TargetReply::Parked { ask: true } => {
-                let question = Question { key, url, expect: Expect::default() };
+                let question = Question { key, url, expect };
                 if targets.handle.ask(question, targets.reply.clone()).is_err() {
                     self.target_answered(&TargetAnswer { key, found: None }, now);
                 }
@@ -106,5 +113,13 @@ impl Ledger {
     fn pass(&mut self, case: &Case, host: &str, tiers: coverage::Tiers) {
         self.recorder.redirect(case.due, &Redirect { at: case.done, host: Some(host), fault: None, tiers });
         self.settle(case, None, "");
+    }
+}
+
+/// What a catalogue's word on a file comes to for its target.
+fn expectation(known: Known) -> Expect {
+    match known {
+        Known::Listed(entry) => Expect { length: entry.size, sha256: entry.sha256 },
+        Known::Missing | Known::Unnamed => Expect::default(),
     }
 }

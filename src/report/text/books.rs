@@ -44,6 +44,12 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
     let targets = &report.targets;
     let terms = [of(targets.checked, "checked"), of_reasons(&targets.unchecked, "unchecked")];
     equation(page, "redirects", &of(targets.redirects, "seen"), &terms);
+    if report.plan.catalog.is_some() {
+        let catalog = &report.catalog;
+        let terms =
+            [of(catalog.listed, "listed"), of(catalog.missing, "missing"), of(catalog.unnamed, "unnamed")];
+        equation(page, "catalogue", &of(targets.redirects, "redirects"), &terms);
+    }
 }
 
 fn arrivals(name: &str, arrivals: &Arrivals, page: &mut Page) {

@@ -3,6 +3,8 @@
 
 use super::books::Report;
 use super::{Call, Serving};
+use downpour::registry::crate_file;
+use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use tempfile::TempDir;
 
@@ -183,4 +185,28 @@ fn mistakes_with_target_checks_are_usage_errors() {
     check(&["--rate", "1", "--verify-sample", "0%"], &["--verify-sample"]);
     let nowhere = ["--rate", "1", "--verify", "head", "--verify-connect-to", "static.crates.io::127.0.0.1:"];
     check(&nowhere, &["--verify-connect-to 127.0.0.1", "name the port"]);
+}
+
+#[test]
+fn files_are_held_against_a_catalogue() {
+    let mut catalogue = "name,version,size,sha256\n".to_owned();
+    for n in 0..5 {
+        let file = crate_file("serde", &format!("1.0.{n}"));
+        let digest = Sha256::digest(&file).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        writeln!(catalogue, "serde,1.0.{n},{},{digest}", file.len()).unwrap();
+    }
+    let against = |flags: &[&str], verify, code| {
+        let stage = Stage::with(flags);
+        let call = stage.call(&downloads(5, 4), verify, &["--catalog", "files.csv"]);
+        call.file("files.csv", &catalogue).report(code)
+    };
+    let sound = against(&[], "digest", 0);
+    assert_eq!((tier(&sound, "digest", "no_digest"), sound.number("/arrivals/passed")), ([20, 0], 20));
+    assert_eq!(sound.list("/warnings").len(), 0);
+    let other = against(&["--cdn-fault", "other-bytes"], "digest", 3);
+    assert_eq!((other.faults(), tier(&other, "digest", "")), (vec![("target.digest", 20)], [20, 0]));
+    let short = against(&["--cdn-fault", "short-file"], "head", 3);
+    assert_eq!(short.faults(), [("target.length", 20)]);
+    let told = short.text("/faults/0/examples/0/detail");
+    assert!(told.contains(" bytes where "), "{told}");
 }
