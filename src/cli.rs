@@ -15,6 +15,7 @@ mod prepare_run;
 mod probe_args;
 mod progress;
 mod replay;
+mod report;
 mod requests;
 mod serve;
 mod shape_args;
@@ -60,6 +61,8 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     /// Tell what is in a log
     Inspect(inspect::InspectArgs),
+    /// Render a run again from its directory
+    Report(report::ReportRunArgs),
     /// Run a download registry with faults on demand, to practise on
     Serve(Box<serve::ServeArgs>),
     /// List how clients retry, or show one client's table with its sources
@@ -102,6 +105,9 @@ pub(crate) enum CliError {
     /// The embedded candidate could not be started.
     #[error(transparent)]
     Registry(#[from] crate::registry::RegistryError),
+    /// A run cannot be read back, or its rendering not written.
+    #[error(transparent)]
+    Report(#[from] report::ReportRunError),
     /// The run directory cannot be written.
     #[error(transparent)]
     Directory(#[from] crate::report::DirectoryError),
@@ -144,6 +150,7 @@ impl CliError {
             | Self::Catalog(_)
             | Self::Rules(_)
             | Self::Directory(_)
+            | Self::Report(_)
             | Self::Books(_)
             | Self::EndedEarly { .. } => "",
             Self::Target(_)
@@ -179,6 +186,7 @@ impl CliError {
             | Self::Probes(_)
             | Self::Registry(_)
             | Self::Directory(_)
+            | Self::Report(_)
             | Self::Engine(_)
             | Self::Books(_)
             | Self::Signals(_)
@@ -211,6 +219,7 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Demo(args) => demo::run(args, out),
         Command::Replay(args) => replay::run(args, out),
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
+        Command::Report(args) => Ok(report::run(args, out).map(|()| Exit::Passed)?),
         Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),
         Command::Serve(args) => Ok(serve::run(args, out).map(|()| Exit::Passed)?),
     }

@@ -7,23 +7,32 @@
 
 mod build;
 mod control;
+mod curve;
 mod directory;
 mod hlog;
+mod html;
 mod plan;
+pub mod read;
+mod saved;
 mod schema;
 mod text;
+mod timeline;
 mod verdict;
 
 pub use build::{Ending, GeneratorFacts, Parts};
 pub use control::{ComparisonsLine, ControlExampleLine, ControlReport};
+pub use curve::Curve;
 pub use directory::{DirectoryError, FAILURES_PER_FAULT, RunDirectory};
 pub use hlog::IntervalLog;
+pub use html::html;
 pub use plan::{Input, Plan};
+pub use saved::{SavedRun, SavedRunError};
 pub use schema::{
-    Arrivals, Attempts, CatalogReport, Connections, ExampleLine, FailureLine, FaultLine, Generator, HostLine,
-    IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
-    TransitionLine, TransitionsLeftOut, Verdict, Warmup,
+    Arrivals, Attempts, CatalogReport, Connections, Curves, ExampleLine, FailureLine, FaultLine, Generator,
+    HostLine, IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets,
+    TierLine, Times, TransitionLine, TransitionsLeftOut, Verdict, Warmup,
 };
 pub(crate) use text::micros;
 pub use text::summary;
+pub use timeline::{MOST_POINTS, Timeline};
 pub use verdict::{Exit, Judgement, judge};

@@ -1,7 +1,5 @@
 //! Raw sockets, one request made once, a timer armed for each due time.
 
-#![expect(clippy::disallowed_types, reason = "there is no runtime here, and so no clock of one")]
-
 use super::Load;
 use rustix::event::{Timespec, epoll};
 use rustix::time::{
@@ -10,7 +8,8 @@ use rustix::time::{
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// The timer among the events; connections count from 0.
 const TIMER: u64 = u64::MAX;

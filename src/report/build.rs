@@ -5,11 +5,11 @@
 //! give equal bytes.
 
 use super::schema::{
-    Arrivals, Attempts, CatalogReport, Connections, ExampleLine, FaultLine, Generator, HostLine,
+    Arrivals, Attempts, CatalogReport, Connections, Curves, ExampleLine, FaultLine, Generator, HostLine,
     IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
     TransitionLine, TransitionsLeftOut, Warmup,
 };
-use super::{Plan, judge};
+use super::{Curve, Plan, judge};
 use crate::tally::{
     ArrivalCounts, AttemptCounts, Books, CatalogCounts, Counts, Example, Examples, FaultTable, Histogram,
     Interval, Pair, Totals, Transition, Transitions, Unchecked, WarmupCounts,
@@ -105,6 +105,12 @@ impl RunReport {
             service_us: Times::from(&times.service),
             lateness_us: Times::from(&times.lateness),
             latency_failed_us: Times::from(&times.latency_failed),
+            curves: Curves {
+                latency_us: Curve::from(&times.latency),
+                service_us: Curve::from(&times.service),
+                lateness_us: Curve::from(&times.lateness),
+                latency_failed_us: Curve::from(&times.latency_failed),
+            },
             statuses: statuses(&counts.attempts),
             transitions: transitions(&counts.transitions),
             transitions_left_out: TransitionsLeftOut {

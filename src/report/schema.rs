@@ -6,7 +6,7 @@
 //! Reading tolerates keys that are unknown and fills in keys that are missing,
 //! so a report of any minor version can be read.
 
-use super::{ControlReport, Plan};
+use super::{ControlReport, Curve, Plan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -64,6 +64,8 @@ pub struct RunReport {
     pub lateness_us: Times,
     /// Due to done, of failed arrivals.
     pub latency_failed_us: Times,
+    /// The same clocks by percentile, in finer steps.
+    pub curves: Curves,
     /// Complete answers by status.
     pub statuses: BTreeMap<String, u64>,
     /// Answers by recorded and answered status, most frequent first.
@@ -247,6 +249,21 @@ pub struct TransitionsLeftOut {
     pub other: u64,
     /// Those of `other` whose status was found wrong.
     pub other_refused: u64,
+}
+
+/// Each clock by percentile, as pairs of a percentile and a time; empty where
+/// there was nothing to time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Curves {
+    /// As in the run.
+    pub latency_us: Curve,
+    /// As in the run.
+    pub service_us: Curve,
+    /// As in the run.
+    pub lateness_us: Curve,
+    /// As in the run.
+    pub latency_failed_us: Curve,
 }
 
 /// One fault of a run.

@@ -28,6 +28,7 @@ mod listeners;
 mod mistakes;
 mod output;
 mod pace;
+mod rerender;
 mod shape;
 mod signals;
 mod targets;
