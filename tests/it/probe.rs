@@ -27,6 +27,7 @@ fn options(reach: Reach) -> ProbeOptions {
     ProbeOptions {
         limits: ProbeLimits { reach, hops: 3, body: 1 << 16 },
         rate: None,
+        patience: Some(Duration::from_secs(10)),
         concurrency: NonZeroUsize::new(8).unwrap(),
         connect_timeout: Duration::from_secs(30),
         timeout: Duration::from_secs(30),
