@@ -8,6 +8,7 @@ mod carry_out;
 mod clients;
 mod control_args;
 mod demo;
+mod explain;
 mod inspect;
 mod load_args;
 mod memory;
@@ -17,6 +18,7 @@ mod progress;
 mod replay;
 mod report;
 mod requests;
+mod rules;
 mod serve;
 mod shape_args;
 mod signals;
@@ -63,6 +65,10 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Render a run again from its directory
     Report(report::ReportRunArgs),
+    /// List, print or check rules of what a candidate must answer
+    Rules(rules::RulesArgs),
+    /// Tell what a fault means and what clients make of it
+    Explain(explain::ExplainArgs),
     /// Run a download registry with faults on demand, to practise on
     Serve(Box<serve::ServeArgs>),
     /// List how clients retry, or show one client's table with its sources
@@ -221,6 +227,8 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
         Command::Report(args) => Ok(report::run(args, out).map(|()| Exit::Passed)?),
         Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),
+        Command::Rules(args) => rules::run(args, out).map(|()| Exit::Passed),
+        Command::Explain(args) => explain::run(args, out).map(|()| Exit::Passed),
         Command::Serve(args) => Ok(serve::run(args, out).map(|()| Exit::Passed)?),
     }
 }

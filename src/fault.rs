@@ -5,6 +5,8 @@
 //! what was expected instead belong to the example beside it, never to the
 //! fault.
 
+mod reaction;
+
 use std::fmt;
 
 macro_rules! faults {
@@ -89,6 +91,22 @@ faults! {
     StatusServerError = "status.5xx", "a server error";
     /// R30: another status than the rule demands.
     StatusUnexpected = "status.unexpected", "another status than the rule demands";
+    /// A status that the rule does not accept in place of the recorded one.
+    StatusTransition = "status.transition", "a status that the rules do not accept in place of the recorded one";
+    /// R29: what a cache needs to tell the variants of the answer apart.
+    HeadersVary = "headers.vary", "the answer's Vary is not as the rules demand";
+    /// R26.
+    HeadersContentType = "headers.content_type", "the answer's Content-Type is not as the rules demand";
+    /// R26, R28: caching that the rule does not allow, or lacks.
+    HeadersCacheControl = "headers.cache_control", "the answer's Cache-Control is not as the rules demand";
+    /// R26: what browsers ask for before they let a page read an answer.
+    HeadersCors = "headers.cors", "the answer's CORS fields are not as the rules demand";
+    /// Any other field that a rule names.
+    HeadersOther = "headers.other", "a field of the answer is not as the rules demand";
+    /// R32: no JSON object with the member that the rule names.
+    JsonMissing = "json.missing", "the JSON answer does not say where the download is";
+    /// R32: the same question, two answers.
+    JsonMismatch = "json.mismatch", "the JSON answer names another place than the redirect";
     /// R01.
     LocationMissing = "location.missing", "a redirect without a Location";
     /// R02.
@@ -98,22 +116,35 @@ faults! {
     LocationBytes = "location.bytes", "the Location holds bytes that no URI may hold";
     /// R04: does not parse, or not to http(s) with a host.
     LocationUnparsable = "location.unparsable", "the Location is not a usable URL";
-    /// R05 to R07: a host that the rules do not allow.
+    /// R05, R06: the demanded host with more glued to it: a lost slash, or a
+    /// stranger's domain that begins with the right name.
+    LocationGluedHost = "location.glued_host", "the Location's host is the demanded one with more glued to it";
+    /// R07: a host that the rules do not allow.
     LocationWrongHost = "location.wrong_host", "the Location names a host that the rules do not allow";
     /// R08.
     LocationDowngrade = "location.downgrade", "the Location leaves https for http";
-    /// RFC 9110 §4.2.4.
+    /// R06, RFC 9110 §4.2.4.
     LocationUserinfo = "location.userinfo", "the Location carries user information";
-    /// Another port than the rules allow.
+    /// R06: another port than the rules allow.
     LocationPort = "location.port", "the Location names an unexpected port";
     /// R09: relative where the rule demands an absolute URL.
     LocationRelative = "location.relative", "the Location is relative where an absolute URL is due";
+    /// R09, the other way round.
+    LocationAbsolute = "location.absolute", "the Location is an absolute URL where a relative one is due";
     /// R10: the path has an empty segment.
     LocationDoubleSlash = "location.double_slash", "the Location's path has a double slash";
     /// R11: a placeholder was never filled in.
     LocationPlaceholder = "location.placeholder", "the Location holds an unfilled placeholder";
     /// R12: the redirect points to what was asked for.
     LocationLoop = "location.loop", "the redirect points back to itself";
+    /// R10: the demanded path, had its parts been encoded once.
+    LocationEncoding = "location.encoding", "the Location's path is not encoded, or encoded twice";
+    /// R27.
+    LocationExpired = "location.expired", "the Location's signature has run out";
+    /// R27.
+    LocationExpiresSoon = "location.expires_soon", "the Location's signature runs out too soon";
+    /// R27: the clocks of the signer and of this machine disagree.
+    LocationNotYetValid = "location.not_yet_valid", "the Location's signature is not valid yet";
     /// R10: right host, other path or query than the rule's template.
     LocationMismatch = "location.mismatch", "the Location differs from the rule's template";
     /// R20, known before anybody asks.
@@ -186,6 +217,18 @@ impl Fault {
         Self::ALL.iter().copied().find(|fault| fault.id() == id)
     }
 
+    /// What stands before the dot of the id.
+    pub fn family(self) -> &'static str {
+        self.id().split_once('.').map_or("", |(family, _)| family)
+    }
+
+    /// Whether a redirect leads to the wrong place, or to one that is not
+    /// there: what a cache must not keep.
+    pub fn misleads(self) -> bool {
+        let unknown = matches!(self, Self::DnsUnchecked);
+        matches!(self.family(), "location" | "dns" | "target") && !unknown
+    }
+
     /// Whether the load generator, not the candidate, is to blame.
     pub const fn is_generators_own(self) -> bool {
         matches!(self, Self::GeneratorPorts | Self::GeneratorDescriptors)
@@ -194,7 +237,7 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.id())
+        f.pad(self.id())
     }
 }
 
@@ -212,5 +255,41 @@ mod tests {
             assert!(fault.id().contains('.'), "{fault} has no family");
         }
         assert_eq!(Fault::from_id("dns"), None);
+    }
+
+    /// The rows of the taxonomy in `ARCHITECTURE.md`: number and ids.
+    fn taxonomy() -> Vec<(&'static str, Vec<&'static str>)> {
+        let rows = include_str!("../ARCHITECTURE.md").lines().filter_map(|line| {
+            let mut cells = line.strip_prefix("| R")?.strip_suffix(" |")?.split(" | ");
+            let (number, ids) = (cells.next()?, cells.nth(2)?);
+            Some((number, ids.split('`').filter(|part| part.contains('.')).collect()))
+        });
+        rows.collect()
+    }
+
+    #[test]
+    fn the_taxonomy_lists_every_failure_of_a_redirect() {
+        let rows = taxonomy();
+        let numbers: Vec<String> = (1..=32).map(|number| format!("{number:02}")).collect();
+        assert_eq!(rows.iter().map(|(number, _)| *number).collect::<Vec<_>>(), numbers);
+        let listed: BTreeSet<&str> = rows.into_iter().flat_map(|(_, ids)| ids).collect();
+        for id in &listed {
+            assert!(Fault::from_id(id).is_some() || id.starts_with("target."), "{id} is no fault");
+        }
+        for fault in
+            Fault::ALL.iter().filter(|f| matches!(f.family(), "location" | "dns" | "headers" | "json"))
+        {
+            assert!(listed.contains(fault.id()), "ARCHITECTURE.md does not place {fault}");
+        }
+    }
+
+    #[test]
+    fn what_misleads_is_about_the_place() {
+        for fault in [Fault::LocationWrongHost, Fault::LocationExpired, Fault::DnsNxdomain] {
+            assert!(fault.misleads(), "{fault}");
+        }
+        for fault in [Fault::StatusUnexpected, Fault::HeadersVary, Fault::DnsUnchecked, Fault::HttpReset] {
+            assert!(!fault.misleads(), "{fault}");
+        }
     }
 }

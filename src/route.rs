@@ -4,8 +4,14 @@
 //! the parts. Rewrites of a trace and rules for a redirect are both pairs of
 //! the two. Parts are bytes as they stood on the wire; how they are encoded
 //! when they are put back is the template's own statement, because `+` and
-//! `%2B` are different objects to a store.
+//! `%2B` are different objects to a store. One part of a pattern may span
+//! several segments, as `/v2/{name..}/blobs/{digest}` does.
 
+mod encoding;
+
+pub use encoding::{Encoding, hex_pair, push_percent};
+
+use encoding::encode_part;
 use std::fmt;
 
 /// The most distinct names a pattern may hold.
@@ -33,27 +39,19 @@ pub enum RouteError {
     #[error("{{{0}}} is not captured by the pattern")]
     UnknownName(String),
     /// An encoding other than the known ones.
-    #[error("{{{name}:{encoding}}}: the encoding must be strict, pchar or raw")]
+    #[error("{{{name}:{encoding}}}: the encoding must be strict, pchar, raw or pep503")]
     UnknownEncoding {
         /// The part's name.
         name: String,
         /// What stood behind the colon.
         encoding: String,
     },
-}
-
-/// How a captured part is written into a template.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Encoding {
-    /// Percent-decoded, then everything outside RFC 3986 §2.3 `unreserved` is
-    /// encoded, so `+` becomes `%2B`. The default.
-    #[default]
-    Strict,
-    /// Percent-decoded, then everything outside RFC 3986 §3.3 `pchar` is
-    /// encoded, so `+` stays.
-    Pchar,
-    /// The bytes as they stood in the request.
-    Raw,
+    /// A pattern takes bytes as they are; only a template encodes.
+    #[error("{{{0}}} has an encoding, which only a template can state; leave it out here")]
+    EncodingInPattern(String),
+    /// A part that spans segments, where that cannot be.
+    #[error("{{{0}..}} must fill a whole segment, once in a pattern, under a name of its own")]
+    MisplacedRest(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +64,17 @@ enum Part {
 #[derive(Clone, Debug)]
 pub struct Pattern {
     text: String,
+    /// All segments, or those before the part that spans several.
     segments: Vec<Vec<Part>>,
+    rest: Option<Rest>,
     names: Vec<String>,
+}
+
+/// `{name..}`, and the segments behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Rest {
+    index: usize,
+    after: Vec<Vec<Part>>,
 }
 
 /// What a pattern found: the parts as they stood on the wire.
@@ -78,31 +85,69 @@ pub struct Captures<'t> {
 
 impl Pattern {
     /// Compiles a pattern. It must begin with `/`; within a segment at most
-    /// one part may be unknown from the left.
+    /// one part may be unknown from the left. `{name..}` stands for one
+    /// segment or more.
     pub fn parse(text: &str) -> Result<Self, RouteError> {
         let Some(path) = text.strip_prefix('/') else {
             return Err(RouteError::NotAPath(text.to_owned()));
         };
-        let mut names: Vec<String> = Vec::new();
-        let mut segments = Vec::new();
+        let mut pattern = Self { text: text.to_owned(), segments: Vec::new(), rest: None, names: Vec::new() };
         for segment in path.split('/') {
-            let known = names.len();
-            let parts = parse_parts(segment, &mut |name| {
-                Ok(names.iter().position(|n| n == name).unwrap_or_else(|| {
-                    names.push(name.to_owned());
-                    names.len() - 1
-                }))
-            })?;
-            let unknown = parts.iter().filter(|p| matches!(p, Part::Name { index, .. } if *index >= known));
-            if unknown.count() > 1 {
-                return Err(RouteError::Ambiguous(segment.to_owned()));
+            if let Some(name) = segment.strip_prefix('{').and_then(|name| name.strip_suffix("..}")) {
+                pattern.span(name)?;
+                continue;
             }
-            segments.push(parts);
+            let parts = pattern.parts_of(segment)?;
+            match &mut pattern.rest {
+                Some(rest) => rest.after.push(parts),
+                None => pattern.segments.push(parts),
+            }
         }
-        if names.len() > MAX_NAMES {
+        if pattern.names.len() > MAX_NAMES {
             return Err(RouteError::TooManyNames(text.to_owned()));
         }
-        Ok(Self { text: text.to_owned(), segments, names })
+        Ok(pattern)
+    }
+
+    /// Adds a part that spans segments.
+    fn span(&mut self, name: &str) -> Result<(), RouteError> {
+        check_name(name)?;
+        if self.rest.is_some() || self.names.iter().any(|known| known == name) {
+            return Err(RouteError::MisplacedRest(name.to_owned()));
+        }
+        self.rest = Some(Rest { index: self.names.len(), after: Vec::new() });
+        self.names.push(name.to_owned());
+        Ok(())
+    }
+
+    fn parts_of(&mut self, segment: &str) -> Result<Vec<Part>, RouteError> {
+        let names = &mut self.names;
+        let known = names.len();
+        let parts = parse_parts(segment, &mut |name| {
+            if let Some(name) = name.strip_suffix("..") {
+                return Err(RouteError::MisplacedRest(name.to_owned()));
+            }
+            check_name(name)?;
+            Ok(names.iter().position(|n| n == name).unwrap_or_else(|| {
+                names.push(name.to_owned());
+                names.len() - 1
+            }))
+        })?;
+        let mut unknown = 0;
+        for part in &parts {
+            let Part::Name { index, encoding } = part else { continue };
+            if *encoding != Encoding::default() {
+                return Err(RouteError::EncodingInPattern(names[*index].clone()));
+            }
+            unknown += usize::from(*index >= known);
+        }
+        if unknown > 1 { Err(RouteError::Ambiguous(segment.to_owned())) } else { Ok(parts) }
+    }
+
+    /// Whether it matches the very paths that `other` matches, whatever the
+    /// names are.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.segments == other.segments && self.rest == other.rest
     }
 
     /// The names it captures, in order of appearance.
@@ -111,16 +156,51 @@ impl Pattern {
     }
 
     /// Matches the path of `target`; a query is not looked at. A part is never
-    /// empty and never holds a `/`.
+    /// empty, and holds a `/` only if it may span segments, of which none is
+    /// empty either.
     pub fn captures<'t>(&self, target: &'t [u8]) -> Option<Captures<'t>> {
-        let path = path_of(target).strip_prefix(b"/")?;
+        let mut left = Some(path_of(target).strip_prefix(b"/")?);
         let mut values: [&[u8]; MAX_NAMES] = [b""; MAX_NAMES];
-        let mut segments = path.split(|&b| b == b'/');
         for parts in &self.segments {
-            match_segment(parts, segments.next()?, &mut values)?;
+            match_segment(parts, next_segment(&mut left)?, &mut values)?;
         }
-        segments.next().is_none().then_some(Captures { values })
+        match &self.rest {
+            None if left.is_some() => return None,
+            None => {}
+            Some(rest) => rest.captures(left?, &mut values)?,
+        }
+        Some(Captures { values })
     }
+}
+
+impl Rest {
+    fn captures<'t>(&self, path: &'t [u8], values: &mut [&'t [u8]; MAX_NAMES]) -> Option<()> {
+        let mut end = path.len();
+        for _ in &self.after {
+            end = memchr::memrchr(b'/', &path[..end])?;
+        }
+        let spanned = &path[..end];
+        if spanned.split(|&b| b == b'/').any(<[u8]>::is_empty) {
+            return None;
+        }
+        values[self.index] = spanned;
+        let mut left = path.get(end + 1..);
+        for parts in &self.after {
+            match_segment(parts, next_segment(&mut left)?, values)?;
+        }
+        Some(())
+    }
+}
+
+/// Takes the first segment of what is left of a path; after the last one,
+/// nothing is left.
+fn next_segment<'t>(left: &mut Option<&'t [u8]>) -> Option<&'t [u8]> {
+    let path = (*left)?;
+    if let Some(slash) = memchr::memchr(b'/', path) {
+        *left = Some(&path[slash + 1..]);
+        return Some(&path[..slash]);
+    }
+    left.take()
 }
 
 impl fmt::Display for Pattern {
@@ -182,9 +262,11 @@ pub struct Template {
 
 impl Template {
     /// Compiles a template over the names of `pattern`. A part is written
-    /// `{name}`, `{name:pchar}` or `{name:raw}`, see [`Encoding`].
+    /// `{name}`, `{name:pchar}`, `{name:raw}` or `{name:pep503}`, see
+    /// [`Encoding`]. The slashes of a part that spans segments stay.
     pub fn parse(text: &str, pattern: &Pattern) -> Result<Self, RouteError> {
         let parts = parse_parts(text, &mut |name| {
+            check_name(name)?;
             let position = pattern.names.iter().position(|n| n == name);
             position.ok_or_else(|| RouteError::UnknownName(name.to_owned()))
         })?;
@@ -236,13 +318,11 @@ fn parse_parts(
 
 fn name_and_encoding(inside: &str) -> Result<(&str, Encoding), RouteError> {
     let (name, encoding) = inside.split_once(':').unwrap_or((inside, "strict"));
-    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        return Err(RouteError::BadName(inside.to_owned()));
-    }
     let encoding = match encoding {
         "strict" => Encoding::Strict,
         "pchar" => Encoding::Pchar,
         "raw" => Encoding::Raw,
+        "pep503" => Encoding::Pep503,
         other => {
             return Err(RouteError::UnknownEncoding { name: name.to_owned(), encoding: other.to_owned() });
         }
@@ -250,45 +330,9 @@ fn name_and_encoding(inside: &str) -> Result<(&str, Encoding), RouteError> {
     Ok((name, encoding))
 }
 
-fn encode_part(raw: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
-    if encoding == Encoding::Raw {
-        out.extend_from_slice(raw);
-        return;
-    }
-    let mut rest = raw;
-    while let [first, tail @ ..] = rest {
-        let (byte, tail) = match (first, tail) {
-            (b'%', [high, low, after @ ..]) => match hex_pair(*high, *low) {
-                Some(byte) => (byte, after),
-                None => (*first, tail),
-            },
-            _ => (*first, tail),
-        };
-        push_encoded(byte, encoding, out);
-        rest = tail;
-    }
-}
-
-fn push_encoded(byte: u8, encoding: Encoding, out: &mut Vec<u8>) {
-    let unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let stays = unreserved || (encoding == Encoding::Pchar && b"!$&'()*+,;=:@".contains(&byte));
-    if stays {
-        out.push(byte);
-    } else {
-        push_percent(byte, out);
-    }
-}
-
-/// Appends `byte` as `%HH` in upper case.
-pub fn push_percent(byte: u8, out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-}
-
-/// The byte that two hexadecimal digits stand for.
-pub fn hex_pair(high: u8, low: u8) -> Option<u8> {
-    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    Some(digit(high)? << 4 | digit(low)?)
+fn check_name(name: &str) -> Result<(), RouteError> {
+    let legal = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if legal { Ok(()) } else { Err(RouteError::BadName(name.to_owned())) }
 }
 
 #[cfg(test)]
@@ -328,6 +372,38 @@ mod tests {
         check("/{v}", "{v:pchar}", "/1+2%2b%7E", Some("1+2+~"));
         check("/{v}", "{v:raw}", "/1+2%2b%7E", Some("1+2%2b%7E"));
         check("/{v}", "{v}", "/%zz%2", Some("%25zz%252"));
+        check("/{v}", "{v:pep503}", "/Zope.-_Interface%2eX%2B", Some("zope-interface-x%2B"));
+        check("/{v..}", "{v:pep503}", "/A_%5f/B%2F", Some("a-/b%2F"));
+    }
+
+    #[test]
+    fn a_part_may_span_segments() {
+        let (blobs, to) = ("/v2/{name..}/blobs/{digest}", "{name}|{digest:pchar}");
+        check(blobs, to, "/v2/a/blobs/sha256:00", Some("a|sha256:00"));
+        check(blobs, to, "/v2/a/b+c/d/blobs/sha256:00?x=/", Some("a/b%2Bc/d|sha256:00"));
+        check(blobs, to, "/v2/blobs/blobs/blobs/x", Some("blobs/blobs|x"));
+        check(blobs, to, "/v2/a%2Fb/c/blobs/x", Some("a%2Fb/c|x"));
+        for other in
+            ["/v2/blobs/x", "/v2//blobs/x", "/v2/a//b/blobs/x", "/v2/a/blobs/", "/v2/a/blobs/x/y", "/v2"]
+        {
+            check(blobs, to, other, None);
+        }
+        check("/{all..}", "{all:raw}", "/a/%2f+", Some("a/%2f+"));
+        check("/{all..}", "{all}", "/", None);
+        check("/{all..}", "{all}", "/a/", None);
+        check("/{a}/{b..}/{a}-{c}", "{b}.{c}", "/x/y/z/x-1", Some("y/z.1"));
+        check("/{a}/{b..}/{a}-{c}", "{b}.{c}", "/x/y/z/w-1", None);
+    }
+
+    #[test]
+    fn patterns_are_the_same_whatever_their_names() {
+        let same = |left: &str, right: &str| {
+            Pattern::parse(left).unwrap().is_same_as(&Pattern::parse(right).unwrap())
+        };
+        assert!(same("/{a}/x/{a}-{b}", "/{c}/x/{c}-{d}"));
+        assert!(same("/{a..}/x", "/{b..}/x"));
+        assert!(!same("/{a}/{a}", "/{a}/{b}"));
+        assert!(!same("/{a}/x", "/{a..}/x"));
     }
 
     #[test]
@@ -337,7 +413,13 @@ mod tests {
         assert!(matches!(Pattern::parse("/{a"), Err(RouteError::UnbalancedBrace(_))));
         assert!(matches!(Pattern::parse("/a}"), Err(RouteError::UnbalancedBrace(_))));
         assert!(matches!(Pattern::parse("/{}"), Err(RouteError::BadName(_))));
+        for rest in ["/{a..}/{b..}", "/{a}/{a..}", "/x{a..}", "/{a..}x"] {
+            assert!(matches!(Pattern::parse(rest), Err(RouteError::MisplacedRest(_))), "{rest}");
+        }
+        assert!(matches!(Pattern::parse("/{..}"), Err(RouteError::BadName(_))));
+        assert!(matches!(Pattern::parse("/{a:raw}"), Err(RouteError::EncodingInPattern(_))));
         let pattern = Pattern::parse("/{a}").unwrap();
+        assert!(matches!(Template::parse("{a..}", &pattern), Err(RouteError::BadName(_))));
         assert!(matches!(Template::parse("{b}", &pattern), Err(RouteError::UnknownName(_))));
         assert!(matches!(Template::parse("{a:x}", &pattern), Err(RouteError::UnknownEncoding { .. })));
     }

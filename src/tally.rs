@@ -41,7 +41,7 @@ pub use fold::{Fold, PENDING_SECONDS};
 pub use histogram::{HIGHEST_US, Histogram, Times};
 pub use interval::{Gauges, Interval};
 pub use recorder::Recorder;
-pub use redirects::{Coverage, Host, Hosts, Redirect, RedirectCounts, Unchecked};
+pub use redirects::{Coverage, Host, Hosts, Redirect, RedirectCounts, Sticky, Unchecked};
 pub use strain::{Lap, SATURATED_PERMILLE, Strain};
 pub use totals::Totals;
 pub use transitions::{PAIRS_KEPT, Pair, Transition, Transitions};

@@ -17,7 +17,11 @@ pub mod control;
 
 pub mod hosts;
 
+pub mod json;
+
 pub mod judge;
+
+pub mod lasting;
 
 mod location;
 
@@ -27,9 +31,13 @@ pub mod probe;
 
 pub mod rules;
 
+mod signed;
+
 pub mod targets;
 
 use crate::fault::Fault;
+use crate::units::Stamp;
+use http::HeaderMap;
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
@@ -170,16 +178,23 @@ pub struct Answer<'a> {
     pub status: u16,
     /// Its `Location` fields.
     pub locations: Locations<'a>,
+    /// All of its fields. They are looked at where a rule names one.
+    pub headers: &'a HeaderMap,
+    /// When it came: signed URLs are good for a while.
+    pub at: Stamp,
 }
 
 /// What can be said of an answer without asking the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement<'a> {
     /// What is wrong. A fault of the Location is told before one of the
-    /// status, since it says more.
+    /// status, since it says more, and both before one of another field.
     pub fault: Option<Fault>,
     /// What is wrong with the status alone, told or not.
     pub status: Option<Fault>,
+    /// More about the fault: which field it is, or how long ago a signature
+    /// ended. Empty where there is no more to say.
+    pub note: String,
     /// What the Location tiers found. `None` where the answer is no redirect,
     /// and at [`Depth::Off`].
     pub redirect: Option<Redirect<'a>>,

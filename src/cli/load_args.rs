@@ -116,7 +116,8 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "DEPTH", default_value = "dns")]
     pub(crate) verify: Depth,
 
-    /// What the candidate must answer: the set crates-io, or a TOML file
+    /// What the candidate must answer: a built-in set (downpour rules lists
+    /// them), or a TOML file
     #[arg(long, value_name = "SET")]
     pub(crate) rules: Option<String>,
 

@@ -265,9 +265,9 @@ mod tests {
         check(&["--fault", "missing-slash@5s..15s", "--fault", "status-503:10%", "--threads", "2"], None);
         check(&["--fault", "mising-slash"], Some("known are missing-slash, "));
         check(&["--location-base", "static.crates.io"], Some("write scheme and host alone"));
-        check(&["--cdn-fault", "html-page:50%", "--cdn-fault", "status-404"], None);
+        check(&["--cdn-fault", "error-page:50%", "--cdn-fault", "status-404"], None);
         check(&["--cdn-fault", "missing-slash"], Some("give it with --fault"));
-        check(&["--fault", "html-page"], Some("give it with --cdn-fault"));
+        check(&["--fault", "error-page"], Some("give it with --cdn-fault"));
         check(&["--cdn-certificate", "expired"], Some("--ca-out"));
         check(&["--threads", "0"], Some("--threads"));
         check(&["--dns-name", "cdn.example", "--dns-name", "localhost"], None);

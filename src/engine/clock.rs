@@ -3,7 +3,8 @@
 //! All workers of a run share one start instant, so their offsets compare. The
 //! clock is tokio's, which tests can pause.
 
-use crate::units::Offset;
+use crate::units::{Offset, Stamp};
+use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -37,4 +38,11 @@ impl RunClock {
         const CENTURY: Duration = Duration::from_hours(876_600);
         self.start + offset.as_duration().min(CENTURY)
     }
+}
+
+/// Now, by the wall clock: what a signed URL ends by. It may jump, so nothing
+/// is timed with it.
+pub(crate) fn wall_now() -> Stamp {
+    let now = clock_gettime(ClockId::Realtime);
+    Stamp::from_nanos(now.tv_sec.saturating_mul(1_000_000_000).saturating_add(now.tv_nsec))
 }

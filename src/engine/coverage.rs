@@ -3,6 +3,7 @@
 //! Pure. Each function is one way in which the judgement of a redirect can end;
 //! tiers that are off are off in all of them.
 
+use crate::fault::Fault;
 use crate::tally::{Coverage, Unchecked};
 use crate::verify::probe::TargetVerdict;
 use crate::verify::{Depth, HostVerdict, Tier};
@@ -25,9 +26,17 @@ pub(super) fn off() -> Tiers {
     up_to(Depth::Off, Tier::Headers, Unchecked::TierOff)
 }
 
+/// There was no host to ask about: no usable Location, or the candidate's own.
+pub(super) fn without_host(depth: Depth, found_in_headers: bool, offline: Option<Fault>) -> Tiers {
+    match offline {
+        _ if found_in_headers => up_to(depth, Tier::Headers, Unchecked::NoLocation),
+        Some(_) => up_to(depth, Tier::Dns, Unchecked::FaultBefore),
+        None => up_to(depth, Tier::Dns, Unchecked::OwnOrigin),
+    }
+}
+
 /// The judgement ended with what is known of its host.
 pub(super) fn to_host(depth: Depth, verdict: HostVerdict) -> Tiers {
-    use crate::fault::Fault;
     match verdict {
         HostVerdict::Broken(Fault::DnsUnchecked) => up_to(depth, Tier::Policy, Unchecked::HostLimit),
         HostVerdict::Broken(_) | HostVerdict::Resolved => up_to(depth, Tier::Dns, Unchecked::FaultBefore),
@@ -47,7 +56,6 @@ pub(super) fn to_target(depth: Depth, verdict: Option<&TargetVerdict>) -> Tiers 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Fault;
 
     #[track_caller]
     fn check(found: Tiers, expected: [&str; 6]) {
@@ -79,8 +87,10 @@ mod tests {
         check(to_target(Depth::Get, Some(&sound)), [OK, OK, OK, OK, OK, OFF]);
         check(to_target(Depth::Digest, Some(&sound)), [OK, OK, OK, OK, OK, "no_digest"]);
         check(
-            up_to(Depth::Dns, Tier::Headers, Unchecked::NoLocation),
+            without_host(Depth::Dns, true, Some(Fault::LocationMissing)),
             [OK, "no_location", "no_location", OFF, OFF, OFF],
         );
+        check(without_host(Depth::Connect, false, Some(Fault::LocationLoop)), [OK, OK, OK, BEFORE, OFF, OFF]);
+        check(without_host(Depth::Connect, false, None), [OK, OK, OK, "own_origin", OFF, OFF]);
     }
 }

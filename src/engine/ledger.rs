@@ -10,6 +10,7 @@ mod targets;
 
 pub(crate) use targets::{TARGET_ANSWERS, TargetLine};
 
+use super::clock::wall_now;
 use super::connect::Handshake;
 use super::control::ControlLine;
 use super::coverage::{self, Tiers};
@@ -24,6 +25,7 @@ use crate::verify::address::PrivateAddresses;
 use crate::verify::catalog::{Catalogued, Known};
 use crate::verify::hosts::{HostAnswer, HostBounds, HostCache, HostReply};
 use crate::verify::judge::Judge;
+use crate::verify::lasting::{Lasting, lasting};
 use crate::verify::lookup::LookupHandle;
 use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Tier, final_fault, is_redirect};
 use http::HeaderValue;
@@ -64,6 +66,10 @@ struct Case {
     offline: Option<Fault>,
     /// Where it had to lead instead, if that is what they found.
     expected: Option<Box<str>>,
+    /// What else they said of it.
+    note: String,
+    /// How long caches may keep it.
+    lasting: Option<Lasting>,
 }
 
 impl Ledger {
@@ -186,7 +192,7 @@ impl Ledger {
         self.leave_targets();
         for case in self.hosts.abandon() {
             let tiers = coverage::up_to(self.judge.depth(), Tier::Policy, Unchecked::Cut);
-            self.recorder.redirect(case.due, &Redirect { at: case.done, host: None, fault: None, tiers });
+            self.count_redirect(&case, None, None, tiers);
             self.recorder.arrival(Fate::Cut, case.due, case.done);
         }
     }
@@ -207,6 +213,8 @@ impl Ledger {
             location: None,
             offline: Some(fault),
             expected: None,
+            note: String::new(),
+            lasting: None,
         };
         let detail = peer.map_or_else(String::new, |peer| format!("at {peer}"));
         self.settle(&case, Some(fault), &detail);
@@ -223,8 +231,13 @@ impl Ledger {
         let asked = Asked { target, recorded_status: arrival.recorded_status };
         let depth = self.judge.depth();
         let asks = depth >= Depth::Dns;
-        let judgement =
-            self.judge.judge(&asked, &Answer { status: received.status, locations: received.locations() });
+        let answer = Answer {
+            status: received.status,
+            locations: received.locations(),
+            headers: &received.head,
+            at: wall_now(),
+        };
+        let judgement = self.judge.judge(&asked, &answer);
         let missing = self.catalog.as_ref().filter(|_| is_redirect(received.status)).and_then(|catalog| {
             let known = catalog.expect(target);
             self.recorder.looked_up_in_catalog(arrival.due, known);
@@ -239,6 +252,8 @@ impl Ledger {
             location: received.location().cloned(),
             offline: judgement.fault.or(missing),
             expected: None,
+            note: judgement.note,
+            lasting: None,
         };
         let Some(redirect) = judgement.redirect else {
             if is_redirect(received.status) {
@@ -246,6 +261,7 @@ impl Ledger {
             }
             return self.settle_offline(&case, attempt);
         };
+        case.lasting = lasting(received.status, &received.head);
         if asks && let HostToCheck::Name(host) = &redirect.host {
             if leads_elsewhere(case.offline) {
                 let host = host.clone().into_owned();
@@ -260,7 +276,7 @@ impl Ledger {
                 // What nearly every answer of a sound candidate is: counted
                 // without making a text.
                 let tiers = coverage::to_host(depth, HostVerdict::Resolved);
-                let redirect = Redirect { at: done, host: Some(host), fault: None, tiers };
+                let redirect = Redirect { at: done, host: Some(host), fault: None, lasting: None, tiers };
                 self.recorder.redirect(due, &redirect);
                 return self.recorder.arrival(Fate::Passed, due, done);
             }
@@ -273,11 +289,7 @@ impl Ledger {
             HostToCheck::Address(address) => return self.settle_address(case, address, asks),
             HostToCheck::None => None,
         };
-        let tiers = match case.offline {
-            _ if found_in_headers => coverage::up_to(depth, Tier::Headers, Unchecked::NoLocation),
-            Some(_) => coverage::up_to(depth, Tier::Dns, Unchecked::FaultBefore),
-            None => coverage::up_to(depth, Tier::Dns, Unchecked::OwnOrigin),
-        };
+        let tiers = coverage::without_host(depth, found_in_headers, case.offline);
         self.count_redirect(&case, host.as_deref(), case.offline, tiers);
         self.settle_offline(&case, attempt);
     }
@@ -351,7 +363,8 @@ impl Ledger {
     }
 
     fn count_redirect(&mut self, case: &Case, host: Option<&str>, fault: Option<Fault>, tiers: Tiers) {
-        self.recorder.redirect(case.due, &Redirect { at: case.done, host, fault, tiers });
+        let lasting = case.lasting;
+        self.recorder.redirect(case.due, &Redirect { at: case.done, host, fault, lasting, tiers });
     }
 
     fn settle(&mut self, case: &Case, fault: Option<Fault>, detail: &str) {
@@ -359,12 +372,13 @@ impl Ledger {
             return self.recorder.arrival(Fate::Passed, case.due, case.done);
         };
         self.recorder.arrival(Fate::Failed(fault), case.due, case.done);
+        let detail = case.detail(fault, detail);
         let sighting = Sighting {
             fault,
             at: case.done,
             path: case.path.as_str().as_bytes(),
             location: case.location.as_ref().map(HeaderValue::as_bytes),
-            detail,
+            detail: &detail,
         };
         self.recorder.example(case.due, &sighting);
     }
@@ -378,10 +392,29 @@ fn not_in_catalog(known: Known, asked: &Asked<'_>) -> Option<Fault> {
     (known == Known::Missing && was_there).then_some(Fault::LocationNotInCatalog)
 }
 
+impl Case {
+    /// What the example says: what was found, more about it, and how long it
+    /// stays with caches if it leads astray.
+    fn detail(&self, told: Fault, found: &str) -> String {
+        let note = if self.offline == Some(told) { self.note.as_str() } else { "" };
+        let lasting = self.lasting.filter(|_| told.misleads()).map(|lasting| lasting.to_string());
+        let parts = [lasting.as_deref().unwrap_or_default(), note, found];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+    }
+}
+
 /// Whether the finding is that a redirect leads to another place than the one
 /// demanded.
 const fn leads_elsewhere(finding: Option<Fault>) -> bool {
-    matches!(finding, Some(Fault::LocationMismatch | Fault::LocationWrongHost))
+    matches!(
+        finding,
+        Some(
+            Fault::LocationMismatch
+                | Fault::LocationEncoding
+                | Fault::LocationGluedHost
+                | Fault::LocationWrongHost
+        )
+    )
 }
 
 #[cfg(test)]

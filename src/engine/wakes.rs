@@ -7,7 +7,7 @@
 //! come from outside.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// The wake-ups of one task.
@@ -23,7 +23,9 @@ struct Inner {
     running: AtomicBool,
     /// Something is to be looked at again.
     again: AtomicBool,
-    task: OnceLock<Waker>,
+    /// The task that polled last: a connection may change hands between two
+    /// exchanges.
+    task: Mutex<Option<Waker>>,
 }
 
 impl Wakes {
@@ -43,14 +45,13 @@ impl Wakes {
     }
 
     /// Polls `step` until it is ready or nothing in it asks for another look.
-    /// Always to be called from the same task.
     pub(super) fn poll<T>(
         &self,
         cx: &mut Context<'_>,
         mut step: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         let inner = &self.inner;
-        inner.task.get_or_init(|| cx.waker().clone());
+        inner.belongs_to(cx.waker());
         inner.running.store(true, SeqCst);
         let polled = loop {
             inner.again.store(false, SeqCst);
@@ -68,6 +69,15 @@ impl Wakes {
     }
 }
 
+impl Inner {
+    fn belongs_to(&self, waker: &Waker) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if !task.as_ref().is_some_and(|task| task.will_wake(waker)) {
+            *task = Some(waker.clone());
+        }
+    }
+}
+
 impl Wake for Inner {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
@@ -75,9 +85,10 @@ impl Wake for Inner {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.again.store(true, SeqCst);
-        if !self.running.load(SeqCst)
-            && let Some(task) = self.task.get()
-        {
+        if self.running.load(SeqCst) {
+            return;
+        }
+        if let Some(task) = &*self.task.lock().unwrap_or_else(PoisonError::into_inner) {
             task.wake_by_ref();
         }
     }
@@ -117,7 +128,13 @@ mod tests {
         let kept = kept.unwrap();
         wakes.hush(|| kept.wake_by_ref());
         assert_eq!(counted.0.load(SeqCst), 0);
-        kept.wake();
+        kept.wake_by_ref();
         assert_eq!(counted.0.load(SeqCst), 1);
+        // From another task's hands.
+        let next = Arc::new(Counted::default());
+        let waker = Waker::from(Arc::clone(&next));
+        assert!(wakes.poll(&mut Context::from_waker(&waker), |_| Poll::<()>::Pending).is_pending());
+        kept.wake();
+        assert_eq!((counted.0.load(SeqCst), next.0.load(SeqCst)), (1, 1));
     }
 }

@@ -113,9 +113,8 @@ pub(crate) async fn work<C: Connect>(
     shard.ledger.borrow_mut().cut_parked();
     let last = shard.ledger.borrow_mut().take_interval(shard.clock.now());
     // The collector outlives the workers; if it is gone, so is the run.
-    for interval in [Some(last), None] {
-        drop(lines.deliveries.send(Delivery { worker: lines.index, interval }));
-    }
+    drop(lines.deliveries.send(Delivery { worker: lines.index, interval: Some(last) }));
+    drop(lines.deliveries.send(Delivery { worker: lines.index, interval: None }));
     released.map(|last_due| Worked { unreleased, last_due })
 }
 

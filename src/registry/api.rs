@@ -11,13 +11,13 @@ use super::answer::Answer;
 use super::base::LocationBase;
 use super::head::{Head, Verb};
 use super::place::Place;
-use super::plan::{FaultKind, PlaceFault};
+use super::plan::{AnswerFault, FaultKind, PlaceFault};
 use super::release::Release;
 use super::spoiled;
 
 const NOT_FOUND: &[u8] = br#"{"errors":[{"detail":"Not Found"}]}"#;
 const METHOD_NOT_ALLOWED: &[u8] = br#"{"errors":[{"detail":"Method Not Allowed"}]}"#;
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 /// What was said, for the books and for what comes next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,7 +72,14 @@ impl Api {
                     | PlaceFault::RawBytes
                     | PlaceFault::Placeholder
                     | PlaceFault::Relative
-                    | PlaceFault::Loop => &both[1..],
+                    | PlaceFault::Loop
+                    | PlaceFault::GluedHost
+                    | PlaceFault::DoubleEncoded
+                    | PlaceFault::Backslash
+                    | PlaceFault::Expired
+                    | PlaceFault::ExpiresSoon
+                    | PlaceFault::NotYetValid
+                    | PlaceFault::WrongJsonUrl => &both[1..],
                 };
                 Said { spoiled: places != [place], ..point(head, places, out) }
             }
@@ -81,6 +88,8 @@ impl Api {
                 Said { spoiled: true, ..Said::default() }
             }
             Some(FaultKind::Answer(fault)) => {
+                let elsewhere = place.spoiled(PlaceFault::WrongHost, &self.base, head);
+                let place = if fault == AnswerFault::Cacheable { elsewhere } else { place };
                 let spoiled::Outcome { redirect, closes } = spoiled::push(fault, head, &place, out);
                 Said { redirect, spoiled: true, closes }
             }
@@ -92,9 +101,7 @@ impl Api {
 /// which has room for the last one only.
 fn point(head: &Head<'_>, places: &[Place<'_>], out: &mut Vec<u8>) -> Said {
     if head.accepts_json {
-        let mut content = br#"{"url":""#.to_vec();
-        places.last().inspect(|place| place.push(&mut content));
-        content.extend_from_slice(br#""}"#);
+        let content = json_of(places.last());
         Answer::begin(out, head, 200).field("vary", "accept").content(JSON, &content);
         return Said::default();
     }
@@ -103,6 +110,18 @@ fn point(head: &Head<'_>, places: &[Place<'_>], out: &mut Vec<u8>) -> Said {
     });
     answer.field("vary", "accept").empty();
     Said { redirect: true, ..Said::default() }
+}
+
+/// What clients of JSON get; one backslash is two there.
+pub(super) fn json_of(place: Option<&Place<'_>>) -> Vec<u8> {
+    let mut content = br#"{"url":""#.to_vec();
+    let begin = content.len();
+    place.inspect(|place| place.push(&mut content));
+    if let Some(at) = memchr::memchr(b'\\', &content[begin..]) {
+        content.insert(begin + at, b'\\');
+    }
+    content.extend_from_slice(br#""}"#);
+    content
 }
 
 fn refuse(head: &Head<'_>, status: u16, out: &mut Vec<u8>) {
@@ -150,7 +169,7 @@ mod tests {
         let sound = "https://static.crates.io/crates/x/x-1.0.0%2B2.crate";
         check_location("1.0.0+2", None, Some(sound));
         check_location("1.0.0%2B2", None, Some(sound));
-        let spoiled = |fault: &str, expected| {
+        let spoiled = |fault: &str, expected: Option<&str>| {
             check_location("1.0.0%2B2", Some(fault.parse().unwrap()), expected);
         };
         spoiled("missing-slash", Some("https://static.crates.iocrates/x/x-1.0.0%2B2.crate"));
@@ -165,6 +184,14 @@ mod tests {
         spoiled("placeholder", Some("https://static.crates.io/crates/{crate}/x-1.0.0%2B2.crate"));
         spoiled("relative", Some("/crates/x/x-1.0.0%2B2.crate"));
         spoiled("loop", Some("http://crates.io/api/v1/crates/x/1.0.0%2B2/download"));
+        spoiled("double-encoded", Some("https://static.crates.io/crates/x/x-1.0.0%252B2.crate"));
+        spoiled("backslash", Some("https://static.crates.io/crates\\x/x-1.0.0%2B2.crate"));
+        spoiled("glued-host", Some("https://static.crates.io.mirror.example/crates/x/x-1.0.0%2B2.crate"));
+        let signed = "https://static.crates.io/crates/x/x-1.0.0%2B2.crate?X-Amz-Date=";
+        let rest = "0101T000000Z&X-Amz-Expires=300&X-Amz-Signature=0";
+        spoiled("expired", Some(&format!("{signed}2020{rest}")));
+        spoiled("not-yet-valid", Some(&format!("{signed}2099{rest}")));
+        spoiled("wrong-json-url", Some(sound));
         let no_plus = Some("https://static.crates.io/crates/x/x-1.0.0.crate");
         check_location("1.0.0", Some(FaultKind::Place(PlaceFault::PlusDecoded)), no_plus);
     }
@@ -177,6 +204,19 @@ mod tests {
         let hosts = ["static.crates.io", "static.staging.crates.io"];
         assert_eq!(locations, hosts.map(|host| format!("https://{host}/crates/x/x-1.0.0.crate")));
         assert!(said.spoiled);
+    }
+
+    #[test]
+    fn clients_of_json_can_be_told_another_place() {
+        let request = "GET /api/v1/crates/x/1.0.0/download HTTP/1.1\r\naccept: application/json";
+        for (fault, place) in [
+            ("wrong-json-url", "https://static.staging.crates.io/crates/x/x-1.0.0.crate"),
+            ("backslash", r"https://static.crates.io/crates\\x/x-1.0.0.crate"),
+        ] {
+            let (answer, said) = ask(request, Some(fault.parse().unwrap()));
+            assert!(answer.ends_with(&format!("{{\"url\":\"{place}\"}}")), "{answer}");
+            assert!(said.spoiled && !said.redirect);
+        }
     }
 
     #[track_caller]

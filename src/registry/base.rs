@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 /// The default, that of crates.io.
 const CRATES_IO: &str = "https://static.crates.io";
+/// What a host is glued to: a domain in which a stranger may own any name.
+const STRANGER: &str = ".mirror.example";
 const STAGING: &str = "static.staging.crates.io";
 
 /// Text that was to be the base of redirects and is not one.
@@ -25,6 +27,7 @@ pub struct LocationBase {
     host: String,
     port: String,
     elsewhere: String,
+    stranger: String,
 }
 
 impl LocationBase {
@@ -47,6 +50,11 @@ impl LocationBase {
     /// `static.staging.crates.io`.
     pub(super) const fn elsewhere(&self) -> &[u8] {
         self.elsewhere.as_bytes()
+    }
+
+    /// A host that begins with the right one and is somebody else's.
+    pub(super) const fn stranger(&self) -> &[u8] {
+        self.stranger.as_bytes()
     }
 
     /// A colon and the port; nothing, if it is the scheme's own.
@@ -79,6 +87,7 @@ impl FromStr for LocationBase {
             host: host.to_owned(),
             port: url.port().map_or_else(String::new, |port| format!(":{port}")),
             elsewhere: staging(host),
+            stranger: format!("{host}{STRANGER}"),
         })
     }
 }

@@ -58,7 +58,7 @@ fn sound<'o>(out: &'o mut Vec<u8>, head: &Head<'_>) -> Answer<'o> {
 fn spoiled(fault: StoreFault, head: &Head<'_>, file: &mut Vec<u8>, out: &mut Vec<u8>) -> Said {
     let spoiled = Said { spoiled: true, ..Said::default() };
     match fault {
-        StoreFault::HtmlPage => Answer::begin(out, head, 200).content("text/html", SIGN_IN),
+        StoreFault::ErrorPage => Answer::begin(out, head, 200).content("text/html", SIGN_IN),
         StoreFault::OtherBytes => {
             // The last bytes are a length, which nothing here looks at.
             file.last_mut().into_iter().for_each(|byte| *byte ^= 1);
@@ -199,7 +199,7 @@ mod tests {
         };
         let mut other = file.clone();
         *other.last_mut().unwrap() ^= 1;
-        check("html-page", "200", SIGN_IN, SIGN_IN.len());
+        check("error-page", "200", SIGN_IN, SIGN_IN.len());
         check("other-bytes", "200", &other, file.len());
         check("short-file", "200", &file[..file.len() - 1], file.len() - 1);
         check("cut-file", "200", &file[..file.len() / 2], file.len());

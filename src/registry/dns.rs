@@ -19,6 +19,9 @@ use tokio::time::{Instant, sleep_until};
 
 /// The names a deployment of crates.io needs.
 const CRATES_IO: [&str; 3] = ["static.crates.io", "crates.io", "index.crates.io"];
+/// A stranger's host that begins with the right name, and exists: that is the
+/// danger.
+const STRANGER: &str = "static.crates.io.mirror.example";
 const DEFAULT_TTL_S: u32 = 5;
 /// Larger queries are cut by the kernel and thus malformed.
 const MAX_QUERY: usize = 4_096;
@@ -84,9 +87,10 @@ impl Zone {
 }
 
 impl Default for Zone {
-    /// The hosts of crates.io on this machine, with a time to live of 5 s.
+    /// The hosts of crates.io on this machine, and a stranger's, with a time to live of 5 s.
     fn default() -> Self {
-        CRATES_IO.iter().fold(Self::empty(), |zone, name| zone.with_local(name))
+        let own = CRATES_IO.iter().fold(Self::empty(), |zone, name| zone.with_local(name));
+        own.with_local(STRANGER)
     }
 }
 

@@ -7,6 +7,12 @@ use super::release::{Plus, Release};
 
 /// A user that nobody asked for.
 const USER: &[u8] = b"mirror@";
+/// A signature that was good for 5 minutes, long ago.
+const PAST: &[u8] = b"?X-Amz-Date=20200101T000000Z&X-Amz-Expires=300&X-Amz-Signature=0";
+/// One that will be.
+const FUTURE: &[u8] = b"?X-Amz-Date=20990101T000000Z&X-Amz-Expires=300&X-Amz-Signature=0";
+/// How long one lasts that ends too soon, in seconds.
+const SOON_S: i64 = 10;
 /// A port at which no CDN listens.
 const PORT: &[u8] = b":8443";
 
@@ -23,6 +29,10 @@ pub(super) struct Place<'a> {
     folder: &'a [u8],
     release: &'a Release<'a>,
     plus: Plus,
+    /// With its `?`.
+    query: &'a [u8],
+    /// When the signature ends, in seconds since 1970.
+    ends: Option<i64>,
     /// A path that stands in for joint, folder and file.
     instead: Option<&'a [u8]>,
 }
@@ -39,6 +49,8 @@ impl<'a> Place<'a> {
             folder: release.name(),
             release,
             plus: Plus::Encoded,
+            query: b"",
+            ends: None,
             instead: None,
         }
     }
@@ -51,6 +63,15 @@ impl<'a> Place<'a> {
             PlaceFault::DoubleSlash => Self { joint: b"//crates/", ..self },
             PlaceFault::RawBytes => Self { joint: b"/crates/ ", ..self },
             PlaceFault::Placeholder => Self { folder: b"{crate}", ..self },
+            PlaceFault::Backslash => Self { joint: b"/crates\\", ..self },
+            PlaceFault::DoubleEncoded if self.release.has_plus() => Self { plus: Plus::Twice, ..self },
+            PlaceFault::GluedHost => Self { host: base.stranger(), ..self },
+            PlaceFault::Expired => Self { query: PAST, ..self },
+            PlaceFault::NotYetValid => Self { query: FUTURE, ..self },
+            PlaceFault::ExpiresSoon => {
+                Self { ends: Some(jiff::Timestamp::now().as_second().saturating_add(SOON_S)), ..self }
+            }
+            PlaceFault::WrongJsonUrl if head.accepts_json => Self { host: base.elsewhere(), ..self },
             PlaceFault::PlusDecoded if self.release.has_plus() => Self { plus: Plus::Bare, ..self },
             PlaceFault::WrongHost | PlaceFault::TwoLocations => Self { host: base.elsewhere(), ..self },
             PlaceFault::Downgrade => Self { scheme: b"http://", ..self },
@@ -61,7 +82,10 @@ impl<'a> Place<'a> {
                 // The candidate speaks plain HTTP only.
                 Self { scheme: b"http://", host: head.host, port: b"", instead: Some(head.target), ..self }
             }
-            PlaceFault::NoLocation | PlaceFault::PlusDecoded => self,
+            PlaceFault::NoLocation
+            | PlaceFault::PlusDecoded
+            | PlaceFault::DoubleEncoded
+            | PlaceFault::WrongJsonUrl => self,
         }
     }
 
@@ -78,5 +102,9 @@ impl<'a> Place<'a> {
         out.extend_from_slice(self.folder);
         out.push(b'/');
         self.release.push_file(self.plus, out);
+        out.extend_from_slice(self.query);
+        if let Some(ends) = self.ends {
+            out.extend_from_slice(format!("?Expires={ends}&Signature=0").as_bytes());
+        }
     }
 }

@@ -60,10 +60,10 @@ impl<'p> Release<'p> {
         out.extend_from_slice(self.name);
         out.push(b'-');
         for &byte in self.version() {
-            if byte == b'+' && plus == Plus::Encoded {
-                push_percent(byte, out);
-            } else {
-                out.push(byte);
+            match plus {
+                Plus::Encoded if byte == b'+' => push_percent(byte, out),
+                Plus::Twice if byte == b'+' => out.extend_from_slice(b"%252B"),
+                Plus::Encoded | Plus::Twice | Plus::Bare => out.push(byte),
             }
         }
         out.extend_from_slice(b".crate");
@@ -75,6 +75,8 @@ impl<'p> Release<'p> {
 pub(super) enum Plus {
     /// `%2B`, as object stores want it.
     Encoded,
+    /// `%252B`, of which a store makes `%2B`.
+    Twice,
     /// `+`, which a store may take for a space.
     Bare,
 }

@@ -4,6 +4,7 @@
 //! that whatever a client makes of it comes of that alone.
 
 use super::answer::Answer;
+use super::api::{JSON, json_of};
 use super::head::Head;
 use super::place::Place;
 use super::plan::AnswerFault;
@@ -46,6 +47,26 @@ pub(super) fn push(fault: AnswerFault, head: &Head<'_>, place: &Place<'_>, out: 
             Answer::begin(out, head, 503).field("retry-after", "2").empty();
             Outcome { redirect: false, ..stays }
         }
+        AnswerFault::Permanent => {
+            redirect_as(301, out, head, place).field("vary", "accept").empty();
+            stays
+        }
+        AnswerFault::Cacheable => {
+            redirect(out, head, place).field("cache-control", "public, max-age=604800").empty();
+            stays
+        }
+        AnswerFault::VaryMissing => {
+            redirect_as(302, out, head, place).empty();
+            stays
+        }
+        AnswerFault::JsonToAll => {
+            Answer::begin(out, head, 200).content(JSON, &json_of(Some(place)));
+            Outcome { redirect: false, ..stays }
+        }
+        AnswerFault::HtmlPage => {
+            Answer::begin(out, head, 200).content(MEDIA_TYPE, PAGE);
+            Outcome { redirect: false, ..stays }
+        }
         AnswerFault::Garbage => {
             out.extend_from_slice(NO_HTTP);
             Outcome { redirect: false, ..closes }
@@ -79,14 +100,20 @@ pub(super) fn push(fault: AnswerFault, head: &Head<'_>, place: &Place<'_>, out: 
             stays
         }
         AnswerFault::Http10 => {
-            Answer::begin_http10(out, head, 302).field_of("location", |out| place.push(out)).empty();
+            let answer = Answer::begin_http10(out, head, 302).field("vary", "accept");
+            answer.field_of("location", |out| place.push(out)).empty();
             closes
         }
     }
 }
 
 fn redirect<'o>(out: &'o mut Vec<u8>, head: &Head<'_>, place: &Place<'_>) -> Answer<'o> {
-    Answer::begin(out, head, 302).field_of("location", |out| place.push(out))
+    redirect_as(302, out, head, place).field("vary", "accept")
+}
+
+/// A redirect with that status, and without `Vary`.
+fn redirect_as<'o>(status: u16, out: &'o mut Vec<u8>, head: &Head<'_>, place: &Place<'_>) -> Answer<'o> {
+    Answer::begin(out, head, status).field_of("location", |out| place.push(out))
 }
 
 #[cfg(test)]
@@ -111,9 +138,15 @@ mod tests {
     #[test]
     fn each_fault_spoils_the_answer_in_its_way() {
         use AnswerFault::*;
-        let found = "HTTP/1.1 302 Found\r\nlocation: https://static.crates.io/crates/a/a-1.0.0.crate\r\n";
+        let bare = "HTTP/1.1 302 Found\r\nlocation: https://static.crates.io/crates/a/a-1.0.0.crate\r\n";
+        let found = &format!("{bare}vary: accept\r\n");
         let empty = "content-length: 0\r\n\r\n";
         check(RetryAfter, "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\n", empty, 0..=200);
+        check(Permanent, "HTTP/1.1 301 Moved Permanently\r\nlocation: https", empty, 0..=200);
+        check(Cacheable, &format!("{found}cache-control: public, max-age=604800\r\n"), empty, 0..=300);
+        check(VaryMissing, &format!("{bare}content-length"), empty, 0..=200);
+        check(JsonToAll, "HTTP/1.1 200 OK\r\ncontent-type: application/json", "crate\"}", 0..=200);
+        check(HtmlPage, "HTTP/1.1 200 OK\r\ncontent-type: text/html", "</html>\n", 0..=200);
         check(Garbage, "\u{15}\u{3}\u{3}", "\r\n\r\n", 0..=200);
         check(
             Truncate,
@@ -131,6 +164,11 @@ mod tests {
         check(ManyHeaders, &format!("{found}x-many: 1\r\n"), empty, 11_000..=11_200);
         check(Body, found, "", 4_200..=4_300);
         check(Informational, "HTTP/1.1 103 Early Hints\r\n", empty, 0..=300);
-        check(Http10, "HTTP/1.0 302 Found\r\nlocation: ", "connection: close\r\n\r\n", 0..=200);
+        check(
+            Http10,
+            "HTTP/1.0 302 Found\r\nvary: accept\r\nlocation: ",
+            "connection: close\r\n\r\n",
+            0..=200,
+        );
     }
 }

@@ -341,6 +341,9 @@ fn targets(counts: &Counts, generator: GeneratorFacts) -> Targets {
         no_host: counts.hosts.without(),
         lookups: generator.lookups,
         requests: generator.target_requests,
+        cacheable_wrong: redirects.sticky.count,
+        cacheable_wrong_without_end: redirects.sticky.without_end,
+        cacheable_wrong_max_s: redirects.sticky.longest_s,
     }
 }
 

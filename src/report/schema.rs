@@ -332,6 +332,13 @@ pub struct Targets {
     pub lookups: u64,
     /// Requests made to targets.
     pub requests: u64,
+    /// Redirects that lead astray and that caches may keep: they outlive a
+    /// roll-back.
+    pub cacheable_wrong: u64,
+    /// Those of them that may be kept for as long as the cache likes.
+    pub cacheable_wrong_without_end: u64,
+    /// The longest that one of the others may be kept.
+    pub cacheable_wrong_max_s: u64,
 }
 
 /// What the catalogue says of the files that redirects are for; all zero

@@ -10,9 +10,10 @@ mod strain;
 use super::text::micros;
 use super::{GeneratorFacts, Plan, Reason, RunReport, Verdict};
 use crate::fault::Fault;
-use crate::tally::{RedirectCounts, Totals, Unchecked};
+use crate::tally::{RedirectCounts, Sticky, Totals, Unchecked};
 use crate::units::grouped;
 use crate::verify::Tier;
+use crate::verify::lasting::Lasting;
 
 /// The least lateness at p99 that makes a run invalid, by default.
 const LATENESS_FLOOR_US: u64 = 5_000;
@@ -108,6 +109,7 @@ pub struct Judgement {
 /// Judges a run. `finished` is false if it was interrupted.
 pub fn judge(totals: &Totals, plan: &Plan, generator: &GeneratorFacts, finished: bool) -> Judgement {
     let mut warnings = checks_left_out(totals, plan);
+    warnings.extend(sticky(totals));
     let mut invalid_reasons = reasons_for_invalid(totals, plan, generator);
     invalid_reasons.extend(not_over(totals).filter(|_| finished));
     if plan.allow_invalid {
@@ -220,6 +222,23 @@ fn generators_own(totals: &Totals) -> impl Iterator<Item = Reason> {
             };
             reason(fault.id(), format!("{} ({} times)", fault.meaning(), grouped(seen)), remedy)
         })
+    })
+}
+
+/// Wrong redirects that caches may keep: what was found will not be over when
+/// the deployment is.
+fn sticky(totals: &Totals) -> Option<Reason> {
+    let Sticky { count, without_end, longest_s } = totals.counts.redirects.sticky;
+    let lasting = if without_end > 0 { Lasting::AsCachesLike } else { Lasting::Seconds(longest_s) };
+    (count > 0).then(|| {
+        reason(
+            "cacheable_wrong",
+            format!(
+                "{} wrong redirects are {lasting}: a roll-back does not reach those caches",
+                grouped(count)
+            ),
+            "purge the caches after a roll-back; send Cache-Control: no-store with redirects",
+        )
     })
 }
 
@@ -416,6 +435,18 @@ mod tests {
         check(allowed, Verdict::Passed, &[], &["shed"]);
         check(|_, p| p.verify = "policy".into(), Verdict::Passed, &[], &["verify_off"]);
         check(|_, p| p.verify = "off".into(), Verdict::Passed, &[], &["verify_off"]);
+    }
+
+    #[test]
+    fn what_outlives_a_roll_back_is_said() {
+        let kept = |t: &mut Totals, _: &mut Plan| {
+            t.counts.redirects.sticky = Sticky { count: 7, without_end: 0, longest_s: 604_800 };
+        };
+        check(kept, Verdict::Passed, &[], &["cacheable_wrong"]);
+        let mut totals = good_run();
+        kept(&mut totals, &mut dns_plan());
+        let told = judge(&totals, &dns_plan(), &machine(), true).warnings.remove(0).detail;
+        assert_eq!(told, "7 wrong redirects are cacheable for 7 d: a roll-back does not reach those caches");
     }
 
     #[test]

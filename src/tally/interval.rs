@@ -123,7 +123,7 @@ impl Interval {
 
     /// An answer that redirects was judged.
     pub fn redirect(&mut self, redirect: &Redirect<'_>) {
-        self.counts.redirects.count(redirect.tiers);
+        self.counts.redirects.count(redirect);
         self.counts.hosts.count(redirect);
     }
 
@@ -339,7 +339,7 @@ pub(super) mod tests {
         interval.attempt(&attempt, AttemptKind::First);
         let unchecked = Coverage::Unchecked(Unchecked::NoLocation);
         let tiers = [Coverage::Checked, Coverage::Checked, unchecked, unchecked, unchecked, unchecked];
-        interval.redirect(&Redirect { at, host: Some(&host), fault, tiers });
+        interval.redirect(&Redirect { at, host: Some(&host), fault, lasting: None, tiers });
         if let Some(fault) = fault {
             let path = host.as_bytes();
             interval.example(&Sighting { fault, at, path, location: None, detail: "" });

@@ -234,7 +234,8 @@ mod tests {
         recorder.stale_replay(due);
         recorder.gone_away(due);
         let tiers = [Coverage::Checked; crate::verify::Tier::ALL.len()];
-        recorder.redirect(due, &Redirect { at: done, host: Some("h"), fault: Some(fault), tiers });
+        recorder
+            .redirect(due, &Redirect { at: done, host: Some("h"), fault: Some(fault), lasting: None, tiers });
         recorder.arrival(Fate::Failed(fault), due, done);
         let sighting = Sighting { fault, at: done, path: b"/x", location: None, detail: "" };
         recorder.example(due, &sighting);

@@ -9,6 +9,7 @@ use super::example::printable;
 use crate::fault::Fault;
 use crate::units::Offset;
 use crate::verify::Tier;
+use crate::verify::lasting::Lasting;
 use std::collections::BTreeMap;
 
 /// Distinct hosts that one worker tells apart in one second.
@@ -89,8 +90,40 @@ pub struct Redirect<'a> {
     pub host: Option<&'a str>,
     /// What is wrong with it.
     pub fault: Option<Fault>,
+    /// How long caches may keep it.
+    pub lasting: Option<Lasting>,
     /// How far it was judged, in the order of [`Tier::ALL`].
     pub tiers: [Coverage; Tier::ALL.len()],
+}
+
+/// Redirects that lead astray and that caches may keep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sticky {
+    /// How many.
+    pub count: u64,
+    /// Those that may be kept for as long as the cache likes.
+    pub without_end: u64,
+    /// The longest that one of the others may be kept, in seconds.
+    pub longest_s: u64,
+}
+
+impl Sticky {
+    fn count(&mut self, redirect: &Redirect<'_>) {
+        let (Some(lasting), true) = (redirect.lasting, redirect.fault.is_some_and(Fault::misleads)) else {
+            return;
+        };
+        self.count += 1;
+        match lasting {
+            Lasting::Seconds(seconds) => self.longest_s = self.longest_s.max(seconds),
+            Lasting::AsCachesLike => self.without_end += 1,
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.without_end += other.without_end;
+        self.longest_s = self.longest_s.max(other.longest_s);
+    }
 }
 
 /// Redirects by tier.
@@ -100,6 +133,8 @@ pub struct Redirect<'a> {
 pub struct RedirectCounts {
     /// Answers that redirect.
     pub seen: u64,
+    /// Those that will outlive a roll-back.
+    pub sticky: Sticky,
     checked: [u64; Tier::ALL.len()],
     unchecked: [[u64; Unchecked::ALL.len()]; Tier::ALL.len()],
 }
@@ -126,9 +161,10 @@ impl RedirectCounts {
         Tier::ALL.into_iter().rev().find(on).unwrap_or(Tier::Headers)
     }
 
-    pub(super) fn count(&mut self, tiers: [Coverage; Tier::ALL.len()]) {
+    pub(super) fn count(&mut self, redirect: &Redirect<'_>) {
         self.seen += 1;
-        for (tier, coverage) in tiers.into_iter().enumerate() {
+        self.sticky.count(redirect);
+        for (tier, coverage) in redirect.tiers.into_iter().enumerate() {
             match coverage {
                 Coverage::Checked => self.checked[tier] += 1,
                 Coverage::Unchecked(reason) => self.unchecked[tier][reason as usize] += 1,
@@ -138,6 +174,7 @@ impl RedirectCounts {
 
     pub(super) fn merge(&mut self, other: &Self) {
         self.seen += other.seen;
+        self.sticky.merge(other.sticky);
         for tier in Tier::ALL.map(|tier| tier as usize) {
             self.checked[tier] += other.checked[tier];
             for (mine, theirs) in self.unchecked[tier].iter_mut().zip(other.unchecked[tier]) {
@@ -244,7 +281,13 @@ mod tests {
     use super::*;
 
     fn to(host: Option<&str>) -> Redirect<'_> {
-        Redirect { at: Offset::ZERO, host, fault: None, tiers: [Coverage::Checked; Tier::ALL.len()] }
+        Redirect {
+            at: Offset::ZERO,
+            host,
+            fault: None,
+            lasting: None,
+            tiers: [Coverage::Checked; Tier::ALL.len()],
+        }
     }
 
     fn redirects(hosts: &Hosts) -> u64 {
@@ -257,14 +300,29 @@ mod tests {
         assert_eq!(counts.deepest(), Tier::Headers);
         let off = Coverage::Unchecked(Unchecked::TierOff);
         let nothing = Coverage::Unchecked(Unchecked::NoLocation);
-        counts.count([Coverage::Checked, Coverage::Checked, off, off, off, off]);
-        counts.count([Coverage::Checked, nothing, off, off, off, off]);
+        let tiers = |tiers| Redirect { tiers, ..to(None) };
+        counts.count(&tiers([Coverage::Checked, Coverage::Checked, off, off, off, off]));
+        counts.count(&tiers([Coverage::Checked, nothing, off, off, off, off]));
         assert_eq!(counts.deepest(), Tier::Policy);
         assert_eq!(counts.checked(Tier::Policy), 1);
         assert_eq!(counts.unchecked(Tier::Policy, Unchecked::NoLocation), 1);
         for tier in Tier::ALL {
             assert_eq!(counts.checked(tier) + counts.unchecked_total(tier), counts.seen);
         }
+    }
+
+    #[test]
+    fn what_caches_keep_matters_where_it_is_wrong() {
+        let seen = |fault, lasting| Redirect { fault, lasting, ..to(None) };
+        let (mut counts, mut others) = (RedirectCounts::default(), RedirectCounts::default());
+        counts.count(&seen(None, Some(Lasting::AsCachesLike)));
+        counts.count(&seen(Some(Fault::LocationWrongHost), None));
+        counts.count(&seen(Some(Fault::StatusUnexpected), Some(Lasting::AsCachesLike)));
+        counts.count(&seen(Some(Fault::LocationWrongHost), Some(Lasting::Seconds(7))));
+        others.count(&seen(Some(Fault::DnsNxdomain), Some(Lasting::Seconds(9))));
+        others.count(&seen(Some(Fault::LocationLoop), Some(Lasting::AsCachesLike)));
+        counts.merge(&others);
+        assert_eq!(counts.sticky, Sticky { count: 3, without_end: 1, longest_s: 9 });
     }
 
     #[test]

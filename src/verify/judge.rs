@@ -6,10 +6,15 @@
 //! Only when it differs is it parsed, to say *how* it differs. Of several
 //! findings the most specific is told, in a fixed order.
 
+use super::json::json_fault;
 use super::location::{self, Form};
-use super::rules::{Authority, Rule, Rules, Scheme};
+use super::rules::headers::HeaderDemand;
+use super::rules::hosts::HostPattern;
+use super::rules::{Authority, MIN_TTL, Relative, Rule, Rules, Scheme};
+use super::signed::untimely;
 use super::{Answer, Asked, Depth, HostToCheck, Judgement, Locations, Redirect, is_redirect};
 use crate::fault::Fault;
+use crate::units::Stamp;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use url::{Host, Url};
@@ -63,7 +68,9 @@ impl Judge {
     /// What is wrong with `answer`, as far as can be known offline.
     ///
     /// The status, by RFC 9110 §15:
-    /// - one that the rule demands is right;
+    /// - one that the rule lists as a transition from the recorded one is right;
+    /// - one that the rule demands is right, or [`Fault::StatusTransition`]
+    ///   where the rule lists transitions and not this one;
     /// - any other 5xx is [`Fault::StatusServerError`], recorded or not: what
     ///   was down then is no excuse now;
     /// - any other 4xx is [`Fault::StatusClientError`], unless the recorded
@@ -71,37 +78,75 @@ impl Judge {
     /// - anything else passes without a rule if it is a 2xx or 3xx, and is
     ///   [`Fault::StatusUnexpected`] otherwise.
     ///
-    /// The Location of a redirect is judged whatever the status is worth.
+    /// The Location of a redirect is judged whatever the status is worth; the
+    /// other fields where the status is one that the rule demands.
     pub fn judge(&mut self, asked: &Asked<'_>, answer: &Answer<'_>) -> Judgement<'_> {
         let Self { rules, depth, candidate, origin, expected } = self;
         expected.clear();
         let found = rules.find(asked.target);
-        let demanded = found.as_ref().map(|(rule, _)| rule.statuses.as_slice());
-        let status = status_fault(demanded, answer.status, asked.recorded_status);
-        if *depth == Depth::Off || !is_redirect(answer.status) {
-            return Judgement { fault: status, status, redirect: None };
+        let rule = found.as_ref().map(|(rule, _)| *rule);
+        let status = status_fault(rule, answer.status, asked.recorded_status);
+        if *depth == Depth::Off {
+            return Judgement { fault: status, status, note: String::new(), redirect: None };
         }
-        let rule = found.map(|(rule, captures)| {
-            if let Some(location) = &rule.location {
-                location.template.render(&captures, expected);
-            }
-            rule
-        });
-        let case = Case { rule, asked: asked.target, candidate, origin, expected };
-        let redirect = case.judge(answer.locations);
-        let fault = redirect.headers.or(redirect.policy).or(status);
-        Judgement { fault, status, redirect: Some(redirect) }
+        let demand = rule
+            .filter(|rule| rule.statuses.contains(&answer.status))
+            .and_then(|rule| rule.headers.iter().find(|demand| !demand.holds(answer.headers)));
+        let own = status.or_else(|| demand.map(HeaderDemand::fault));
+        let own_note = || demand.filter(|_| status.is_none()).map_or_else(String::new, ToString::to_string);
+        if !is_redirect(answer.status) {
+            return Judgement { fault: own, status, note: own_note(), redirect: None };
+        }
+        if let Some((rule, captures)) = &found
+            && let Some(location) = &rule.location
+        {
+            location.template.render(captures, expected);
+        }
+        let case = Case { rule, asked: asked.target, candidate, origin, expected, now: answer.at };
+        let (redirect, note) = case.judge(answer.locations);
+        match redirect.headers.or(redirect.policy) {
+            Some(fault) => Judgement { fault: Some(fault), status, note, redirect: Some(redirect) },
+            None => Judgement { fault: own, status, note: own_note(), redirect: Some(redirect) },
+        }
+    }
+
+    /// The member that names the place to clients that ask `target` for JSON,
+    /// where a rule says that there is one.
+    pub fn json_member(&self, target: &[u8]) -> Option<&str> {
+        self.rules.find(target).and_then(|(rule, _)| rule.json.as_deref())
+    }
+
+    /// What is wrong with the JSON form of a redirect: the body of the answer
+    /// with status 200 that a client got who asked `target` for JSON.
+    ///
+    /// It must name the place that the redirect led to, `location`, or where
+    /// that is not known the one that the rule's template gives. Without a rule
+    /// about JSON, or without a place to compare, nothing is wrong.
+    pub fn judge_json(&mut self, target: &[u8], location: Option<&[u8]>, body: &[u8]) -> Option<Fault> {
+        let (rule, captures) = self.rules.find(target)?;
+        let member = rule.json.as_deref()?;
+        if let Some(location) = location {
+            return json_fault(body, member, location);
+        }
+        self.expected.clear();
+        rule.location.as_ref()?.template.render(&captures, &mut self.expected);
+        json_fault(body, member, &self.expected)
     }
 }
 
-fn status_fault(demanded: Option<&[u16]>, status: u16, recorded: Option<u16>) -> Option<Fault> {
-    if demanded.is_some_and(|statuses| statuses.contains(&status)) {
+fn status_fault(rule: Option<&Rule>, status: u16, recorded: Option<u16>) -> Option<Fault> {
+    let change = rule.and_then(|rule| Some((rule.transitions.as_ref()?, recorded?)));
+    if change.is_some_and(|(transitions, recorded)| transitions.list(recorded, status)) {
         return None;
+    }
+    if rule.is_some_and(|rule| rule.statuses.contains(&status)) {
+        let welcome = change.is_none_or(|(transitions, recorded)| transitions.accept(recorded, status));
+        return (!welcome).then_some(Fault::StatusTransition);
     }
     match status {
         500..=599 => Some(Fault::StatusServerError),
         400..=499 => (recorded != Some(status)).then_some(Fault::StatusClientError),
-        200..=399 if demanded.is_none() => None,
+        200..=399 if rule.is_none() => None,
         _ => Some(Fault::StatusUnexpected),
     }
 }
@@ -114,11 +159,14 @@ struct Case<'r, 'a> {
     origin: &'a str,
     /// What the rule's template gives; empty without one.
     expected: &'a [u8],
+    now: Stamp,
 }
 
 impl<'r> Case<'r, '_> {
-    fn judge(&self, locations: Locations<'_>) -> Redirect<'r> {
-        let headers = |fault| Redirect { headers: Some(fault), policy: None, host: HostToCheck::None };
+    /// What is wrong, and more about it.
+    fn judge(&self, locations: Locations<'_>) -> (Redirect<'r>, String) {
+        let headers =
+            |fault| (Redirect { headers: Some(fault), policy: None, host: HostToCheck::None }, String::new());
         let location = match locations {
             // Clients treat an empty Location as none.
             Locations::None | Locations::One(b"") => return headers(Fault::LocationMissing),
@@ -129,10 +177,11 @@ impl<'r> Case<'r, '_> {
             return headers(fault);
         }
         if let Some(host) = self.exactly_as_demanded(location) {
-            return Redirect { headers: None, policy: None, host };
+            return (Redirect { headers: None, policy: None, host }, String::new());
         }
         let (policy, host) = self.judge_place(location);
-        Redirect { headers: None, policy, host }
+        let (policy, note) = policy.map_or((None, String::new()), |found| (Some(found.fault), found.note));
+        (Redirect { headers: None, policy, host }, note)
     }
 
     /// The host of a Location that is the very text the template gives.
@@ -143,13 +192,14 @@ impl<'r> Case<'r, '_> {
             return None;
         }
         match &expected.authority {
+            Some(_) if rule.relative == Relative::Only => None,
             Some(Authority { host, port }) if !self.is_candidate(host, *port) => Some(match host {
                 Host::Domain(name) => HostToCheck::Name(Cow::Borrowed(name)),
                 Host::Ipv4(address) => HostToCheck::Address(IpAddr::V4(*address)),
                 Host::Ipv6(address) => HostToCheck::Address(IpAddr::V6(*address)),
             }),
             Some(_) => Some(HostToCheck::None),
-            None => rule.relative.then_some(HostToCheck::None),
+            None => (rule.relative != Relative::Never).then_some(HostToCheck::None),
         }
     }
 
@@ -160,15 +210,16 @@ impl<'r> Case<'r, '_> {
         port == self.candidate.port() && self.candidate.host().is_some_and(|own| *host == own)
     }
 
-    fn judge_place(&self, location: &[u8]) -> (Option<Fault>, HostToCheck<'r>) {
+    fn judge_place(&self, location: &[u8]) -> (Option<Found>, HostToCheck<'r>) {
         let placeholder =
-            location::has_placeholder(location, self.asked).then_some(Fault::LocationPlaceholder);
+            location::has_placeholder(location, self.asked).then(|| Found::from(Fault::LocationPlaceholder));
         let Some((form, url, host)) = self.resolve(location) else {
-            return (placeholder.or(Some(Fault::LocationUnparsable)), HostToCheck::None);
+            return (placeholder.or_else(|| Some(Fault::LocationUnparsable.into())), HostToCheck::None);
         };
-        let userinfo = || location::has_userinfo(location, form).then_some(Fault::LocationUserinfo);
-        let fault = placeholder.or_else(userinfo).or_else(|| self.policy_fault(form, &url));
-        (fault, host)
+        let userinfo =
+            || location::has_userinfo(location, form).then(|| Found::from(Fault::LocationUserinfo));
+        let found = placeholder.or_else(userinfo).or_else(|| self.policy_fault(form, &url));
+        (found, host)
     }
 
     /// Where a client would go, and the host to connect to. `None` where no
@@ -196,30 +247,47 @@ impl<'r> Case<'r, '_> {
     /// Placeholders, unusable URLs and user information come before this. Then
     /// in order, each telling more than those after it: a loop; a path where a
     /// URL is due; a wrong host; a URL without a scheme; http for https; a
-    /// port; a double slash; any other difference from the template.
-    fn policy_fault(&self, form: Form, url: &Url) -> Option<Fault> {
+    /// port; a URL where a path is due; a signature that has ended; a double
+    /// slash; a path encoded in another way; any other difference from the
+    /// template.
+    fn policy_fault(&self, form: Form, url: &Url) -> Option<Found> {
         if self.is_loop(url) {
-            return Some(Fault::LocationLoop);
+            return Some(Fault::LocationLoop.into());
         }
-        let double_slash = || url.path().contains("//").then_some(Fault::LocationDoubleSlash);
-        let Some(rule) = self.rule else {
-            let downgrade = self.candidate.scheme() == "https" && url.scheme() == "http";
-            return if downgrade { Some(Fault::LocationDowngrade) } else { double_slash() };
+        let downgrade = || {
+            let found = self.candidate.scheme() == "https" && url.scheme() == "http";
+            found.then_some(Fault::LocationDowngrade)
         };
-        self.place_fault(rule, form, url).or_else(|| {
-            let due = match rule.scheme {
-                Some(Scheme::Any) => true,
-                Some(Scheme::Https) => url.scheme() == "https",
-                Some(Scheme::Http) => url.scheme() == "http",
-                None => url.scheme() == self.candidate.scheme(),
-            };
-            let as_demanded = rule.location.is_none() || self.equals_template(url);
-            match (due, as_demanded) {
-                (true, true) if rule.location.is_some() => None,
-                (true, true) => double_slash(),
-                (false, _) | (_, false) => double_slash().or(Some(Fault::LocationMismatch)),
-            }
-        })
+        let place = match self.rule {
+            Some(rule) => self.place_fault(rule, form, url),
+            None => downgrade(),
+        };
+        let min_ttl = self.rule.map_or(MIN_TTL, |rule| rule.min_ttl);
+        let signature = || {
+            let found = untimely(url.query()?, self.now, min_ttl)?;
+            Some(Found { fault: found.fault(), note: found.to_string() })
+        };
+        place.map(Found::from).or_else(signature).or_else(|| self.path_fault(url).map(Found::from))
+    }
+
+    /// What is wrong with path and query, or with a scheme that is not a
+    /// downgrade.
+    fn path_fault(&self, url: &Url) -> Option<Fault> {
+        let double_slash = || url.path().contains("//").then_some(Fault::LocationDoubleSlash);
+        let Some(rule) = self.rule else { return double_slash() };
+        let due = match rule.scheme {
+            Some(Scheme::Any) => true,
+            Some(Scheme::Https) => url.scheme() == "https",
+            Some(Scheme::Http) => url.scheme() == "http",
+            None => url.scheme() == self.candidate.scheme(),
+        };
+        let likeness = if rule.location.is_some() { self.likeness(url) } else { Likeness::Same };
+        match (due, likeness) {
+            (true, Likeness::Same) if rule.location.is_some() => None,
+            (true, Likeness::Same) => double_slash(),
+            (true, Likeness::Encoding) => double_slash().or(Some(Fault::LocationEncoding)),
+            (false, _) | (_, Likeness::None) => double_slash().or(Some(Fault::LocationMismatch)),
+        }
     }
 
     /// What is wrong with where the URL leads, but for its path.
@@ -232,44 +300,69 @@ impl<'r> Case<'r, '_> {
         let port_due = match rule.location.as_ref().map(|expected| &expected.authority) {
             Some(Some(authority)) => authority.port,
             Some(None) => self.candidate.port(),
+            None if form == Form::Path => self.candidate.port(),
             None => None,
         };
-        if form == Form::Path && !rule.relative {
+        let never = rule.relative == Relative::Never;
+        if form == Form::Path && never {
             Some(Fault::LocationRelative)
-        } else if !self.is_allowed_host(rule, url) {
-            Some(Fault::LocationWrongHost)
-        } else if form == Form::NetworkPath && !rule.relative {
+        } else if let Some(fault) = self.host_fault(rule, form, url) {
+            Some(fault)
+        } else if form == Form::NetworkPath && never {
             Some(Fault::LocationRelative)
         } else if https_due && url.scheme() == "http" {
             Some(Fault::LocationDowngrade)
         } else if url.port() != port_due {
             Some(Fault::LocationPort)
+        } else if form != Form::Path && rule.relative == Relative::Only {
+            Some(Fault::LocationAbsolute)
         } else {
             None
         }
     }
 
-    fn is_allowed_host(&self, rule: &Rule, url: &Url) -> bool {
-        let Some(host) = url.host() else { return false };
-        let own = match rule.location.as_ref().map(|expected| &expected.authority) {
+    fn host_fault(&self, rule: &Rule, form: Form, url: &Url) -> Option<Fault> {
+        let host = url.host()?;
+        let demanded = rule.location.as_ref().map(|expected| &expected.authority);
+        let own = match demanded {
             Some(Some(authority)) => authority.host == host,
-            Some(None) => self.candidate.host() == Some(host.clone()),
-            None => rule.hosts.is_empty(),
+            Some(None) => self.candidate.host().as_ref() == Some(&host),
+            // A path stays where it is; that it may has been asked before.
+            None => rule.hosts.is_empty() || form == Form::Path,
         };
-        own || rule.hosts.iter().any(|allowed| *allowed == host)
+        if own || rule.hosts.iter().any(|allowed| allowed.allows(&host)) {
+            return None;
+        }
+        let is_glued = |demanded: &str| url.domain().is_some_and(|host| location::is_glued(host, demanded));
+        let glued = match demanded {
+            Some(Some(Authority { host: Host::Domain(name), .. })) => is_glued(name),
+            Some(Some(_) | None) | None => false,
+        } || rule.hosts.iter().filter_map(HostPattern::exact_name).any(is_glued);
+        Some(if glued { Fault::LocationGluedHost } else { Fault::LocationWrongHost })
     }
 
-    /// Whether path, query and fragment are those of the template. The rest
+    /// How much path, query and fragment are those of the template. The rest
     /// of the URL may differ as far as the rule allows.
-    fn equals_template(&self, url: &Url) -> bool {
-        let Ok(expected) = str::from_utf8(self.expected) else { return false };
+    fn likeness(&self, url: &Url) -> Likeness {
+        let Ok(expected) = str::from_utf8(self.expected) else { return Likeness::None };
         let demanded = if expected.starts_with('/') {
             Url::parse(&format!("{}{expected}", self.origin))
         } else {
             Url::parse(expected)
         };
-        demanded
-            .is_ok_and(|demanded| same_resource(&demanded, url) && same(demanded.fragment(), url.fragment()))
+        let Ok(demanded) = demanded else { return Likeness::None };
+        let query = |url: &'_ Url| url.query().unwrap_or_default().to_owned();
+        if same_resource(&demanded, url) && same(demanded.fragment(), url.fragment()) {
+            Likeness::Same
+        } else if location::same_decoded(demanded.path(), url.path())
+            && location::same_decoded(&query(&demanded), &query(url))
+            && demanded.query().is_some() == url.query().is_some()
+            && same(demanded.fragment(), url.fragment())
+        {
+            Likeness::Encoding
+        } else {
+            Likeness::None
+        }
     }
 
     fn is_loop(&self, url: &Url) -> bool {
@@ -292,6 +385,27 @@ fn resolved(origin: &str, target: &[u8], location: &[u8]) -> Option<(Form, Url)>
         Form::NetworkPath | Form::Path => asked_url(origin, target)?.join(text).ok()?,
     };
     Some((form, url))
+}
+
+/// A finding, and more about it.
+struct Found {
+    fault: Fault,
+    note: String,
+}
+
+impl From<Fault> for Found {
+    fn from(fault: Fault) -> Self {
+        Self { fault, note: String::new() }
+    }
+}
+
+/// How like a URL is to the demanded one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Likeness {
+    Same,
+    /// The same but for the encoding.
+    Encoding,
+    None,
 }
 
 fn same_resource(left: &Url, right: &Url) -> bool {

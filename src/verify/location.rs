@@ -165,6 +165,46 @@ pub(super) fn same_text(left: &str, right: &str) -> bool {
     left == right || normal_bytes(left.as_bytes()).eq(normal_bytes(right.as_bytes()))
 }
 
+/// Whether two texts are the same but for how often they were encoded: `+`,
+/// `%2B`, `%252B`, and the `%20` of a program that took the first for a space.
+pub(super) fn same_decoded(left: &str, right: &str) -> bool {
+    decoded(left) == decoded(right)
+}
+
+/// A text without any encoding, and with spaces for pluses. More than three
+/// layers are nobody's mistake.
+fn decoded(text: &str) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    for _ in 0..3 {
+        let mut rest = bytes.as_slice();
+        let mut out = Vec::with_capacity(rest.len());
+        while let [first, tail @ ..] = rest {
+            let (byte, tail) = match (first, tail) {
+                (b'%', &[high, low, ref after @ ..]) => match hex_pair(high, low) {
+                    Some(byte) => (byte, after),
+                    None => (*first, tail),
+                },
+                _ => (*first, tail),
+            };
+            out.push(byte);
+            rest = tail;
+        }
+        bytes = out;
+    }
+    for byte in &mut bytes {
+        if *byte == b'+' {
+            *byte = b' ';
+        }
+    }
+    bytes
+}
+
+/// Whether `host` is `demanded` with more glued to it. A last dot is not
+/// glue: it says that the name is complete.
+pub(super) fn is_glued(host: &str, demanded: &str) -> bool {
+    host.strip_prefix(demanded).is_some_and(|glue| !matches!(glue, "" | "."))
+}
+
 /// A byte as itself, or an encoded one that has to stay encoded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Char {
@@ -300,6 +340,27 @@ mod tests {
             [("/a+b", "/a%2Bb"), ("/A", "/a"), ("/%252B", "/%2B"), ("/a%2Fb", "/a/b"), ("", "/")]
         {
             assert!(!same_text(left, right), "{left} {right}");
+        }
+    }
+
+    #[test]
+    fn likeness_without_any_encoding() {
+        for same in ["/a+b", "/a%2Bb", "/a%252bb", "/a%25252Bb", "/a%20b", "/a%2520b"] {
+            assert!(same_decoded(same, "/a%2Bb"), "{same}");
+        }
+        assert!(same_decoded("/a%2Fb", "/a/b"));
+        for other in ["/a", "/a-b", "/A+b", "/a%2525252Bb"] {
+            assert!(!same_decoded(other, "/a%2Bb"), "{other}");
+        }
+    }
+
+    #[test]
+    fn glue_is_what_follows_the_whole_host() {
+        for glued in ["static.crates.iocrates", "static.crates.io.evil.example", "static.crates.io-x.net"] {
+            assert!(is_glued(glued, "static.crates.io"), "{glued}");
+        }
+        for other in ["static.crates.io", "static.crates.io.", "static.crates.i", "xstatic.crates.io", "a"] {
+            assert!(!is_glued(other, "static.crates.io"), "{other}");
         }
     }
 

@@ -6,13 +6,24 @@
 //! keeps a rule is for [`super::judge`] to say.
 //!
 //! ```toml
+//! shape = 1                      # of this file; 1 is the only one yet
+//!
 //! [[rule]]
 //! match = "/api/v1/crates/{crate}/{version}/download"
 //! status = [302]                 # one, or a list
+//! transitions = ["200 -> 302"]   # recorded -> answered; no other change will do
 //! location = "https://static.crates.io/crates/{crate}/{crate}-{version}.crate"
-//! hosts = ["mirror.example.net"] # allowed besides the location's own
-//! relative = false               # may the Location leave out scheme and host?
+//! hosts = ["*.example.net"]      # allowed besides the location's own; a star is one label
+//! relative = false               # may the Location leave out scheme and host? or "only"
 //! scheme = "https"               # https, http or any; the location's own
+//! min_ttl = "60s"                # how long a signed URL must be good for
+//! json = "url"                   # the member that names the place to clients of JSON
+//!
+//! [rule.headers]                 # of answers with a status that is due
+//! vary = { contains = "accept" }
+//! cache-control = { lacks = ["public"], at_most = { max-age = 60 } }
+//! content-type = ["application/gzip", "application/x-tar"]
+//! set-cookie = false
 //! ```
 //!
 //! Everything but `match` and `status` may be left out. Without a `location`
@@ -20,13 +31,41 @@
 //! without `hosts` either, any host. A location that begins with `/` is one on
 //! the candidate itself, and may be given as a relative one. The first rule
 //! that matches counts. How parts are encoded: [`crate::route::Encoding`].
+//!
+//! A field is demanded by a text (it is that), a list (one of them), `true` or
+//! `false` (it is there or not), or by its comma-separated elements.
 
 pub mod file;
 
+pub(super) mod headers;
+
+pub(super) mod hosts;
+
+mod transitions;
+
 pub use file::RulesError;
+pub use transitions::{ParseTransitionError, Transition, Transitions};
 
 use crate::route::{Captures, Pattern, Template};
+use headers::HeaderDemand;
+use hosts::HostPattern;
+use std::time::Duration;
 use url::Host;
+
+/// How long a signed URL must be good for where no rule says: a client queues,
+/// resolves and connects before it asks the store.
+pub(super) const MIN_TTL: Duration = Duration::from_mins(1);
+
+/// The built-in sets, by name.
+const SETS: [(&str, &str); 7] = [
+    ("crates-io", include_str!("rules/crates-io.toml")),
+    ("github-releases", include_str!("rules/github-releases.toml")),
+    ("huggingface", include_str!("rules/huggingface.toml")),
+    ("npm", include_str!("rules/npm.toml")),
+    ("oci", include_str!("rules/oci.toml")),
+    ("pypi", include_str!("rules/pypi.toml")),
+    ("pypi-files", include_str!("rules/pypi-files.toml")),
+];
 
 /// A set of rules, in the order in which they are tried.
 #[derive(Clone, Debug, Default)]
@@ -42,12 +81,31 @@ pub(super) struct Rule {
     pub(super) statuses: Vec<u16>,
     /// Where a redirect has to lead, if exactly one place will do.
     pub(super) location: Option<Expected>,
+    /// The changes from a recorded status that are welcome; `None` for any.
+    pub(super) transitions: Option<Transitions>,
     /// The hosts that are allowed besides the location's own.
-    pub(super) hosts: Vec<Host>,
+    pub(super) hosts: Vec<HostPattern>,
     /// Whether a relative Location is welcome.
-    pub(super) relative: bool,
+    pub(super) relative: Relative,
     /// The scheme that is due; `None` for the candidate's own.
     pub(super) scheme: Option<Scheme>,
+    /// What the fields of an answer with a due status have to be.
+    pub(super) headers: Vec<HeaderDemand>,
+    /// How long a signed URL must be good for.
+    pub(super) min_ttl: Duration,
+    /// The member that names the place to clients that ask for JSON.
+    pub(super) json: Option<String>,
+}
+
+/// Whether a Location may leave out scheme and host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Relative {
+    /// It may not.
+    Never,
+    /// It may.
+    Allowed,
+    /// It must.
+    Only,
 }
 
 /// The one place a redirect has to lead to.
@@ -79,7 +137,14 @@ pub(super) enum Scheme {
 
 impl Rules {
     /// The names of the built-in sets.
-    pub const BUILTIN: [&'static str; 1] = ["crates-io"];
+    pub fn builtin_names() -> impl Iterator<Item = &'static str> {
+        SETS.iter().map(|(name, _)| *name)
+    }
+
+    /// The text of the built-in set of that name, as one would write it.
+    pub fn builtin_text(name: &str) -> Option<&'static str> {
+        SETS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    }
 
     /// No rules: statuses are judged by their class and the record, redirects
     /// by what no rule is needed for.
@@ -89,9 +154,9 @@ impl Rules {
 
     /// The built-in set of that name.
     pub fn builtin(name: &str) -> Result<Self, RulesError> {
-        match name {
-            "crates-io" => Self::parse(include_str!("rules/crates-io.toml"), "crates-io"),
-            other => Err(RulesError::UnknownSet { name: other.to_owned() }),
+        match Self::builtin_text(name) {
+            Some(text) => Self::parse(text, name),
+            None => Err(RulesError::UnknownSet { name: name.to_owned() }),
         }
     }
 
@@ -123,11 +188,13 @@ mod tests {
 
     #[test]
     fn the_built_in_sets_can_be_read() {
-        for name in Rules::BUILTIN {
+        for name in Rules::builtin_names() {
             assert!(!Rules::builtin(name).unwrap().is_empty(), "{name}");
+            let text = Rules::builtin_text(name).unwrap();
+            assert!(text.starts_with("# What "), "{name} does not introduce itself");
         }
-        let unknown = Rules::builtin("pypi").unwrap_err();
-        assert!(unknown.to_string().contains("crates-io"), "{unknown}");
+        let unknown = Rules::builtin("cargo").unwrap_err();
+        assert!(unknown.to_string().contains("crates-io, github-releases"), "{unknown}");
     }
 
     #[test]

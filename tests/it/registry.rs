@@ -9,6 +9,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
 
 mod incident;
+mod json;
 mod names;
 
 const DOWNLOAD: &str = "/api/v1/crates/serde/1.0.217/download";

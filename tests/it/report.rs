@@ -59,6 +59,7 @@ fn download(interval: &mut Interval, n: u64, due: Offset) {
         at: done,
         host: Some(host),
         fault,
+        lasting: None,
         tiers: [Coverage::Checked; Tier::ALL.len()],
     });
     if let Some(fault) = fault {
@@ -397,7 +398,7 @@ fn unchecked_redirects_are_counted_by_reason() {
     for (host, tiers) in
         [(Some("h"), [checked, checked, off, off, off, off]), (None, [checked, nothing, off, off, off, off])]
     {
-        interval.redirect(&Redirect { at: Offset::ZERO, host, fault: None, tiers });
+        interval.redirect(&Redirect { at: Offset::ZERO, host, fault: None, lasting: None, tiers });
     }
     let mut totals = Totals::default();
     totals.absorb(&interval);

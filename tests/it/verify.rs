@@ -2,13 +2,14 @@
 
 use crate::support::dns::DnsServer;
 use downpour::fault::Fault;
-use downpour::units::Offset;
+use downpour::units::{Offset, Stamp};
 use downpour::verify::address::PrivateAddresses;
 use downpour::verify::hosts::{HostAnswer, HostBounds, HostCache, HostReply};
 use downpour::verify::judge::Judge;
 use downpour::verify::lookup::{LookupOptions, LookupStats, Lookups, NotAsked, Resolver};
 use downpour::verify::rules::Rules;
 use downpour::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Locations, final_fault};
+use http::HeaderMap;
 use rand::{RngExt as _, SeedableRng as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,11 +126,15 @@ fn a_glued_host_ends_as_the_fault_that_clients_see() {
     let server = DnsServer::start();
     let lookups = start(&server, PATIENT);
     let candidate = Url::parse("http://127.0.0.1:8080").unwrap();
-    let mut judge = Judge::new(Rules::builtin("crates-io").unwrap(), &candidate, Depth::Dns).unwrap();
-    let asked = Asked { target: b"/api/v1/crates/serde/1.0.0/download", recorded_status: Some(302) };
-    let location = b"https://nxdomain.crates.iocrates/serde/serde-1.0.0.crate";
-    let judgement = judge.judge(&asked, &Answer { status: 302, locations: Locations::One(location) });
-    assert_eq!(judgement.fault, Some(Fault::LocationWrongHost));
+    let rule =
+        "[[rule]]\nmatch = \"/{crate}\"\nstatus = 302\nlocation = \"https://nxdomain.crates.io/{crate}\"";
+    let mut judge = Judge::new(Rules::parse(rule, "test").unwrap(), &candidate, Depth::Dns).unwrap();
+    let asked = Asked { target: b"/serde", recorded_status: Some(302) };
+    let location = b"https://nxdomain.crates.ioserde";
+    let (locations, headers) = (Locations::One(location), HeaderMap::new());
+    let answer = Answer { status: 302, locations, headers: &headers, at: Stamp::from_nanos(0) };
+    let judgement = judge.judge(&asked, &answer);
+    assert_eq!(judgement.fault, Some(Fault::LocationGluedHost));
     let HostToCheck::Name(host) = judgement.redirect.unwrap().host else {
         panic!("a name is to be asked for")
     };
@@ -140,7 +145,7 @@ fn a_glued_host_ends_as_the_fault_that_clients_see() {
     lookups.handle().look_up(host.as_ref().into(), reply).unwrap();
     let answer = answers.blocking_recv().unwrap();
     let parked = hosts.settle(&answer, Offset::ZERO);
-    assert_eq!(parked, [Some(Fault::LocationWrongHost)]);
+    assert_eq!(parked, [Some(Fault::LocationGluedHost)]);
     assert_eq!(final_fault(parked[0], answer.verdict), Some(Fault::DnsNxdomain));
 }
 
@@ -157,7 +162,10 @@ fn survives(bytes: &[u8]) {
 fn mutations_of_rule_files_are_survived() {
     let seed = concat!(
         "[[rule]]\nmatch = \"/{a}/x-{b}.c\"\nstatus = [302, 307]\nlocation = \"https://h:8/{a:raw}/{b}\"\n",
-        "hosts = [\"a.example\", \"[::1]\"]\nrelative = true\nscheme = \"any\"\n",
+        "hosts = [\"a.example\", \"*.b.example\", \"[::1]\"]\nrelative = true\nscheme = \"any\"\n",
+        "transitions = [\"2xx -> 302\"]\nmin_ttl = \"60s\"\njson = \"url\"\n",
+        "headers.vary = { contains = \"accept\", lacks = [\"x\"] }\nheaders.etag = true\n",
+        "headers.cache-control = { at_most = { max-age = 60 } }\n",
     );
     assert_eq!(Rules::parse(seed, "seed").unwrap().len(), 1);
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);

@@ -78,7 +78,7 @@ fn what_is_retried_is_something_a_client_meets() {
     check_added(
         "faults = [\"dns\", \"dsn\"]",
         18,
-        &["\"dsn\"", "dns.nxdomain", "families connect, dns, http"],
+        &["\"dsn\"", "dns.nxdomain", "families connect, dns, headers, http"],
     );
     check_added("faults = [\"status.5xx\"]", 11, &["statuses = [\"5xx\"]"]);
     check_added("faults = [\"status\"]", 11, &["statuses = [\"5xx\"]"]);

@@ -7,7 +7,7 @@
 
 use super::{Case, Ledger};
 use crate::engine::coverage;
-use crate::tally::{Redirect, Unchecked};
+use crate::tally::Unchecked;
 use crate::units::Offset;
 use crate::verify::Tier;
 use crate::verify::catalog::Known;
@@ -111,7 +111,7 @@ impl Ledger {
     }
 
     fn pass(&mut self, case: &Case, host: &str, tiers: coverage::Tiers) {
-        self.recorder.redirect(case.due, &Redirect { at: case.done, host: Some(host), fault: None, tiers });
+        self.count_redirect(case, Some(host), None, tiers);
         self.settle(case, None, "");
     }
 }

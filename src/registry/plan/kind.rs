@@ -51,18 +51,30 @@ faults! {
         Downgrade = "downgrade", "redirects to `http://`";
         Userinfo = "userinfo", "puts a user's name before the host";
         Port = "port", "puts a port behind the host";
+        GluedHost = "glued-host", "redirects to a stranger's host that begins with the right one";
         DoubleSlash = "double-slash", "puts two slashes after the host";
         PlusDecoded = "plus-decoded", "writes `+` where the store wants `%2B`";
+        DoubleEncoded = "double-encoded", "writes `%252B` where the store wants `%2B`";
         RawBytes = "raw-bytes", "leaves a space in the path";
+        Backslash = "backslash", "leaves a `\\` in the path";
         Placeholder = "placeholder", "leaves `{crate}` in the path";
         Relative = "relative", "redirects to a path without a host";
         Loop = "loop", "redirects back to what was asked for";
+        Expired = "expired", "signs the URL for a time that is over";
+        ExpiresSoon = "expires-soon", "signs the URL for 10 seconds";
+        NotYetValid = "not-yet-valid", "signs the URL from 2099 on";
+        WrongJsonUrl = "wrong-json-url", "names another environment's host to clients of JSON";
     }
 }
 
 faults! {
     /// What is wrong with an answer as a whole.
     AnswerFault {
+        Permanent = "permanent", "redirects with 301";
+        Cacheable = "cacheable", "redirects to another environment's host, to be kept for 7 days";
+        VaryMissing = "vary-missing", "leaves `Vary` out";
+        JsonToAll = "json-to-all", "answers 200 with JSON, whoever asks";
+        HtmlPage = "html-page", "answers 200 with a page for people";
         RetryAfter = "retry-after", "answers 503 with `Retry-After: 2`";
         Truncate = "truncate", "promises more content than comes, and closes";
         WrongLength = "wrong-length", "sends more content than it promised";
@@ -90,7 +102,7 @@ faults! {
 faults! {
     /// What the CDN makes of a file. Only there: see [`FaultKind::befalls_cdn`].
     StoreFault {
-        HtmlPage = "html-page", "the CDN answers 200 with a page in place of the file";
+        ErrorPage = "error-page", "the CDN answers 200 with a page in place of the file";
         OtherBytes = "other-bytes", "the CDN serves other bytes, as many as are due";
         ShortFile = "short-file", "the CDN serves a file that lacks its last byte";
         CutFile = "cut-file", "the CDN promises the file, sends half of it, and closes";

@@ -40,6 +40,19 @@ const ADVICE: &[(&str, &str)] = &[
     ("status.4xx", "Compare the path with what the log shows; a route, a rewrite or a permission differs."),
     ("status.5xx", "Look into the candidate's log at that time, and whether the share grows with the rate."),
     ("status.", "Compare with the rule for this path: the candidate or the rule is out of date."),
+    (
+        "headers.",
+        "Compare the answer's header fields with the rule; look at what a proxy or CDN before it changes.",
+    ),
+    ("json.", "Ask for the same path with `Accept: application/json` and compare the URL with the Location."),
+    (
+        "location.not_in_catalog",
+        "See whether the file was removed, or whether the catalogue is older than the log.",
+    ),
+    (
+        "location.glued_host",
+        "Look at the setting that names the download host: a slash or a dot was lost behind it.",
+    ),
     ("location.mismatch", "Compare the Location with the template of the rule, character by character."),
     (
         "location.wrong_host",

@@ -10,6 +10,7 @@ pub(in crate::report) const FAULTS_TOLD: usize = 3;
 
 /// Faults of a host as a whole, as the end of "redirects to HOST, …".
 const OF_A_HOST: &[(Fault, &str)] = &[
+    (Fault::LocationGluedHost, "which is the demanded one with more glued to it"),
     (Fault::LocationWrongHost, "which the rules do not allow"),
     (Fault::DnsNxdomain, "which does not exist (NXDOMAIN)"),
     (Fault::DnsNoAddress, "which has no address"),

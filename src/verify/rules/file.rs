@@ -4,16 +4,24 @@
 //! relies on is checked here, so that judging meets no surprise.
 //! [`Rules::load`] is the one edge: it reads a file.
 
-use super::{Authority, Expected, Rule, Rules, Scheme};
-use crate::route::{Pattern, RouteError, Template};
-use crate::verify::location::is_host_name;
+use super::headers::{Due, Element, HeaderDemand};
+use super::hosts::{HostPattern, is_usable};
+use super::{Authority, Expected, MIN_TTL, Relative, Rule, Rules, Scheme, Transitions};
+use crate::route::{Pattern, Template};
+use crate::units::parse_duration;
+use http::HeaderName;
 use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::Read as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
-use url::{Host, Url};
+use url::Url;
+
+/// The shape of rule files that this version reads.
+const SHAPE: u32 = 1;
 
 /// The largest file that is read as rules.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -23,7 +31,7 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 #[non_exhaustive]
 pub enum RulesError {
     /// There is no built-in set of that name.
-    #[error("{name:?} is no built-in set of rules; there are: {}", Rules::BUILTIN.join(", "))]
+    #[error("{name:?} is no built-in set of rules; there are: {}", names())]
     UnknownSet {
         /// What was asked for.
         name: String,
@@ -59,6 +67,7 @@ pub enum RulesError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileRules {
+    shape: Option<Spanned<u32>>,
     #[serde(default, rename = "rule")]
     rules: Vec<FileRule>,
 }
@@ -68,19 +77,81 @@ struct FileRules {
 struct FileRule {
     #[serde(rename = "match")]
     pattern: Spanned<String>,
-    status: Spanned<OneOrMany>,
+    status: Spanned<Statuses>,
+    transitions: Option<Vec<Spanned<String>>>,
     location: Option<Spanned<String>>,
     #[serde(default)]
     hosts: Vec<Spanned<String>>,
-    relative: Option<bool>,
+    relative: Option<Spanned<FileRelative>>,
     scheme: Option<Spanned<Scheme>>,
+    min_ttl: Option<Spanned<String>>,
+    json: Option<Spanned<String>>,
+    #[serde(default)]
+    headers: BTreeMap<Spanned<String>, Spanned<FileDue>>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "a status such as 302, or a list of them")]
-enum OneOrMany {
+enum Statuses {
     One(u16),
     Many(Vec<u16>),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "true, false or \"only\"")]
+enum FileRelative {
+    Allowed(bool),
+    Word(Only),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Only {
+    Only,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "true, false, a text, a list of texts, or { contains, lacks, at_least, at_most }"
+)]
+enum FileDue {
+    There(bool),
+    Is(String),
+    OneOf(Vec<String>),
+    Elements(FileElements),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[derive(Default)]
+struct FileElements {
+    contains: Texts,
+    lacks: Texts,
+    at_least: BTreeMap<String, u64>,
+    at_most: BTreeMap<String, u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Texts {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl Texts {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(text) => vec![text],
+            Self::Many(texts) => texts,
+        }
+    }
 }
 
 /// A mistake and the bytes of the file it is about.
@@ -104,8 +175,8 @@ impl Rules {
     /// What `--rules` names: a built-in set, or else a file.
     pub fn load(name_or_path: &str) -> Result<Self, RulesError> {
         let path = Path::new(name_or_path);
-        if Self::BUILTIN.contains(&name_or_path) {
-            return Self::builtin(name_or_path);
+        if let Some(text) = Self::builtin_text(name_or_path) {
+            return Self::parse(text, name_or_path);
         }
         // A bare word that is no file was meant as the name of a set.
         if path.extension().is_none() && path.components().count() == 1 && !path.exists() {
@@ -126,8 +197,27 @@ fn read(text: &str) -> Checked<Rules> {
         span: error.span().unwrap_or_default(),
         what: error.message().trim_end().replace('\n', ", "),
     })?;
-    let rules = file.rules.into_iter().map(rule).collect::<Checked<Vec<_>>>()?;
+    if let Some(shape) = file.shape.filter(|shape| *shape.get_ref() != SHAPE) {
+        let told = format!("shape {} is not known to this version, which reads {SHAPE}", shape.get_ref());
+        return Err(mistake(&shape, told));
+    }
+    let mut rules: Vec<Rule> = Vec::with_capacity(file.rules.len());
+    for file in file.rules {
+        let (at, rule) = (file.pattern.span(), rule(file)?);
+        if let Some(first) = rules.iter().find(|first| first.pattern.is_same_as(&rule.pattern)) {
+            let what = format!(
+                "{} matches the paths of an earlier rule, which counts: {}",
+                rule.pattern, first.pattern
+            );
+            return Err(Mistake { span: at, what });
+        }
+        rules.push(rule);
+    }
     Ok(Rules { rules })
+}
+
+fn names() -> String {
+    Rules::builtin_names().collect::<Vec<_>>().join(", ")
 }
 
 /// Line and column of a byte, both counted from 1.
@@ -139,9 +229,8 @@ fn place(text: &str, offset: usize) -> (usize, usize) {
 }
 
 fn rule(file: FileRule) -> Checked<Rule> {
-    let pattern = Pattern::parse(file.pattern.get_ref()).map_err(|error| mistake(&file.pattern, &error))?;
+    let pattern = Pattern::parse(file.pattern.get_ref()).map_err(|error| mistake(&file.pattern, error))?;
     let location = file.location.map(|text| expected(&text, &pattern)).transpose()?;
-    let hosts = file.hosts.iter().map(host).collect::<Checked<Vec<_>>>()?;
     let stays = location.as_ref().is_some_and(|(expected, _)| expected.authority.is_none());
     let own_scheme = location.as_ref().map_or(Some(Scheme::Https), |(_, scheme)| *scheme);
     let scheme =
@@ -149,15 +238,106 @@ fn rule(file: FileRule) -> Checked<Rule> {
     Ok(Rule {
         pattern,
         statuses: statuses(file.status)?,
+        transitions: file.transitions.map(|list| transitions(&list)).transpose()?,
+        relative: relative(file.relative.as_ref(), location.as_ref().map(|_| stays))?,
         location: location.map(|(expected, _)| expected),
-        hosts,
-        relative: file.relative.unwrap_or(stays),
+        hosts: each_once(&file.hosts, HostPattern::parse)?,
         scheme: scheme.or(own_scheme),
+        headers: demands(file.headers)?,
+        min_ttl: file.min_ttl.map_or(Ok(MIN_TTL), |text| min_ttl(&text))?,
+        json: file.json.map(member).transpose()?,
     })
 }
 
-fn mistake<T>(at: &Spanned<T>, what: &RouteError) -> Mistake {
+fn mistake<T>(at: &Spanned<T>, what: impl Display) -> Mistake {
     Mistake { span: at.span(), what: what.to_string() }
+}
+
+/// The values of a list, of which none may stand there twice.
+fn each_once<T: PartialEq, E: Display>(
+    list: &[Spanned<String>],
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Checked<Vec<T>> {
+    let mut values = Vec::with_capacity(list.len());
+    for text in list {
+        let value = parse(text.get_ref()).map_err(|error| mistake(text, error))?;
+        if values.contains(&value) {
+            return Err(mistake(text, format!("{:?} is named twice", text.get_ref())));
+        }
+        values.push(value);
+    }
+    Ok(values)
+}
+
+fn transitions(list: &[Spanned<String>]) -> Checked<Transitions> {
+    each_once(list, str::parse).map(Transitions::new)
+}
+
+/// What a rule says of relative Locations, or what follows from its own.
+/// `stays` tells of a location whether it is on the candidate itself.
+fn relative(named: Option<&Spanned<FileRelative>>, stays: Option<bool>) -> Checked<Relative> {
+    let Some(named) = named else {
+        return Ok(if stays == Some(true) { Relative::Allowed } else { Relative::Never });
+    };
+    match named.get_ref() {
+        FileRelative::Allowed(true) => Ok(Relative::Allowed),
+        FileRelative::Allowed(false) => Ok(Relative::Never),
+        FileRelative::Word(Only::Only) if stays == Some(false) => {
+            Err(mistake(named, "the location is on another host, where no relative one leads; write /path"))
+        }
+        FileRelative::Word(Only::Only) => Ok(Relative::Only),
+    }
+}
+
+fn min_ttl(text: &Spanned<String>) -> Checked<std::time::Duration> {
+    parse_duration(text.get_ref()).map_err(|error| mistake(text, error))
+}
+
+fn member(text: Spanned<String>) -> Checked<String> {
+    if text.get_ref().is_empty() {
+        return Err(mistake(&text, "a member has a name; write it like \"url\""));
+    }
+    Ok(text.into_inner())
+}
+
+fn demands(fields: BTreeMap<Spanned<String>, Spanned<FileDue>>) -> Checked<Vec<HeaderDemand>> {
+    let mut fields: Vec<_> = fields.into_iter().collect();
+    fields.sort_unstable_by_key(|(name, _)| name.span().start);
+    let mut demands: Vec<HeaderDemand> = Vec::with_capacity(fields.len());
+    for (text, due) in fields {
+        let name = HeaderName::from_bytes(text.get_ref().as_bytes())
+            .map_err(|_| mistake(&text, format!("{:?} is not the name of a field", text.get_ref())))?;
+        if demands.iter().any(|demand| demand.name == name) {
+            return Err(mistake(&text, format!("{name} is named twice")));
+        }
+        let span = due.span();
+        let due = due_of(due.into_inner());
+        if matches!(&due, Due::OneOf(list) if list.is_empty())
+            || matches!(&due, Due::Elements(list) if list.is_empty())
+        {
+            let what =
+                format!("nothing is demanded of {name}; write true or false to say whether it is there");
+            return Err(Mistake { span, what });
+        }
+        demands.push(HeaderDemand { name, due });
+    }
+    Ok(demands)
+}
+
+fn due_of(file: FileDue) -> Due {
+    match file {
+        FileDue::There(true) => Due::Present,
+        FileDue::There(false) => Due::Absent,
+        FileDue::Is(value) => Due::OneOf(vec![value]),
+        FileDue::OneOf(values) => Due::OneOf(values),
+        FileDue::Elements(FileElements { contains, lacks, at_least, at_most }) => {
+            let contains = contains.into_vec().into_iter().map(Element::Contains);
+            let lacks = lacks.into_vec().into_iter().map(Element::Lacks);
+            let at_least = at_least.into_iter().map(|(name, number)| Element::AtLeast(name, number));
+            let at_most = at_most.into_iter().map(|(name, number)| Element::AtMost(name, number));
+            Due::Elements(contains.chain(lacks).chain(at_least).chain(at_most).collect())
+        }
+    }
 }
 
 /// The scheme a rule names, which must not contradict that of its location.
@@ -172,20 +352,24 @@ fn agreed(named: &Spanned<Scheme>, of_location: Option<Scheme>) -> Checked<Schem
     }
 }
 
-fn statuses(file: Spanned<OneOrMany>) -> Checked<Vec<u16>> {
+fn statuses(file: Spanned<Statuses>) -> Checked<Vec<u16>> {
     let span = file.span();
     let statuses = match file.into_inner() {
-        OneOrMany::One(status) => vec![status],
-        OneOrMany::Many(statuses) => statuses,
+        Statuses::One(status) => vec![status],
+        Statuses::Many(statuses) => statuses,
     };
-    if statuses.is_empty() {
-        return Err(Mistake {
-            span,
-            what: "no status is allowed; name at least one, such as 302".to_owned(),
-        });
-    }
-    match statuses.iter().find(|status| !(100..600).contains(*status)) {
-        Some(status) => Err(Mistake { span, what: format!("{status} is not a status; use 100 to 599") }),
+    let wrong = statuses.iter().enumerate().find_map(|(at, status)| {
+        if !(100..600).contains(status) {
+            Some(format!("{status} is not a status; use 100 to 599"))
+        } else if statuses[..at].contains(status) {
+            Some(format!("{status} is named twice"))
+        } else {
+            None
+        }
+    });
+    let none = || Some("no status is allowed; name at least one, such as 302".to_owned());
+    match wrong.or_else(|| none().filter(|_| statuses.is_empty())) {
+        Some(what) => Err(Mistake { span, what }),
         None => Ok(statuses),
     }
 }
@@ -193,7 +377,7 @@ fn statuses(file: Spanned<OneOrMany>) -> Checked<Vec<u16>> {
 /// The place a template describes and the scheme it names. Its host is always
 /// spelled out: a host made of what a client sent could be any host.
 fn expected(text: &Spanned<String>, pattern: &Pattern) -> Checked<(Expected, Option<Scheme>)> {
-    let template = Template::parse(text.get_ref(), pattern).map_err(|error| mistake(text, &error))?;
+    let template = Template::parse(text.get_ref(), pattern).map_err(|error| mistake(text, error))?;
     let wrong =
         |what: &str| Mistake { span: text.span(), what: format!("location {:?} {what}", text.get_ref()) };
     if text.get_ref().starts_with('/') && !text.get_ref().starts_with("//") {
@@ -224,96 +408,5 @@ fn expected(text: &Spanned<String>, pattern: &Pattern) -> Checked<(Expected, Opt
     }
 }
 
-fn host(text: &Spanned<String>) -> Checked<Host> {
-    Host::parse(text.get_ref()).ok().filter(is_usable).ok_or_else(|| Mistake {
-        span: text.span(),
-        what: format!("{:?} is not a host; write it like static.example.net, without a port", text.get_ref()),
-    })
-}
-
-fn is_usable(host: &Host) -> bool {
-    match host {
-        Host::Domain(name) => is_host_name(name),
-        Host::Ipv4(_) | Host::Ipv6(_) => true,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str, place: (usize, usize), names: &str) {
-        let error = Rules::parse(text, "my.toml").unwrap_err();
-        let RulesError::Mistake { origin, line, column, what } = error else { panic!("{error}") };
-        assert_eq!((origin.as_str(), (line, column)), ("my.toml", place), "{what}");
-        assert!(what.contains(names), "{what:?} does not name {names:?}");
-        assert!(!what.contains('\n'), "{what:?}");
-    }
-
-    fn with(line: &str) -> String {
-        format!("[[rule]]\nmatch = \"/{{a}}\"\nstatus = 302\n{line}\n")
-    }
-
-    #[test]
-    fn mistakes_have_a_place_and_a_remedy() {
-        check("[[rule]]\nmatch = \"a\"\nstatus = 302", (2, 9), "does not begin with /");
-        check("[[rule]]\nmatch = \"/{a}{b}\"\nstatus = 302", (2, 9), "more than one part");
-        check("[[rule]]\nstatus = 302", (1, 1), "missing field `match`");
-        check("[[rule]]\nmatch = \"/\"", (1, 1), "missing field `status`");
-        check("[[rule]]\nmatch = \"/\"\nstatus = []", (3, 10), "at least one");
-        check("[[rule]]\nmatch = \"/\"\nstatus = [302, 999]", (3, 10), "100 to 599");
-        check("[[rule]]\nmatch = \"/\"\nstatus = \"302\"", (3, 10), "a status such as 302");
-        check("[[rules]]\nmatch = \"/\"", (1, 3), "expected `rule`");
-        check(&with("loction = \"\""), (4, 1), "`location`");
-        check(&with("scheme = \"ftp\""), (4, 10), "`https`, `http`");
-        check(&with("relative = 1"), (4, 12), "expected a boolean");
-        check("[[rule", (1, 7), "");
-    }
-
-    #[test]
-    fn locations_and_hosts_are_checked_when_they_are_read() {
-        check(&with("location = \"https://h/{b}\""), (4, 12), "{b} is not captured");
-        check(&with("location = \"h/{a}\""), (4, 12), "write https://host/path");
-        check(&with("location = \"//h/{a}\""), (4, 12), "write https://host/path");
-        check(&with("location = \"ftp://h/{a}\""), (4, 12), "https:// or http://");
-        check(&with("location = \"https://h{a}\""), (4, 12), "needs a path");
-        check(&with("location = \"https://{a}.h/\""), (4, 12), "spell its host out");
-        check(&with("location = \"https://u@h/\""), (4, 12), "spell its host out");
-        check(&with("location = \"https:///{a}\""), (4, 12), "no usable host");
-        check(&with("location = \"https://a b/{a}\""), (4, 12), "no usable host");
-        check(&with("hosts = [\"ok\", \"not ok\"]"), (4, 16), "\"not ok\" is not a host");
-        check(&with("hosts = [\"h:80\"]"), (4, 10), "without a port");
-        check(&with("location = \"http://h/\"\nscheme = \"https\""), (5, 10), "other scheme");
-    }
-
-    #[test]
-    fn what_is_left_out_has_a_meaning() {
-        let rule = |line: &str| Rules::parse(&with(line), "x").unwrap().rules.remove(0);
-        let absolute = rule("location = \"http://H:81/{a}\"");
-        assert_eq!((absolute.relative, absolute.scheme), (false, Some(Scheme::Http)));
-        let authority = absolute.location.unwrap().authority;
-        assert_eq!(authority, Some(Authority { host: Host::Domain("h".to_owned()), port: Some(81) }));
-        let own = rule("location = \"/x/{a}\"");
-        assert_eq!((own.relative, own.scheme), (true, None));
-        assert_eq!(own.location.unwrap().authority, None);
-        let hosts_only = rule("hosts = [\"A.example\"]");
-        assert_eq!((hosts_only.relative, hosts_only.scheme), (false, Some(Scheme::Https)));
-        assert_eq!(hosts_only.hosts, [Host::Domain("a.example".to_owned())]);
-        assert_eq!(rule("scheme = \"any\"").scheme, Some(Scheme::Any));
-        assert_eq!(rule("relative = true").statuses, [302]);
-    }
-
-    #[test]
-    fn rules_are_loaded_by_name_or_path() {
-        assert_eq!(Rules::load("crates-io").unwrap().len(), 2);
-        assert!(matches!(Rules::load("crates-oi"), Err(RulesError::UnknownSet { .. })));
-        assert!(matches!(Rules::load("no/such.toml"), Err(RulesError::Read { .. })));
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("mine.toml");
-        std::fs::write(&path, with("")).unwrap();
-        assert_eq!(Rules::load(path.to_str().unwrap()).unwrap().len(), 1);
-        std::fs::write(&path, vec![b'#'; usize::try_from(FILE_BYTES_MAX).unwrap() + 1]).unwrap();
-        assert!(matches!(Rules::load(path.to_str().unwrap()), Err(RulesError::TooLarge { .. })));
-    }
-}
+mod tests;

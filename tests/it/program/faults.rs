@@ -58,21 +58,25 @@ fn a_double_slash_is_found_with_and_without_rules() {
 }
 
 #[test]
-fn a_plus_left_as_it_is_differs_from_the_rule() {
-    let candidate = Serving::with_faults(&["plus-decoded"]);
-    let builds = "/api/v1/crates/curl-sys/0.4.79%2Bcurl-8.12.0/download\n".repeat(30)
-        + &"/api/v1/crates/serde/1.0.217/download\n".repeat(20);
-    let call = |flags: &[&str]| {
-        let call = Call::replay("list", &candidate).file("list", &builds);
-        call.with(&["--rate", "500"]).with(flags)
-    };
-    let report = call(RULES).report(3);
-    assert_eq!(report.faults(), [("location.mismatch", 30)]);
-    assert_eq!(report.number("/arrivals/passed"), 20);
-    let told = report.text("/faults/0/examples/0/detail");
-    assert!(told.starts_with("expected ") && told.contains("%2B"), "{told}");
-    // Nothing offline could know it without the rule.
-    assert_eq!(call(NO_RULES).report(0).number("/arrivals/passed"), 50);
+fn a_plus_that_is_not_encoded_once_differs_from_the_rule() {
+    for (fault, spelling) in [("plus-decoded", "+curl"), ("double-encoded", "%252Bcurl")] {
+        let candidate = Serving::with_faults(&[fault]);
+        let builds = "/api/v1/crates/curl-sys/0.4.79%2Bcurl-8.12.0/download\n".repeat(30)
+            + &"/api/v1/crates/serde/1.0.217/download\n".repeat(20);
+        let call = |flags: &[&str]| {
+            let call = Call::replay("list", &candidate).file("list", &builds);
+            call.with(&["--rate", "500"]).with(flags)
+        };
+        let report = call(RULES).report(3);
+        assert_eq!(report.faults(), [("location.encoding", 30)]);
+        assert_eq!(report.number("/arrivals/passed"), 20);
+        let told = report.text("/faults/0/examples/0/detail");
+        assert!(told.starts_with("expected ") && told.contains("%2B"), "{told}");
+        let location = report.text("/faults/0/examples/0/location");
+        assert!(location.contains(spelling), "{location}");
+        // Nothing offline could know it without the rule.
+        assert_eq!(call(NO_RULES).report(0).number("/arrivals/passed"), 50);
+    }
 }
 
 #[test]
@@ -175,5 +179,5 @@ fn a_check_that_was_left_out_is_the_first_thing_said() {
         assert_eq!(report.times("/targets/tiers/dns/unchecked", "tier_off"), COUNT);
     }
     let report = against(&candidate, &["--verify", "policy", "--rules", "crates-io"]).report(3);
-    assert_eq!(report.faults(), [("location.wrong_host", COUNT)]);
+    assert_eq!(report.faults(), [("location.glued_host", COUNT)]);
 }

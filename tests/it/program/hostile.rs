@@ -81,8 +81,29 @@ fn redirects_that_mislead_are_told_apart() {
         ("downgrade", RULES, "location.downgrade"),
         ("port", RULES, "location.port"),
         ("relative", RULES, "location.relative"),
+        ("backslash", NO_RULES, "location.bytes"),
+        ("expired", NO_RULES, "location.expired"),
+        ("expires-soon", NO_RULES, "location.expires_soon"),
+        ("not-yet-valid", NO_RULES, "location.not_yet_valid"),
+        ("glued-host", RULES, "location.glued_host"),
     ] {
         check(fault, flags, Some(id), Connections::Kept);
+    }
+}
+
+#[test]
+fn answers_of_another_form_are_told_apart() {
+    for (fault, flags, id) in [
+        ("permanent", RULES, Some("status.unexpected")),
+        ("json-to-all", RULES, Some("status.unexpected")),
+        ("html-page", RULES, Some("status.unexpected")),
+        ("vary-missing", RULES, Some("headers.vary")),
+        // Nothing is wrong with them where nobody says what would be right.
+        ("permanent", NO_RULES, None),
+        ("html-page", NO_RULES, None),
+        ("vary-missing", NO_RULES, None),
+    ] {
+        check(fault, flags, id, Connections::Kept);
     }
 }
 

@@ -1,0 +1,76 @@
+//! `downpour rules`: the built-in sets, to use or to copy, and one's own checked.
+
+use super::CliError;
+use crate::verify::rules::Rules;
+use std::io::{self, Write};
+
+/// List the built-in sets of rules, print one, or check a file of your own.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Example:
+  downpour rules oci > mine.toml     begin with a built-in set
+  downpour rules mine.toml           see whether it holds mistakes")]
+pub(crate) struct RulesArgs {
+    /// A built-in set, which is printed, or a TOML file, which is checked
+    #[arg(value_name = "SET")]
+    pub(crate) set: Option<String>,
+}
+
+/// Writes what was asked for.
+pub(crate) fn run(args: &RulesArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let set = args.set.as_deref();
+    let written = match (set, set.and_then(Rules::builtin_text)) {
+        (None, _) => list(out),
+        (Some(_), Some(text)) => out.write_all(text.as_bytes()),
+        (Some(file), None) => {
+            let count = Rules::load(file)?.len();
+            writeln!(out, "{file}: {count} {}, no mistakes", if count == 1 { "rule" } else { "rules" })
+        }
+    };
+    written.map_err(CliError::Print)
+}
+
+fn list(out: &mut dyn Write) -> io::Result<()> {
+    for name in Rules::builtin_names() {
+        let text = Rules::builtin_text(name).unwrap_or_default();
+        let what = text.lines().next().unwrap_or_default().trim_start_matches("# ").trim_end_matches('.');
+        writeln!(out, "{name:<18}{what}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(set: Option<&str>) -> Result<String, CliError> {
+        let mut out = Vec::new();
+        run(&RulesArgs { set: set.map(str::to_owned) }, &mut out)?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn sets_are_listed_and_printed() {
+        let list = told(None).unwrap();
+        assert_eq!(list.lines().count(), Rules::builtin_names().count());
+        assert!(list.starts_with("crates-io         What crates.io answers to downloads\n"), "{list}");
+        assert!(list.lines().all(|line| line.len() <= 80), "{list}");
+        for name in Rules::builtin_names() {
+            let text = told(Some(name)).unwrap();
+            assert!(!Rules::parse(&text, name).unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn files_are_checked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mine.toml");
+        std::fs::write(&path, "[[rule]]\nmatch = \"/x\"\nstatus = 302\n").unwrap();
+        let name = path.to_str().unwrap();
+        assert_eq!(told(Some(name)).unwrap(), format!("{name}: 1 rule, no mistakes\n"));
+        std::fs::write(&path, "[[rule]]\nmatch = \"x\"\nstatus = 302\n").unwrap();
+        let mistake = told(Some(name)).unwrap_err().to_string();
+        assert!(mistake.contains("mine.toml:2:9: "), "{mistake}");
+        let unknown = told(Some("cargo")).unwrap_err().to_string();
+        assert!(unknown.contains("there are: crates-io"), "{unknown}");
+    }
+}

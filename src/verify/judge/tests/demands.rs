@@ -1,0 +1,196 @@
+//! What only a rule can demand: one table for each of its keys.
+
+use super::*;
+
+#[track_caller]
+fn rule(lines: &str) -> Judge {
+    with_rule(lines, "https://candidate.example")
+}
+
+/// Fault and note of a 302 to `location` with these fields.
+fn judged(
+    judge: &mut Judge,
+    location: &str,
+    lines: &[(&'static str, &'static str)],
+) -> (Option<Fault>, String) {
+    let mut headers = HeaderMap::new();
+    for &(name, value) in lines {
+        headers.append(name, HeaderValue::from_static(value));
+    }
+    let asked = Asked { target: b"/get/a+b", recorded_status: None };
+    let locations = Locations::One(location.as_bytes());
+    let judgement = judge.judge(&asked, &Answer { status: 302, locations, headers: &headers, at: NOW });
+    (judgement.fault, judgement.note)
+}
+
+#[test]
+fn r26_r29_fields_that_are_not_as_they_should_be() {
+    let mut judge = rule(concat!(
+        "headers.vary = { contains = [\"accept\", \"origin\"] }\n",
+        "headers.cache-control = { contains = \"immutable\", at_least = { max-age = 60 } }\n",
+        "headers.content-type = \"application/gzip\"\n",
+        "headers.access-control-allow-origin = \"*\"\n",
+        "headers.set-cookie = false\n",
+    ));
+    let sound = [
+        ("vary", "accept, origin"),
+        ("cache-control", "max-age=60, immutable"),
+        ("content-type", "application/gzip"),
+        ("access-control-allow-origin", "*"),
+    ];
+    assert_eq!(judged(&mut judge, "https://h.example/x", &sound), (None, String::new()));
+    for (spoiled, fault, note) in [
+        (("vary", "accept"), Fault::HeadersVary, "vary must hold accept and hold origin"),
+        (
+            ("cache-control", "max-age=59, immutable"),
+            Fault::HeadersCacheControl,
+            "cache-control must hold immutable and hold max-age of 60 or more",
+        ),
+        (("content-type", "text/html"), Fault::HeadersContentType, "content-type must be application/gzip"),
+        (
+            ("access-control-allow-origin", "https://a.example"),
+            Fault::HeadersCors,
+            "access-control-allow-origin must be *",
+        ),
+    ] {
+        let lines = sound.map(|line| if line.0 == spoiled.0 { spoiled } else { line });
+        assert_eq!(judged(&mut judge, "https://h.example/x", &lines), (Some(fault), note.to_owned()));
+    }
+    let with_cookie = [&sound[..], &[("set-cookie", "a=b")]].concat();
+    let (fault, note) = judged(&mut judge, "https://h.example/x", &with_cookie);
+    assert_eq!((fault, note.as_str()), (Some(Fault::HeadersOther), "set-cookie must not be there"));
+    // Where it leads says more than what is written beside it.
+    let (fault, _) = judged(&mut judge, "http://h.example/x", &[]);
+    assert_eq!(fault, Some(Fault::LocationDowngrade));
+}
+
+#[test]
+fn fields_are_demanded_of_answers_with_a_due_status() {
+    let text = "[[rule]]\nmatch = \"/{x}\"\nstatus = [200, 302]\nheaders.etag = true";
+    let mut judge = judge_of(Rules::parse(text, "test").unwrap(), "https://candidate.example");
+    let headers = HeaderMap::new();
+    let mut fault = |status, recorded_status, depth| {
+        judge.depth = depth;
+        let asked = Asked { target: b"/x", recorded_status };
+        let locations = Locations::One(b"https://h.example/");
+        judge.judge(&asked, &Answer { status, locations, headers: &headers, at: NOW }).fault
+    };
+    assert_eq!(fault(200, None, Depth::Policy), Some(Fault::HeadersOther));
+    assert_eq!(fault(302, None, Depth::Dns), Some(Fault::HeadersOther));
+    assert_eq!(fault(404, Some(404), Depth::Dns), None);
+    assert_eq!(fault(503, None, Depth::Dns), Some(Fault::StatusServerError));
+    assert_eq!(fault(200, None, Depth::Off), None);
+}
+
+#[test]
+fn only_listed_changes_of_status_are_accepted() {
+    let text =
+        "[[rule]]\nmatch = \"/{x}\"\nstatus = [200, 302]\ntransitions = [\"200 -> 302\", \"4xx -> 410\"]";
+    let mut judge = judge_of(Rules::parse(text, "test").unwrap(), "https://candidate.example");
+    let mut check = |recorded: Option<u16>, answered: u16, expected: Option<Fault>| {
+        check_status(&mut judge, "/x", answered, recorded, expected);
+    };
+    let refused = Some(Fault::StatusTransition);
+    check(Some(200), 302, None);
+    check(Some(200), 200, None);
+    check(Some(302), 200, refused);
+    check(Some(404), 302, refused);
+    check(Some(404), 410, None);
+    check(Some(404), 404, None);
+    check(Some(200), 410, Some(Fault::StatusClientError));
+    check(Some(200), 503, Some(Fault::StatusServerError));
+    check(Some(200), 204, Some(Fault::StatusUnexpected));
+    check(Some(499), 302, None);
+    check(None, 302, None);
+}
+
+#[test]
+fn r09_a_url_where_a_path_is_due() {
+    let absolute = (Some(Fault::LocationAbsolute), "");
+    let mut own = rule("location = \"/files/{file:pchar}\"\nrelative = \"only\"");
+    check(&mut own, "/get/x", "/files/x", (None, ""));
+    check(&mut own, "/get/x", "../files/x", (None, ""));
+    check(&mut own, "/get/x", "https://candidate.example/files/x", absolute);
+    check(&mut own, "/get/x", "//candidate.example/files/x", absolute);
+    check(&mut own, "/get/x", "https://h.example/files/x", (Some(Fault::LocationWrongHost), "h.example"));
+    let mut any = rule("relative = \"only\"");
+    check(&mut any, "/get/x", "/y", (None, ""));
+    check(&mut any, "/get/x", "https://h.example/y", (Some(Fault::LocationAbsolute), "h.example"));
+    // A path stays on the candidate, whatever hosts and ports URLs may name.
+    let mut both = with_rule("hosts = [\"cdn.example\"]\nrelative = true", "https://candidate.example:8443");
+    check(&mut both, "/get/x", "/y", (None, ""));
+    check(&mut both, "/get/x", "https://cdn.example/y", (None, "cdn.example"));
+    check(&mut both, "/get/x", "//candidate.example:8443/y", (Some(Fault::LocationWrongHost), ""));
+}
+
+#[test]
+fn hosts_by_pattern() {
+    let mut judge = rule("hosts = [\"*.cdn.example\", \"cdn.example\"]");
+    check(&mut judge, "/get/x", "https://eu.cdn.example/y", (None, "eu.cdn.example"));
+    check(&mut judge, "/get/x", "https://cdn.example/y", (None, "cdn.example"));
+    let host = "a.eu.cdn.example";
+    check(&mut judge, "/get/x", "https://a.eu.cdn.example/y", (Some(Fault::LocationWrongHost), host));
+    let host = "cdn.examplex";
+    check(&mut judge, "/get/x", "https://cdn.examplex/y", (Some(Fault::LocationGluedHost), host));
+}
+
+#[test]
+fn r10_encodings_of_one_path() {
+    let mut judge = rule("location = \"https://h.example/{file}\"");
+    for (path, fault) in [
+        ("a%2Bb", None),
+        ("a%2bb", None),
+        ("a+b", Some(Fault::LocationEncoding)),
+        ("a%252Bb", Some(Fault::LocationEncoding)),
+        ("a%20b", Some(Fault::LocationEncoding)),
+        ("a%2Bb?", Some(Fault::LocationMismatch)),
+        ("a%2Bb/", Some(Fault::LocationMismatch)),
+        ("ab", Some(Fault::LocationMismatch)),
+    ] {
+        assert_eq!(judged(&mut judge, &format!("https://h.example/{path}"), &[]).0, fault, "{path}");
+    }
+}
+
+#[test]
+fn r27_signatures_in_time() {
+    let signed = |seconds: i64| {
+        let expires = NOW.epoch_second() + seconds;
+        format!("https://h.example/x?Expires={expires}&Signature=s&Key-Pair-Id=k")
+    };
+    let mut patient = rule("min_ttl = \"5m\"");
+    let mut plain = no_rules("https://candidate.example");
+    let soon = Some(Fault::LocationExpiresSoon);
+    for (seconds, by_rule, without) in [
+        (300, None, None),
+        (299, soon, None),
+        (59, soon, soon),
+        (-1, Some(Fault::LocationExpired), Some(Fault::LocationExpired)),
+    ] {
+        assert_eq!(judged(&mut patient, &signed(seconds), &[]).0, by_rule, "{seconds}");
+        assert_eq!(judged(&mut plain, &signed(seconds), &[]).0, without, "{seconds}");
+    }
+    let (_, note) = judged(&mut plain, &signed(-7), &[]);
+    assert_eq!(note, "the signature ended 7 s before");
+    let early = "https://h.example/x?X-Amz-Date=20231120T111500Z&X-Amz-Expires=900&X-Amz-Signature=0";
+    assert_eq!(judged(&mut plain, early, &[]).0, Some(Fault::LocationNotYetValid));
+    // A stranger's signature is a stranger's business.
+    let mut strict = rule("hosts = [\"cdn.example\"]");
+    assert_eq!(judged(&mut strict, &signed(-7), &[]).0, Some(Fault::LocationWrongHost));
+}
+
+#[test]
+fn r32_the_json_form_names_the_same_place() {
+    let mut judge = crates_io();
+    let body = format!("{{\"url\":\"{GOOD}\"}}");
+    assert_eq!(judge.json_member(CRATE.as_bytes()), Some("url"));
+    assert_eq!(judge.json_member(b"/other"), None);
+    let mut json = |location: Option<&str>, body: &str| {
+        judge.judge_json(CRATE.as_bytes(), location.map(str::as_bytes), body.as_bytes())
+    };
+    assert_eq!(json(None, &body), None);
+    assert_eq!(json(Some(GOOD), &body), None);
+    assert_eq!(json(Some("https://h.example/x"), &body), Some(Fault::JsonMismatch));
+    assert_eq!(json(None, "{\"url\":\"https://h.example/x\"}"), Some(Fault::JsonMismatch));
+    assert_eq!(json(None, "<html>"), Some(Fault::JsonMissing));
+    assert_eq!(crates_io().judge_json(b"/other", None, b"<html>"), None);
+}

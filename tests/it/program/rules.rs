@@ -1,0 +1,127 @@
+//! What only a rule can demand of a candidate, from the file to the report.
+
+use super::{Call, INCIDENT, Report, Serving};
+
+const COUNT: u64 = 60;
+
+/// A rule for downloads with these lines.
+fn rule(lines: &str) -> String {
+    format!("[[rule]]\nmatch = \"/api/v1/crates/{{crate}}/{{version}}/download\"\n{lines}\n")
+}
+
+fn against(candidate: &Serving, rule: &str) -> Call {
+    let call = Call::replay(INCIDENT, candidate).with(&["--rate", "300", "-n", &COUNT.to_string()]);
+    call.file("mine.toml", rule).with(&["--rules", "mine.toml"])
+}
+
+/// Every answer breaks the rule in one way, and the example says which.
+#[track_caller]
+fn check(candidate: &Serving, lines: &str, id: &str, detail: &str) -> Report {
+    let report = against(candidate, &rule(lines)).report(3);
+    assert_eq!(report.faults(), [(id, COUNT)], "{lines}");
+    let told = report.text("/faults/0/examples/0/detail");
+    assert!(told.contains(detail), "{told}");
+    report
+}
+
+#[test]
+fn fields_that_a_rule_demands() {
+    let candidate = Serving::sound();
+    for (field, id, detail) in [
+        ("vary = { contains = \"origin\" }", "headers.vary", "vary must hold origin"),
+        ("content-type = \"text/html\"", "headers.content_type", "content-type must be text/html"),
+        ("cache-control = { contains = \"immutable\" }", "headers.cache_control", "hold immutable"),
+        ("access-control-allow-origin = \"*\"", "headers.cors", "access-control-allow-origin must be *"),
+        ("etag = true", "headers.other", "etag must be there"),
+    ] {
+        check(&candidate, &format!("status = 302\nheaders.{field}"), id, detail);
+    }
+    let sound = "status = 302\nheaders.vary = \"accept\"\nheaders.etag = false";
+    assert_eq!(against(&candidate, &rule(sound)).report(0).number("/arrivals/passed"), COUNT);
+}
+
+#[test]
+fn a_url_where_a_path_is_due() {
+    let candidate = Serving::sound();
+    check(&candidate, "status = 302\nrelative = \"only\"", "location.absolute", "");
+    let candidate = Serving::with_faults(&["relative"]);
+    let sound = "status = 302\nrelative = \"only\"\nlocation = \"/crates/{crate}/{crate}-{version}.crate\"";
+    assert_eq!(against(&candidate, &rule(sound)).report(0).number("/arrivals/passed"), COUNT);
+}
+
+#[test]
+fn a_change_from_what_was_recorded() {
+    let candidate = Serving::sound();
+    let line = |status: u16| {
+        format!("{{\"at_ns\":0,\"target\":\"/api/v1/crates/a/1.0.0/download\",\"status\":{status}}}\n")
+    };
+    let trace = line(200) + &line(404) + &line(302);
+    let call = |transitions: &str| {
+        let rule = rule(&format!("status = 302\ntransitions = {transitions}"));
+        let call = Call::replay("trace", &candidate).file("trace", &trace).with(&["--rate", "100"]);
+        call.file("mine.toml", rule).with(&["--rules", "mine.toml"])
+    };
+    assert_eq!(call("[\"200 -> 302\", \"4xx -> 302\"]").report(0).number("/arrivals/passed"), 3);
+    assert_eq!(call("[\"200 -> 302\"]").report(3).faults(), [("status.transition", 1)]);
+    assert_eq!(call("[]").report(3).faults(), [("status.transition", 2)]);
+}
+
+#[test]
+fn hosts_by_pattern_and_signatures_by_time() {
+    let candidate = Serving::with_faults(&["expires-soon"]);
+    let pattern = "status = 302\nhosts = [\"*.crates.io\"]";
+    let report = check(&candidate, pattern, "location.expires_soon", "the signature ends ");
+    assert_eq!(report.text("/targets/hosts/0/host"), "static.crates.io");
+    let short = format!("{pattern}\nmin_ttl = \"0s\"");
+    assert_eq!(against(&candidate, &rule(&short)).report(0).number("/arrivals/passed"), COUNT);
+    check(&candidate, "status = 302\nhosts = [\"*.static.crates.io\"]", "location.wrong_host", "host ");
+}
+
+#[test]
+fn a_wrong_redirect_that_outlives_a_roll_back_is_said() {
+    let candidate = Serving::with_faults(&["cacheable:50%"]);
+    let count = COUNT.to_string();
+    let call =
+        Call::replay(INCIDENT, &candidate).with(&["--rate", "300", "-n", &count, "--rules", "crates-io"]);
+    let ended = call.run();
+    let report = Report::read(&ended.out);
+    report.check_everything(&ended.out);
+    let wrong = report.number("/arrivals/failed");
+    assert!((1..COUNT).contains(&wrong));
+    assert_eq!(report.number("/targets/cacheable_wrong"), wrong);
+    assert_eq!(report.number("/targets/cacheable_wrong_max_s"), 604_800);
+    assert_eq!(report.number("/targets/cacheable_wrong_without_end"), 0);
+    let told = report.text("/faults/0/examples/0/detail");
+    assert!(told.starts_with("cacheable for 7 d; "), "{told}");
+    assert!(ended.stdout.contains("wrong redirects are cacheable for 7 d"), "{}", ended.stdout);
+    // What may be kept and is right is nobody's trouble.
+    let candidate = Serving::with_faults(&["permanent"]);
+    let call = Call::replay(INCIDENT, &candidate).with(&["--rate", "300", "-n", &count]);
+    assert_eq!(call.report(0).number("/targets/cacheable_wrong"), 0);
+}
+
+#[test]
+fn sets_are_listed_printed_and_checked() {
+    let list = Call::new(&["rules"]).run();
+    assert_eq!((list.code, list.stderr.as_str()), (Some(0), ""));
+    for line in list.stdout.lines() {
+        let name = line.split_whitespace().next().unwrap();
+        let printed = Call::new(&["rules", name]).run().stdout;
+        let checked = Call::new(&["rules", "copy.toml"]).file("copy.toml", &printed).run();
+        assert_eq!(checked.code, Some(0), "{name}: {}", checked.stderr);
+        assert!(checked.stdout.ends_with("no mistakes\n"), "{}", checked.stdout);
+    }
+    let wrong = rule("status = 302\nhosts = [\"*.net\"]");
+    Call::new(&["rules", "mine.toml"])
+        .file("mine.toml", &wrong)
+        .refused(2, &["mine.toml:4:10: ", "*.example.net"]);
+    Call::new(&["rules", "cargo"]).refused(2, &["there are: crates-io"]);
+}
+
+#[test]
+fn faults_are_explained() {
+    let told = Call::new(&["explain", "dns.nxdomain"]).run();
+    assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
+    assert!(told.stdout.contains("retries: this makes the storm"), "{}", told.stdout);
+    Call::new(&["explain", "nxdomain"]).refused(2, &["is no fault", "downpour explain"]);
+}
