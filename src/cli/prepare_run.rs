@@ -236,6 +236,8 @@ mod tests {
         check("recorded", &[ELSEWHERE], false, false);
         check("0.1x", &[ELSEWHERE], false, false);
         check("recorded", &[HERE], false, true);
+        check("max", &[ELSEWHERE], false, false);
+        check("max", &[ELSEWHERE], true, true);
     }
 
     #[test]

@@ -298,6 +298,30 @@ fn what_the_rate_has_no_room_for_is_left_out() {
 }
 
 #[test]
+fn whoever_is_patient_is_left_out_by_no_rate() {
+    let store = Store::start();
+    let hourly = Rate::new(NonZeroU64::MIN, NonZeroU64::new(3_600_000_000_000).unwrap());
+    let (concurrency, patience) = (NonZeroUsize::MIN, None);
+    let patient = ProbeOptions { rate: Some(hourly), concurrency, patience, ..options(Reach::Get) };
+    let probes = Probes::start(patient).unwrap();
+    let (reply, mut answers) = mpsc::channel(20);
+    let ask = |n: usize| {
+        let asked = question(store.url(&format!("/sound/{n}.crate")), Expect::default());
+        let key = asked.key;
+        probes.handle().ask(asked, reply.clone()).unwrap();
+        key
+    };
+    let first = ask(0);
+    assert!(answers.blocking_recv().unwrap().found.is_some());
+    // What is known is told at once, after all that was asked before it.
+    let others: Vec<TargetKey> = (1..10).chain([0]).map(ask).collect();
+    assert_eq!(others.last(), Some(&first));
+    let next = answers.blocking_recv().unwrap();
+    assert_eq!((next.key, next.found.is_some()), (first, true));
+    assert_eq!((probes.stats().questions, probes.stats().left_out), (11, 0));
+}
+
+#[test]
 fn addresses_of_the_metadata_services_are_refused() {
     for inner in ["169.254.169.254", "[fd00:ec2::254]", "100.100.100.200"] {
         let host: IpAddr = inner.trim_matches(['[', ']']).parse().unwrap();
