@@ -83,7 +83,7 @@ fn what_is_broken_is_told_with_what_clients_make_of_it() {
     assert_eq!(failed, ["target.403"]);
     assert!(junit.text.contains("5 of 5 distinct requests (100.0 %)"), "{}", junit.text);
     assert_eq!(junit.text.matches("status 403").count(), 5);
-    check(&["--cdn-fault", "html-page"], &[], &[("target.not_an_archive", 5)]);
+    check(&["--cdn-fault", "error-page"], &[], &[("target.not_an_archive", 5)]);
     check(&["--fault", "missing-slash"], &[], &[("dns.nxdomain", 5)]);
 }
 
