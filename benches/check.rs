@@ -11,8 +11,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write};
 use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use support::{DOWNPOUR, Served, mib, scratch, watch};
+use tokio::time::Instant;
 
 const DOWNLOADS: u64 = 10_000;
 const MOST: Duration = Duration::from_secs(10);

@@ -64,9 +64,9 @@ impl Progress {
         }
         match &self.way {
             Way::Seconds => super::say(&line(second, interval)),
-            Way::Count(found) => super::say(&format!("{second:>5} s  {}", Done::of(totals, found).told())),
+            Way::Count(found) => super::say(&format!("{second:>5} s  {}", Advance::of(totals, found).told())),
             Way::Bar(found) => {
-                let done = Done::of(totals, found);
+                let done = Advance::of(totals, found);
                 draw(&format!("[{}] {}", done.bar(), done.told()));
             }
         }
@@ -89,14 +89,14 @@ fn draw(text: &str) {
 
 /// How much of what is found is done.
 #[derive(Clone, Copy, Debug)]
-struct Done {
+struct Advance {
     done: u64,
     failed: u64,
     found: u64,
     whole: bool,
 }
 
-impl Done {
+impl Advance {
     fn of(totals: &Totals, found: &Found) -> Self {
         let arrivals = &totals.counts.arrivals;
         let whole = found.is_whole();
@@ -142,7 +142,7 @@ mod tests {
 
     #[track_caller]
     fn check(done: u64, found: u64, whole: bool, bar: &str, told: &str) {
-        let progress = Done { done, failed: 1, found, whole };
+        let progress = Advance { done, failed: 1, found, whole };
         assert_eq!((progress.bar().as_str(), progress.told().as_str()), (bar, told));
     }
 

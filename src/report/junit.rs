@@ -1,4 +1,4 @@
-//! A check as JUnit XML, for pipelines that show test cases.
+//! A check as XML in the way of JUnit, for pipelines that show test cases.
 //!
 //! A case for each kind of fault that was looked for, whether it was met or
 //! not, named by its stable id so that its history can be followed; and one for
