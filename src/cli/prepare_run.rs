@@ -83,7 +83,7 @@ pub(super) fn engine_plan(
         addresses,
         feed: match pace {
             Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_) => Feed::WhenDue,
-            Pace::Max => Feed::WhenFree { until: load.duration.map(Offset::from) },
+            Pace::Max => Feed::WhenFree { until: load.duration.map(Offset::from), open: None },
         },
         warmup: load.warmup,
         pacing: wire.pacing.pacing.into(),
@@ -193,11 +193,17 @@ pub(super) fn guard(load: &LoadArgs, pace: &Pace, addresses: &[SocketAddr]) -> R
     if light || load.yes || all_loopback(addresses) {
         return Ok(());
     }
-    Err(CliError::Usage(format!(
-        "{pace} against {}, which is not this machine: if this host is yours to load, say --yes \
-         (not needed up to {POLITE_RATE}/s)",
-        load.target
-    )))
+    let target = &load.target;
+    Err(CliError::Usage(match pace {
+        Pace::Max => format!(
+            "{target} is not this machine, and would be asked as fast as it answers: if this host is yours to \
+             load, say --yes"
+        ),
+        Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_) => format!(
+            "{pace} against {target}, which is not this machine: if this host is yours to load, say --yes (not \
+             needed up to {POLITE_RATE}/s)"
+        ),
+    }))
 }
 
 #[cfg(test)]
@@ -234,6 +240,8 @@ mod tests {
         check("recorded", &[ELSEWHERE], false, false);
         check("0.1x", &[ELSEWHERE], false, false);
         check("recorded", &[HERE], false, true);
+        check("max", &[ELSEWHERE], false, false);
+        check("max", &[ELSEWHERE], true, true);
     }
 
     #[test]
