@@ -9,6 +9,7 @@ mod books;
 mod faults;
 mod format;
 mod headline;
+mod storm;
 
 pub(crate) use format::micros;
 
@@ -26,6 +27,7 @@ pub fn summary(report: &RunReport) -> String {
     load(report, &mut page);
     times(report, &mut page);
     answers(report, &mut page);
+    storm::write(report, &mut page);
     faults::faults(report, &mut page);
     faults::hosts(report, &mut page);
     books::write(report, &mut page);
