@@ -6,6 +6,7 @@
 
 mod carry_out;
 mod clients;
+mod control_args;
 mod demo;
 mod inspect;
 mod load_args;
@@ -13,6 +14,7 @@ mod memory;
 mod prepare_run;
 mod progress;
 mod replay;
+mod report;
 mod requests;
 mod serve;
 mod shape_args;
@@ -58,6 +60,8 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     /// Tell what is in a log
     Inspect(inspect::InspectArgs),
+    /// Render a run again from its directory
+    Report(report::ReportRunArgs),
     /// Run a download registry with faults on demand, to practise on
     Serve(serve::ServeArgs),
     /// List how clients retry, or show one client's table with its sources
@@ -85,6 +89,9 @@ pub(crate) enum CliError {
     /// The embedded candidate could not serve.
     #[error(transparent)]
     Serve(#[from] serve::ServeError),
+    /// A catalogue cannot be used.
+    #[error(transparent)]
+    Catalog(#[from] crate::verify::catalog::CatalogError),
     /// A rules file cannot be used.
     #[error(transparent)]
     Rules(#[from] crate::verify::rules::RulesError),
@@ -94,6 +101,9 @@ pub(crate) enum CliError {
     /// The embedded candidate could not be started.
     #[error(transparent)]
     Registry(#[from] crate::registry::RegistryError),
+    /// A run cannot be read back, or its rendering not written.
+    #[error(transparent)]
+    Report(#[from] report::ReportRunError),
     /// The run directory cannot be written.
     #[error(transparent)]
     Directory(#[from] crate::report::DirectoryError),
@@ -131,9 +141,12 @@ impl CliError {
                 ""
             }
             Self::Clients(error) if !error.reads_after_failed_to() => "",
+            Self::Catalog(error) if error.is_read() => "failed to ",
             Self::Usage(_)
+            | Self::Catalog(_)
             | Self::Rules(_)
             | Self::Directory(_)
+            | Self::Report(_)
             | Self::Books(_)
             | Self::EndedEarly { .. } => "",
             Self::Target(_)
@@ -151,7 +164,7 @@ impl CliError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Rules(_) => Exit::Usage,
+            Self::Usage(_) | Self::Rules(_) | Self::Catalog(_) => Exit::Usage,
             Self::Clients(error) if error.is_configuration() => Exit::Usage,
             Self::Trace(error) | Self::Inspect(inspect::InspectError::Trace(error))
                 if error.is_configuration() =>
@@ -167,6 +180,7 @@ impl CliError {
             | Self::Lookups(_)
             | Self::Registry(_)
             | Self::Directory(_)
+            | Self::Report(_)
             | Self::Engine(_)
             | Self::Books(_)
             | Self::Signals(_)
@@ -199,6 +213,7 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Demo(args) => demo::run(args, out),
         Command::Replay(args) => replay::run(args, out),
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
+        Command::Report(args) => Ok(report::run(args, out).map(|()| Exit::Passed)?),
         Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),
         Command::Serve(args) => Ok(serve::run(args, out).map(|()| Exit::Passed)?),
     }

@@ -10,6 +10,7 @@
 mod clock;
 mod connect;
 mod connection;
+mod control;
 mod exchange;
 mod feed;
 mod http2;
@@ -29,6 +30,7 @@ mod wire;
 mod worker;
 
 pub use connect::Protocol;
+pub use control::{ControlPlan, Controls};
 pub use feed::{AtEndOfTrace, Requests};
 pub use run::run;
 pub use shard::{Origin, Reuse};
@@ -39,9 +41,11 @@ use crate::tally::{Interval, Totals};
 use crate::trace::TraceBooks;
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
+use crate::verify::catalog::Catalogued;
 use crate::verify::judge::Judge;
 use crate::verify::lookup::Lookups;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What happens to an arrival over the limit of arrivals in flight.
@@ -149,6 +153,10 @@ pub struct Judging {
     pub lookups: Option<Lookups>,
     /// Whether redirects may lead to addresses that are not public.
     pub private: PrivateAddresses,
+    /// The files that redirects may lead to, where somebody listed them.
+    pub catalog: Option<Arc<Catalogued>>,
+    /// Who asks a second deployment for the same; `None` without one.
+    pub control: Option<Controls>,
 }
 
 /// Sees each second of a run as it is complete.
@@ -189,4 +197,7 @@ pub enum EngineError {
     /// A worker's thread or runtime could not be started.
     #[error("start a worker thread")]
     Worker(#[source] std::io::Error),
+    /// Nor could the thread that asks the control.
+    #[error("start the thread that asks the control")]
+    Control(#[source] std::io::Error),
 }

@@ -116,6 +116,8 @@ faults! {
     LocationLoop = "location.loop", "the redirect points back to itself";
     /// R10: right host, other path or query than the rule's template.
     LocationMismatch = "location.mismatch", "the Location differs from the rule's template";
+    /// R20, known before anybody asks.
+    LocationNotInCatalog = "location.not_in_catalog", "a redirect for a file that the catalogue does not list, and that was there when the log was written";
     /// R13.
     DnsNxdomain = "dns.nxdomain", "the Location's host does not exist (NXDOMAIN)";
     /// R14: the name exists and has no address.

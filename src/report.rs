@@ -6,24 +6,35 @@
 //! of the intervals. Only [`RunDirectory`] touches files.
 
 mod build;
+mod control;
+mod curve;
 mod directory;
 mod hlog;
+mod html;
 mod plan;
+pub mod read;
+mod saved;
 mod schema;
 mod storm;
 mod text;
+mod timeline;
 mod verdict;
 
 pub use build::{Ending, GeneratorFacts, Parts};
+pub use control::{ComparisonsLine, ControlExampleLine, ControlReport};
+pub use curve::Curve;
 pub use directory::{DirectoryError, FAILURES_PER_FAULT, RunDirectory};
 pub use hlog::IntervalLog;
+pub use html::html;
 pub use plan::{Input, Modelled, Plan};
+pub use saved::{SavedRun, SavedRunError};
 pub use schema::{
-    Arrivals, Attempts, Connections, ExampleLine, FailureLine, FaultLine, Generator, HostLine, IntervalLine,
-    IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times, Verdict,
-    Warmup,
+    Arrivals, Attempts, CatalogReport, Connections, Curves, ExampleLine, FailureLine, FaultLine, Generator,
+    HostLine, IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets,
+    TierLine, Times, TransitionLine, TransitionsLeftOut, Verdict, Warmup,
 };
 pub use storm::StormSection;
 pub(crate) use text::micros;
 pub use text::summary;
+pub use timeline::{MOST_POINTS, Timeline};
 pub use verdict::{Exit, Judgement, judge};

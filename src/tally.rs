@@ -20,6 +20,7 @@
 //! ```
 
 mod books;
+mod control;
 mod counts;
 mod example;
 mod fold;
@@ -30,10 +31,12 @@ mod redirects;
 mod storm;
 mod strain;
 mod totals;
+mod transitions;
 mod warmup;
 
 pub use books::{Books, Imbalance, LeftOut};
-pub use counts::{ArrivalCounts, AttemptCounts, Counts, FaultCount, FaultTable};
+pub use control::{Against, Comparisons, ControlCounts, ControlExample, ControlTally, EXAMPLES_PER_KIND};
+pub use counts::{ArrivalCounts, AttemptCounts, CatalogCounts, Counts, FaultCount, FaultTable};
 pub use example::{EXAMPLE_TEXT_BYTES, EXAMPLES_PER_FAULT, Example, Examples, Sighting, mask_url, printable};
 pub use fold::{Fold, PENDING_SECONDS};
 pub use histogram::{HIGHEST_US, Histogram, Times};
@@ -43,6 +46,7 @@ pub use redirects::{Coverage, Host, Hosts, Redirect, RedirectCounts, Unchecked};
 pub use storm::{Second, Series, Storm};
 pub use strain::{Lap, SATURATED_PERMILLE, Strain};
 pub use totals::Totals;
+pub use transitions::{PAIRS_KEPT, Pair, Transition, Transitions};
 pub use warmup::WarmupCounts;
 
 use crate::fault::Fault;

@@ -12,6 +12,10 @@
 
 pub mod address;
 
+pub mod catalog;
+
+pub mod control;
+
 pub mod hosts;
 
 pub mod judge;
@@ -137,6 +141,8 @@ pub struct Judgement<'a> {
     /// What is wrong. A fault of the Location is told before one of the
     /// status, since it says more.
     pub fault: Option<Fault>,
+    /// What is wrong with the status alone, told or not.
+    pub status: Option<Fault>,
     /// What the Location tiers found. `None` where the answer is no redirect,
     /// and at [`Depth::Off`].
     pub redirect: Option<Redirect<'a>>,

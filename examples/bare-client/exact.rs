@@ -8,7 +8,8 @@ use rustix::time::{
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// The timer among the events; connections count from 0.
 const TIMER: u64 = u64::MAX;

@@ -7,7 +7,7 @@ use super::CliError;
 use super::load_args::{OutputFormat, ReportArgs};
 use super::progress::Progress;
 use super::throttling::Throttling;
-use crate::engine::{self, AtEndOfTrace, EnginePlan, Judging, Observer, Phase, Requests, RunEnd};
+use crate::engine::{self, AtEndOfTrace, Controls, EnginePlan, Judging, Observer, Phase, Requests, RunEnd};
 use crate::report::{
     DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport, summary,
 };
@@ -21,6 +21,10 @@ use tokio::sync::watch;
 
 /// Seconds of the run between two checkpoints of `run.json`.
 const CHECKPOINT_EVERY: u64 = 5;
+
+/// How long a run that is over waits for the control: as long as it takes to ask
+/// for all that may wait, and a little more.
+const CONTROL_PATIENCE: Duration = Duration::from_secs(6);
 
 /// Everything a run needs.
 pub(crate) struct Prepared {
@@ -42,7 +46,7 @@ pub(crate) fn carry_out(
     phase: &watch::Receiver<Phase>,
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
-    let Prepared { plan, engine, judging, requests, schedule, at_end, started, mut notices } = prepared;
+    let Prepared { plan, engine, mut judging, requests, schedule, at_end, started, mut notices } = prepared;
     let path = args.out.clone().unwrap_or_else(|| default_path(&plan));
     // What is written second by second begins with the end of the warm-up.
     let warmup = engine.warmup;
@@ -50,16 +54,28 @@ pub(crate) fn carry_out(
     let directory = RunDirectory::create(&path, counted_from)?;
     let progress = Progress::new(!(args.no_progress || args.quiet));
     progress.warming_up(warmup);
+    let control = judging.control.as_ref();
     let throttling = Throttling::watch(Path::new("/proc"), Path::new("/sys/fs/cgroup"));
     let (trouble, checkpoint_lost) = (Vec::new(), false);
-    let mut recorder =
-        Recorder { directory, plan: &plan, engine: &engine, throttling, progress, trouble, checkpoint_lost };
+    let mut recorder = Recorder {
+        directory,
+        plan: &plan,
+        engine: &engine,
+        control,
+        throttling,
+        progress,
+        trouble,
+        checkpoint_lost,
+    };
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, phase, &mut recorder)?;
     let Recorder { directory, mut trouble, throttling, .. } = recorder;
 
     let stopped_early = end.interrupted || !end.trouble.is_empty();
     let ScheduleCounts { sampled_out, amplified, .. } = end.scheduled;
     let left_out = LeftOut { sampled_out, unreleased: end.unreleased, amplified };
+    let generator = generator_facts(&end, &engine, (&judging, &throttling));
+    let patience = if end.interrupted { Duration::ZERO } else { CONTROL_PATIENCE };
+    let asked = judging.control.take().map(|control| control.finish(patience));
     let books = Books::close(end.books.clone(), left_out, &end.totals);
     let books = match books {
         Ok(books) => books,
@@ -77,11 +93,15 @@ pub(crate) fn carry_out(
         plan,
         books: &books,
         totals: &end.totals,
-        generator: generator_facts(&end, &engine, (&judging, &throttling)),
+        generator,
         ending: if stopped_early { Ending::Interrupted } else { Ending::Finished },
         notices,
     };
-    let report = RunReport::build(parts);
+    let mut report = RunReport::build(parts);
+    if let Some((tally, ended_early)) = asked {
+        report = report.with_control(end.totals.counts.control, &tally);
+        trouble.extend(ended_early);
+    }
     if let Err(error) = directory.finish(&report) {
         let text = chain(&error);
         if !trouble.contains(&text) {
@@ -141,6 +161,7 @@ struct Recorder<'p> {
     directory: RunDirectory,
     plan: &'p Plan,
     engine: &'p EnginePlan,
+    control: Option<&'p Controls>,
     throttling: Throttling,
     progress: Progress,
     /// What could not be written; the run goes on without it.
@@ -174,8 +195,11 @@ impl Recorder<'_> {
         };
         let plan = self.plan.clone();
         let ending = Ending::Interrupted;
-        let report =
+        let mut report =
             RunReport::build(Parts { plan, books: &books, totals, generator, ending, notices: Vec::new() });
+        if let Some(control) = self.control {
+            report = report.with_control(totals.counts.control, &control.tally());
+        }
         if let Err(error) = self.directory.checkpoint(&report)
             && !std::mem::replace(&mut self.checkpoint_lost, true)
         {

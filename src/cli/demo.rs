@@ -4,6 +4,7 @@
 //! the middle half of the run, replays a recorded hour of its API against it,
 //! and shows what every status check of that day could not.
 
+use super::control_args::ControlArgs;
 use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs, parse_time};
 use super::replay::{ReplayArgs, replay};
 use super::trace_args::{InputFormat, TraceArgs, TraceArgsError};
@@ -117,9 +118,11 @@ fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliEr
         verify: VerifyArgs {
             verify: Depth::Dns,
             rules: Some("crates-io".to_owned()),
+            catalog: None,
             resolver: vec![registry.dns()],
             allow_private: true,
         },
+        control: ControlArgs::default(),
         report: args.report.clone(),
     })
 }

@@ -117,6 +117,11 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "SET")]
     pub(crate) rules: Option<String>,
 
+    /// The files that there are: NDJSON or CSV with name, version, size and
+    /// sha256, a directory of such files, or a cargo index; needs --rules
+    #[arg(long, value_name = "PATH", requires = "rules")]
+    pub(crate) catalog: Option<PathBuf>,
+
     /// Ask this DNS server instead of the system's; may be repeated
     #[arg(long, value_name = "IP[:PORT]", value_parser = parse_server)]
     pub(crate) resolver: Vec<SocketAddr>,

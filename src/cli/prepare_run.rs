@@ -10,12 +10,14 @@ use crate::schedule::Pace;
 use crate::units::Offset;
 use crate::verify::Depth;
 use crate::verify::address::PrivateAddresses;
+use crate::verify::catalog::{Catalog, Catalogued};
 use crate::verify::judge::Judge;
 use crate::verify::lookup::{LookupOptions, Lookups, Resolver};
 use crate::verify::rules::Rules;
 use http::header::{ACCEPT, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Arrivals a second that one worker thread serves with room to spare.
@@ -26,7 +28,7 @@ const RATE_PER_THREAD: f64 = 25_000.0;
 const CLOSED_CONNECTIONS: usize = 50;
 
 /// Arrivals a second above which a host that is not this machine takes `--yes`.
-const POLITE_RATE: f64 = 100.0;
+pub(super) const POLITE_RATE: f64 = 100.0;
 
 /// Arrivals a second up to which each is worth a wake-up of its own.
 const EXACT_RATE: f64 = 10_000.0;
@@ -118,7 +120,7 @@ fn as_f64(cores: usize) -> f64 {
     cores as f64
 }
 
-fn headers(target: &Target, added: &[(HeaderName, HeaderValue)]) -> HeaderMap {
+pub(super) fn headers(target: &Target, added: &[(HeaderName, HeaderValue)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let own = concat!("downpour/", env!("CARGO_PKG_VERSION"));
     headers.insert(USER_AGENT, HeaderValue::from_static(own));
@@ -135,13 +137,14 @@ fn headers(target: &Target, added: &[(HeaderName, HeaderValue)]) -> HeaderMap {
     headers
 }
 
-/// The judge and the resolver.
+/// The judge and the resolver, without a control.
 pub(super) fn judging(verify: &VerifyArgs, target: &Target) -> Result<Judging, CliError> {
     let rules = match &verify.rules {
         None => Rules::none(),
         Some(name_or_file) => Rules::load(name_or_file)?,
     };
     let private = if verify.allow_private { PrivateAddresses::Allow } else { PrivateAddresses::Refuse };
+    let catalog = catalog(verify, &rules)?;
     let judge = Judge::new(rules, target.url(), verify.verify)
         .map_err(|error| CliError::Usage(format!("--target: {error}")))?;
     let lookups = match verify.verify {
@@ -151,7 +154,18 @@ pub(super) fn judging(verify: &VerifyArgs, target: &Target) -> Result<Judging, C
             LookupOptions { private_addresses: private, ..LookupOptions::default() },
         )?),
     };
-    Ok(Judging { judge, lookups, private })
+    Ok(Judging { judge, lookups, private, catalog, control: None })
+}
+
+/// The catalogue that redirects are looked up in, if there is one.
+fn catalog(verify: &VerifyArgs, rules: &Rules) -> Result<Option<Arc<Catalogued>>, CliError> {
+    let Some(path) = &verify.catalog else { return Ok(None) };
+    if verify.verify == Depth::Off {
+        return Err(CliError::Usage("--catalog judges redirects, and --verify off does not".to_owned()));
+    }
+    let catalogued = Catalogued::new(Catalog::read(path)?, rules.clone())
+        .map_err(|error| CliError::Usage(format!("--catalog with these --rules: {error}")))?;
+    Ok(Some(Arc::new(catalogued)))
 }
 
 fn resolver(verify: &VerifyArgs) -> Resolver {

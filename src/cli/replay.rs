@@ -2,14 +2,15 @@
 
 use super::CliError;
 use super::carry_out::{Prepared, carry_out};
+use super::control_args::ControlArgs;
 use super::load_args::{LoadArgs, ReportArgs, VerifyArgs};
 use super::prepare_run::{engine_plan, guard, judging};
-use super::requests::{Replayed, recorded_at, refusal};
+use super::requests::{RefusedHost, Replayed};
 use super::target::Instead;
 use super::trace_args::{TraceArgs, TraceArgsError};
 use super::wire_args::{HttpArg, WireArgs};
 use super::{signals, system};
-use crate::engine::{AtEndOfTrace, EnginePlan};
+use crate::engine::{AtEndOfTrace, ControlPlan, Controls, EnginePlan};
 use crate::report::{Exit, Input, Plan};
 use crate::schedule::Pace;
 use crate::trace::Source;
@@ -17,6 +18,7 @@ use crate::trace::source::InputReport;
 use crate::units::{Factor, Stamp};
 use clap::Args;
 use std::io::Write;
+use std::net::SocketAddr;
 
 /// Replay logs against a candidate and judge every answer.
 #[derive(Args, Clone, Debug)]
@@ -35,6 +37,8 @@ pub(crate) struct ReplayArgs {
     pub(super) wire: WireArgs,
     #[command(flatten)]
     pub(super) verify: VerifyArgs,
+    #[command(flatten)]
+    pub(super) control: ControlArgs,
     #[command(flatten)]
     pub(super) report: ReportArgs,
 }
@@ -67,29 +71,51 @@ pub(super) fn replay(
             "--loop needs inputs that can be read again, and a stream cannot: give files".to_owned(),
         ));
     }
-    let refused = (!args.load.allow_recorded_host).then(|| args.load.target.host());
-    if let Some(host) = refused.as_deref().filter(|host| recorded_at(&source, host)) {
-        return Err(CliError::Usage(refusal(host)));
+    let refused = refused_hosts(args);
+    if let Some(refused) = refused.iter().find(|refused| refused.recorded(&source)) {
+        return Err(CliError::Usage(refused.to_string()));
     }
     // Mistakes in rules and certificates are told before anybody is connected
     // to.
     let tls = super::tls::plan(&args.wire.tls, &args.load.target, args.wire.connection.http)?;
-    let judging = judging(&args.verify, &args.load.target)?;
+    let mut judging = judging(&args.verify, &args.load.target)?;
+    let control = args.control.plan((&args.load, &args.wire), args.trace.seed)?;
     let connection = &args.wire.connection;
     let instead = Instead { resolve: &connection.resolve, connect_to: &connection.connect_to };
     let reached = args.load.target.reach(&instead, args.load.connect_timeout)?;
     let notices = reached.notice().into_iter().collect();
     let addresses = reached.addresses;
     guard(&args.load, &pace, &addresses)?;
+    judging.control = control.map(|control| start(control, &addresses)).transpose()?;
     let requests = Replayed::begin(source, refused)?;
     let engine = engine_plan((&args.load, &args.wire), &pace, (addresses, tls))?;
     let started = system::now();
-    let plan = plan(command, args, requests.source(), &engine, (&pace, started));
+    let mut plan = plan(command, args, requests.source(), &engine, (&pace, started));
+    args.control.tell(&mut plan);
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
     let prepared =
         Prepared { plan, engine, judging, requests: Box::new(requests), schedule, at_end, started, notices };
     let phase = signals::phases().map_err(CliError::Signals)?;
     carry_out(prepared, &args.report, &phase, out)
+}
+
+/// Begins to ask the control, unless it is the candidate.
+fn start(control: ControlPlan, candidate: &[SocketAddr]) -> Result<Controls, CliError> {
+    if control.control == control.candidate && control.addresses == candidate {
+        return Err(CliError::Usage(format!("--control {} is the target itself", control.control)));
+    }
+    Ok(Controls::start(control)?)
+}
+
+/// The hosts that must not be loaded if the trace was recorded at them.
+fn refused_hosts(args: &ReplayArgs) -> Vec<RefusedHost> {
+    if args.load.allow_recorded_host {
+        return Vec::new();
+    }
+    let target = RefusedHost { flag: "--target", host: args.load.target.host() };
+    let control = args.control.control.as_ref();
+    let control = control.map(|control| RefusedHost { flag: "--control", host: control.host() });
+    std::iter::once(target).chain(control).collect()
 }
 
 /// The effective plan, as the report tells it.
@@ -136,6 +162,7 @@ fn plan(
         grain_us: u64::try_from(engine.grain.as_micros()).unwrap_or(u64::MAX),
         verify: verify.verify.to_string(),
         rules: verify.rules.clone(),
+        catalog: verify.catalog.as_ref().map(|path| path.display().to_string()),
         rewrite: trace.rewrite.clone(),
         resolver: (!servers.is_empty()).then(|| servers.join(",")),
         subsecond: trace.subsecond.name().to_owned(),

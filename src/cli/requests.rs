@@ -6,13 +6,14 @@ use super::trace_args::TraceArgsError;
 use crate::engine::Requests;
 use crate::trace::source::Warning;
 use crate::trace::{Request, Source, TraceBooks};
+use std::fmt;
 
 /// The requests of a source, unless it was recorded at the host that the run
 /// is pointed at.
 #[derive(Debug)]
 pub(super) struct Replayed {
     source: Source,
-    refused: Option<String>,
+    refused: Vec<RefusedHost>,
     /// How many distinct recorded hosts have been looked at.
     looked_at: usize,
     /// Requests that were read and not handed out, because of the refusal.
@@ -24,9 +25,9 @@ pub(super) struct Replayed {
 
 impl Replayed {
     /// Reads up to the first request, so that a trace without one is told
-    /// before a run begins. `refused` is the host that must not appear in the
+    /// before a run begins. `refused` are the hosts that must not appear in the
     /// log.
-    pub(super) fn begin(mut source: Source, refused: Option<String>) -> Result<Self, TraceArgsError> {
+    pub(super) fn begin(mut source: Source, refused: Vec<RefusedHost>) -> Result<Self, TraceArgsError> {
         let first = source.next()?;
         Ok(Self { source, refused, looked_at: 0, withheld: 0, first, memory: Memory::default() })
     }
@@ -37,27 +38,41 @@ impl Replayed {
     }
 
     fn refuse_recorded_host(&mut self) -> Result<(), String> {
-        let Some(refused) = &self.refused else { return Ok(()) };
         let known = self.source.authorities().known();
-        if known == self.looked_at {
+        if self.refused.is_empty() || known == self.looked_at {
             return Ok(());
         }
         self.looked_at = known;
-        if recorded_at(&self.source, refused) { Err(refusal(refused)) } else { Ok(()) }
+        let met = self.refused.iter().find(|refused| refused.recorded(&self.source));
+        met.map_or(Ok(()), |refused| Err(refused.to_string()))
     }
 }
 
-/// Whether the trace, as far as it was read, was recorded at `host`.
-pub(super) fn recorded_at(source: &Source, host: &str) -> bool {
-    source.authorities().iter().any(|(authority, _)| host_of(authority).eq_ignore_ascii_case(host.as_bytes()))
+/// A host that a flag names, and that the trace may have been recorded at.
+#[derive(Clone, Debug)]
+pub(super) struct RefusedHost {
+    pub(super) flag: &'static str,
+    pub(super) host: String,
+}
+
+impl RefusedHost {
+    /// Whether the trace, as far as it was read, was recorded there.
+    pub(super) fn recorded(&self, source: &Source) -> bool {
+        let host = self.host.as_bytes();
+        source.authorities().iter().any(|(authority, _)| host_of(authority).eq_ignore_ascii_case(host))
+    }
 }
 
 /// Why such a run is refused.
-pub(super) fn refusal(host: &str) -> String {
-    format!(
-        "the trace was recorded at {host}, and --target points there: a replay would load the recorded service \
-         itself; if that is what you want, say --allow-recorded-host"
-    )
+impl fmt::Display for RefusedHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { flag, host } = self;
+        write!(
+            f,
+            "the trace was recorded at {host}, and {flag} points there: a replay would load the recorded \
+             service itself; if that is what you want, say --allow-recorded-host"
+        )
+    }
 }
 
 /// An authority without its port.

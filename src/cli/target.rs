@@ -1,4 +1,5 @@
-//! The candidate, as `--target` names it, and whether it is there.
+//! The candidate, as `--target` names it, and whether it is there; the control
+//! is named in the same way.
 //!
 //! The host of a run comes from here and only from here. It is resolved and
 //! knocked at before the clock starts, so that a typing error costs a message
@@ -23,7 +24,7 @@ pub(crate) struct Target {
     port: u16,
 }
 
-/// A `--target` that cannot be used.
+/// A `--target` or `--control` that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TargetError {
     /// It is no URL.
@@ -33,14 +34,16 @@ pub(crate) enum TargetError {
     #[error("{0:?} is not http or https; write it like http://127.0.0.1:8080")]
     Scheme(String),
     /// Credentials do not belong on a command line.
-    #[error("--target holds user information; give credentials as a header with -H instead")]
+    #[error("it holds user information; give credentials as a header with -H instead")]
     UserInfo,
     /// The paths come from the trace.
-    #[error("--target must be scheme, host and port alone, not a path: leave out {0:?}")]
+    #[error("it must be scheme, host and port alone, not a path: leave out {0:?}")]
     Path(String),
     /// Its host has no address.
-    #[error("look up the host of --target {target}")]
+    #[error("look up the host of {flag} {target}")]
     Unresolved {
+        /// The flag that names it.
+        flag: &'static str,
         /// The target.
         target: String,
         /// What the system's resolver said.
@@ -133,6 +136,21 @@ impl Target {
         }
     }
 
+    /// The addresses to connect to, at least one; `flag` is what a mistake is
+    /// told of.
+    pub(crate) fn look_up(
+        &self,
+        flag: &'static str,
+        instead: &Instead<'_>,
+    ) -> Result<Vec<SocketAddr>, TargetError> {
+        let unresolved = |source| TargetError::Unresolved { flag, target: self.to_string(), source };
+        let all = self.addresses(instead).map_err(unresolved)?;
+        if all.is_empty() {
+            return Err(unresolved(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
+        }
+        Ok(all)
+    }
+
     fn addresses(&self, instead: &Instead<'_>) -> io::Result<Vec<SocketAddr>> {
         let look_up = |host: &str, port| Ok((host, port).to_socket_addrs()?.collect::<Vec<_>>());
         if !instead.resolve.is_empty() {
@@ -156,8 +174,7 @@ impl Target {
     /// this machine cannot reach, and where the name means this machine, as
     /// `localhost` does in two families, those nobody listens at.
     pub(crate) fn reach(&self, instead: &Instead<'_>, timeout: Duration) -> Result<Reached, TargetError> {
-        let unresolved = |source| TargetError::Unresolved { target: self.to_string(), source };
-        let all = self.addresses(instead).map_err(unresolved)?;
+        let all = self.look_up("--target", instead)?;
         let looked_up = instead.resolve.is_empty() && instead.connect_to.is_empty();
         let own_name = looked_up && all_loopback(&all);
         let mut reached = Reached::default();
@@ -185,9 +202,6 @@ impl Target {
         match failed {
             Some((address, source)) if answering == 0 => {
                 Err(TargetError::Unreachable { target: self.to_string(), address, source })
-            }
-            None if answering == 0 => {
-                Err(unresolved(io::Error::new(io::ErrorKind::NotFound, "the name has no address")))
             }
             Some(_) | None => Ok(reached),
         }
@@ -229,6 +243,11 @@ pub(crate) struct Instead<'a> {
     pub(crate) resolve: &'a [IpAddr],
     /// `--connect-to`: these hosts and ports.
     pub(crate) connect_to: &'a [ConnectTo],
+}
+
+impl Instead<'_> {
+    /// The target's own host and port.
+    pub(crate) const NOTHING: Self = Self { resolve: &[], connect_to: &[] };
 }
 
 /// One `--connect-to`, as curl writes it: `HOST:PORT:HOST2:PORT2`, where any
@@ -355,8 +374,7 @@ mod tests {
     fn an_address_nobody_listens_at_is_told() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let target: Target = format!("http://{free}").parse().unwrap();
-        let error =
-            target.reach(&Instead { resolve: &[], connect_to: &[] }, Duration::from_secs(5)).unwrap_err();
+        let error = target.reach(&Instead::NOTHING, Duration::from_secs(5)).unwrap_err();
         assert!(matches!(error, TargetError::Unreachable { address, .. } if address == free));
     }
 

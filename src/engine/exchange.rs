@@ -10,6 +10,7 @@ use super::wire::Stamps;
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::trace::Method;
+use crate::verify::Locations;
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, Uri};
@@ -37,12 +38,31 @@ pub(crate) struct AnswerLimits {
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) status: u16,
-    /// The first `Location`, as its bytes came.
-    pub(crate) location: Option<HeaderValue>,
-    /// How many `Location` fields there were.
-    pub(crate) locations: usize,
+    /// Its header fields, as their bytes came.
+    pub(crate) head: HeaderMap,
     /// Body bytes.
     pub(crate) body_bytes: u64,
+}
+
+impl Received {
+    pub(crate) fn new(parts: http::response::Parts, body_bytes: u64) -> Self {
+        Self { status: parts.status.as_u16(), head: parts.headers, body_bytes }
+    }
+
+    /// The first `Location`.
+    pub(crate) fn location(&self) -> Option<&HeaderValue> {
+        self.head.get(LOCATION)
+    }
+
+    /// Its `Location` fields.
+    pub(crate) fn locations(&self) -> Locations<'_> {
+        let mut all = self.head.get_all(LOCATION).iter();
+        match (all.next(), all.next()) {
+            (None, _) => Locations::None,
+            (Some(only), None) => Locations::One(only.as_bytes()),
+            (Some(_), Some(_)) => Locations::Many,
+        }
+    }
 }
 
 /// How an exchange ended.
@@ -145,23 +165,14 @@ where
         if let Err(fault) = check_head(response.headers(), &self.limits) {
             return Exchanged::Broken(fault);
         }
-        let status = response.status().as_u16();
-        let (location, locations) = locations(response.headers());
+        let (parts, body) = response.into_parts();
         let Self { driver, wakes, limits, .. } = self;
         let drive_on = &mut |cx: &mut Context<'_>| poll_driver(driver, cx);
-        match receive_body(response.into_body(), (wakes, drive_on), limits.body, deadline).await {
-            Ok(body_bytes) => Exchanged::Answered(Received { status, location, locations, body_bytes }),
+        match receive_body(body, (wakes, drive_on), limits.body, deadline).await {
+            Ok(body_bytes) => Exchanged::Answered(Received::new(parts, body_bytes)),
             Err(fault) => Exchanged::Broken(fault),
         }
     }
-}
-
-/// The first `Location` of an answer, and how many there are.
-pub(super) fn locations(headers: &HeaderMap) -> (Option<HeaderValue>, usize) {
-    let mut all = headers.get_all(LOCATION).iter();
-    let first = all.next().cloned();
-    let count = usize::from(first.is_some()) + all.count();
-    (first, count)
 }
 
 /// Takes a body to its end and counts its bytes; they are not kept.

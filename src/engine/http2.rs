@@ -9,7 +9,7 @@
 //! while another is idle, and it tells nobody of the limit or of GOAWAY.
 
 use super::clock::RunClock;
-use super::exchange::{AnswerLimits, Deadline, Exchanged, Received, drive, ended_by, locations};
+use super::exchange::{AnswerLimits, Deadline, Exchanged, Received, drive, ended_by};
 use super::limits::check_head;
 use super::shard::{Origin, ShardLimits};
 use super::wakes::Wakes;
@@ -287,9 +287,7 @@ impl Stream {
         if let Err(fault) = check_head(response.headers(), &self.limits) {
             return Exchanged::Broken(fault);
         }
-        let status = response.status().as_u16();
-        let (location, locations) = locations(response.headers());
-        let mut body = response.into_body();
+        let (parts, mut body) = response.into_parts();
         let mut body_bytes = 0;
         while !body.is_end_stream() {
             let data = poll_fn(|cx| body.poll_data(cx));
@@ -309,7 +307,7 @@ impl Stream {
                 }
             }
         }
-        Exchanged::Answered(Received { status, location, locations, body_bytes })
+        Exchanged::Answered(Received::new(parts, body_bytes))
     }
 }
 

@@ -6,6 +6,7 @@
 //! nothing here knows of the warm-up but the recorder.
 
 use super::connect::Handshake;
+use super::control::ControlLine;
 use super::exchange::Received;
 use crate::fault::Fault;
 use crate::schedule::Arrival;
@@ -15,10 +16,11 @@ use crate::tally::{
 };
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
+use crate::verify::catalog::{Catalogued, Known};
 use crate::verify::hosts::{HostAnswer, HostBounds, HostCache, HostReply};
 use crate::verify::judge::Judge;
 use crate::verify::lookup::LookupHandle;
-use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Locations, final_fault, is_redirect};
+use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, final_fault, is_redirect};
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use std::net::{IpAddr, SocketAddr};
@@ -41,6 +43,8 @@ pub(crate) struct Ledger {
     private: PrivateAddresses,
     hosts: HostCache<Case>,
     lookups: Option<LookupLine>,
+    catalog: Option<Arc<Catalogued>>,
+    control: Option<ControlLine>,
 }
 
 /// An answer that redirects, judged as far as it can be without asking anyone.
@@ -67,7 +71,17 @@ impl Ledger {
         lookups: Option<LookupLine>,
     ) -> Self {
         let hosts = HostCache::new(HostBounds::default());
-        Self { recorder, judge, private, hosts, lookups }
+        Self { recorder, judge, private, hosts, lookups, catalog: None, control: None }
+    }
+
+    /// Has redirects looked up in a catalogue, if there is one.
+    pub(crate) fn listed_in(self, catalog: Option<Arc<Catalogued>>) -> Self {
+        Self { catalog, ..self }
+    }
+
+    /// Has answers compared with those of a control, if there is one.
+    pub(crate) fn compared_by(self, control: Option<ControlLine>) -> Self {
+        Self { control, ..self }
     }
 
     /// An arrival was released.
@@ -193,21 +207,27 @@ impl Ledger {
     pub(crate) fn answered(&mut self, arrival: &Arrival, attempt: &Attempt, received: &Received) {
         self.recorder.attempt(arrival.due, attempt, AttemptKind::First);
         self.recorder.bytes_in(arrival.due, received.body_bytes);
+        if let Some(control) = &self.control {
+            self.recorder.offered_to_control(arrival.due, || control.offer(arrival, received));
+        }
         let target = arrival.target.as_str().as_bytes();
         let asked = Asked { target, recorded_status: arrival.recorded_status };
-        let locations = match &received.location {
-            None => Locations::None,
-            Some(only) if received.locations == 1 => Locations::One(only.as_bytes()),
-            Some(_) => Locations::Many,
-        };
         let asks = self.judge.depth() == Depth::Dns;
-        let judgement = self.judge.judge(&asked, &Answer { status: received.status, locations });
+        let judgement =
+            self.judge.judge(&asked, &Answer { status: received.status, locations: received.locations() });
+        let missing = self.catalog.as_ref().filter(|_| is_redirect(received.status)).and_then(|catalog| {
+            let known = catalog.expect(target);
+            self.recorder.looked_up_in_catalog(arrival.due, known);
+            not_in_catalog(known, &asked)
+        });
+        let pair = (arrival.recorded_status, received.status);
+        self.recorder.transition(arrival.due, pair, judgement.status.is_some());
         let mut case = Case {
             due: attempt.due,
             done: attempt.done,
             path: arrival.target.clone(),
-            location: received.location.clone(),
-            offline: judgement.fault,
+            location: received.location().cloned(),
+            offline: judgement.fault.or(missing),
             expected: None,
         };
         let Some(redirect) = judgement.redirect else {
@@ -334,6 +354,14 @@ impl Ledger {
     }
 }
 
+/// A file that is not listed is the candidate's fault only if it was there when
+/// the log was written: people do ask for what never was, and a redirect for it
+/// is right by services that do not look.
+fn not_in_catalog(known: Known, asked: &Asked<'_>) -> Option<Fault> {
+    let was_there = asked.recorded_status.is_some_and(|status| (200..400).contains(&status));
+    (known == Known::Missing && was_there).then_some(Fault::LocationNotInCatalog)
+}
+
 /// Whether the finding is that a redirect leads to another place than the one
 /// demanded.
 const fn leads_elsewhere(finding: Option<Fault>) -> bool {
@@ -357,6 +385,7 @@ mod tests {
     use crate::trace::Method;
     use crate::verify::lookup::{LookupOptions, Lookups, Resolver};
     use crate::verify::rules::Rules;
+    use http::header::LOCATION;
     use std::net::UdpSocket;
 
     fn ms(millis: u64) -> Offset {
@@ -373,8 +402,8 @@ mod tests {
             target: PathAndQuery::from_static("/x"),
             recorded_status: None,
         };
-        let location = Some(HeaderValue::from_static("https://cdn.test/x"));
-        let received = Received { status: 302, location, locations: 1, body_bytes: 0 };
+        let head = [(LOCATION, HeaderValue::from_static("https://cdn.test/x"))].into_iter().collect();
+        let received = Received { status: 302, head, body_bytes: 0 };
         let (sent, done, end) = (Some(ms(due)), ms(due + 10), AttemptEnd::Status(302));
         let attempt = Attempt { due: ms(due), sent, first_byte: sent, done, end };
         ledger.offered(arrival.due);

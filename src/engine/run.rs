@@ -2,6 +2,7 @@
 
 use super::clock::RunClock;
 use super::connect::{Connect, Tcp, Tls};
+use super::control::Controls;
 use super::exchange::AnswerLimits;
 use super::feed::{AtEndOfTrace, Fed, Feeder, QUEUED_BATCHES, Requests};
 use super::ledger::{HOST_ANSWERS, Ledger, LookupLine};
@@ -38,7 +39,7 @@ const DELIVERIES: usize = 64;
 
 /// Most bytes of an answer's head; beyond them the answer is a fault of the
 /// candidate. Twice what common servers send at most.
-const HEAD_BYTES: usize = 64 * 1024;
+pub(super) const HEAD_BYTES: usize = 64 * 1024;
 
 /// What a worker thread returns, and the processor time it took.
 type Joined = (io::Result<Worked>, Duration);
@@ -128,7 +129,10 @@ fn spawn_worker(
     let (answers, host_answers) = mpsc::channel(HOST_ANSWERS);
     let lookups =
         judging.lookups.as_ref().map(|lookups| LookupLine { handle: lookups.handle(), reply: answers });
-    let ledger = Ledger::new(Recorder::new(plan.warmup), (judging.judge.clone(), judging.private), lookups);
+    let control = judging.control.as_ref().and_then(Controls::line);
+    let ledger = Ledger::new(Recorder::new(plan.warmup), (judging.judge.clone(), judging.private), lookups)
+        .listed_in(judging.catalog.clone())
+        .compared_by(control);
     let limits = share(plan, index);
     let (pacing, grain) = (plan.pacing, plan.grain);
     let ahead = plan.lanes.open_ahead.div_ceil(plan.threads);
@@ -178,7 +182,7 @@ async fn begin<C: Connect>(
 }
 
 /// TLS with a session store of the worker's own: a shared one is behind a lock.
-fn secured(tcp: Tcp, plan: TlsPlan) -> Tls {
+pub(super) fn secured(tcp: Tcp, plan: TlsPlan) -> Tls {
     use rustls::client::Resumption;
     let TlsPlan { mut config, resume, name } = plan;
     config.resumption =
@@ -186,7 +190,7 @@ fn secured(tcp: Tcp, plan: TlsPlan) -> Tls {
     Tls::new(tcp, Arc::new(config), name)
 }
 
-fn on_local_runtime(work: impl Future<Output = io::Result<Worked>>) -> io::Result<Worked> {
+pub(super) fn on_local_runtime<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().build_local(tokio::runtime::LocalOptions::default())?.block_on(work)
 }
@@ -262,7 +266,7 @@ fn join(end: &mut RunEnd, workers: Vec<JoinHandle<Joined>>, feeder: JoinHandle<(
     }
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }

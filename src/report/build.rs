@@ -5,13 +5,14 @@
 //! give equal bytes.
 
 use super::schema::{
-    Arrivals, Attempts, Connections, ExampleLine, FaultLine, Generator, HostLine, IntervalLine,
-    IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times, Warmup,
+    Arrivals, Attempts, CatalogReport, Connections, Curves, ExampleLine, FaultLine, Generator, HostLine,
+    IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
+    TransitionLine, TransitionsLeftOut, Warmup,
 };
-use super::{Plan, judge};
+use super::{Curve, Plan, judge};
 use crate::tally::{
-    ArrivalCounts, AttemptCounts, Books, Counts, Example, Examples, FaultTable, Histogram, Interval, Totals,
-    Unchecked, WarmupCounts,
+    ArrivalCounts, AttemptCounts, Books, CatalogCounts, Counts, Example, Examples, FaultTable, Histogram,
+    Interval, Pair, Totals, Transition, Transitions, Unchecked, WarmupCounts,
 };
 use crate::trace::TraceBooks;
 use crate::units::{Offset, approximate, grouped};
@@ -103,9 +104,23 @@ impl RunReport {
             service_us: Times::from(&times.service),
             lateness_us: Times::from(&times.lateness),
             latency_failed_us: Times::from(&times.latency_failed),
+            curves: Curves {
+                latency_us: Curve::from(&times.latency),
+                service_us: Curve::from(&times.service),
+                lateness_us: Curve::from(&times.lateness),
+                latency_failed_us: Curve::from(&times.latency_failed),
+            },
             statuses: statuses(&counts.attempts),
+            transitions: transitions(&counts.transitions),
+            transitions_left_out: TransitionsLeftOut {
+                recorded_none: counts.transitions.recorded_none(),
+                other: counts.transitions.other().count,
+                other_refused: counts.transitions.other().refused,
+            },
             faults: faults(&counts.faults, &totals.examples),
             targets: targets(counts, generator.lookups),
+            catalog: catalog(counts.catalog),
+            control: None,
             connections: Connections {
                 opened: counts.connections_opened,
                 open_max: totals.peak.connections_open,
@@ -272,6 +287,25 @@ fn faults(table: &FaultTable, examples: &Examples) -> Vec<FaultLine> {
         })
         .collect();
     // Stable: equals stay in the order of the list of faults.
+    lines.sort_by_key(|line| Reverse(line.count));
+    lines
+}
+
+fn catalog(counts: CatalogCounts) -> CatalogReport {
+    let CatalogCounts { listed, missing, unnamed } = counts;
+    CatalogReport { listed, missing, unnamed }
+}
+
+fn transitions(transitions: &Transitions) -> Vec<TransitionLine> {
+    let line = |(pair, transition): (Pair, Transition)| TransitionLine {
+        recorded: pair.recorded,
+        answered: pair.answered,
+        count: transition.count,
+        refused: transition.refused,
+        accepted: transition.refused == 0,
+    };
+    let mut lines: Vec<_> = transitions.pairs().map(line).collect();
+    // Stable: equals stay in the order of their statuses.
     lines.sort_by_key(|line| Reverse(line.count));
     lines
 }

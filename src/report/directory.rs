@@ -1,13 +1,13 @@
 //! The run directory: the only part of this chapter that touches files.
 //!
 //! Intervals, their histograms and examples of failures are appended as they
-//! happen and flushed every second; `run.json` and `summary.txt` replace their
+//! happen and flushed every second; `run.json` and its renderings replace their
 //! predecessors in one step, so a reader never sees half of one. A file that
 //! cannot be written is given up with one error that names it; the others, and
 //! the run, go on.
 
 use super::schema::{ExampleLine, FailureLine, IntervalLine, RunReport};
-use super::{IntervalLog, summary};
+use super::{IntervalLog, Timeline, html, summary};
 use crate::fault::Fault;
 use crate::tally::Interval;
 use crate::units::Stamp;
@@ -19,9 +19,10 @@ use std::path::{Path, PathBuf};
 /// Examples of each fault in `failures.ndjson`.
 pub const FAILURES_PER_FAULT: usize = 100;
 
-const RUN: &str = "run.json";
+pub(super) const RUN: &str = "run.json";
 const SUMMARY: &str = "summary.txt";
-const INTERVALS: &str = "intervals.ndjson";
+const PAGE: &str = "report.html";
+pub(super) const INTERVALS: &str = "intervals.ndjson";
 const FAILURES: &str = "failures.ndjson";
 const HISTOGRAMS: &str = "latency.hlog";
 
@@ -51,6 +52,7 @@ pub struct RunDirectory {
     failures: Appended<File>,
     histograms: Option<IntervalLog<BufWriter<File>>>,
     failures_written: [usize; Fault::ALL.len()],
+    timeline: Timeline,
 }
 
 impl RunDirectory {
@@ -70,6 +72,7 @@ impl RunDirectory {
             failures: Appended::new(create(&path.join(FAILURES))?),
             histograms: Some(log),
             failures_written: [0; Fault::ALL.len()],
+            timeline: Timeline::default(),
         })
     }
 
@@ -90,7 +93,9 @@ impl RunDirectory {
     /// All three are tried; the first error is returned. A file that failed is
     /// closed and not tried again, so each error comes once.
     pub fn append(&mut self, interval: &Interval) -> Result<(), DirectoryError> {
-        let intervals = self.intervals.line(&IntervalLine::from(interval));
+        let line = IntervalLine::from(interval);
+        self.timeline.add(&line);
+        let intervals = self.intervals.line(&line);
         let intervals = intervals.and_then(|()| self.intervals.flush());
         let intervals = intervals.map_err(|source| self.lost(INTERVALS, source));
         let histograms = self.append_histograms(interval).map_err(|source| self.lost(HISTOGRAMS, source));
@@ -104,11 +109,12 @@ impl RunDirectory {
         self.replace(RUN, &json(report))
     }
 
-    /// Writes `run.json` and `summary.txt`. Both are tried.
+    /// Writes `run.json`, `summary.txt` and `report.html`. All are tried.
     pub fn finish(&self, report: &RunReport) -> Result<(), DirectoryError> {
         let run = self.replace(RUN, &json(report));
         let text = self.replace(SUMMARY, summary(report).as_bytes());
-        run.and(text)
+        let page = self.replace(PAGE, html(report, &self.timeline, &[]).as_bytes());
+        run.and(text).and(page)
     }
 
     fn append_histograms(&mut self, interval: &Interval) -> io::Result<()> {

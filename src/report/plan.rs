@@ -71,6 +71,16 @@ pub struct Plan {
     pub verify: String,
     /// The rule set: a built-in's name or a file.
     pub rules: Option<String>,
+    /// The catalogue, where there is one.
+    pub catalog: Option<String>,
+    /// The base URL of the control, where there is one.
+    pub control: Option<String>,
+    /// The share of the answers that is compared with the control's.
+    pub control_sample: Option<String>,
+    /// The most requests to the control.
+    pub control_rate: Option<String>,
+    /// The header fields that are compared.
+    pub control_headers: Vec<String>,
     /// The rewrite rule, where there is one.
     pub rewrite: Option<String>,
     /// The resolver asked, where one was given.

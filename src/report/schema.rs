@@ -6,7 +6,7 @@
 //! Reading tolerates keys that are unknown and fills in keys that are missing,
 //! so a report of any minor version can be read.
 
-use super::{Plan, StormSection};
+use super::{ControlReport, Curve, Plan, StormSection};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -68,12 +68,22 @@ pub struct RunReport {
     pub lateness_us: Times,
     /// Due to done, of failed arrivals.
     pub latency_failed_us: Times,
+    /// The same clocks by percentile, in finer steps.
+    pub curves: Curves,
     /// Complete answers by status.
     pub statuses: BTreeMap<String, u64>,
+    /// Answers by recorded and answered status, most frequent first.
+    pub transitions: Vec<TransitionLine>,
+    /// Answers that are not in that list.
+    pub transitions_left_out: TransitionsLeftOut,
     /// Why arrivals failed, most frequent first.
     pub faults: Vec<FaultLine>,
     /// Where redirects led.
     pub targets: Targets,
+    /// What the catalogue says of redirects.
+    pub catalog: CatalogReport,
+    /// What asking the control came to, where there is one.
+    pub control: Option<ControlReport>,
     /// Connections to the candidate.
     pub connections: Connections,
     /// Bytes of answers, headers included.
@@ -215,6 +225,51 @@ pub struct Times {
     pub saturated: u64,
 }
 
+/// Answers with one recorded and one answered status.
+///
+/// The sum of all counts, left-out ones included, is `attempts.completed`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TransitionLine {
+    /// What the log shows.
+    pub recorded: u16,
+    /// What the candidate answered.
+    pub answered: u16,
+    /// How many answers.
+    pub count: u64,
+    /// Those of them whose status was found wrong.
+    pub refused: u64,
+    /// Whether there were none of those.
+    pub accepted: bool,
+}
+
+/// Answers that no line of the transitions holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TransitionsLeftOut {
+    /// The record holds no status that a server sent.
+    pub recorded_none: u64,
+    /// There were too many distinct pairs.
+    pub other: u64,
+    /// Those of `other` whose status was found wrong.
+    pub other_refused: u64,
+}
+
+/// Each clock by percentile, as pairs of a percentile and a time; empty where
+/// there was nothing to time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Curves {
+    /// As in the run.
+    pub latency_us: Curve,
+    /// As in the run.
+    pub service_us: Curve,
+    /// As in the run.
+    pub lateness_us: Curve,
+    /// As in the run.
+    pub latency_failed_us: Curve,
+}
+
 /// One fault of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -279,6 +334,19 @@ pub struct Targets {
     pub no_host: u64,
     /// DNS lookups made, in the warm-up too.
     pub lookups: u64,
+}
+
+/// What the catalogue says of the files that redirects are for; all zero
+/// without one. `targets.redirects = listed + missing + unnamed`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CatalogReport {
+    /// It is listed.
+    pub listed: u64,
+    /// It is not.
+    pub missing: u64,
+    /// No rule says which file it is.
+    pub unnamed: u64,
 }
 
 /// One tier: checked + unchecked is the number of redirects.

@@ -5,11 +5,13 @@
 //! a byte that came from a log or a server unescaped. Pure: equal reports give
 //! equal bytes.
 
-mod books;
+pub(super) mod books;
+mod control;
 mod faults;
-mod format;
-mod headline;
+pub(super) mod format;
+pub(super) mod headline;
 mod storm;
+mod transitions;
 
 pub(crate) use format::micros;
 
@@ -20,6 +22,19 @@ use std::collections::BTreeMap;
 
 type Statistic = fn(&Times) -> u64;
 
+/// What is told of the times of a clock.
+pub(super) const STATISTICS: [(&str, Statistic); 9] = [
+    ("min", |t| t.min),
+    ("mean", |t| whole(t.mean)),
+    ("p50", |t| t.p50),
+    ("p90", |t| t.p90),
+    ("p95", |t| t.p95),
+    ("p99", |t| t.p99),
+    ("p99.9", |t| t.p99_9),
+    ("p99.99", |t| t.p99_99),
+    ("max", |t| t.max),
+];
+
 /// The summary of a run.
 pub fn summary(report: &RunReport) -> String {
     let mut page = Page::default();
@@ -28,16 +43,18 @@ pub fn summary(report: &RunReport) -> String {
     times(report, &mut page);
     answers(report, &mut page);
     storm::write(report, &mut page);
+    transitions::write(report, &mut page);
     faults::faults(report, &mut page);
     faults::hosts(report, &mut page);
+    control::write(report, &mut page);
     books::write(report, &mut page);
     generator(report, &mut page);
     page.into_text()
 }
 
-fn load(report: &RunReport, page: &mut Page) {
-    let (plan, rate) = (&report.plan, &report.rate);
-    page.heading("Load");
+/// What was asked for, in a line.
+pub(super) fn asked(report: &RunReport) -> String {
+    let plan = &report.plan;
     let inputs: Vec<_> = plan.inputs.iter().map(|input| safe(&input.name)).collect();
     let command = format!("{} {} to {}", safe(&plan.command), inputs.join(" "), safe(&plan.target));
     let mut asked = vec![command, format!("rate {}", safe(&plan.rate))];
@@ -48,7 +65,13 @@ fn load(report: &RunReport, page: &mut Page) {
     asked.extend(plan.sample.as_ref().map(|share| format!("sample {} of {}s", safe(share), safe(unit))));
     asked.extend(plan.amplify.map(|factor| format!("amplified {factor}x")));
     asked.push(format!("verify {}", safe(&plan.verify)));
-    page.item("asked", &asked.join(", "));
+    asked.join(", ")
+}
+
+fn load(report: &RunReport, page: &mut Page) {
+    let rate = &report.rate;
+    page.heading("Load");
+    page.item("asked", &asked(report));
     for (name, count, rate) in [
         ("offered", report.arrivals.offered, rate.offered_per_s),
         ("sent", report.attempts.sent, rate.sent_per_s),
@@ -72,21 +95,10 @@ fn times(report: &RunReport, page: &mut Page) {
     row("", ["latency", "latency", "service", "lateness"].map(str::to_owned));
     row("", ["(good)", "(failed)", "(sent to done)", "(due to sent)"].map(str::to_owned));
     row("count", columns.map(|times| grouped(times.count)));
-    let statistics: [(&str, Statistic); 9] = [
-        ("min", |t| t.min),
-        ("mean", |t| whole(t.mean)),
-        ("p50", |t| t.p50),
-        ("p90", |t| t.p90),
-        ("p95", |t| t.p95),
-        ("p99", |t| t.p99),
-        ("p99.9", |t| t.p99_9),
-        ("p99.99", |t| t.p99_99),
-        ("max", |t| t.max),
-    ];
-    for (name, of) in statistics {
+    for (name, of) in STATISTICS {
         row(name, columns.map(|times| if times.count == 0 { "-".to_owned() } else { micros(of(times)) }));
     }
-    let saturated: u64 = columns.iter().map(|times| times.saturated).sum();
+    let saturated = columns.iter().fold(0, |sum: u64, times| sum.saturating_add(times.saturated));
     if saturated > 0 {
         page.wrapped(2, &format!("{} times were longer than an hour, shown as an hour", grouped(saturated)));
     }

@@ -33,6 +33,10 @@ pub(crate) enum Purpose {
     Thin = 1,
     /// To play them once more.
     Amplify = 2,
+    /// To ask a control for the same.
+    Control = 3,
+    /// To ask it twice.
+    Noise = 4,
 }
 
 impl Sample {
@@ -47,11 +51,15 @@ impl Sample {
 
     /// Whether a request is kept.
     pub fn keeps(&self, request: &Request) -> bool {
-        let hash = match (self.unit, request.client) {
-            (Unit::Client, Some(client)) => sip_hash(self.key, &client.to_bytes()),
-            (Unit::Client, None) | (Unit::Target, _) => sip_hash(self.key, &request.target),
-        };
-        self.share.takes(hash)
+        match (self.unit, request.client) {
+            (Unit::Client, Some(client)) => self.takes(&client.to_bytes()),
+            (Unit::Client, None) | (Unit::Target, _) => self.takes(&request.target),
+        }
+    }
+
+    /// Whether what has this name is kept.
+    pub(crate) fn takes(&self, name: &[u8]) -> bool {
+        self.share.takes(sip_hash(self.key, name))
     }
 
     /// Whether a request lacks what the sample is drawn by.

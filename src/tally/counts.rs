@@ -5,9 +5,10 @@
 
 use super::redirects::{Hosts, RedirectCounts};
 use super::strain::Strain;
-use super::{Attempt, AttemptEnd, AttemptKind, Fate, WarmupCounts};
+use super::{Attempt, AttemptEnd, AttemptKind, ControlCounts, Fate, Transitions, WarmupCounts};
 use crate::fault::Fault;
 use crate::units::Offset;
+use crate::verify::catalog::Known;
 use std::collections::BTreeMap;
 
 /// What happened, counted.
@@ -19,6 +20,12 @@ pub struct Counts {
     pub faults: FaultTable,
     /// Attempts by end.
     pub attempts: AttemptCounts,
+    /// Recorded against answered status.
+    pub transitions: Transitions,
+    /// Redirects by what the catalogue says of their file.
+    pub catalog: CatalogCounts,
+    /// Answers and whether they were handed over to be compared.
+    pub control: ControlCounts,
     /// Redirects and how far they were judged.
     pub redirects: RedirectCounts,
     /// Where redirects led.
@@ -51,6 +58,9 @@ impl Counts {
         self.arrivals.merge(&other.arrivals);
         self.faults.merge(&other.faults);
         self.attempts.merge(&other.attempts);
+        self.transitions.merge(&other.transitions);
+        self.catalog.merge(other.catalog);
+        self.control.merge(other.control);
         self.redirects.merge(&other.redirects);
         self.hosts.merge(&other.hosts);
         self.connections_opened += other.connections_opened;
@@ -63,6 +73,35 @@ impl Counts {
         self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
         self.warmup.merge(&other.warmup);
         self.strain.merge(&other.strain);
+    }
+}
+
+/// Redirects by what the catalogue says of the file they are for.
+///
+/// Invariant of a run with a catalogue: the sum is the number of redirects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CatalogCounts {
+    /// It is listed.
+    pub listed: u64,
+    /// It is not.
+    pub missing: u64,
+    /// No rule says which file it is.
+    pub unnamed: u64,
+}
+
+impl CatalogCounts {
+    pub(super) fn count(&mut self, known: Known) {
+        match known {
+            Known::Listed(_) => self.listed += 1,
+            Known::Missing => self.missing += 1,
+            Known::Unnamed => self.unnamed += 1,
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.listed += other.listed;
+        self.missing += other.missing;
+        self.unnamed += other.unnamed;
     }
 }
 

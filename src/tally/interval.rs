@@ -5,8 +5,11 @@
 //! associative and commutative, so it does not matter which worker reports
 //! first.
 
-use super::{Attempt, AttemptKind, Counts, Examples, Fate, Lap, Redirect, Sighting, Times, WarmupCounts};
+use super::{
+    Attempt, AttemptKind, ControlCounts, Counts, Examples, Fate, Lap, Redirect, Sighting, Times, WarmupCounts,
+};
 use crate::units::Offset;
+use crate::verify::catalog::Known;
 use std::time::Duration;
 
 /// What is going on at the end of a second, rather than what happened in it.
@@ -99,6 +102,23 @@ impl Interval {
             }
             Fate::Cut => {}
         }
+    }
+
+    /// An answer's status was held against the recorded one; `refused` says
+    /// that it was found wrong.
+    pub fn transition(&mut self, recorded: Option<u16>, answered: u16, refused: bool) {
+        self.counts.transitions.count(recorded, answered, refused);
+    }
+
+    /// A redirect's file was looked up in the catalogue.
+    pub fn looked_up_in_catalog(&mut self, known: Known) {
+        self.counts.catalog.count(known);
+    }
+
+    /// An answer was left out by the control's sample, did not fit into its
+    /// queue, or was handed over.
+    pub fn offered_to_control(&mut self, counts: ControlCounts) {
+        self.counts.control.merge(counts);
     }
 
     /// An answer that redirects was judged.

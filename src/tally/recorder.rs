@@ -5,8 +5,9 @@
 //! are kept counted from the end of the warm-up, so that nothing behind this
 //! file knows that there was one.
 
-use super::{Attempt, AttemptKind, Fate, Gauges, Interval, Lap, Redirect, Sighting};
+use super::{Attempt, AttemptKind, ControlCounts, Fate, Gauges, Interval, Lap, Redirect, Sighting};
 use crate::units::Offset;
+use crate::verify::catalog::Known;
 use std::time::Duration;
 
 /// Records what happens to a worker, second by second.
@@ -111,6 +112,27 @@ impl Recorder {
     pub fn example(&mut self, due: Offset, sighting: &Sighting<'_>) {
         if !self.is_warmup(due) {
             self.interval.example(&Sighting { at: self.counted(sighting.at), ..*sighting });
+        }
+    }
+
+    /// A status was answered where another, or the same, was recorded.
+    pub fn transition(&mut self, due: Offset, (recorded, answered): (Option<u16>, u16), refused: bool) {
+        if !self.is_warmup(due) {
+            self.interval.transition(recorded, answered, refused);
+        }
+    }
+
+    /// A redirect's file was looked up in the catalogue.
+    pub fn looked_up_in_catalog(&mut self, due: Offset, known: Known) {
+        if !self.is_warmup(due) {
+            self.interval.looked_up_in_catalog(known);
+        }
+    }
+
+    /// Offers an answer to the control, which is not asked for the warm-up.
+    pub fn offered_to_control(&mut self, due: Offset, offer: impl FnOnce() -> ControlCounts) {
+        if !self.is_warmup(due) {
+            self.interval.offered_to_control(offer());
         }
     }
 

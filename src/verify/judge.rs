@@ -73,7 +73,7 @@ impl Judge {
         let demanded = found.as_ref().map(|(rule, _)| rule.statuses.as_slice());
         let status = status_fault(demanded, answer.status, asked.recorded_status);
         if *depth == Depth::Off || !is_redirect(answer.status) {
-            return Judgement { fault: status, redirect: None };
+            return Judgement { fault: status, status, redirect: None };
         }
         let rule = found.map(|(rule, captures)| {
             if let Some(location) = &rule.location {
@@ -83,7 +83,8 @@ impl Judge {
         });
         let case = Case { rule, asked: asked.target, candidate, origin, expected };
         let redirect = case.judge(answer.locations);
-        Judgement { fault: redirect.headers.or(redirect.policy).or(status), redirect: Some(redirect) }
+        let fault = redirect.headers.or(redirect.policy).or(status);
+        Judgement { fault, status, redirect: Some(redirect) }
     }
 }
 

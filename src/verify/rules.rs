@@ -105,6 +105,11 @@ impl Rules {
         self.rules.is_empty()
     }
 
+    /// The patterns of its rules, in order.
+    pub(super) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        self.rules.iter().map(|rule| &rule.pattern)
+    }
+
     /// The first rule whose pattern matches the path of `target`, and what
     /// the pattern captured.
     pub(super) fn find<'r, 't>(&'r self, target: &'t [u8]) -> Option<(&'r Rule, Captures<'t>)> {

@@ -3,9 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, helpers included")]
 
+mod page;
 mod program;
 mod registry;
 mod report;
+mod saved;
 mod support;
 mod tidy;
 mod trace;

@@ -23,7 +23,7 @@ const PER_SECOND: u64 = 4_700;
 
 /// Twenty seconds at 4,700 a second; from second 5 up to 15 the deployment has
 /// lost its slash.
-fn incident() -> (Vec<Interval>, Totals) {
+pub(crate) fn incident() -> (Vec<Interval>, Totals) {
     let rate: Rate = "4.7k/s".parse().unwrap();
     let mut fold = Fold::new(1);
     let mut out = Vec::new();
@@ -70,7 +70,7 @@ fn download(interval: &mut Interval, n: u64, due: Offset) {
     interval.arrival(fault.map_or(Fate::Passed, Fate::Failed), due, done);
 }
 
-fn plan() -> Plan {
+pub(crate) fn plan() -> Plan {
     Plan {
         command: "replay".into(),
         version: "0.1.0".into(),
@@ -101,7 +101,7 @@ fn books(totals: &Totals) -> Books {
     Books::close(trace, LeftOut::default(), totals).unwrap()
 }
 
-fn report_with(plan: Plan, totals: &Totals) -> RunReport {
+pub(crate) fn report_with(plan: Plan, totals: &Totals) -> RunReport {
     let generator = GeneratorFacts {
         cpu_s: 3.76,
         peak_rss_bytes: 48 << 20,
@@ -117,7 +117,7 @@ fn report_with(plan: Plan, totals: &Totals) -> RunReport {
 
 /// Compares bytes with a file under `tests/golden`.
 #[track_caller]
-fn check_golden(name: &str, text: &str) {
+pub(crate) fn check_golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     let expected = fs::read_to_string(&path).unwrap_or_default();
     if text != expected {
@@ -315,7 +315,10 @@ fn a_run_directory_holds_the_run() {
     let mut names: Vec<_> =
         fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    assert_eq!(names, ["failures.ndjson", "intervals.ndjson", "latency.hlog", "run.json", "summary.txt"]);
+    assert_eq!(
+        names,
+        ["failures.ndjson", "intervals.ndjson", "latency.hlog", "report.html", "run.json", "summary.txt"]
+    );
 }
 
 #[test]

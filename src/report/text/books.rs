@@ -6,15 +6,25 @@ use crate::report::{Arrivals, RunReport};
 use crate::units::grouped;
 use std::collections::BTreeMap;
 
+/// Each book's name and its equation.
+pub(in crate::report) type Equations = Vec<(&'static str, String)>;
+
 pub(super) fn write(report: &RunReport, page: &mut Page) {
     page.heading("Books");
+    for (name, equation) in equations(report) {
+        page.item(name, &equation);
+    }
+}
+
+pub(in crate::report) fn equations(report: &RunReport) -> Equations {
+    let mut books = Equations::new();
     let lines = &report.lines;
     let terms = [
         of(lines.accepted, "accepted"),
         of_reasons(&lines.skipped, "skipped"),
         of_reasons(&lines.rejected, "rejected"),
     ];
-    equation(page, "lines", &of(lines.read, "read"), &terms);
+    equation(&mut books, "lines", &of(lines.read, "read"), &terms);
     let records = &report.records;
     let terms = [
         of(records.offered, "offered"),
@@ -28,11 +38,11 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
         0 => accepted,
         copies => format!("{accepted} + {}", of(copies, "amplified")),
     };
-    equation(page, "records", &total, &terms);
+    equation(&mut books, "records", &total, &terms);
     if report.warmup.arrivals.offered > 0 {
-        arrivals("warm-up", &report.warmup.arrivals, page);
+        arrivals("warm-up", &report.warmup.arrivals, &mut books);
     }
-    arrivals("arrivals", &report.arrivals, page);
+    arrivals("arrivals", &report.arrivals, &mut books);
     let attempts = &report.attempts;
     let total = format!("{} first + {}", grouped(attempts.first), of(attempts.retries, "retries"));
     let terms = [
@@ -40,13 +50,20 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
         of_reasons(&attempts.faults, "not answered"),
         of(attempts.cut, "cut"),
     ];
-    equation(page, "attempts", &total, &terms);
+    equation(&mut books, "attempts", &total, &terms);
     let targets = &report.targets;
     let terms = [of(targets.checked, "checked"), of_reasons(&targets.unchecked, "unchecked")];
-    equation(page, "redirects", &of(targets.redirects, "seen"), &terms);
+    equation(&mut books, "redirects", &of(targets.redirects, "seen"), &terms);
+    if report.plan.catalog.is_some() {
+        let catalog = &report.catalog;
+        let terms =
+            [of(catalog.listed, "listed"), of(catalog.missing, "missing"), of(catalog.unnamed, "unnamed")];
+        equation(&mut books, "catalogue", &of(targets.redirects, "redirects"), &terms);
+    }
+    books
 }
 
-fn arrivals(name: &str, arrivals: &Arrivals, page: &mut Page) {
+fn arrivals(name: &'static str, arrivals: &Arrivals, books: &mut Equations) {
     let terms = [
         of(arrivals.passed, "passed"),
         of(arrivals.recovered, "recovered"),
@@ -54,14 +71,16 @@ fn arrivals(name: &str, arrivals: &Arrivals, page: &mut Page) {
         of(arrivals.shed, "shed"),
         of(arrivals.cut, "cut"),
     ];
-    equation(page, name, &of(arrivals.offered, "offered"), &terms);
+    equation(books, name, &of(arrivals.offered, "offered"), &terms);
 }
 
 fn of_reasons(counts: &BTreeMap<String, u64>, what: &str) -> String {
-    let total = of(counts.values().sum(), what);
+    // Someone else may have written these.
+    let sum = counts.values().fold(0, |sum: u64, &count| sum.saturating_add(count));
+    let total = of(sum, what);
     if counts.is_empty() { total } else { format!("{total} ({})", listed(counts)) }
 }
 
-fn equation(page: &mut Page, name: &str, total: &str, terms: &[String]) {
-    page.item(name, &format!("{total} = {}", terms.join(" + ")));
+fn equation(books: &mut Equations, name: &'static str, total: &str, terms: &[String]) {
+    books.push((name, format!("{total} = {}", terms.join(" + "))));
 }

@@ -67,7 +67,7 @@ pub(super) fn hosts(report: &RunReport, page: &mut Page) {
         let line = format!("  {name:<HOST_COLUMNS$}{:>12}  {}", grouped(host.redirects), fault_of(host));
         page.line(&line);
     }
-    let shown: u64 = hosts.iter().map(|host| host.redirects).sum();
+    let shown = hosts.iter().fold(0, |sum: u64, host| sum.saturating_add(host.redirects));
     for (name, count) in [
         ("(no usable host)", targets.no_host),
         ("(others)", targets.redirects.saturating_sub(shown).saturating_sub(targets.no_host)),

@@ -76,25 +76,25 @@ impl Page {
 const GLUE: char = '\u{a0}';
 
 /// A count and what it counts, kept on one line.
-pub(super) fn of(count: u64, what: &str) -> String {
+pub(in crate::report) fn of(count: u64, what: &str) -> String {
     format!("{} {what}", grouped(count)).replace(' ', "\u{a0}")
 }
 
 /// A count of things that have a plural: `1 thread`, `2 threads`.
-pub(super) fn counted(count: u64, thing: &str) -> String {
+pub(in crate::report) fn counted(count: u64, thing: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     of(count, &format!("{thing}{plural}"))
 }
 
 /// A text from outside, safe to print: a report may have been read from a file
-/// that someone else wrote.
-pub(super) fn safe(text: &str) -> String {
-    text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect()
+/// that someone else wrote. The unit of our own times stays.
+pub(in crate::report) fn safe(text: &str) -> String {
+    text.chars().map(|c| if matches!(c, ' '..='~' | 'µ') { c } else { '?' }).collect()
 }
 
 /// At most `width` characters. The middle is left out: a URL tells most at its
 /// ends, and a host with a path glued to it stands at the beginning.
-pub(super) fn shortened(text: &str, width: usize) -> Cow<'_, str> {
+pub(in crate::report) fn shortened(text: &str, width: usize) -> Cow<'_, str> {
     const GAP: &str = "...";
     let length = text.chars().count();
     if length <= width {
@@ -123,24 +123,24 @@ fn three_digits(value: f64, unit: &str) -> String {
 }
 
 /// A length of time in seconds.
-pub(super) fn seconds(seconds: f64) -> String {
+pub(in crate::report) fn seconds(seconds: f64) -> String {
     format!("{seconds:.1} s")
 }
 
 /// A rate: whole from a hundred a second on.
-pub(super) fn per_second(rate: f64) -> String {
+pub(in crate::report) fn per_second(rate: f64) -> String {
     if rate < 99.95 { format!("{rate:.1}/s") } else { format!("{}/s", grouped(whole(rate))) }
 }
 
 /// The nearest whole number; 0 for what is negative or no number.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "this cast saturates")]
-pub(super) fn whole(value: f64) -> u64 {
+pub(in crate::report) fn whole(value: f64) -> u64 {
     value.round() as u64
 }
 
 /// `part` of `whole` in per cent. Never rounds something to nothing, nor almost
 /// all to all.
-pub(super) fn share(part: u64, whole: u64) -> String {
+pub(in crate::report) fn share(part: u64, whole: u64) -> String {
     let percent = if whole == 0 { 0.0 } else { approximate(part) * 100.0 / approximate(whole) };
     match percent {
         p if part > 0 && p < 0.05 => "< 0.1 %".to_owned(),

@@ -6,7 +6,7 @@ use crate::report::{FaultLine, Reason, RunReport, Verdict};
 use crate::units::grouped;
 
 /// Faults told in a sentence each; the table below has them all.
-const FAULTS_TOLD: usize = 3;
+pub(in crate::report) const FAULTS_TOLD: usize = 3;
 
 /// Faults of a host as a whole, as the end of "redirects to HOST, …".
 const OF_A_HOST: &[(Fault, &str)] = &[
@@ -49,18 +49,19 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
 }
 
 /// Whether a warning tells of a check that did not happen.
-fn is_left_out(warning: &Reason) -> bool {
+pub(in crate::report) fn is_left_out(warning: &Reason) -> bool {
     matches!(warning.id.as_str(), "verify_off" | "host_limit" | "tls_unverified")
 }
 
-fn verdict(report: &RunReport) -> String {
+/// The verdict in one line, its word before a colon.
+pub(in crate::report) fn verdict(report: &RunReport) -> String {
     let arrivals = &report.arrivals;
     let (offered, failed) = (grouped(arrivals.offered), grouped(arrivals.failed));
     let rate = share(arrivals.failed, arrivals.offered);
     match report.verdict {
         // Possible under --allow-invalid only.
-        Verdict::Passed if arrivals.shed + arrivals.cut > 0 => {
-            let good = grouped(arrivals.passed + arrivals.recovered);
+        Verdict::Passed if arrivals.shed > 0 || arrivals.cut > 0 => {
+            let good = grouped(arrivals.passed.saturating_add(arrivals.recovered));
             format!("PASSED: {good} of {offered} downloads were good, the others were not judged")
         }
         Verdict::Passed if arrivals.recovered > 0 => {
@@ -80,7 +81,7 @@ fn verdict(report: &RunReport) -> String {
 }
 
 /// What was left out of all that follows.
-fn warmup(report: &RunReport) -> String {
+pub(in crate::report) fn warmup(report: &RunReport) -> String {
     let arrivals = &report.warmup.arrivals;
     let held = counted(arrivals.offered, "request");
     let bad = [(arrivals.failed, "failed"), (arrivals.shed, "shed"), (arrivals.cut, "unfinished")];
@@ -91,7 +92,7 @@ fn warmup(report: &RunReport) -> String {
 }
 
 /// One fault in one sentence.
-fn told(report: &RunReport, fault: &FaultLine) -> String {
+pub(in crate::report) fn told(report: &RunReport, fault: &FaultLine) -> String {
     let downloads = format!("{} of {} downloads", grouped(fault.count), grouped(report.arrivals.offered));
     let when = when(fault);
     let which = OF_A_HOST.iter().find(|(known, _)| known.id() == fault.id).map(|(_, which)| which);
@@ -119,7 +120,8 @@ fn when(fault: &FaultLine) -> String {
     if first >= last { format!("at second {first}") } else { format!("from second {first} to {last}") }
 }
 
-fn sentence(text: &str) -> String {
+/// A clause as a sentence of its own.
+pub(in crate::report) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }

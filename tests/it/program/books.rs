@@ -131,7 +131,12 @@ impl Report {
         assert_eq!(self.number("/latency_us/count"), passed + recovered, "good latencies");
         assert_eq!(self.number("/latency_failed_us/count"), failed, "failed latencies");
 
-        assert_eq!(self.number("/attempts/completed"), self.sum("/statuses"), "statuses");
+        let completed = self.number("/attempts/completed");
+        assert_eq!(completed, self.sum("/statuses"), "statuses");
+        let pairs: u64 = self.list("/transitions").iter().map(|line| line["count"].as_u64().unwrap()).sum();
+        let left_out =
+            ["recorded_none", "other"].map(|key| self.number(&format!("/transitions_left_out/{key}")));
+        assert_eq!(completed, pairs + left_out.iter().sum::<u64>(), "transitions");
         assert!(self.number("/attempts/first") <= offered - shed, "one first attempt an arrival");
 
         let redirects = self.number("/targets/redirects");

@@ -104,7 +104,8 @@ fn a_sample_of_clients_keeps_them_whole() {
     assert!(!summary.contains("192.0.2"), "{summary}");
 
     // All of one client: all or nothing.
-    let whole = replay(asked_by_clients(100, 0)).run();
+    let call = replay(asked_by_clients(100, 0));
+    let whole = call.run();
     let of_one = Report::read(&whole.out);
     assert!(matches!(of_one.offered(), 0 | 100));
     // Where some lines tell nobody, their target decides, and that is said.

@@ -1,0 +1,113 @@
+//! The flags of the control, a second deployment that answers are compared
+//! with, and what they mean together.
+
+use super::CliError;
+use super::load_args::LoadArgs;
+use super::prepare_run::{POLITE_RATE, headers};
+use super::target::{Instead, Target, all_loopback};
+use super::wire_args::{HttpArg, WireArgs};
+use crate::engine::ControlPlan;
+use crate::report::Plan;
+use crate::units::{Rate, Share};
+use crate::verify::control::Comparison;
+use clap::Args;
+use http::HeaderName;
+
+/// The share of the answers that is compared, if nothing is said: 1 %.
+const SHARE_PPM: u32 = 10_000;
+
+/// Requests a second to the control, if nothing is said. It may well be the
+/// service in use.
+const RATE: &str = "50/s";
+
+/// Whom answers are compared with.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Control")]
+pub(crate) struct ControlArgs {
+    /// Ask this deployment for a share of the same, too, and tell how its
+    /// answers differ
+    #[arg(long, value_name = "URL")]
+    pub(crate) control: Option<Target>,
+
+    /// The share of the answers that are compared [default: 1%]
+    #[arg(long, value_name = "SHARE", requires = "control")]
+    pub(crate) control_sample: Option<Share>,
+
+    /// Most requests to the control [default: 50/s]
+    #[arg(long, value_name = "RATE", requires = "control")]
+    pub(crate) control_rate: Option<Rate>,
+
+    /// Compare this header field, beside status and Location; may be repeated
+    /// [default: content-type, cache-control, vary]
+    #[arg(long, value_name = "NAME", requires = "control")]
+    pub(crate) control_header: Vec<HeaderName>,
+}
+
+impl ControlArgs {
+    /// How the control is asked, if there is one. Looks its host up; connects to
+    /// nobody.
+    pub(super) fn plan(
+        &self,
+        (load, wire): (&LoadArgs, &WireArgs),
+        seed: u64,
+    ) -> Result<Option<ControlPlan>, CliError> {
+        let Some(control) = &self.control else { return Ok(None) };
+        let comparison = self.comparison()?;
+        let rate = self.rate()?;
+        let tls = super::tls::plan(&wire.tls, control, HttpArg::Http1)?;
+        let addresses = control.look_up("--control", &Instead::NOTHING)?;
+        if rate.per_second_f64() > POLITE_RATE && !load.yes && !all_loopback(&addresses) {
+            return Err(CliError::Usage(format!(
+                "--control-rate {rate} against {control}, which is not this machine: if this host is yours to \
+                 load, say --yes (not needed up to {POLITE_RATE}/s)"
+            )));
+        }
+        Ok(Some(ControlPlan {
+            comparison,
+            candidate: origin_of(&load.target),
+            control: origin_of(control),
+            addresses,
+            origin: control.origin(headers(control, &load.headers)),
+            tls,
+            share: self.share(),
+            seed,
+            rate,
+            timeout: load.timeout,
+            connect_timeout: load.connect_timeout,
+            max_body: wire.connection.max_body,
+        }))
+    }
+
+    /// Tells in the plan what was asked for.
+    pub(super) fn tell(&self, plan: &mut Plan) {
+        let Some(control) = &self.control else { return };
+        plan.control = Some(control.to_string());
+        plan.control_sample = Some(self.share().to_string());
+        plan.control_rate = self.rate().ok().map(|rate| rate.to_string());
+        let fields = self.comparison().unwrap_or_default();
+        plan.control_headers = fields.fields().iter().map(ToString::to_string).collect();
+    }
+
+    fn comparison(&self) -> Result<Comparison, CliError> {
+        if self.control_header.is_empty() {
+            return Ok(Comparison::default());
+        }
+        Comparison::of(&self.control_header)
+            .map_err(|error| CliError::Usage(format!("--control-header: {error}")))
+    }
+
+    fn share(&self) -> Share {
+        self.control_sample.or(Share::from_ppm(SHARE_PPM)).unwrap_or(Share::ALL)
+    }
+
+    fn rate(&self) -> Result<Rate, CliError> {
+        match self.control_rate {
+            Some(rate) => Ok(rate),
+            None => RATE.parse().map_err(|error| CliError::Usage(format!("--control-rate: {error}"))),
+        }
+    }
+}
+
+fn origin_of(target: &Target) -> String {
+    target.url().origin().ascii_serialization()
+}

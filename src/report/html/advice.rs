@@ -1,0 +1,89 @@
+//! What to do about a fault, in a sentence: where an operator would look first.
+
+/// By the beginning of the fault's id; the first that fits counts.
+const ADVICE: &[(&str, &str)] = &[
+    (
+        "connect.refused",
+        "See that the candidate listens at this address, and whether it restarted during the run.",
+    ),
+    (
+        "connect.",
+        "Look at the network between here and the candidate, and at the length of its accept queue.",
+    ),
+    ("tls.expired", "Renew the candidate's certificate, and compare the clocks of both machines."),
+    (
+        "tls.untrusted",
+        "Name the issuer with --cacert if it is yours; otherwise install the whole chain on the candidate.",
+    ),
+    ("tls.", "Compare the names, protocol versions and ciphers that both sides accept."),
+    (
+        "http.reset",
+        "Look for restarts, crashes and limits on the candidate or a proxy before it at that time.",
+    ),
+    (
+        "http.closed",
+        "Compare the idle time-outs of the candidate and of what stands before it; look for restarts.",
+    ),
+    ("http.truncated", "Look for crashes and time-outs of the candidate or of what it fetches from."),
+    (
+        "http.",
+        "Record one such answer with curl and look at its bytes: something on the way does not keep to HTTP.",
+    ),
+    (
+        "http2.",
+        "Look for restarts of the candidate and for its limits on streams and requests of a connection.",
+    ),
+    (
+        "timeout.",
+        "Compare with latency and requests in flight: if they rose first, the candidate had too much to do.",
+    ),
+    ("status.4xx", "Compare the path with what the log shows; a route, a rewrite or a permission differs."),
+    ("status.5xx", "Look into the candidate's log at that time, and whether the share grows with the rate."),
+    ("status.", "Compare with the rule for this path: the candidate or the rule is out of date."),
+    ("location.mismatch", "Compare the Location with the template of the rule, character by character."),
+    (
+        "location.wrong_host",
+        "Look at the setting that names the download host: an environment's value, or a lost slash.",
+    ),
+    ("location.placeholder", "Look at the template of the download URL: a part of it is not filled in."),
+    ("location.", "Look at the code and the setting that put the download URL together."),
+    (
+        "dns.nxdomain",
+        "Look at the setting that names the download host: a typing error, or a slash lost between host and path.",
+    ),
+    ("dns.private_address", "See whether the name is meant to be public; --allow-private if it is not."),
+    ("dns.unchecked", "Look at the target hosts: a sound deployment redirects to few of them."),
+    (
+        "dns.",
+        "Ask the authoritative servers and the resolver for this name; run again with another --resolver.",
+    ),
+    ("generator.no_ports", "Lower --connections, or widen net.ipv4.ip_local_port_range."),
+    ("generator.no_descriptors", "Raise the limit of open files (ulimit -n)."),
+];
+
+/// What to do about the fault with that id.
+pub(super) fn advice(id: &str) -> &'static str {
+    let known = ADVICE.iter().find(|(beginning, _)| id.starts_with(beginning));
+    known.map_or("Look at the examples, and at the candidate's log at that time.", |(_, advice)| advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Fault;
+
+    #[test]
+    fn every_fault_has_advice_and_all_advice_has_a_fault() {
+        for fault in Fault::ALL {
+            let told = ADVICE.iter().any(|(beginning, _)| fault.id().starts_with(beginning));
+            assert!(told, "there is no advice for {fault}: add a line above");
+        }
+        for (n, (beginning, advice)) in ADVICE.iter().enumerate() {
+            let first =
+                |fault: &&Fault| ADVICE.iter().position(|(b, _)| fault.id().starts_with(b)) == Some(n);
+            assert!(Fault::ALL.iter().any(|fault| first(&fault)), "{beginning} is never used");
+            assert!(advice.ends_with('.'), "{advice}");
+        }
+        assert!(advice("quic.lost").starts_with("Look at the examples"));
+    }
+}

@@ -1,0 +1,368 @@
+//! The charts: what each shows, in words and in numbers.
+//!
+//! All data is by column. A chart over time has one value a point of the
+//! timeline; the page's script knows where each point lies. A sentence beside
+//! each says the same to those who cannot see it.
+
+use super::numbers::Number;
+use super::shown;
+use crate::report::text::format::{counted, micros, per_second};
+use crate::report::timeline::{Point, Spread};
+use crate::report::{Curve, IntervalTimes, RunReport, Timeline};
+use crate::units::grouped;
+use serde::Serialize;
+use std::cmp::Reverse;
+
+/// Lines of a chart by name; the others are added up.
+const NAMES_SHOWN: usize = 6;
+
+/// Points of a curve.
+const PERCENTILES_SHOWN: usize = 100;
+
+/// Fault windows marked.
+const WINDOWS_SHOWN: usize = 40;
+
+/// All charts of a page.
+#[derive(Debug, Serialize)]
+pub(super) struct Charts {
+    /// Seconds that a point of time covers.
+    pub(super) step_s: u64,
+    points: usize,
+    /// When faults were seen, first to last second.
+    windows: Vec<(f64, f64)>,
+    #[serde(rename = "charts")]
+    all: Vec<Chart>,
+}
+
+/// One chart.
+#[derive(Debug, Serialize)]
+pub(super) struct Chart {
+    pub(super) id: &'static str,
+    #[serde(skip)]
+    pub(super) title: &'static str,
+    /// How it is to be read.
+    #[serde(skip)]
+    pub(super) reading: String,
+    /// What it shows, in a sentence.
+    #[serde(skip)]
+    pub(super) told: String,
+    unit: Unit,
+    /// Percentiles in place of time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percentiles: Option<Vec<f64>>,
+    lines: Vec<Line>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Unit {
+    Micros,
+    PerSecond,
+    Count,
+}
+
+type Column = Vec<Option<Number>>;
+
+#[derive(Debug, Serialize)]
+struct Line {
+    label: String,
+    /// Colour and pattern, by name.
+    ink: &'static str,
+    values: Column,
+    /// The least and most of a second, where a point covers several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    range: Option<(Column, Column)>,
+}
+
+impl Charts {
+    pub(super) fn of(report: &RunReport, timeline: &Timeline) -> Self {
+        let mut charts = Vec::new();
+        if !timeline.is_empty() {
+            charts.push(rate(report, timeline));
+            charts.extend(latency(report, timeline));
+            charts.extend(lateness(report, timeline));
+            charts.extend(faults(report, timeline));
+            charts.extend(statuses(report, timeline));
+            charts.push(in_flight(report, timeline));
+        }
+        charts.extend(percentiles(report));
+        let windows = report.faults.iter().take(WINDOWS_SHOWN);
+        Self {
+            step_s: timeline.seconds_per_point(),
+            points: timeline.points().len(),
+            windows: windows.map(|fault| (fault.first_s, fault.last_s)).collect(),
+            all: charts,
+        }
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<&Chart> {
+        self.all.iter().find(|chart| chart.id == id)
+    }
+}
+
+/// Kept on one line with its unit.
+fn time(us: u64) -> String {
+    micros(us).replace(' ', "\u{a0}")
+}
+
+fn plain(label: &str, ink: &'static str, values: Column) -> Line {
+    Line { label: label.to_owned(), ink, values, range: None }
+}
+
+fn each(timeline: &Timeline, value: impl Fn(&Point) -> Option<Number>) -> Column {
+    timeline.points().iter().map(|point| if point.seconds == 0 { None } else { value(point) }).collect()
+}
+
+fn rate(report: &RunReport, timeline: &Timeline) -> Chart {
+    let line = |label: &str, ink, of: fn(&Point) -> Spread| Line {
+        label: label.to_owned(),
+        ink,
+        values: each(timeline, |p| Some(Number::mean(of(p).sum, p.seconds))),
+        range: (timeline.seconds_per_point() > 1).then(|| {
+            let least = each(timeline, |p| Some(Number::whole(of(p).least)));
+            (least, each(timeline, |p| Some(Number::whole(of(p).most))))
+        }),
+    };
+    let good = timeline.points().iter().filter(|p| p.offered.least > 0).map(|p| p.good);
+    let least = good.clone().map(|good| good.least).min().unwrap_or_default();
+    let most = good.map(|good| good.most).max().unwrap_or_default();
+    Chart {
+        id: "rate",
+        title: "Rate over time",
+        reading: reading("mean rate", "bands from the second with the least to that with the most", timeline),
+        told: format!(
+            "{} offered on average; between {} and {} good downloads in a second.",
+            per_second(report.rate.offered_per_s),
+            grouped(least),
+            grouped(most)
+        ),
+        unit: Unit::PerSecond,
+        percentiles: None,
+        lines: vec![
+            line("offered", "reference", |p| p.offered),
+            line("attempts", "second", |p| p.sent),
+            line("good", "first", |p| p.good),
+        ],
+    }
+}
+
+/// What a point is, where it is not simply a second.
+fn reading(one: &str, several: &str, timeline: &Timeline) -> String {
+    match timeline.seconds_per_point() {
+        1 => String::new(),
+        step => format!("Each point: {one} of {step} seconds; {several}."),
+    }
+}
+
+fn worst_of(timeline: &Timeline) -> String {
+    match timeline.seconds_per_point() {
+        1 => String::new(),
+        step => format!("Each point: the worst second of {step}."),
+    }
+}
+
+fn times(timeline: &Timeline, of: fn(&Point) -> &IntervalTimes, value: fn(&IntervalTimes) -> u64) -> Column {
+    each(timeline, |p| Some(of(p)).filter(|t| t.count > 0).map(|t| Number::whole(value(t))))
+}
+
+/// The point at which a percentile was worst, and the second it begins at.
+fn worst_p99(timeline: &Timeline, of: fn(&Point) -> &IntervalTimes) -> String {
+    let points = timeline.points().iter().enumerate();
+    // The first of equals.
+    let worst = points.max_by_key(|(n, point)| (of(point).p99, Reverse(*n)));
+    worst.map_or_else(String::new, |(n, point)| {
+        let second = (n as u64).saturating_mul(timeline.seconds_per_point());
+        format!("the worst second's p99 was {}, at second {}", time(of(point).p99), grouped(second))
+    })
+}
+
+fn latency(report: &RunReport, timeline: &Timeline) -> Option<Chart> {
+    let (good, failed) = (&report.latency_us, &report.latency_failed_us);
+    let mut lines = Vec::new();
+    if good.count > 0 {
+        lines.push(plain("p50", "p50", times(timeline, |p| &p.latency, |t| t.p50)));
+        lines.push(plain("p90", "p90", times(timeline, |p| &p.latency, |t| t.p90)));
+        lines.push(plain("p99", "p99", times(timeline, |p| &p.latency, |t| t.p99)));
+        lines.push(plain("max", "max", times(timeline, |p| &p.latency, |t| t.max)));
+    }
+    if failed.count > 0 {
+        lines.push(plain("failed, p99", "wrong", times(timeline, |p| &p.latency_failed, |t| t.p99)));
+    }
+    let told = if good.count > 0 {
+        format!(
+            "Good downloads: p50 {}, p99 {}, longest {}; {}.",
+            time(good.p50),
+            time(good.p99),
+            time(good.max),
+            worst_p99(timeline, |p| &p.latency)
+        )
+    } else {
+        format!("No download was good; p99 of the failed ones {}.", time(failed.p99))
+    };
+    (!lines.is_empty()).then(|| Chart {
+        id: "latency",
+        title: "Latency over time",
+        reading: worst_of(timeline),
+        told,
+        unit: Unit::Micros,
+        percentiles: None,
+        lines,
+    })
+}
+
+fn lateness(report: &RunReport, timeline: &Timeline) -> Option<Chart> {
+    let late = &report.lateness_us;
+    (late.count > 0).then(|| Chart {
+        id: "lateness",
+        title: "Lateness over time",
+        reading: worst_of(timeline),
+        told: format!(
+            "Requests left late by p50 {}, p99 {}, at most {}; {}.",
+            time(late.p50),
+            time(late.p99),
+            time(late.max),
+            worst_p99(timeline, |p| &p.lateness)
+        ),
+        unit: Unit::Micros,
+        percentiles: None,
+        lines: vec![
+            plain("p50", "p50", times(timeline, |p| &p.lateness, |t| t.p50)),
+            plain("p99", "p99", times(timeline, |p| &p.lateness, |t| t.p99)),
+            plain("max", "max", times(timeline, |p| &p.lateness, |t| t.max)),
+        ],
+    })
+}
+
+const INKS: [&str; NAMES_SHOWN + 1] = ["first", "second", "third", "fourth", "fifth", "sixth", "reference"];
+
+/// The heaviest names, each with its line, and the rest in one.
+fn by_name(columns: Vec<(&str, Vec<u64>)>, timeline: &Timeline) -> Vec<Line> {
+    let total = |column: &[u64]| column.iter().fold(0, |sum: u64, &count| sum.saturating_add(count));
+    let mut columns = columns;
+    columns.sort_by_key(|(_, column)| Reverse(total(column)));
+    let mut rest = columns.split_off(columns.len().min(NAMES_SHOWN)).into_iter();
+    if let Some((_, mut others)) = rest.next() {
+        for (_, column) in rest {
+            others.iter_mut().zip(column).for_each(|(sum, count)| *sum = sum.saturating_add(count));
+        }
+        columns.push(("all others", others));
+    }
+    let columns = columns.into_iter().zip(INKS);
+    columns
+        .map(|((name, column), ink)| {
+            let values = timeline.points().iter().zip(column);
+            let value = |(point, count): (&Point, u64)| {
+                (point.seconds > 0).then(|| Number::mean(count, point.seconds))
+            };
+            plain(&shown(name, 40), ink, values.map(value).collect())
+        })
+        .collect()
+}
+
+fn faults(report: &RunReport, timeline: &Timeline) -> Option<Chart> {
+    let lines = by_name(timeline.faults(), timeline);
+    let told: Vec<_> = report
+        .faults
+        .iter()
+        .take(NAMES_SHOWN)
+        .map(|f| {
+            format!("{}: {}, second {:.1} to {:.1}", shown(&f.id, 40), grouped(f.count), f.first_s, f.last_s)
+        })
+        .collect();
+    (!lines.is_empty()).then(|| Chart {
+        id: "faults",
+        title: "Failures by kind over time",
+        reading: reading("mean rate", "tinted: from the first to the last failure of a kind", timeline),
+        told: shown(&format!("{}.", told.join("; ")), 600),
+        unit: Unit::PerSecond,
+        percentiles: None,
+        lines,
+    })
+}
+
+fn statuses(report: &RunReport, timeline: &Timeline) -> Option<Chart> {
+    let lines = by_name(timeline.statuses(), timeline);
+    (!lines.is_empty()).then(|| Chart {
+        id: "statuses",
+        title: "Answers by status over time",
+        reading: reading("mean rate", "see the table for the sums", timeline),
+        told: format!(
+            "{} of {}.",
+            counted(report.attempts.completed, "answer"),
+            kinds(report.statuses.len())
+        ),
+        unit: Unit::PerSecond,
+        percentiles: None,
+        lines,
+    })
+}
+
+fn kinds(statuses: usize) -> String {
+    if statuses == 1 { "one status".to_owned() } else { format!("{statuses} statuses") }
+}
+
+fn in_flight(report: &RunReport, timeline: &Timeline) -> Chart {
+    let connections = &report.connections;
+    let whole = |of: fn(&Point) -> u64| each(timeline, |p| Some(Number::whole(of(p))));
+    Chart {
+        id: "in_flight",
+        title: "At the end of each second",
+        reading: reading("the highest count", "seconds between two looks are not seen", timeline),
+        told: format!(
+            "At most {} in flight, {} waiting for a connection, {} open.",
+            counted(connections.in_flight_max, "request"),
+            grouped(connections.waiting_max),
+            counted(connections.open_max, "connection")
+        ),
+        unit: Unit::Count,
+        percentiles: None,
+        lines: vec![
+            plain("in flight", "first", whole(|p| p.in_flight)),
+            plain("waiting", "second", whole(|p| p.waiting)),
+            plain("connections", "reference", whole(|p| p.connections)),
+        ],
+    }
+}
+
+fn percentiles(report: &RunReport) -> Option<Chart> {
+    let curves = &report.curves;
+    let lines = [
+        ("latency, good", "first", &curves.latency_us),
+        ("latency, failed", "wrong", &curves.latency_failed_us),
+        ("service time", "second", &curves.service_us),
+    ];
+    let lines: Vec<_> = lines.into_iter().filter(|(_, _, curve)| !curve.0.is_empty()).collect();
+    // All curves have their points at the same places, and some end sooner.
+    let longest = lines.iter().map(|(_, _, curve)| &curve.0).max_by_key(|points| points.len())?;
+    let xs: Vec<f64> = longest
+        .iter()
+        .map(|(percent, _)| *percent)
+        .filter(|p| (0.0..100.0).contains(p))
+        .take(PERCENTILES_SHOWN)
+        .collect();
+    let column = |curve: &Curve| {
+        let time_at = |percent: &f64| {
+            let found = curve.0.iter().find(|(at, _)| at.to_bits() == percent.to_bits());
+            found.map(|(_, time)| Number::whole(*time))
+        };
+        xs.iter().map(time_at).collect()
+    };
+    let lines = lines.iter().map(|(label, ink, curve)| plain(label, ink, column(curve))).collect();
+    let clock = if report.latency_us.count > 0 { &report.latency_us } else { &report.latency_failed_us };
+    Some(Chart {
+        id: "percentiles",
+        title: "Latency by percentile",
+        reading: "Each step to the right is ten times rarer. Where latency leaves service time, requests waited to be sent."
+            .to_owned(),
+        told: format!(
+            "Half of them took up to {}, 90\u{a0}% up to {}, 99\u{a0}% up to {}, 99.9\u{a0}% up to {}.",
+            time(clock.p50),
+            time(clock.p90),
+            time(clock.p99),
+            time(clock.p99_9)
+        ),
+        unit: Unit::Micros,
+        percentiles: Some(xs),
+        lines,
+    })
+}

@@ -1,0 +1,141 @@
+//! Any plain struct as rows of a table: whatever is added to the plan or to the
+//! machine is shown, named by its key and its unit by the key's suffix.
+
+use super::shown;
+use crate::report::text::format::{micros, per_second, seconds, whole};
+use crate::units::grouped;
+use serde::Serialize;
+use serde_json::Value;
+
+/// The longest value shown.
+const LONGEST: usize = 1_000;
+
+/// A row.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fact {
+    pub(super) name: String,
+    pub(super) value: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    None,
+    Micros,
+    Seconds,
+    Bytes,
+    PerSecond,
+}
+
+/// Rows by name. What is empty is left out.
+pub(super) fn facts(of: &impl Serialize) -> Vec<Fact> {
+    let mut rows = Vec::new();
+    if let Ok(Value::Object(fields)) = serde_json::to_value(of) {
+        for (key, value) in &fields {
+            let (name, unit) = named(key);
+            add(&name, unit, value, &mut rows);
+        }
+    }
+    rows
+}
+
+fn add(name: &str, unit: Unit, value: &Value, rows: &mut Vec<Fact>) {
+    let Value::Object(fields) = value else {
+        let value = text(value, unit);
+        if !value.is_empty() {
+            rows.push(Fact { name: shown(name, LONGEST), value: shown(&value, LONGEST) });
+        }
+        return;
+    };
+    // Times without a sample.
+    if fields.get("count") == Some(&Value::from(0)) {
+        return;
+    }
+    for (key, value) in fields {
+        let (own_name, own_unit) = named(key);
+        let plain = own_unit != Unit::None || matches!(key.as_str(), "count" | "saturated");
+        add(&format!("{name}, {own_name}"), if plain { own_unit } else { unit }, value, rows);
+    }
+}
+
+/// `cpu_us_per_attempt` is `cpu per attempt` in microseconds.
+fn named(key: &str) -> (String, Unit) {
+    if let Some(of) = key.strip_suffix("_per_s") {
+        return (of.replace('_', " "), Unit::PerSecond);
+    }
+    let mut unit = Unit::None;
+    let words = key.split('_').filter(|&word| {
+        let told = match word {
+            "us" => Unit::Micros,
+            "s" => Unit::Seconds,
+            "bytes" => Unit::Bytes,
+            _ => return true,
+        };
+        unit = told;
+        false
+    });
+    let name = words.collect::<Vec<_>>().join(" ").replace("p99 9", "p99.9");
+    (name, unit)
+}
+
+fn text(value: &Value, unit: Unit) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(is_so) => if *is_so { "yes" } else { "no" }.to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.as_u64().map_or_else(
+            || fraction(number.as_f64().unwrap_or_default(), unit),
+            |count| match unit {
+                Unit::None => grouped(count),
+                Unit::Micros => micros(count),
+                Unit::Bytes => format!("{} MiB", grouped(count >> 20)),
+                Unit::Seconds | Unit::PerSecond => fraction(number.as_f64().unwrap_or_default(), unit),
+            },
+        ),
+        Value::Array(values) => list(values.iter(), ", "),
+        Value::Object(fields) => list(fields.values(), " "),
+    }
+}
+
+fn fraction(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Micros if value < 1_000.0 => format!("{value:.1} µs"),
+        Unit::Micros => micros(whole(value)),
+        Unit::Seconds => seconds(value),
+        Unit::PerSecond => per_second(value),
+        Unit::Bytes | Unit::None => value.to_string(),
+    }
+}
+
+fn list<'v>(values: impl Iterator<Item = &'v Value>, between: &str) -> String {
+    values.map(|value| text(value, Unit::None)).collect::<Vec<_>>().join(between)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn keys_become_names_and_units() {
+        let value = json!({
+            "cpu_us_per_attempt": 40.25, "wall_s": 20.1, "peak_rss_bytes": 48 << 20, "threads": 2,
+            "offered_per_s": 4700.0, "pinned": false, "nothing": null, "empty": [], "text": "a\nb",
+            "inputs": [{"name": "a", "packing": "gzip"}, {"name": "b", "packing": "plain"}],
+            "handshake_us": {"count": 3, "p99_9": 1500}, "idle_us": {"count": 0, "max": 0},
+        });
+        let rows: Vec<_> = facts(&value).into_iter().map(|f| format!("{}: {}", f.name, f.value)).collect();
+        let expected = [
+            "cpu per attempt: 40.2 µs",
+            "handshake, count: 3",
+            "handshake, p99.9: 1.50 ms",
+            "inputs: a gzip, b plain",
+            "offered: 4,700/s",
+            "peak rss: 48 MiB",
+            "pinned: no",
+            "text: a\\u{a}b",
+            "threads: 2",
+            "wall: 20.1 s",
+        ];
+        assert_eq!(rows, expected);
+    }
+}

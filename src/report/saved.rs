@@ -1,0 +1,100 @@
+//! A run directory opened for reading: the second part of this chapter that
+//! touches files.
+//!
+//! `run.json` must be there and whole; it is always replaced in one step. What
+//! else is missing, torn or unreadable costs only what it would have shown, and
+//! is told in a note.
+
+use super::read::{self, RunError, Stopped};
+use super::{IntervalLine, RunReport, Timeline};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// A directory that no run can be read from.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedRunError {
+    /// A file is named, not the directory that holds it.
+    #[error("{}: a file; name the run directory that holds run.json", .0.display())]
+    NotADirectory(PathBuf),
+    /// There is no result.
+    #[error("{}: no such file: a run writes it in its first seconds, so this is no run directory", .0.display())]
+    NoRun(PathBuf),
+    /// The result cannot be read.
+    #[error("{}: cannot read", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The result makes no sense, or not to this version.
+    #[error("{}", path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: RunError,
+    },
+}
+
+/// A run, read back from its directory.
+#[derive(Clone, Debug)]
+pub struct SavedRun {
+    /// The result.
+    pub report: RunReport,
+    /// The run over time.
+    pub timeline: Timeline,
+    /// What is missing, in sentences; empty for a whole run.
+    pub notes: Vec<String>,
+}
+
+impl SavedRun {
+    /// Reads a run directory as far as it goes.
+    pub fn open(directory: &Path) -> Result<Self, SavedRunError> {
+        if directory.is_file() {
+            return Err(SavedRunError::NotADirectory(directory.to_owned()));
+        }
+        let report = report(&directory.join(super::directory::RUN))?;
+        let mut saved = Self { report, timeline: Timeline::default(), notes: Vec::new() };
+        saved.read_intervals(&directory.join(super::directory::INTERVALS));
+        Ok(saved)
+    }
+
+    fn read_intervals(&mut self, path: &Path) {
+        let timeline = &mut self.timeline;
+        let file = File::open(path).map(BufReader::new);
+        let end = file.and_then(|file| read::lines(file, |second: IntervalLine| timeline.add(&second)));
+        let at = path.display();
+        self.notes.extend(match end {
+            Ok(None) => None,
+            Ok(Some(Stopped { line, why })) => {
+                Some(format!("{at}, line {line}: {why}; the charts show what stands before it"))
+            }
+            Err(error) if timeline.is_empty() => Some(format!("{at}: {error}; there is nothing to chart")),
+            Err(error) => Some(format!("{at}: {error}; the charts show what was read before")),
+        });
+        if self.report.warnings.iter().any(|warning| warning.id == "unfinished") && !timeline.is_empty() {
+            self.notes.push(format!(
+                "the run was killed: its numbers are those of the last checkpoint, its charts reach to \
+                 second {}",
+                timeline.end()
+            ));
+        }
+    }
+}
+
+fn report(path: &Path) -> Result<RunReport, SavedRunError> {
+    let unreadable = |source: io::Error| {
+        let path = path.to_owned();
+        if source.kind() == io::ErrorKind::NotFound {
+            SavedRunError::NoRun(path)
+        } else {
+            SavedRunError::Io { path, source }
+        }
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(read::RUN_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    read::run(&bytes).map_err(|source| SavedRunError::Refused { path: path.to_owned(), source })
+}

@@ -1,0 +1,53 @@
+//! Where the candidate's answers differ from the control's.
+
+use super::format::{COLUMNS, Page, of, safe, share, shortened};
+use super::listed;
+use crate::report::{ComparisonsLine, ControlExampleLine, ControlReport, RunReport};
+use crate::units::grouped;
+
+/// Examples shown of each kind of difference.
+const EXAMPLES_SHOWN: usize = 2;
+
+pub(super) fn write(report: &RunReport, page: &mut Page) {
+    let Some(control) = &report.control else { return };
+    page.heading("Control");
+    page.item("asked", &asked(report, control));
+    row("differ", &control.candidate, page);
+    row("noise", &control.noise, page);
+    for (kind, &count) in &control.candidate.differences {
+        page.line(&format!("  {:<28}{:>12}", safe(kind), grouped(count)));
+        let mut examples = control.examples.iter().filter(|example| example.kind == *kind);
+        examples.by_ref().take(EXAMPLES_SHOWN).for_each(|shown| example(shown, page));
+    }
+}
+
+fn asked(report: &RunReport, control: &ControlReport) -> String {
+    let (candidate, plan) = (&control.candidate, &report.plan);
+    let whom = plan.control.as_deref().map_or_else(String::new, |url| format!("{}: ", safe(url)));
+    let failed: u64 = candidate.failed.values().sum();
+    let why = if failed == 0 { String::new() } else { format!(" ({})", listed(&candidate.failed)) };
+    let unasked: u64 = control.unasked.values().sum();
+    let why_not = if unasked == 0 { String::new() } else { format!(" ({})", listed(&control.unasked)) };
+    format!(
+        "{whom}{} = {} + {}{why}; {}{why_not}",
+        of(candidate.asked, "asked"),
+        of(candidate.compared, "compared"),
+        of(failed, "failed"),
+        of(unasked, "unasked"),
+    )
+}
+
+fn row(name: &str, comparisons: &ComparisonsLine, page: &mut Page) {
+    let ComparisonsLine { compared, differing, .. } = *comparisons;
+    let share = if compared == 0 { "unknown".to_owned() } else { share(differing, compared) };
+    page.item(name, &format!("{:>12}  {share:>8}  of {}", grouped(differing), of(compared, "compared")));
+}
+
+fn example(example: &ControlExampleLine, page: &mut Page) {
+    let mut line = |name: &str, text: &str| {
+        page.line(&format!("      {name:<10}{}", shortened(&safe(text), COLUMNS - 16)));
+    };
+    line("path", &example.path);
+    line("candidate", example.candidate.as_deref().unwrap_or("(none)"));
+    line("control", example.control.as_deref().unwrap_or("(none)"));
+}
