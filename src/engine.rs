@@ -18,6 +18,7 @@ mod ledger;
 mod limits;
 mod meter;
 mod pacer;
+mod played;
 mod pool;
 mod priority;
 mod run;
@@ -31,7 +32,7 @@ mod worker;
 
 pub use connect::Protocol;
 pub use control::{ControlPlan, Controls};
-pub use feed::{AtEndOfTrace, Requests};
+pub use played::{AtEndOfTrace, Played, PlayedBooks, Requests};
 pub use run::run;
 pub use shard::{Origin, Reuse};
 pub use worker::{Feed, Phase};

@@ -15,6 +15,7 @@ mod plan;
 pub mod read;
 mod saved;
 mod schema;
+mod storm;
 mod text;
 mod timeline;
 mod verdict;
@@ -25,13 +26,14 @@ pub use curve::Curve;
 pub use directory::{DirectoryError, FAILURES_PER_FAULT, RunDirectory};
 pub use hlog::IntervalLog;
 pub use html::html;
-pub use plan::{Input, Plan};
+pub use plan::{Input, Modelled, Plan};
 pub use saved::{SavedRun, SavedRunError};
 pub use schema::{
     Arrivals, Attempts, CatalogReport, Connections, Curves, ExampleLine, FailureLine, FaultLine, Generator,
     HostLine, IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets,
     TierLine, Times, TransitionLine, TransitionsLeftOut, Verdict, Warmup,
 };
+pub use storm::StormSection;
 pub(crate) use text::micros;
 pub use text::summary;
 pub use timeline::{MOST_POINTS, Timeline};

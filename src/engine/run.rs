@@ -4,10 +4,11 @@ use super::clock::RunClock;
 use super::connect::{Connect, Tcp, Tls};
 use super::control::Controls;
 use super::exchange::AnswerLimits;
-use super::feed::{AtEndOfTrace, Fed, Feeder, QUEUED_BATCHES, Requests};
+use super::feed::{Fed, Feeder, QUEUED_BATCHES};
 use super::ledger::{HOST_ANSWERS, Ledger, LookupLine};
 use super::meter::thread_cpu;
 use super::pacer::Pacer;
+use super::played::{AtEndOfTrace, Played, Requests};
 use super::priority;
 use super::shard::{Shard, ShardLimits};
 use super::worker::{Delivery, Lines, Phase, Worked, work};
@@ -64,7 +65,7 @@ pub fn run(
         .map_err(EngineError::Worker)?;
     drop(deliveries);
     let (requests, schedule, at_end) = trace;
-    let feeder = Feeder::new(requests, schedule, at_end, std::mem::take(&mut start.queues));
+    let feeder = Feeder::new(Played::new(requests, schedule, at_end), std::mem::take(&mut start.queues));
     let feeder = thread::Builder::new()
         .name("feeder".to_owned())
         .spawn(move || {
@@ -256,10 +257,10 @@ fn join(end: &mut RunEnd, workers: Vec<JoinHandle<Joined>>, feeder: JoinHandle<(
     match feeder.join() {
         Ok((fed, cpu)) => {
             end.cpu += cpu;
-            end.books = fed.books;
-            end.unreleased += fed.unreleased;
-            end.scheduled = fed.counts;
-            end.notices = fed.notices;
+            end.books = fed.played.trace;
+            end.unreleased += fed.played.unreleased;
+            end.scheduled = fed.played.counts;
+            end.notices = fed.played.notices;
             end.trouble.extend(fed.trouble);
         }
         Err(panic) => end.trouble.push(format!("the trace reader panicked: {}", panic_text(&*panic))),

@@ -98,6 +98,7 @@ impl RunReport {
             warmup,
             arrivals: arrivals(&counts.arrivals, books.outstanding()),
             attempts: attempts(&counts.attempts),
+            storm: None,
             rate: rates(counts, generator),
             latency_us: Times::from(&times.latency),
             service_us: Times::from(&times.service),

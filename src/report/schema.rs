@@ -6,7 +6,7 @@
 //! Reading tolerates keys that are unknown and fills in keys that are missing,
 //! so a report of any minor version can be read.
 
-use super::{ControlReport, Curve, Plan};
+use super::{ControlReport, Curve, Plan, StormSection};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -54,6 +54,10 @@ pub struct RunReport {
     pub arrivals: Arrivals,
     /// Where the attempts went.
     pub attempts: Attempts,
+    /// What a fault made of the load; nothing where it was not looked for or
+    /// nothing failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storm: Option<StormSection>,
     /// How much in how much time.
     pub rate: Rates,
     /// Due to done, of good arrivals.

@@ -10,6 +10,7 @@ mod control;
 mod faults;
 pub(super) mod format;
 pub(super) mod headline;
+mod storm;
 mod transitions;
 
 pub(crate) use format::micros;
@@ -41,6 +42,7 @@ pub fn summary(report: &RunReport) -> String {
     load(report, &mut page);
     times(report, &mut page);
     answers(report, &mut page);
+    storm::write(report, &mut page);
     transitions::write(report, &mut page);
     faults::faults(report, &mut page);
     faults::hosts(report, &mut page);
