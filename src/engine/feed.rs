@@ -1,8 +1,9 @@
 //! From a trace to the workers' queues, on a thread of its own.
 //!
 //! The feeder reads, schedules and hands arrivals out in batches, arrival `i`
-//! to worker `i mod N`, through bounded channels: it runs ahead of the clock by
-//! a bounded number of arrivals and never grows. It is the only part of a run
+//! to worker `i mod N` or all of a client to the same one, through bounded
+//! channels: it runs ahead of the clock by a bounded number of arrivals and
+//! never grows. It is the only part of a run
 //! that may block on a file. If it cannot keep up, arrivals reach their worker
 //! late; the worker counts them, and the report says so.
 
@@ -30,8 +31,22 @@ pub(crate) struct Fed {
     pub(crate) trouble: Option<String>,
 }
 
+/// Which worker an arrival belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deal {
+    /// Each in turn.
+    InTurn,
+    /// The same for all arrivals of a client, since its session is one thing;
+    /// each in turn where nobody knows who asked.
+    ByClient,
+}
+
 pub(crate) struct Feeder {
     played: Played,
+    deal: Deal,
+    /// Every worker has had a batch, if only an empty one: the run begins when
+    /// all of them have.
+    begun: bool,
     workers: Vec<Batcher>,
     /// Arrivals that nobody took.
     untaken: u64,
@@ -50,10 +65,10 @@ enum Queue {
 }
 
 impl Feeder {
-    pub(crate) fn new(played: Played, queues: Vec<mpsc::Sender<Vec<Arrival>>>) -> Self {
+    pub(crate) fn new(played: Played, deal: Deal, queues: Vec<mpsc::Sender<Vec<Arrival>>>) -> Self {
         let workers =
             queues.into_iter().map(|queue| Batcher { batch: Vec::with_capacity(BATCH), queue }).collect();
-        Self { played, workers, untaken: 0 }
+        Self { played, deal, begun: deal == Deal::InTurn, workers, untaken: 0 }
     }
 
     /// Feeds until the trace or the window ends, or nobody takes any more.
@@ -81,25 +96,48 @@ impl Feeder {
 
     fn hand_out(&mut self, arrival: Arrival) -> Queue {
         let workers = u64::try_from(self.workers.len()).unwrap_or(1).max(1);
-        let index = usize::try_from(arrival.sequence % workers).unwrap_or(0);
+        let key = arrival.client.filter(|_| self.deal == Deal::ByClient);
+        let place = key.map_or(arrival.sequence, |key| u64::from_le_bytes(key.to_bytes()));
+        let index = usize::try_from(place % workers).unwrap_or(0);
+        let due = arrival.due;
+        self.workers[index].batch.push(arrival);
+        if self.deal == Deal::ByClient {
+            return self.flush_ripe(due);
+        }
         let worker = &mut self.workers[index];
-        worker.batch.push(arrival);
-        if !worker.is_ripe() {
+        if !worker.is_ripe(due) {
             return Queue::Open;
         }
         let (queue, left) = worker.flush();
         self.untaken += left;
         queue
     }
+
+    /// Hands over what is ripe as `due` is reached, for whichever worker: one
+    /// whose clients are quiet must not wait for its next arrival.
+    fn flush_ripe(&mut self, due: Offset) -> Queue {
+        let mut all = Queue::Open;
+        let begins = !self.begun && self.workers.iter().any(|worker| worker.is_ripe(due));
+        for worker in &mut self.workers {
+            let (queue, left) = match (begins, worker.is_ripe(due)) {
+                (true, _) => worker.send(),
+                (false, true) => worker.flush(),
+                (false, false) => continue,
+            };
+            self.untaken += left;
+            if queue == Queue::Closed {
+                all = Queue::Closed;
+            }
+        }
+        self.begun |= begins;
+        all
+    }
 }
 
 impl Batcher {
-    fn is_ripe(&self) -> bool {
-        let span = |first: &Arrival, last: &Arrival| last.due.nanos_since(first.due);
-        let spanned = match self.batch.as_slice() {
-            [first, .., last] => span(first, last),
-            [_] | [] => 0,
-        };
+    /// Whether it is time to hand the batch over, as `due` is reached.
+    fn is_ripe(&self, due: Offset) -> bool {
+        let spanned = self.batch.first().map_or(0, |first| due.nanos_since(first.due));
         self.batch.len() >= BATCH || Offset::from_nanos(spanned) >= Offset::from(SPAN)
     }
 
@@ -109,6 +147,11 @@ impl Batcher {
         if self.batch.is_empty() {
             return (Queue::Open, 0);
         }
+        self.send()
+    }
+
+    /// The same of a batch that may be empty.
+    fn send(&mut self) -> (Queue, u64) {
         let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
         match self.queue.blocking_send(batch) {
             Ok(()) => (Queue::Open, 0),
@@ -175,7 +218,7 @@ mod tests {
         }
         let requests = Box::new(Every { count: 3_000, read: 0 });
         let played = Played::new(requests, schedule, AtEndOfTrace::Stop);
-        let fed = Feeder::new(played, vec![first, second]).run();
+        let fed = Feeder::new(played, Deal::InTurn, vec![first, second]).run();
         let mut received = 0;
         for queue in [&mut of_first, &mut of_second] {
             while let Ok(batch) = queue.try_recv() {

@@ -6,8 +6,10 @@
 //! its latency already fixed. Nothing here waits, and nothing here knows of
 //! the warm-up but the recorder.
 
+mod retried;
 mod targets;
 
+pub(crate) use retried::{Begun, Sent};
 pub(crate) use targets::{TARGET_ANSWERS, TargetLine};
 
 use super::clock::wall_now;
@@ -15,10 +17,10 @@ use super::connect::Handshake;
 use super::control::ControlLine;
 use super::coverage::{self, Tiers};
 use super::exchange::Received;
+use super::retries::{Retries, Tried};
 use crate::fault::Fault;
-use crate::schedule::Arrival;
 use crate::tally::{
-    Attempt, AttemptEnd, AttemptKind, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting, Unchecked,
+    Attempt, AttemptEnd, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting, Unchecked,
 };
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
@@ -53,6 +55,7 @@ pub(crate) struct Ledger {
     targets: Option<TargetLine>,
     catalog: Option<Arc<Catalogued>>,
     control: Option<ControlLine>,
+    retries: Option<Retries>,
 }
 
 /// An answer that redirects, judged as far as it can be without asking anyone.
@@ -70,6 +73,8 @@ struct Case {
     note: String,
     /// How long caches may keep it.
     lasting: Option<Lasting>,
+    /// What its client may do if it failed, where clients are modelled.
+    tried: Option<Box<Tried>>,
 }
 
 impl Ledger {
@@ -79,7 +84,17 @@ impl Ledger {
         lookups: Option<LookupLine>,
     ) -> Self {
         let hosts = HostCache::new(HostBounds::default());
-        Self { recorder, judge, private, hosts, lookups, targets: None, catalog: None, control: None }
+        Self {
+            recorder,
+            judge,
+            private,
+            hosts,
+            lookups,
+            targets: None,
+            catalog: None,
+            control: None,
+            retries: None,
+        }
     }
 
     /// A ledger that asks targets, too.
@@ -95,6 +110,11 @@ impl Ledger {
     /// Has answers compared with those of a control, if there is one.
     pub(crate) fn compared_by(self, control: Option<ControlLine>) -> Self {
         Self { control, ..self }
+    }
+
+    /// Has downloads that fail tried again, if clients are modelled.
+    pub(crate) fn retried_by(self, retries: Option<Retries>) -> Self {
+        Self { retries, ..self }
     }
 
     /// An arrival was released.
@@ -179,9 +199,10 @@ impl Ledger {
 
     /// An arrival will have no outcome, because the run is over. `attempt` is
     /// what was under way for it.
-    pub(crate) fn cut(&mut self, due: Offset, attempt: Option<&Attempt>) {
+    pub(crate) fn cut(&mut self, (arrival, trial): Sent<'_>, attempt: Option<&Attempt>) {
+        let due = arrival.due;
         if let Some(attempt) = attempt {
-            self.recorder.attempt(due, attempt, AttemptKind::First);
+            self.recorder.attempt(due, attempt, retried::kind(trial));
         }
         self.recorder.arrival(Fate::Cut, due, due);
     }
@@ -200,14 +221,14 @@ impl Ledger {
     /// An attempt at `peer` ended without an answer, and its arrival with it.
     pub(crate) fn broken(
         &mut self,
-        arrival: &Arrival,
+        (arrival, trial): Sent<'_>,
         attempt: &Attempt,
         fault: Fault,
         peer: Option<SocketAddr>,
     ) {
-        self.recorder.attempt(arrival.due, attempt, AttemptKind::First);
+        self.recorder.attempt(arrival.due, attempt, retried::kind(trial));
         let case = Case {
-            due: attempt.due,
+            due: arrival.due,
             done: attempt.done,
             path: arrival.target.clone(),
             location: None,
@@ -215,14 +236,16 @@ impl Ledger {
             expected: None,
             note: String::new(),
             lasting: None,
+            tried: trial.map(|trial| Tried::broken(arrival, trial, attempt.done)),
         };
         let detail = peer.map_or_else(String::new, |peer| format!("at {peer}"));
         self.settle(&case, Some(fault), &detail);
     }
 
     /// An attempt ended with an answer.
-    pub(crate) fn answered(&mut self, arrival: &Arrival, attempt: &Attempt, received: &Received) {
-        self.recorder.attempt(arrival.due, attempt, AttemptKind::First);
+    pub(crate) fn answered(&mut self, sent: Sent<'_>, attempt: &Attempt, received: &Received) {
+        let (arrival, trial) = sent;
+        self.recorder.attempt(arrival.due, attempt, retried::kind(trial));
         self.recorder.bytes_in(arrival.due, received.body_bytes);
         if let Some(control) = &self.control {
             self.recorder.offered_to_control(arrival.due, || control.offer(arrival, received));
@@ -246,7 +269,7 @@ impl Ledger {
         let pair = (arrival.recorded_status, received.status);
         self.recorder.transition(arrival.due, pair, judgement.status.is_some());
         let mut case = Case {
-            due: attempt.due,
+            due: arrival.due,
             done: attempt.done,
             path: arrival.target.clone(),
             location: received.location().cloned(),
@@ -254,6 +277,7 @@ impl Ledger {
             expected: None,
             note: judgement.note,
             lasting: None,
+            tried: trial.map(|trial| Tried::answered((arrival, trial), received, attempt.done)),
         };
         let Some(redirect) = judgement.redirect else {
             if is_redirect(received.status) {
@@ -271,6 +295,7 @@ impl Ledger {
             }
             let reply = self.hosts.ask(host, attempt.done, case);
             if self.targets.is_none()
+                && self.retries.is_none()
                 && let HostReply::Known(HostVerdict::Resolved, Case { offline: None, due, done, .. }) = reply
             {
                 // What nearly every answer of a sound candidate is: counted
@@ -296,7 +321,8 @@ impl Ledger {
 
     /// The resolver has answered.
     pub(crate) fn host_answered(&mut self, answer: &HostAnswer, now: Offset) {
-        for case in self.hosts.settle(answer, now) {
+        for mut case in self.hosts.settle(answer, now) {
+            case.known(now);
             self.settle_host(&answer.host, case, answer.verdict, now);
         }
     }
@@ -368,10 +394,8 @@ impl Ledger {
     }
 
     fn settle(&mut self, case: &Case, fault: Option<Fault>, detail: &str) {
-        let Some(fault) = fault else {
-            return self.recorder.arrival(Fate::Passed, case.due, case.done);
-        };
-        self.recorder.arrival(Fate::Failed(fault), case.due, case.done);
+        let Some(fault) = fault else { return self.passed(case) };
+        self.failed(case, fault);
         let detail = case.detail(fault, detail);
         let sighting = Sighting {
             fault,
@@ -420,6 +444,7 @@ const fn leads_elsewhere(finding: Option<Fault>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::Arrival;
     use crate::tally::Totals;
     use crate::trace::Method;
     use crate::verify::lookup::{LookupOptions, Lookups, Resolver};
@@ -440,13 +465,14 @@ mod tests {
             method: Method::Get,
             target: PathAndQuery::from_static("/x"),
             recorded_status: None,
+            client: None,
         };
         let head = [(LOCATION, HeaderValue::from_static("https://cdn.test/x"))].into_iter().collect();
         let received = Received { status: 302, head, body_bytes: 0 };
         let (sent, done, end) = (Some(ms(due)), ms(due + 10), AttemptEnd::Status(302));
         let attempt = Attempt { due: ms(due), sent, first_byte: sent, done, end };
         ledger.offered(arrival.due);
-        ledger.answered(&arrival, &attempt, &received);
+        ledger.answered((&arrival, None), &attempt, &received);
     }
 
     #[test]

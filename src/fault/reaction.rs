@@ -39,6 +39,7 @@ impl Fault {
             Self::DnsNxdomain => "retries: this makes the storm",
             Self::DnsPrivateAddress => "tries to connect, then retries",
             Self::DnsUnchecked | Self::TargetUnchecked => "unknown, so it is not a pass",
+            Self::ClientAborted => "has given up already",
             Self::TlsName | Self::TlsExpired | Self::TlsUntrusted | Self::TargetTlsCertificate => {
                 "fails at once"
             }
