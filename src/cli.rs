@@ -5,6 +5,7 @@
 //! here and nowhere else.
 
 mod carry_out;
+mod client_args;
 mod clients;
 mod control_args;
 mod demo;

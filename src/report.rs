@@ -13,8 +13,10 @@ mod hlog;
 mod html;
 mod plan;
 pub mod read;
+mod retries;
 mod saved;
 mod schema;
+mod second;
 mod storm;
 mod text;
 mod timeline;
@@ -27,6 +29,7 @@ pub use directory::{DirectoryError, FAILURES_PER_FAULT, RunDirectory};
 pub use hlog::IntervalLog;
 pub use html::html;
 pub use plan::{Input, Modelled, Plan};
+pub use retries::RetriesSection;
 pub use saved::{SavedRun, SavedRunError};
 pub use schema::{
     Arrivals, Attempts, CatalogReport, Connections, Curves, ExampleLine, FailureLine, FaultLine, Generator,

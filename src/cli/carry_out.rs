@@ -12,7 +12,7 @@ use crate::report::{
     DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport, summary,
 };
 use crate::schedule::{Schedule, ScheduleCounts};
-use crate::tally::{Books, Interval, LeftOut, Totals};
+use crate::tally::{Books, Interval, LeftOut, Second, Series, Totals};
 use crate::units::{Stamp, grouped};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -66,9 +66,10 @@ pub(crate) fn carry_out(
         progress,
         trouble,
         checkpoint_lost,
+        series: Series::default(),
     };
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, phase, &mut recorder)?;
-    let Recorder { directory, mut trouble, throttling, .. } = recorder;
+    let Recorder { directory, mut trouble, throttling, series, .. } = recorder;
 
     let stopped_early = end.interrupted || !end.trouble.is_empty();
     let ScheduleCounts { sampled_out, amplified, .. } = end.scheduled;
@@ -98,6 +99,9 @@ pub(crate) fn carry_out(
         notices,
     };
     let mut report = RunReport::build(parts);
+    if engine.clients.is_some() {
+        report = report.with_retries(&end.totals.counts.retries, &series);
+    }
     if let Some((tally, ended_early)) = asked {
         report = report.with_control(end.totals.counts.control, &tally);
         trouble.extend(ended_early);
@@ -169,6 +173,8 @@ struct Recorder<'p> {
     /// Whether a checkpoint could not be written. The final result takes its
     /// place, so this is no trouble that outlasts the run.
     checkpoint_lost: bool,
+    /// The seconds that a storm is told by, where clients are modelled.
+    series: Series,
 }
 
 impl Recorder<'_> {
@@ -197,6 +203,9 @@ impl Recorder<'_> {
         let ending = Ending::Interrupted;
         let mut report =
             RunReport::build(Parts { plan, books: &books, totals, generator, ending, notices: Vec::new() });
+        if self.engine.clients.is_some() {
+            report = report.with_retries(&totals.counts.retries, &self.series);
+        }
         if let Some(control) = self.control {
             report = report.with_control(totals.counts.control, &control.tally());
         }
@@ -212,6 +221,9 @@ impl Observer for Recorder<'_> {
     fn second(&mut self, interval: &Interval, totals: &Totals) {
         let written = self.directory.append(interval);
         self.kept(written);
+        if self.engine.clients.is_some() {
+            self.series.add(interval.second(), Second::from(interval));
+        }
         if interval.second().is_multiple_of(CHECKPOINT_EVERY) {
             self.checkpoint(interval.second(), totals);
         }

@@ -101,6 +101,15 @@ pub struct Plan {
     /// The service that stood in for a candidate, where the run was simulated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulated: Option<Modelled>,
+    /// The client model, where failed downloads are tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The gap that ends a client's session; 0 where there are no sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_gap_s: Option<f64>,
+    /// Within what time repeats of a client's request are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_attempts_s: Option<f64>,
     /// Names of headers added to each request.
     pub headers: Vec<String>,
     /// The run directory.

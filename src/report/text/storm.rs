@@ -1,11 +1,47 @@
-//! The storm in words: what a fault made of the load, and whether it passed.
+//! The storm in words: what a fault made of the load, whether it passed, and
+//! what clients did about it.
 
-use super::format::{Page, counted, per_second};
-use crate::report::{RunReport, StormSection};
+use super::format::{Page, counted, per_second, safe, share};
+use crate::report::{RetriesSection, RunReport, StormSection};
 use crate::units::grouped;
 
 pub(super) fn write(report: &RunReport, page: &mut Page) {
-    let Some(storm) = &report.storm else { return };
+    if let Some(storm) = &report.storm {
+        write_storm(storm, page);
+    }
+    if let Some(retries) = &report.retries {
+        write_retries(retries, report, page);
+    }
+}
+
+/// What clients did about failures.
+fn write_retries(retries: &RetriesSection, report: &RunReport, page: &mut Page) {
+    page.heading("Clients");
+    page.item("model", &safe(report.plan.client.as_deref().unwrap_or("none")));
+    let counts = |(attempts, count): (&u32, &u64)| format!("{}\u{a0}in\u{a0}{attempts}", grouped(*count));
+    let by_attempts: Vec<_> = retries.by_attempts.iter().map(counts).collect();
+    page.item("attempts", &format!("downloads over {}", by_attempts.join(", ")));
+    let arrivals = &report.arrivals;
+    let met = arrivals.recovered.saturating_add(arrivals.failed);
+    if met > 0 {
+        page.item(
+            "hidden",
+            &format!(
+                "{} of {} downloads that met a failure came out well ({})",
+                grouped(arrivals.recovered),
+                grouped(met),
+                share(arrivals.recovered, met)
+            ),
+        );
+    }
+    if !retries.ended.is_empty() {
+        let each: Vec<_> =
+            retries.ended.iter().map(|(why, &n)| format!("{}\u{a0}{}", safe(why), grouped(n))).collect();
+        page.item("gave up", &each.join(", "));
+    }
+}
+
+fn write_storm(storm: &StormSection, page: &mut Page) {
     page.heading("Storm");
     page.item(
         "fault",
