@@ -66,7 +66,7 @@ pub(crate) fn carry_out(
         progress,
         trouble,
         checkpoint_lost,
-        series: Series::default(),
+        series: engine.clients.as_ref().map(|_| Series::default()),
     };
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, phase, &mut recorder)?;
     let Recorder { directory, mut trouble, throttling, series, .. } = recorder;
@@ -98,10 +98,7 @@ pub(crate) fn carry_out(
         ending: if stopped_early { Ending::Interrupted } else { Ending::Finished },
         notices,
     };
-    let mut report = RunReport::build(parts);
-    if engine.clients.is_some() {
-        report = report.with_retries(&end.totals.counts.retries, &series);
-    }
+    let mut report = RunReport::build(parts).with_retries(&end.totals.counts.retries, series.as_ref());
     if let Some((tally, ended_early)) = asked {
         report = report.with_control(end.totals.counts.control, &tally);
         trouble.extend(ended_early);
@@ -174,7 +171,7 @@ struct Recorder<'p> {
     /// place, so this is no trouble that outlasts the run.
     checkpoint_lost: bool,
     /// The seconds that a storm is told by, where clients are modelled.
-    series: Series,
+    series: Option<Series>,
 }
 
 impl Recorder<'_> {
@@ -203,9 +200,7 @@ impl Recorder<'_> {
         let ending = Ending::Interrupted;
         let mut report =
             RunReport::build(Parts { plan, books: &books, totals, generator, ending, notices: Vec::new() });
-        if self.engine.clients.is_some() {
-            report = report.with_retries(&totals.counts.retries, &self.series);
-        }
+        report = report.with_retries(&totals.counts.retries, self.series.as_ref());
         if let Some(control) = self.control {
             report = report.with_control(totals.counts.control, &control.tally());
         }
@@ -221,8 +216,8 @@ impl Observer for Recorder<'_> {
     fn second(&mut self, interval: &Interval, totals: &Totals) {
         let written = self.directory.append(interval);
         self.kept(written);
-        if self.engine.clients.is_some() {
-            self.series.add(interval.second(), Second::from(interval));
+        if let Some(series) = &mut self.series {
+            series.add(interval.second(), Second::from(interval));
         }
         if interval.second().is_multiple_of(CHECKPOINT_EVERY) {
             self.checkpoint(interval.second(), totals);

@@ -245,8 +245,7 @@ impl Ledger {
     }
 
     /// An attempt ended with an answer.
-    pub(crate) fn answered(&mut self, sent: Sent<'_>, attempt: &Attempt, received: &Received) {
-        let (arrival, trial) = sent;
+    pub(crate) fn answered(&mut self, (arrival, trial): Sent<'_>, attempt: &Attempt, received: &Received) {
         self.recorder.attempt(arrival.due, attempt, retried::kind(trial));
         self.recorder.bytes_in(arrival.due, received.body_bytes);
         if let Some(control) = &self.control {

@@ -75,6 +75,7 @@ impl Played {
 
     /// The next arrival; `None` where the trace or the window has ended. May
     /// block on a file.
+    #[expect(clippy::should_implement_trait, reason = "it may fail, and ends with that")]
     pub fn next(&mut self) -> Result<Option<Arrival>, String> {
         loop {
             let placed = match self.stage {

@@ -169,7 +169,7 @@ impl Retries {
             Some(Joined::Opened(id) | Joined::Member(id)) => Some(id),
             Some(Joined::Aborted(_)) => return None,
         };
-        let state = self.with_budget(session, |model, budget| model.begin(budget));
+        let state = self.with_budget(session, ClientModel::begin);
         Some(Trial { state, session, attempts: 0, fault: Fault::ClientAborted })
     }
 

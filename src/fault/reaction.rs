@@ -9,6 +9,7 @@ use super::Fault;
 
 impl Fault {
     /// What a client such as cargo does when it meets this fault.
+    #[expect(clippy::too_many_lines, reason = "a table: an arm for each thing that clients do")]
     pub const fn reaction(self) -> &'static str {
         match self {
             Self::ConnectRefused
@@ -39,7 +40,6 @@ impl Fault {
             Self::DnsNxdomain => "retries: this makes the storm",
             Self::DnsPrivateAddress => "tries to connect, then retries",
             Self::DnsUnchecked | Self::TargetUnchecked => "unknown, so it is not a pass",
-            Self::ClientAborted => "has given up already",
             Self::TlsName | Self::TlsExpired | Self::TlsUntrusted | Self::TargetTlsCertificate => {
                 "fails at once"
             }
@@ -64,7 +64,8 @@ impl Fault {
             | Self::TargetForbidden
             | Self::TargetNotFound
             | Self::TargetStatus
-            | Self::TargetBadRedirect => "gives up",
+            | Self::TargetBadRedirect
+            | Self::ClientAborted => "gives up",
             Self::LocationGluedHost => "retries if it does not resolve; else takes a stranger's file",
             Self::LocationWrongHost => "follows: may get the wrong file, or none",
             Self::LocationDowngrade | Self::TargetDowngrade => "follows, silently; some clients refuse",

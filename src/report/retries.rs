@@ -30,9 +30,11 @@ pub struct RetriesSection {
 }
 
 impl RunReport {
-    /// Adds what clients did about failures, and the storm they made, if any.
+    /// Adds what clients did about failures, and the storm they made, if any;
+    /// nothing where no client was modelled, and so no `series` kept.
     #[must_use]
-    pub fn with_retries(mut self, counts: &RetryCounts, series: &Series) -> Self {
+    pub fn with_retries(mut self, counts: &RetryCounts, series: Option<&Series>) -> Self {
+        let Some(series) = series else { return self };
         self.storm = Storm::of(series, None).as_ref().map(StormSection::from);
         let hidden = counts.hidden.seen().map(|(fault, entry)| (fault.id().to_owned(), entry.count));
         let met = self.arrivals.recovered + self.arrivals.failed;
@@ -72,24 +74,21 @@ mod tests {
         counts.hid(Fault::StatusServerError, Offset::ZERO);
         let mut report = RunReport::default();
         (report.arrivals.recovered, report.arrivals.failed) = (12, 4);
-        let report = report.with_retries(&counts, &Series::default());
+        let report = report.with_retries(&counts, Some(&Series::default()));
         let retries = report.retries.unwrap();
         assert_eq!((report.storm, retries.misled, retries.shed, retries.budget_exhausted), (None, 1, 2, 1));
         assert_eq!(retries.by_attempts, [(1, 1), (2, 4)].into());
         let ended: Vec<_> = retries.ended.iter().map(|(why, &count)| (why.as_str(), count)).collect();
         assert_eq!(ended, [("budget", 1), ("hop", 1), ("shed", 2)]);
         assert!((retries.recovered_share - 0.75).abs() < 1e-9);
-        assert_eq!(
-            RunReport::default().with_retries(&counts, &Series::default()).retries.unwrap().recovered_share,
-            0.0
-        );
+        assert_eq!(RunReport::default().with_retries(&counts, None), RunReport::default());
     }
 
     #[test]
     fn a_run_that_failed_had_a_storm() {
         let mut series = Series::default();
         series.add(0, Second { first: 10, attempts: 30, passed: 0, failed_attempts: 30 });
-        let report = RunReport::default().with_retries(&RetryCounts::default(), &series);
+        let report = RunReport::default().with_retries(&RetryCounts::default(), Some(&series));
         let storm = report.storm.unwrap();
         assert_eq!((storm.failed_attempts, storm.time_to_recover_s), (30, None));
         assert!((storm.amplification_during_fault - 3.0).abs() < 1e-9);

@@ -29,6 +29,7 @@ mod mistakes;
 mod output;
 mod pace;
 mod rerender;
+mod retries;
 mod rules;
 mod shape;
 mod signals;
