@@ -6,6 +6,7 @@
 
 mod carry_out;
 mod check;
+mod client_args;
 mod clients;
 mod control_args;
 mod demo;

@@ -19,8 +19,10 @@ mod ledger;
 mod limits;
 mod meter;
 mod pacer;
+mod played;
 mod pool;
 mod priority;
+mod retries;
 mod run;
 mod shard;
 #[cfg(test)]
@@ -32,8 +34,9 @@ mod worker;
 
 pub use connect::Protocol;
 pub use control::{ControlPlan, Controls};
-pub use feed::{AtEndOfTrace, Requests};
+pub use played::{AtEndOfTrace, Played, PlayedBooks, Requests};
 pub use priority::yield_to_workers;
+pub use retries::ClientPlan;
 pub use run::run;
 pub use shard::{Origin, Reuse};
 pub use worker::{Feed, Phase};
@@ -117,6 +120,9 @@ pub struct EnginePlan {
     pub grace: Duration,
     /// Most bytes of an answer's body.
     pub max_body: u64,
+    /// What clients do when a download fails; `None` where nothing is tried
+    /// again.
+    pub clients: Option<Arc<ClientPlan>>,
 }
 
 /// How connections are secured.

@@ -205,6 +205,9 @@ faults! {
     TargetBroken = "target.broken", "the target's host gave no valid answer";
     /// A bound was reached: unknown is not good.
     TargetUnchecked = "target.unchecked", "the file at the target is larger than what is downloaded to check it";
+    /// Another download of the same session had failed for good, and the client
+    /// with it.
+    ClientAborted = "client.aborted", "the client had ended its session before it asked";
     /// This machine had no local port left.
     GeneratorPorts = "generator.no_ports", "this machine has no free local port";
     /// This process had no file descriptor left.

@@ -14,8 +14,11 @@ mod html;
 mod junit;
 mod plan;
 pub mod read;
+mod retries;
 mod saved;
 mod schema;
+mod second;
+mod storm;
 mod text;
 mod timeline;
 mod verdict;
@@ -27,13 +30,15 @@ pub use directory::{DirectoryError, FAILURES_PER_FAULT, RunDirectory};
 pub use hlog::IntervalLog;
 pub use html::html;
 pub use junit::junit;
-pub use plan::{Input, Plan};
+pub use plan::{Input, Modelled, Plan};
+pub use retries::RetriesSection;
 pub use saved::{SavedRun, SavedRunError};
 pub use schema::{
     Arrivals, Attempts, CatalogReport, Connections, Curves, ExampleLine, FailureLine, FaultLine, Generator,
     HostLine, IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets,
     TierLine, Times, TransitionLine, TransitionsLeftOut, Verdict, Warmup,
 };
+pub use storm::StormSection;
 pub(crate) use text::micros;
 pub use text::summary;
 pub use timeline::{MOST_POINTS, Timeline};

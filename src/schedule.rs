@@ -20,6 +20,7 @@ pub use self::pace::Pace;
 use self::amplify::Amplifier;
 use self::process::{Process, Spacing};
 use self::sample::Sample;
+use crate::trace::client::ClientKey;
 use crate::trace::{Method, Request};
 use crate::units::{Offset, Stamp};
 use http::uri::PathAndQuery;
@@ -38,6 +39,8 @@ pub struct Arrival {
     pub target: PathAndQuery,
     /// What the recorded service answered, where a server really did.
     pub recorded_status: Option<u16>,
+    /// Who asked, where that is known.
+    pub client: Option<ClientKey>,
 }
 
 /// Where a run ends, if before its trace: `-d` and `-n`.
@@ -256,6 +259,7 @@ impl Schedule {
             method: request.method,
             target,
             recorded_status: request.status,
+            client: request.client,
         })
     }
 

@@ -13,7 +13,7 @@ use crate::report::{
     DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport, summary,
 };
 use crate::schedule::{Schedule, ScheduleCounts};
-use crate::tally::{Books, Interval, LeftOut, Totals};
+use crate::tally::{Books, Interval, LeftOut, Second, Series, Totals};
 use crate::units::{Stamp, grouped};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -89,9 +89,10 @@ pub(crate) fn measure(
         progress,
         trouble,
         checkpoint_lost,
+        series: engine.clients.as_ref().map(|_| Series::default()),
     };
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, phase, &mut recorder)?;
-    let Recorder { directory, mut trouble, throttling, progress, .. } = recorder;
+    let Recorder { directory, mut trouble, throttling, progress, series, .. } = recorder;
     progress.over();
 
     let stopped_early = end.interrupted || !end.trouble.is_empty();
@@ -109,7 +110,7 @@ pub(crate) fn measure(
         ending: if stopped_early { Ending::Interrupted } else { Ending::Finished },
         notices,
     };
-    let mut report = RunReport::build(parts);
+    let mut report = RunReport::build(parts).with_retries(&end.totals.counts.retries, series.as_ref());
     if let Some((tally, ended_early)) = asked {
         report = report.with_control(end.totals.counts.control, &tally);
         trouble.extend(ended_early);
@@ -216,6 +217,8 @@ struct Recorder<'p> {
     /// Whether a checkpoint could not be written. The final result takes its
     /// place, so this is no trouble that outlasts the run.
     checkpoint_lost: bool,
+    /// The seconds that a storm is told by, where clients are modelled.
+    series: Option<Series>,
 }
 
 impl Recorder<'_> {
@@ -245,6 +248,7 @@ impl Recorder<'_> {
         let ending = Ending::Interrupted;
         let mut report =
             RunReport::build(Parts { plan, books: &books, totals, generator, ending, notices: Vec::new() });
+        report = report.with_retries(&totals.counts.retries, self.series.as_ref());
         if let Some(control) = self.control {
             report = report.with_control(totals.counts.control, &control.tally());
         }
@@ -260,6 +264,9 @@ impl Observer for Recorder<'_> {
     fn second(&mut self, interval: &Interval, totals: &Totals) {
         if let Some(written) = self.directory.as_mut().map(|directory| directory.append(interval)) {
             self.kept(written);
+        }
+        if let Some(series) = &mut self.series {
+            series.add(interval.second(), Second::from(interval));
         }
         if interval.second().is_multiple_of(CHECKPOINT_EVERY) {
             self.checkpoint(interval.second(), totals);

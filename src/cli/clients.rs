@@ -57,6 +57,11 @@ pub(crate) enum ClientsError {
 }
 
 impl ClientsError {
+    /// That there is no client of that name.
+    pub(super) fn unknown(name: &str, models: &ClientModels) -> Self {
+        Self::Unknown { name: name.to_owned(), known: models.names().collect::<Vec<_>>().join(", ") }
+    }
+
     /// Whether the message goes on after "failed to".
     pub(super) const fn reads_after_failed_to(&self) -> bool {
         matches!(self, Self::Read { .. } | Self::TooLarge { .. } | Self::Write(_))
@@ -78,15 +83,12 @@ pub(crate) fn run(args: &ClientsArgs, out: &mut dyn Write) -> Result<(), Clients
         write!(out, "{models}")?;
         return Ok(out.flush()?);
     };
-    let table = models.table(name).ok_or_else(|| ClientsError::Unknown {
-        name: name.clone(),
-        known: models.names().collect::<Vec<_>>().join(", "),
-    })?;
+    let table = models.table(name).ok_or_else(|| ClientsError::unknown(name, &models))?;
     writeln!(out, "{table}")?;
     Ok(out.flush()?)
 }
 
-fn load(path: &Path) -> Result<ClientModels, ClientsError> {
+pub(super) fn load(path: &Path) -> Result<ClientModels, ClientsError> {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
     match read {

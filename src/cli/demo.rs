@@ -4,6 +4,7 @@
 //! the middle half of the run, replays a recorded hour of its API against it,
 //! and shows what every status check of that day could not.
 
+use super::client_args::ClientArgs;
 use super::control_args::ControlArgs;
 use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs, parse_time};
 use super::probe_args::ProbeArgs;
@@ -36,13 +37,17 @@ const INCIDENT: &[u8] = include_bytes!("../../traces/incident/api-requests.log.g
     exits with 3, since requests failed: that is what it sets out to show."
 )]
 pub(crate) struct DemoArgs {
-    /// How long it takes; the fault is on for the middle half
-    #[arg(short, long, visible_short_alias = 'z', value_name = "TIME", default_value = "20s", value_parser = parse_time)]
+    /// How long arrivals are offered; the fault is on for half of it
+    #[arg(short, long, visible_short_alias = 'z', value_name = "TIME", default_value = "24s", value_parser = parse_time)]
     duration: Duration,
 
-    /// Arrivals a second
-    #[arg(short, long, visible_short_alias = 'R', value_name = "RATE", default_value = "4.7k/s")]
+    /// Downloads a second; their retries come on top
+    #[arg(short, long, visible_short_alias = 'R', value_name = "RATE", default_value = "1.5k/s")]
     rate: Rate,
+
+    /// The client whose retries make the storm; none asks once
+    #[arg(long, value_name = "NAME", default_value = "cargo-1.70")]
+    client: String,
 
     #[command(flatten)]
     report: ReportArgs,
@@ -50,9 +55,9 @@ pub(crate) struct DemoArgs {
 
 /// Runs the demonstration.
 pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let (from, to) = (args.duration / 4, args.duration * 3 / 4);
+    let (from, to) = (args.duration / 12, args.duration * 7 / 12);
     let window = Window::new(from, Some(to))
-        .ok_or_else(|| CliError::Usage("--duration is too short for a fault in its middle".to_owned()))?;
+        .ok_or_else(|| CliError::Usage("--duration is too short for a fault within it".to_owned()))?;
     let fault = PlannedFault { kind: FaultKind::Place(PlaceFault::MissingSlash), share: Share::ALL, window };
     let plan = FaultPlan::new(vec![fault], 1);
     let registry = Registry::start(RegistryConfig { plan, ..RegistryConfig::default() })?;
@@ -123,6 +128,13 @@ fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliEr
             resolver: vec![registry.dns()],
             allow_private: true,
             probe: ProbeArgs::default(),
+        },
+        // The trace is played at a rate of its own and again and again, so that
+        // its clients' sessions mean nothing.
+        clients: ClientArgs {
+            client: args.client.clone(),
+            session_gap: Duration::ZERO,
+            ..ClientArgs::default()
         },
         control: ControlArgs::default(),
         report: args.report.clone(),

@@ -101,6 +101,7 @@ pub(super) fn engine_plan(
         connect_timeout: load.connect_timeout,
         grace: load.grace,
         max_body: wire.connection.max_body,
+        clients: None,
     })
 }
 

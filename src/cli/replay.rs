@@ -2,6 +2,7 @@
 
 use super::CliError;
 use super::carry_out::{Prepared, carry_out};
+use super::client_args::ClientArgs;
 use super::control_args::ControlArgs;
 use super::load_args::{LoadArgs, ReportArgs, VerifyArgs};
 use super::prepare_run::{engine_plan, guard, judging};
@@ -39,6 +40,8 @@ pub(crate) struct ReplayArgs {
     #[command(flatten)]
     pub(super) verify: VerifyArgs,
     #[command(flatten)]
+    pub(super) clients: ClientArgs,
+    #[command(flatten)]
     pub(super) control: ControlArgs,
     #[command(flatten)]
     pub(super) report: ReportArgs,
@@ -75,6 +78,8 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
         ));
     }
     args.load.shape.check_clients(source.tells_clients()).map_err(CliError::Usage)?;
+    args.clients.check(source.tells_clients())?;
+    let clients = args.clients.plan(&pace, args.trace.seed)?;
     if args.load.loop_trace && !source.is_repeatable() {
         return Err(CliError::Usage(
             "--loop needs inputs that can be read again, and a stream cannot: give files".to_owned(),
@@ -97,12 +102,15 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     guard(&args.load, &pace, &addresses)?;
     judging.control = control.map(|control| start(control, &addresses)).transpose()?;
     let requests = Replayed::begin(source, refused)?;
-    let engine = engine_plan((&args.load, &args.wire), &pace, (addresses, tls))?;
+    let mut engine = engine_plan((&args.load, &args.wire), &pace, (addresses, tls))?;
     let started = system::now();
     let mut plan = plan(command, args, requests.source(), &engine, (&pace, started));
     args.control.tell(&mut plan);
+    args.clients.tell(&mut plan, clients.as_deref());
+    engine.clients = clients;
+    let requests = args.clients.filtered(Box::new(requests));
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
-    Ok(Prepared { plan, engine, judging, requests: Box::new(requests), schedule, at_end, started, notices })
+    Ok(Prepared { plan, engine, judging, requests, schedule, at_end, started, notices })
 }
 
 /// Begins to ask the control, unless it is the candidate.

@@ -135,7 +135,9 @@ pub(super) fn members(family: &str) -> impl Iterator<Item = Fault> {
 
 /// Whether a client can meet the fault. Statuses are told by number instead.
 pub(super) fn is_met(fault: Fault) -> bool {
-    !fault.is_generators_own() && fault != Fault::DnsUnchecked && family_of(fault) != "status"
+    !fault.is_generators_own()
+        && !matches!(fault, Fault::DnsUnchecked | Fault::ClientAborted)
+        && family_of(fault) != "status"
 }
 
 /// Whether the fault lies behind the candidate: with the place that its

@@ -111,8 +111,12 @@ impl Sessions {
 
     /// Whether a session has been aborted. One that was forgotten goes on.
     pub fn is_aborted(&self, id: SessionId) -> bool {
-        let session = self.by_client.get(&id.client);
-        session.is_some_and(|session| session.ordinal == id.ordinal && session.aborted.is_some())
+        self.aborted_at(id).is_some()
+    }
+
+    /// When a session was aborted, if it was and is not forgotten.
+    pub fn aborted_at(&self, id: SessionId) -> Option<Offset> {
+        self.by_client.get(&id.client).filter(|session| session.ordinal == id.ordinal)?.aborted
     }
 
     /// What a session has left for retries; `None` where it was forgotten or a

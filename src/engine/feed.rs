@@ -1,13 +1,14 @@
 //! From a trace to the workers' queues, on a thread of its own.
 //!
 //! The feeder reads, schedules and hands arrivals out in batches, arrival `i`
-//! to worker `i mod N`, through bounded channels: it runs ahead of the clock by
-//! a bounded number of arrivals and never grows. It is the only part of a run
+//! to worker `i mod N` or all of a client to the same one, through bounded
+//! channels: it runs ahead of the clock by a bounded number of arrivals and
+//! never grows. It is the only part of a run
 //! that may block on a file. If it cannot keep up, arrivals reach their worker
 //! late; the worker counts them, and the report says so.
 
-use crate::schedule::{Arrival, Placed, Schedule, ScheduleCounts};
-use crate::trace::{Request, TraceBooks};
+use super::played::{Played, PlayedBooks};
+use crate::schedule::Arrival;
 use crate::units::Offset;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -20,57 +21,35 @@ pub(crate) const QUEUED_BATCHES: usize = 24;
 /// slow trace does not wait for a batch to fill.
 const SPAN: Duration = Duration::from_millis(50);
 
-/// Requests in order of arrival, from wherever they come.
-pub trait Requests: Send {
-    /// The next one; `None` at the end of a pass.
-    fn next(&mut self) -> Result<Option<Request>, String>;
-
-    /// Begins another pass.
-    fn rewind(&mut self) -> Result<(), String>;
-
-    /// Reading is over: what is still held back is counted as undelivered.
-    fn stop(&mut self);
-
-    /// Where the lines went so far.
-    fn books(&self) -> TraceBooks;
-
-    /// What went wrong on the way without ending it, as whole sentences.
-    fn notices(&self) -> Vec<String>;
-}
-
-/// What happens when the trace ends before the run's window does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AtEndOfTrace {
-    /// The run ends too.
-    Stop,
-    /// The trace begins again: `--loop`.
-    Loop,
-}
-
 /// What a feeder has to say at its end.
 #[derive(Debug, Default)]
 pub(crate) struct Fed {
-    /// Where the lines went.
-    pub(crate) books: TraceBooks,
-    /// Requests handed out by the trace that did not become arrivals at a
-    /// worker: beyond the window, or the run had ended.
-    pub(crate) unreleased: u64,
-    /// Requests that were sampled out, and copies that were made.
-    pub(crate) counts: ScheduleCounts,
-    /// What went wrong without ending it.
-    pub(crate) notices: Vec<String>,
+    /// Where the trace went. Requests and copies that a worker did not take,
+    /// because the run had ended, count as beyond the window.
+    pub(crate) played: PlayedBooks,
     /// Why reading ended early.
     pub(crate) trouble: Option<String>,
 }
 
+/// Which worker an arrival belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deal {
+    /// Each in turn.
+    InTurn,
+    /// The same for all arrivals of a client, since its session is one thing;
+    /// each in turn where nobody knows who asked.
+    ByClient,
+}
+
 pub(crate) struct Feeder {
-    requests: Box<dyn Requests>,
-    schedule: Schedule,
-    at_end: AtEndOfTrace,
+    played: Played,
+    deal: Deal,
+    /// Every worker has had a batch, if only an empty one: the run begins when
+    /// all of them have.
+    begun: bool,
     workers: Vec<Batcher>,
-    fed: Fed,
-    /// Requests whose target no HTTP client can send.
-    unsendable: u64,
+    /// Arrivals that nobody took.
+    untaken: u64,
 }
 
 struct Batcher {
@@ -86,103 +65,79 @@ enum Queue {
 }
 
 impl Feeder {
-    pub(crate) fn new(
-        requests: Box<dyn Requests>,
-        schedule: Schedule,
-        at_end: AtEndOfTrace,
-        queues: Vec<mpsc::Sender<Vec<Arrival>>>,
-    ) -> Self {
+    pub(crate) fn new(played: Played, deal: Deal, queues: Vec<mpsc::Sender<Vec<Arrival>>>) -> Self {
         let workers =
             queues.into_iter().map(|queue| Batcher { batch: Vec::with_capacity(BATCH), queue }).collect();
-        Self { requests, schedule, at_end, workers, fed: Fed::default(), unsendable: 0 }
+        Self { played, deal, begun: deal == Deal::InTurn, workers, untaken: 0 }
     }
 
     /// Feeds until the trace or the window ends, or nobody takes any more.
     /// Blocks; not to be called on a runtime.
     pub(crate) fn run(mut self) -> Fed {
-        if let Err(trouble) = self.feed() {
-            self.fed.trouble = Some(trouble);
-        }
-        self.requests.stop();
-        self.fed.unreleased += u64::from(self.schedule.holds_one());
-        self.fed.counts = self.schedule.counts();
+        let trouble = self.feed().err();
         for mut worker in std::mem::take(&mut self.workers) {
             if let (Queue::Closed, left) = worker.flush() {
-                self.fed.unreleased += left;
+                self.untaken += left;
             }
         }
-        self.fed.notices = self.requests.notices();
-        self.fed.books = self.requests.books();
-        if self.unsendable > 0 {
-            *self.fed.books.filtered.entry("unsendable").or_default() += self.unsendable;
-        }
-        self.fed
+        let mut played = self.played.end();
+        played.unreleased += self.untaken;
+        Fed { played, trouble }
     }
 
     fn feed(&mut self) -> Result<(), String> {
-        let mut pass_begins_at = 0;
-        loop {
-            if let Some(request) = self.requests.next()? {
-                self.schedule.offer(request);
-                while let Some(placed) = self.schedule.place_next() {
-                    if self.take(placed)? == Queue::Closed {
-                        return Ok(());
-                    }
-                }
-                continue;
-            }
-            let placed = self.schedule.counts().placed;
-            let is_fruitless = placed == pass_begins_at;
-            if self.at_end == AtEndOfTrace::Stop || is_fruitless {
-                break;
-            }
-            self.requests.rewind()?;
-            self.schedule.begin_pass();
-            pass_begins_at = placed;
-        }
-        while let Some(placed) = self.schedule.place_rest() {
-            if self.take(placed)? == Queue::Closed {
+        while let Some(arrival) = self.played.next()? {
+            if self.hand_out(arrival) == Queue::Closed {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Hands an arrival out, or counts why it is none. The queue is closed where
-    /// the run is over, too.
-    fn take(&mut self, placed: Placed) -> Result<Queue, String> {
-        match placed {
-            Placed::Due(arrival) => Ok(self.hand_out(arrival)),
-            Placed::Over => Ok(Queue::Closed),
-            Placed::Unsendable => {
-                self.unsendable += 1;
-                Ok(Queue::Open)
-            }
-            Placed::Timeless => Err("the trace has no times to follow: give a rate with --rate".to_owned()),
-        }
-    }
-
     fn hand_out(&mut self, arrival: Arrival) -> Queue {
         let workers = u64::try_from(self.workers.len()).unwrap_or(1).max(1);
-        let index = usize::try_from(arrival.sequence % workers).unwrap_or(0);
+        let key = arrival.client.filter(|_| self.deal == Deal::ByClient);
+        let place = key.map_or(arrival.sequence, |key| u64::from_le_bytes(key.to_bytes()));
+        let index = usize::try_from(place % workers).unwrap_or(0);
+        let due = arrival.due;
+        self.workers[index].batch.push(arrival);
+        if self.deal == Deal::ByClient {
+            return self.flush_ripe(due);
+        }
         let worker = &mut self.workers[index];
-        worker.batch.push(arrival);
-        if !worker.is_ripe() {
+        if !worker.is_ripe(due) {
             return Queue::Open;
         }
         let (queue, left) = worker.flush();
-        self.fed.unreleased += left;
+        self.untaken += left;
         queue
+    }
+
+    /// Hands over what is ripe as `due` is reached, for whichever worker: one
+    /// whose clients are quiet must not wait for its next arrival.
+    fn flush_ripe(&mut self, due: Offset) -> Queue {
+        let mut all = Queue::Open;
+        let begins = !self.begun && self.workers.iter().any(|worker| worker.is_ripe(due));
+        for worker in &mut self.workers {
+            let (queue, left) = match (begins, worker.is_ripe(due)) {
+                (true, _) => worker.send(),
+                (false, true) => worker.flush(),
+                (false, false) => continue,
+            };
+            self.untaken += left;
+            if queue == Queue::Closed {
+                all = Queue::Closed;
+            }
+        }
+        self.begun |= begins;
+        all
     }
 }
 
 impl Batcher {
-    fn is_ripe(&self) -> bool {
-        let span = |first: &Arrival, last: &Arrival| last.due.nanos_since(first.due);
-        let spanned = match self.batch.as_slice() {
-            [first, .., last] => span(first, last),
-            [_] | [] => 0,
-        };
+    /// Whether it is time to hand the batch over, as `due` is reached.
+    fn is_ripe(&self, due: Offset) -> bool {
+        let spanned = self.batch.first().map_or(0, |first| due.nanos_since(first.due));
         self.batch.len() >= BATCH || Offset::from_nanos(spanned) >= Offset::from(SPAN)
     }
 
@@ -192,6 +147,11 @@ impl Batcher {
         if self.batch.is_empty() {
             return (Queue::Open, 0);
         }
+        self.send()
+    }
+
+    /// The same of a batch that may be empty.
+    fn send(&mut self) -> (Queue, u64) {
         let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
         match self.queue.blocking_send(batch) {
             Ok(()) => (Queue::Open, 0),
@@ -205,10 +165,11 @@ impl Batcher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{AtEndOfTrace, Requests};
     use crate::schedule::amplify::Amplifier;
     use crate::schedule::sample::{Sample, Unit};
-    use crate::schedule::{Pace, Window};
-    use crate::trace::Method;
+    use crate::schedule::{Pace, Schedule, Window};
+    use crate::trace::{Method, Request, TraceBooks};
     use crate::units::{Factor, Stamp};
 
     /// A request every millisecond, each for a target of its own.
@@ -256,7 +217,8 @@ mod tests {
             of_second.close();
         }
         let requests = Box::new(Every { count: 3_000, read: 0 });
-        let fed = Feeder::new(requests, schedule, AtEndOfTrace::Stop, vec![first, second]).run();
+        let played = Played::new(requests, schedule, AtEndOfTrace::Stop);
+        let fed = Feeder::new(played, Deal::InTurn, vec![first, second]).run();
         let mut received = 0;
         for queue in [&mut of_first, &mut of_second] {
             while let Ok(batch) = queue.try_recv() {
@@ -264,8 +226,8 @@ mod tests {
             }
         }
         assert_eq!(
-            fed.books.accepted + fed.counts.amplified,
-            received + fed.unreleased + fed.counts.sampled_out
+            fed.played.trace.accepted + fed.played.counts.amplified,
+            received + fed.played.unreleased + fed.played.counts.sampled_out
         );
         received
     }

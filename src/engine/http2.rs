@@ -414,6 +414,7 @@ mod tests {
             method: Method::Get,
             target: PathAndQuery::from_static("/a?b"),
             recorded_status: None,
+            client: None,
         };
         RequestHead::of(&origin).request(&arrival)
     }

@@ -6,8 +6,12 @@
 //! its latency already fixed. Nothing here waits, and nothing here knows of
 //! the warm-up but the recorder.
 
+mod retried;
 mod targets;
+#[cfg(test)]
+mod tests;
 
+pub(crate) use retried::{Begun, Sent};
 pub(crate) use targets::{TARGET_ANSWERS, TargetLine};
 
 use super::clock::wall_now;
@@ -15,10 +19,10 @@ use super::connect::Handshake;
 use super::control::ControlLine;
 use super::coverage::{self, Tiers};
 use super::exchange::Received;
+use super::retries::{Retries, Tried};
 use crate::fault::Fault;
-use crate::schedule::Arrival;
 use crate::tally::{
-    Attempt, AttemptEnd, AttemptKind, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting, Unchecked,
+    Attempt, AttemptEnd, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting, Unchecked,
 };
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
@@ -53,6 +57,7 @@ pub(crate) struct Ledger {
     targets: Option<TargetLine>,
     catalog: Option<Arc<Catalogued>>,
     control: Option<ControlLine>,
+    retries: Option<Retries>,
 }
 
 /// An answer that redirects, judged as far as it can be without asking anyone.
@@ -70,6 +75,8 @@ struct Case {
     note: String,
     /// How long caches may keep it.
     lasting: Option<Lasting>,
+    /// What its client may do if it failed, where clients are modelled.
+    tried: Option<Box<Tried>>,
 }
 
 impl Ledger {
@@ -79,7 +86,17 @@ impl Ledger {
         lookups: Option<LookupLine>,
     ) -> Self {
         let hosts = HostCache::new(HostBounds::default());
-        Self { recorder, judge, private, hosts, lookups, targets: None, catalog: None, control: None }
+        Self {
+            recorder,
+            judge,
+            private,
+            hosts,
+            lookups,
+            targets: None,
+            catalog: None,
+            control: None,
+            retries: None,
+        }
     }
 
     /// A ledger that asks targets, too.
@@ -95,6 +112,11 @@ impl Ledger {
     /// Has answers compared with those of a control, if there is one.
     pub(crate) fn compared_by(self, control: Option<ControlLine>) -> Self {
         Self { control, ..self }
+    }
+
+    /// Has downloads that fail tried again, if clients are modelled.
+    pub(crate) fn retried_by(self, retries: Option<Retries>) -> Self {
+        Self { retries, ..self }
     }
 
     /// An arrival was released.
@@ -179,9 +201,10 @@ impl Ledger {
 
     /// An arrival will have no outcome, because the run is over. `attempt` is
     /// what was under way for it.
-    pub(crate) fn cut(&mut self, due: Offset, attempt: Option<&Attempt>) {
+    pub(crate) fn cut(&mut self, (arrival, trial): Sent<'_>, attempt: Option<&Attempt>) {
+        let due = arrival.due;
         if let Some(attempt) = attempt {
-            self.recorder.attempt(due, attempt, AttemptKind::First);
+            self.recorder.attempt(due, attempt, retried::kind(trial));
         }
         self.recorder.arrival(Fate::Cut, due, due);
     }
@@ -200,14 +223,14 @@ impl Ledger {
     /// An attempt at `peer` ended without an answer, and its arrival with it.
     pub(crate) fn broken(
         &mut self,
-        arrival: &Arrival,
+        (arrival, trial): Sent<'_>,
         attempt: &Attempt,
         fault: Fault,
         peer: Option<SocketAddr>,
     ) {
-        self.recorder.attempt(arrival.due, attempt, AttemptKind::First);
+        self.recorder.attempt(arrival.due, attempt, retried::kind(trial));
         let case = Case {
-            due: attempt.due,
+            due: arrival.due,
             done: attempt.done,
             path: arrival.target.clone(),
             location: None,
@@ -215,14 +238,15 @@ impl Ledger {
             expected: None,
             note: String::new(),
             lasting: None,
+            tried: trial.map(|trial| Tried::broken(arrival, trial, attempt.done)),
         };
         let detail = peer.map_or_else(String::new, |peer| format!("at {peer}"));
         self.settle(&case, Some(fault), &detail);
     }
 
     /// An attempt ended with an answer.
-    pub(crate) fn answered(&mut self, arrival: &Arrival, attempt: &Attempt, received: &Received) {
-        self.recorder.attempt(arrival.due, attempt, AttemptKind::First);
+    pub(crate) fn answered(&mut self, (arrival, trial): Sent<'_>, attempt: &Attempt, received: &Received) {
+        self.recorder.attempt(arrival.due, attempt, retried::kind(trial));
         self.recorder.bytes_in(arrival.due, received.body_bytes);
         if let Some(control) = &self.control {
             self.recorder.offered_to_control(arrival.due, || control.offer(arrival, received));
@@ -248,6 +272,7 @@ impl Ledger {
         let offline = judgement.fault.or(missing);
         if offline.is_none()
             && self.targets.is_none()
+            && self.retries.is_none()
             && let Some(HostToCheck::Name(host)) = judgement.redirect.as_ref().map(|redirect| &redirect.host)
             && (!asks || self.hosts.known(host, attempt.done) == Some(HostVerdict::Resolved))
         {
@@ -259,7 +284,7 @@ impl Ledger {
             return self.recorder.arrival(Fate::Passed, attempt.due, at);
         }
         let mut case = Case {
-            due: attempt.due,
+            due: arrival.due,
             done: attempt.done,
             path: arrival.target.clone(),
             location: received.location().cloned(),
@@ -267,6 +292,7 @@ impl Ledger {
             expected: None,
             note: judgement.note,
             lasting: None,
+            tried: trial.map(|trial| Tried::answered((arrival, trial), received, attempt.done)),
         };
         let Some(redirect) = judgement.redirect else {
             if is_redirect(received.status) {
@@ -296,7 +322,8 @@ impl Ledger {
 
     /// The resolver has answered.
     pub(crate) fn host_answered(&mut self, answer: &HostAnswer, now: Offset) {
-        for case in self.hosts.settle(answer, now) {
+        for mut case in self.hosts.settle(answer, now) {
+            case.known(now);
             self.settle_host(&answer.host, case, answer.verdict, now);
         }
     }
@@ -368,10 +395,8 @@ impl Ledger {
     }
 
     fn settle(&mut self, case: &Case, fault: Option<Fault>, detail: &str) {
-        let Some(fault) = fault else {
-            return self.recorder.arrival(Fate::Passed, case.due, case.done);
-        };
-        self.recorder.arrival(Fate::Failed(fault), case.due, case.done);
+        let Some(fault) = fault else { return self.passed(case) };
+        self.failed(case, fault);
         let detail = case.detail(fault, detail);
         let sighting = Sighting {
             fault,
@@ -415,63 +440,4 @@ const fn leads_elsewhere(finding: Option<Fault>) -> bool {
                 | Fault::LocationWrongHost
         )
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tally::Totals;
-    use crate::trace::Method;
-    use crate::verify::lookup::{LookupOptions, Lookups, Resolver};
-    use crate::verify::rules::Rules;
-    use http::header::LOCATION;
-    use std::net::UdpSocket;
-
-    fn ms(millis: u64) -> Offset {
-        Offset::from(Duration::from_millis(millis))
-    }
-
-    /// An answer that comes 10 ms after its request was due and redirects to a
-    /// host nobody knows yet.
-    fn answer(ledger: &mut Ledger, due: u64) {
-        let arrival = Arrival {
-            sequence: 0,
-            due: ms(due),
-            method: Method::Get,
-            target: PathAndQuery::from_static("/x"),
-            recorded_status: None,
-        };
-        let head = [(LOCATION, HeaderValue::from_static("https://cdn.test/x"))].into_iter().collect();
-        let received = Received { status: 302, head, body_bytes: 0 };
-        let (sent, done, end) = (Some(ms(due)), ms(due + 10), AttemptEnd::Status(302));
-        let attempt = Attempt { due: ms(due), sent, first_byte: sent, done, end };
-        ledger.offered(arrival.due);
-        ledger.answered(&arrival, &attempt, &received);
-    }
-
-    #[test]
-    fn a_lookup_that_outlasts_the_warm_up_still_belongs_to_it() {
-        // A resolver that never answers, so that the test does.
-        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let resolver = Resolver::Servers(vec![silent.local_addr().unwrap()]);
-        let lookups = Lookups::start(&resolver, LookupOptions::default()).unwrap();
-        let (reply, _answers) = mpsc::channel(1);
-        let line = LookupLine { handle: lookups.handle(), reply };
-        let candidate = "http://candidate.test".parse().unwrap();
-        let judge = Judge::new(Rules::none(), &candidate, Depth::Dns).unwrap();
-        let recorder = Recorder::new(Duration::from_secs(1));
-        let mut ledger = Ledger::new(recorder, (judge, PrivateAddresses::Allow), Some(line));
-        for due in [500, 999, 1_000] {
-            answer(&mut ledger, due);
-        }
-        assert_eq!(ledger.parked(), 3);
-        ledger.host_answered(&HostAnswer::denied("cdn.test".into(), Fault::DnsNxdomain, None), ms(2_500));
-        let mut totals = Totals::default();
-        totals.absorb(&ledger.take_interval(ms(2_500)));
-        let counts = &totals.counts;
-        assert_eq!((counts.warmup.arrivals.offered, counts.warmup.arrivals.failed), (2, 2));
-        assert_eq!((counts.arrivals.offered, counts.arrivals.failed, counts.redirects.seen), (1, 1, 1));
-        let [example] = totals.examples.of(Fault::DnsNxdomain) else { panic!("{:?}", totals.examples) };
-        assert_eq!(example.at, ms(10));
-    }
 }

@@ -4,11 +4,13 @@ use super::clock::RunClock;
 use super::connect::{Connect, Tcp, Tls};
 use super::control::Controls;
 use super::exchange::AnswerLimits;
-use super::feed::{AtEndOfTrace, Fed, Feeder, QUEUED_BATCHES, Requests};
+use super::feed::{Deal, Fed, Feeder, QUEUED_BATCHES};
 use super::ledger::{HOST_ANSWERS, Ledger, LookupLine, TARGET_ANSWERS, TargetLine};
 use super::meter::thread_cpu;
 use super::pacer::Pacer;
+use super::played::{AtEndOfTrace, Played, Requests};
 use super::priority;
+use super::retries::{Retries, WAITING_MAX};
 use super::shard::{Shard, ShardLimits};
 use super::worker::{Delivery, Feed, Lines, Phase, Worked, work};
 use super::{EngineError, EnginePlan, Judging, Observer, Origin, Overload, RunEnd, TlsPlan};
@@ -65,7 +67,10 @@ pub fn run(
         .map_err(EngineError::Worker)?;
     drop(deliveries);
     let (requests, schedule, at_end) = trace;
-    let feeder = Feeder::new(requests, schedule, at_end, std::mem::take(&mut start.queues));
+    let has_sessions = plan.clients.as_ref().is_some_and(|clients| clients.has_sessions());
+    let deal = if has_sessions { Deal::ByClient } else { Deal::InTurn };
+    let played = Played::new(requests, schedule, at_end);
+    let feeder = Feeder::new(played, deal, std::mem::take(&mut start.queues));
     let feeder = thread::Builder::new()
         .name("feeder".to_owned())
         .spawn(move || {
@@ -139,6 +144,7 @@ fn spawn_worker(
     let ledger = Ledger::new(recorder, (judging.judge.clone(), judging.private), lookups)
         .with_targets(targets)
         .listed_in(judging.catalog.clone())
+        .retried_by(plan.clients.clone().map(|clients| Retries::new(clients, WAITING_MAX)))
         .compared_by(control);
     let limits = share(plan, index);
     let (pacing, grain) = (plan.pacing, plan.grain);
@@ -268,10 +274,10 @@ fn join(end: &mut RunEnd, workers: Vec<JoinHandle<Joined>>, feeder: JoinHandle<(
     match feeder.join() {
         Ok((fed, cpu)) => {
             end.cpu += cpu;
-            end.books = fed.books;
-            end.unreleased += fed.unreleased;
-            end.scheduled = fed.counts;
-            end.notices = fed.notices;
+            end.books = fed.played.trace;
+            end.unreleased += fed.played.unreleased;
+            end.scheduled = fed.played.counts;
+            end.notices = fed.played.notices;
             end.trouble.extend(fed.trouble);
         }
         Err(panic) => end.trouble.push(format!("the trace reader panicked: {}", panic_text(&*panic))),

@@ -9,8 +9,9 @@ use super::connect::Connect;
 use super::connection;
 use super::exchange::{AnswerLimits, Received};
 use super::http2::Shared;
-use super::ledger::Ledger;
+use super::ledger::{Begun, Ledger, Sent};
 use super::pool::Pool;
+use super::retries::{Trial, Waiting};
 use super::supply::Supply;
 use super::wire::Stamps;
 use crate::fault::Fault;
@@ -108,11 +109,20 @@ impl<C: Connect> Seat<C> {
 pub(crate) struct Flight<C: Connect> {
     shard: Rc<Shard<C>>,
     pub(crate) arrival: Arrival,
+    /// What its client may do about a failure, where clients are modelled.
+    tried: Option<Box<Try>>,
     /// A connection has taken it: its attempt has begun.
     pub(crate) begun: bool,
     /// It was sent once more after a stale connection.
     pub(crate) replayed: bool,
     ended: bool,
+}
+
+/// An attempt at a download that may be tried again.
+struct Try {
+    /// When this attempt was due; its arrival says when the first one was.
+    due: Offset,
+    trial: Trial,
 }
 
 impl<C: Connect> Shard<C> {
@@ -144,7 +154,23 @@ impl<C: Connect> Shard<C> {
             self.ledger.borrow_mut().shed(arrival.due);
             return;
         }
-        self.dispatch(self.take_off(arrival));
+        if let Some(flight) = self.take_off(arrival) {
+            self.dispatch(flight);
+        }
+    }
+
+    /// Sends retries that are due, `most` of them; whether more may be due.
+    pub(crate) fn retry(self: &Rc<Self>, most: u32) -> bool {
+        for _ in 0..most {
+            let has_room = self.in_flight.get() < self.limits.in_flight;
+            let waiting = self.ledger.borrow_mut().next_retry(self.clock.now(), has_room);
+            let Some(Waiting { due, arrival, trial }) = waiting else {
+                self.tell_if_settled();
+                return false;
+            };
+            self.dispatch(self.flight(arrival, Some(Box::new(Try { due, trial }))));
+        }
+        true
     }
 
     /// Gives every connection and stream that may be had something to do: the
@@ -163,9 +189,19 @@ impl<C: Connect> Shard<C> {
         self.supply.borrow_mut()
     }
 
-    fn take_off(self: &Rc<Self>, arrival: Arrival) -> Flight<C> {
+    /// `None` where its client had ended before it.
+    fn take_off(self: &Rc<Self>, arrival: Arrival) -> Option<Flight<C>> {
+        let tried = match self.ledger.borrow_mut().begin(&arrival) {
+            Begun::Once => None,
+            Begun::Retried(trial) => Some(Box::new(Try { due: arrival.due, trial })),
+            Begun::Never => return None,
+        };
+        Some(self.flight(arrival, tried))
+    }
+
+    fn flight(self: &Rc<Self>, arrival: Arrival, tried: Option<Box<Try>>) -> Flight<C> {
         self.in_flight.set(self.in_flight.get() + 1);
-        Flight { shard: Rc::clone(self), arrival, begun: false, replayed: false, ended: false }
+        Flight { shard: Rc::clone(self), arrival, tried, begun: false, replayed: false, ended: false }
     }
 
     fn has_room(&self) -> bool {
@@ -176,9 +212,13 @@ impl<C: Connect> Shard<C> {
         if self.limits.open.is_some_and(|most| self.open() >= most) {
             return None;
         }
-        let arrival = self.supply.borrow_mut().take(self.clock.now(), &self.low)?;
-        self.ledger.borrow_mut().offered(arrival.due);
-        Some(self.take_off(arrival))
+        loop {
+            let arrival = self.supply.borrow_mut().take(self.clock.now(), &self.low)?;
+            self.ledger.borrow_mut().offered(arrival.due);
+            if let Some(flight) = self.take_off(arrival) {
+                return Some(flight);
+            }
+        }
     }
 
     /// Opens that many connections ahead of need.
@@ -291,7 +331,7 @@ impl<C: Connect> Shard<C> {
 
     /// Whether nothing is left to wait for.
     pub(crate) fn is_settled(&self) -> bool {
-        self.open() == 0
+        self.open() == 0 && self.ledger.borrow().next_retry_due().is_none()
     }
 
     /// Arrivals that are in flight or wait to be judged.
@@ -354,25 +394,33 @@ impl<C: Connect> Flight<C> {
     /// When its time-out passes, counted from when it was due: that is when its
     /// user began to wait.
     pub(crate) fn deadline(&self) -> Offset {
-        self.arrival.due.after(self.shard.limits.timeout)
+        self.due().after(self.shard.limits.timeout)
+    }
+
+    fn due(&self) -> Offset {
+        self.tried.as_ref().map_or(self.arrival.due, |tried| tried.due)
+    }
+
+    fn sent(&self) -> Sent<'_> {
+        (&self.arrival, self.tried.as_ref().map(|tried| &tried.trial))
     }
 
     /// It got an answer.
     pub(crate) fn answered(mut self, received: &Received, stamps: &Stamps) {
         self.ended = true;
         let attempt = self.attempt(stamps, AttemptEnd::Status(received.status), self.shard.clock.now());
-        self.shard.ledger.borrow_mut().answered(&self.arrival, &attempt, received);
+        self.shard.ledger.borrow_mut().answered(self.sent(), &attempt, received);
     }
 
     /// It got none.
     pub(crate) fn broken(mut self, fault: Fault, stamps: &Stamps, done: Offset) {
         self.ended = true;
         let attempt = self.attempt(stamps, AttemptEnd::Fault(fault), done);
-        self.shard.ledger.borrow_mut().broken(&self.arrival, &attempt, fault, stamps.peer());
+        self.shard.ledger.borrow_mut().broken(self.sent(), &attempt, fault, stamps.peer());
     }
 
     fn attempt(&self, stamps: &Stamps, end: AttemptEnd, done: Offset) -> Attempt {
-        Attempt { due: self.arrival.due, sent: stamps.sent(), first_byte: stamps.first_byte(), done, end }
+        Attempt { due: self.due(), sent: stamps.sent(), first_byte: stamps.first_byte(), done, end }
     }
 }
 
@@ -382,7 +430,7 @@ impl<C: Connect> Drop for Flight<C> {
         if !self.ended {
             let attempt =
                 self.begun.then(|| self.attempt(&Stamps::default(), AttemptEnd::Cut, shard.clock.now()));
-            shard.ledger.borrow_mut().cut(self.arrival.due, attempt.as_ref());
+            shard.ledger.borrow_mut().cut(self.sent(), attempt.as_ref());
         }
         shard.in_flight.set(shard.in_flight.get() - 1);
         shard.tell_if_settled();

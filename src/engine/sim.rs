@@ -4,31 +4,36 @@
 //! A scripted origin answers each path as the path says. Time passes only when
 //! nothing is left to do, so a latency here is what was computed, not measured.
 
+mod retries;
 mod strain;
 mod warmup;
 
-use super::Pacing;
 use super::clock::RunClock;
 use super::connect::{Connect, Opened, Protocol};
 use super::exchange::AnswerLimits;
 use super::ledger::{HOST_ANSWERS, Ledger};
 use super::meter::CpuClock;
 use super::pacer::Pacer;
+use super::retries::Retries;
 use super::shard::{Origin, Reuse, Shard, ShardLimits};
 use super::wire::{Stamped, Stamper};
 use super::worker::{Feed, Lines, Phase, Worked, work};
+use super::{ClientPlan, Pacing};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::tally::{Fold, Recorder, Totals};
 use crate::trace::Method;
+use crate::trace::client::ClientKey;
 use crate::units::{Offset, Rate};
 use crate::verify::Depth;
 use crate::verify::address::PrivateAddresses;
 use crate::verify::judge::Judge;
 use crate::verify::rules::Rules;
 use http::HeaderMap;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -49,6 +54,8 @@ fn candidate_origin() -> Origin {
 #[derive(Debug)]
 struct Script {
     opened: Rc<Cell<usize>>,
+    /// What was asked for before.
+    seen: Rc<RefCell<HashSet<String>>>,
 }
 
 impl Connect for Script {
@@ -57,7 +64,7 @@ impl Connect for Script {
     async fn connect(&self, stamper: Stamper) -> Result<Opened<Self::Stream>, Fault> {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         self.opened.set(self.opened.get() + 1);
-        tokio::task::spawn_local(serve(theirs));
+        tokio::task::spawn_local(serve(theirs, Rc::clone(&self.seen)));
         Ok(Opened { stream: stamper.around(ours), protocol: Protocol::Http1, handshake: None })
     }
 }
@@ -86,9 +93,11 @@ impl Connect for Deaf {
     }
 }
 
-async fn serve(mut stream: DuplexStream) {
+async fn serve(mut stream: DuplexStream, seen: Rc<RefCell<HashSet<String>>>) {
     while let Some(path) = read_head(&mut stream).await {
-        let (what, millis) = path.trim_start_matches('/').split_once('-').unwrap_or((&path, "0"));
+        let is_new = seen.borrow_mut().insert(path.clone());
+        let path = path.split('?').next().unwrap();
+        let (what, millis) = path.trim_start_matches('/').split_once('-').unwrap_or((path, "0"));
         if what == "large" {
             return large(&mut stream, millis.parse().unwrap()).await;
         }
@@ -100,7 +109,9 @@ async fn serve(mut stream: DuplexStream) {
                 stream.write_all(REDIRECT.as_bytes()).await.unwrap();
                 return;
             }
-            "down" => "HTTP/1.1 503 Unavailable\r\ncontent-length: 0\r\n\r\n",
+            "flaky" if !is_new => REDIRECT,
+            "told" => "HTTP/1.1 503 Unavailable\r\nretry-after: 3\r\ncontent-length: 0\r\n\r\n",
+            "down" | "flaky" => "HTTP/1.1 503 Unavailable\r\ncontent-length: 0\r\n\r\n",
             "cut" => "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nabc",
             "half" => "HTTP/1.1 302 Fou",
             "noise" => "\u{1}\u{2}\u{3} this is no answer\r\n\r\n",
@@ -160,6 +171,9 @@ struct Scene {
     /// When the reader hands over what, in milliseconds: all at the start, if
     /// nothing is said.
     read_ms: Vec<(u64, usize)>,
+    clients: Option<ClientPlan>,
+    /// Who asks; nobody knows, if nothing is said.
+    client: Option<ClientKey>,
 }
 
 impl Scene {
@@ -176,6 +190,8 @@ impl Scene {
             warmup_ms: 0,
             cpu: || Duration::ZERO,
             read_ms: Vec::new(),
+            clients: None,
+            client: None,
         }
     }
 
@@ -191,6 +207,7 @@ impl Scene {
             method: Method::Get,
             target: path.parse().unwrap(),
             recorded_status: None,
+            client: self.client,
         };
         (0..).zip(&self.paths).map(arrival).collect()
     }
@@ -232,7 +249,8 @@ impl Scene {
         let candidate = "http://candidate.test".parse().unwrap();
         let judge = Judge::new(Rules::none(), &candidate, Depth::Policy).unwrap();
         let recorder = Recorder::new(Duration::from_millis(self.warmup_ms));
-        let ledger = Ledger::new(recorder, (judge, PrivateAddresses::Allow), None);
+        let ledger = Ledger::new(recorder, (judge, PrivateAddresses::Allow), None)
+            .retried_by(self.clients.clone().map(|plan| Retries::new(Arc::new(plan), 1_000)));
         let clock = RunClock::starting_in(Duration::from_millis(10));
         let shard = Rc::new(Shard::new((clock, self.limits()), candidate_origin(), connector, ledger));
         let pacer = Pacer::new(Pacing::Tokio, Duration::ZERO, clock).unwrap();
@@ -285,7 +303,7 @@ impl Scene {
 
 fn origin() -> (Script, Rc<Cell<usize>>) {
     let opened = Rc::new(Cell::new(0));
-    (Script { opened: Rc::clone(&opened) }, opened)
+    (Script { opened: Rc::clone(&opened), seen: Rc::default() }, opened)
 }
 
 /// Plays a scene of one arrival and tells its fault.

@@ -94,6 +94,7 @@ pub(crate) async fn work<C: Connect>(
     let measured = (Meter::start(lines.cpu), Rc::clone(&pacer));
     let deliveries = (lines.index, lines.deliveries.clone());
     let seconds = tokio::task::spawn_local(deliver_seconds(Rc::clone(&shard), measured, deliveries));
+    let retries = tokio::task::spawn_local(send_retries(Rc::clone(&shard)));
     let first = lines.first.take().unwrap_or_default().into_iter();
     let mut queue = Queue { batch: first, arrivals: lines.arrivals, caught_up: Offset::ZERO };
     let released = match lines.feed {
@@ -109,8 +110,10 @@ pub(crate) async fn work<C: Connect>(
     hosts.abort();
     targets.abort();
     seconds.abort();
+    retries.abort();
     shard.cut().await;
     shard.ledger.borrow_mut().cut_parked();
+    shard.ledger.borrow_mut().cut_waiting();
     let last = shard.ledger.borrow_mut().take_interval(shard.clock.now());
     // The collector outlives the workers; if it is gone, so is the run.
     drop(lines.deliveries.send(Delivery { worker: lines.index, interval: Some(last) }));
@@ -265,6 +268,29 @@ async fn take_hosts<C: Connect>(shard: Rc<Shard<C>>, mut answers: mpsc::Receiver
     while let Some(answer) = answers.recv().await {
         shard.ledger.borrow_mut().host_answered(&answer, shard.clock.now());
         shard.judged();
+    }
+}
+
+/// Sends retries when they are due, to the millisecond; returns at once where
+/// no client is modelled. A storm is thousands of them at a time, so answers
+/// and arrivals get their turn in between.
+async fn send_retries<C: Connect>(shard: Rc<Shard<C>>) {
+    let Some(sooner) = shard.ledger.borrow().sooner() else { return };
+    loop {
+        let due = shard.ledger.borrow().next_retry_due();
+        let reached = async {
+            match due {
+                Some(due) => tokio::time::sleep_until(shard.clock.instant(due)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = reached => while shard.retry(BURST) {
+                tokio::task::yield_now().await;
+            },
+            () = sooner.notified() => {}
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::Fault;
 
 impl Fault {
     /// What a client such as cargo does when it meets this fault.
+    #[expect(clippy::too_many_lines, reason = "a table: an arm for each thing that clients do")]
     pub const fn reaction(self) -> &'static str {
         match self {
             Self::ConnectRefused
@@ -63,7 +64,8 @@ impl Fault {
             | Self::TargetForbidden
             | Self::TargetNotFound
             | Self::TargetStatus
-            | Self::TargetBadRedirect => "gives up",
+            | Self::TargetBadRedirect
+            | Self::ClientAborted => "gives up",
             Self::LocationGluedHost => "retries if it does not resolve; else takes a stranger's file",
             Self::LocationWrongHost => "follows: may get the wrong file, or none",
             Self::LocationDowngrade | Self::TargetDowngrade => "follows, silently; some clients refuse",

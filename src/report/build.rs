@@ -12,7 +12,7 @@ use super::schema::{
 use super::{Curve, Plan, judge};
 use crate::tally::{
     ArrivalCounts, AttemptCounts, Books, CatalogCounts, Counts, Example, Examples, FaultTable, Histogram,
-    Interval, Pair, Totals, Transition, Transitions, Unchecked, WarmupCounts,
+    Interval, Pair, Second, Totals, Transition, Transitions, Unchecked, WarmupCounts,
 };
 use crate::trace::TraceBooks;
 use crate::units::{Offset, approximate, grouped};
@@ -100,6 +100,8 @@ impl RunReport {
             warmup,
             arrivals: arrivals(&counts.arrivals, books.outstanding()),
             attempts: attempts(&counts.attempts),
+            storm: None,
+            retries: None,
             rate: rates(counts, generator),
             latency_us: Times::from(&times.latency),
             service_us: Times::from(&times.service),
@@ -399,7 +401,10 @@ impl From<&Interval> for IntervalLine {
             failed,
             shed,
             cut,
+            first: counts.attempts.first,
             retries: counts.attempts.retries,
+            failed_attempts: Second::from(interval).failed_attempts,
+            retries_shed: counts.retries.shed(),
             in_flight: gauges.in_flight,
             waiting: gauges.waiting,
             connections_open: gauges.connections_open,

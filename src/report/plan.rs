@@ -98,6 +98,18 @@ pub struct Plan {
     pub max_lateness_us: Option<u64>,
     /// Whether an invalid measurement is reported as a warning only.
     pub allow_invalid: bool,
+    /// The service that stood in for a candidate, where the run was simulated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub simulated: Option<Modelled>,
+    /// The client model, where failed downloads are tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The gap that ends a client's session; 0 where there are no sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_gap_s: Option<f64>,
+    /// Within what time repeats of a client's request are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_attempts_s: Option<f64>,
     /// Names of headers added to each request.
     pub headers: Vec<String>,
     /// The run directory.
@@ -116,4 +128,35 @@ pub struct Input {
     pub format: String,
     /// How it is packed: `plain`, `gzip`, `zstd`.
     pub packing: String,
+}
+
+/// The service of a simulated run, and its clients.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Modelled {
+    /// The built-in scenario that it began with.
+    pub scenario: Option<String>,
+    /// The client model.
+    pub client: String,
+    /// The most retries of a client as a share of its first attempts, where
+    /// that was given.
+    pub retry_budget: Option<String>,
+    /// Requests served at a time; nothing for no limit.
+    pub servers: Option<u64>,
+    /// How long one takes: `constant 5ms`, `exponential 10ms`, `lognormal
+    /// 2ms..20ms` (the 50th and the 99th percentile).
+    pub service_time: String,
+    /// Requests that may wait for a server.
+    pub queue: u64,
+    /// What becomes of a request whose client has given up waiting: `served` or
+    /// `dropped`.
+    pub abandoned: String,
+    /// The time from a client to the service and back.
+    pub round_trip_s: f64,
+    /// How long a client looks up the host of a redirect.
+    pub lookup_s: f64,
+    /// Losses of capacity, each as `80%@30s..40s`.
+    pub capacity_drops: Vec<String>,
+    /// Planned faults, each as `missing-slash@60s..840s`.
+    pub faults: Vec<String>,
 }

@@ -6,7 +6,8 @@
 //! Reading tolerates keys that are unknown and fills in keys that are missing,
 //! so a report of any minor version can be read.
 
-use super::{ControlReport, Curve, Plan};
+pub use super::second::{IntervalLine, IntervalTimes};
+use super::{ControlReport, Curve, Plan, RetriesSection, StormSection};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -54,6 +55,13 @@ pub struct RunReport {
     pub arrivals: Arrivals,
     /// Where the attempts went.
     pub attempts: Attempts,
+    /// What a fault made of the load; nothing where it was not looked for or
+    /// nothing failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storm: Option<StormSection>,
+    /// What clients did about failures, where they were modelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<RetriesSection>,
     /// How much in how much time.
     pub rate: Rates,
     /// Due to done, of good arrivals.
@@ -433,68 +441,4 @@ pub struct Generator {
     pub starved_s: f64,
     /// Arrivals that reached their worker after they were due.
     pub starved_arrivals: u64,
-}
-
-/// A line of `intervals.ndjson`: one second of the run. Nothing in it is
-/// cumulative.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct IntervalLine {
-    /// The second of the run, 0 for the first.
-    pub t_s: u64,
-    /// Arrivals released.
-    pub offered: u64,
-    /// Attempts that ended and of which a byte was sent.
-    pub sent: u64,
-    /// Attempts that ended with a complete answer.
-    pub completed: u64,
-    /// Arrivals that passed.
-    pub passed: u64,
-    /// Arrivals that recovered.
-    pub recovered: u64,
-    /// Arrivals that failed.
-    pub failed: u64,
-    /// Arrivals shed.
-    pub shed: u64,
-    /// Arrivals cut.
-    pub cut: u64,
-    /// Attempts that ended and were repetitions.
-    pub retries: u64,
-    /// Attempts on the wire at its end.
-    pub in_flight: u64,
-    /// Arrivals that waited for a connection at its end.
-    pub waiting: u64,
-    /// Connections open at its end.
-    pub connections_open: u64,
-    /// Answers by status.
-    pub statuses: BTreeMap<String, u64>,
-    /// Failed arrivals by fault.
-    pub faults: BTreeMap<String, u64>,
-    /// As in the run.
-    pub latency_us: IntervalTimes,
-    /// As in the run.
-    pub latency_failed_us: IntervalTimes,
-    /// As in the run.
-    pub service_us: IntervalTimes,
-    /// As in the run.
-    pub lateness_us: IntervalTimes,
-    /// Answers that redirect.
-    pub redirects: u64,
-    /// The busiest worker, in thousandths of the second; nothing where it was
-    /// not measured.
-    pub worker_cpu_peak_permille: Option<u64>,
-    /// For how long workers had nothing in hand though something was due.
-    pub starved_us: u64,
-}
-
-/// Times of one second in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[expect(missing_docs, reason = "the names say it: pNN is what NN % did not exceed")]
-pub struct IntervalTimes {
-    pub count: u64,
-    pub p50: u64,
-    pub p90: u64,
-    pub p99: u64,
-    pub max: u64,
 }

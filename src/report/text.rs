@@ -11,6 +11,7 @@ mod control;
 mod faults;
 pub(super) mod format;
 pub(super) mod headline;
+mod storm;
 mod transitions;
 
 pub(crate) use format::micros;
@@ -46,6 +47,7 @@ pub fn summary(report: &RunReport) -> String {
     load(report, &mut page);
     times(report, &mut page);
     answers(report, &mut page);
+    storm::write(report, &mut page);
     transitions::write(report, &mut page);
     faults::faults(report, &mut page);
     faults::hosts(report, &mut page);

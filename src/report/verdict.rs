@@ -110,6 +110,7 @@ pub struct Judgement {
 pub fn judge(totals: &Totals, plan: &Plan, generator: &GeneratorFacts, finished: bool) -> Judgement {
     let mut warnings = checks_left_out(totals, plan);
     warnings.extend(sticky(totals));
+    warnings.extend(hidden(totals));
     let mut invalid_reasons = reasons_for_invalid(totals, plan, generator);
     invalid_reasons.extend(not_over(totals).filter(|_| finished));
     if plan.allow_invalid {
@@ -119,7 +120,7 @@ pub fn judge(totals: &Totals, plan: &Plan, generator: &GeneratorFacts, finished:
         Verdict::Cut
     } else if !invalid_reasons.is_empty() {
         Verdict::Invalid
-    } else if totals.counts.arrivals.failed > 0 {
+    } else if totals.counts.arrivals.failed > 0 || totals.counts.retries.misled() > 0 {
         Verdict::Failed
     } else {
         Verdict::Passed
@@ -241,6 +242,24 @@ fn sticky(totals: &Totals) -> Option<Reason> {
                 grouped(count)
             ),
             "purge the caches after a roll-back; send Cache-Control: no-store with redirects",
+        )
+    })
+}
+
+/// Wrong redirects that users did not see, because their clients tried again:
+/// they fail a run all the same, for the next client may not.
+fn hidden(totals: &Totals) -> Option<Reason> {
+    let misled = totals.counts.retries.misled();
+    (misled > 0).then(|| {
+        reason(
+            "hidden_by_retries",
+            format!(
+                "{} wrong redirects were tried again, and {} downloads recovered by that: the redirects are wrong, \
+                 and those users did not see it",
+                grouped(misled),
+                grouped(totals.counts.arrivals.recovered)
+            ),
+            "mend the redirects: clients that do not retry, or give up sooner, fail",
         )
     })
 }

@@ -4,6 +4,7 @@
 //! in which workers and seconds are merged does not matter.
 
 use super::redirects::{Hosts, RedirectCounts};
+use super::retries::RetryCounts;
 use super::strain::Strain;
 use super::{Attempt, AttemptEnd, AttemptKind, ControlCounts, Fate, Transitions, WarmupCounts};
 use crate::fault::Fault;
@@ -20,6 +21,8 @@ pub struct Counts {
     pub faults: FaultTable,
     /// Attempts by end.
     pub attempts: AttemptCounts,
+    /// What clients did about failures.
+    pub retries: RetryCounts,
     /// Recorded against answered status.
     pub transitions: Transitions,
     /// Redirects by what the catalogue says of their file.
@@ -58,6 +61,7 @@ impl Counts {
         self.arrivals.merge(&other.arrivals);
         self.faults.merge(&other.faults);
         self.attempts.merge(&other.attempts);
+        self.retries.merge(&other.retries);
         self.transitions.merge(&other.transitions);
         self.catalog.merge(other.catalog);
         self.control.merge(other.control);
@@ -247,7 +251,7 @@ impl FaultTable {
         self.0.iter().map(|entry| entry.count).sum()
     }
 
-    fn merge(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         for (mine, &theirs) in self.0.iter_mut().zip(&other.0) {
             mine.merge(theirs);
         }

@@ -6,7 +6,8 @@
 //! first.
 
 use super::{
-    Attempt, AttemptKind, ControlCounts, Counts, Examples, Fate, Lap, Redirect, Sighting, Times, WarmupCounts,
+    Attempt, AttemptKind, ControlCounts, Counts, Examples, Fate, Lap, Redirect, RetryCounts, Sighting, Times,
+    WarmupCounts,
 };
 use crate::units::Offset;
 use crate::verify::catalog::Known;
@@ -108,6 +109,11 @@ impl Interval {
     /// that it was found wrong.
     pub fn transition(&mut self, recorded: Option<u16>, answered: u16, refused: bool) {
         self.counts.transitions.count(recorded, answered, refused);
+    }
+
+    /// What clients did about failures.
+    pub fn retries(&mut self) -> &mut RetryCounts {
+        &mut self.counts.retries
     }
 
     /// A redirect's file was looked up in the catalogue.

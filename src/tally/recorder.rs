@@ -5,7 +5,9 @@
 //! are kept counted from the end of the warm-up, so that nothing behind this
 //! file knows that there was one.
 
-use super::{Attempt, AttemptKind, ControlCounts, Fate, Gauges, Interval, Lap, Redirect, Sighting};
+use super::{
+    Attempt, AttemptKind, ControlCounts, Fate, Gauges, Interval, Lap, Redirect, RetryCounts, Sighting,
+};
 use crate::units::Offset;
 use crate::verify::catalog::Known;
 use std::time::Duration;
@@ -120,6 +122,12 @@ impl Recorder {
         if !self.is_warmup(due) {
             self.interval.transition(recorded, answered, refused);
         }
+    }
+
+    /// What clients did about failures, for a download that was due at `due`;
+    /// nothing where that was in the warm-up.
+    pub fn retries(&mut self, due: Offset) -> Option<&mut RetryCounts> {
+        (!self.is_warmup(due)).then(|| self.interval.retries())
     }
 
     /// A redirect's file was looked up in the catalogue.

@@ -30,6 +30,7 @@ mod mistakes;
 mod output;
 mod pace;
 mod rerender;
+mod retries;
 mod rules;
 mod shape;
 mod signals;

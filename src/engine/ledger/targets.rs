@@ -56,7 +56,8 @@ impl Ledger {
     pub(crate) fn target_answered(&mut self, answer: &TargetAnswer, now: Offset) {
         let Some(targets) = &mut self.targets else { return };
         let verdict = answer.found.as_ref().map(|found| &found.verdict);
-        for waiting in targets.known.settle(answer, now) {
+        for mut waiting in targets.known.settle(answer, now) {
+            waiting.case.known(now);
             self.settle_target(&waiting, verdict);
         }
     }

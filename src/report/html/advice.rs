@@ -91,6 +91,10 @@ const ADVICE: &[(&str, &str)] = &[
     ("target.bad_redirect", "Look at the Location that the store answers with."),
     ("target.refused", "See that the host that serves the files listens at this port."),
     ("target.", "Look at the host that serves the files, and at the network between here and there."),
+    (
+        "client.aborted",
+        "Look at what the other downloads of these sessions failed of: these were never asked for.",
+    ),
     ("generator.no_ports", "Lower --connections, or widen net.ipv4.ip_local_port_range."),
     ("generator.no_descriptors", "Raise the limit of open files (ulimit -n)."),
 ];

@@ -95,6 +95,14 @@ pub(in crate::report) fn verdict(report: &RunReport) -> String {
             format!("PASSED: all {offered} {what} were good, {recovered} of them after a retry")
         }
         Verdict::Passed => format!("PASSED: all {offered} {what} were good"),
+        Verdict::Failed if arrivals.failed == 0 => {
+            let misled = report.retries.as_ref().map_or(0, |retries| retries.misled);
+            let recovered = grouped(arrivals.recovered);
+            format!(
+                "FAILED: {} led astray, though none of {offered} downloads failed: {recovered} came after a retry",
+                counted(misled, "redirect")
+            )
+        }
         Verdict::Failed => format!("FAILED: {failed} of {offered} {what} failed ({rate})"),
         Verdict::Invalid if is_check => {
             "INVALID: not everything could be checked; this is neither pass nor fail".to_owned()

@@ -1,0 +1,138 @@
+//! The flags that say how clients behave when a download fails.
+
+use super::CliError;
+use super::clients::{ClientsError, load};
+use crate::client::{ClientModels, first_attempts, sessions};
+use crate::engine::{ClientPlan, Requests};
+use crate::report::Plan;
+use crate::schedule::Pace;
+use crate::trace::{Request, TraceBooks};
+use crate::units::parse_duration;
+use clap::Args;
+use first_attempts::FirstAttempts;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The client that asks once.
+const NONE: &str = "none";
+
+/// Who asks, and what they do when a download fails.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Clients")]
+pub(crate) struct ClientArgs {
+    /// Try failed downloads again as this client does (downpour clients lists
+    /// them); none asks once
+    #[arg(long, value_name = "NAME", default_value = NONE)]
+    pub(crate) client: String,
+
+    /// Read further clients from a TOML file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_file: Option<PathBuf>,
+
+    /// The gap between two requests of a client that ends its session, within
+    /// which downloads share a budget and may end together; 0s for no sessions
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_duration)]
+    pub(crate) session_gap: Duration,
+
+    /// Leave out recorded retries: play only the first request of a client for
+    /// a target within this time, 15s for cargo's
+    #[arg(long, value_name = "WINDOW", value_parser = parse_duration)]
+    pub(crate) first_attempts: Option<Duration>,
+}
+
+impl Default for ClientArgs {
+    fn default() -> Self {
+        Self { client: NONE.to_owned(), client_file: None, session_gap: sessions::GAP, first_attempts: None }
+    }
+}
+
+impl ClientArgs {
+    /// What clients do; `None` where nothing is tried again. In a closed loop,
+    /// where arrivals come as fast as they are answered, there are no sessions.
+    pub(super) fn plan(&self, pace: &Pace, seed: u64) -> Result<Option<Arc<ClientPlan>>, CliError> {
+        let mut models = ClientModels::built_in();
+        if let Some(path) = &self.client_file {
+            models = models.and(load(path)?);
+        }
+        let unknown = || ClientsError::unknown(&self.client, &models);
+        let model = models.find(&self.client).ok_or_else(unknown)?.clone();
+        let session_gap = if matches!(pace, Pace::Max) { Duration::ZERO } else { self.session_gap };
+        let plan = ClientPlan { model, session_gap, seed };
+        Ok((self.client != NONE).then(|| Arc::new(plan)))
+    }
+
+    /// Refuses to leave out what cannot be told. `told` is whether the first
+    /// lines of the trace tell who asked.
+    pub(super) fn check(&self, told: bool) -> Result<(), CliError> {
+        if told || self.first_attempts.is_none() {
+            return Ok(());
+        }
+        Err(CliError::Usage(
+            "--first-attempts: the first lines of this trace do not tell who asked, \
+             so that repeats cannot be told from first requests"
+                .to_owned(),
+        ))
+    }
+
+    /// Tells the plan of it.
+    pub(super) fn tell(&self, plan: &mut Plan, clients: Option<&ClientPlan>) {
+        plan.client = clients.map(|clients| clients.model.name.clone());
+        plan.session_gap_s = clients.map(|clients| clients.session_gap.as_secs_f64());
+        plan.first_attempts_s = self.first_attempts.map(|window| window.as_secs_f64());
+    }
+
+    /// `requests`, or the first attempts of them.
+    pub(super) fn filtered(&self, requests: Box<dyn Requests>) -> Box<dyn Requests> {
+        match self.first_attempts {
+            None => requests,
+            Some(window) => Box::new(FirstOnly { requests, window, filter: filter(window), left_out: 0 }),
+        }
+    }
+}
+
+fn filter(window: Duration) -> FirstAttempts {
+    FirstAttempts::new(window, first_attempts::REMEMBERED_MAX)
+}
+
+/// Requests without the repeats that recorded clients made.
+struct FirstOnly {
+    requests: Box<dyn Requests>,
+    window: Duration,
+    filter: FirstAttempts,
+    left_out: u64,
+}
+
+impl Requests for FirstOnly {
+    fn next(&mut self) -> Result<Option<Request>, String> {
+        while let Some(request) = self.requests.next()? {
+            let (Some(client), Some(at)) = (request.client, request.at) else { return Ok(Some(request)) };
+            if self.filter.passes(u64::from_le_bytes(client.to_bytes()), &request.target, at) {
+                return Ok(Some(request));
+            }
+            self.left_out += 1;
+        }
+        Ok(None)
+    }
+
+    fn rewind(&mut self) -> Result<(), String> {
+        self.filter = filter(self.window);
+        self.requests.rewind()
+    }
+
+    fn stop(&mut self) {
+        self.requests.stop();
+    }
+
+    fn books(&self) -> TraceBooks {
+        let mut books = self.requests.books();
+        if self.left_out > 0 {
+            *books.filtered.entry("repeat").or_default() += self.left_out;
+        }
+        books
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.requests.notices()
+    }
+}

@@ -1,0 +1,174 @@
+//! Downloads that failed and are not over: the ledger's part in retries.
+//!
+//! Whether a download has failed is known here and nowhere else, for some only
+//! after a lookup, so this is where its client is asked what to do. Attempts
+//! are booked as they end, the arrival once, when its client is done with it.
+
+use super::{Case, Ledger};
+use crate::engine::clock::wall_now;
+use crate::engine::exchange::Received;
+use crate::engine::retries::{Trial, Tried, Verdict, Waiting};
+use crate::fault::Fault;
+use crate::schedule::Arrival;
+use crate::tally::{AttemptKind, Ended, Fate, Sighting};
+use crate::units::Offset;
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
+use jiff::fmt::rfc2822::DateTimeParser;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// An arrival that was sent, and what its client may do about a failure.
+pub(crate) type Sent<'a> = (&'a Arrival, Option<&'a Trial>);
+
+/// How an arrival begins.
+pub(crate) enum Begun {
+    /// It is asked for once: no client is modelled.
+    Once,
+    /// It is asked for, and may be again.
+    Retried(Trial),
+    /// Its client had ended with another download and does not ask. It is
+    /// booked.
+    Never,
+}
+
+/// What an attempt is.
+pub(super) fn kind(trial: Option<&Trial>) -> AttemptKind {
+    trial.map_or(AttemptKind::First, Trial::kind)
+}
+
+impl Tried {
+    pub(super) fn broken(arrival: &Arrival, &trial: &Trial, known: Offset) -> Box<Self> {
+        Box::new(Self { arrival: arrival.clone(), trial, answer: None, known })
+    }
+
+    pub(super) fn answered(
+        (arrival, &trial): (&Arrival, &Trial),
+        received: &Received,
+        known: Offset,
+    ) -> Box<Self> {
+        let answer = Some((received.status, retry_after(&received.head)));
+        Box::new(Self { arrival: arrival.clone(), trial, answer, known })
+    }
+}
+
+impl Case {
+    /// Its client knows only now how it went.
+    pub(super) fn known(&mut self, now: Offset) {
+        if let Some(tried) = &mut self.tried {
+            tried.known = tried.known.max(now);
+        }
+    }
+}
+
+impl Ledger {
+    /// An arrival is about to be sent for the first time.
+    pub(crate) fn begin(&mut self, arrival: &Arrival) -> Begun {
+        let Some(retries) = &mut self.retries else { return Begun::Once };
+        if let Some(trial) = retries.begin(arrival) {
+            return Begun::Retried(trial);
+        }
+        let (fault, due) = (Fault::ClientAborted, arrival.due);
+        self.recorder.arrival(Fate::Failed(fault), due, due);
+        let path = arrival.target.as_str().as_bytes();
+        let detail = "another download of its session had failed for good";
+        self.recorder.example(due, &Sighting { fault, at: due, path, location: None, detail });
+        Begun::Never
+    }
+
+    /// Told when a retry is due before all others; `None` where none will be.
+    pub(crate) fn sooner(&self) -> Option<Arc<Notify>> {
+        self.retries.as_ref().map(crate::engine::retries::Retries::sooner)
+    }
+
+    /// When the next retry is due.
+    pub(crate) fn next_retry_due(&self) -> Option<Offset> {
+        self.retries.as_ref()?.next_due()
+    }
+
+    /// Takes out the next retry that is due at `now` and is to be sent. Those
+    /// whose client has ended meanwhile have failed, and so have those for
+    /// which there is no room.
+    pub(crate) fn next_retry(&mut self, now: Offset, has_room: bool) -> Option<Waiting> {
+        loop {
+            let retries = self.retries.as_mut()?;
+            let waiting = retries.take_due(now)?;
+            let (done, why) = match retries.aborted_at(&waiting.trial) {
+                // It did not wait for longer, and what failed it last stands.
+                Some(aborted) => (aborted.max(waiting.arrival.due), Ended::Aborted),
+                None if has_room => return Some(waiting),
+                None => {
+                    retries.end_session(&waiting.trial, now);
+                    (now, Ended::Shed)
+                }
+            };
+            self.gave_up(&waiting, done, why);
+        }
+    }
+
+    /// Nobody will send what waits for a retry any more.
+    pub(crate) fn cut_waiting(&mut self) {
+        let Some(retries) = &mut self.retries else { return };
+        for Waiting { arrival, .. } in retries.abandon() {
+            self.recorder.arrival(Fate::Cut, arrival.due, arrival.due);
+        }
+    }
+
+    /// A download is well.
+    pub(super) fn passed(&mut self, case: &Case) {
+        let mut fate = Fate::Passed;
+        if let (Some(tried), Some(retries)) = (&case.tried, &mut self.retries) {
+            retries.succeeded(&tried.trial);
+            if tried.trial.kind() == AttemptKind::Retry {
+                fate = Fate::Recovered;
+            }
+            if let Some(counts) = self.recorder.retries(case.due) {
+                counts.over(tried.trial.attempts() + 1);
+            }
+        }
+        self.recorder.arrival(fate, case.due, case.done);
+    }
+
+    /// An attempt failed; the download did, too, unless its client tries again.
+    pub(super) fn failed(&mut self, case: &Case, fault: Fault) {
+        if let (Some(tried), Some(retries)) = (&case.tried, &mut self.retries) {
+            let verdict = retries.failed(tried, fault);
+            let counts = self.recorder.retries(case.due);
+            match (verdict, counts) {
+                (Verdict::Again, Some(counts)) => return counts.hid(fault, case.done),
+                (Verdict::Again, None) => return,
+                (Verdict::Over(why), Some(counts)) => {
+                    counts.over(tried.trial.attempts() + 1);
+                    counts.ended(why);
+                }
+                (Verdict::Over(_), None) => {}
+            }
+        }
+        self.recorder.arrival(Fate::Failed(fault), case.due, case.done);
+    }
+
+    /// A download that waited for a retry has failed of what it failed of
+    /// last.
+    fn gave_up(&mut self, waiting: &Waiting, done: Offset, why: Ended) {
+        let due = waiting.arrival.due;
+        if let Some(counts) = self.recorder.retries(due) {
+            counts.over(waiting.trial.attempts());
+            counts.ended(why);
+        }
+        self.recorder.arrival(Fate::Failed(waiting.trial.fault()), due, done);
+    }
+}
+
+/// How long an answer asks to wait: seconds, or a date. What is neither is
+/// nothing.
+fn retry_after(head: &HeaderMap) -> Option<Duration> {
+    static DATES: DateTimeParser = DateTimeParser::new();
+    let text = head.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = DATES.parse_timestamp(text).ok()?;
+    let nanos = date.as_nanosecond().saturating_sub(i128::from(wall_now().as_nanos()));
+    Some(Duration::from_nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX)))
+}

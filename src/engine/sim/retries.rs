@@ -1,0 +1,193 @@
+//! Clients that try again: exact counts and times, on the paused clock.
+
+use super::*;
+use crate::client::{Budget, ClientModel, ClientModels, GiveUp, LastAttempt, Next, draws};
+use crate::tally::{Books, Counts, Ended};
+use crate::trace::client::ClientKeys;
+
+const SEED: u64 = 7;
+
+fn built_in(name: &str) -> ClientModel {
+    ClientModels::built_in().find(name).unwrap().clone()
+}
+
+fn written(lines: &str) -> ClientModel {
+    let text = format!("[[client]]\nname = \"own\"\n{lines}\n");
+    ClientModels::parse(&text, "own.toml").unwrap().find("own").unwrap().clone()
+}
+
+fn scene(model: ClientModel, rate: u64, paths: Vec<String>) -> Scene {
+    let plan = ClientPlan { model, session_gap: Duration::from_mins(1), seed: SEED };
+    Scene { clients: Some(plan), ..Scene::of(rate, paths) }
+}
+
+fn alike(model: ClientModel, rate: u64, arrivals: usize, path: &str) -> Scene {
+    scene(model, rate, vec![path.to_owned(); arrivals])
+}
+
+fn one_client() -> Option<ClientKey> {
+    ClientKeys::seeded(SEED).of(b"192.0.2.1")
+}
+
+/// Plays a scene, and holds what it left behind against each other.
+#[track_caller]
+fn play(scene: Scene) -> Totals {
+    let (totals, _) = scene.play(origin().0);
+    Books::so_far(&totals).unwrap();
+    let Counts { arrivals, attempts, retries, .. } = &totals.counts;
+    assert_eq!(arrivals.offered, arrivals.settled());
+    let never_sent = totals.counts.faults.get(Fault::ClientAborted).count;
+    let over = arrivals.passed + arrivals.recovered + arrivals.failed - never_sent;
+    assert_eq!(retries.by_attempts.values().sum::<u64>(), over);
+    if arrivals.cut == 0 {
+        let attempts_of_all: u64 = retries.by_attempts.iter().map(|(&n, count)| u64::from(n) * count).sum();
+        assert_eq!(attempts_of_all, attempts.total());
+        assert_eq!(retries.ended.values().sum::<u64>(), arrivals.failed - never_sent);
+    }
+    totals
+}
+
+/// When a download is over whose attempts all take `answer_ms` and end in 503,
+/// from when it was due, in microseconds. Timers of the simulation tick in
+/// milliseconds.
+fn gives_up_after_us(model: &ClientModel, arrival: u64, answer_ms: u64) -> u64 {
+    let mut budget = Budget::new(model.budget);
+    let mut state = model.begin(&mut budget);
+    let mut done_ms = answer_ms;
+    loop {
+        let mut random = draws(SEED, arrival, &state);
+        let last = LastAttempt::answered(503, Some(Fault::StatusServerError), None);
+        match model.next(&mut state, &mut budget, last, &mut random) {
+            Next::RetryAfter(wait) => {
+                done_ms += u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap() + answer_ms;
+            }
+            Next::GiveUp(_) => return done_ms * 1_000,
+        }
+    }
+}
+
+#[test]
+fn cargo_asks_four_times_and_waits_as_its_source_says() {
+    let cargo = built_in("cargo-1.70");
+    let totals = play(alike(cargo.clone(), 10, 20, "/down-10"));
+    let counts = &totals.counts;
+    assert_eq!((counts.arrivals.offered, counts.arrivals.failed), (20, 20));
+    assert_eq!((counts.attempts.first, counts.attempts.retries), (20, 60));
+    assert_eq!(counts.attempts.statuses.get(&503), Some(&80));
+    assert_eq!(counts.retries.by_attempts, [(4, 20)].into());
+    assert_eq!(counts.retries.count_of(Ended::GaveUp(GiveUp::Exhausted)), 20);
+    let expected = (0..20).map(|arrival| gives_up_after_us(&cargo, arrival, 10));
+    let latency = &totals.times.latency_failed;
+    assert_eq!((latency.min(), latency.max()), (expected.clone().min().unwrap(), expected.max().unwrap()));
+    // A retry has a due time of its own.
+    assert!(totals.times.lateness.max() < 1_000, "{}", totals.times.lateness.max());
+    assert_eq!((totals.times.service.min(), totals.times.service.max()), (10_000, 10_000));
+}
+
+#[test]
+fn what_helps_is_a_recovery_whose_latency_holds_the_wait() {
+    let model = written("attempts = 3\ndelays = [\"200ms\"]\nstatuses = [\"5xx\"]");
+    let paths = (0..30).map(|n| format!("/flaky-10?{n}")).chain(["/good-10".to_owned()]).collect();
+    let totals = play(scene(model, 100, paths));
+    let counts = &totals.counts;
+    assert_eq!((counts.arrivals.passed, counts.arrivals.recovered, counts.arrivals.failed), (1, 30, 0));
+    assert_eq!((counts.attempts.first, counts.attempts.retries), (31, 30));
+    assert_eq!(counts.retries.by_attempts, [(1, 1), (2, 30)].into());
+    assert_eq!(counts.retries.hidden.get(Fault::StatusServerError).count, 30);
+    assert_eq!((totals.times.latency.min(), totals.times.latency.max()), (10_000, 220_000));
+    assert!(counts.faults.total() == 0 && totals.times.latency_failed.is_empty());
+}
+
+#[test]
+fn an_answer_may_say_when_to_come_back() {
+    let totals = play(alike(built_in("cargo-1.89"), 10, 5, "/told-10"));
+    assert_eq!((totals.counts.attempts.first, totals.counts.attempts.retries), (5, 15));
+    let latency = &totals.times.latency_failed;
+    assert_eq!((latency.min(), latency.max()), (9_040_000, 9_040_000));
+    // cargo did not look at it before.
+    let cargo = built_in("cargo-1.70");
+    let older = play(alike(cargo.clone(), 10, 1, "/told-10"));
+    assert_eq!(older.times.latency_failed.max(), gives_up_after_us(&cargo, 0, 10));
+}
+
+#[test]
+fn a_budget_is_that_of_the_whole_session() {
+    let lines = "attempts = 2\ndelays = [\"100ms\"]\nstatuses = [\"5xx\"]\nbudget = { ratio = \"10%\" }";
+    let scene = Scene { client: one_client(), ..alike(written(lines), 1_000, 100, "/down-10") };
+    let counts = play(scene).counts;
+    assert_eq!((counts.attempts.first, counts.attempts.retries), (100, 10));
+    assert_eq!(counts.retries.count_of(Ended::GaveUp(GiveUp::Budget)), 90);
+    assert_eq!(counts.retries.count_of(Ended::GaveUp(GiveUp::Exhausted)), 10);
+}
+
+#[test]
+fn a_storm_over_the_limit_is_shed_and_ends() {
+    // A thousand a second for 10 ms each, then each of them twice more: three
+    // thousand a second do not fit into 15 in flight.
+    let model = written("attempts = 3\ndelays = [\"50ms\"]\nstatuses = [\"5xx\"]");
+    let totals = play(Scene { in_flight: 15, ..alike(model, 1_000, 500, "/down-10") });
+    let Counts { arrivals, attempts, retries, .. } = &totals.counts;
+    assert_eq!(arrivals.failed + arrivals.shed, 500);
+    assert!(retries.shed() > 0 && retries.shed() < attempts.first, "{retries:?}");
+    assert_eq!(attempts.first, arrivals.failed);
+    assert_eq!(totals.counts.faults.get(Fault::StatusServerError).count, arrivals.failed);
+}
+
+#[test]
+fn what_nobody_remembers_is_not_tried_again() {
+    // The scene remembers a thousand downloads that wait.
+    let model = written("attempts = 2\ndelays = [\"10s\"]\nstatuses = [\"5xx\"]");
+    let counts = play(alike(model, 1_000, 1_200, "/down-0")).counts;
+    assert_eq!((counts.retries.count_of(Ended::NoRoom), counts.attempts.retries), (200, 1_000));
+}
+
+#[test]
+fn a_client_that_gives_up_takes_its_session_with_it() {
+    let cargo = built_in("cargo-1.70");
+    let end_us = gives_up_after_us(&cargo, 0, 10);
+    let scene = Scene { client: one_client(), ..alike(cargo, 1, 30, "/down-10") };
+    let totals = play(scene);
+    let counts = &totals.counts;
+    let sent = end_us / 1_000_000 + 1;
+    assert_eq!(counts.attempts.first, sent);
+    assert_eq!((counts.arrivals.offered, counts.arrivals.failed), (30, 30));
+    assert_eq!(counts.faults.get(Fault::ClientAborted).count, 30 - sent);
+    assert_eq!(counts.faults.get(Fault::StatusServerError).count, sent);
+    assert_eq!(counts.retries.count_of(Ended::GaveUp(GiveUp::Exhausted)), 1);
+    assert_eq!(counts.retries.count_of(Ended::Aborted), sent - 1);
+    // Nobody waits for longer than the first.
+    assert_eq!(totals.times.latency_failed.max(), end_us);
+    // Clients that nobody knows end alone.
+    let strangers = play(alike(built_in("cargo-1.70"), 1, 30, "/down-10")).counts;
+    assert_eq!((strangers.attempts.first, strangers.attempts.retries), (30, 90));
+}
+
+#[test]
+fn what_waits_longer_than_the_grace_period_is_cut() {
+    let cargo = built_in("cargo-1.70");
+    let totals = play(Scene { grace_ms: 400, ..alike(cargo.clone(), 1_000, 5, "/down-10") });
+    let counts = &totals.counts;
+    assert_eq!((counts.arrivals.cut, counts.attempts.total(), counts.attempts.cut), (5, 5, 0));
+    let totals = play(Scene { stop: Some((600, Phase::Stopping)), ..alike(cargo, 10, 20, "/down-10") });
+    assert_eq!(totals.counts.arrivals.cut, totals.counts.arrivals.offered);
+}
+
+#[test]
+fn retries_of_the_warm_up_are_not_counted() {
+    let model = written("attempts = 2\ndelays = [\"2s\"]\nstatuses = [\"5xx\"]");
+    let totals = play(Scene { warmup_ms: 500, ..alike(model, 10, 10, "/down-10") });
+    let counts = &totals.counts;
+    assert_eq!((counts.warmup.arrivals.failed, counts.warmup.attempts.retries), (5, 5));
+    assert_eq!((counts.arrivals.failed, counts.attempts.retries), (5, 5));
+    assert_eq!(counts.retries.by_attempts, [(2, 5)].into());
+}
+
+#[test]
+fn equal_seeds_give_equal_seconds() {
+    let play = || {
+        let scene = alike(built_in("cargo-1.70"), 100, 300, "/down-10");
+        let (totals, _) = scene.play(origin().0);
+        (totals.counts, totals.times.latency_failed.max())
+    };
+    assert_eq!(play(), play());
+}

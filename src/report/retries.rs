@@ -1,0 +1,96 @@
+//! What clients did about failures, as it is published.
+
+use super::{RunReport, StormSection};
+use crate::client::GiveUp;
+use crate::tally::{Ended, RetryCounts, Series, Storm};
+use crate::units::approximate;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What modelled clients did about failures: the section `retries` of
+/// `run.json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RetriesSection {
+    /// Downloads that came out, well or not, by how many attempts it took.
+    pub by_attempts: BTreeMap<u32, u64>,
+    /// Downloads that failed, by why no further attempt was made.
+    pub ended: BTreeMap<String, u64>,
+    /// Attempts that failed and were followed by another, by fault.
+    pub hidden: BTreeMap<String, u64>,
+    /// Those of them whose redirect led astray.
+    pub misled: u64,
+    /// Retries that were due over the limit of arrivals in flight, and not
+    /// made.
+    pub shed: u64,
+    /// Downloads that a spent budget kept from another attempt.
+    pub budget_exhausted: u64,
+    /// The share of downloads that met a failure and came out well.
+    pub recovered_share: f64,
+}
+
+impl RunReport {
+    /// Adds what clients did about failures, and the storm they made, if any;
+    /// nothing where no client was modelled, and so no `series` kept.
+    #[must_use]
+    pub fn with_retries(mut self, counts: &RetryCounts, series: Option<&Series>) -> Self {
+        let Some(series) = series else { return self };
+        self.storm = Storm::of(series, None).as_ref().map(StormSection::from);
+        let hidden = counts.hidden.seen().map(|(fault, entry)| (fault.id().to_owned(), entry.count));
+        let met = self.arrivals.recovered + self.arrivals.failed;
+        self.retries = Some(RetriesSection {
+            by_attempts: counts.by_attempts.clone(),
+            ended: counts.ended.iter().map(|(why, &count)| (why.id().to_owned(), count)).collect(),
+            hidden: hidden.collect(),
+            misled: counts.misled(),
+            shed: counts.shed(),
+            budget_exhausted: counts.count_of(Ended::GaveUp(GiveUp::Budget)),
+            recovered_share: if met == 0 {
+                0.0
+            } else {
+                approximate(self.arrivals.recovered) / approximate(met)
+            },
+        });
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Fault;
+    use crate::tally::Second;
+    use crate::units::Offset;
+
+    #[test]
+    fn what_clients_did_is_told_by_stable_names() {
+        let mut counts = RetryCounts::default();
+        for why in [Ended::GaveUp(GiveUp::Budget), Ended::Shed, Ended::Shed, Ended::Hop] {
+            counts.over(2);
+            counts.ended(why);
+        }
+        counts.over(1);
+        counts.hid(Fault::DnsNxdomain, Offset::ZERO);
+        counts.hid(Fault::StatusServerError, Offset::ZERO);
+        let mut report = RunReport::default();
+        (report.arrivals.recovered, report.arrivals.failed) = (12, 4);
+        let report = report.with_retries(&counts, Some(&Series::default()));
+        let retries = report.retries.unwrap();
+        assert_eq!((report.storm, retries.misled, retries.shed, retries.budget_exhausted), (None, 1, 2, 1));
+        assert_eq!(retries.by_attempts, [(1, 1), (2, 4)].into());
+        let ended: Vec<_> = retries.ended.iter().map(|(why, &count)| (why.as_str(), count)).collect();
+        assert_eq!(ended, [("budget", 1), ("hop", 1), ("shed", 2)]);
+        assert!((retries.recovered_share - 0.75).abs() < 1e-9);
+        assert_eq!(RunReport::default().with_retries(&counts, None), RunReport::default());
+    }
+
+    #[test]
+    fn a_run_that_failed_had_a_storm() {
+        let mut series = Series::default();
+        series.add(0, Second { first: 10, attempts: 30, passed: 0, failed_attempts: 30 });
+        let report = RunReport::default().with_retries(&RetryCounts::default(), Some(&series));
+        let storm = report.storm.unwrap();
+        assert_eq!((storm.failed_attempts, storm.time_to_recover_s), (30, None));
+        assert!((storm.amplification_during_fault - 3.0).abs() < 1e-9);
+    }
+}

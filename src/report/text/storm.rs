@@ -1,0 +1,80 @@
+//! The storm in words: what a fault made of the load, whether it passed, and
+//! what clients did about it.
+
+use super::format::{Page, counted, per_second, safe, share};
+use crate::report::{RetriesSection, RunReport, StormSection};
+use crate::units::grouped;
+
+pub(super) fn write(report: &RunReport, page: &mut Page) {
+    if let Some(storm) = &report.storm {
+        write_storm(storm, page);
+    }
+    if let Some(retries) = &report.retries {
+        write_retries(retries, report, page);
+    }
+}
+
+/// What clients did about failures.
+fn write_retries(retries: &RetriesSection, report: &RunReport, page: &mut Page) {
+    page.heading("Clients");
+    page.item("model", &safe(report.plan.client.as_deref().unwrap_or("none")));
+    let counts = |(attempts, count): (&u32, &u64)| format!("{}\u{a0}in\u{a0}{attempts}", grouped(*count));
+    let by_attempts: Vec<_> = retries.by_attempts.iter().map(counts).collect();
+    page.item("attempts", &format!("downloads over {}", by_attempts.join(", ")));
+    let arrivals = &report.arrivals;
+    let met = arrivals.recovered.saturating_add(arrivals.failed);
+    if met > 0 {
+        page.item(
+            "hidden",
+            &format!(
+                "{} of {} downloads that met a failure came out well ({})",
+                grouped(arrivals.recovered),
+                grouped(met),
+                share(arrivals.recovered, met)
+            ),
+        );
+    }
+    if !retries.ended.is_empty() {
+        let each: Vec<_> =
+            retries.ended.iter().map(|(why, &n)| format!("{}\u{a0}{}", safe(why), grouped(n))).collect();
+        page.item("gave up", &each.join(", "));
+    }
+}
+
+fn write_storm(storm: &StormSection, page: &mut Page) {
+    page.heading("Storm");
+    page.item(
+        "fault",
+        &format!("from second {} to {}", grouped(storm.fault_from_s), grouped(storm.fault_to_s)),
+    );
+    let rates = [
+        ("first", storm.first_rate_during_fault_per_s),
+        ("attempts", storm.attempt_rate_during_fault_per_s),
+        ("goodput", storm.goodput_during_fault_per_s),
+    ];
+    for (name, rate) in rates {
+        let more = if name == "attempts" {
+            format!("  amplification {:.2}", storm.amplification_during_fault)
+        } else {
+            String::new()
+        };
+        page.item(name, &format!("{:>12}{more}", per_second(rate)));
+    }
+    page.item("failed", &format!("{:>12}  attempts in all", grouped(storm.failed_attempts)));
+    page.item("plateau", &plateau(storm));
+    page.item("recovered", &recovered(storm));
+}
+
+fn plateau(storm: &StormSection) -> String {
+    storm.time_to_plateau_s.map_or_else(
+        || "the load was never level".to_owned(),
+        |after| format!("{} after the fault began", counted(after, "second")),
+    )
+}
+
+fn recovered(storm: &StormSection) -> String {
+    storm.time_to_recover_s.map_or_else(
+        || "NOT within this run, though the fault was over".to_owned(),
+        |after| format!("{} after the fault was over", counted(after, "second")),
+    )
+}

@@ -1,0 +1,92 @@
+//! What clients did about failures, counted.
+//!
+//! Beside the books: attempts and arrivals balance without these numbers. They
+//! say how retries came about and why they ended, which is what tells a storm
+//! that a client model makes from one that it would stop.
+
+use crate::client::GiveUp;
+use crate::fault::Fault;
+use std::collections::BTreeMap;
+
+/// Why no further attempt was made at a download that had failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ended {
+    /// Its client gave up.
+    GaveUp(GiveUp),
+    /// Its client would have asked for the target again, and not for the
+    /// redirect to it.
+    Hop,
+    /// Its client had ended with another download.
+    Aborted,
+    /// The retry was due over the limit of arrivals in flight.
+    Shed,
+    /// Too many others waited for a retry.
+    NoRoom,
+}
+
+impl Ended {
+    /// The stable name under which it is counted.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::GaveUp(reason) => reason.id(),
+            Self::Hop => "hop",
+            Self::Aborted => "aborted",
+            Self::Shed => "shed",
+            Self::NoRoom => "no_room",
+        }
+    }
+}
+
+/// What clients did, counted; all zero where none was modelled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RetryCounts {
+    /// Downloads that came out, well or not, by how many attempts it took. As
+    /// many keys as a client makes attempts at most.
+    pub by_attempts: BTreeMap<u32, u64>,
+    /// Downloads that failed, by why no further attempt was made.
+    pub ended: BTreeMap<Ended, u64>,
+    /// Attempts that failed and were followed by another, by fault.
+    pub hidden: super::FaultTable,
+}
+
+impl RetryCounts {
+    /// Retries that were due over the limit of arrivals in flight, and not made.
+    pub fn shed(&self) -> u64 {
+        self.count_of(Ended::Shed)
+    }
+
+    /// Failed attempts that another followed, because a redirect led astray.
+    pub fn misled(&self) -> u64 {
+        self.hidden.seen().filter(|(fault, _)| fault.misleads()).map(|(_, entry)| entry.count).sum()
+    }
+
+    /// How many downloads ended so.
+    pub fn count_of(&self, ended: Ended) -> u64 {
+        self.ended.get(&ended).copied().unwrap_or_default()
+    }
+
+    /// A download is over after so many attempts.
+    pub fn over(&mut self, attempts: u32) {
+        *self.by_attempts.entry(attempts).or_default() += 1;
+    }
+
+    /// A download failed for good.
+    pub fn ended(&mut self, why: Ended) {
+        *self.ended.entry(why).or_default() += 1;
+    }
+
+    /// An attempt failed at `done`, and another will follow.
+    pub fn hid(&mut self, fault: Fault, done: crate::units::Offset) {
+        self.hidden.count(fault, done);
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (&attempts, count) in &other.by_attempts {
+            *self.by_attempts.entry(attempts).or_default() += count;
+        }
+        for (&why, count) in &other.ended {
+            *self.ended.entry(why).or_default() += count;
+        }
+        self.hidden.merge(&other.hidden);
+    }
+}

@@ -1,0 +1,114 @@
+//! Clients that try again: the flags, the books, and the storm.
+
+use super::{Call, Report, Serving};
+use std::fmt::Write as _;
+
+/// So many downloads, one line each.
+fn downloads(count: usize) -> String {
+    (0..count).fold(String::new(), |mut list, number| {
+        writeln!(list, "/api/v1/crates/serde/1.0.{number}/download").unwrap();
+        list
+    })
+}
+
+fn replay(candidate: &Serving, count: usize, flags: &[&str]) -> Call {
+    let flags = [&["--rate", "200", "--rules", "crates-io"], flags].concat();
+    Call::replay("list", candidate).file("list", downloads(count)).with(&flags)
+}
+
+/// Holds what a run with retries says of itself against each other.
+#[track_caller]
+fn check_books(report: &Report) {
+    let of = |key: &str| report.number(key);
+    let fates = ["passed", "recovered", "failed", "shed", "cut"];
+    let settled: u64 = fates.iter().map(|fate| of(&format!("/arrivals/{fate}"))).sum();
+    assert_eq!(report.offered(), settled);
+    assert_eq!(of("/attempts/total"), of("/attempts/first") + of("/attempts/retries"));
+    assert_eq!(of("/attempts/first"), report.offered());
+    let by_attempts = report.map("/retries/by_attempts");
+    let (downloads, attempts) = by_attempts.fold((0, 0), |(downloads, attempts), (number, count)| {
+        (downloads + count, attempts + number.parse::<u64>().unwrap() * count)
+    });
+    assert_eq!((downloads, attempts), (report.offered(), of("/attempts/total")));
+}
+
+const QUICK: &str = "[[client]]\nname = \"quick\"\nattempts = 4\ndelays = [\"20ms\"]\nstatuses = [\"5xx\"]\nfaults = [\"dns\"]\n";
+
+#[test]
+fn cargo_recovers_from_errors_that_come_and_go() {
+    let candidate = Serving::with_faults(&["status-503:50%"]);
+    let call = replay(&candidate, 200, &["--client", "cargo-1.70"]);
+    let report = call.report(3);
+    check_books(&report);
+    let recovered = report.number("/arrivals/recovered");
+    assert!(recovered > 0 && report.number("/arrivals/failed") > 0);
+    // Each attempt fails with 1/2: 1 + 1/2 + 1/4 + 1/8 attempts a download.
+    let amplification = report.amount("/attempts/amplification");
+    assert!((1.55..2.2).contains(&amplification), "{amplification}");
+    assert_eq!(report.text("/plan/client"), "cargo-1.70");
+    assert_eq!(report.number("/retries/misled"), 0);
+    assert!(report.number("/storm/failed_attempts") > recovered);
+    let summary = std::fs::read_to_string(call.path("run/summary.txt")).unwrap();
+    assert!(summary.contains("\nStorm\n") && summary.contains("\nClients\n"), "{summary}");
+    assert_eq!(summary.lines().find(|line| line.chars().count() > 80), None);
+}
+
+#[test]
+fn a_wrong_redirect_fails_a_run_though_retries_hid_it() {
+    let candidate = Serving::with_faults(&["missing-slash:5%"]);
+    let flags = ["--client", "quick", "--client-file", "quick.toml"];
+    let call = replay(&candidate, 200, &flags).file("quick.toml", QUICK);
+    let report = call.report(3);
+    check_books(&report);
+    assert!(report.number("/retries/misled") > 0 && report.number("/arrivals/recovered") > 0);
+    let warned = report.list("/warnings").iter().any(|warning| warning["id"] == "hidden_by_retries");
+    assert!(warned, "{:?}", report.list("/warnings"));
+}
+
+#[test]
+fn who_asks_once_meets_each_fault_once() {
+    let candidate = Serving::with_faults(&["status-503"]);
+    let report = replay(&candidate, 20, &[]).report(3);
+    assert_eq!((report.number("/attempts/total"), report.number("/attempts/retries")), (20, 0));
+    let flags = ["--client", "quick", "--client-file", "quick.toml"];
+    let report = replay(&candidate, 20, &flags).file("quick.toml", QUICK).report(3);
+    check_books(&report);
+    assert_eq!((report.number("/attempts/total"), report.number("/arrivals/failed")), (80, 20));
+    assert_eq!(report.map("/retries/ended").collect::<Vec<_>>(), [("exhausted", 20)]);
+    assert_eq!(report.number("/storm/failed_attempts"), 80);
+}
+
+/// A log in which each client asks three times for the same, a second apart,
+/// in the format that `trace` stands for.
+fn with_repeats(clients: u64) -> String {
+    (0..clients * 3).fold(String::new(), |mut log, n| {
+        let (client, second) = (n % clients, n / clients);
+        let at_ns = 1_700_000_000_000_000_000 + second * 1_000_000_000 + client * 1_000_000;
+        writeln!(
+            log,
+            "{{\"at_ns\":{at_ns},\"method\":\"GET\",\"target\":\"/api/v1/crates/serde/1.0.0/download\",\"client\":\"c{client}\"}}"
+        )
+        .unwrap();
+        log
+    })
+}
+
+#[test]
+fn recorded_retries_can_be_left_out() {
+    let candidate = Serving::sound();
+    let flags = ["--first-attempts", "15s", "--speed", "20x", "--loop", "-n", "30"];
+    let report = Call::replay("log", &candidate).file("log", with_repeats(10)).with(&flags).report(0);
+    assert_eq!(report.offered(), 30);
+    let filtered: Vec<_> = report.map("/records/filtered").collect();
+    assert!(matches!(filtered[..], [("repeat", 40..)]), "{filtered:?}");
+}
+
+#[test]
+fn mistakes_are_told_before_anybody_is_asked() {
+    let candidate = Serving::sound();
+    let refused = |flags: &[&str], parts: &[&str]| replay(&candidate, 1, flags).refused(2, parts);
+    refused(&["--client", "carog"], &["\"carog\"", "cargo-1.89", "--client-file"]);
+    refused(&["--client-file", "none.toml"], &["none.toml", "--client-file"]);
+    refused(&["--first-attempts", "15s"], &["--first-attempts", "who asked"]);
+    refused(&["--session-gap", "long"], &["--session-gap"]);
+}
