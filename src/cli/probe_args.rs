@@ -117,6 +117,8 @@ impl ProbeArgs {
         load: &LoadArgs,
         (tls, max_body): (&super::wire_args::TlsArgs, u64),
     ) -> Result<Probes, CliError> {
+        // Who waits for the checks gains nothing from putting them last.
+        let at_start: fn() = if self.patience.is_some() { yield_to_workers } else { || {} };
         let detours: Result<Vec<Detour>, _> = self.connect_to.iter().map(ConnectTo::detour).collect();
         Ok(Probes::start(ProbeOptions {
             limits: ProbeLimits { reach, hops: self.hops, body: max_body },
@@ -131,7 +133,7 @@ impl ProbeArgs {
             private_addresses,
             detours: detours.map_err(CliError::Usage)?,
             tls: tls::for_targets(tls)?,
-            at_start: yield_to_workers,
+            at_start,
         })?)
     }
 }

@@ -38,7 +38,7 @@ fn a_sound_deployment_passes_with_each_path_asked_once_and_every_tier_checked() 
 fn nothing_is_written_but_what_was_asked_for() {
     let stage = Stage::with(&[]);
     let call = stage.check(&downloads(3, 1), &["--quiet"]);
-    // The last one wins; there is no way to take a flag back.
+    // Without the run directory that the other checks here ask for.
     let args: Vec<String> =
         call.args.iter().filter(|arg| *arg != "--out" && *arg != "run").cloned().collect();
     let call = Call { args, ..call };
