@@ -13,6 +13,7 @@ mod inspect;
 mod load_args;
 mod memory;
 mod prepare_run;
+mod probe_args;
 mod progress;
 mod replay;
 mod report;
@@ -69,7 +70,7 @@ enum Command {
     /// Tell what a fault means and what clients make of it
     Explain(explain::ExplainArgs),
     /// Run a download registry with faults on demand, to practise on
-    Serve(serve::ServeArgs),
+    Serve(Box<serve::ServeArgs>),
     /// List how clients retry, or show one client's table with its sources
     Clients(clients::ClientsArgs),
 }
@@ -104,6 +105,9 @@ pub(crate) enum CliError {
     /// The resolver could not be started.
     #[error(transparent)]
     Lookups(#[from] crate::verify::lookup::LookupError),
+    /// Targets cannot be checked.
+    #[error(transparent)]
+    Probes(#[from] crate::verify::probe::net::ProbeError),
     /// The embedded candidate could not be started.
     #[error(transparent)]
     Registry(#[from] crate::registry::RegistryError),
@@ -161,6 +165,7 @@ impl CliError {
             | Self::Clients(_)
             | Self::Serve(_)
             | Self::Lookups(_)
+            | Self::Probes(_)
             | Self::Registry(_)
             | Self::Engine(_)
             | Self::Signals(_)
@@ -184,6 +189,7 @@ impl CliError {
             | Self::Clients(_)
             | Self::Serve(_)
             | Self::Lookups(_)
+            | Self::Probes(_)
             | Self::Registry(_)
             | Self::Directory(_)
             | Self::Report(_)

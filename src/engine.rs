@@ -11,6 +11,7 @@ mod clock;
 mod connect;
 mod connection;
 mod control;
+mod coverage;
 mod exchange;
 mod feed;
 mod http2;
@@ -32,6 +33,7 @@ mod worker;
 pub use connect::Protocol;
 pub use control::{ControlPlan, Controls};
 pub use feed::{AtEndOfTrace, Requests};
+pub use priority::yield_to_workers;
 pub use run::run;
 pub use shard::{Origin, Reuse};
 pub use worker::{Feed, Phase};
@@ -44,6 +46,8 @@ use crate::verify::address::PrivateAddresses;
 use crate::verify::catalog::Catalogued;
 use crate::verify::judge::Judge;
 use crate::verify::lookup::Lookups;
+use crate::verify::probe::net::Probes;
+use crate::verify::probe::sample::Sampling;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,6 +155,10 @@ pub struct Judging {
     pub judge: Judge,
     /// Where target hosts are looked up; `None` where that tier is off.
     pub lookups: Option<Lookups>,
+    /// Where targets are asked themselves; `None` where those tiers are off.
+    pub probes: Option<Probes>,
+    /// Which of the targets are asked.
+    pub sampling: Sampling,
     /// Whether redirects may lead to addresses that are not public.
     pub private: PrivateAddresses,
     /// The files that redirects may lead to, where somebody listed them.

@@ -165,6 +165,46 @@ faults! {
     DnsPrivateAddress = "dns.private_address", "the Location's host has a private address";
     /// The bound on distinct hosts was reached: unknown is not resolved.
     DnsUnchecked = "dns.unchecked", "the Location's host was not looked up: too many distinct hosts";
+    /// R17: nobody listens where the redirect leads.
+    TargetRefused = "target.refused", "the target's host refused the connection";
+    /// R17.
+    TargetUnreachable = "target.unreachable", "the target's host cannot be reached from here";
+    /// R17.
+    TargetConnectTimeout = "target.connect_timeout", "the target's host did not accept the connection in time";
+    /// R18: the handshake failed, but for the certificate.
+    TargetTlsHandshake = "target.tls_handshake", "the TLS handshake with the target's host failed";
+    /// R18: the certificate is for another name, not valid now, or untrusted.
+    TargetTlsCertificate = "target.tls_certificate", "the certificate of the target's host does not do";
+    /// R19.
+    TargetForbidden = "target.403", "the target answers 403: a store that does not know the file, or a signature that does not hold";
+    /// R20: 404 or 410.
+    TargetNotFound = "target.404", "there is no file at the target (404 or 410)";
+    /// R22: 429 or 5xx, also when asked again.
+    TargetServerError = "target.5xx", "the target's host fails or is overloaded (5xx or 429)";
+    /// Any other status that is neither success nor a redirect.
+    TargetStatus = "target.status", "the target answers with a status that is no download";
+    /// R23.
+    TargetNotAnArchive = "target.not_an_archive", "what lies at the target is not the archive that its name promises";
+    /// R24.
+    TargetLength = "target.length", "the file at the target has another length than it must have";
+    /// R24.
+    TargetTruncated = "target.truncated", "the file at the target ended before it was complete";
+    /// R25.
+    TargetDigest = "target.digest", "the file at the target has another SHA-256 than it must have";
+    /// R12, behind the target.
+    TargetLoop = "target.loop", "the target redirects in a circle";
+    /// R12, behind the target.
+    TargetTooManyHops = "target.too_many_hops", "the target redirects on more often than allowed";
+    /// R08, behind the target.
+    TargetDowngrade = "target.downgrade", "the target redirects from https to http";
+    /// R01 to R04, behind the target.
+    TargetBadRedirect = "target.bad_redirect", "the target redirects on to no usable place";
+    /// No answer within the time-out of a target check.
+    TargetTimeout = "target.timeout", "the target's host did not answer in time";
+    /// Closed or reset before an answer, or an answer that is no HTTP.
+    TargetBroken = "target.broken", "the target's host gave no valid answer";
+    /// A bound was reached: unknown is not good.
+    TargetUnchecked = "target.unchecked", "the file at the target is larger than what is downloaded to check it";
     /// This machine had no local port left.
     GeneratorPorts = "generator.no_ports", "this machine has no free local port";
     /// This process had no file descriptor left.

@@ -30,9 +30,11 @@ pub mod plan;
 mod release;
 mod site;
 mod spoiled;
+mod tls;
 
 pub use base::{BaseError, LocationBase};
 pub use cdn::crate_file;
+pub use tls::{CdnCertificate, CdnTls, CertificateError};
 
 use connection::Host;
 use listen::Place;
@@ -60,6 +62,10 @@ pub struct RegistryConfig {
     pub location_base: LocationBase,
     /// What goes wrong on the API host.
     pub plan: FaultPlan,
+    /// What goes wrong on the CDN host.
+    pub cdn_plan: FaultPlan,
+    /// What the CDN speaks TLS with, beside plain HTTP, if it does.
+    pub cdn_tls: Option<CdnTls>,
     /// What resolves.
     pub zone: dns::Zone,
     /// How many threads serve. Each has listeners of its own.
@@ -76,6 +82,8 @@ impl Default for RegistryConfig {
             dns: anywhere,
             location_base: LocationBase::default(),
             plan: FaultPlan::default(),
+            cdn_plan: FaultPlan::default(),
+            cdn_tls: None,
             zone: dns::Zone::default(),
             threads: NonZeroUsize::MIN,
         }
@@ -143,7 +151,11 @@ impl Registry {
             api: api[0].local_addr().map_err(RegistryError::Thread)?,
             cdn: cdn[0].local_addr().map_err(RegistryError::Thread)?,
             dns: dns.local_addr().map_err(RegistryError::Thread)?,
-            site: Arc::new(Site::new(config.location_base, config.plan)),
+            site: Arc::new(Site::new(
+                config.location_base,
+                (config.plan, config.cdn_plan),
+                config.cdn_tls.map(|tls| tls.config),
+            )),
             running,
             threads: Vec::with_capacity(threads),
         };

@@ -4,11 +4,10 @@
 //! part of every answer and not a sample. It comes in tiers, cheapest first.
 //! [`judge`] is pure and covers what can be known offline, by [`rules`] that
 //! are data. Which host a client would connect to is then asked once and
-//! remembered ([`hosts`], pure), by the only part that touches the network
-//! ([`lookup`]). [`final_fault`] puts the two together.
-//!
-//! Tiers that connect to the target or fetch it are not built yet; they would
-//! come after `dns` in [`Tier`] and [`Depth`], which is why both are ordered.
+//! remembered ([`hosts`], pure), on a thread that looks names up ([`lookup`]).
+//! [`final_fault`] puts the two together. What is left standing may then be
+//! asked itself, once for each target ([`targets`], pure), on another thread
+//! ([`probe`]). These two threads are all of this that touches the network.
 
 pub mod address;
 
@@ -28,9 +27,13 @@ mod location;
 
 pub mod lookup;
 
+pub mod probe;
+
 pub mod rules;
 
 mod signed;
+
+pub mod targets;
 
 use crate::fault::Fault;
 use crate::units::Stamp;
@@ -53,11 +56,31 @@ pub enum Depth {
     /// per host costs next to nothing and finds what nothing offline can.
     #[default]
     Dns,
+    /// Each of these hosts is connected to.
+    Connect,
+    /// Each distinct target is asked for with HEAD.
+    Head,
+    /// The first bytes of each distinct target are looked at.
+    Get,
+    /// Each distinct target is downloaded.
+    Digest,
 }
 
 impl Depth {
     /// Every depth, shallowest first.
-    pub const ALL: [Self; 3] = [Self::Off, Self::Policy, Self::Dns];
+    pub const ALL: [Self; 7] =
+        [Self::Off, Self::Policy, Self::Dns, Self::Connect, Self::Head, Self::Get, Self::Digest];
+
+    /// Whether redirects are judged at `tier`.
+    pub fn covers(self, tier: Tier) -> bool {
+        self >= match tier {
+            Tier::Headers | Tier::Policy => Self::Policy,
+            Tier::Dns => Self::Dns,
+            Tier::Connect => Self::Connect,
+            Tier::Fetch => Self::Head,
+            Tier::Digest => Self::Digest,
+        }
+    }
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {
@@ -65,6 +88,10 @@ impl Depth {
             Self::Off => "off",
             Self::Policy => "policy",
             Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Head => "head",
+            Self::Get => "get",
+            Self::Digest => "digest",
         }
     }
 }
@@ -77,7 +104,7 @@ impl fmt::Display for Depth {
 
 /// Text that names no [`Depth`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a depth of verification; use off, policy or dns")]
+#[error("{0:?} is not a depth of verification; use off, policy, dns, connect, head, get or digest")]
 pub struct ParseDepthError(String);
 
 impl FromStr for Depth {
@@ -98,11 +125,18 @@ pub enum Tier {
     Policy,
     /// One lookup of the Location's host.
     Dns,
+    /// A connection to it, with TLS where the Location says https.
+    Connect,
+    /// A request for the file itself.
+    Fetch,
+    /// The whole file, held against a digest.
+    Digest,
 }
 
 impl Tier {
     /// Every tier, cheapest first.
-    pub const ALL: [Self; 3] = [Self::Headers, Self::Policy, Self::Dns];
+    pub const ALL: [Self; 6] =
+        [Self::Headers, Self::Policy, Self::Dns, Self::Connect, Self::Fetch, Self::Digest];
 
     /// The name in reports.
     pub const fn name(self) -> &'static str {
@@ -110,6 +144,9 @@ impl Tier {
             Self::Headers => "headers",
             Self::Policy => "policy",
             Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Fetch => "fetch",
+            Self::Digest => "digest",
         }
     }
 }
@@ -231,8 +268,10 @@ mod tests {
             assert_eq!(depth.to_string().parse(), Ok(depth));
         }
         assert!(Depth::ALL.is_sorted());
-        assert!("connect".parse::<Depth>().is_err());
+        assert!("full".parse::<Depth>().is_err());
         assert!(Tier::ALL.is_sorted());
+        let covered = |depth: Depth| Tier::ALL.iter().filter(|tier| depth.covers(**tier)).count();
+        assert_eq!(Depth::ALL.map(covered), [0, 2, 3, 4, 5, 5, 6]);
     }
 
     #[test]

@@ -231,6 +231,7 @@ fn generator_facts(
         wall_s: end.wall.as_secs_f64(),
         offering_s: offering_s(end, engine.warmup),
         lookups: judging.lookups.as_ref().map_or(0, |lookups| lookups.stats().lookups),
+        target_requests: judging.probes.as_ref().map_or(0, |probes| probes.stats().requests),
         throttled_s: throttled_s(throttling),
     }
 }

@@ -6,6 +6,7 @@
 
 use super::control_args::ControlArgs;
 use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs, parse_time};
+use super::probe_args::ProbeArgs;
 use super::replay::{ReplayArgs, replay};
 use super::trace_args::{InputFormat, TraceArgs, TraceArgsError};
 use super::wire_args::WireArgs;
@@ -121,6 +122,7 @@ fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliEr
             catalog: None,
             resolver: vec![registry.dns()],
             allow_private: true,
+            probe: ProbeArgs::default(),
         },
         control: ControlArgs::default(),
         report: args.report.clone(),

@@ -4,6 +4,7 @@
 //! Spellings are those that users of other load generators have in their
 //! fingers.
 
+use super::probe_args::ProbeArgs;
 use super::shape_args::ShapeArgs;
 use super::target::Target;
 use crate::engine::Overload;
@@ -108,8 +109,10 @@ pub(crate) struct LoadArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Verification")]
 pub(crate) struct VerifyArgs {
-    /// How far redirects are checked: off, policy (the URL alone) or dns (its
-    /// host resolves, too)
+    /// How far redirects are checked: off; policy (the URL alone); dns (its host
+    /// resolves, too); connect (it takes connections); head (the file is there);
+    /// get (its first bytes are those of an archive); digest (it can be
+    /// downloaded whole)
     #[arg(long, value_name = "DEPTH", default_value = "dns")]
     pub(crate) verify: Depth,
 
@@ -130,6 +133,9 @@ pub(crate) struct VerifyArgs {
     /// Let redirects lead to private, loopback and link-local addresses
     #[arg(long)]
     pub(crate) allow_private: bool,
+
+    #[command(flatten)]
+    pub(crate) probe: ProbeArgs,
 }
 
 /// What is said of the run, and where.

@@ -13,6 +13,8 @@ use crate::verify::address::PrivateAddresses;
 use crate::verify::catalog::{Catalog, Catalogued};
 use crate::verify::judge::Judge;
 use crate::verify::lookup::{LookupOptions, Lookups, Resolver};
+use crate::verify::probe::Reach;
+use crate::verify::probe::sample::Sampling;
 use crate::verify::rules::Rules;
 use http::header::{ACCEPT, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -137,24 +139,33 @@ pub(super) fn headers(target: &Target, added: &[(HeaderName, HeaderValue)]) -> H
     headers
 }
 
-/// The judge and the resolver, without a control.
-pub(super) fn judging(verify: &VerifyArgs, target: &Target) -> Result<Judging, CliError> {
+/// The judge, and the threads that ask for it; without a control.
+pub(super) fn judging(
+    verify: &VerifyArgs,
+    (load, wire): (&LoadArgs, &WireArgs),
+    seed: u64,
+) -> Result<Judging, CliError> {
     let rules = match &verify.rules {
         None => Rules::none(),
         Some(name_or_file) => Rules::load(name_or_file)?,
     };
     let private = if verify.allow_private { PrivateAddresses::Allow } else { PrivateAddresses::Refuse };
     let catalog = catalog(verify, &rules)?;
-    let judge = Judge::new(rules, target.url(), verify.verify)
+    let judge = Judge::new(rules, load.target.url(), verify.verify)
         .map_err(|error| CliError::Usage(format!("--target: {error}")))?;
     let lookups = match verify.verify {
         Depth::Off | Depth::Policy => None,
-        Depth::Dns => Some(Lookups::start(
+        Depth::Dns | Depth::Connect | Depth::Head | Depth::Get | Depth::Digest => Some(Lookups::start(
             &resolver(verify),
             LookupOptions { private_addresses: private, ..LookupOptions::default() },
         )?),
     };
-    Ok(Judging { judge, lookups, private, catalog, control: None })
+    let probes = Reach::of(verify.verify).map(|reach| {
+        let ways = (&wire.tls, wire.connection.max_body);
+        verify.probe.start(reach, (resolver(verify), private), load, ways)
+    });
+    let sampling = Sampling { share: verify.probe.sample, seed };
+    Ok(Judging { judge, lookups, probes: probes.transpose()?, sampling, private, catalog, control: None })
 }
 
 /// The catalogue that redirects are looked up in, if there is one.

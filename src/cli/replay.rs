@@ -16,6 +16,7 @@ use crate::schedule::Pace;
 use crate::trace::Source;
 use crate::trace::source::InputReport;
 use crate::units::{Factor, Stamp};
+use crate::verify::probe::Reach;
 use clap::Args;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -78,7 +79,7 @@ pub(super) fn replay(
     // Mistakes in rules and certificates are told before anybody is connected
     // to.
     let tls = super::tls::plan(&args.wire.tls, &args.load.target, args.wire.connection.http)?;
-    let mut judging = judging(&args.verify, &args.load.target)?;
+    let mut judging = judging(&args.verify, (&args.load, &args.wire), args.trace.seed)?;
     let control = args.control.plan((&args.load, &args.wire), args.trace.seed)?;
     let connection = &args.wire.connection;
     let instead = Instead { resolve: &connection.resolve, connect_to: &connection.connect_to };
@@ -128,6 +129,7 @@ fn plan(
 ) -> Plan {
     let (trace, load, verify) = (&args.trace, &args.load, &args.verify);
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let asks_targets = Reach::of(verify.verify).is_some();
     let servers: Vec<String> = verify.resolver.iter().map(ToString::to_string).collect();
     Plan {
         command: command.to_owned(),
@@ -161,6 +163,8 @@ fn plan(
         }),
         grain_us: u64::try_from(engine.grain.as_micros()).unwrap_or(u64::MAX),
         verify: verify.verify.to_string(),
+        verify_rate: asks_targets.then(|| verify.probe.rate.to_string()),
+        verify_sample: asks_targets.then(|| verify.probe.sample.to_string()),
         rules: verify.rules.clone(),
         catalog: verify.catalog.as_ref().map(|path| path.display().to_string()),
         rewrite: trace.rewrite.clone(),

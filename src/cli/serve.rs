@@ -5,11 +5,13 @@
 //! end. A script can read the three lines and begin.
 
 use crate::registry::dns::Zone;
-use crate::registry::plan::{FaultKind, FaultPlan, PlannedFault};
+use crate::registry::plan::{FaultKind, FaultPlan, PlanError, PlannedFault};
+use crate::registry::{CdnCertificate, CdnTls, CertificateError};
 use crate::registry::{LocationBase, Registry, RegistryConfig, RegistryError};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 const ANY_PORT: &str = "127.0.0.1:0";
@@ -35,11 +37,31 @@ pub(crate) struct ServeArgs {
     #[arg(
         long = "fault",
         value_name = "SPEC",
+        value_parser = parse_fault,
         help = "Plan a fault: NAME[@FROM..TO][:SHARE], as in missing-slash@5s..15s or status-503:10%, its \
                 times counted from the first request; may be repeated, and of several that apply the \
                 first is taken"
     )]
     pub(crate) faults: Vec<PlannedFault>,
+
+    /// What goes wrong on the CDN.
+    #[arg(
+        long = "cdn-fault",
+        value_name = "SPEC",
+        value_parser = parse_cdn_fault,
+        help = "Plan a fault of the CDN, written likewise, its times counted from the CDN's first request; \
+                may be repeated"
+    )]
+    pub(crate) cdn_faults: Vec<PlannedFault>,
+
+    /// Let the CDN speak TLS, too, and write the certificate of its authority
+    /// to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_out: Option<PathBuf>,
+
+    /// What the CDN's certificate is: sound, expired or for an other-name
+    #[arg(long, value_name = "KIND", value_enum, hide_possible_values = true, default_value_t = CertificateArg::Sound, requires = "ca_out")]
+    pub(crate) cdn_certificate: CertificateArg,
 
     /// What the choice of answers for a fault's share depends on
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -58,6 +80,27 @@ pub(crate) struct ServeArgs {
     pub(crate) threads: NonZeroUsize,
 }
 
+/// The spellings of [`CdnCertificate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum CertificateArg {
+    /// For its names, and valid
+    Sound,
+    /// Not valid any more
+    Expired,
+    /// For a name that nobody asks for
+    OtherName,
+}
+
+impl From<CertificateArg> for CdnCertificate {
+    fn from(typed: CertificateArg) -> Self {
+        match typed {
+            CertificateArg::Sound => Self::Sound,
+            CertificateArg::Expired => Self::Expired,
+            CertificateArg::OtherName => Self::OtherName,
+        }
+    }
+}
+
 /// A line for each fault; the manual has the same in Markdown.
 fn faults_help() -> String {
     let line = |name: &str, kind: FaultKind| format!("\n  {name:16}{}", kind.does().replace('`', ""));
@@ -71,6 +114,17 @@ pub(crate) enum ServeError {
     /// The registry could not be started.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The CDN has no certificate.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The authority's certificate could not be written.
+    #[error("write the certificate to --ca-out {}", file.display())]
+    Authority {
+        /// Where to.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// No handler for SIGINT or SIGTERM.
     #[error("wait for a signal to end")]
     Signals(#[source] io::Error),
@@ -87,7 +141,7 @@ pub(crate) fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<(), ServeErro
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Signals)?;
     // Signals are caught before anybody is told that this runs.
     let mut end = runtime.block_on(async { EndSignals::new() }).map_err(ServeError::Signals)?;
-    let registry = Registry::start(config(args))?;
+    let registry = Registry::start(config(args)?)?;
     announce(&registry, out).map_err(ServeError::Output)?;
     runtime.block_on(end.received());
     let served = registry.stop();
@@ -106,16 +160,41 @@ pub(crate) fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<(), ServeErro
     Ok(())
 }
 
-fn config(args: &ServeArgs) -> RegistryConfig {
-    RegistryConfig {
+fn config(args: &ServeArgs) -> Result<RegistryConfig, ServeError> {
+    let cdn_tls = match &args.ca_out {
+        None => None,
+        Some(file) => {
+            let own = args.location_base.host_name().to_owned();
+            let names = [own, "localhost".to_owned()].into_iter().chain(args.dns_names.iter().cloned());
+            let tls = CdnTls::for_names(names.collect(), args.cdn_certificate.into())?;
+            std::fs::write(file, tls.authority())
+                .map_err(|source| ServeError::Authority { file: file.clone(), source })?;
+            Some(tls)
+        }
+    };
+    Ok(RegistryConfig {
         api: args.listen,
         cdn: args.cdn_listen,
         dns: args.dns_listen,
         location_base: args.location_base.clone(),
         plan: FaultPlan::new(args.faults.clone(), args.seed),
+        cdn_plan: FaultPlan::new(args.cdn_faults.clone(), args.seed),
+        cdn_tls,
         zone: args.dns_names.iter().fold(Zone::default(), |zone, name| zone.with_local(name)),
         threads: args.threads,
-    }
+    })
+}
+
+fn parse_fault(text: &str) -> Result<PlannedFault, String> {
+    let fault: PlannedFault = text.parse().map_err(|error: PlanError| error.to_string())?;
+    let has = fault.kind.befalls_api();
+    if has { Ok(fault) } else { Err("only the CDN can have it: give it with --cdn-fault".to_owned()) }
+}
+
+fn parse_cdn_fault(text: &str) -> Result<PlannedFault, String> {
+    let fault: PlannedFault = text.parse().map_err(|error: PlanError| error.to_string())?;
+    let has = fault.kind.befalls_cdn();
+    if has { Ok(fault) } else { Err("the CDN cannot have it: give it with --fault".to_owned()) }
 }
 
 fn parse_name(text: &str) -> Result<String, String> {
@@ -186,6 +265,10 @@ mod tests {
         check(&["--fault", "missing-slash@5s..15s", "--fault", "status-503:10%", "--threads", "2"], None);
         check(&["--fault", "mising-slash"], Some("known are missing-slash, "));
         check(&["--location-base", "static.crates.io"], Some("write scheme and host alone"));
+        check(&["--cdn-fault", "error-page:50%", "--cdn-fault", "status-404"], None);
+        check(&["--cdn-fault", "missing-slash"], Some("give it with --fault"));
+        check(&["--fault", "error-page"], Some("give it with --cdn-fault"));
+        check(&["--cdn-certificate", "expired"], Some("--ca-out"));
         check(&["--threads", "0"], Some("--threads"));
         check(&["--dns-name", "cdn.example", "--dns-name", "localhost"], None);
         check(&["--dns-name", "a b"], Some("write it like cdn.example"));

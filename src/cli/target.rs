@@ -7,6 +7,7 @@
 
 use crate::engine::Origin;
 use crate::report::Reason;
+use crate::verify::probe::net::Detour;
 use http::HeaderMap;
 use http::uri::{Authority, Scheme};
 use std::fmt;
@@ -264,6 +265,19 @@ impl ConnectTo {
     fn applies(&self, target: &Target) -> bool {
         (self.from_host.is_empty() || self.from_host.eq_ignore_ascii_case(&target.host()))
             && self.from_port.is_none_or(|port| port == target.port)
+    }
+}
+
+impl ConnectTo {
+    /// What it means for target checks: resolved now, since it is this
+    /// machine's business and not the log's.
+    pub(super) fn detour(&self) -> Result<Detour, String> {
+        let Self { from_host, from_port, host, port } = self;
+        let wrong = |why: &str| format!("--verify-connect-to {host}: {why}");
+        let Some(port) = port.or(*from_port) else { return Err(wrong("name the port to connect to")) };
+        let found = (host.as_str(), port).to_socket_addrs().map_err(|error| wrong(&error.to_string()))?;
+        let to = found.into_iter().next().ok_or_else(|| wrong("it has no address"))?;
+        Ok(Detour { host: from_host.clone(), port: *from_port, to })
     }
 }
 

@@ -31,6 +31,18 @@ pub(super) fn plan(args: &TlsArgs, target: &Target, http: HttpArg) -> Result<Opt
     Ok(Some(TlsPlan { config, resume: !args.no_tls_resumption, name }))
 }
 
+/// What connections to targets are secured with: the same roots, and nothing
+/// that says who asks. `--insecure` is for the candidate alone.
+pub(super) fn for_targets(args: &TlsArgs) -> Result<Arc<ClientConfig>, CliError> {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| CliError::Usage(format!("set up TLS: {error}")))?
+        .with_root_certificates(roots(args)?)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
 fn config(args: &TlsArgs) -> Result<ClientConfig, CliError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))

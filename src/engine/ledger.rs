@@ -1,19 +1,24 @@
 //! One worker's books: answers are judged here, and counted.
 //!
 //! An attempt is counted when it ends. Its arrival is counted when its fate is
-//! known, which for a redirect to a host not seen before is a lookup later; it
-//! is parked until then, with its latency already fixed. Nothing here waits, and
-//! nothing here knows of the warm-up but the recorder.
+//! known, which for a redirect to a host not seen before is a lookup later, and
+//! for a target not asked before a check later; it is parked until then, with
+//! its latency already fixed. Nothing here waits, and nothing here knows of
+//! the warm-up but the recorder.
+
+mod targets;
+
+pub(crate) use targets::{TARGET_ANSWERS, TargetLine};
 
 use super::clock::wall_now;
 use super::connect::Handshake;
 use super::control::ControlLine;
+use super::coverage::{self, Tiers};
 use super::exchange::Received;
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::tally::{
-    Attempt, AttemptEnd, AttemptKind, Coverage, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting,
-    Unchecked,
+    Attempt, AttemptEnd, AttemptKind, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting, Unchecked,
 };
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
@@ -22,7 +27,7 @@ use crate::verify::hosts::{HostAnswer, HostBounds, HostCache, HostReply};
 use crate::verify::judge::Judge;
 use crate::verify::lasting::{Lasting, lasting};
 use crate::verify::lookup::LookupHandle;
-use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, final_fault, is_redirect};
+use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Tier, final_fault, is_redirect};
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use std::net::{IpAddr, SocketAddr};
@@ -45,6 +50,7 @@ pub(crate) struct Ledger {
     private: PrivateAddresses,
     hosts: HostCache<Case>,
     lookups: Option<LookupLine>,
+    targets: Option<TargetLine>,
     catalog: Option<Arc<Catalogued>>,
     control: Option<ControlLine>,
 }
@@ -66,10 +72,6 @@ struct Case {
     lasting: Option<Lasting>,
 }
 
-const CHECKED: Coverage = Coverage::Checked;
-const TIER_OFF: Coverage = Coverage::Unchecked(Unchecked::TierOff);
-const NO_LOCATION: Coverage = Coverage::Unchecked(Unchecked::NoLocation);
-
 impl Ledger {
     pub(crate) fn new(
         recorder: Recorder,
@@ -77,7 +79,12 @@ impl Ledger {
         lookups: Option<LookupLine>,
     ) -> Self {
         let hosts = HostCache::new(HostBounds::default());
-        Self { recorder, judge, private, hosts, lookups, catalog: None, control: None }
+        Self { recorder, judge, private, hosts, lookups, targets: None, catalog: None, control: None }
+    }
+
+    /// A ledger that asks targets, too.
+    pub(crate) fn with_targets(self, targets: Option<TargetLine>) -> Self {
+        Self { targets, ..self }
     }
 
     /// Has redirects looked up in a catalogue, if there is one.
@@ -140,9 +147,9 @@ impl Ledger {
         self.recorder.stale_replay(due);
     }
 
-    /// Redirects whose host is being looked up.
+    /// Redirects whose host is being looked up or whose target is being asked.
     pub(crate) fn parked(&self) -> usize {
-        self.hosts.parked()
+        self.hosts.parked() + self.targets.as_ref().map_or(0, TargetLine::parked)
     }
 
     /// What is going on as the second ends.
@@ -179,10 +186,12 @@ impl Ledger {
         self.recorder.arrival(Fate::Cut, due, due);
     }
 
-    /// Nobody waits for the resolver any more: parked arrivals are cut.
+    /// Nobody waits for answers any more: arrivals that wait for the resolver
+    /// are cut, those that wait for their target are judged without it.
     pub(crate) fn cut_parked(&mut self) {
+        self.leave_targets();
         for case in self.hosts.abandon() {
-            let tiers = [CHECKED, CHECKED, Coverage::Unchecked(Unchecked::Cut)];
+            let tiers = coverage::up_to(self.judge.depth(), Tier::Policy, Unchecked::Cut);
             self.count_redirect(&case, None, None, tiers);
             self.recorder.arrival(Fate::Cut, case.due, case.done);
         }
@@ -220,7 +229,8 @@ impl Ledger {
         }
         let target = arrival.target.as_str().as_bytes();
         let asked = Asked { target, recorded_status: arrival.recorded_status };
-        let asks = self.judge.depth() == Depth::Dns;
+        let depth = self.judge.depth();
+        let asks = depth >= Depth::Dns;
         let answer = Answer {
             status: received.status,
             locations: received.locations(),
@@ -247,7 +257,7 @@ impl Ledger {
         };
         let Some(redirect) = judgement.redirect else {
             if is_redirect(received.status) {
-                self.count_redirect(&case, None, case.offline, [TIER_OFF; 3]);
+                self.count_redirect(&case, None, case.offline, coverage::off());
             }
             return self.settle_offline(&case, attempt);
         };
@@ -260,10 +270,12 @@ impl Ledger {
                 return self.replied(&host, reply, attempt.done);
             }
             let reply = self.hosts.ask(host, attempt.done, case);
-            if let HostReply::Known(HostVerdict::Resolved, Case { offline: None, due, done, .. }) = reply {
+            if self.targets.is_none()
+                && let HostReply::Known(HostVerdict::Resolved, Case { offline: None, due, done, .. }) = reply
+            {
                 // What nearly every answer of a sound candidate is: counted
                 // without making a text.
-                let tiers = [CHECKED; 3];
+                let tiers = coverage::to_host(depth, HostVerdict::Resolved);
                 let redirect = Redirect { at: done, host: Some(host), fault: None, lasting: None, tiers };
                 self.recorder.redirect(due, &redirect);
                 return self.recorder.arrival(Fate::Passed, due, done);
@@ -274,25 +286,26 @@ impl Ledger {
         let found_in_headers = redirect.headers.is_some();
         let host = match redirect.host {
             HostToCheck::Name(name) => Some(name.into_owned()),
-            HostToCheck::Address(address) => return self.settle_address(&case, address, asks),
+            HostToCheck::Address(address) => return self.settle_address(case, address, asks),
             HostToCheck::None => None,
         };
-        self.count_redirect(&case, host.as_deref(), case.offline, tiers(found_in_headers, asks));
+        let tiers = coverage::without_host(depth, found_in_headers, case.offline);
+        self.count_redirect(&case, host.as_deref(), case.offline, tiers);
         self.settle_offline(&case, attempt);
     }
 
     /// The resolver has answered.
     pub(crate) fn host_answered(&mut self, answer: &HostAnswer, now: Offset) {
         for case in self.hosts.settle(answer, now) {
-            self.settle_host(&answer.host, &case, answer.verdict);
+            self.settle_host(&answer.host, case, answer.verdict, now);
         }
     }
 
     fn replied(&mut self, host: &str, reply: HostReply<Case>, now: Offset) {
         match reply {
-            HostReply::Known(verdict, case) => self.settle_host(host, &case, verdict),
+            HostReply::Known(verdict, case) => self.settle_host(host, case, verdict, now),
             HostReply::Refused(case) => {
-                self.settle_host(host, &case, HostVerdict::Broken(Fault::DnsUnchecked));
+                self.settle_host(host, case, HostVerdict::Broken(Fault::DnsUnchecked), now);
             }
             HostReply::Parked { lookup: false } => {}
             HostReply::Parked { lookup: true } => self.look_up(host, now),
@@ -311,27 +324,31 @@ impl Ledger {
         }
     }
 
-    fn settle_host(&mut self, host: &str, case: &Case, verdict: HostVerdict) {
+    fn settle_host(&mut self, host: &str, case: Case, verdict: HostVerdict, now: Offset) {
         let fault = final_fault(case.offline, verdict);
-        let dns = match verdict {
-            HostVerdict::Broken(Fault::DnsUnchecked) => Coverage::Unchecked(Unchecked::HostLimit),
-            HostVerdict::Broken(_) | HostVerdict::Resolved => CHECKED,
-        };
-        self.count_redirect(case, Some(host), fault, [CHECKED, CHECKED, dns]);
+        if fault.is_none() && self.targets.is_some() {
+            return self.go_on(case, host, now);
+        }
+        self.count_redirect(&case, Some(host), fault, coverage::to_host(self.judge.depth(), verdict));
         let detail = match (fault, case.offline, &case.expected) {
             (None, _, _) => String::new(),
             (Some(told), Some(also), _) if also != told => format!("host {host}; also {also}"),
             (Some(_), _, Some(expected)) => format!("expected {expected}"),
             (Some(_), _, None) => format!("host {host}"),
         };
-        self.settle(case, fault, &detail);
+        self.settle(&case, fault, &detail);
     }
 
-    fn settle_address(&mut self, case: &Case, address: IpAddr, asks: bool) {
+    fn settle_address(&mut self, case: Case, address: IpAddr, asks: bool) {
         let verdict = if asks { self.private.judge([address]) } else { HostVerdict::Resolved };
         let fault = final_fault(case.offline, verdict);
-        self.count_redirect(case, Some(&address.to_string()), fault, tiers(false, asks));
-        self.settle(case, fault, "");
+        if fault.is_none() && self.targets.is_some() {
+            let now = case.done;
+            return self.go_on(case, &address.to_string(), now);
+        }
+        let tiers = coverage::to_host(self.judge.depth(), verdict);
+        self.count_redirect(&case, Some(&address.to_string()), fault, tiers);
+        self.settle(&case, fault, "");
     }
 
     fn settle_offline(&mut self, case: &Case, attempt: &Attempt) {
@@ -345,13 +362,7 @@ impl Ledger {
         self.settle(case, Some(fault), &detail);
     }
 
-    fn count_redirect(
-        &mut self,
-        case: &Case,
-        host: Option<&str>,
-        fault: Option<Fault>,
-        tiers: [Coverage; 3],
-    ) {
+    fn count_redirect(&mut self, case: &Case, host: Option<&str>, fault: Option<Fault>, tiers: Tiers) {
         let lasting = case.lasting;
         self.recorder.redirect(case.due, &Redirect { at: case.done, host, fault, lasting, tiers });
     }
@@ -404,16 +415,6 @@ const fn leads_elsewhere(finding: Option<Fault>) -> bool {
                 | Fault::LocationWrongHost
         )
     )
-}
-
-/// How far the tiers went for a redirect that needs no lookup.
-fn tiers(found_in_headers: bool, asks: bool) -> [Coverage; 3] {
-    match (found_in_headers, asks) {
-        (true, true) => [CHECKED, NO_LOCATION, NO_LOCATION],
-        (true, false) => [CHECKED, NO_LOCATION, TIER_OFF],
-        (false, true) => [CHECKED; 3],
-        (false, false) => [CHECKED, CHECKED, TIER_OFF],
-    }
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ pub(super) fn sharpen(core: Option<usize>) {
     let _unused = core;
 }
 
-/// For everyone else: run when no worker wants to.
-pub(super) fn yield_to_workers() {
+/// For everyone else: the calling thread runs when no worker wants to.
+pub fn yield_to_workers() {
     #[cfg(target_os = "linux")]
     linux::yield_to_workers();
 }

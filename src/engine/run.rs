@@ -5,7 +5,7 @@ use super::connect::{Connect, Tcp, Tls};
 use super::control::Controls;
 use super::exchange::AnswerLimits;
 use super::feed::{AtEndOfTrace, Fed, Feeder, QUEUED_BATCHES, Requests};
-use super::ledger::{HOST_ANSWERS, Ledger, LookupLine};
+use super::ledger::{HOST_ANSWERS, Ledger, LookupLine, TARGET_ANSWERS, TargetLine};
 use super::meter::thread_cpu;
 use super::pacer::Pacer;
 use super::priority;
@@ -15,6 +15,7 @@ use super::{EngineError, EnginePlan, Judging, Observer, Origin, Overload, RunEnd
 use crate::schedule::{Arrival, Schedule, ScheduleCounts};
 use crate::tally::{Fold, Recorder, Totals};
 use crate::units::Offset;
+use crate::verify::probe::Reach;
 use std::any::Any;
 use std::io;
 use std::rc::Rc;
@@ -129,8 +130,14 @@ fn spawn_worker(
     let (answers, host_answers) = mpsc::channel(HOST_ANSWERS);
     let lookups =
         judging.lookups.as_ref().map(|lookups| LookupLine { handle: lookups.handle(), reply: answers });
+    let (found, target_answers) = mpsc::channel(TARGET_ANSWERS);
+    let targets = judging.probes.as_ref().zip(Reach::of(judging.judge.depth()));
+    let targets =
+        targets.map(|(probes, reach)| TargetLine::new(probes.handle(), found, reach, judging.sampling));
     let control = judging.control.as_ref().and_then(Controls::line);
-    let ledger = Ledger::new(Recorder::new(plan.warmup), (judging.judge.clone(), judging.private), lookups)
+    let recorder = Recorder::new(plan.warmup);
+    let ledger = Ledger::new(recorder, (judging.judge.clone(), judging.private), lookups)
+        .with_targets(targets)
         .listed_in(judging.catalog.clone())
         .compared_by(control);
     let limits = share(plan, index);
@@ -144,6 +151,7 @@ fn spawn_worker(
         first: None,
         phase,
         host_answers,
+        target_answers,
         deliveries,
         grace: plan.grace,
         feed: plan.feed,

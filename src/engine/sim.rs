@@ -223,6 +223,7 @@ impl Scene {
         let (queue, arrivals) = mpsc::channel(1);
         let (command, phase) = watch::channel(Phase::Running);
         let (_answers, host_answers) = mpsc::channel(HOST_ANSWERS);
+        let (_found, target_answers) = mpsc::channel(1);
         let (deliveries, delivered) = sync_channel(100_000);
         let candidate = "http://candidate.test".parse().unwrap();
         let judge = Judge::new(Rules::none(), &candidate, Depth::Policy).unwrap();
@@ -254,7 +255,18 @@ impl Scene {
             std::mem::forget(command);
         }
         let (feed, cpu) = (self.feed, self.cpu);
-        let lines = Lines { index: 0, arrivals, first, phase, host_answers, deliveries, grace, feed, cpu };
+        let lines = Lines {
+            index: 0,
+            arrivals,
+            first,
+            phase,
+            host_answers,
+            target_answers,
+            deliveries,
+            grace,
+            feed,
+            cpu,
+        };
         let worked = work(shard, pacer, lines).await.unwrap();
         let mut fold = Fold::new(1);
         for delivery in delivered.try_iter() {

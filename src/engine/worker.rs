@@ -1,9 +1,9 @@
 //! One worker's loop: wait for what is due next, release it, go on.
 //!
 //! The loop is open. It waits for the clock and for nothing else; what becomes
-//! of a released arrival is its connection's business. Beside the loop run two
-//! small tasks: one hands the second's numbers over, one takes the resolver's
-//! answers.
+//! of a released arrival is its connection's business. Beside the loop run three
+//! small tasks: one hands the second's numbers over, two take the answers about
+//! hosts and targets.
 
 use super::connect::Connect;
 use super::meter::{CpuClock, Meter};
@@ -14,6 +14,7 @@ use crate::schedule::Arrival;
 use crate::tally::Interval;
 use crate::units::Offset;
 use crate::verify::hosts::HostAnswer;
+use crate::verify::targets::TargetAnswer;
 use std::rc::Rc;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
@@ -49,6 +50,7 @@ pub(crate) struct Lines {
     pub(crate) first: Option<Vec<Arrival>>,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) host_answers: mpsc::Receiver<HostAnswer>,
+    pub(crate) target_answers: mpsc::Receiver<TargetAnswer>,
     pub(crate) deliveries: SyncSender<Delivery>,
     pub(crate) grace: Duration,
     pub(crate) feed: Feed,
@@ -83,7 +85,8 @@ pub(crate) async fn work<C: Connect>(
     mut lines: Lines,
 ) -> std::io::Result<Worked> {
     let pacer = Rc::new(pacer);
-    let verdicts = tokio::task::spawn_local(take_verdicts(Rc::clone(&shard), lines.host_answers));
+    let hosts = tokio::task::spawn_local(take_hosts(Rc::clone(&shard), lines.host_answers));
+    let targets = tokio::task::spawn_local(take_targets(Rc::clone(&shard), lines.target_answers));
     let measured = (Meter::start(lines.cpu), Rc::clone(&pacer));
     let deliveries = (lines.index, lines.deliveries.clone());
     let seconds = tokio::task::spawn_local(deliver_seconds(Rc::clone(&shard), measured, deliveries));
@@ -99,15 +102,15 @@ pub(crate) async fn work<C: Connect>(
     let untaken = u64::try_from(shard.supply().close()).unwrap_or(u64::MAX);
     let unreleased = queue.close().await + untaken;
     drain(&shard, &mut lines.phase, lines.grace).await;
-    verdicts.abort();
+    hosts.abort();
+    targets.abort();
     seconds.abort();
     shard.cut().await;
     shard.ledger.borrow_mut().cut_parked();
     let last = shard.ledger.borrow_mut().take_interval(shard.clock.now());
     // The collector outlives the workers; if it is gone, so is the run.
-    for interval in [Some(last), None] {
-        drop(lines.deliveries.send(Delivery { worker: lines.index, interval }));
-    }
+    drop(lines.deliveries.send(Delivery { worker: lines.index, interval: Some(last) }));
+    drop(lines.deliveries.send(Delivery { worker: lines.index, interval: None }));
     released.map(|last_due| Worked { unreleased, last_due })
 }
 
@@ -252,7 +255,14 @@ async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
     }
 }
 
-async fn take_verdicts<C: Connect>(shard: Rc<Shard<C>>, mut answers: mpsc::Receiver<HostAnswer>) {
+async fn take_targets<C: Connect>(shard: Rc<Shard<C>>, mut answers: mpsc::Receiver<TargetAnswer>) {
+    while let Some(answer) = answers.recv().await {
+        shard.ledger.borrow_mut().target_answered(&answer, shard.clock.now());
+        shard.tell_if_settled();
+    }
+}
+
+async fn take_hosts<C: Connect>(shard: Rc<Shard<C>>, mut answers: mpsc::Receiver<HostAnswer>) {
     while let Some(answer) = answers.recv().await {
         shard.ledger.borrow_mut().host_answered(&answer, shard.clock.now());
         shard.tell_if_settled();

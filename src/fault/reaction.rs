@@ -25,11 +25,23 @@ impl Fault {
             | Self::DnsServfail
             | Self::DnsRefused
             | Self::DnsTimeout
-            | Self::DnsFailed => "retries",
+            | Self::DnsFailed
+            | Self::TargetRefused
+            | Self::TargetUnreachable
+            | Self::TargetConnectTimeout
+            | Self::TargetTlsHandshake
+            | Self::TargetServerError
+            | Self::TargetTruncated
+            | Self::TargetBroken => "retries",
+            Self::TargetNotAnArchive | Self::TargetLength | Self::TargetDigest => "fails by its checksum",
+            Self::TargetTimeout => "retries when data stalls",
+            Self::TargetLoop | Self::TargetTooManyHops => "follows to its limit, gives up",
             Self::DnsNxdomain => "retries: this makes the storm",
             Self::DnsPrivateAddress => "tries to connect, then retries",
-            Self::DnsUnchecked => "unknown, so it is not a pass",
-            Self::TlsName | Self::TlsExpired | Self::TlsUntrusted => "fails at once",
+            Self::DnsUnchecked | Self::TargetUnchecked => "unknown, so it is not a pass",
+            Self::TlsName | Self::TlsExpired | Self::TlsUntrusted | Self::TargetTlsCertificate => {
+                "fails at once"
+            }
             Self::HttpClosed => "an empty reply: gives up",
             Self::HttpGarbage
             | Self::HttpHeadersTooLarge
@@ -45,10 +57,16 @@ impl Fault {
             Self::HeadersCors => "nothing; browsers refuse to show it to a page",
             Self::HeadersOther => "nothing: silent",
             Self::JsonMissing | Self::JsonMismatch => "clients of the JSON form fail or fetch another file",
-            Self::LocationMissing | Self::LocationBytes | Self::LocationUnparsable => "gives up",
+            Self::LocationMissing
+            | Self::LocationBytes
+            | Self::LocationUnparsable
+            | Self::TargetForbidden
+            | Self::TargetNotFound
+            | Self::TargetStatus
+            | Self::TargetBadRedirect => "gives up",
             Self::LocationGluedHost => "retries if it does not resolve; else takes a stranger's file",
             Self::LocationWrongHost => "follows: may get the wrong file, or none",
-            Self::LocationDowngrade => "follows, silently; some clients refuse",
+            Self::LocationDowngrade | Self::TargetDowngrade => "follows, silently; some clients refuse",
             Self::LocationUserinfo => "may follow to a host you did not mean",
             Self::LocationPort => "follows; fails if nobody listens",
             Self::LocationRelative | Self::LocationAbsolute => "usually works",

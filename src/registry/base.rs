@@ -41,6 +41,11 @@ impl LocationBase {
         self.host.as_bytes()
     }
 
+    /// The host alone, an IPv6 address without its brackets.
+    pub fn host_name(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
     /// The host of the same service in another environment:
     /// `static.staging.crates.io`.
     pub(super) const fn elsewhere(&self) -> &[u8] {

@@ -6,27 +6,85 @@
 //! pure function of name and version, so that a digest can be foretold.
 
 use super::answer::Answer;
+use super::api::Said;
 use super::head::{Head, Verb};
+use super::plan::{FaultKind, StoreFault};
 use super::release::Release;
 
 const ACCESS_DENIED: &[u8] = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
     <Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
 
-/// Appends the answer to `head`.
-pub(super) fn answer(head: &Head<'_>, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
+const SIGN_IN: &[u8] =
+    b"<!DOCTYPE html><title>Sign in</title><p>This network wants you to sign in first.</p>";
+
+const GZIP: &str = "application/gzip";
+
+/// Appends the answer to `head`, spoiled by `fault`.
+pub(super) fn answer(
+    head: &Head<'_>,
+    fault: Option<FaultKind>,
+    scratch: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) -> Said {
     if head.verb == Verb::Other {
         Answer::begin(out, head, 405).field("allow", "GET, HEAD").empty();
-        return;
+        return Said::default();
     }
     let Some(release) = release_of(head.path) else {
         Answer::begin(out, head, 403).content("application/xml", ACCESS_DENIED);
-        return;
+        return Said::default();
     };
     scratch.clear();
     push_file(release.name(), release.version(), scratch);
-    Answer::begin(out, head, 200)
-        .field("cache-control", "public,max-age=31536000,immutable")
-        .content("application/gzip", scratch);
+    match fault {
+        Some(FaultKind::Status(status @ (204 | 304))) => Answer::begin(out, head, status).bare(),
+        Some(FaultKind::Status(status)) => {
+            Answer::begin(out, head, status).content("application/xml", ACCESS_DENIED);
+        }
+        Some(FaultKind::Store(fault)) => return spoiled(fault, head, scratch, out),
+        None | Some(FaultKind::Place(_) | FaultKind::Answer(_) | FaultKind::Wire(_)) => {
+            sound(out, head).content(GZIP, scratch);
+            return Said::default();
+        }
+    }
+    Said { spoiled: true, ..Said::default() }
+}
+
+fn sound<'o>(out: &'o mut Vec<u8>, head: &Head<'_>) -> Answer<'o> {
+    Answer::begin(out, head, 200).field("cache-control", "public,max-age=31536000,immutable")
+}
+
+/// The answer with `file`, spoiled by `fault`.
+fn spoiled(fault: StoreFault, head: &Head<'_>, file: &mut Vec<u8>, out: &mut Vec<u8>) -> Said {
+    let spoiled = Said { spoiled: true, ..Said::default() };
+    match fault {
+        StoreFault::ErrorPage => Answer::begin(out, head, 200).content("text/html", SIGN_IN),
+        StoreFault::OtherBytes => {
+            // The last bytes are a length, which nothing here looks at.
+            file.last_mut().into_iter().for_each(|byte| *byte ^= 1);
+            sound(out, head).content(GZIP, file);
+        }
+        StoreFault::ShortFile => {
+            file.pop();
+            sound(out, head).content(GZIP, file);
+        }
+        StoreFault::CutFile => {
+            sound(out, head).content_said_to_be(file.len(), GZIP, &file[..file.len() / 2]);
+            return Said { spoiled: head.verb != Verb::Head, closes: head.verb != Verb::Head, ..spoiled };
+        }
+        StoreFault::NoHead if head.verb == Verb::Head => {
+            Answer::begin(out, head, 405).field("allow", "GET").empty();
+        }
+        StoreFault::NoHead => {
+            sound(out, head).content(GZIP, file);
+            return Said::default();
+        }
+        StoreFault::Circle => {
+            let here = |out: &mut Vec<u8>| out.extend_from_slice(head.target);
+            Answer::begin(out, head, 302).field_of("location", here).empty();
+        }
+    }
+    spoiled
 }
 
 /// The bytes that the embedded CDN serves for a release: a gzip file that holds
@@ -93,7 +151,7 @@ mod tests {
         let text = format!("GET {path} HTTP/1.1\r\nhost: static.crates.io\r\n\r\n");
         let head = head::parse(text.as_bytes()).unwrap().unwrap();
         let (mut scratch, mut out) = (Vec::new(), Vec::new());
-        answer(&head, &mut scratch, &mut out);
+        answer(&head, None, &mut scratch, &mut out);
         String::from_utf8_lossy(&out).into_owned()
     }
 
@@ -119,6 +177,42 @@ mod tests {
             check(path, "403");
         }
         assert!(ask("/").contains("<Code>AccessDenied</Code>"));
+    }
+
+    #[test]
+    fn each_fault_spoils_the_file_in_its_way() {
+        const FILE: &str = "/crates/serde/serde-1.0.217.crate";
+        let ask = |verb: &str, fault| {
+            let text = format!("{verb} {FILE} HTTP/1.1\r\nhost: static.crates.io\r\n\r\n");
+            let head = head::parse(text.as_bytes()).unwrap().unwrap();
+            let (mut scratch, mut out) = (Vec::new(), Vec::new());
+            let said = answer(&head, fault, &mut scratch, &mut out);
+            let end = out.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+            (String::from_utf8(out[..end].to_vec()).unwrap(), out[end..].to_vec(), said)
+        };
+        let file = crate_file("serde", "1.0.217");
+        let check = |fault: &str, status: &str, content: &[u8], length: usize| {
+            let (head, found, said) = ask("GET", Some(fault.parse().unwrap()));
+            assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{fault}: {head}");
+            assert!(head.contains(&format!("content-length: {length}\r\n")), "{fault}: {head}");
+            assert_eq!((found.as_slice(), said.spoiled), (content, fault != "no-head"), "{fault}");
+        };
+        let mut other = file.clone();
+        *other.last_mut().unwrap() ^= 1;
+        check("error-page", "200", SIGN_IN, SIGN_IN.len());
+        check("other-bytes", "200", &other, file.len());
+        check("short-file", "200", &file[..file.len() - 1], file.len() - 1);
+        check("cut-file", "200", &file[..file.len() / 2], file.len());
+        check("no-head", "200", &file, file.len());
+        check("circle", "302", b"", 0);
+        check("status-503", "503", ACCESS_DENIED, ACCESS_DENIED.len());
+        let (head, content, said) = ask("HEAD", Some(FaultKind::Store(StoreFault::NoHead)));
+        assert!(head.starts_with("HTTP/1.1 405 ") && content.is_empty() && said.spoiled, "{head}");
+        assert!(
+            ask("GET", Some(FaultKind::Store(StoreFault::Circle)))
+                .0
+                .contains(&format!("location: {FILE}\r\n"))
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! nothing. Trouble of the client's making ends the connection and is nobody
 //! else's business.
 
+mod line;
 mod suffer;
 
 use super::answer;
@@ -13,6 +14,7 @@ use super::cdn;
 use super::head::{self, Head, MAX_HEAD, Persistence};
 use super::plan::FaultKind;
 use super::site::{Batch, Site};
+use line::Line;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,14 +43,17 @@ pub(super) enum Host {
 
 /// Serves `stream` until one side ends it.
 pub(super) async fn serve(stream: TcpStream, site: Arc<Site>, host: Host) {
-    let connection = Connection { stream, site, host, out: Outbox::default() };
-    if let Err(error) = connection.run().await {
+    let served = async {
+        let stream = Line::begin(stream, site.tls.as_ref().filter(|_| host == Host::Cdn)).await?;
+        Connection { stream, site, host, out: Outbox::default() }.run().await
+    };
+    if let Err(error) = served.await {
         tracing::trace!(%error, "a client's connection ended");
     }
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Line,
     site: Arc<Site>,
     host: Host,
     out: Outbox,
@@ -121,11 +126,7 @@ impl Connection {
 
     async fn answer(&mut self, head: &Head<'_>) -> io::Result<Next> {
         let next = if head.persistence == Persistence::Close { Next::Close } else { Next::Go };
-        let befallen = match self.host {
-            Host::Api => self.site.befall(),
-            Host::Cdn => None,
-        };
-        let Some(befallen) = befallen else {
+        let Some(befallen) = self.site.befall(self.host) else {
             self.compose(head, None);
             return Ok(next);
         };
@@ -146,10 +147,7 @@ impl Connection {
         let out = &mut self.out;
         let said = match self.host {
             Host::Api => self.site.api.answer(head, fault, &mut out.bytes),
-            Host::Cdn => {
-                cdn::answer(head, &mut out.scratch, &mut out.bytes);
-                Said::default()
-            }
+            Host::Cdn => cdn::answer(head, fault, &mut out.scratch, &mut out.bytes),
         };
         self.count(said);
         said
@@ -190,6 +188,7 @@ impl Connection {
         }
         self.site.counters.add(&mut self.out.counted);
         self.stream.write_all(&self.out.bytes).await?;
+        self.stream.flush().await?;
         self.out.bytes.clear();
         if self.out.bytes.capacity() > KEPT_BYTES {
             self.out.bytes.shrink_to(WRITE_AT);

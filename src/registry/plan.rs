@@ -9,7 +9,7 @@ mod kind;
 mod window;
 
 pub use crate::units::Share;
-pub use kind::{AnswerFault, FaultKind, PlaceFault, WireFault};
+pub use kind::{AnswerFault, FaultKind, PlaceFault, StoreFault, WireFault};
 pub use window::Window;
 
 use std::fmt;
@@ -191,7 +191,7 @@ mod tests {
         check("slow@9s..5s", Err(PlanError::Window("9s..5s".into())));
         check("slow:1%:2%", Err(PlanError::Twice("2%".into())));
         let listed = "x".parse::<PlannedFault>().unwrap_err().to_string();
-        assert!(listed.ends_with("half-close, endless-body, early-close, status-CODE"), "{listed}");
+        assert!(listed.ends_with("short-file, cut-file, no-head, circle, status-CODE"), "{listed}");
     }
 
     #[track_caller]

@@ -7,9 +7,11 @@
 use super::Served;
 use super::api::Api;
 use super::base::LocationBase;
+use super::connection::Host;
 use super::plan::{FaultPlan, PlannedFault};
-use std::sync::OnceLock;
+use rustls::ServerConfig;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::time::Instant;
 
 /// The shared state of one registry.
@@ -17,35 +19,44 @@ use tokio::time::Instant;
 pub(super) struct Site {
     pub(super) api: Api,
     pub(super) counters: Counters,
+    api_fate: Fate,
+    cdn_fate: Fate,
+    /// What the CDN speaks TLS with, where it does.
+    pub(super) tls: Option<Arc<ServerConfig>>,
+}
+
+/// The fault plan of one host, with the clock and order of its requests.
+#[derive(Debug)]
+struct Fate {
     plan: FaultPlan,
+    /// Where its faults stand among the counters.
+    offset: usize,
     first_request: OnceLock<Instant>,
     next_sequence: AtomicU64,
 }
 
 impl Site {
-    pub(super) fn new(base: LocationBase, plan: FaultPlan) -> Self {
+    pub(super) fn new(
+        base: LocationBase,
+        (api, cdn): (FaultPlan, FaultPlan),
+        tls: Option<Arc<ServerConfig>>,
+    ) -> Self {
+        let of_api = api.faults().len();
         Self {
             api: Api::new(base),
-            counters: Counters::new(plan.faults().len()),
-            plan,
-            first_request: OnceLock::new(),
-            next_sequence: AtomicU64::new(0),
+            counters: Counters::new(of_api + cdn.faults().len()),
+            api_fate: Fate::new(api, 0),
+            cdn_fate: Fate::new(cdn, of_api),
+            tls,
         }
     }
 
-    /// Numbers a request of the API host and looks up its fate. Without a plan
-    /// this costs nothing, not even a look at the clock.
-    pub(super) fn befall(&self) -> Option<Befallen> {
-        if self.plan.faults().is_empty() {
-            return None;
+    /// Numbers a request of `host` and looks up its fate.
+    pub(super) fn befall(&self, host: Host) -> Option<Befallen> {
+        match host {
+            Host::Api => self.api_fate.befall(),
+            Host::Cdn => self.cdn_fate.befall(),
         }
-        let now = Instant::now();
-        let first = *self.first_request.get_or_init(|| now);
-        let sequence = self.next_sequence.fetch_add(1, Ordering::Relaxed);
-        let index = self.plan.pick(sequence, now.saturating_duration_since(first))?;
-        let fault = self.plan.faults()[index];
-        let until = fault.window.end().and_then(|end| first.checked_add(end));
-        Some(Befallen { index, fault, until })
     }
 
     pub(super) fn served(&self) -> Served {
@@ -59,17 +70,38 @@ impl Site {
             connections: read(&counters.connections),
             faulted: std::collections::BTreeMap::new(),
         };
-        for (fault, count) in self.plan.faults().iter().zip(&counters.faulted) {
+        let faults = self.api_fate.plan.faults().iter().chain(self.cdn_fate.plan.faults());
+        for (fault, count) in faults.zip(&counters.faulted) {
             *served.faulted.entry(fault.kind.to_string()).or_default() += read(count);
         }
         served
     }
 }
 
+impl Fate {
+    const fn new(plan: FaultPlan, offset: usize) -> Self {
+        Self { plan, offset, first_request: OnceLock::new(), next_sequence: AtomicU64::new(0) }
+    }
+
+    /// Without a plan this costs nothing, not even a look at the clock.
+    fn befall(&self) -> Option<Befallen> {
+        if self.plan.faults().is_empty() {
+            return None;
+        }
+        let now = Instant::now();
+        let first = *self.first_request.get_or_init(|| now);
+        let sequence = self.next_sequence.fetch_add(1, Ordering::Relaxed);
+        let index = self.plan.pick(sequence, now.saturating_duration_since(first))?;
+        let fault = self.plan.faults()[index];
+        let until = fault.window.end().and_then(|end| first.checked_add(end));
+        Some(Befallen { index: self.offset + index, fault, until })
+    }
+}
+
 /// A fault that takes one request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Befallen {
-    /// Its place in the plan, for the counters.
+    /// Its place among the counters.
     pub(super) index: usize,
     pub(super) fault: PlannedFault,
     /// When its window ends, if it does.

@@ -42,6 +42,8 @@ pub struct GeneratorFacts {
     pub offering_s: f64,
     /// DNS lookups of redirect targets.
     pub lookups: u64,
+    /// Requests to redirect targets.
+    pub target_requests: u64,
     /// For how long a cgroup's processor limit stopped this process; `None`
     /// where that is not known.
     pub throttled_s: Option<f64>,
@@ -117,7 +119,7 @@ impl RunReport {
                 other_refused: counts.transitions.other().refused,
             },
             faults: faults(&counts.faults, &totals.examples),
-            targets: targets(counts, generator.lookups),
+            targets: targets(counts, generator),
             catalog: catalog(counts.catalog),
             control: None,
             connections: Connections {
@@ -309,7 +311,7 @@ fn transitions(transitions: &Transitions) -> Vec<TransitionLine> {
     lines
 }
 
-fn targets(counts: &Counts, lookups: u64) -> Targets {
+fn targets(counts: &Counts, generator: GeneratorFacts) -> Targets {
     let redirects = &counts.redirects;
     let tier_line = |tier: Tier| TierLine {
         checked: redirects.checked(tier),
@@ -337,7 +339,8 @@ fn targets(counts: &Counts, lookups: u64) -> Targets {
         hosts: shown.collect(),
         other_hosts: counts.hosts.others() + left_out,
         no_host: counts.hosts.without(),
-        lookups,
+        lookups: generator.lookups,
+        requests: generator.target_requests,
         cacheable_wrong: redirects.sticky.count,
         cacheable_wrong_without_end: redirects.sticky.without_end,
         cacheable_wrong_max_s: redirects.sticky.longest_s,

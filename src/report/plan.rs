@@ -67,8 +67,12 @@ pub struct Plan {
     pub tls: Option<String>,
     /// The least time between two wake-ups of the sender.
     pub grain_us: u64,
-    /// The deepest tier of redirect checks: `off`, `policy` or `dns`.
+    /// The depth of redirect checks, from `off` and `dns` to `digest`.
     pub verify: String,
+    /// The most requests a second to targets, where they are asked.
+    pub verify_rate: Option<String>,
+    /// The share of the targets that are asked, where they are.
+    pub verify_sample: Option<String>,
     /// The rule set: a built-in's name or a file.
     pub rules: Option<String>,
     /// The catalogue, where there is one.

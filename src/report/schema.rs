@@ -330,6 +330,8 @@ pub struct Targets {
     pub no_host: u64,
     /// DNS lookups made, in the warm-up too.
     pub lookups: u64,
+    /// Requests made to targets.
+    pub requests: u64,
     /// Redirects that lead astray and that caches may keep: they outlive a
     /// roll-back.
     pub cacheable_wrong: u64,

@@ -10,7 +10,7 @@ mod strain;
 use super::text::micros;
 use super::{GeneratorFacts, Plan, Reason, RunReport, Verdict};
 use crate::fault::Fault;
-use crate::tally::{Sticky, Totals, Unchecked};
+use crate::tally::{RedirectCounts, Sticky, Totals, Unchecked};
 use crate::units::grouped;
 use crate::verify::Tier;
 use crate::verify::lasting::Lasting;
@@ -264,6 +264,38 @@ fn checks_left_out(totals: &Totals, plan: &Plan) -> Vec<Reason> {
             format!("{} redirect targets were NOT resolved: too many distinct hosts", grouped(skipped));
         warnings.push(reason("host_limit", detail, "look at the target hosts below"));
     }
+    warnings.extend(targets_left_out(redirects, plan));
+    warnings
+}
+
+/// Why targets were not asked, if there is a reason that is not a fault.
+fn targets_left_out(redirects: &RedirectCounts, plan: &Plan) -> Vec<Reason> {
+    let mut warnings = Vec::new();
+    let mut told = |id, tier, unchecked, what: &str, remedy| {
+        let count = redirects.unchecked(tier, unchecked);
+        if count > 0 {
+            let detail = format!("{} of {} {what}", grouped(count), grouped(redirects.seen));
+            warnings.push(reason(id, detail, remedy));
+        }
+    };
+    let rate = plan.verify_rate.as_deref().unwrap_or_default();
+    let budget = format!("redirect targets were NOT asked: no time was left for them (--verify-rate {rate})");
+    let remedy = "raise --verify-rate if the store can take it, or lower --rate";
+    told("target_budget", Tier::Connect, Unchecked::Budget, &budget, remedy);
+    let share = plan.verify_sample.as_deref().unwrap_or_default();
+    let sample =
+        format!("redirect targets were NOT asked: they are not in the sample (--verify-sample {share})");
+    told("target_sample", Tier::Connect, Unchecked::SampledOut, &sample, "leave --verify-sample out");
+    let own = "redirects lead back to the candidate and were NOT followed";
+    told("own_origin", Tier::Connect, Unchecked::OwnOrigin, own, "replay what they lead to as well");
+    let digest = "redirect targets had their digest NOT compared: none is known";
+    told(
+        "no_digest",
+        Tier::Digest,
+        Unchecked::NoDigest,
+        digest,
+        "list it in a --catalog, or use --verify get if that is enough",
+    );
     warnings
 }
 

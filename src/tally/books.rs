@@ -260,7 +260,9 @@ mod tests {
 
         #[test]
         fn whatever_happens_the_books_balance(a in happenings(), b in happenings()) {
-            let totals = totals_of(&[interval_of(0, &a), interval_of(1, &b)]);
+            let mut totals = Totals::default();
+            totals.absorb(&interval_of(0, &a));
+            totals.absorb(&interval_of(1, &b));
             let offered = (a.len() + b.len()) as u64;
             let books = Books::close(trace(offered), LEFT_OUT, &totals);
             prop_assert_eq!(books.map(|books| books.out_of_window()), Ok(4));

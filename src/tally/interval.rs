@@ -338,7 +338,7 @@ pub(super) mod tests {
         let attempt = Attempt { due: at, sent, first_byte: sent, done: at, end };
         interval.attempt(&attempt, AttemptKind::First);
         let unchecked = Coverage::Unchecked(Unchecked::NoLocation);
-        let tiers = [Coverage::Checked, Coverage::Checked, unchecked];
+        let tiers = [Coverage::Checked, Coverage::Checked, unchecked, unchecked, unchecked, unchecked];
         interval.redirect(&Redirect { at, host: Some(&host), fault, lasting: None, tiers });
         if let Some(fault) = fault {
             let path = host.as_bytes();

@@ -233,7 +233,7 @@ mod tests {
         recorder.bytes_in(due, 100);
         recorder.stale_replay(due);
         recorder.gone_away(due);
-        let tiers = [Coverage::Checked; 3];
+        let tiers = [Coverage::Checked; crate::verify::Tier::ALL.len()];
         recorder
             .redirect(due, &Redirect { at: done, host: Some("h"), fault: Some(fault), lasting: None, tiers });
         recorder.arrival(Fate::Failed(fault), due, done);

@@ -30,11 +30,31 @@ pub enum Unchecked {
     HostLimit,
     /// The run ended first.
     Cut,
+    /// A cheaper tier had found a fault: a wrong place is not asked.
+    FaultBefore,
+    /// It leads back to the candidate, which the run talks to already.
+    OwnOrigin,
+    /// Left out by `--verify-sample`.
+    SampledOut,
+    /// The rate, or the time that was left, did not suffice.
+    Budget,
+    /// Nobody knows what the digest must be.
+    NoDigest,
 }
 
 impl Unchecked {
     /// All reasons.
-    pub const ALL: [Self; 4] = [Self::TierOff, Self::NoLocation, Self::HostLimit, Self::Cut];
+    pub const ALL: [Self; 9] = [
+        Self::TierOff,
+        Self::NoLocation,
+        Self::HostLimit,
+        Self::Cut,
+        Self::FaultBefore,
+        Self::OwnOrigin,
+        Self::SampledOut,
+        Self::Budget,
+        Self::NoDigest,
+    ];
 
     /// The stable name of the reason.
     pub const fn id(self) -> &'static str {
@@ -43,6 +63,11 @@ impl Unchecked {
             Self::NoLocation => "no_location",
             Self::HostLimit => "host_limit",
             Self::Cut => "cut",
+            Self::FaultBefore => "fault_before",
+            Self::OwnOrigin => "own_origin",
+            Self::SampledOut => "sampled_out",
+            Self::Budget => "budget",
+            Self::NoDigest => "no_digest",
         }
     }
 }
@@ -256,7 +281,13 @@ mod tests {
     use super::*;
 
     fn to(host: Option<&str>) -> Redirect<'_> {
-        Redirect { at: Offset::ZERO, host, fault: None, lasting: None, tiers: [Coverage::Checked; 3] }
+        Redirect {
+            at: Offset::ZERO,
+            host,
+            fault: None,
+            lasting: None,
+            tiers: [Coverage::Checked; Tier::ALL.len()],
+        }
     }
 
     fn redirects(hosts: &Hosts) -> u64 {
@@ -270,8 +301,8 @@ mod tests {
         let off = Coverage::Unchecked(Unchecked::TierOff);
         let nothing = Coverage::Unchecked(Unchecked::NoLocation);
         let tiers = |tiers| Redirect { tiers, ..to(None) };
-        counts.count(&tiers([Coverage::Checked, Coverage::Checked, off]));
-        counts.count(&tiers([Coverage::Checked, nothing, off]));
+        counts.count(&tiers([Coverage::Checked, Coverage::Checked, off, off, off, off]));
+        counts.count(&tiers([Coverage::Checked, nothing, off, off, off, off]));
         assert_eq!(counts.deepest(), Tier::Policy);
         assert_eq!(counts.checked(Tier::Policy), 1);
         assert_eq!(counts.unchecked(Tier::Policy, Unchecked::NoLocation), 1);

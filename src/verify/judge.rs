@@ -59,6 +59,12 @@ impl Judge {
         str::from_utf8(&self.expected).ok().filter(|expected| !expected.is_empty())
     }
 
+    /// Where a client that asked for `target` would go by `location`: the
+    /// reference resolved as in RFC 3986 §5.2. `None` where no client could.
+    pub fn place(&self, target: &[u8], location: &[u8]) -> Option<Url> {
+        resolved(&self.origin, target, location).map(|(_, url)| url)
+    }
+
     /// What is wrong with `answer`, as far as can be known offline.
     ///
     /// The status, by RFC 9110 §15:
@@ -216,15 +222,10 @@ impl<'r> Case<'r, '_> {
         (found, host)
     }
 
-    /// Where a client would go: the reference resolved as in RFC 3986 §5.2,
-    /// and the host to connect to. `None` where no client could.
+    /// Where a client would go, and the host to connect to. `None` where no
+    /// client could.
     fn resolve(&self, location: &[u8]) -> Option<(Form, Url, HostToCheck<'r>)> {
-        let form = location::form(location)?;
-        let text = str::from_utf8(location).ok()?;
-        let url = match form {
-            Form::Absolute => Url::parse(text).ok()?,
-            Form::NetworkPath | Form::Path => self.asked_url()?.join(text).ok()?,
-        };
+        let (form, url) = resolved(self.origin, self.asked, location)?;
         let host = url.host()?;
         let own = url.scheme() == self.candidate.scheme() && self.is_candidate(&host, url.port());
         let to_check = match host {
@@ -238,8 +239,7 @@ impl<'r> Case<'r, '_> {
     }
 
     fn asked_url(&self) -> Option<Url> {
-        let target = str::from_utf8(self.asked).ok().filter(|target| target.starts_with('/'))?;
-        Url::parse(&format!("{}{target}", self.origin)).ok()
+        asked_url(self.origin, self.asked)
     }
 
     /// What the policy says of a place that is not exactly the demanded one.
@@ -370,6 +370,21 @@ impl<'r> Case<'r, '_> {
             && url.host().is_some_and(|host| self.is_candidate(&host, url.port()))
             && self.asked_url().is_some_and(|asked| same_resource(&asked, url))
     }
+}
+
+fn asked_url(origin: &str, target: &[u8]) -> Option<Url> {
+    let target = str::from_utf8(target).ok().filter(|target| target.starts_with('/'))?;
+    Url::parse(&format!("{origin}{target}")).ok()
+}
+
+fn resolved(origin: &str, target: &[u8], location: &[u8]) -> Option<(Form, Url)> {
+    let form = location::form(location)?;
+    let text = str::from_utf8(location).ok()?;
+    let url = match form {
+        Form::Absolute => Url::parse(text).ok()?,
+        Form::NetworkPath | Form::Path => asked_url(origin, target)?.join(text).ok()?,
+    };
+    Some((form, url))
 }
 
 /// A finding, and more about it.

@@ -12,6 +12,7 @@ mod service;
 
 use super::address::PrivateAddresses;
 use super::hosts::HostAnswer;
+use crate::fault::Fault;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
@@ -189,6 +190,24 @@ impl Lookups {
     /// What was done so far.
     pub fn stats(&self) -> LookupStats {
         self.handle.stats()
+    }
+}
+
+/// Addresses for one who connects to them: asked for by the same rules, on the
+/// thread of whoever asks, and remembered by nobody, so that what was checked
+/// is what is connected to.
+pub(super) struct Addresses(Asker);
+
+impl Addresses {
+    /// Asks `resolver`.
+    pub(super) fn of(resolver: &Resolver, options: LookupOptions) -> Result<Self, LookupError> {
+        let resolver = build(resolver, options)?;
+        Ok(Self(Asker { resolver, options, counts: Arc::default() }))
+    }
+
+    /// All addresses of `host`, or why there is none that may be used.
+    pub(super) async fn find(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
+        self.0.addresses(host).await
     }
 }
 

@@ -32,6 +32,7 @@ mod rerender;
 mod rules;
 mod shape;
 mod signals;
+mod targets;
 mod traces;
 mod transitions;
 mod validity;
@@ -91,20 +92,27 @@ impl Drop for Process {
 struct Serving {
     process: Process,
     api: String,
+    /// Host and port of its CDN.
+    cdn: String,
     dns: String,
 }
 
 impl Serving {
-    /// Starts with these planned faults and waits until it says where it is.
+    /// Starts with these planned faults.
     fn with_faults(faults: &[&str]) -> Self {
-        let faults = faults.iter().flat_map(|fault| ["--fault", fault]);
-        let args: Vec<&str> = ["serve"].into_iter().chain(faults).collect();
+        let faults: Vec<&str> = faults.iter().flat_map(|fault| ["--fault", fault]).collect();
+        Self::with(&faults)
+    }
+
+    /// Starts with these flags and waits until it says where it is.
+    fn with(flags: &[&str]) -> Self {
+        let args: Vec<&str> = ["serve"].iter().chain(flags).copied().collect();
         let mut process = Process::start(&args, Path::new("."));
         let mut lines = BufReader::new(process.0.stdout.take().unwrap()).lines();
         let mut address =
             |prefix: &str| lines.next().unwrap().unwrap().strip_prefix(prefix).unwrap().to_owned();
-        let (api, _cdn, dns) = (address("api "), address("cdn "), address("dns "));
-        Self { process, api, dns }
+        let (api, cdn, dns) = (address("api "), address("cdn http://"), address("dns "));
+        Self { process, api, cdn, dns }
     }
 
     fn sound() -> Self {
@@ -124,8 +132,8 @@ impl Serving {
         let said = String::from_utf8(ended.stderr).unwrap();
         let numbers: Vec<u64> =
             said.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect();
-        let [answers, _redirects, faulted, ..] = numbers[..] else { panic!("{said}") };
-        Served { answers, faulted }
+        let [answers, _redirects, faulted, targets, ..] = numbers[..] else { panic!("{said}") };
+        Served { answers, faulted, targets }
     }
 }
 
@@ -134,6 +142,8 @@ struct Served {
     answers: u64,
     /// Those, or requests without an answer, that a fault spoiled.
     faulted: u64,
+    /// Answers of its CDN.
+    targets: u64,
 }
 
 /// One call of the program, in a directory of its own.

@@ -11,6 +11,7 @@ use downpour::tally::{
 };
 use downpour::trace::TraceBooks;
 use downpour::units::{Offset, Rate, Stamp, approximate};
+use downpour::verify::Tier;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
@@ -59,7 +60,7 @@ fn download(interval: &mut Interval, n: u64, due: Offset) {
         host: Some(host),
         fault,
         lasting: None,
-        tiers: [Coverage::Checked; 3],
+        tiers: [Coverage::Checked; Tier::ALL.len()],
     });
     if let Some(fault) = fault {
         let version = format!("1.{}.0", n % 13);
@@ -115,6 +116,7 @@ pub(crate) fn report_with(plan: Plan, totals: &Totals) -> RunReport {
         wall_s: 20.1,
         offering_s: 20.0,
         lookups: 2,
+        target_requests: 0,
         throttled_s: Some(0.0),
     };
     let (books, ending) = (&books(totals), Ending::Finished);
@@ -392,8 +394,9 @@ fn unchecked_redirects_are_counted_by_reason() {
     let mut interval = Interval::new(0);
     let off = Coverage::Unchecked(Unchecked::TierOff);
     let nothing = Coverage::Unchecked(Unchecked::NoLocation);
+    let checked = Coverage::Checked;
     for (host, tiers) in
-        [(Some("h"), [Coverage::Checked, Coverage::Checked, off]), (None, [Coverage::Checked, nothing, off])]
+        [(Some("h"), [checked, checked, off, off, off, off]), (None, [checked, nothing, off, off, off, off])]
     {
         interval.redirect(&Redirect { at: Offset::ZERO, host, fault: None, lasting: None, tiers });
     }

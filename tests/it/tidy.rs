@@ -13,6 +13,7 @@ const SITTING: usize = 500;
 const EDGES: &[&str] = &[
     "src/trace/open.rs",
     "src/verify/lookup",
+    "src/verify/probe/net",
     "src/verify/rules/file.rs",
     "src/verify/catalog/read.rs",
     "src/report/directory.rs",

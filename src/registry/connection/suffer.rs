@@ -3,6 +3,7 @@
 //! When one begins, all earlier answers have been written and the fault has been
 //! counted.
 
+use super::line::Line;
 use super::{Connection, Next};
 use crate::registry::answer::Answer;
 use crate::registry::api::Said;
@@ -31,7 +32,7 @@ impl Connection {
             WireFault::Stall => {
                 tokio::select! {
                     biased;
-                    () = hung_up(&self.stream) => return Ok(Next::Vanish),
+                    () = hung_up(self.stream.tcp()) => return Ok(Next::Vanish),
                     () = reached(until) => {}
                 }
                 self.compose(head, None);
@@ -46,7 +47,7 @@ impl Connection {
             }
             WireFault::Reset => {
                 // A linger of zero makes closing a reset instead of a goodbye.
-                socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
+                socket2::SockRef::from(self.stream.tcp()).set_linger(Some(Duration::ZERO))?;
                 Ok(Next::Vanish)
             }
             WireFault::HalfClose => {
@@ -77,7 +78,7 @@ impl Connection {
 }
 
 /// Takes what the client sends until it closes its side.
-async fn drain(stream: &mut TcpStream) -> io::Result<()> {
+async fn drain(stream: &mut Line) -> io::Result<()> {
     let mut scratch = [0; 1024];
     while stream.read(&mut scratch).await? > 0 {}
     Ok(())

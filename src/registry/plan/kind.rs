@@ -99,6 +99,18 @@ faults! {
     }
 }
 
+faults! {
+    /// What the CDN makes of a file. Only there: see [`FaultKind::befalls_cdn`].
+    StoreFault {
+        ErrorPage = "error-page", "the CDN answers 200 with a page in place of the file";
+        OtherBytes = "other-bytes", "the CDN serves other bytes, as many as are due";
+        ShortFile = "short-file", "the CDN serves a file that lacks its last byte";
+        CutFile = "cut-file", "the CDN promises the file, sends half of it, and closes";
+        NoHead = "no-head", "the CDN answers 405 to HEAD; harmless";
+        Circle = "circle", "the CDN redirects to itself";
+    }
+}
+
 /// What the candidate does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FaultKind {
@@ -110,6 +122,8 @@ pub enum FaultKind {
     Answer(AnswerFault),
     /// The connection below.
     Wire(WireFault),
+    /// The file on the CDN.
+    Store(StoreFault),
 }
 
 impl FaultKind {
@@ -118,7 +132,18 @@ impl FaultKind {
         let places = PlaceFault::ALL.iter().map(|&fault| Self::Place(fault));
         let answers = AnswerFault::ALL.iter().map(|&fault| Self::Answer(fault));
         let wires = WireFault::ALL.iter().map(|&fault| Self::Wire(fault));
-        places.chain(answers).chain(wires)
+        let stores = StoreFault::ALL.iter().map(|&fault| Self::Store(fault));
+        places.chain(answers).chain(wires).chain(stores)
+    }
+
+    /// Whether the API host can have this fault.
+    pub const fn befalls_api(self) -> bool {
+        !matches!(self, Self::Store(_))
+    }
+
+    /// Whether the CDN can have this fault.
+    pub const fn befalls_cdn(self) -> bool {
+        matches!(self, Self::Store(_) | Self::Status(_) | Self::Wire(_))
     }
 
     /// What it does, in a few words that follow its name.
@@ -128,6 +153,7 @@ impl FaultKind {
             Self::Status(_) => "answers with that status, 200 to 599",
             Self::Answer(fault) => fault.does(),
             Self::Wire(fault) => fault.does(),
+            Self::Store(fault) => fault.does(),
         }
     }
 }
@@ -139,6 +165,7 @@ impl fmt::Display for FaultKind {
             Self::Status(code) => write!(f, "{STATUS_PREFIX}{code}"),
             Self::Answer(fault) => f.write_str(fault.name()),
             Self::Wire(fault) => f.write_str(fault.name()),
+            Self::Store(fault) => f.write_str(fault.name()),
         }
     }
 }

@@ -77,6 +77,9 @@ pub(super) fn hosts(report: &RunReport, page: &mut Page) {
         }
     }
     page.line(&format!("  looked up: {}", counted(targets.lookups, "question")));
+    if targets.requests > 0 {
+        page.line(&format!("  targets asked: {}", counted(targets.requests, "request")));
+    }
 }
 
 /// The fault of a host as an operator calls it.

@@ -19,6 +19,11 @@ const OF_A_HOST: &[(Fault, &str)] = &[
     (Fault::DnsTimeout, "for which the resolver does not answer"),
     (Fault::DnsFailed, "whose lookup fails"),
     (Fault::DnsPrivateAddress, "which has a private address"),
+    (Fault::TargetRefused, "which refuses connections"),
+    (Fault::TargetConnectTimeout, "which takes no connection in time"),
+    (Fault::TargetUnreachable, "which cannot be reached from here"),
+    (Fault::TargetTlsHandshake, "with which no TLS handshake succeeds"),
+    (Fault::TargetTlsCertificate, "whose certificate does not do"),
 ];
 
 pub(super) fn write(report: &RunReport, page: &mut Page) {
@@ -51,7 +56,16 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
 
 /// Whether a warning tells of a check that did not happen.
 pub(in crate::report) fn is_left_out(warning: &Reason) -> bool {
-    matches!(warning.id.as_str(), "verify_off" | "host_limit" | "tls_unverified")
+    const LEFT_OUT: [&str; 7] = [
+        "verify_off",
+        "host_limit",
+        "tls_unverified",
+        "target_budget",
+        "target_sample",
+        "own_origin",
+        "no_digest",
+    ];
+    LEFT_OUT.contains(&warning.id.as_str())
 }
 
 /// The verdict in one line, its word before a colon.

@@ -7,6 +7,7 @@
 
 use super::{Counts, LookupOptions, count};
 use crate::fault::Fault;
+use crate::verify::HostVerdict;
 use crate::verify::hosts::HostAnswer;
 use crate::verify::location::is_host_name;
 use hickory_resolver::TokioResolver;
@@ -43,19 +44,7 @@ enum Finding {
 impl Asker {
     /// Looks `host` up.
     pub(super) async fn ask(&self, host: Arc<str>) -> HostAnswer {
-        let Some(name) = absolute(&host) else {
-            return HostAnswer::inconclusive(host, Fault::DnsFailed);
-        };
-        let mut finding = self.question(&name).await;
-        for _ in 0..REPEATS {
-            if !matches!(finding, Finding::Inconclusive(_)) {
-                break;
-            }
-            sleep_until(Instant::now() + self.options.pause).await;
-            count(&self.counts.repeated);
-            finding = self.question(&name).await;
-        }
-        match finding {
+        match self.find(&host).await {
             Finding::Found(addresses, ttl) => {
                 HostAnswer::found(host, self.options.private_addresses.judge(addresses), ttl)
             }
@@ -65,6 +54,34 @@ impl Asker {
                 HostAnswer::inconclusive(host, fault)
             }
         }
+    }
+
+    /// The addresses of `host`, all of which may be connected to.
+    pub(super) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
+        match self.find(host).await {
+            Finding::Found(addresses, _) => {
+                match self.options.private_addresses.judge(addresses.iter().copied()) {
+                    HostVerdict::Resolved => Ok(addresses),
+                    HostVerdict::Broken(fault) => Err(fault),
+                }
+            }
+            Finding::Denied(fault, _) | Finding::Inconclusive(fault) => Err(fault),
+        }
+    }
+
+    /// Asks, and asks again while the answer settles nothing.
+    async fn find(&self, host: &str) -> Finding {
+        let Some(name) = absolute(host) else { return Finding::Inconclusive(Fault::DnsFailed) };
+        let mut finding = self.question(&name).await;
+        for _ in 0..REPEATS {
+            if !matches!(finding, Finding::Inconclusive(_)) {
+                break;
+            }
+            sleep_until(Instant::now() + self.options.pause).await;
+            count(&self.counts.repeated);
+            finding = self.question(&name).await;
+        }
+        finding
     }
 
     /// Asks for both kinds at once, as clients do.

@@ -75,7 +75,9 @@ fn answer(query: &Query, times: usize) -> Answer {
         ("refused", _) => Some((ResponseCode::Refused, None, None)),
         ("notimp", _) => Some((ResponseCode::NotImp, None, None)),
         ("private", true) => Some((ResponseCode::NoError, a([10, 0, 0, 1]), None)),
-        ("v4" | "hiccup", true) => Some((ResponseCode::NoError, a([1, 1, 1, 1]), None)),
+        ("loopback", true) => Some((ResponseCode::NoError, a([127, 0, 0, 1]), None)),
+        ("rebind", true) if times > 1 => Some((ResponseCode::NoError, a([127, 0, 0, 1]), None)),
+        ("v4" | "hiccup" | "rebind", true) => Some((ResponseCode::NoError, a([1, 1, 1, 1]), None)),
         ("v6", false) => {
             let address = std::net::Ipv6Addr::new(0x2606, 0x4700, 0, 0, 0, 0, 0, 0x1111);
             Some((ResponseCode::NoError, record(RData::AAAA(address.into())), None))

@@ -1,0 +1,140 @@
+//! The flags that say how targets of redirects are asked, and what they mean.
+
+use super::load_args::{LoadArgs, parse_positive};
+use super::target::ConnectTo;
+use super::{CliError, tls};
+use crate::engine::yield_to_workers;
+use crate::units::{Rate, Share};
+use crate::verify::address::PrivateAddresses;
+use crate::verify::lookup::Resolver;
+use crate::verify::probe::net::{Detour, ProbeOptions, Probes};
+use crate::verify::probe::{ProbeLimits, Reach};
+use clap::Args;
+use std::fmt;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Requests a second to targets, if nothing is said: as many as a store that
+/// others use, too, can be asked without asking its owner.
+const POLITE: u64 = 100;
+
+/// Checks under way at a time, if nothing is said.
+const CONCURRENCY: usize = 32;
+
+/// Further redirects that are followed, if nothing is said: what common HTTP
+/// clients follow.
+const HOPS: usize = 10;
+
+/// Most time for the beginning of an answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Most time for a whole file.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Before a place is asked again whose answer settled nothing.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How targets are asked.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ProbeArgs {
+    /// Most requests a second to targets: 100/s, or max
+    #[arg(id = "verify-rate", long, value_name = "RATE", default_value_t)]
+    pub(crate) rate: ProbeRate,
+
+    /// Most target checks under way at a time
+    #[arg(id = "verify-concurrency", long, value_name = "N", default_value_t = CONCURRENCY, value_parser = parse_positive)]
+    pub(crate) concurrency: usize,
+
+    /// Ask only this share of the targets, and those with unusual names
+    #[arg(id = "verify-sample", long, value_name = "SHARE", default_value_t = Share::ALL)]
+    pub(crate) sample: Share,
+
+    /// Most further redirects of a target that are followed
+    #[arg(id = "verify-hops", long, value_name = "N", default_value_t = HOPS)]
+    pub(crate) hops: usize,
+
+    /// Connect to HOST2:PORT2 to check targets at HOST:PORT, whatever its
+    /// address; may be repeated
+    #[arg(id = "verify-connect-to", long, value_name = "HOST:PORT:HOST2:PORT2")]
+    pub(crate) connect_to: Vec<ConnectTo>,
+}
+
+impl Default for ProbeArgs {
+    fn default() -> Self {
+        Self {
+            rate: ProbeRate::default(),
+            concurrency: CONCURRENCY,
+            sample: Share::ALL,
+            hops: HOPS,
+            connect_to: Vec::new(),
+        }
+    }
+}
+
+/// How often targets are asked; `None` for as often as goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProbeRate(Option<Rate>);
+
+impl Default for ProbeRate {
+    fn default() -> Self {
+        Self(NonZeroU64::new(POLITE).map(Rate::per_second))
+    }
+}
+
+impl FromStr for ProbeRate {
+    type Err = <Rate as FromStr>::Err;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "max" { Ok(Self(None)) } else { text.parse().map(|rate| Self(Some(rate))) }
+    }
+}
+
+impl fmt::Display for ProbeRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(rate) => rate.fmt(f),
+            None => f.write_str("max"),
+        }
+    }
+}
+
+impl ProbeArgs {
+    /// Starts the thread that asks targets as far as `reach`.
+    pub(super) fn start(
+        &self,
+        reach: Reach,
+        (resolver, private_addresses): (Resolver, PrivateAddresses),
+        load: &LoadArgs,
+        (tls, max_body): (&super::wire_args::TlsArgs, u64),
+    ) -> Result<Probes, CliError> {
+        let detours: Result<Vec<Detour>, _> = self.connect_to.iter().map(ConnectTo::detour).collect();
+        Ok(Probes::start(ProbeOptions {
+            limits: ProbeLimits { reach, hops: self.hops, body: max_body },
+            rate: self.rate.0,
+            concurrency: NonZeroUsize::new(self.concurrency).unwrap_or(NonZeroUsize::MIN),
+            connect_timeout: load.connect_timeout,
+            timeout: TIMEOUT,
+            download_timeout: DOWNLOAD_TIMEOUT,
+            pause: PAUSE,
+            resolver,
+            private_addresses,
+            detours: detours.map_err(CliError::Usage)?,
+            tls: tls::for_targets(tls)?,
+            at_start: yield_to_workers,
+        })?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_as_they_are_typed() {
+        let printed = |text: &str| text.parse::<ProbeRate>().map(|rate| rate.to_string()).ok();
+        assert_eq!(printed("max").as_deref(), Some("max"));
+        assert_eq!(printed("100/s"), Some(ProbeRate::default().to_string()));
+        assert_eq!(printed("-1"), None);
+    }
+}

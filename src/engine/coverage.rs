@@ -1,0 +1,96 @@
+//! How far a redirect was judged, tier by tier, for the books.
+//!
+//! Pure. Each function is one way in which the judgement of a redirect can end;
+//! tiers that are off are off in all of them.
+
+use crate::fault::Fault;
+use crate::tally::{Coverage, Unchecked};
+use crate::verify::probe::TargetVerdict;
+use crate::verify::{Depth, HostVerdict, Tier};
+
+/// The coverage of each tier, in the order of [`Tier::ALL`].
+pub(super) type Tiers = [Coverage; Tier::ALL.len()];
+
+fn tiers(depth: Depth, of: impl Fn(Tier) -> Coverage) -> Tiers {
+    let off = Coverage::Unchecked(Unchecked::TierOff);
+    Tier::ALL.map(|tier| if depth.covers(tier) { of(tier) } else { off })
+}
+
+/// Up to `last` it was; beyond it was not, for `reason`.
+pub(super) fn up_to(depth: Depth, last: Tier, reason: Unchecked) -> Tiers {
+    tiers(depth, |tier| if tier <= last { Coverage::Checked } else { Coverage::Unchecked(reason) })
+}
+
+/// Its Location was not looked at.
+pub(super) fn off() -> Tiers {
+    up_to(Depth::Off, Tier::Headers, Unchecked::TierOff)
+}
+
+/// There was no host to ask about: no usable Location, or the candidate's own.
+pub(super) fn without_host(depth: Depth, found_in_headers: bool, offline: Option<Fault>) -> Tiers {
+    match offline {
+        _ if found_in_headers => up_to(depth, Tier::Headers, Unchecked::NoLocation),
+        Some(_) => up_to(depth, Tier::Dns, Unchecked::FaultBefore),
+        None => up_to(depth, Tier::Dns, Unchecked::OwnOrigin),
+    }
+}
+
+/// The judgement ended with what is known of its host.
+pub(super) fn to_host(depth: Depth, verdict: HostVerdict) -> Tiers {
+    match verdict {
+        HostVerdict::Broken(Fault::DnsUnchecked) => up_to(depth, Tier::Policy, Unchecked::HostLimit),
+        HostVerdict::Broken(_) | HostVerdict::Resolved => up_to(depth, Tier::Dns, Unchecked::FaultBefore),
+    }
+}
+
+/// The judgement ended with what is known of its target, if anything is.
+pub(super) fn to_target(depth: Depth, verdict: Option<&TargetVerdict>) -> Tiers {
+    match verdict {
+        None => up_to(depth, Tier::Dns, Unchecked::Budget),
+        Some(TargetVerdict { fault: Some(_), tier, .. }) => up_to(depth, *tier, Unchecked::FaultBefore),
+        // A target without a fault was asked to the end of what could be known.
+        Some(TargetVerdict { fault: None, tier, .. }) => up_to(depth, *tier, Unchecked::NoDigest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(found: Tiers, expected: [&str; 6]) {
+        let told = found.map(|coverage| match coverage {
+            Coverage::Checked => "ok",
+            Coverage::Unchecked(reason) => reason.id(),
+        });
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn each_end_of_a_judgement_covers_its_tiers() {
+        const OK: &str = "ok";
+        const OFF: &str = "tier_off";
+        const BEFORE: &str = "fault_before";
+        check(off(), [OFF; 6]);
+        let resolved = HostVerdict::Resolved;
+        check(to_host(Depth::Dns, resolved), [OK, OK, OK, OFF, OFF, OFF]);
+        check(
+            to_host(Depth::Get, HostVerdict::Broken(Fault::DnsNxdomain)),
+            [OK, OK, OK, BEFORE, BEFORE, OFF],
+        );
+        let limit = HostVerdict::Broken(Fault::DnsUnchecked);
+        check(to_host(Depth::Connect, limit), [OK, OK, "host_limit", "host_limit", OFF, OFF]);
+        check(to_target(Depth::Head, None), [OK, OK, OK, "budget", "budget", OFF]);
+        let refused = TargetVerdict::broken(Fault::TargetRefused, Tier::Connect, "");
+        check(to_target(Depth::Digest, Some(&refused)), [OK, OK, OK, OK, BEFORE, BEFORE]);
+        let sound = TargetVerdict::sound(Tier::Fetch);
+        check(to_target(Depth::Get, Some(&sound)), [OK, OK, OK, OK, OK, OFF]);
+        check(to_target(Depth::Digest, Some(&sound)), [OK, OK, OK, OK, OK, "no_digest"]);
+        check(
+            without_host(Depth::Dns, true, Some(Fault::LocationMissing)),
+            [OK, "no_location", "no_location", OFF, OFF, OFF],
+        );
+        check(without_host(Depth::Connect, false, Some(Fault::LocationLoop)), [OK, OK, OK, BEFORE, OFF, OFF]);
+        check(without_host(Depth::Connect, false, None), [OK, OK, OK, "own_origin", OFF, OFF]);
+    }
+}

@@ -1,0 +1,137 @@
+//! Asking a target itself: is the file there that a redirect leads to?
+//!
+//! The tiers after DNS. What is asked in which order, and what the answers come
+//! to, is pure: a [`Conversation`] is told what was heard and says what to ask
+//! next. Targets are told apart by a [`TargetKey`], which leaves out what a
+//! signature changes with each redirect ([`volatile`]). The only part that
+//! touches the network is [`net`], which has its own thread, connections and
+//! rate, so that checks never become load on what is measured.
+
+mod archive;
+mod conversation;
+pub mod net;
+pub mod sample;
+pub mod volatile;
+
+pub use conversation::{Conversation, Heard, Next, Reply, Step};
+pub use volatile::TargetKey;
+
+use super::{Depth, Tier};
+use crate::fault::Fault;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// How far a target is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reach {
+    /// A connection to its host, once for each host and port.
+    Connect,
+    /// Whether the file is there: HEAD, or where that is no use the first bytes.
+    Head,
+    /// The file's first bytes.
+    Get,
+    /// The whole file.
+    Digest,
+}
+
+impl Reach {
+    /// How far targets are asked at `depth`; `None` where they are not.
+    pub const fn of(depth: Depth) -> Option<Self> {
+        match depth {
+            Depth::Off | Depth::Policy | Depth::Dns => None,
+            Depth::Connect => Some(Self::Connect),
+            Depth::Head => Some(Self::Head),
+            Depth::Get => Some(Self::Get),
+            Depth::Digest => Some(Self::Digest),
+        }
+    }
+
+    /// What a target is remembered by at this reach.
+    pub fn key(self, url: &Url) -> TargetKey {
+        match self {
+            Self::Connect => TargetKey::of_host(url),
+            Self::Head | Self::Get | Self::Digest => TargetKey::of_file(url),
+        }
+    }
+}
+
+/// What is known of a file beforehand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expect {
+    /// How long it is.
+    pub length: Option<u64>,
+    /// Its SHA-256.
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// One target to be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// What it is remembered by.
+    pub key: TargetKey,
+    /// Where it is, as a client would ask for it.
+    pub url: Url,
+    /// What it must be like.
+    pub expect: Expect,
+}
+
+/// How far one check may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeLimits {
+    /// How far the target is asked.
+    pub reach: Reach,
+    /// Most further redirects that are followed.
+    pub hops: usize,
+    /// Most bytes of a file that are downloaded.
+    pub body: u64,
+}
+
+/// What is known of a target that was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetVerdict {
+    /// What is wrong with it.
+    pub fault: Option<Fault>,
+    /// The last tier that it was judged at.
+    pub tier: Tier,
+    /// Who answered what, where there is a fault. Holds no queries.
+    pub told: Option<Arc<str>>,
+}
+
+/// Most bytes of what is told of a fault: there may be one for each target.
+const TOLD_BYTES: usize = 256;
+
+/// How long it holds that a file is there. Files of releases do not go away;
+/// that they can still be had is worth asking about twice an hour.
+const SOUND_VALIDITY: Duration = Duration::from_mins(30);
+
+/// How long it holds that a host takes connections.
+const CONNECTED_VALIDITY: Duration = Duration::from_mins(1);
+
+/// How long a fault holds, so that a repair is noticed.
+const BROKEN_VALIDITY: Duration = Duration::from_secs(10);
+
+impl TargetVerdict {
+    /// Nothing is known: the place holder of a target that was left out.
+    pub(super) const UNKNOWN: Self = Self { fault: None, tier: Tier::Dns, told: None };
+
+    /// Good, as far as `tier`.
+    pub const fn sound(tier: Tier) -> Self {
+        Self { fault: None, tier, told: None }
+    }
+
+    /// Not good at `tier`. What is told, in ASCII, is cut if it is long.
+    pub fn broken(fault: Fault, tier: Tier, told: &str) -> Self {
+        let told = told.get(..TOLD_BYTES).unwrap_or(told);
+        Self { fault: Some(fault), tier, told: Some(told.into()) }
+    }
+
+    /// How long it holds.
+    pub const fn valid_for(&self) -> Duration {
+        match (self.fault, self.tier) {
+            (Some(_), _) => BROKEN_VALIDITY,
+            (None, Tier::Connect) => CONNECTED_VALIDITY,
+            (None, _) => SOUND_VALIDITY,
+        }
+    }
+}

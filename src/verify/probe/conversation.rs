@@ -1,0 +1,356 @@
+//! What to ask a target next, and what its answers come to.
+//!
+//! Pure: the edge asks as told by [`Next`] and reports what it [`Heard`]. A
+//! redirect of the target is followed by the same rules as the first one, each
+//! place once; what settles nothing is asked once more; HEAD gives way to the
+//! first bytes where a service or a signature does not allow it.
+
+use super::archive::{self, ARCHIVE_BYTES_MIN};
+use super::{Expect, ProbeLimits, Reach, TargetVerdict, volatile};
+use crate::fault::Fault;
+use crate::verify::location::{self, Form};
+use crate::verify::{Locations, Tier, is_redirect};
+use std::fmt::Write as _;
+use url::{Host, Url};
+
+/// Most characters of a URL in what is told.
+const URL_SHOWN: usize = 96;
+
+/// Redirects in what is told; the last ones.
+const HOPS_SHOWN: usize = 2;
+
+/// One thing to be done at [`Conversation::url`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Connect, with TLS where the URL says so.
+    Connect,
+    /// Ask with HEAD.
+    Head,
+    /// Ask with GET for the first [`Step::FIRST_BYTES`].
+    FirstBytes,
+    /// Ask with GET for all of it.
+    Whole,
+}
+
+impl Step {
+    /// How many bytes [`Step::FirstBytes`] asks for.
+    pub const FIRST_BYTES: usize = archive::FIRST_BYTES;
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connecting to",
+            Self::Head => "HEAD",
+            Self::FirstBytes => "GET of the first bytes of",
+            Self::Whole => "GET",
+        }
+    }
+}
+
+/// What came of a [`Step`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard<'a> {
+    /// No connection could be had; the host's address is part of that.
+    NotConnected(Fault),
+    /// A connection, and it was all that was wanted.
+    Connected,
+    /// A connection, and no whole answer on it.
+    Broken(Fault),
+    /// An answer.
+    Answered(Reply<'a>),
+}
+
+/// An answer of a target, as far as it is judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply<'a> {
+    /// The status.
+    pub status: u16,
+    /// Its `Location` fields.
+    pub locations: Locations<'a>,
+    /// `Content-Type`, as it came.
+    pub content_type: Option<&'a [u8]>,
+    /// `Content-Length`.
+    pub content_length: Option<u64>,
+    /// `Content-Range`, as it came.
+    pub content_range: Option<&'a [u8]>,
+    /// The first bytes of the content.
+    pub first: &'a [u8],
+    /// Bytes of content received.
+    pub received: u64,
+    /// The digest of the whole content, where all of it was taken.
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// What to do now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// This, at [`Conversation::url`].
+    Ask(Step),
+    /// The same once more, after a pause: the answer settled nothing.
+    AskAgain(Step),
+    /// Nothing: this is known.
+    Done(TargetVerdict),
+}
+
+/// One redirect of a target, followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Hop {
+    status: u16,
+    from: String,
+}
+
+/// The check of one target from its first step to its verdict.
+#[derive(Debug)]
+pub struct Conversation {
+    url: Url,
+    expect: Expect,
+    limits: ProbeLimits,
+    step: Step,
+    /// The places asked so far. Their whole text counts: a place that sends its
+    /// client on with a token and then answers is no circle.
+    visited: Vec<Url>,
+    hops: Vec<Hop>,
+    connected: bool,
+    asked_again: bool,
+}
+
+impl Conversation {
+    /// Begins the check of `url`, and says what to do first.
+    pub fn begin(mut url: Url, expect: Expect, limits: ProbeLimits) -> (Self, Next) {
+        url.set_fragment(None);
+        let refused = place_fault(&url);
+        let step = first_step(limits.reach, &url);
+        let visited = vec![url.clone()];
+        let begun = Self {
+            url,
+            expect,
+            limits,
+            step,
+            visited,
+            hops: Vec::new(),
+            connected: false,
+            asked_again: false,
+        };
+        let next = match refused {
+            Some(why) => begun.broken(Fault::TargetBadRedirect, Tier::Connect, why),
+            None => Next::Ask(step),
+        };
+        (begun, next)
+    }
+
+    /// Where to ask.
+    pub const fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Takes in what came of the last step.
+    pub fn heard(&mut self, heard: &Heard<'_>) -> Next {
+        match heard {
+            Heard::NotConnected(fault) => self.unsettled(*fault, fault.meaning()),
+            Heard::Connected => Next::Done(TargetVerdict::sound(Tier::Connect)),
+            Heard::Broken(fault) => {
+                self.connected = true;
+                self.unsettled(*fault, fault.meaning())
+            }
+            Heard::Answered(reply) => {
+                self.connected = true;
+                self.answered(reply)
+            }
+        }
+    }
+
+    fn answered(&mut self, reply: &Reply<'_>) -> Next {
+        let told = format!("status {}", reply.status);
+        match reply.status {
+            401 | 403 | 405 | 501 if self.step == Step::Head => {
+                self.step = Step::FirstBytes;
+                Next::Ask(self.step)
+            }
+            200 => self.content(reply, reply.content_length),
+            206 if self.step == Step::FirstBytes => {
+                self.content(reply, reply.content_range.and_then(complete_length))
+            }
+            // RFC 9110 §15.5.17: no byte of an empty file can be had.
+            416 if self.step == Step::FirstBytes && reply.content_range == Some(b"bytes */0") => {
+                self.content(reply, Some(0))
+            }
+            status if is_redirect(status) => self.follow(reply),
+            403 => self.broken(Fault::TargetForbidden, Tier::Fetch, &told),
+            404 | 410 => self.broken(Fault::TargetNotFound, Tier::Fetch, &told),
+            429 | 500..=599 => self.unsettled(Fault::TargetServerError, &told),
+            _ => self.broken(Fault::TargetStatus, Tier::Fetch, &told),
+        }
+    }
+
+    /// Judges a successful answer; `length` is that of the whole file.
+    fn content(&self, reply: &Reply<'_>, length: Option<u64>) -> Next {
+        let length = if self.step == Step::Whole { Some(reply.received) } else { length };
+        if let Some(why) = self.no_archive(reply, length) {
+            return self.broken(Fault::TargetNotAnArchive, Tier::Fetch, &why);
+        }
+        if let (Some(expected), Some(length)) = (self.expect.length, length)
+            && expected != length
+        {
+            let why = format!("{length} bytes where {expected} are due");
+            return self.broken(Fault::TargetLength, Tier::Fetch, &why);
+        }
+        let (Some(expected), Some(found)) = (self.expect.sha256, reply.sha256) else {
+            return Next::Done(TargetVerdict::sound(Tier::Fetch));
+        };
+        if expected == found {
+            return Next::Done(TargetVerdict::sound(Tier::Digest));
+        }
+        let why = format!("SHA-256 {}... where {}... is due", hex_start(&found), hex_start(&expected));
+        self.broken(Fault::TargetDigest, Tier::Digest, &why)
+    }
+
+    fn no_archive(&self, reply: &Reply<'_>, length: Option<u64>) -> Option<String> {
+        // Whatever it was redirected to in between, this is what was asked for.
+        let named_so = self.visited.iter().any(|url| archive::is_named_so(url.path()));
+        if !named_so {
+            return None;
+        }
+        if let Some(media_type) = reply.content_type.filter(|media_type| archive::is_page(media_type)) {
+            return Some(format!("content type {}", media_type.escape_ascii()));
+        }
+        if let Some(length) = length.filter(|length| *length < ARCHIVE_BYTES_MIN) {
+            return Some(format!("{length} bytes are too few for an archive"));
+        }
+        let looked = self.step != Step::Head;
+        (looked && !archive::begins_as_one(reply.first)).then(|| {
+            let first = reply.first.get(..8).unwrap_or(reply.first);
+            format!("it begins with \"{}\"", first.escape_ascii())
+        })
+    }
+
+    fn follow(&mut self, reply: &Reply<'_>) -> Next {
+        let bad = |this: &Self, why: &str| this.broken(Fault::TargetBadRedirect, Tier::Fetch, why);
+        let location = match reply.locations {
+            Locations::None | Locations::One(b"") => return bad(self, "a redirect without a Location"),
+            Locations::Many => return bad(self, "a redirect with several Locations"),
+            Locations::One(location) => location,
+        };
+        let Some(url) = resolve(&self.url, location) else {
+            return bad(self, "a redirect to no usable URL");
+        };
+        if let Some(why) = place_fault(&url) {
+            return bad(self, why);
+        }
+        if self.url.scheme() == "https" && url.scheme() == "http" {
+            let why = format!("a redirect to {}", shortened(&url));
+            return self.broken(Fault::TargetDowngrade, Tier::Fetch, &why);
+        }
+        self.hops.push(Hop { status: reply.status, from: shortened(&self.url) });
+        self.url = url;
+        if self.visited.contains(&self.url) {
+            return self.broken(Fault::TargetLoop, Tier::Fetch, "it was asked before");
+        }
+        if self.hops.len() > self.limits.hops {
+            let why = format!("more than {} redirects", self.limits.hops);
+            return self.broken(Fault::TargetTooManyHops, Tier::Fetch, &why);
+        }
+        self.visited.push(self.url.clone());
+        self.step = first_step(self.limits.reach, &self.url);
+        self.asked_again = false;
+        Next::Ask(self.step)
+    }
+
+    /// A failure, or the wish to ask once more where that may help.
+    fn unsettled(&mut self, fault: Fault, why: &str) -> Next {
+        let may_pass = matches!(
+            fault,
+            Fault::TargetConnectTimeout
+                | Fault::TargetTimeout
+                | Fault::TargetBroken
+                | Fault::TargetTruncated
+                | Fault::TargetServerError
+        );
+        if may_pass && !std::mem::replace(&mut self.asked_again, true) {
+            return Next::AskAgain(self.step);
+        }
+        let tier = if self.connected { Tier::Fetch } else { Tier::Connect };
+        self.broken(fault, tier, why)
+    }
+
+    fn broken(&self, fault: Fault, tier: Tier, why: &str) -> Next {
+        let mut told = format!("{} {}: {why}", self.step.name(), shortened(&self.url));
+        for hop in self.hops.iter().rev().take(HOPS_SHOWN) {
+            let Hop { status, from } = hop;
+            write!(told, "; redirected with {status} by {from}").expect("a string takes all that is written");
+        }
+        Next::Done(TargetVerdict::broken(fault, tier, &told))
+    }
+}
+
+/// What to ask of a place first. A signature is made for one method, and it is
+/// GET that clients use.
+fn first_step(reach: Reach, url: &Url) -> Step {
+    match reach {
+        Reach::Connect => Step::Connect,
+        Reach::Head if !volatile::is_signed(url) => Step::Head,
+        Reach::Head | Reach::Get => Step::FirstBytes,
+        Reach::Digest => Step::Whole,
+    }
+}
+
+/// What speaks against connecting to where a URL leads, as far as the URL tells.
+fn place_fault(url: &Url) -> Option<&'static str> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Some("the place is neither http nor https");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Some("the place carries user information");
+    }
+    match url.host() {
+        Some(Host::Domain(name)) if !location::is_host_name(name) => Some("the place has no legal host name"),
+        Some(Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_)) => None,
+        None => Some("the place has no host"),
+    }
+}
+
+/// Where a `Location` of the answer from `base` leads.
+fn resolve(base: &Url, location: &[u8]) -> Option<Url> {
+    if location::bytes_fault(location).is_some() {
+        return None;
+    }
+    let form = location::form(location)?;
+    // The parser takes an empty user for none.
+    if location::has_userinfo(location, form) {
+        return None;
+    }
+    let text = str::from_utf8(location).ok()?;
+    let mut url = match form {
+        Form::Absolute => Url::parse(text).ok()?,
+        Form::NetworkPath | Form::Path => base.join(text).ok()?,
+    };
+    url.set_fragment(None);
+    Some(url)
+}
+
+/// RFC 9110 §14.4: the length of the whole behind a range.
+fn complete_length(content_range: &[u8]) -> Option<u64> {
+    let text = str::from_utf8(content_range).ok()?;
+    let (_, length) = text.strip_prefix("bytes ")?.rsplit_once('/')?;
+    length.parse().ok()
+}
+
+/// A URL as it is told: without its query, which may hold secrets, and bounded.
+/// A parsed URL is visible ASCII.
+fn shortened(url: &Url) -> String {
+    let whole = url.as_str();
+    let bare = whole.split(['?', '#']).next().unwrap_or_default();
+    let mut shown: String = bare.chars().take(URL_SHOWN).collect();
+    if shown.len() < bare.len() {
+        shown.push_str("...");
+    } else if bare.len() < whole.len() {
+        shown.push_str("?...");
+    }
+    shown
+}
+
+fn hex_start(digest: &[u8; 32]) -> String {
+    let [a, b, c, d, ..] = *digest;
+    format!("{:08x}", u32::from_be_bytes([a, b, c, d]))
+}
+
+#[cfg(test)]
+mod tests;

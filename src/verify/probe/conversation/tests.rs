@@ -1,0 +1,219 @@
+//! Conversations as tables: what was heard, step by step, and how it ends.
+
+use super::*;
+
+const GZIP: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\xff and then some";
+const FILE: &str = "https://cdn.test/crates/a/a-1.0.0.crate";
+const LIMITS: ProbeLimits = ProbeLimits { reach: Reach::Head, hops: 3, body: 1 << 20 };
+
+fn status(status: u16) -> Heard<'static> {
+    Heard::Answered(reply(status))
+}
+
+fn reply(status: u16) -> Reply<'static> {
+    Reply {
+        status,
+        locations: Locations::None,
+        content_type: Some(b"application/gzip"),
+        content_length: Some(1_000),
+        content_range: None,
+        first: GZIP,
+        received: 1_000,
+        sha256: None,
+    }
+}
+
+fn to(location: &'static str) -> Heard<'static> {
+    Heard::Answered(Reply { locations: Locations::One(location.as_bytes()), ..reply(302) })
+}
+
+fn with(change: impl FnOnce(&mut Reply<'static>)) -> Heard<'static> {
+    let mut reply = reply(200);
+    change(&mut reply);
+    Heard::Answered(reply)
+}
+
+/// The steps asked for, those asked again marked, and the verdict.
+fn talk(url: &str, (reach, expect): (Reach, Expect), heard: &[Heard<'_>]) -> (String, TargetVerdict) {
+    let limits = ProbeLimits { reach, ..LIMITS };
+    let (mut conversation, mut next) = Conversation::begin(url.parse().unwrap(), expect, limits);
+    let mut steps = Vec::new();
+    let mut heard = heard.iter();
+    loop {
+        let (step, mark) = match next {
+            Next::Ask(step) => (step, ""),
+            Next::AskAgain(step) => (step, "!"),
+            Next::Done(verdict) => {
+                assert_eq!(heard.len(), 0, "it ended early with {verdict:?}");
+                return (steps.join(" "), verdict);
+            }
+        };
+        steps.push(format!("{step:?}{mark}"));
+        next = conversation.heard(heard.next().expect("it goes on without an end"));
+    }
+}
+
+#[track_caller]
+fn check(reach: Reach, heard: &[Heard<'_>], steps: &str, expected: (Option<Fault>, Tier)) {
+    let (asked, verdict) = talk(FILE, (reach, Expect::default()), heard);
+    assert_eq!((asked.as_str(), verdict.fault, verdict.tier), (steps, expected.0, expected.1));
+    assert_eq!(verdict.told.is_some(), expected.0.is_some());
+}
+
+const SOUND: (Option<Fault>, Tier) = (None, Tier::Fetch);
+
+const fn at_fetch(fault: Fault) -> (Option<Fault>, Tier) {
+    (Some(fault), Tier::Fetch)
+}
+
+#[test]
+fn each_reach_asks_in_its_way() {
+    check(Reach::Connect, &[Heard::Connected], "Connect", (None, Tier::Connect));
+    check(Reach::Head, &[status(200)], "Head", SOUND);
+    check(Reach::Get, &[status(200)], "FirstBytes", SOUND);
+    check(Reach::Digest, &[status(200)], "Whole", SOUND);
+    let part = |reply: &mut Reply<'static>| {
+        (reply.status, reply.content_range) = (206, Some(&b"bytes 0-511/1000"[..]));
+    };
+    check(Reach::Get, &[with(part)], "FirstBytes", SOUND);
+    check(Reach::Digest, &[with(part)], "Whole", at_fetch(Fault::TargetStatus));
+}
+
+#[test]
+fn a_signed_place_is_asked_with_get_at_once() {
+    let sound = (Reach::Head, Expect::default());
+    assert_eq!(talk("https://s3.test/f?X-Amz-Signature=1", sound, &[status(200)]).0, "FirstBytes");
+    assert_eq!(talk("https://s3.test/f?v=1", sound, &[status(200)]).0, "Head");
+}
+
+#[test]
+fn where_head_is_refused_the_first_bytes_are_asked_for() {
+    for refusal in [401, 403, 405, 501] {
+        check(Reach::Head, &[status(refusal), status(206)], "Head FirstBytes", SOUND);
+    }
+    let forbidden = at_fetch(Fault::TargetForbidden);
+    check(Reach::Head, &[status(403), status(403)], "Head FirstBytes", forbidden);
+    check(Reach::Head, &[status(405), status(404)], "Head FirstBytes", at_fetch(Fault::TargetNotFound));
+}
+
+#[test]
+fn statuses_come_to_their_faults() {
+    check(Reach::Get, &[status(403)], "FirstBytes", at_fetch(Fault::TargetForbidden));
+    for gone in [404, 410] {
+        check(Reach::Head, &[status(gone)], "Head", at_fetch(Fault::TargetNotFound));
+    }
+    for other in [204, 300, 304, 400, 402, 416, 418] {
+        check(Reach::Get, &[status(other)], "FirstBytes", at_fetch(Fault::TargetStatus));
+    }
+}
+
+#[test]
+fn what_settles_nothing_is_asked_once_more() {
+    for passing in [429, 500, 503] {
+        check(Reach::Head, &[status(passing), status(200)], "Head Head!", SOUND);
+        let failing = at_fetch(Fault::TargetServerError);
+        check(Reach::Head, &[status(passing), status(502)], "Head Head!", failing);
+    }
+    for fault in [Fault::TargetTimeout, Fault::TargetBroken, Fault::TargetTruncated] {
+        let broken = || Heard::Broken(fault);
+        check(Reach::Get, &[broken(), broken()], "FirstBytes FirstBytes!", at_fetch(fault));
+        check(Reach::Get, &[broken(), status(200)], "FirstBytes FirstBytes!", SOUND);
+    }
+    let late = || Heard::NotConnected(Fault::TargetConnectTimeout);
+    let expected = (Some(Fault::TargetConnectTimeout), Tier::Connect);
+    check(Reach::Head, &[late(), late()], "Head Head!", expected);
+    let refused = [Heard::NotConnected(Fault::TargetRefused)];
+    check(Reach::Head, &refused, "Head", (Some(Fault::TargetRefused), Tier::Connect));
+    let certificate = [Heard::NotConnected(Fault::TargetTlsCertificate)];
+    check(Reach::Connect, &certificate, "Connect", (Some(Fault::TargetTlsCertificate), Tier::Connect));
+}
+
+#[test]
+fn redirects_of_the_target_are_followed_within_bounds() {
+    check(Reach::Head, &[to("/b"), to("https://other.test/c"), status(200)], "Head Head Head", SOUND);
+    let signed = to("https://s3.test/f?Signature=1");
+    check(Reach::Head, &[signed, status(206)], "Head FirstBytes", SOUND);
+    let circle = at_fetch(Fault::TargetLoop);
+    check(Reach::Head, &[to("/b"), to("/crates/a/a-1.0.0.crate#x")], "Head Head", circle);
+    check(Reach::Head, &[to("")], "Head", at_fetch(Fault::TargetBadRedirect));
+    check(Reach::Head, &[to("?a"), to("?a")], "Head Head", at_fetch(Fault::TargetLoop));
+    let endless = [to("/1"), to("/2"), to("/3"), to("/4")];
+    check(Reach::Head, &endless, "Head Head Head Head", at_fetch(Fault::TargetTooManyHops));
+    check(Reach::Get, &[to("http://cdn.test/b")], "FirstBytes", at_fetch(Fault::TargetDowngrade));
+    // Each place has a second chance of its own.
+    let shaky = [status(503), to("/b"), status(503), status(200)];
+    check(Reach::Head, &shaky, "Head Head! Head Head!", SOUND);
+    // The first host took a connection; that the second does not is found later.
+    let away = [to("https://other.test/"), Heard::NotConnected(Fault::TargetRefused)];
+    check(Reach::Head, &away, "Head Head", at_fetch(Fault::TargetRefused));
+}
+
+#[test]
+fn no_place_is_asked_that_no_client_should_follow_to() {
+    for place in
+        ["ftp://cdn.test/f", "https://u@cdn.test/f", "https://@cdn.test/f", "https:///f", "https://a..b/f"]
+    {
+        check(Reach::Head, &[to(place)], "Head", at_fetch(Fault::TargetBadRedirect));
+    }
+    check(Reach::Head, &[to("https://cdn.test/a b")], "Head", at_fetch(Fault::TargetBadRedirect));
+    let many = Heard::Answered(Reply { locations: Locations::Many, ..reply(307) });
+    check(Reach::Head, &[many], "Head", at_fetch(Fault::TargetBadRedirect));
+    check(Reach::Head, &[status(302)], "Head", at_fetch(Fault::TargetBadRedirect));
+    for url in ["ftp://cdn.test/f", "https://u:p@cdn.test/f"] {
+        let (steps, verdict) = talk(url, (Reach::Head, Expect::default()), &[]);
+        assert_eq!((steps.as_str(), verdict.fault), ("", Some(Fault::TargetBadRedirect)));
+    }
+}
+
+#[test]
+fn what_is_no_archive_is_found_by_type_by_length_and_by_its_first_bytes() {
+    let fault = at_fetch(Fault::TargetNotAnArchive);
+    check(Reach::Head, &[with(|r| r.content_type = Some(b"text/html; charset=x"))], "Head", fault);
+    check(Reach::Head, &[with(|r| r.content_length = Some(3))], "Head", fault);
+    check(Reach::Get, &[with(|r| r.first = b"<!DOCTYPE html>")], "FirstBytes", fault);
+    check(Reach::Head, &[with(|r| r.first = b"")], "Head", SOUND);
+    check(Reach::Get, &[with(|r| r.content_type = None)], "FirstBytes", SOUND);
+    let empty = with(|r| (r.status, r.content_range, r.first) = (416, Some(&b"bytes */0"[..]), b""));
+    check(Reach::Get, &[empty], "FirstBytes", fault);
+    // A name that promises nothing is held to nothing; one that did is held to
+    // it wherever its redirects end.
+    let page = || with(|r| (r.content_type, r.first) = (Some(&b"text/html"[..]), b"<p>"));
+    let promise = |url| talk(url, (Reach::Get, Expect::default()), &[page()]).1.fault;
+    assert_eq!(promise("https://cdn.test/simple/a/"), None);
+    check(Reach::Get, &[to("/error"), page()], "FirstBytes FirstBytes", fault);
+}
+
+#[test]
+fn length_and_digest_are_held_against_what_is_known() {
+    let expect = Expect { length: Some(1_000), sha256: Some([7; 32]) };
+    let end = |reach, heard: Heard<'_>| {
+        let verdict = talk(FILE, (reach, expect), &[heard]).1;
+        (verdict.fault, verdict.tier)
+    };
+    let length = at_fetch(Fault::TargetLength);
+    assert_eq!(end(Reach::Head, status(200)), SOUND);
+    assert_eq!(end(Reach::Head, with(|r| r.content_length = Some(999))), length);
+    assert_eq!(end(Reach::Head, with(|r| r.content_length = None)), SOUND);
+    let range = |range: &'static [u8]| with(|r| (r.status, r.content_range) = (206, Some(range)));
+    assert_eq!(end(Reach::Get, range(b"bytes 0-511/1001")), length);
+    assert_eq!(end(Reach::Get, range(b"bytes 0-511/1000")), SOUND);
+    assert_eq!(end(Reach::Get, range(b"bytes 0-511/*")), SOUND);
+    assert_eq!(end(Reach::Digest, with(|r| r.received = 999)), length);
+    assert_eq!(end(Reach::Digest, with(|r| r.sha256 = Some([7; 32]))), (None, Tier::Digest));
+    let other = (Some(Fault::TargetDigest), Tier::Digest);
+    assert_eq!(end(Reach::Digest, with(|r| r.sha256 = Some([8; 32]))), other);
+}
+
+#[test]
+fn what_is_told_names_the_place_and_the_way_there_but_no_query() {
+    let heard = [to("https://s3.test/bucket/f?X-Amz-Signature=secret"), status(403)];
+    let told = talk(FILE, (Reach::Head, Expect::default()), &heard).1.told.unwrap();
+    assert_eq!(
+        &*told,
+        "GET of the first bytes of https://s3.test/bucket/f?...: status 403; redirected with 302 by \
+         https://cdn.test/crates/a/a-1.0.0.crate"
+    );
+    let long = format!("https://cdn.test/{}", "a".repeat(5_000));
+    let told = talk(&long, (Reach::Head, Expect::default()), &[status(404)]).1.told.unwrap();
+    assert!(told.len() < 200, "{told}");
+}

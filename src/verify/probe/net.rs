@@ -1,0 +1,220 @@
+//! The edge of target checks: a thread with connections and a rate of its own.
+//!
+//! Workers hand questions in, never wait, and get answers back over bounded
+//! channels, as from [`crate::verify::lookup`]. A target is asked once for all
+//! of them. Requests leave evenly at their own rate, so the load of a run never
+//! becomes load on the store; what cannot be asked within ten seconds is left
+//! out and said to be. An address is connected to only after it was judged, and
+//! it is that address, not its name, that is connected to. Nothing that could
+//! be a credential is ever sent.
+
+mod exchange;
+mod line;
+mod service;
+
+use super::{ProbeLimits, Question};
+use crate::units::Rate;
+use crate::verify::address::PrivateAddresses;
+use crate::verify::lookup::{Addresses, LookupError, LookupOptions, Resolver};
+use crate::verify::targets::TargetAnswer;
+use line::Lines;
+use service::Desk;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Questions that may be handed in and not yet taken up.
+const QUEUE: usize = 4_096;
+
+/// How targets are asked.
+#[derive(Clone, Debug)]
+pub struct ProbeOptions {
+    /// How far one check goes.
+    pub limits: ProbeLimits,
+    /// Requests a second, over all targets; as many as go if nothing is said.
+    pub rate: Option<Rate>,
+    /// Checks under way at a time.
+    pub concurrency: NonZeroUsize,
+    /// Most time for a connection, from the lookup to the end of its handshake.
+    pub connect_timeout: Duration,
+    /// Most time from a request to the first bytes of its answer's content.
+    pub timeout: Duration,
+    /// Most time for the whole of a file.
+    pub download_timeout: Duration,
+    /// How long to wait before a place is asked again.
+    pub pause: Duration,
+    /// Who is asked for addresses.
+    pub resolver: Resolver,
+    /// Whether an address may be one that is not public.
+    pub private_addresses: PrivateAddresses,
+    /// Where to connect to instead; the first that applies.
+    pub detours: Vec<Detour>,
+    /// Roots. Without a client's certificate, and asked for HTTP/1.1 alone.
+    pub tls: Arc<rustls::ClientConfig>,
+    /// Called on the thread before anything else: lowers its priority.
+    pub at_start: fn(),
+}
+
+/// A place that is reached at another address than its name says. Named by the
+/// operator, so the address may be any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detour {
+    /// The host it is for; any, if it is empty.
+    pub host: String,
+    /// The port it is for; any, if there is none.
+    pub port: Option<u16>,
+    /// Where to connect to.
+    pub to: SocketAddr,
+}
+
+/// Target checks that cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProbeError {
+    /// The resolver cannot be used.
+    #[error("start target checks")]
+    Resolver(#[from] LookupError),
+    /// No thread, or no runtime on it.
+    #[error("start the thread that checks targets")]
+    Thread(#[source] std::io::Error),
+}
+
+/// A question that was not taken on. Those who wait for the target are then
+/// settled with an answer that found nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// More questions wait than may.
+    #[error("too many targets are waiting")]
+    QueueFull,
+    /// Checks have ended.
+    #[error("target checks have ended")]
+    Stopped,
+}
+
+/// What target checks did so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProbeStats {
+    /// Questions taken on, from all workers.
+    pub questions: u64,
+    /// Distinct targets that were asked; one that was forgotten counts again.
+    pub targets: u64,
+    /// Requests sent, and connections that were asked for by themselves.
+    pub requests: u64,
+    /// Those of them that asked again because an answer settled nothing.
+    pub repeated: u64,
+    /// Connections opened.
+    pub connections: u64,
+    /// Questions left out: not within ten seconds at this rate.
+    pub left_out: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    questions: AtomicU64,
+    targets: AtomicU64,
+    requests: AtomicU64,
+    repeated: AtomicU64,
+    connections: AtomicU64,
+    left_out: AtomicU64,
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// The thread that checks targets. Dropping it ends what is under way and joins
+/// the thread; if the thread has panicked, so does the one that drops.
+#[derive(Debug)]
+pub struct Probes {
+    handle: ProbeHandle,
+    /// Never sent to: dropping it is the word.
+    stop: Option<oneshot::Sender<Infallible>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A worker's way to the thread that checks targets.
+#[derive(Clone, Debug)]
+pub struct ProbeHandle {
+    queue: mpsc::Sender<Request>,
+    counts: Arc<Counts>,
+}
+
+/// One worker's wish to know of one target.
+#[derive(Debug)]
+struct Request {
+    question: Question,
+    reply: mpsc::Sender<TargetAnswer>,
+}
+
+impl Probes {
+    /// Starts the thread.
+    pub fn start(options: ProbeOptions) -> Result<Self, ProbeError> {
+        let lookups =
+            LookupOptions { private_addresses: options.private_addresses, ..LookupOptions::default() };
+        let addresses = Addresses::of(&options.resolver, lookups)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProbeError::Thread)?;
+        let (queue, requests) = mpsc::channel(QUEUE);
+        let (stop, stopped) = oneshot::channel();
+        let counts = Arc::new(Counts::default());
+        let at_start = options.at_start;
+        let lines = Lines::new(options, addresses, Arc::clone(&counts));
+        let thread = thread::Builder::new()
+            .name("targets".to_owned())
+            .spawn(move || {
+                at_start();
+                runtime.block_on(Desk::new(lines).serve(requests, stopped));
+            })
+            .map_err(ProbeError::Thread)?;
+        let handle = ProbeHandle { queue, counts };
+        Ok(Self { handle, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// A handle to hand questions in with, one for each worker.
+    pub fn handle(&self) -> ProbeHandle {
+        self.handle.clone()
+    }
+
+    /// What was done so far.
+    pub fn stats(&self) -> ProbeStats {
+        let counts = &self.handle.counts;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        ProbeStats {
+            questions: read(&counts.questions),
+            targets: read(&counts.targets),
+            requests: read(&counts.requests),
+            repeated: read(&counts.repeated),
+            connections: read(&counts.connections),
+            left_out: read(&counts.left_out),
+        }
+    }
+}
+
+impl Drop for Probes {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let Some(Err(panicked)) = self.thread.take().map(JoinHandle::join) else { return };
+        if !thread::panicking() {
+            panic::resume_unwind(panicked);
+        }
+    }
+}
+
+impl ProbeHandle {
+    /// Hands a question in; the answer comes over `reply`. Never waits.
+    ///
+    /// Each question that is taken on is answered once, unless checks end
+    /// first.
+    pub fn ask(&self, question: Question, reply: mpsc::Sender<TargetAnswer>) -> Result<(), Refused> {
+        self.queue.try_send(Request { question, reply }).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => Refused::QueueFull,
+            mpsc::error::TrySendError::Closed(_) => Refused::Stopped,
+        })
+    }
+}

@@ -1,0 +1,180 @@
+//! One request to a target and as much of its answer as is wanted.
+//!
+//! Says what every download client says and nothing else: no cookie, no
+//! authorisation, whatever the run sends to the candidate.
+
+use super::line::{Line, Lines};
+use crate::fault::Fault;
+use crate::verify::Locations;
+use crate::verify::probe::{Heard, Reply, Step};
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
+use http::header::{HOST, HeaderName, LOCATION, RANGE, USER_AGENT};
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Body, Incoming};
+use sha2::{Digest, Sha256};
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+const OWN_NAME: &str = concat!("downpour/", env!("CARGO_PKG_VERSION"), " (target check)");
+
+/// Content that is taken of an answer nobody wants, so that its connection can
+/// be kept.
+const SPARE_BYTES: u64 = 64 * 1024;
+
+/// What came of a request, owned.
+pub(super) enum Answer {
+    NotConnected(Fault),
+    Broken(Fault),
+    Whole { status: u16, headers: HeaderMap, content: Content },
+}
+
+/// What was taken of an answer's content.
+#[derive(Default)]
+pub(super) struct Content {
+    first: Vec<u8>,
+    received: u64,
+    sha256: Option<[u8; 32]>,
+}
+
+impl Answer {
+    pub(super) fn as_heard(&self) -> Heard<'_> {
+        let (status, headers, content) = match self {
+            Self::NotConnected(fault) => return Heard::NotConnected(*fault),
+            Self::Broken(fault) => return Heard::Broken(*fault),
+            Self::Whole { status, headers, content } => (*status, headers, content),
+        };
+        let field = |name: HeaderName| headers.get(name).map(http::HeaderValue::as_bytes);
+        let mut locations = headers.get_all(LOCATION).iter();
+        let locations = match (locations.next(), locations.next()) {
+            (None, _) => Locations::None,
+            (Some(only), None) => Locations::One(only.as_bytes()),
+            (Some(_), Some(_)) => Locations::Many,
+        };
+        let number = |text: &[u8]| str::from_utf8(text).ok()?.trim().parse().ok();
+        Heard::Answered(Reply {
+            status,
+            locations,
+            content_type: field(CONTENT_TYPE),
+            content_length: field(CONTENT_LENGTH).and_then(number),
+            content_range: field(CONTENT_RANGE),
+            first: &content.first,
+            received: content.received,
+            sha256: content.sha256,
+        })
+    }
+}
+
+impl Lines {
+    /// Asks for `url` as `step` says, over a kept connection if there is one.
+    /// One that turns out to be closed is replaced.
+    pub(super) async fn ask(&self, url: &Url, step: Step) -> Answer {
+        let Some(request) = request(url, step) else { return Answer::NotConnected(Fault::TargetBadRedirect) };
+        if let Some(kept) = self.take_kept(url)
+            && let Ok(answer) = self.exchange(kept, request.clone(), url, step).await
+        {
+            return answer;
+        }
+        let line = match self.connect(url).await {
+            Ok(line) => line,
+            Err(fault) => return Answer::NotConnected(fault),
+        };
+        self.exchange(line, request, url, step).await.unwrap_or(Answer::Broken(Fault::TargetBroken))
+    }
+
+    /// `Err` where the connection ended before it answered.
+    async fn exchange(
+        &self,
+        mut line: Line,
+        request: Request<Empty<Bytes>>,
+        url: &Url,
+        step: Step,
+    ) -> Result<Answer, ()> {
+        let begun = Instant::now();
+        let response = match timeout_at(begun + self.options.timeout, line.send_request(request)).await {
+            Err(_) => return Ok(Answer::Broken(Fault::TargetTimeout)),
+            Ok(Err(error)) if error.is_parse() => return Ok(Answer::Broken(Fault::TargetBroken)),
+            Ok(Err(_)) => return Err(()),
+            Ok(Ok(response)) => response,
+        };
+        let whole = step == Step::Whole && response.status().is_success();
+        let limit = if whole { self.options.download_timeout } else { self.options.timeout };
+        let status = response.status().as_u16();
+        let taken = timeout_at(begun + limit, self.take(response, step, whole)).await;
+        let (headers, content, ended) = match taken {
+            Err(_) => return Ok(Answer::Broken(Fault::TargetTimeout)),
+            Ok(Err(fault)) => return Ok(Answer::Broken(fault)),
+            Ok(Ok(taken)) => taken,
+        };
+        if ended && matches!(timeout_at(begun + limit, line.ready()).await, Ok(Ok(()))) {
+            self.keep(url, line);
+        }
+        Ok(Answer::Whole { status, headers, content })
+    }
+
+    /// Takes the content as far as it is wanted, and says whether it ended.
+    async fn take(
+        &self,
+        response: Response<Incoming>,
+        step: Step,
+        whole: bool,
+    ) -> Result<(HeaderMap, Content, bool), Fault> {
+        let succeeded = response.status().is_success();
+        let (head, mut body) = response.into_parts();
+        let mut content = Content::default();
+        let mut hash = whole.then(Sha256::new);
+        let enough = match (step, whole) {
+            (_, true) => self.options.limits.body,
+            (Step::FirstBytes, false) if succeeded => 2 * to_u64(Step::FIRST_BYTES),
+            _ => SPARE_BYTES,
+        };
+        while !body.is_end_stream() {
+            let Some(frame) = body.frame().await else { break };
+            // An answer nobody wants the content of is judged by its head.
+            let Ok(frame) = frame else {
+                let wanted = succeeded && step != Step::Head;
+                return if wanted { Err(Fault::TargetTruncated) } else { Ok((head.headers, content, false)) };
+            };
+            let Ok(data) = frame.into_data() else { continue };
+            let missing = Step::FIRST_BYTES.saturating_sub(content.first.len());
+            content.first.extend_from_slice(data.get(..missing).unwrap_or(&data));
+            content.received += to_u64(data.len());
+            if let Some(hash) = &mut hash {
+                hash.update(&data);
+            }
+            if content.received > enough {
+                return if whole { Err(Fault::TargetUnchecked) } else { Ok((head.headers, content, false)) };
+            }
+        }
+        content.sha256 = hash.map(|hash| hash.finalize().into());
+        Ok((head.headers, content, true))
+    }
+}
+
+fn to_u64(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+fn request(url: &Url, step: Step) -> Option<Request<Empty<Bytes>>> {
+    let target = match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    };
+    let authority = match url.port() {
+        Some(port) => format!("{}:{port}", url.host_str()?),
+        None => url.host_str()?.to_owned(),
+    };
+    let method = if step == Step::Head { Method::HEAD } else { Method::GET };
+    let mut request = Request::builder()
+        .method(method)
+        .uri(target)
+        .header(HOST, authority)
+        .header(USER_AGENT, OWN_NAME)
+        .header(ACCEPT, "*/*")
+        .header(ACCEPT_ENCODING, "identity");
+    if step == Step::FirstBytes {
+        request = request.header(RANGE, format!("bytes=0-{}", Step::FIRST_BYTES - 1));
+    }
+    request.body(Empty::new()).ok()
+}

@@ -1,0 +1,209 @@
+//! Connections to targets: opened to addresses that were judged first, kept
+//! while they are of use, and taken in turn at the set rate.
+
+use super::{Counts, Detour, ProbeOptions, count};
+use crate::fault::Fault;
+use crate::verify::HostVerdict;
+use crate::verify::lookup::Addresses;
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsConnector;
+use url::{Host, Url};
+
+/// Most bytes of an answer's head.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// Idle connections kept, over all hosts.
+const IDLE_MAX: usize = 256;
+
+/// Addresses of a host that are tried.
+const ADDRESSES_TRIED: usize = 4;
+
+/// Scheme, host and port.
+type Place = (bool, String, u16);
+
+/// A connection that is ready for a request.
+pub(super) type Line = SendRequest<Empty<Bytes>>;
+
+/// Everything that checks share.
+pub(super) struct Lines {
+    pub(super) options: ProbeOptions,
+    pub(super) counts: Arc<Counts>,
+    addresses: Addresses,
+    tls: TlsConnector,
+    idle: Mutex<HashMap<Place, Vec<Line>>>,
+    /// When the next request may leave.
+    next: Mutex<Instant>,
+    gap: Duration,
+}
+
+impl Lines {
+    pub(super) fn new(options: ProbeOptions, addresses: Addresses, counts: Arc<Counts>) -> Self {
+        let gap = options.rate.map_or(Duration::ZERO, |rate| {
+            let (requests, nanos) = rate.fraction();
+            Duration::from_nanos(nanos / requests)
+        });
+        Self {
+            tls: TlsConnector::from(Arc::clone(&options.tls)),
+            options,
+            counts,
+            addresses,
+            idle: Mutex::default(),
+            next: Mutex::new(Instant::now()),
+            gap,
+        }
+    }
+
+    /// Waits for the turn of one request. Turns are given out evenly; what was
+    /// not used is lost, so that a pause is not followed by a burst.
+    pub(super) async fn turn(&self) {
+        if self.gap.is_zero() {
+            return;
+        }
+        let turn = {
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = (*next).max(Instant::now());
+            *next = turn + self.gap;
+            turn
+        };
+        sleep_until(turn).await;
+    }
+
+    /// A kept connection to where `url` leads, if there is one.
+    pub(super) fn take_kept(&self, url: &Url) -> Option<Line> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = idle.get_mut(&place(url)?)?;
+        while let Some(line) = kept.pop() {
+            if line.is_ready() {
+                return Some(line);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection for the next request to the same place.
+    pub(super) fn keep(&self, url: &Url, line: Line) {
+        let Some(place) = place(url) else { return };
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.values().map(Vec::len).sum::<usize>() >= IDLE_MAX {
+            // A bound that is hardly ever met is worth no order of age.
+            idle.clear();
+        }
+        idle.entry(place).or_default().push(line);
+    }
+
+    /// A new connection to where `url` leads.
+    pub(super) async fn connect(&self, url: &Url) -> Result<Line, Fault> {
+        let opened = timeout(self.options.connect_timeout, self.open(url)).await;
+        let line = opened.unwrap_or(Err(Fault::TargetConnectTimeout))?;
+        count(&self.counts.connections);
+        Ok(line)
+    }
+
+    async fn open(&self, url: &Url) -> Result<Line, Fault> {
+        let (secure, host, _) = place(url).ok_or(Fault::TargetBadRedirect)?;
+        let stream = dial(&self.judged_addresses(url).await?).await?;
+        if !secure {
+            return speak(stream).await;
+        }
+        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(bare).map_err(|_| Fault::TargetTlsCertificate)?;
+        let stream = self.tls.connect(name, stream).await.map_err(|error| classify_tls(&error))?;
+        speak(stream).await
+    }
+
+    /// The addresses that may be connected to: those of a detour, or those that
+    /// the host has and that are all allowed.
+    async fn judged_addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, Fault> {
+        let (_, host, port) = place(url).ok_or(Fault::TargetBadRedirect)?;
+        if let Some(detour) = self.options.detours.iter().find(|detour| detour.applies(&host, port)) {
+            return Ok(vec![detour.to]);
+        }
+        let literal = |address: IpAddr| match self.options.private_addresses.judge([address]) {
+            HostVerdict::Resolved => Ok(vec![address]),
+            HostVerdict::Broken(fault) => Err(fault),
+        };
+        let addresses = match url.host() {
+            Some(Host::Ipv4(address)) => literal(address.into())?,
+            Some(Host::Ipv6(address)) => literal(address.into())?,
+            Some(Host::Domain(name)) => self.addresses.find(name).await?,
+            None => return Err(Fault::TargetBadRedirect),
+        };
+        Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
+    }
+}
+
+impl Detour {
+    fn applies(&self, host: &str, port: u16) -> bool {
+        (self.host.is_empty() || self.host.eq_ignore_ascii_case(host))
+            && self.port.is_none_or(|own| own == port)
+    }
+}
+
+fn place(url: &Url) -> Option<Place> {
+    Some((url.scheme() == "https", url.host_str()?.to_owned(), url.port_or_known_default()?))
+}
+
+async fn dial(addresses: &[SocketAddr]) -> Result<TcpStream, Fault> {
+    let mut last = Fault::DnsNoAddress;
+    for address in addresses.iter().take(ADDRESSES_TRIED) {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = classify_connect(&error),
+        }
+    }
+    Err(last)
+}
+
+/// Makes an HTTP connection of a stream; a task drives it until it ends.
+async fn speak<S>(stream: S) -> Result<Line, Fault>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let made = http1::Builder::new().max_buf_size(HEAD_BYTES).handshake(TokioIo::new(stream)).await;
+    let (line, driver) = made.map_err(|_| Fault::TargetBroken)?;
+    tokio::spawn(async move {
+        if let Err(error) = driver.await {
+            tracing::trace!(%error, "a target's connection ended");
+        }
+    });
+    Ok(line)
+}
+
+/// Why a connection could not be opened.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a map from the open list of io::ErrorKind to the closed list of faults"
+)]
+fn classify_connect(error: &io::Error) -> Fault {
+    use rustix::io::Errno;
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Fault::TargetRefused,
+        io::ErrorKind::TimedOut => Fault::TargetConnectTimeout,
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => Fault::GeneratorPorts,
+        _ => match Errno::from_io_error(error) {
+            Some(Errno::MFILE | Errno::NFILE) => Fault::GeneratorDescriptors,
+            _ => Fault::TargetUnreachable,
+        },
+    }
+}
+
+/// Why a handshake failed: by its certificate, or otherwise.
+fn classify_tls(error: &io::Error) -> Fault {
+    let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match cause {
+        Some(rustls::Error::InvalidCertificate(_)) => Fault::TargetTlsCertificate,
+        Some(_) | None => Fault::TargetTlsHandshake,
+    }
+}

@@ -1,0 +1,191 @@
+//! The loop of the thread that checks targets: takes questions in, asks each
+//! target once, and sees that everybody who asked is answered.
+//!
+//! Bounded on all sides: targets remembered, questions that wait, checks under
+//! way, and answers being delivered.
+
+use super::line::Lines;
+use super::{Request, count};
+use crate::units::Offset;
+use crate::verify::probe::{Conversation, Heard, Next, Question, Step, TargetKey, TargetVerdict};
+use crate::verify::targets::{Found, TargetAnswer, TargetBounds, TargetCache, TargetReply};
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::panic;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+/// A target is left out rather than asked later than this.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Most targets that wait to be asked, whatever the rate.
+const PENDING_MAX: usize = 16_384;
+
+/// Deliveries under way at a time.
+const DELIVERIES_MAX: usize = 256;
+
+type Reply = mpsc::Sender<TargetAnswer>;
+
+/// What a task has done.
+enum Done {
+    Asked(TargetKey, TargetVerdict),
+    Delivered,
+}
+
+pub(super) struct Desk {
+    lines: Arc<Lines>,
+    known: TargetCache<Reply>,
+    /// Targets that wait to be asked, first come first served.
+    pending: VecDeque<Question>,
+    pending_max: usize,
+    concurrency: usize,
+    tasks: JoinSet<Done>,
+    asking: usize,
+    begun: Instant,
+}
+
+impl Desk {
+    pub(super) fn new(lines: Lines) -> Self {
+        let concurrency = lines.options.concurrency.get();
+        let within = lines.options.rate.map_or(u64::MAX, |rate| rate.due_before(Offset::from(PATIENCE)));
+        let within = usize::try_from(within).unwrap_or(usize::MAX);
+        Self {
+            pending_max: within.clamp(concurrency.min(PENDING_MAX), PENDING_MAX),
+            lines: Arc::new(lines),
+            known: TargetCache::new(TargetBounds::ALL),
+            pending: VecDeque::new(),
+            concurrency,
+            tasks: JoinSet::new(),
+            asking: 0,
+            begun: Instant::now(),
+        }
+    }
+
+    /// Serves `requests` until `stop` is dropped.
+    pub(super) async fn serve(
+        mut self,
+        mut requests: mpsc::Receiver<Request>,
+        mut stop: oneshot::Receiver<Infallible>,
+    ) {
+        loop {
+            while self.asking < self.concurrency
+                && let Some(question) = self.pending.pop_front()
+            {
+                self.start(question);
+            }
+            let has_room = self.tasks.len() < self.asking + DELIVERIES_MAX;
+            tokio::select! {
+                biased;
+                _ = &mut stop => return,
+                Some(done) = self.tasks.join_next() => self.finish(done),
+                Some(request) = requests.recv(), if has_room => self.take_up(request),
+            }
+        }
+    }
+
+    fn now(&self) -> Offset {
+        Offset::from(self.begun.elapsed())
+    }
+
+    fn take_up(&mut self, Request { question, reply }: Request) {
+        count(&self.lines.counts.questions);
+        let key = question.key;
+        match self.known.ask(key, self.now(), reply) {
+            TargetReply::Known(found, reply) => {
+                self.deliver(TargetAnswer { key, found: Some(found) }, vec![reply]);
+            }
+            TargetReply::Refused(reply) => self.leave_out(key, vec![reply]),
+            TargetReply::Parked { ask: false } => {}
+            TargetReply::Parked { ask: true } if self.pending.len() < self.pending_max => {
+                self.pending.push_back(question);
+            }
+            TargetReply::Parked { ask: true } => {
+                let waiting = self.known.settle(&TargetAnswer { key, found: None }, self.now());
+                self.leave_out(key, waiting);
+            }
+        }
+    }
+
+    fn leave_out(&mut self, key: TargetKey, waiting: Vec<Reply>) {
+        let questions = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
+        self.lines.counts.left_out.fetch_add(questions, Ordering::Relaxed);
+        self.deliver(TargetAnswer { key, found: None }, waiting);
+    }
+
+    fn start(&mut self, question: Question) {
+        self.asking += 1;
+        count(&self.lines.counts.targets);
+        let lines = Arc::clone(&self.lines);
+        self.tasks.spawn(async move { Done::Asked(question.key, converse(&lines, question).await) });
+    }
+
+    fn finish(&mut self, done: Result<Done, JoinError>) {
+        match done {
+            Ok(Done::Asked(key, verdict)) => {
+                self.asking -= 1;
+                let found = Found { valid_for: verdict.valid_for(), verdict };
+                let answer = TargetAnswer { key, found: Some(found) };
+                let waiting = self.known.settle(&answer, self.now());
+                self.deliver(answer, waiting);
+            }
+            Ok(Done::Delivered) => {}
+            Err(error) => {
+                if let Ok(panicked) = error.try_into_panic() {
+                    panic::resume_unwind(panicked);
+                }
+            }
+        }
+    }
+
+    /// Answers all; those without room are waited for, and delay nobody else.
+    /// One who is gone needs no answer.
+    fn deliver(&mut self, answer: TargetAnswer, waiting: Vec<Reply>) {
+        let full: Vec<Reply> = waiting
+            .into_iter()
+            .filter(|reply| matches!(reply.try_send(answer.clone()), Err(TrySendError::Full(_))))
+            .collect();
+        if full.is_empty() {
+            return;
+        }
+        self.tasks.spawn(async move {
+            for reply in full {
+                reply.send(answer.clone()).await.ok();
+            }
+            Done::Delivered
+        });
+    }
+}
+
+/// Asks one target to the end.
+async fn converse(lines: &Lines, question: Question) -> TargetVerdict {
+    let limits = lines.options.limits;
+    let (mut conversation, mut next) = Conversation::begin(question.url, question.expect, limits);
+    loop {
+        let step = match next {
+            Next::Done(verdict) => return verdict,
+            Next::Ask(step) => step,
+            Next::AskAgain(step) => {
+                count(&lines.counts.repeated);
+                sleep_until(Instant::now() + lines.options.pause).await;
+                step
+            }
+        };
+        lines.turn().await;
+        count(&lines.counts.requests);
+        let url = conversation.url().clone();
+        next = if step == Step::Connect {
+            match lines.connect(&url).await {
+                Ok(_) => conversation.heard(&Heard::Connected),
+                Err(fault) => conversation.heard(&Heard::NotConnected(fault)),
+            }
+        } else {
+            let answer = lines.ask(&url, step).await;
+            conversation.heard(&answer.as_heard())
+        };
+    }
+}

@@ -1,0 +1,308 @@
+//! Target checks against hosts on loopback: each fault provoked, each bound
+//! kept, and nobody connected to who must not be.
+
+use crate::support::dns::DnsServer;
+use crate::support::store::{FILE, Store};
+use crate::support::tls::{Answers, Certificate, TlsOrigin};
+use downpour::fault::Fault;
+use downpour::units::Rate;
+use downpour::verify::Tier;
+use downpour::verify::address::PrivateAddresses;
+use downpour::verify::lookup::Resolver;
+use downpour::verify::probe::net::{Detour, ProbeOptions, ProbeStats, Probes, Refused};
+use downpour::verify::probe::{Expect, ProbeLimits, Question, Reach, TargetKey, TargetVerdict};
+use downpour::verify::targets::TargetAnswer;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use sha2::{Digest, Sha256};
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use url::Url;
+
+/// Patient with everything, and allowed to meet this machine.
+fn options(reach: Reach) -> ProbeOptions {
+    ProbeOptions {
+        limits: ProbeLimits { reach, hops: 3, body: 1 << 16 },
+        rate: None,
+        concurrency: NonZeroUsize::new(8).unwrap(),
+        connect_timeout: Duration::from_secs(30),
+        timeout: Duration::from_secs(30),
+        download_timeout: Duration::from_secs(30),
+        pause: Duration::ZERO,
+        resolver: Resolver::Servers(vec![(Ipv4Addr::LOCALHOST, 9).into()]),
+        private_addresses: PrivateAddresses::Allow,
+        detours: Vec::new(),
+        tls: trusting(None),
+        at_start: || {},
+    }
+}
+
+fn trusting(authority: Option<&str>) -> Arc<rustls::ClientConfig> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    if let Some(file) = authority {
+        roots.add(CertificateDer::from_pem_file(file).unwrap()).unwrap();
+    }
+    let builder = rustls::ClientConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn question(url: Url, expect: Expect) -> Question {
+    Question { key: TargetKey::of_file(&url), url, expect }
+}
+
+/// Asks one target and returns what was found, and how much was done for it.
+fn ask(options: ProbeOptions, url: Url, expect: Expect) -> (TargetVerdict, ProbeStats) {
+    let probes = Probes::start(options).unwrap();
+    let (reply, mut answers) = mpsc::channel(1);
+    probes.handle().ask(question(url, expect), reply).unwrap();
+    let found = answers.blocking_recv().unwrap().found.unwrap();
+    assert_eq!(found.valid_for, found.verdict.valid_for());
+    (found.verdict, probes.stats())
+}
+
+#[track_caller]
+fn check(reach: Reach, path: &str, fault: Option<Fault>, asked: &[&str]) -> TargetVerdict {
+    let store = Store::start();
+    let (verdict, stats) = ask(options(reach), store.url(path), Expect::default());
+    assert_eq!((verdict.fault, verdict.tier), (fault, Tier::Fetch), "{path}: {:?}", verdict.told);
+    assert_eq!(store.asked(), asked, "{path}");
+    assert_eq!((stats.questions, stats.targets, stats.left_out), (1, 1, 0));
+    verdict
+}
+
+#[test]
+fn a_file_that_is_there_is_asked_for_once() {
+    check(Reach::Head, "/sound/a.crate", None, &["HEAD /sound/a.crate x1"]);
+    check(Reach::Get, "/sound/a.crate", None, &["GET /sound/a.crate x1"]);
+    check(Reach::Digest, "/sound/a.crate", None, &["GET /sound/a.crate x1"]);
+    check(Reach::Head, "/nohead/a.crate", None, &["GET /nohead/a.crate x1", "HEAD /nohead/a.crate x1"]);
+    check(Reach::Head, "/shaky/a.crate", None, &["HEAD /shaky/a.crate x2"]);
+}
+
+#[test]
+fn each_answer_that_is_no_download_has_its_fault() {
+    let forbidden = check(
+        Reach::Head,
+        "/status-403/a.crate",
+        Some(Fault::TargetForbidden),
+        &["GET /status-403/a.crate x1", "HEAD /status-403/a.crate x1"],
+    );
+    assert!(forbidden.told.unwrap().ends_with("/status-403/a.crate: status 403"));
+    let get = |name: &str, fault, times| {
+        let path = format!("/{name}/a.crate");
+        check(Reach::Get, &path, Some(fault), &[&format!("GET {path} x{times}")]);
+    };
+    get("status-404", Fault::TargetNotFound, 1);
+    get("status-410", Fault::TargetNotFound, 1);
+    get("status-503", Fault::TargetServerError, 2);
+    get("status-429", Fault::TargetServerError, 2);
+    get("status-418", Fault::TargetStatus, 1);
+    get("html", Fault::TargetNotAnArchive, 1);
+    get("truncated", Fault::TargetTruncated, 2);
+    get("garbage", Fault::TargetBroken, 2);
+    get("close", Fault::TargetBroken, 2);
+    get("loop", Fault::TargetLoop, 1);
+    get("nowhere", Fault::TargetBadRedirect, 1);
+}
+
+#[test]
+fn redirects_of_a_target_are_followed_up_to_the_limit() {
+    let store = Store::start();
+    let end = |path: &str| ask(options(Reach::Get), store.url(path), Expect::default());
+    let (verdict, stats) = end("/hop-3/a.crate");
+    assert_eq!((verdict.fault, stats.requests), (None, 4));
+    assert_eq!(stats.connections, 1, "the connection is kept");
+    let (verdict, stats) = end("/hop-4/a.crate");
+    assert_eq!((verdict.fault, stats.requests), (Some(Fault::TargetTooManyHops), 4));
+    let told = verdict.told.unwrap();
+    assert!(told.contains("more than 3 redirects; redirected with 302 by http://"), "{told}");
+}
+
+#[test]
+fn a_file_is_held_against_its_length_and_its_digest() {
+    let store = Store::start();
+    let right: [u8; 32] = Sha256::digest(FILE).into();
+    let end = |reach, length, sha256| {
+        let (verdict, _) = ask(options(reach), store.url("/sound/a.crate"), Expect { length, sha256 });
+        (verdict.fault, verdict.tier)
+    };
+    assert_eq!(end(Reach::Digest, Some(1_000), Some(right)), (None, Tier::Digest));
+    assert_eq!(end(Reach::Digest, None, Some([0; 32])), (Some(Fault::TargetDigest), Tier::Digest));
+    for reach in [Reach::Head, Reach::Get, Reach::Digest] {
+        assert_eq!(end(reach, Some(999), None), (Some(Fault::TargetLength), Tier::Fetch));
+        assert_eq!(end(reach, Some(1_000), None), (None, Tier::Fetch));
+    }
+}
+
+#[test]
+fn a_download_has_a_bound() {
+    let store = Store::start();
+    let end = |reach| ask(options(reach), store.url("/endless/a.crate"), Expect::default()).0.fault;
+    assert_eq!(end(Reach::Digest), Some(Fault::TargetUnchecked));
+    assert_eq!(end(Reach::Get), None, "the first bytes are enough");
+}
+
+#[test]
+fn silence_is_a_time_out_once_it_was_asked_twice() {
+    let store = Store::start();
+    let hasty = ProbeOptions { timeout: Duration::from_millis(50), ..options(Reach::Head) };
+    let (verdict, stats) = ask(hasty, store.url("/silent/a.crate"), Expect::default());
+    assert_eq!(verdict.fault, Some(Fault::TargetTimeout));
+    assert_eq!((stats.requests, stats.repeated), (2, 1));
+}
+
+#[test]
+fn a_port_without_a_listener_refuses() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url: Url = format!("http://{free}/a.crate").parse().unwrap();
+    for reach in [Reach::Connect, Reach::Head] {
+        let (verdict, _) = ask(options(reach), url.clone(), Expect::default());
+        assert_eq!((verdict.fault, verdict.tier), (Some(Fault::TargetRefused), Tier::Connect));
+    }
+}
+
+#[test]
+fn certificates_and_handshakes_are_judged() {
+    let end = |certificate, trust: bool| {
+        let room = tempfile::tempdir().unwrap();
+        let origin = TlsOrigin::start(room.path(), certificate, Answers::Redirects(1));
+        let tls = trusting(trust.then(|| origin.authority()));
+        let detours = vec![Detour { host: "localhost".into(), port: None, to: origin.address }];
+        let options = ProbeOptions { tls, detours, ..options(Reach::Connect) };
+        let (verdict, _) = ask(options, origin.url().parse().unwrap(), Expect::default());
+        assert_eq!(verdict.tier, Tier::Connect);
+        verdict.fault
+    };
+    assert_eq!(end(Certificate::Sound, true), None);
+    assert_eq!(end(Certificate::Sound, false), Some(Fault::TargetTlsCertificate));
+    assert_eq!(end(Certificate::Expired, true), Some(Fault::TargetTlsCertificate));
+    assert_eq!(end(Certificate::ForAnotherName, true), Some(Fault::TargetTlsCertificate));
+    let store = Store::start();
+    let plain: Url = format!("https://{}/", store.address()).parse().unwrap();
+    let (verdict, _) = ask(options(Reach::Connect), plain, Expect::default());
+    assert_eq!(verdict.fault, Some(Fault::TargetTlsHandshake));
+}
+
+#[test]
+fn an_inner_address_is_never_connected_to() {
+    let (store, dns) = (Store::start(), DnsServer::start());
+    let guarded = || ProbeOptions {
+        private_addresses: PrivateAddresses::Refuse,
+        resolver: Resolver::Servers(vec![dns.address()]),
+        ..options(Reach::Get)
+    };
+    let port = store.address().port();
+    for host in ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "loopback.example"] {
+        let url = format!("http://{host}:{port}/a.crate").parse().unwrap();
+        let (verdict, _) = ask(guarded(), url, Expect::default());
+        assert_eq!((verdict.fault, verdict.tier), (Some(Fault::DnsPrivateAddress), Tier::Connect), "{host}");
+    }
+    assert_eq!(store.connections(), 0);
+    // A detour is the operator's word, and it is for one host.
+    let detour = Detour { host: "cdn.test".into(), port: Some(80), to: store.address() };
+    let detoured = ProbeOptions { detours: vec![detour], ..guarded() };
+    let (verdict, _) = ask(detoured.clone(), "http://cdn.test/a.crate".parse().unwrap(), Expect::default());
+    assert_eq!((verdict.fault, store.connections()), (None, 1));
+    let (verdict, _) = ask(detoured, store.url("/a.crate"), Expect::default());
+    assert_eq!((verdict.fault, store.connections()), (Some(Fault::DnsPrivateAddress), 1));
+}
+
+/// A name that is public when it is looked up first and loopback after that:
+/// what a check connects to is what it has judged itself.
+#[test]
+fn a_name_that_moves_after_its_lookup_is_not_followed_inside() {
+    use downpour::verify::HostVerdict;
+    use downpour::verify::lookup::{LookupOptions, Lookups};
+    let (store, dns) = (Store::start(), DnsServer::start());
+    let resolver = Resolver::Servers(vec![dns.address()]);
+    let lookups = Lookups::start(&resolver, LookupOptions::default()).unwrap();
+    let (reply, mut answers) = mpsc::channel(1);
+    lookups.handle().look_up("rebind.example".into(), reply).unwrap();
+    assert_eq!(answers.blocking_recv().unwrap().verdict, HostVerdict::Resolved);
+    let guarded =
+        ProbeOptions { private_addresses: PrivateAddresses::Refuse, resolver, ..options(Reach::Get) };
+    let url = format!("http://rebind.example:{}/a.crate", store.address().port()).parse().unwrap();
+    let (verdict, _) = ask(guarded, url, Expect::default());
+    assert_eq!((verdict.fault, store.connections()), (Some(Fault::DnsPrivateAddress), 0));
+}
+
+#[test]
+fn a_host_that_does_not_resolve_keeps_its_own_fault() {
+    let dns = DnsServer::start();
+    let resolver = Resolver::Servers(vec![dns.address()]);
+    let url = "http://nxdomain.example/a.crate".parse().unwrap();
+    let (verdict, _) = ask(ProbeOptions { resolver, ..options(Reach::Head) }, url, Expect::default());
+    assert_eq!((verdict.fault, verdict.tier), (Some(Fault::DnsNxdomain), Tier::Connect));
+}
+
+#[test]
+fn nothing_that_could_be_a_credential_is_sent() {
+    let store = Store::start();
+    ask(options(Reach::Get), store.url("/sound/a.crate?v=1"), Expect::default());
+    let names: Vec<String> = store
+        .lines()
+        .iter()
+        .skip(1)
+        .map(|line| line.split(':').next().unwrap().to_ascii_lowercase())
+        .collect();
+    assert_eq!(names, ["host", "user-agent", "accept", "accept-encoding", "range"]);
+}
+
+#[test]
+fn a_target_is_asked_once_however_many_want_to_know() {
+    let store = Store::start();
+    let probes = Probes::start(options(Reach::Head)).unwrap();
+    let (narrow, mut answers) = mpsc::channel(1);
+    for n in 0..300 {
+        let url = store.url(&format!("/sound/{}.crate?X-Amz-Date={n}", n % 3));
+        probes.handle().ask(question(url, Expect::default()), narrow.clone()).unwrap();
+    }
+    drop(narrow);
+    let mut answered = 0;
+    while let Some(TargetAnswer { found, .. }) = answers.blocking_recv() {
+        assert_eq!(found.unwrap().verdict.fault, None);
+        answered += 1;
+    }
+    assert_eq!((answered, probes.stats().targets, probes.stats().requests), (300, 3, 3));
+    assert_eq!(store.asked().len(), 3);
+}
+
+#[test]
+fn what_the_rate_has_no_room_for_is_left_out() {
+    let store = Store::start();
+    // One in an hour: the first is asked at once, and nobody waits for a second.
+    let hourly = Rate::new(NonZeroU64::MIN, NonZeroU64::new(3_600_000_000_000).unwrap());
+    let concurrency = NonZeroUsize::MIN;
+    let probes =
+        Probes::start(ProbeOptions { rate: Some(hourly), concurrency, ..options(Reach::Get) }).unwrap();
+    let (reply, mut answers) = mpsc::channel(10);
+    for n in 0..10 {
+        let asked = question(store.url(&format!("/sound/{n}.crate")), Expect::default());
+        probes.handle().ask(asked, reply.clone()).unwrap();
+    }
+    drop(reply);
+    let some: Vec<bool> = (0..8).map(|_| answers.blocking_recv().unwrap().found.is_some()).collect();
+    assert!(some.iter().filter(|found| **found).count() <= 1, "{some:?}");
+    let handle = probes.handle();
+    drop(probes);
+    let (reply, _answers) = mpsc::channel(1);
+    let late = question(store.url("/sound/a.crate"), Expect::default());
+    assert_eq!(handle.ask(late, reply), Err(Refused::Stopped));
+    assert!(store.asked().len() <= 1, "{:?}", store.asked());
+}
+
+#[test]
+fn addresses_of_the_metadata_services_are_refused() {
+    for inner in ["169.254.169.254", "[fd00:ec2::254]", "100.100.100.200"] {
+        let host: IpAddr = inner.trim_matches(['[', ']']).parse().unwrap();
+        assert!(!downpour::verify::address::is_public(host));
+        let url = format!("http://{inner}/latest/meta-data").parse().unwrap();
+        let guarded = ProbeOptions { private_addresses: PrivateAddresses::Refuse, ..options(Reach::Connect) };
+        assert_eq!(ask(guarded, url, Expect::default()).0.fault, Some(Fault::DnsPrivateAddress), "{inner}");
+    }
+}

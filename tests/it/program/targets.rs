@@ -1,0 +1,212 @@
+//! Redirects judged down to the file: the stand-in's CDN, over TLS, is asked
+//! for what redirects lead to, once each, and nobody else is.
+
+use super::books::Report;
+use super::{Call, Serving};
+use downpour::registry::crate_file;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use tempfile::TempDir;
+
+/// A candidate whose CDN speaks TLS with a certificate of its own.
+struct Stage {
+    room: TempDir,
+    candidate: Serving,
+}
+
+impl Stage {
+    fn with(flags: &[&str]) -> Self {
+        let room = tempfile::tempdir().unwrap();
+        let authority = room.path().join("ca.pem");
+        let with_authority = [flags, &["--ca-out", authority.to_str().unwrap()]].concat();
+        let candidate = Serving::with(&with_authority);
+        Self { room, candidate }
+    }
+
+    /// A replay of `requests`, judged as deep as `verify`.
+    fn call(&self, requests: &str, verify: &str, flags: &[&str]) -> Call {
+        let authority = self.room.path().join("ca.pem");
+        let instead = format!("static.crates.io:443:{}", self.candidate.cdn);
+        Call::replay("list", &self.candidate)
+            .file("list", requests)
+            .with(&["--rate", "1000", "--rules", "crates-io", "--verify", verify, "--verify-rate", "max"])
+            .with(&["--verify-connect-to", &instead, "--roots", "none"])
+            .with(&["--cacert", authority.to_str().unwrap()])
+            .with(flags)
+    }
+
+    fn targets(self) -> u64 {
+        self.candidate.stop().targets
+    }
+}
+
+/// `times` downloads of each of `distinct` releases.
+fn downloads(distinct: usize, times: usize) -> String {
+    let mut list = String::new();
+    for n in (0..times).flat_map(|_| 0..distinct) {
+        writeln!(list, "/api/v1/crates/serde/1.0.{n}/download").unwrap();
+    }
+    list
+}
+
+/// `[checked, unchecked for reason]` of a tier.
+fn tier(report: &Report, tier: &str, reason: &str) -> [u64; 2] {
+    let unchecked = report.times(&format!("/targets/tiers/{tier}/unchecked"), reason);
+    [report.number(&format!("/targets/tiers/{tier}/checked")), unchecked]
+}
+
+#[test]
+fn each_distinct_target_is_asked_once_however_many_workers_meet_it() {
+    for (verify, asked) in [("head", 20), ("get", 20), ("digest", 20)] {
+        let stage = Stage::with(&[]);
+        let report = stage.call(&downloads(20, 10), verify, &["--threads", "2"]).report(0);
+        assert_eq!(report.number("/arrivals/passed"), 200, "{verify}");
+        assert_eq!(tier(&report, "fetch", "tier_off"), [200, 0], "{verify}");
+        assert_eq!(report.number("/targets/requests"), asked, "{verify}");
+        assert_eq!(stage.targets(), asked, "{verify}");
+    }
+}
+
+#[test]
+fn a_connection_is_enough_where_no_more_is_wanted() {
+    let stage = Stage::with(&[]);
+    let report = stage.call(&downloads(20, 2), "connect", &[]).report(0);
+    assert_eq!(tier(&report, "connect", "tier_off"), [40, 0]);
+    assert_eq!(tier(&report, "fetch", "tier_off"), [0, 40]);
+    assert_eq!((report.number("/targets/requests"), stage.targets()), (1, 0));
+}
+
+/// Every target spoiled by `fault` fails its downloads with `id`.
+#[track_caller]
+fn check(fault: &str, verify: &str, id: &str) -> Report {
+    let stage = Stage::with(&["--cdn-fault", fault]);
+    let report = stage.call(&downloads(5, 4), verify, &[]).report(3);
+    assert_eq!(report.faults(), [(id, 20)], "{fault}");
+    report
+}
+
+#[test]
+fn each_fault_of_the_store_is_found() {
+    let report = check("status-403", "head", "target.403");
+    let told = report.text("/faults/0/examples/0/detail");
+    assert!(told.ends_with(".crate: status 403"), "{told}");
+    assert!(told.starts_with("GET of the first bytes of https://static.crates.io/crates/serde/"), "{told}");
+    check("status-404", "head", "target.404");
+    check("status-503", "head", "target.5xx");
+    check("error-page", "head", "target.not_an_archive");
+    check("circle", "head", "target.loop");
+    check("cut-file", "digest", "target.truncated");
+    check("reset", "get", "target.broken");
+}
+
+#[test]
+fn a_store_that_refuses_head_alone_is_sound() {
+    let stage = Stage::with(&["--cdn-fault", "no-head"]);
+    let report = stage.call(&downloads(5, 4), "head", &[]).report(0);
+    assert_eq!((report.number("/arrivals/passed"), report.number("/targets/requests")), (20, 10));
+}
+
+#[test]
+fn the_stores_certificate_is_judged() {
+    for certificate in ["expired", "other-name"] {
+        let stage = Stage::with(&["--cdn-certificate", certificate]);
+        let report = stage.call(&downloads(5, 2), "head", &[]).report(3);
+        assert_eq!(report.faults(), [("target.tls_certificate", 10)], "{certificate}");
+        assert_eq!(tier(&report, "connect", ""), [10, 0]);
+        assert_eq!(tier(&report, "fetch", "fault_before"), [0, 10]);
+        assert_eq!(stage.targets(), 0);
+    }
+}
+
+#[test]
+fn a_wrong_place_is_not_asked() {
+    let stage = Stage::with(&["--fault", "double-slash"]);
+    let report = stage.call(&downloads(5, 2), "get", &[]).report(3);
+    assert_eq!(report.faults(), [("location.double_slash", 10)]);
+    assert_eq!(tier(&report, "fetch", "fault_before"), [0, 10]);
+    assert_eq!(stage.targets(), 0);
+}
+
+#[test]
+fn a_loopback_target_is_not_connected_to_unless_that_is_allowed() {
+    let candidate = Serving::with(&["--location-base", "http://cdn.test:1", "--dns-name", "cdn.test"]);
+    let list = downloads(5, 2);
+    let flags = ["--target", &candidate.api, "--resolver", &candidate.dns, "--max-lateness", "60s"];
+    let call = Call::new(&["replay", "list"]).with(&flags).file("list", &list);
+    let report = call.with(&["--rate", "1000", "--verify", "get", "--roots", "webpki"]).report(3);
+    assert_eq!(report.faults(), [("dns.private_address", 10)]);
+    assert_eq!(report.number("/targets/requests"), 0);
+    assert_eq!(candidate.stop().targets, 0);
+}
+
+#[test]
+fn what_was_not_asked_is_the_first_thing_said() {
+    let stage = Stage::with(&[]);
+    let said = |verify, flags: &[&str]| {
+        let call = stage.call(&downloads(100, 1), verify, flags);
+        let ended = call.run();
+        assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+        let report = Report::read(&ended.out);
+        report.check_everything(&ended.out);
+        assert_eq!(report.number("/arrivals/passed"), 100);
+        (ended.stdout, report)
+    };
+    let (text, report) = said("head", &["--verify-sample", "10%"]);
+    let [asked, left] = tier(&report, "fetch", "sampled_out");
+    assert!(asked > 0 && left > 50 && asked + left == 100, "{asked} {left}");
+    assert!(text.starts_with(&format!("! {left} of 100 redirect targets were NOT asked")), "{text}");
+    let (text, report) =
+        said("head", &["--verify-rate", "1/s", "--verify-concurrency", "1", "--grace", "5s"]);
+    let [asked, left] = tier(&report, "fetch", "budget");
+    assert!(left > 50 && asked + left == 100, "{asked} {left}");
+    assert!(text.starts_with(&format!("! {left} of 100 redirect targets were NOT asked")), "{text}");
+    let (text, report) = said("digest", &[]);
+    assert_eq!(tier(&report, "digest", "no_digest"), [0, 100]);
+    assert!(text.starts_with("! 100 of 100 redirect targets had their digest NOT compared"), "{text}");
+}
+
+#[test]
+fn unusual_names_are_asked_whatever_the_sample() {
+    let stage = Stage::with(&[]);
+    let list = "/api/v1/crates/curl-sys/0.4.79%2Bcurl-8.12.0/download\n/api/v1/crates/log/0.4.0/download\n\
+                /api/v1/crates/serde/1.0.0-rc.1/download\n/api/v1/crates/Inflector/0.11.4/download\n";
+    let report = stage.call(list, "head", &["--verify-sample", "0.0001%"]).report(0);
+    assert_eq!(tier(&report, "fetch", "sampled_out"), [4, 0]);
+}
+
+#[test]
+fn mistakes_with_target_checks_are_usage_errors() {
+    let candidate = Serving::sound();
+    let check = |flags: &[&str], parts: &[&str]| {
+        Call::replay("list", &candidate).file("list", downloads(1, 1)).with(flags).refused(2, parts);
+    };
+    check(&["--rate", "1", "--verify", "full"], &["connect, head, get or digest"]);
+    check(&["--rate", "1", "--verify-rate", "fast"], &["--verify-rate"]);
+    check(&["--rate", "1", "--verify-sample", "0%"], &["--verify-sample"]);
+    let nowhere = ["--rate", "1", "--verify", "head", "--verify-connect-to", "static.crates.io::127.0.0.1:"];
+    check(&nowhere, &["--verify-connect-to 127.0.0.1", "name the port"]);
+}
+
+#[test]
+fn files_are_held_against_a_catalogue() {
+    let mut catalogue = "name,version,size,sha256\n".to_owned();
+    for n in 0..5 {
+        let file = crate_file("serde", &format!("1.0.{n}"));
+        let digest = Sha256::digest(&file).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        writeln!(catalogue, "serde,1.0.{n},{},{digest}", file.len()).unwrap();
+    }
+    let against = |flags: &[&str], verify, code| {
+        let stage = Stage::with(flags);
+        let call = stage.call(&downloads(5, 4), verify, &["--catalog", "files.csv"]);
+        call.file("files.csv", &catalogue).report(code)
+    };
+    let sound = against(&[], "digest", 0);
+    assert_eq!((tier(&sound, "digest", "no_digest"), sound.number("/arrivals/passed")), ([20, 0], 20));
+    assert_eq!(sound.list("/warnings").len(), 0);
+    let other = against(&["--cdn-fault", "other-bytes"], "digest", 3);
+    assert_eq!((other.faults(), tier(&other, "digest", "")), (vec![("target.digest", 20)], [20, 0]));
+    let short = against(&["--cdn-fault", "short-file"], "head", 3);
+    assert_eq!(short.faults(), [("target.length", 20)]);
+    let told = short.text("/faults/0/examples/0/detail");
+    assert!(told.contains(" bytes where "), "{told}");
+}
