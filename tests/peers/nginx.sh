@@ -2,11 +2,12 @@
 # The judge against nginx: ten thousand redirect rules in an nginx of today, a
 # store behind them in another, with TLS, and unbound to say which hosts exist.
 #
-# First all is right, and nothing may be found. Then a dozen routes are broken,
-# each in its own way; then one route in ten leads to a file that the store has
-# not, or may not give; then the rules are one regular expression, whose captures
-# nginx has decoded, so that `%2B` becomes `+`; then the store's certificate is
-# another's, and then nobody is there. Found must be exactly what was broken.
+# First all is right, and nothing may be found. Then thirteen routes are broken,
+# each in its own way; then the rules are one regular expression, whose captures
+# nginx has decoded, so that `%2B` becomes `+`; then one route in ten leads to a
+# file that the store has not, or may not give; then the store's certificate is
+# another's, and then nobody is there. Found must be exactly what was broken, and
+# the store, by its own log, asked for each file once.
 #
 #   tests/peers/nginx.sh [ROUTES, 10000]
 #
@@ -62,6 +63,7 @@ server {
     listen 127.0.0.1:$1 ssl;
     ssl_certificate $work/$2.pem;
     ssl_certificate_key $work/$2.key;
+    access_log $work/store.log;
     default_type application/octet-stream;
     root $work/store;
 }
@@ -73,12 +75,19 @@ judge() { # CASE FLAGS... -- EXPECTATIONS...
         --verify-connect-to "static.store.test:443:127.0.0.1:${ports[store]}" "${@:2}"
 }
 
+store_was_asked() { # TIMES, by its own log
+    local times
+    times=$(wc -l <"$work/store.log")
+    ((times == $1)) || { echo "the store was asked $times times, and not $1" >&2; exit 1; }
+}
+
 head_line "$(nginx -v 2>&1), unbound $(unbound -V | sed -n 's/^Version //p'), $routes routes"
 start names static.store.test staging.store.test static.store.test.stranger.test
 start store static.store.test
 start candidate "$work/sound.map"
-judge sound -- /arrivals/passed="$routes" /targets/tiers/fetch/checked="$routes" /statuses/302="$routes" \
-    /targets/requests="$routes"
+judge sound --threads 2 -- /arrivals/passed="$routes" /targets/tiers/fetch/checked="$routes" \
+    /statuses/302="$routes" /targets/requests="$routes"
+store_was_asked "$routes"
 
 start candidate "$work/broken.map"
 rm "$(cat "$work/gone")"
@@ -86,7 +95,7 @@ broken=()
 for fault in "$work"/broken/*; do
     broken+=("$(basename "$fault")=@$fault")
 done
-judge a-dozen-broken -- "${broken[@]}" /arrivals/passed=$((routes - ${#broken[@]}))
+judge thirteen-broken -- "${broken[@]}" /arrivals/passed=$((routes - ${#broken[@]}))
 
 start candidate regex
 grep -vxFf "$work/broken/target.404" "$work/list" >"$work/there"
@@ -106,6 +115,6 @@ judge one-in-ten -- target.404=@"$work/missing" target.403=@"$work/forbidden"
 head -n 100 "$work/list" >"$work/few"
 mv "$work/few" "$work/list"
 start store other.store.test
-judge other-certificate --cacert "$work/other.store.test.pem" -- target.tls_certificate=100 /targets/requests=0
+judge other-certificate --cacert "$work/other.store.test.pem" -- target.tls_certificate=100
 stop store
-judge no-store -- target.refused=100 /targets/requests=0
+judge no-store -- target.refused=100

@@ -3,10 +3,11 @@
     routes.py WORK ROUTES      writes into WORK
         list                   the paths that are asked for
         sound.map              nginx's map from each to its right Location
-        broken.map             the same with a dozen routes broken, each in its own way
+        broken.map             the same with some routes broken, each in its own way
         broken/FAULT           the paths that must be found with that fault
         store/                 the files
         plus                   the paths whose version holds a `+`
+        gone                   the file that has to go for `target.404`
 """
 
 import gzip
