@@ -15,7 +15,7 @@ yardsticks, `exact` and `hyper` of examples/bare-client, and of the peers.
 
 Needs Linux, two cores, nginx, and
 
-    cargo build --release --example bare-client --bin downpour
+    cargo build --release --bin downpour --example bare-client --example stamp-server
 
 Peers that are on PATH take part: oha (cargo install), wrk, h2load, hey, ab
 (Debian: wrk, nghttp2-client, hey, apache2-utils), wrk2, vegeta, bombardier,
@@ -29,7 +29,6 @@ import resource
 import shutil
 import socket
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
@@ -37,9 +36,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "target/release/examples"
 PATH = "/api/v1/crates/serde_derive/1.0.217/download"
 TARGET = "https://static.crates.io/crates/serde_derive/serde_derive-1.0.217.crate"
-SO_TIMESTAMPNS = 35
 # The first seconds are not judged: connections open and caches warm.
 HEAD_S, TAIL_S = 1.5, 0.3
 
@@ -47,73 +46,24 @@ HEAD_S, TAIL_S = 1.5, 0.3
 # --- servers -------------------------------------------------------------------
 
 class Stamper:
-    """Answers every request with a redirect and notes when the kernel had it."""
+    """examples/stamp-server: notes when the kernel had each request."""
 
     def __init__(self, core):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
-        self.core, self.pid, self.dump = core, None, tempfile.NamedTemporaryFile(suffix=".stamps")
+        self.core = core
 
     def __enter__(self):
-        self.pid = os.fork()
-        if self.pid == 0:
-            try:
-                os.sched_setaffinity(0, {self.core})
-                self.serve()
-            finally:
-                os._exit(0)
-        self.listener.close()
+        self.process = subprocess.Popen(
+            ["taskset", "-c", str(self.core), str(EXAMPLES / "stamp-server")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.address = self.process.stdout.readline().strip()
         return self
 
-    def serve(self):
-        import select
-        import signal
-        stamps, answer = [], (f"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: {TARGET}\r\n\r\n").encode()
-
-        def finish(*_):
-            with open(self.dump.name, "wb") as out:
-                out.write(struct.pack(f"<{len(stamps)}Q", *stamps))
-            os._exit(0)
-
-        signal.signal(signal.SIGTERM, finish)
-        poll, sockets = select.epoll(), {}
-        self.listener.setblocking(False)
-        poll.register(self.listener, select.EPOLLIN)
-        while True:
-            for fd, _ in poll.poll(0):
-                if fd == self.listener.fileno():
-                    conn, _ = self.listener.accept()
-                    conn.setblocking(False)
-                    conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    conn.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-                    sockets[conn.fileno()] = conn
-                    poll.register(conn, select.EPOLLIN)
-                    continue
-                conn = sockets[fd]
-                try:
-                    data, control, _, _ = conn.recvmsg(8192, 128)
-                except (BlockingIOError, ConnectionResetError):
-                    data, control = b"", []
-                if not data:
-                    poll.unregister(fd)
-                    sockets.pop(fd).close()
-                    continue
-                for level, kind, value in control:
-                    if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
-                        seconds, nanos = struct.unpack("qq", value[:16])
-                        stamps.append(seconds * 1_000_000_000 + nanos)
-                try:
-                    conn.send(answer)
-                except OSError:
-                    pass
-
     def __exit__(self, *_):
-        os.kill(self.pid, 15)
-        os.waitpid(self.pid, 0)
+        out, _ = self.process.communicate()
+        self.noted = [int(line) for line in out.split()]
 
     def stamps(self):
-        data = Path(self.dump.name).read_bytes()
-        return sorted(struct.unpack(f"<{len(data) // 8}Q", data))
+        return self.noted
 
 
 class Nginx:
@@ -132,7 +82,7 @@ class Nginx:
                 http {{ access_log off; keepalive_requests 100000000;
                     client_body_temp_path {self.dir.name}; proxy_temp_path {self.dir.name};
                     fastcgi_temp_path {self.dir.name}; uwsgi_temp_path {self.dir.name}; scgi_temp_path {self.dir.name};
-                    server {{ listen 127.0.0.1:{port} backlog=8192; location / {{ return 302 {TARGET}; }} }} }}""")
+                    server {{ listen 127.0.0.1:{port} backlog=8192; location / {{ add_header Vary accept always; return 302 {TARGET}; }} }} }}""")
             self.process = subprocess.Popen(
                 ["taskset", "-c", str(self.core), "nginx", "-p", self.dir.name, "-e", "stderr", "-c", str(conf)],
                 stderr=subprocess.DEVNULL)
@@ -182,7 +132,7 @@ def ours_done(out):
 def bare(kind):
     def command(job):
         rate = ["--rate", str(job.rate)] if job.rate else []
-        return [str(ROOT / "target/release/examples/bare-client"), kind, job.address, PATH, *rate,
+        return [str(EXAMPLES / "bare-client"), kind, job.address, PATH, *rate,
                 "--connections", str(job.connections), "--seconds", str(job.seconds)]
     return command
 
@@ -243,7 +193,7 @@ def number(pattern):
 
 CLIENTS = {
     "downpour": (ours(), ours_done),
-    "downpour, 1 ms grain": (lambda job: ours("--pacing-grain", "1ms")(job) if job.rate else None, ours_done),
+    "downpour-1ms": (lambda job: ours("--pacing-grain", "1ms")(job) if job.rate else None, ours_done),
     "exact": (bare("exact"), lambda out: json.loads(out)["requests"]),
     "hyper": (bare("hyper"), lambda out: json.loads(out)["requests"]),
     "oha": (oha, oha_done),
@@ -257,7 +207,7 @@ CLIENTS = {
         json.loads(out)["result"][k] for k in ("req1xx", "req2xx", "req3xx", "req4xx", "req5xx"))),
     "autocannon": (autocannon, lambda out: json.loads(out)["requests"]["total"]),
 }
-OWN = ("downpour", "downpour, 1 ms grain", "exact", "hyper")
+OWN = ("downpour", "downpour-1ms", "exact", "hyper")
 
 
 def run_client(name, job, core):
@@ -404,7 +354,7 @@ def show_goals(args, names, results):
             goal(f"{rate}/s: pacing error p50, us", results.mid(suite, "downpour", "p50"), 60)
             goal(f"{rate}/s: CPU a request, us", results.mid(suite, "downpour", "cpu"), 20)
     for rate in args.cost:
-        suite, grain = f"cost {rate}", "downpour, 1 ms grain"
+        suite, grain = f"cost {rate}", "downpour-1ms"
         goal(f"{rate}/s, 1 ms grain: CPU a request over hyper", ratio(suite, "cpu", "hyper", grain), 1.25)
         for peer in ("oha", "vegeta"):
             if results.of(suite, peer, "cpu"):
@@ -430,9 +380,9 @@ def main():
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--json", help="also write every value to this file")
     args = parser.parse_args()
-    for needed in (ROOT / "target/release/downpour", ROOT / "target/release/examples/bare-client"):
+    for needed in (ROOT / "target/release/downpour", EXAMPLES / "bare-client", EXAMPLES / "stamp-server"):
         if not needed.exists():
-            sys.exit(f"missing: {needed}\nbuild it: cargo build --release --example bare-client --bin downpour")
+            sys.exit(f"missing: {needed}\nbuild it: cargo build --release --bin downpour --example bare-client --example stamp-server")
     if not shutil.which("nginx"):
         sys.exit("missing: nginx (Debian: apt-get install nginx-light)")
     wanted = args.clients.split(",") if args.clients else list(CLIENTS)
