@@ -34,6 +34,9 @@ def main(case, code, place, *expectations):
         else:
             expected[key] = int(value)
     wrong += misjudged(run, place, expected)
+    left_out = run["targets"]["tiers"]["fetch"]["unchecked"].get("budget", 0)
+    if left_out > 0:
+        wrong.append(f"no time was left for {left_out} targets: free the machine, or lower RATE")
     failed = run["arrivals"]["failed"] > 0
     if run["verdict"] != ("failed" if failed else "passed") or code != (3 if failed else 0):
         wrong.append(f"the verdict is {run['verdict']} {run['invalid_reasons']}, the exit code {code}")

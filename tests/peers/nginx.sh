@@ -11,7 +11,7 @@
 #
 #   tests/peers/nginx.sh [ROUTES, 10000]
 #
-# DOWNPOUR_BIN says which program; RATE how fast (1000).
+# DOWNPOUR_BIN says which program; RATE how fast (500).
 set -euo pipefail
 source "$(dirname "$0")/stage.sh"
 require nginx nginx-light

@@ -10,7 +10,7 @@
 #
 #   tests/peers/resolver.sh
 #
-# DOWNPOUR_BIN says which program; RATE how fast (1000).
+# DOWNPOUR_BIN says which program; RATE how fast (500).
 set -euo pipefail
 source "$(dirname "$0")/stage.sh"
 require nginx nginx-light

@@ -42,7 +42,8 @@ free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# Starts SERVER by calling `SERVER_on PORT MORE...`, on a port that was free a
+# Starts SERVER by calling `SERVER_on PORT MORE...`, which must `exec` the server
+# and not in a pipe, or it would outlive its script; on a port that was free a
 # moment ago, and again on another where somebody was faster. Sets
 # `${ports[SERVER]}`. A server that runs already is stopped first.
 start() { # SERVER MORE...
@@ -121,7 +122,8 @@ names_on() { # PORT HOST...
         for host in "${@:2}"; do
             printf '    local-zone: "%s" transparent\n    local-data: "%s 60 A 127.0.0.1"\n' "$host" "$host"
         done
-    } | run_unbound "$1"
+    } >"$work/names"
+    run_unbound "$1" <"$work/names"
 }
 
 # Says who takes part, and begins the table that held.py fills.
@@ -140,7 +142,7 @@ expect() { # CASE CANDIDATE FLAGS... -- EXPECTATIONS...
         shift
     done
     shift
-    "$downpour" replay "$work/list" --target "$candidate" --rate "${RATE:-1000}" --max-lateness 5s \
+    "$downpour" replay "$work/list" --target "$candidate" --rate "${RATE:-500}" --max-lateness 5s \
         --no-progress --out "$work/run-$name" "${flags[@]}" >"$work/said" 2>&1 || code=$?
     if ! python3 "$peers/held.py" "$name" "$code" "$work/run-$name" "$@"; then
         cat "$work/said" >&2
