@@ -5,9 +5,11 @@
 //! here and nowhere else.
 
 mod carry_out;
+mod check;
 mod clients;
 mod control_args;
 mod demo;
+mod distinct;
 mod explain;
 mod inspect;
 mod load_args;
@@ -61,6 +63,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Replay logs against a candidate and judge every answer
     Replay(Box<replay::ReplayArgs>),
+    /// Ask for each distinct request once and check every redirect to its end
+    Check(Box<check::CheckArgs>),
     /// Tell what is in a log
     Inspect(inspect::InspectArgs),
     /// Render a run again from its directory
@@ -224,6 +228,7 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
     match command {
         Command::Demo(args) => demo::run(args, out),
         Command::Replay(args) => replay::run(args, out),
+        Command::Check(args) => check::run(args, out),
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
         Command::Report(args) => Ok(report::run(args, out).map(|()| Exit::Passed)?),
         Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),

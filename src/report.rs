@@ -11,6 +11,7 @@ mod curve;
 mod directory;
 mod hlog;
 mod html;
+mod junit;
 mod plan;
 pub mod read;
 mod saved;
@@ -25,6 +26,7 @@ pub use curve::Curve;
 pub use directory::{DirectoryError, FAILURES_PER_FAULT, RunDirectory};
 pub use hlog::IntervalLog;
 pub use html::html;
+pub use junit::junit;
 pub use plan::{Input, Plan};
 pub use saved::{SavedRun, SavedRunError};
 pub use schema::{
@@ -36,3 +38,6 @@ pub(crate) use text::micros;
 pub use text::summary;
 pub use timeline::{MOST_POINTS, Timeline};
 pub use verdict::{Exit, Judgement, judge};
+
+/// The subcommand whose reports measure nothing: `check`.
+const CHECK: &str = "check";

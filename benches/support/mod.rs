@@ -37,6 +37,8 @@ pub struct Served {
     child: Child,
     /// The URL of the API host.
     pub api: String,
+    /// Host and port of the CDN.
+    pub cdn: String,
     /// The address of the DNS responder.
     pub dns: String,
 }
@@ -48,10 +50,11 @@ impl Served {
         command.arg("serve").args(flags).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn()?;
         let stdout = child.stdout.take().ok_or_else(|| io::Error::other("stdout was not piped"))?;
-        let mut served = Self { child, api: String::new(), dns: String::new() };
+        let mut served = Self { child, api: String::new(), cdn: String::new(), dns: String::new() };
         for line in BufReader::new(stdout).lines().take(3) {
             match line?.split_once(' ') {
                 Some(("api", url)) => url.clone_into(&mut served.api),
+                Some(("cdn", url)) => url.trim_start_matches("http://").clone_into(&mut served.cdn),
                 Some(("dns", addr)) => addr.clone_into(&mut served.dns),
                 Some(_) | None => {}
             }

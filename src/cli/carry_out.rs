@@ -1,4 +1,5 @@
-//! A prepared run, carried out and reported: what `replay` and `demo` share.
+//! A prepared run, carried out and reported: what `replay`, `demo` and `check`
+//! share.
 //!
 //! Whatever happens on the way, what was measured is printed and, as far as
 //! the disk lets us, written.
@@ -46,13 +47,35 @@ pub(crate) fn carry_out(
     phase: &watch::Receiver<Phase>,
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
+    let path = args.out.clone().unwrap_or_else(|| default_path(&prepared.plan));
+    let progress = Progress::by_the_second(!(args.no_progress || args.quiet));
+    let measured = measure(prepared, (Some(path), progress), phase)?;
+    measured.publish(args.format, out)
+}
+
+/// What came of a run, before it is told.
+pub(crate) struct Measured {
+    pub(crate) report: RunReport,
+    /// Where it is kept.
+    kept: Option<(RunDirectory, PathBuf)>,
+    /// What could not be written.
+    pub(crate) trouble: Vec<String>,
+    /// Why it ended early.
+    ended_by: Vec<String>,
+    interrupted: bool,
+}
+
+/// Runs. What is learned is kept in a run directory, if there is to be one.
+pub(crate) fn measure(
+    prepared: Prepared,
+    (path, progress): (Option<PathBuf>, Progress),
+    phase: &watch::Receiver<Phase>,
+) -> Result<Measured, CliError> {
     let Prepared { plan, engine, mut judging, requests, schedule, at_end, started, mut notices } = prepared;
-    let path = args.out.clone().unwrap_or_else(|| default_path(&plan));
     // What is written second by second begins with the end of the warm-up.
     let warmup = engine.warmup;
     let counted_from = started.plus_nanos(i64::try_from(warmup.as_nanos()).unwrap_or(i64::MAX));
-    let directory = RunDirectory::create(&path, counted_from)?;
-    let progress = Progress::new(!(args.no_progress || args.quiet));
+    let directory = path.as_ref().map(|path| RunDirectory::create(path, counted_from)).transpose()?;
     progress.warming_up(warmup);
     let control = judging.control.as_ref();
     let throttling = Throttling::watch(Path::new("/proc"), Path::new("/sys/fs/cgroup"));
@@ -68,25 +91,14 @@ pub(crate) fn carry_out(
         checkpoint_lost,
     };
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, phase, &mut recorder)?;
-    let Recorder { directory, mut trouble, throttling, .. } = recorder;
+    let Recorder { directory, mut trouble, throttling, progress, .. } = recorder;
+    progress.over();
 
     let stopped_early = end.interrupted || !end.trouble.is_empty();
-    let ScheduleCounts { sampled_out, amplified, .. } = end.scheduled;
-    let left_out = LeftOut { sampled_out, unreleased: end.unreleased, amplified };
     let generator = generator_facts(&end, &engine, (&judging, &throttling));
     let patience = if end.interrupted { Duration::ZERO } else { CONTROL_PATIENCE };
     let asked = judging.control.take().map(|control| control.finish(patience));
-    let books = Books::close(end.books.clone(), left_out, &end.totals);
-    let books = match books {
-        Ok(books) => books,
-        // A panic of a worker takes its uncounted arrivals with it; without one
-        // this is our own mistake, and nothing that follows could be trusted.
-        Err(imbalance) => {
-            assert!(!end.trouble.is_empty(), "{imbalance}");
-            trouble.push(imbalance.to_string());
-            Books::so_far(&end.totals).map_err(CliError::Books)?
-        }
-    };
+    let books = close(&end, &mut trouble)?;
     notices.extend(end.notices.iter().map(|notice| input_notice(notice)));
     notices.extend(without_client(end.scheduled.without_client));
     let parts = Parts {
@@ -102,23 +114,51 @@ pub(crate) fn carry_out(
         report = report.with_control(end.totals.counts.control, &tally);
         trouble.extend(ended_early);
     }
-    if let Err(error) = directory.finish(&report) {
-        let text = chain(&error);
-        if !trouble.contains(&text) {
-            trouble.push(text);
+    let kept = directory.zip(path);
+    Ok(Measured { report, kept, trouble, ended_by: end.trouble, interrupted: end.interrupted })
+}
+
+/// The books of a run that is over.
+fn close(end: &RunEnd, trouble: &mut Vec<String>) -> Result<Books, CliError> {
+    let ScheduleCounts { sampled_out, amplified, .. } = end.scheduled;
+    let left_out = LeftOut { sampled_out, unreleased: end.unreleased, amplified };
+    match Books::close(end.books.clone(), left_out, &end.totals) {
+        Ok(books) => Ok(books),
+        // A panic of a worker takes its uncounted arrivals with it; without one
+        // this is our own mistake, and nothing that follows could be trusted.
+        Err(imbalance) => {
+            assert!(!end.trouble.is_empty(), "{imbalance}");
+            trouble.push(imbalance.to_string());
+            Books::so_far(&end.totals).map_err(CliError::Books)
         }
     }
-    print(&report, &path, args.format, out)?;
-    // A hundred workers may meet the same trouble; it is told once.
-    for text in end.trouble {
-        if !trouble.contains(&text) {
-            trouble.push(text);
+}
+
+impl Measured {
+    /// Writes the rest of the run directory and prints the result on `out`.
+    pub(crate) fn publish(self, format: OutputFormat, out: &mut dyn Write) -> Result<Exit, CliError> {
+        let Self { report, kept, mut trouble, ended_by, interrupted } = self;
+        let path = kept.as_ref().map(|(_, path)| path.clone());
+        if let Some((directory, _)) = kept
+            && let Err(error) = directory.finish(&report)
+        {
+            let text = chain(&error);
+            if !trouble.contains(&text) {
+                trouble.push(text);
+            }
         }
+        print(&report, path.as_deref(), format, out)?;
+        // A hundred workers may meet the same trouble; it is told once.
+        for text in ended_by {
+            if !trouble.contains(&text) {
+                trouble.push(text);
+            }
+        }
+        if trouble.is_empty() {
+            return Ok(report.exit());
+        }
+        Err(CliError::EndedEarly { trouble, interrupted })
     }
-    if trouble.is_empty() {
-        return Ok(report.exit());
-    }
-    Err(CliError::EndedEarly { trouble, interrupted: end.interrupted })
 }
 
 fn input_notice(text: &str) -> Reason {
@@ -145,10 +185,17 @@ fn default_path(plan: &Plan) -> PathBuf {
     Path::new("reports").join(RunDirectory::default_name(&plan.started_at))
 }
 
-fn print(report: &RunReport, path: &Path, format: OutputFormat, out: &mut dyn Write) -> Result<(), CliError> {
+fn print(
+    report: &RunReport,
+    path: Option<&Path>,
+    format: OutputFormat,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
     let printed = match format {
-        OutputFormat::Text => write!(out, "{}", summary(report))
-            .and_then(|()| writeln!(out, "\nrun directory: {}", path.display())),
+        OutputFormat::Text => write!(out, "{}", summary(report)).and_then(|()| match path {
+            Some(path) => writeln!(out, "\nrun directory: {}", path.display()),
+            None => Ok(()),
+        }),
         OutputFormat::Json => serde_json::to_writer_pretty(&mut *out, report)
             .map_err(std::io::Error::from)
             .and_then(|()| writeln!(out)),
@@ -158,7 +205,7 @@ fn print(report: &RunReport, path: &Path, format: OutputFormat, out: &mut dyn Wr
 
 /// Writes each second as it is complete, and tells how the run goes.
 struct Recorder<'p> {
-    directory: RunDirectory,
+    directory: Option<RunDirectory>,
     plan: &'p Plan,
     engine: &'p EnginePlan,
     control: Option<&'p Controls>,
@@ -183,6 +230,7 @@ impl Recorder<'_> {
     }
 
     fn checkpoint(&mut self, second: u64, totals: &Totals) {
+        let Some(directory) = &mut self.directory else { return };
         let Ok(books) = Books::so_far(totals) else { return };
         let elapsed_s = seconds(second + 1);
         let generator = GeneratorFacts {
@@ -200,7 +248,7 @@ impl Recorder<'_> {
         if let Some(control) = self.control {
             report = report.with_control(totals.counts.control, &control.tally());
         }
-        if let Err(error) = self.directory.checkpoint(&report)
+        if let Err(error) = directory.checkpoint(&report)
             && !std::mem::replace(&mut self.checkpoint_lost, true)
         {
             tracing::warn!("{}; the run goes on", chain(&error));
@@ -210,12 +258,13 @@ impl Recorder<'_> {
 
 impl Observer for Recorder<'_> {
     fn second(&mut self, interval: &Interval, totals: &Totals) {
-        let written = self.directory.append(interval);
-        self.kept(written);
+        if let Some(written) = self.directory.as_mut().map(|directory| directory.append(interval)) {
+            self.kept(written);
+        }
         if interval.second().is_multiple_of(CHECKPOINT_EVERY) {
             self.checkpoint(interval.second(), totals);
         }
-        self.progress.second(interval);
+        self.progress.second(interval, totals);
     }
 }
 

@@ -299,7 +299,7 @@ pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+pub(super) fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("write it like 'Accept: application/json'")?;
     let parsed = name.trim().parse().ok().zip(HeaderValue::from_str(value.trim()).ok());
     let (name, value): (HeaderName, HeaderValue) =

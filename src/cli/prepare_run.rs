@@ -35,12 +35,16 @@ pub(super) const POLITE_RATE: f64 = 100.0;
 /// Arrivals a second up to which each is worth a wake-up of its own.
 const EXACT_RATE: f64 = 10_000.0;
 
-/// How long arrivals may wait for each other beyond that rate. A burst of a
-/// recorded trace reaches it, too.
-const GRAIN: Duration = Duration::from_micros(150);
+/// How long arrivals may wait for each other beyond that rate: half of them are
+/// sent less than 60 µs from when they were due.
+const GRAIN: Duration = Duration::from_micros(270);
+
+/// How long in a burst of a recorded trace.
+const RECORDED_GRAIN: Duration = Duration::from_micros(150);
 
 /// How many times as long a grain becomes: a millisecond.
-const GRAIN_GROWTH: f64 = 20.0 / 3.0;
+const GRAIN_GROWTH: f64 = 1_000.0 / 270.0;
+
 /// Descriptors that a worker thread may need for itself: its runtime's and its
 /// timer's, with room to spare.
 const DESCRIPTORS_PER_THREAD: usize = 16;
@@ -79,7 +83,7 @@ pub(super) fn engine_plan(
         addresses,
         feed: match pace {
             Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_) => Feed::WhenDue,
-            Pace::Max => Feed::WhenFree { until: load.duration.map(Offset::from) },
+            Pace::Max => Feed::WhenFree { until: load.duration.map(Offset::from), open: None },
         },
         warmup: load.warmup,
         pacing: wire.pacing.pacing.into(),
@@ -106,7 +110,7 @@ fn default_grain(pace: &Pace) -> Duration {
     match pace.peak_per_second() {
         Some(peak) if peak <= EXACT_RATE => Duration::ZERO,
         Some(peak) => GRAIN.mul_f64((peak / (2.0 * EXACT_RATE)).clamp(1.0, GRAIN_GROWTH)),
-        None => GRAIN,
+        None => RECORDED_GRAIN,
     }
 }
 
@@ -189,11 +193,17 @@ pub(super) fn guard(load: &LoadArgs, pace: &Pace, addresses: &[SocketAddr]) -> R
     if light || load.yes || all_loopback(addresses) {
         return Ok(());
     }
-    Err(CliError::Usage(format!(
-        "{pace} against {}, which is not this machine: if this host is yours to load, say --yes \
-         (not needed up to {POLITE_RATE}/s)",
-        load.target
-    )))
+    let target = &load.target;
+    Err(CliError::Usage(match pace {
+        Pace::Max => format!(
+            "{target} is not this machine, and would be asked as fast as it answers: if this host is yours to \
+             load, say --yes"
+        ),
+        Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_) => format!(
+            "{pace} against {target}, which is not this machine: if this host is yours to load, say --yes (not \
+             needed up to {POLITE_RATE}/s)"
+        ),
+    }))
 }
 
 #[cfg(test)]
@@ -230,6 +240,8 @@ mod tests {
         check("recorded", &[ELSEWHERE], false, false);
         check("0.1x", &[ELSEWHERE], false, false);
         check("recorded", &[HERE], false, true);
+        check("max", &[ELSEWHERE], false, false);
+        check("max", &[ELSEWHERE], true, true);
     }
 
     #[test]

@@ -32,6 +32,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Most time for a whole file.
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// A target is left out rather than asked later than this.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Before a place is asked again whose answer settled nothing.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -58,6 +61,11 @@ pub(crate) struct ProbeArgs {
     /// address; may be repeated
     #[arg(id = "verify-connect-to", long, value_name = "HOST:PORT:HOST2:PORT2")]
     pub(crate) connect_to: Vec<ConnectTo>,
+
+    /// How long a target may wait for its turn; for as long as it takes, if
+    /// nothing is said.
+    #[arg(skip = Some(PATIENCE))]
+    pub(super) patience: Option<Duration>,
 }
 
 impl Default for ProbeArgs {
@@ -68,6 +76,7 @@ impl Default for ProbeArgs {
             sample: Share::ALL,
             hops: HOPS,
             connect_to: Vec::new(),
+            patience: Some(PATIENCE),
         }
     }
 }
@@ -113,6 +122,7 @@ impl ProbeArgs {
             limits: ProbeLimits { reach, hops: self.hops, body: max_body },
             rate: self.rate.0,
             concurrency: NonZeroUsize::new(self.concurrency).unwrap_or(NonZeroUsize::MIN),
+            patience: self.patience,
             connect_timeout: load.connect_timeout,
             timeout: TIMEOUT,
             download_timeout: DOWNLOAD_TIMEOUT,

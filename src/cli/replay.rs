@@ -58,6 +58,14 @@ pub(super) fn replay(
     args: &ReplayArgs,
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
+    let prepared = prepare(command, source, args)?;
+    let phase = signals::phases().map_err(CliError::Signals)?;
+    carry_out(prepared, &args.report, &phase, out)
+}
+
+/// Everything that a replay of `source` needs. Mistakes are found here, and the
+/// candidate is knocked at.
+pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Result<Prepared, CliError> {
     let pace = args.load.pace().map_err(CliError::Usage)?;
     let schedule = args.load.schedule(&pace, args.trace.seed).map_err(CliError::Usage)?;
     args.load.check_warmup(&pace).map_err(CliError::Usage)?;
@@ -94,10 +102,7 @@ pub(super) fn replay(
     let mut plan = plan(command, args, requests.source(), &engine, (&pace, started));
     args.control.tell(&mut plan);
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
-    let prepared =
-        Prepared { plan, engine, judging, requests: Box::new(requests), schedule, at_end, started, notices };
-    let phase = signals::phases().map_err(CliError::Signals)?;
-    carry_out(prepared, &args.report, &phase, out)
+    Ok(Prepared { plan, engine, judging, requests: Box::new(requests), schedule, at_end, started, notices })
 }
 
 /// Begins to ask the control, unless it is the candidate.

@@ -7,6 +7,7 @@
 use crate::trace::formats::Format;
 use crate::trace::rewrite::{RewriteError, Rewrites};
 use crate::trace::scrub::Scrub;
+use crate::trace::source::Sequence;
 use crate::trace::spread::Subsecond;
 use crate::trace::{ReadOptions, TraceError};
 use crate::units::parse_duration;
@@ -105,6 +106,7 @@ impl TraceArgs {
             subsecond: self.subsecond,
             seed: self.seed,
             reorder_window: self.reorder_window,
+            sequence: Sequence::OfArrival,
         })
     }
 
@@ -119,7 +121,7 @@ impl TraceArgs {
     }
 }
 
-fn parse_format(text: &str) -> Result<InputFormat, String> {
+pub(super) fn parse_format(text: &str) -> Result<InputFormat, String> {
     if text == "auto" {
         return Ok(InputFormat::Auto);
     }

@@ -245,12 +245,25 @@ impl Ledger {
         });
         let pair = (arrival.recorded_status, received.status);
         self.recorder.transition(arrival.due, pair, judgement.status.is_some());
+        let offline = judgement.fault.or(missing);
+        if offline.is_none()
+            && self.targets.is_none()
+            && let Some(HostToCheck::Name(host)) = judgement.redirect.as_ref().map(|redirect| &redirect.host)
+            && (!asks || self.hosts.known(host, attempt.done) == Some(HostVerdict::Resolved))
+        {
+            // What nearly every answer of a sound candidate is: counted without
+            // a copy of anything.
+            let tiers = coverage::to_host(depth, HostVerdict::Resolved);
+            let (at, host) = (attempt.done, Some(&**host));
+            self.recorder.redirect(arrival.due, &Redirect { at, host, fault: None, lasting: None, tiers });
+            return self.recorder.arrival(Fate::Passed, attempt.due, at);
+        }
         let mut case = Case {
             due: attempt.due,
             done: attempt.done,
             path: arrival.target.clone(),
             location: received.location().cloned(),
-            offline: judgement.fault.or(missing),
+            offline,
             expected: None,
             note: judgement.note,
             lasting: None,
@@ -262,25 +275,12 @@ impl Ledger {
             return self.settle_offline(&case, attempt);
         };
         case.lasting = lasting(received.status, &received.head);
-        if asks && let HostToCheck::Name(host) = &redirect.host {
+        if asks && let HostToCheck::Name(host) = redirect.host {
+            let host = host.into_owned();
             if leads_elsewhere(case.offline) {
-                let host = host.clone().into_owned();
                 case.expected = self.judge.expected().map(Into::into);
-                let reply = self.hosts.ask(&host, attempt.done, case);
-                return self.replied(&host, reply, attempt.done);
             }
-            let reply = self.hosts.ask(host, attempt.done, case);
-            if self.targets.is_none()
-                && let HostReply::Known(HostVerdict::Resolved, Case { offline: None, due, done, .. }) = reply
-            {
-                // What nearly every answer of a sound candidate is: counted
-                // without making a text.
-                let tiers = coverage::to_host(depth, HostVerdict::Resolved);
-                let redirect = Redirect { at: done, host: Some(host), fault: None, lasting: None, tiers };
-                self.recorder.redirect(due, &redirect);
-                return self.recorder.arrival(Fate::Passed, due, done);
-            }
-            let host = host.clone().into_owned();
+            let reply = self.hosts.ask(&host, attempt.done, case);
             return self.replied(&host, reply, attempt.done);
         }
         let found_in_headers = redirect.headers.is_some();

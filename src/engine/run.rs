@@ -10,7 +10,7 @@ use super::meter::thread_cpu;
 use super::pacer::Pacer;
 use super::priority;
 use super::shard::{Shard, ShardLimits};
-use super::worker::{Delivery, Lines, Phase, Worked, work};
+use super::worker::{Delivery, Feed, Lines, Phase, Worked, work};
 use super::{EngineError, EnginePlan, Judging, Observer, Origin, Overload, RunEnd, TlsPlan};
 use crate::schedule::{Arrival, Schedule, ScheduleCounts};
 use crate::tally::{Fold, Recorder, Totals};
@@ -215,6 +215,10 @@ fn share(plan: &EnginePlan, index: usize) -> ShardLimits {
     ShardLimits {
         active,
         in_flight,
+        open: match plan.feed {
+            Feed::WhenFree { open, .. } => open.map(part),
+            Feed::WhenDue => None,
+        },
         streams: plan.lanes.streams.max(1),
         reuse: plan.lanes.reuse,
         requests_per_connection: plan.lanes.requests_per_connection,

@@ -43,6 +43,9 @@ pub(crate) struct ShardLimits {
     pub(crate) in_flight: usize,
     /// Most connections open at once.
     pub(crate) active: usize,
+    /// Most arrivals in flight or waiting to be judged while a closed loop
+    /// takes another.
+    pub(crate) open: Option<usize>,
     /// Most streams in use of an HTTP/2 connection.
     pub(crate) streams: usize,
     /// Which idle connection is used next.
@@ -85,7 +88,7 @@ pub(crate) struct Shard<C: Connect> {
     pub(crate) settled: Notify,
     /// What free connections take from in a closed loop; empty in an open one.
     supply: RefCell<Supply>,
-    /// Told when the supply wants more.
+    /// Told when the supply wants more, or may be taken from again.
     pub(crate) low: Notify,
 }
 
@@ -170,6 +173,9 @@ impl<C: Connect> Shard<C> {
     }
 
     fn next_supplied(self: &Rc<Self>) -> Option<Flight<C>> {
+        if self.limits.open.is_some_and(|most| self.open() >= most) {
+            return None;
+        }
         let arrival = self.supply.borrow_mut().take(self.clock.now(), &self.low)?;
         self.ledger.borrow_mut().offered(arrival.due);
         Some(self.take_off(arrival))
@@ -285,11 +291,25 @@ impl<C: Connect> Shard<C> {
 
     /// Whether nothing is left to wait for.
     pub(crate) fn is_settled(&self) -> bool {
-        self.in_flight.get() == 0 && self.ledger.borrow().parked() == 0
+        self.open() == 0
+    }
+
+    /// Arrivals that are in flight or wait to be judged.
+    fn open(&self) -> usize {
+        self.in_flight.get() + self.ledger.borrow().parked()
+    }
+
+    /// What waited to be judged has been: a closed loop that was held back by
+    /// it may go on, and if it was the last, so may whoever waits for that.
+    pub(crate) fn judged(&self) {
+        if self.limits.open.is_some() {
+            self.low.notify_one();
+        }
+        self.tell_if_settled();
     }
 
     /// Tells whoever waits for the last outcome, if this was it.
-    pub(crate) fn tell_if_settled(&self) {
+    fn tell_if_settled(&self) {
         if self.is_settled() {
             self.settled.notify_one();
         }

@@ -199,6 +199,10 @@ impl Scene {
         ShardLimits {
             active: self.connections,
             in_flight: self.in_flight,
+            open: match self.feed {
+                Feed::WhenFree { open, .. } => open,
+                Feed::WhenDue => None,
+            },
             streams: 100,
             reuse: Reuse::Lifo,
             requests_per_connection: None,
@@ -417,7 +421,7 @@ fn a_run_that_is_stopped_cuts_what_is_in_flight() {
 
 #[test]
 fn in_a_closed_loop_each_connection_takes_the_next() {
-    let feed = Feed::WhenFree { until: None };
+    let feed = Feed::WhenFree { until: None, open: None };
     let scene = Scene { feed, connections: 4, ..Scene::alike(1, 400, "/good-10") };
     let (origin, opened) = origin();
     let (totals, worked) = scene.play(origin);
@@ -428,8 +432,18 @@ fn in_a_closed_loop_each_connection_takes_the_next() {
 }
 
 #[test]
+fn a_closed_loop_takes_no_more_than_may_be_open() {
+    let feed = Feed::WhenFree { until: None, open: Some(3) };
+    let scene = Scene { feed, connections: 10, ..Scene::alike(1, 12, "/good-10") };
+    let (origin, opened) = origin();
+    let (totals, worked) = scene.play(origin);
+    assert_eq!((totals.counts.arrivals.passed, worked.unreleased, opened.get()), (12, 0, 3));
+    assert_eq!(worked.last_due.as_micros(), 30_000);
+}
+
+#[test]
 fn a_closed_loop_ends_with_its_time() {
-    let feed = Feed::WhenFree { until: Some(Offset::from(Duration::from_millis(95))) };
+    let feed = Feed::WhenFree { until: Some(Offset::from(Duration::from_millis(95))), open: None };
     let scene = Scene { feed, connections: 2, ..Scene::alike(1, 400, "/good-10") };
     let (totals, worked) = scene.play(origin().0);
     let arrivals = &totals.counts.arrivals;

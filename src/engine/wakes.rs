@@ -6,6 +6,8 @@
 //! go round within its own poll instead, and passes on only the wake-ups that
 //! come from outside.
 
+use std::cell::Cell;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
@@ -15,6 +17,8 @@ use std::task::{Context, Poll, Wake, Waker};
 pub(super) struct Wakes {
     inner: Arc<Inner>,
     waker: Waker,
+    /// Whose waker `inner` holds. That keeps it from being anybody else's.
+    task: Cell<*const ()>,
 }
 
 #[derive(Debug, Default)]
@@ -32,7 +36,7 @@ impl Wakes {
     pub(super) fn new() -> Self {
         let inner = Arc::new(Inner::default());
         let waker = Waker::from(Arc::clone(&inner));
-        Self { inner, waker }
+        Self { inner, waker, task: Cell::new(ptr::null()) }
     }
 
     /// Does something that may wake the parts polled in [`Wakes::poll`]; it is
@@ -51,7 +55,9 @@ impl Wakes {
         mut step: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         let inner = &self.inner;
-        inner.belongs_to(cx.waker());
+        if self.task.replace(cx.waker().data()) != cx.waker().data() {
+            inner.belongs_to(cx.waker());
+        }
         inner.running.store(true, SeqCst);
         let polled = loop {
             inner.again.store(false, SeqCst);
@@ -71,10 +77,7 @@ impl Wakes {
 
 impl Inner {
     fn belongs_to(&self, waker: &Waker) {
-        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        if !task.as_ref().is_some_and(|task| task.will_wake(waker)) {
-            *task = Some(waker.clone());
-        }
+        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
     }
 }
 

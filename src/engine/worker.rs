@@ -66,6 +66,10 @@ pub enum Feed {
     WhenFree {
         /// No more arrivals from then on.
         until: Option<Offset>,
+        /// Nor while this many, over all workers, are in flight or wait for
+        /// what is asked about their redirects: what asks sets the pace then,
+        /// and leaves nothing out.
+        open: Option<usize>,
     },
 }
 
@@ -94,7 +98,7 @@ pub(crate) async fn work<C: Connect>(
     let mut queue = Queue { batch: first, arrivals: lines.arrivals, caught_up: Offset::ZERO };
     let released = match lines.feed {
         Feed::WhenDue => release_all(&shard, &pacer, &mut queue, &mut lines.phase).await,
-        Feed::WhenFree { until } => {
+        Feed::WhenFree { until, .. } => {
             *shard.supply() = Supply::new(until);
             Ok(supply_all(&shard, &mut queue, &mut lines.phase).await)
         }
@@ -215,21 +219,16 @@ async fn supply_all<C: Connect>(
     tokio::time::sleep_until(shard.clock.instant(Offset::ZERO)).await;
     let mut exhausted = false;
     while !(shard.supply().is_over(shard.clock.now()) || exhausted && shard.supply().is_empty()) {
-        while !exhausted && shard.supply().is_low() {
-            tokio::select! {
-                biased;
-                () = reached(phase, Phase::Draining) => return shard.clock.now(),
-                batch = queue.next_batch() => match batch {
-                    Some(batch) => shard.supply().refill(batch),
-                    None => exhausted = true,
-                },
-            }
-        }
         shard.reap();
         shard.engage();
+        let wants_more = !exhausted && shard.supply().is_low();
         tokio::select! {
             biased;
             () = reached(phase, Phase::Draining) => break,
+            batch = queue.next_batch(), if wants_more => match batch {
+                Some(batch) => shard.supply().refill(batch),
+                None => exhausted = true,
+            },
             () = shard.low.notified() => {}
         }
     }
@@ -258,14 +257,14 @@ async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
 async fn take_targets<C: Connect>(shard: Rc<Shard<C>>, mut answers: mpsc::Receiver<TargetAnswer>) {
     while let Some(answer) = answers.recv().await {
         shard.ledger.borrow_mut().target_answered(&answer, shard.clock.now());
-        shard.tell_if_settled();
+        shard.judged();
     }
 }
 
 async fn take_hosts<C: Connect>(shard: Rc<Shard<C>>, mut answers: mpsc::Receiver<HostAnswer>) {
     while let Some(answer) = answers.recv().await {
         shard.ledger.borrow_mut().host_answered(&answer, shard.clock.now());
-        shard.tell_if_settled();
+        shard.judged();
     }
 }
 

@@ -6,6 +6,7 @@
 //! equal bytes.
 
 pub(super) mod books;
+mod check;
 mod control;
 mod faults;
 pub(super) mod format;
@@ -14,7 +15,7 @@ mod transitions;
 
 pub(crate) use format::micros;
 
-use super::{Generator, RunReport, Times};
+use super::{CHECK, Generator, RunReport, Times};
 use crate::units::grouped;
 use format::{Page, counted, of, per_second, safe, seconds, share, whole};
 use std::collections::BTreeMap;
@@ -37,6 +38,10 @@ pub(super) const STATISTICS: [(&str, Statistic); 9] = [
 /// The summary of a run.
 pub fn summary(report: &RunReport) -> String {
     let mut page = Page::default();
+    if report.plan.command == CHECK {
+        check::write(report, &mut page);
+        return page.into_text();
+    }
     headline::write(report, &mut page);
     load(report, &mut page);
     times(report, &mut page);

@@ -8,7 +8,7 @@
 mod strain;
 
 use super::text::micros;
-use super::{GeneratorFacts, Plan, Reason, RunReport, Verdict};
+use super::{CHECK, GeneratorFacts, Plan, Reason, RunReport, Verdict};
 use crate::fault::Fault;
 use crate::tally::{RedirectCounts, Sticky, Totals, Unchecked};
 use crate::units::grouped;
@@ -148,12 +148,15 @@ fn reasons_for_invalid(totals: &Totals, plan: &Plan, generator: &GeneratorFacts)
             "raise --max-in-flight, or offer what the candidate can take",
         ));
     }
-    if let Some(late) = too_late(totals, plan) {
-        reasons.push(late);
-        reasons.extend(strain::behind(totals));
+    // A check measures nothing: it may be as slow as this machine makes it.
+    if plan.command != CHECK {
+        if let Some(late) = too_late(totals, plan) {
+            reasons.push(late);
+            reasons.extend(strain::behind(totals));
+        }
+        reasons.extend(strain::saturated(totals, plan));
+        reasons.extend(strain::throttled(generator, lateness_limit(totals, plan)));
     }
-    reasons.extend(strain::saturated(totals, plan));
-    reasons.extend(strain::throttled(generator, lateness_limit(totals, plan)));
     reasons.extend(generators_own(totals));
     reasons
 }
@@ -350,6 +353,21 @@ mod tests {
             t.counts.attempts.faults.count(Fault::GeneratorPorts, crate::units::Offset::ZERO);
         };
         check(no_ports, Verdict::Invalid, &["generator.no_ports"], &[]);
+    }
+
+    #[test]
+    fn a_check_may_be_slow_but_not_left_undone() {
+        let slow = |t: &mut Totals, p: &mut Plan| {
+            p.command = CHECK.to_owned();
+            (0..9).for_each(|_| t.times.lateness.record(5_100));
+            t.counts.strain.saturated_arrivals = 100;
+        };
+        check(slow, Verdict::Passed, &[], &[]);
+        let hangs = |t: &mut Totals, p: &mut Plan| {
+            p.command = CHECK.to_owned();
+            t.counts.arrivals.cut = 1;
+        };
+        check(hangs, Verdict::Invalid, &["cut"], &[]);
     }
 
     #[test]

@@ -71,6 +71,18 @@ pub struct ReadOptions {
     /// How far back a record may lie behind the newest of its input;
     /// [`REORDER_WINDOW`] where it is `None`.
     pub reorder_window: Option<Duration>,
+    /// In which order requests are handed out.
+    pub sequence: Sequence,
+}
+
+/// In which order requests are handed out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sequence {
+    /// In order of arrival, where the trace has times.
+    #[default]
+    OfArrival,
+    /// As they are read, and without their times: none is ever late.
+    AsRead,
 }
 
 /// What was found out about an input.
@@ -187,8 +199,8 @@ impl Source {
             readers.push(Some(reader).filter(|_| !spec.is_repeatable()));
             inputs.push(Input { spec, report, earliest });
         }
-        let has_times = timed[1].is_some();
-        if let [Some(untimed), Some(timed)] = timed {
+        let has_times = timed[1].is_some() && options.sequence == Sequence::OfArrival;
+        if has_times && let [Some(untimed), Some(timed)] = timed {
             return Err(TraceError::MixedTimes { timed, untimed });
         }
         if inputs.iter().all(|input| input.report.format.is_none()) {

@@ -134,6 +134,17 @@ impl<P> HostCache<P> {
         Self { hosts, turns, bounds, parked: 0, stats: HostStats::default() }
     }
 
+    /// What is known of `host` at `now`, for those who would not wait.
+    pub fn known(&mut self, host: &str, now: Offset) -> Option<HostVerdict> {
+        match self.hosts.get(host) {
+            Some(&State::Known { verdict, until }) if now < until => {
+                self.stats.hits += 1;
+                Some(verdict)
+            }
+            Some(_) | None => None,
+        }
+    }
+
     /// What is known of `host` at `now`; otherwise `waiter` is parked.
     ///
     /// When all hosts are taken, one whose knowledge has run out makes room;

@@ -27,6 +27,7 @@ fn options(reach: Reach) -> ProbeOptions {
     ProbeOptions {
         limits: ProbeLimits { reach, hops: 3, body: 1 << 16 },
         rate: None,
+        patience: Some(Duration::from_secs(10)),
         concurrency: NonZeroUsize::new(8).unwrap(),
         connect_timeout: Duration::from_secs(30),
         timeout: Duration::from_secs(30),
@@ -294,6 +295,30 @@ fn what_the_rate_has_no_room_for_is_left_out() {
     let late = question(store.url("/sound/a.crate"), Expect::default());
     assert_eq!(handle.ask(late, reply), Err(Refused::Stopped));
     assert!(store.asked().len() <= 1, "{:?}", store.asked());
+}
+
+#[test]
+fn whoever_is_patient_is_left_out_by_no_rate() {
+    let store = Store::start();
+    let hourly = Rate::new(NonZeroU64::MIN, NonZeroU64::new(3_600_000_000_000).unwrap());
+    let (concurrency, patience) = (NonZeroUsize::MIN, None);
+    let patient = ProbeOptions { rate: Some(hourly), concurrency, patience, ..options(Reach::Get) };
+    let probes = Probes::start(patient).unwrap();
+    let (reply, mut answers) = mpsc::channel(20);
+    let ask = |n: usize| {
+        let asked = question(store.url(&format!("/sound/{n}.crate")), Expect::default());
+        let key = asked.key;
+        probes.handle().ask(asked, reply.clone()).unwrap();
+        key
+    };
+    let first = ask(0);
+    assert!(answers.blocking_recv().unwrap().found.is_some());
+    // What is known is told at once, after all that was asked before it.
+    let others: Vec<TargetKey> = (1..10).chain([0]).map(ask).collect();
+    assert_eq!(others.last(), Some(&first));
+    let next = answers.blocking_recv().unwrap();
+    assert_eq!((next.key, next.found.is_some()), (first, true));
+    assert_eq!((probes.stats().questions, probes.stats().left_out), (11, 0));
 }
 
 #[test]

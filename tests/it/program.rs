@@ -17,6 +17,7 @@ use tempfile::TempDir;
 mod addresses;
 mod books;
 mod catalog;
+mod check;
 mod clients;
 mod control;
 mod faults;

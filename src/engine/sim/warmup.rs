@@ -64,7 +64,7 @@ fn what_is_shed_in_the_warm_up_spoils_nothing() {
 
 #[test]
 fn in_a_closed_loop_the_warm_up_is_what_was_handed_out_in_it() {
-    let feed = Feed::WhenFree { until: Some(Offset::from(Duration::from_millis(95))) };
+    let feed = Feed::WhenFree { until: Some(Offset::from(Duration::from_millis(95))), open: None };
     let scene = Scene { feed, connections: 2, warmup_ms: 35, ..Scene::alike(1, 400, "/good-10") };
     let (totals, worked) = scene.play(origin().0);
     // Handed out at 0, 10, 20 and 30 ms, the last over at 40.

@@ -40,7 +40,7 @@ fn row(report: &RunReport, fault: &FaultLine, page: &mut Page) {
     page.wrapped(4, &safe(&fault.meaning));
 }
 
-fn example(example: &ExampleLine, page: &mut Page) {
+pub(super) fn example(example: &ExampleLine, page: &mut Page) {
     let shown = |indent: usize, text: &str| shortened(&safe(text), COLUMNS - indent).into_owned();
     page.line(&format!("      {}", shown(6, &example.path)));
     if let Some(location) = &example.location {

@@ -2,7 +2,7 @@
 
 use super::format::{Page, counted, of, safe, seconds, share};
 use crate::fault::Fault;
-use crate::report::{FaultLine, Reason, RunReport, Verdict};
+use crate::report::{CHECK, FaultLine, Reason, RunReport, Verdict};
 use crate::units::grouped;
 
 /// Faults told in a sentence each; the table below has them all.
@@ -27,6 +27,15 @@ const OF_A_HOST: &[(Fault, &str)] = &[
 ];
 
 pub(super) fn write(report: &RunReport, page: &mut Page) {
+    begin(report, &report.faults[..report.faults.len().min(FAULTS_TOLD)], page);
+}
+
+/// The same without the faults.
+pub(super) fn opening(report: &RunReport, page: &mut Page) {
+    begin(report, &[], page);
+}
+
+fn begin(report: &RunReport, faults: &[FaultLine], page: &mut Page) {
     let (left_out, notes): (Vec<&Reason>, Vec<&Reason>) =
         report.warnings.iter().partition(|warning| is_left_out(warning));
     for warning in left_out {
@@ -42,7 +51,7 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
         page.wrapped(2, &sentence(&safe(&reason.detail)));
         page.wrapped(2, &format!("Remedy: {}.", safe(&reason.remedy)));
     }
-    for fault in report.faults.iter().take(FAULTS_TOLD) {
+    for fault in faults {
         page.blank();
         page.wrapped(2, &told(report, fault));
     }
@@ -73,23 +82,28 @@ pub(in crate::report) fn verdict(report: &RunReport) -> String {
     let arrivals = &report.arrivals;
     let (offered, failed) = (grouped(arrivals.offered), grouped(arrivals.failed));
     let rate = share(arrivals.failed, arrivals.offered);
+    let is_check = report.plan.command == CHECK;
+    let what = if is_check { "distinct requests" } else { "downloads" };
     match report.verdict {
         // Possible under --allow-invalid only.
         Verdict::Passed if arrivals.shed > 0 || arrivals.cut > 0 => {
             let good = grouped(arrivals.passed.saturating_add(arrivals.recovered));
-            format!("PASSED: {good} of {offered} downloads were good, the others were not judged")
+            format!("PASSED: {good} of {offered} {what} were good, the others were not judged")
         }
         Verdict::Passed if arrivals.recovered > 0 => {
             let recovered = grouped(arrivals.recovered);
-            format!("PASSED: all {offered} downloads were good, {recovered} of them after a retry")
+            format!("PASSED: all {offered} {what} were good, {recovered} of them after a retry")
         }
-        Verdict::Passed => format!("PASSED: all {offered} downloads were good"),
-        Verdict::Failed => format!("FAILED: {failed} of {offered} downloads failed ({rate})"),
+        Verdict::Passed => format!("PASSED: all {offered} {what} were good"),
+        Verdict::Failed => format!("FAILED: {failed} of {offered} {what} failed ({rate})"),
+        Verdict::Invalid if is_check => {
+            "INVALID: not everything could be checked; this is neither pass nor fail".to_owned()
+        }
         Verdict::Invalid => {
             "INVALID: the load was not really offered; this is neither pass nor fail".to_owned()
         }
         Verdict::Cut => format!(
-            "CUT SHORT: a partial result; {failed} of {offered} downloads failed ({rate}), {} unfinished",
+            "CUT SHORT: a partial result; {failed} of {offered} {what} failed ({rate}), {} unfinished",
             grouped(arrivals.cut)
         ),
     }

@@ -3,8 +3,8 @@
 //! Workers hand questions in, never wait, and get answers back over bounded
 //! channels, as from [`crate::verify::lookup`]. A target is asked once for all
 //! of them. Requests leave evenly at their own rate, so the load of a run never
-//! becomes load on the store; what cannot be asked within ten seconds is left
-//! out and said to be. An address is connected to only after it was judged, and
+//! becomes load on the store; what cannot be asked in time is left out and said
+//! to be. An address is connected to only after it was judged, and
 //! it is that address, not its name, that is connected to. Nothing that could
 //! be a credential is ever sent.
 
@@ -30,7 +30,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Questions that may be handed in and not yet taken up.
-const QUEUE: usize = 4_096;
+pub const QUEUE: usize = 4_096;
 
 /// How targets are asked.
 #[derive(Clone, Debug)]
@@ -41,6 +41,9 @@ pub struct ProbeOptions {
     pub rate: Option<Rate>,
     /// Checks under way at a time.
     pub concurrency: NonZeroUsize,
+    /// A target is left out rather than asked later than this; if nothing is
+    /// said, only where more wait than may.
+    pub patience: Option<Duration>,
     /// Most time for a connection, from the lookup to the end of its handshake.
     pub connect_timeout: Duration,
     /// Most time from a request to the first bytes of its answer's content.
@@ -110,7 +113,7 @@ pub struct ProbeStats {
     pub repeated: u64,
     /// Connections opened.
     pub connections: u64,
-    /// Questions left out: not within ten seconds at this rate.
+    /// Questions left out: not in time at this rate.
     pub left_out: u64,
 }
 

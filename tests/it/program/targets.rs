@@ -2,20 +2,20 @@
 //! for what redirects lead to, once each, and nobody else is.
 
 use super::books::Report;
-use super::{Call, Serving};
+use super::{Call, Served, Serving};
 use downpour::registry::crate_file;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use tempfile::TempDir;
 
 /// A candidate whose CDN speaks TLS with a certificate of its own.
-struct Stage {
+pub(super) struct Stage {
     room: TempDir,
     candidate: Serving,
 }
 
 impl Stage {
-    fn with(flags: &[&str]) -> Self {
+    pub(super) fn with(flags: &[&str]) -> Self {
         let room = tempfile::tempdir().unwrap();
         let authority = room.path().join("ca.pem");
         let with_authority = [flags, &["--ca-out", authority.to_str().unwrap()]].concat();
@@ -25,23 +25,48 @@ impl Stage {
 
     /// A replay of `requests`, judged as deep as `verify`.
     fn call(&self, requests: &str, verify: &str, flags: &[&str]) -> Call {
+        let call = Call::replay("list", &self.candidate).file("list", requests).with(&[
+            "--rate",
+            "1000",
+            "--verify",
+            verify,
+            "--verify-rate",
+            "max",
+        ]);
+        self.reach_targets(call).with(flags)
+    }
+
+    /// A check of `requests`, with a run directory.
+    pub(super) fn check(&self, requests: &str, flags: &[&str]) -> Call {
+        let Serving { api, dns, .. } = &self.candidate;
+        let call = Call::new(&["check", "list", "--target", api, "--resolver", dns, "--out", "run"]);
+        self.reach_targets(call.file("list", requests)).with(&["--allow-private"]).with(flags)
+    }
+
+    /// A call that knows what is right and where the CDN stands.
+    fn reach_targets(&self, call: Call) -> Call {
         let authority = self.room.path().join("ca.pem");
         let instead = format!("static.crates.io:443:{}", self.candidate.cdn);
-        Call::replay("list", &self.candidate)
-            .file("list", requests)
-            .with(&["--rate", "1000", "--rules", "crates-io", "--verify", verify, "--verify-rate", "max"])
-            .with(&["--verify-connect-to", &instead, "--roots", "none"])
-            .with(&["--cacert", authority.to_str().unwrap()])
-            .with(flags)
+        call.with(&["--rules", "crates-io", "--verify-connect-to", &instead]).with(&[
+            "--roots",
+            "none",
+            "--cacert",
+            authority.to_str().unwrap(),
+        ])
     }
 
     fn targets(self) -> u64 {
-        self.candidate.stop().targets
+        self.stop().targets
+    }
+
+    /// Ends it and tells what it counted itself.
+    pub(super) fn stop(self) -> Served {
+        self.candidate.stop()
     }
 }
 
 /// `times` downloads of each of `distinct` releases.
-fn downloads(distinct: usize, times: usize) -> String {
+pub(super) fn downloads(distinct: usize, times: usize) -> String {
     let mut list = String::new();
     for n in (0..times).flat_map(|_| 0..distinct) {
         writeln!(list, "/api/v1/crates/serde/1.0.{n}/download").unwrap();
@@ -50,7 +75,7 @@ fn downloads(distinct: usize, times: usize) -> String {
 }
 
 /// `[checked, unchecked for reason]` of a tier.
-fn tier(report: &Report, tier: &str, reason: &str) -> [u64; 2] {
+pub(super) fn tier(report: &Report, tier: &str, reason: &str) -> [u64; 2] {
     let unchecked = report.times(&format!("/targets/tiers/{tier}/unchecked"), reason);
     [report.number(&format!("/targets/tiers/{tier}/checked")), unchecked]
 }

@@ -14,14 +14,10 @@ use std::convert::Infallible;
 use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
-
-/// A target is left out rather than asked later than this.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Most targets that wait to be asked, whatever the rate.
 const PENDING_MAX: usize = 16_384;
@@ -52,7 +48,8 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn new(lines: Lines) -> Self {
         let concurrency = lines.options.concurrency.get();
-        let within = lines.options.rate.map_or(u64::MAX, |rate| rate.due_before(Offset::from(PATIENCE)));
+        let limits = lines.options.rate.zip(lines.options.patience);
+        let within = limits.map_or(u64::MAX, |(rate, patience)| rate.due_before(Offset::from(patience)));
         let within = usize::try_from(within).unwrap_or(usize::MAX);
         Self {
             pending_max: within.clamp(concurrency.min(PENDING_MAX), PENDING_MAX),

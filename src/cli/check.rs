@@ -1,0 +1,233 @@
+//! `downpour check`: each distinct request once, judged as deep as can be.
+//!
+//! What a pipeline runs against staging before it promotes a build. Nothing
+//! here is measured, so nothing is paced: connections take the next request
+//! when they are free, and wait where their redirects are not checked as fast.
+
+use super::CliError;
+use super::carry_out::measure;
+use super::control_args::ControlArgs;
+use super::distinct::{Distinct, Found};
+use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs, parse_header};
+use super::load_args::{parse_positive, parse_time};
+use super::progress::Progress;
+use super::replay::{ReplayArgs, prepare};
+use super::signals;
+use super::target::Target;
+use super::trace_args::{InputFormat, TraceArgs, TraceArgsError, parse_format};
+use super::wire_args::{ConnectionArgs, PacingArgs, TlsArgs, WireArgs};
+use crate::engine::Feed;
+use crate::report::{Exit, Reason, junit};
+use crate::schedule::Pace;
+use crate::trace::source::Sequence;
+use crate::trace::spread::Subsecond;
+use crate::trace::{ReadOptions, Source};
+use crate::units::grouped;
+use crate::verify::probe::net::QUEUE;
+use clap::Args;
+use http::{HeaderName, HeaderValue};
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Most requests in flight or waiting for their checks: what the threads that
+/// check take in without leaving any out.
+const OPEN: usize = QUEUE / 2;
+
+/// How long the checks of the last requests may take. Each of them has its own
+/// time-outs; this is for those that wait for their turn at a low rate.
+const GRACE: Duration = Duration::from_hours(1);
+
+/// Ask for each distinct request of logs once, and check every redirect.
+#[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
+#[command(mut_arg("verify", |verify| verify
+    .default_value("get")
+    .default_value_if("catalog", clap::builder::ArgPredicate::IsPresent, "digest")
+    .help("How far redirects are checked: off, policy, dns, connect, head, get, or digest, the default with --catalog")))]
+#[command(mut_arg("verify-rate", |rate| rate.default_value("max")))]
+#[command(after_help = "Examples:
+  downpour check access.log.gz --target https://candidate.internal --yes \\
+      --rewrite crates-io --rules crates-io --junit check.xml
+  downpour check paths.txt --target http://127.0.0.1:8080
+
+downpour explain tells more of each fault.")]
+pub(crate) struct CheckArgs {
+    /// Logs or URL lists: files, directories, patterns, or - for standard input
+    #[arg(value_name = "TRACE", required = true)]
+    traces: Vec<String>,
+
+    /// What the inputs are written in: auto, cloudfront-v1, fastly-cratesio, fastly-clf, common, combined, combined-timed, combined-usec, trace or url-list
+    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = parse_format)]
+    input_format: InputFormat,
+
+    /// What is asked in place of what was recorded: the set crates-io, or a TOML file
+    #[arg(long, value_name = "SET")]
+    rewrite: Option<String>,
+
+    /// Query values to keep: names with commas between, or all; the others become filler of the same length
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    keep_query: Vec<String>,
+
+    #[command(flatten)]
+    candidate: CandidateArgs,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
+    verify: VerifyArgs,
+    #[command(flatten)]
+    told: ToldArgs,
+}
+
+/// Who is asked.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Candidate")]
+struct CandidateArgs {
+    /// The candidate: scheme, host and port
+    #[arg(long, value_name = "URL")]
+    target: Target,
+
+    /// Most connections open at once; each takes the next request when it is
+    /// free
+    #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = parse_positive)]
+    connections: usize,
+
+    /// Most time for a request, to the end of its answer
+    #[arg(short, long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
+    timeout: Duration,
+
+    /// Most time to open a connection
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
+    connect_timeout: Duration,
+
+    /// Add a header field to every request, or replace a default one; may be
+    /// repeated
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
+    headers: Vec<(HeaderName, HeaderValue)>,
+
+    /// Ask a host that is not this machine as fast as it answers
+    #[arg(long)]
+    yes: bool,
+
+    /// Check a host that the trace was recorded at
+    #[arg(long)]
+    allow_recorded_host: bool,
+}
+
+/// What is said, and where.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Report")]
+struct ToldArgs {
+    /// Write the result as JUnit XML, a test case for each kind of fault
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+
+    /// Keep a run directory there, too
+    #[arg(short, long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// What stdout carries: text (the summary) or json (the whole of run.json)
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value_t = OutputFormat::Text)]
+    format: OutputFormat,
+
+    /// Write no progress on stderr
+    #[arg(long)]
+    no_progress: bool,
+
+    /// Write nothing on stderr but errors
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Checks and reports.
+pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let replay = args.as_replay();
+    let options = ReadOptions { sequence: Sequence::AsRead, ..replay.trace.options()? };
+    let source = Source::open(&args.traces, options).map_err(TraceArgsError::from)?;
+    // Emptied before anything else can fail: what stands there from the check
+    // before must not pass for this one's.
+    let junit_file = args.told.junit.as_ref().map(|path| (path, File::create(path)));
+    let junit_file = match junit_file {
+        Some((path, Err(error))) => {
+            return Err(CliError::Usage(format!("cannot write --junit {}: {error}", path.display())));
+        }
+        Some((path, Ok(file))) => Some((path, file)),
+        None => None,
+    };
+    let mut prepared = prepare("check", source, &replay)?;
+    let found = Arc::new(Found::default());
+    prepared.requests = Box::new(Distinct::of(prepared.requests, Arc::clone(&found)));
+    prepared.engine.feed = Feed::WhenFree { until: None, open: Some(OPEN) };
+    let phase = signals::phases().map_err(CliError::Signals)?;
+    let progress = Progress::by_count(!(args.told.no_progress || args.told.quiet), Arc::clone(&found));
+    let mut measured = measure(prepared, (args.told.out.clone(), progress), &phase)?;
+    measured.report.warnings.extend(unremembered(found.unremembered()));
+    if let Some((path, mut file)) = junit_file
+        && let Err(error) = file.write_all(junit(&measured.report).as_bytes())
+    {
+        measured.trouble.push(format!("write --junit {}: {error}", path.display()));
+    }
+    measured.publish(args.told.format, out)
+}
+
+/// That some may have been asked more than once.
+fn unremembered(requests: u64) -> Option<Reason> {
+    (requests > 0).then(|| Reason {
+        id: "asked_again".to_owned(),
+        detail: format!(
+            "{} requests came when no more could be remembered: some may have been asked more than once",
+            grouped(requests)
+        ),
+        remedy: "nothing was left out; check fewer logs at a time to ask each only once".to_owned(),
+    })
+}
+
+impl CheckArgs {
+    /// The replay that this check is: as fast as goes, in patience.
+    fn as_replay(&self) -> ReplayArgs {
+        let Self { candidate, told, .. } = self;
+        let mut verify = self.verify.clone();
+        verify.probe.patience = None;
+        ReplayArgs {
+            trace: TraceArgs {
+                traces: self.traces.clone(),
+                input_format: self.input_format,
+                rewrite: self.rewrite.clone(),
+                subsecond: Subsecond::default(),
+                reorder_window: None,
+                seed: 0,
+                keep_query: self.keep_query.clone(),
+            },
+            load: LoadArgs {
+                rate: Pace::Max,
+                connections: Some(candidate.connections),
+                timeout: candidate.timeout,
+                connect_timeout: candidate.connect_timeout,
+                grace: GRACE,
+                headers: candidate.headers.clone(),
+                yes: candidate.yes,
+                allow_recorded_host: candidate.allow_recorded_host,
+                ..LoadArgs::at(candidate.target.clone())
+            },
+            wire: WireArgs {
+                connection: self.connection.clone(),
+                tls: self.tls.clone(),
+                pacing: PacingArgs::default(),
+            },
+            verify,
+            control: ControlArgs::default(),
+            report: ReportArgs {
+                out: told.out.clone(),
+                format: told.format,
+                max_lateness: None,
+                allow_invalid: false,
+                no_progress: told.no_progress,
+                quiet: told.quiet,
+            },
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Each thing asked once: requests without their repetitions.
+//!
+//! What was seen is remembered by a keyed hash of 64 bits, so that nobody who
+//! writes a log can choose two requests that pass for one; with as many as are
+//! remembered, the chance that any two do is one in three million. Beyond that
+//! bound requests are asked without being remembered: a check would rather ask
+//! twice than leave something out.
+
+use crate::engine::Requests;
+use crate::trace::{Request, TraceBooks};
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Most requests that are remembered: 36 MiB, and half as much again while the
+/// table grows to that.
+const REMEMBERED: usize = 3_600_000;
+
+/// How far the finding has come, for whoever tells of it.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Requests handed out.
+    distinct: AtomicU64,
+    /// Those of them that may be repetitions: they are beyond the bound.
+    unremembered: AtomicU64,
+    /// Whether the trace has been read to its end.
+    whole: AtomicBool,
+}
+
+impl Found {
+    pub(super) fn distinct(&self) -> u64 {
+        self.distinct.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn unremembered(&self) -> u64 {
+        self.unremembered.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole.load(Ordering::Relaxed)
+    }
+}
+
+/// The requests of a trace, each method and target once, at its first place.
+pub(super) struct Distinct {
+    requests: Box<dyn Requests>,
+    key: RandomState,
+    seen: HashSet<u64>,
+    most: usize,
+    duplicates: u64,
+    found: Arc<Found>,
+}
+
+impl Distinct {
+    pub(super) fn of(requests: Box<dyn Requests>, found: Arc<Found>) -> Self {
+        Self {
+            requests,
+            key: RandomState::new(),
+            seen: HashSet::new(),
+            most: REMEMBERED,
+            duplicates: 0,
+            found,
+        }
+    }
+
+    fn is_new(&mut self, request: &Request) -> bool {
+        let hash = self.key.hash_one((request.method as u8, &request.target));
+        if self.seen.contains(&hash) {
+            return false;
+        }
+        if self.seen.len() < self.most {
+            self.seen.insert(hash);
+        } else {
+            self.found.unremembered.fetch_add(1, Ordering::Relaxed);
+        }
+        true
+    }
+}
+
+impl Requests for Distinct {
+    fn next(&mut self) -> Result<Option<Request>, String> {
+        while let Some(request) = self.requests.next()? {
+            if self.is_new(&request) {
+                self.found.distinct.fetch_add(1, Ordering::Relaxed);
+                return Ok(Some(request));
+            }
+            self.duplicates += 1;
+        }
+        self.found.whole.store(true, Ordering::Relaxed);
+        Ok(None)
+    }
+
+    /// Goes through the trace again; what was seen in the first pass stays so.
+    fn rewind(&mut self) -> Result<(), String> {
+        self.requests.rewind()
+    }
+
+    fn stop(&mut self) {
+        self.requests.stop();
+    }
+
+    fn books(&self) -> TraceBooks {
+        let mut books = self.requests.books();
+        if self.duplicates > 0 {
+            *books.filtered.entry("duplicate").or_default() += self.duplicates;
+        }
+        books
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.requests.notices()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::requests::Replayed;
+    use crate::trace::source::Sequence;
+    use crate::trace::{ReadOptions, Source};
+
+    /// What is handed out of `list`, and the books and findings about it.
+    fn read(list: &'static str, most: usize) -> (Vec<String>, TraceBooks, Arc<Found>) {
+        let options = ReadOptions { sequence: Sequence::AsRead, ..ReadOptions::default() };
+        let source = Source::over(vec![("list".to_owned(), list.into())], options).unwrap();
+        let found = Arc::new(Found::default());
+        let requests = Box::new(Replayed::begin(source, Vec::new()).unwrap());
+        let mut distinct = Distinct { most, ..Distinct::of(requests, Arc::clone(&found)) };
+        let mut targets = Vec::new();
+        while let Some(request) = distinct.next().unwrap() {
+            targets.push(String::from_utf8(request.target.to_vec()).unwrap());
+        }
+        (targets, distinct.books(), found)
+    }
+
+    #[test]
+    fn a_method_and_a_target_are_asked_once() {
+        let (targets, books, found) = read("/a\n/b\n/a\n/a?x\n/b\n", 10);
+        assert_eq!(targets, ["/a", "/b", "/a?x"]);
+        assert_eq!((books.accepted, books.filtered["duplicate"]), (5, 2));
+        assert_eq!((found.distinct(), found.unremembered(), found.is_whole()), (3, 0, true));
+        let trace = "{\"target\":\"/a\",\"method\":\"HEAD\"}\n{\"target\":\"/a\"}\n{\"target\":\"/a\"}\n";
+        assert_eq!(read(trace, 10).0, ["/a", "/a"]);
+    }
+
+    #[test]
+    fn beyond_the_bound_it_is_rather_asked_twice_than_not_at_all() {
+        let (targets, books, found) = read("/a\n/b\n/c\n/c\n/a\n/b\n", 2);
+        assert_eq!(targets, ["/a", "/b", "/c", "/c"]);
+        assert_eq!((books.filtered["duplicate"], found.unremembered()), (2, 2));
+    }
+}

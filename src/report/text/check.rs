@@ -1,0 +1,82 @@
+//! The summary of a check: what is broken and what that does to clients. What
+//! was measured on the way is of no interest and not shown.
+
+use super::format::{Page, counted, safe, seconds, share};
+use super::{answers, books, faults, headline};
+use crate::fault::Fault;
+use crate::report::{FaultLine, RunReport};
+use crate::units::grouped;
+use crate::verify::{Depth, Tier};
+
+/// Examples shown of each fault.
+const EXAMPLES_SHOWN: usize = 5;
+
+pub(super) fn write(report: &RunReport, page: &mut Page) {
+    headline::opening(report, page);
+    page.blank();
+    page.wrapped(2, &asked(report));
+    broken(report, page);
+    checked(report, page);
+    answers(report, page);
+    faults::hosts(report, page);
+    books::write(report, page);
+    if !report.faults.is_empty() {
+        page.blank();
+        page.line("downpour explain ID tells of a fault by its id.");
+    }
+}
+
+fn asked(report: &RunReport) -> String {
+    let plan = &report.plan;
+    let inputs: Vec<_> = plan.inputs.iter().map(|input| safe(&input.name)).collect();
+    format!(
+        "{} of {}, asked of {} once each, in {}.",
+        counted(report.arrivals.offered, "distinct request"),
+        inputs.join(" "),
+        safe(&plan.target),
+        seconds(report.generator.wall_s)
+    )
+}
+
+fn broken(report: &RunReport, page: &mut Page) {
+    if !report.faults.is_empty() {
+        page.heading("Faults");
+    }
+    for fault in &report.faults {
+        fault_line(report, fault, page);
+        for shown in fault.examples.iter().take(EXAMPLES_SHOWN) {
+            faults::example(shown, page);
+        }
+    }
+}
+
+fn fault_line(report: &RunReport, fault: &FaultLine, page: &mut Page) {
+    let share = share(fault.count, report.arrivals.offered);
+    page.line(&format!("  {:<28}{:>12}  {share:>8}", safe(&fault.id), grouped(fault.count)));
+    page.wrapped(4, &safe(&fault.meaning));
+    if let Some(known) = Fault::from_id(&fault.id) {
+        page.wrapped(4, &format!("a client such as cargo: {}", known.reaction()));
+    }
+}
+
+/// How many redirects were judged at each tier.
+fn checked(report: &RunReport, page: &mut Page) {
+    page.heading("Redirects checked");
+    let depth: Depth = report.plan.verify.parse().unwrap_or(Depth::Off);
+    for tier in Tier::ALL {
+        let told = match report.targets.tiers.get(tier.name()) {
+            Some(line) if depth.covers(tier) => {
+                let all = report.targets.redirects;
+                let rest: Vec<_> = line
+                    .unchecked
+                    .iter()
+                    .map(|(why, &count)| format!("{}\u{a0}{}", safe(why), grouped(count)))
+                    .collect();
+                let rest = if rest.is_empty() { String::new() } else { format!(" ({})", rest.join(", ")) };
+                format!("{} of {}{rest}", grouped(line.checked), grouped(all))
+            }
+            Some(_) | None => "off".to_owned(),
+        };
+        page.item(tier.name(), &told);
+    }
+}
