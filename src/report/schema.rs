@@ -338,7 +338,7 @@ pub struct Targets {
     pub no_host: u64,
     /// DNS lookups made, in the warm-up too.
     pub lookups: u64,
-    /// Requests made to targets.
+    /// Requests made to targets, and tries for which there was no connection.
     pub requests: u64,
     /// Redirects that lead astray and that caches may keep: they outlive a
     /// roll-back.

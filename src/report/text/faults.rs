@@ -12,7 +12,7 @@ const EXAMPLES_SHOWN: usize = 2;
 const HOSTS_SHOWN: usize = 5;
 
 /// Columns of a host's name.
-const HOST_COLUMNS: usize = 44;
+const HOST_COLUMNS: usize = 40;
 
 pub(super) fn faults(report: &RunReport, page: &mut Page) {
     page.heading("Faults");
@@ -62,10 +62,7 @@ pub(super) fn hosts(report: &RunReport, page: &mut Page) {
     hosts.sort_by_key(|host| host.fault.is_none());
     hosts.truncate(HOSTS_SHOWN);
     for host in &hosts {
-        let name = safe(&host.host);
-        let name = shortened(&name, HOST_COLUMNS);
-        let line = format!("  {name:<HOST_COLUMNS$}{:>12}  {}", grouped(host.redirects), fault_of(host));
-        page.line(&line);
+        page.line(&host_line(host));
     }
     let shown = hosts.iter().fold(0, |sum: u64, host| sum.saturating_add(host.redirects));
     for (name, count) in [
@@ -82,6 +79,12 @@ pub(super) fn hosts(report: &RunReport, page: &mut Page) {
     }
 }
 
+fn host_line(host: &HostLine) -> String {
+    let name = safe(&host.host);
+    let name = shortened(&name, HOST_COLUMNS);
+    format!("  {name:<HOST_COLUMNS$}{:>12}  {}", grouped(host.redirects), fault_of(host))
+}
+
 /// The fault of a host as an operator calls it.
 fn fault_of(host: &HostLine) -> String {
     let Some(id) = &host.fault else { return String::new() };
@@ -89,5 +92,20 @@ fn fault_of(host: &HostLine) -> String {
         Some(Fault::DnsNxdomain) => "NXDOMAIN".to_owned(),
         Some(Fault::DnsServfail) => "SERVFAIL".to_owned(),
         _ => safe(id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_of_a_host_fits_behind_its_count() {
+        for fault in Fault::ALL {
+            let host =
+                HostLine { host: "h".repeat(99), redirects: 4_700, fault: Some(fault.id().to_owned()) };
+            let line = host_line(&host);
+            assert!(line.chars().count() <= COLUMNS && line.contains(" 4,700 "), "{line}");
+        }
     }
 }
