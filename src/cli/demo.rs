@@ -1,7 +1,7 @@
-//! `downpour demo`: the founding incident, on this machine, in 20 seconds.
+//! `downpour demo`: the founding incident, on this machine, in half a minute.
 //!
 //! Starts the embedded candidate with one slash missing from its redirects for
-//! the middle half of the run, replays a recorded hour of its API against it,
+//! half of the run, replays a recorded hour of its API against it,
 //! and shows what every status check of that day could not.
 
 use super::client_args::ClientArgs;
@@ -28,7 +28,7 @@ use std::time::Duration;
 /// A `CloudFront` log of an API host, self-made: `traces/incident/README.md`.
 const INCIDENT: &[u8] = include_bytes!("../../traces/incident/api-requests.log.gz");
 
-/// Show the founding incident in 20 seconds, without a network
+/// Show the founding incident in half a minute, without a network
 #[derive(Args, Clone, Debug)]
 #[command(args_override_self = true)]
 #[command(
@@ -79,8 +79,9 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
     if args.report.format == OutputFormat::Text && exit == Exit::Failed {
         writeln!(
             out,
-            "This is what the demo set out to show: every answer was a valid HTTP 302, and\n\
-             from second {} to {} none led anywhere. Exit code 3: requests failed.",
+            "This is what the demo set out to show: every answer was a valid HTTP 302, from\n\
+             second {} to {} none led anywhere, and clients that tried again made a storm of\n\
+             it. Exit code 3: redirects were wrong.",
             from.as_secs_f64(),
             to.as_secs_f64()
         )

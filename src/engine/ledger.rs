@@ -19,7 +19,7 @@ use super::connect::Handshake;
 use super::control::ControlLine;
 use super::coverage::{self, Tiers};
 use super::exchange::Received;
-use super::retries::{Retries, Tried};
+use super::retries::{Retries, Tried, Verdict};
 use crate::fault::Fault;
 use crate::tally::{
     Attempt, AttemptEnd, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting, Unchecked,
@@ -396,7 +396,9 @@ impl Ledger {
 
     fn settle(&mut self, case: &Case, fault: Option<Fault>, detail: &str) {
         let Some(fault) = fault else { return self.passed(case) };
-        self.failed(case, fault);
+        if self.failed(case, fault) == Verdict::Again {
+            return;
+        }
         let detail = case.detail(fault, detail);
         let sighting = Sighting {
             fault,

@@ -35,7 +35,11 @@ impl RunReport {
     #[must_use]
     pub fn with_retries(mut self, counts: &RetryCounts, series: Option<&Series>) -> Self {
         let Some(series) = series else { return self };
-        self.storm = Storm::of(series, None).as_ref().map(StormSection::from);
+        // Over the whole run: a verdict may come a second after its attempt.
+        let good = self.arrivals.passed + self.arrivals.recovered;
+        let failed_attempts = self.attempts.total.saturating_sub(self.attempts.cut + good);
+        let storm = Storm::of(series, None).map(|storm| Storm { failed_attempts, ..storm });
+        self.storm = storm.as_ref().map(StormSection::from);
         let hidden = counts.hidden.seen().map(|(fault, entry)| (fault.id().to_owned(), entry.count));
         let met = self.arrivals.recovered + self.arrivals.failed;
         self.retries = Some(RetriesSection {
@@ -88,7 +92,9 @@ mod tests {
     fn a_run_that_failed_had_a_storm() {
         let mut series = Series::default();
         series.add(0, Second { first: 10, attempts: 30, passed: 0, failed_attempts: 30 });
-        let report = RunReport::default().with_retries(&RetryCounts::default(), Some(&series));
+        let mut report = RunReport::default();
+        report.attempts.total = 30;
+        let report = report.with_retries(&RetryCounts::default(), Some(&series));
         let storm = report.storm.unwrap();
         assert_eq!((storm.failed_attempts, storm.time_to_recover_s), (30, None));
         assert!((storm.amplification_during_fault - 3.0).abs() < 1e-9);

@@ -5,6 +5,7 @@
 //! are booked as they end, the arrival once, when its client is done with it.
 
 use super::{Case, Ledger};
+use crate::client::GiveUp;
 use crate::engine::clock::wall_now;
 use crate::engine::exchange::Received;
 use crate::engine::retries::{Trial, Tried, Verdict, Waiting};
@@ -131,21 +132,23 @@ impl Ledger {
     }
 
     /// An attempt failed; the download did, too, unless its client tries again.
-    pub(super) fn failed(&mut self, case: &Case, fault: Fault) {
+    pub(super) fn failed(&mut self, case: &Case, fault: Fault) -> Verdict {
+        let mut verdict = Verdict::Over(Ended::GaveUp(GiveUp::NotRetried));
         if let (Some(tried), Some(retries)) = (&case.tried, &mut self.retries) {
-            let verdict = retries.failed(tried, fault);
-            let counts = self.recorder.retries(case.due);
-            match (verdict, counts) {
-                (Verdict::Again, Some(counts)) => return counts.hid(fault, case.done),
-                (Verdict::Again, None) => return,
+            verdict = retries.failed(tried, fault);
+            match (verdict, self.recorder.retries(case.due)) {
+                (Verdict::Again, Some(counts)) => counts.hid(fault, case.done),
                 (Verdict::Over(why), Some(counts)) => {
                     counts.over(tried.trial.attempts() + 1);
                     counts.ended(why);
                 }
-                (Verdict::Over(_), None) => {}
+                (Verdict::Again | Verdict::Over(_), None) => {}
             }
         }
-        self.recorder.arrival(Fate::Failed(fault), case.due, case.done);
+        if verdict != Verdict::Again {
+            self.recorder.arrival(Fate::Failed(fault), case.due, case.done);
+        }
+        verdict
     }
 
     /// A download that waited for a retry has failed of what it failed of
@@ -156,7 +159,11 @@ impl Ledger {
             counts.over(waiting.trial.attempts());
             counts.ended(why);
         }
-        self.recorder.arrival(Fate::Failed(waiting.trial.fault()), due, done);
+        let fault = waiting.trial.fault();
+        self.recorder.arrival(Fate::Failed(fault), due, done);
+        let path = waiting.arrival.target.as_str().as_bytes();
+        let detail = "while it waited for a retry";
+        self.recorder.example(due, &Sighting { fault, at: done, path, location: None, detail });
     }
 }
 
