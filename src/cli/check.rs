@@ -6,6 +6,7 @@
 
 use super::CliError;
 use super::carry_out::measure;
+use super::client_args::ClientArgs;
 use super::control_args::ControlArgs;
 use super::distinct::{Distinct, Found};
 use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs, parse_header};
@@ -220,6 +221,7 @@ impl CheckArgs {
             },
             verify,
             control: ControlArgs::default(),
+            clients: ClientArgs::default(),
             report: ReportArgs {
                 out: told.out.clone(),
                 format: told.format,
