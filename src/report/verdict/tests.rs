@@ -1,0 +1,185 @@
+//! Verdicts by what a run was like.
+
+use super::*;
+
+fn good_run() -> Totals {
+    let mut totals = Totals::default();
+    totals.counts.arrivals.offered = 100;
+    totals.counts.arrivals.passed = 100;
+    for micros in 1..=100 {
+        totals.times.latency.record(micros * 1_000);
+        totals.times.lateness.record(micros * 10);
+    }
+    totals
+}
+
+fn dns_plan() -> Plan {
+    Plan { verify: "dns".to_owned(), ..Plan::default() }
+}
+
+/// A generator with nothing to complain of.
+fn machine() -> GeneratorFacts {
+    GeneratorFacts { wall_s: 20.0, throttled_s: Some(0.0), ..GeneratorFacts::default() }
+}
+
+#[track_caller]
+fn check(spoil: fn(&mut Totals, &mut Plan), verdict: Verdict, reasons: &[&str], warnings: &[&str]) {
+    let (mut totals, mut plan) = (good_run(), dns_plan());
+    spoil(&mut totals, &mut plan);
+    let judgement = judge(&totals, &plan, &machine(), true);
+    let ids = |list: &[Reason]| list.iter().map(|r| r.id.clone()).collect::<Vec<_>>();
+    assert_eq!(judgement.verdict, verdict);
+    assert_eq!(ids(&judgement.invalid_reasons), reasons);
+    assert_eq!(ids(&judgement.warnings), warnings);
+}
+
+#[test]
+fn a_run_without_load_is_neither_pass_nor_fail() {
+    check(|_, _| {}, Verdict::Passed, &[], &[]);
+    check(|t, _| t.counts.arrivals.failed = 1, Verdict::Failed, &[], &[]);
+    check(|t, _| t.counts.arrivals.shed = 1, Verdict::Invalid, &["shed"], &[]);
+    check(|t, _| *t = Totals::default(), Verdict::Invalid, &["nothing_offered"], &[]);
+    let warm_up_only = |t: &mut Totals, _: &mut Plan| {
+        *t = Totals::default();
+        t.counts.warmup.arrivals.offered = 7;
+    };
+    check(warm_up_only, Verdict::Invalid, &["nothing_offered"], &[]);
+    assert!(nothing_offered(7).detail.starts_with("all 7 arrivals"));
+    let no_ports = |t: &mut Totals, _: &mut Plan| {
+        t.counts.attempts.faults.count(Fault::GeneratorPorts, crate::units::Offset::ZERO);
+    };
+    check(no_ports, Verdict::Invalid, &["generator.no_ports"], &[]);
+}
+
+#[test]
+fn a_check_may_be_slow_but_not_left_undone() {
+    let slow = |t: &mut Totals, p: &mut Plan| {
+        p.command = CHECK.to_owned();
+        (0..9).for_each(|_| t.times.lateness.record(5_100));
+        t.counts.strain.saturated_arrivals = 100;
+    };
+    check(slow, Verdict::Passed, &[], &[]);
+    let hangs = |t: &mut Totals, p: &mut Plan| {
+        p.command = CHECK.to_owned();
+        t.counts.arrivals.cut = 1;
+    };
+    check(hangs, Verdict::Invalid, &["cut"], &[]);
+}
+
+#[test]
+fn arrivals_that_hang_are_no_pass() {
+    check(|t, _| t.counts.arrivals.cut = 1, Verdict::Invalid, &["cut"], &[]);
+    let mut totals = good_run();
+    totals.counts.arrivals.cut = 1;
+    assert!(judge(&totals, &dns_plan(), &machine(), false).invalid_reasons.is_empty());
+}
+
+#[test]
+fn lateness_is_measured_against_latency_or_the_given_limit() {
+    let late = |t: &mut Totals, _: &mut Plan| (0..9).for_each(|_| t.times.lateness.record(5_100));
+    check(late, Verdict::Invalid, &["lateness"], &[]);
+    let late_and_slow = |t: &mut Totals, _: &mut Plan| {
+        for _ in 0..200 {
+            t.times.lateness.record(5_100);
+            t.times.latency.record(60_000);
+        }
+    };
+    check(late_and_slow, Verdict::Passed, &[], &[]);
+    check(|_, p| p.max_lateness_us = Some(500), Verdict::Invalid, &["lateness"], &[]);
+    check(|_, p| p.max_lateness_us = Some(1_000), Verdict::Passed, &[], &[]);
+}
+
+#[test]
+fn a_hundredth_may_be_spoiled_by_a_saturated_worker() {
+    check(|t, _| t.counts.strain.saturated_arrivals = 1, Verdict::Passed, &[], &[]);
+    check(|t, _| t.counts.strain.saturated_arrivals = 2, Verdict::Invalid, &["generator_cpu"], &[]);
+    let closed_loop = |t: &mut Totals, p: &mut Plan| {
+        t.counts.strain.saturated_arrivals = 100;
+        p.arrivals = "closed_loop".to_owned();
+    };
+    check(closed_loop, Verdict::Passed, &[], &[]);
+    let allowed = |t: &mut Totals, p: &mut Plan| {
+        t.counts.strain.saturated_arrivals = 100;
+        p.allow_invalid = true;
+    };
+    check(allowed, Verdict::Passed, &[], &["generator_cpu"]);
+}
+
+#[test]
+fn a_slow_reader_is_the_cause_of_lateness_and_nothing_by_itself() {
+    check(|t, _| t.counts.strain.starved_arrivals = 100, Verdict::Passed, &[], &[]);
+    let late = |t: &mut Totals, p: &mut Plan| {
+        t.counts.strain.starved_arrivals = 2;
+        p.max_lateness_us = Some(0);
+    };
+    check(late, Verdict::Invalid, &["lateness", "trace_behind"], &[]);
+    let late_for_another_reason = |t: &mut Totals, p: &mut Plan| {
+        t.counts.strain.starved_arrivals = 1;
+        p.max_lateness_us = Some(0);
+    };
+    check(late_for_another_reason, Verdict::Invalid, &["lateness"], &[]);
+}
+
+#[track_caller]
+fn check_throttled(throttled_s: Option<f64>, max_lateness_us: Option<u64>, reasons: &[&str]) {
+    let generator = GeneratorFacts { throttled_s, ..machine() };
+    let plan = Plan { max_lateness_us, ..dns_plan() };
+    let judgement = judge(&good_run(), &plan, &generator, true);
+    let ids: Vec<_> = judgement.invalid_reasons.iter().map(|reason| reason.id.as_str()).collect();
+    assert_eq!(ids, reasons, "{throttled_s:?}");
+}
+
+#[test]
+fn a_hundredth_of_the_time_may_be_throttled() {
+    check_throttled(None, None, &[]);
+    check_throttled(Some(0.0), None, &[]);
+    check_throttled(Some(0.19), None, &[]);
+    check_throttled(Some(0.21), None, &["cgroup_throttled"]);
+    // Nobody waited longer for that than was allowed.
+    check_throttled(Some(0.21), Some(300_000), &[]);
+    check_throttled(Some(0.31), Some(300_000), &["cgroup_throttled"]);
+}
+
+#[test]
+fn what_is_allowed_or_left_out_is_still_said() {
+    let allowed = |t: &mut Totals, p: &mut Plan| {
+        t.counts.arrivals.shed = 1;
+        p.allow_invalid = true;
+    };
+    check(allowed, Verdict::Passed, &[], &["shed"]);
+    check(|_, p| p.verify = "policy".into(), Verdict::Passed, &[], &["verify_off"]);
+    check(|_, p| p.verify = "off".into(), Verdict::Passed, &[], &["verify_off"]);
+}
+
+#[test]
+fn what_outlives_a_roll_back_is_said() {
+    let kept = |t: &mut Totals, _: &mut Plan| {
+        t.counts.redirects.sticky = Sticky { count: 7, without_end: 0, longest_s: 604_800 };
+    };
+    check(kept, Verdict::Passed, &[], &["cacheable_wrong"]);
+    let mut totals = good_run();
+    kept(&mut totals, &mut dns_plan());
+    let told = judge(&totals, &dns_plan(), &machine(), true).warnings.remove(0).detail;
+    assert_eq!(told, "7 wrong redirects are cacheable for 7 d: a roll-back does not reach those caches");
+}
+
+#[test]
+fn an_interrupted_run_is_cut_whatever_else_it_is() {
+    let mut totals = good_run();
+    totals.counts.arrivals.shed = 1;
+    let judgement = judge(&totals, &dns_plan(), &machine(), false);
+    assert_eq!((judgement.verdict, judgement.invalid_reasons.len()), (Verdict::Cut, 1));
+    assert_eq!(Exit::from(judgement.verdict).code(), 130);
+}
+
+#[test]
+fn the_worst_exit_wins() {
+    let order = [Exit::Passed, Exit::Failed, Exit::Threshold, Exit::Invalid, Exit::Interrupted];
+    for (n, &worse) in order.iter().enumerate() {
+        for &better in &order[..n] {
+            assert_eq!(better.or_worse(worse), worse);
+            assert_eq!(worse.or_worse(better), worse);
+        }
+    }
+    assert_eq!(order.map(Exit::code), [0, 3, 99, 5, 130]);
+}
