@@ -37,13 +37,13 @@ const EXACT_RATE: f64 = 10_000.0;
 
 /// How long arrivals may wait for each other beyond that rate: half of them are
 /// sent less than 60 µs from when they were due.
-const GRAIN: Duration = Duration::from_micros(270);
+const GRAIN: Duration = Duration::from_micros(250);
 
 /// How long in a burst of a recorded trace.
 const RECORDED_GRAIN: Duration = Duration::from_micros(150);
 
 /// How many times as long a grain becomes: a millisecond.
-const GRAIN_GROWTH: f64 = 1_000.0 / 270.0;
+const GRAIN_GROWTH: f64 = 4.0;
 
 /// Descriptors that a worker thread may need for itself: its runtime's and its
 /// timer's, with room to spare.
