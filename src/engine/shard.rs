@@ -208,6 +208,11 @@ impl<C: Connect> Shard<C> {
         self.pool.borrow().has_room(self.limits.active)
     }
 
+    /// Connections that could carry an arrival and have none.
+    pub(crate) fn unused(&self) -> usize {
+        self.limits.active.saturating_sub(self.in_flight.get())
+    }
+
     fn next_supplied(self: &Rc<Self>) -> Option<Flight<C>> {
         if self.limits.open.is_some_and(|most| self.open() >= most) {
             return None;

@@ -155,6 +155,7 @@ fn reasons_for_invalid(totals: &Totals, plan: &Plan, generator: &GeneratorFacts)
             reasons.push(late);
             reasons.extend(strain::behind(totals));
         }
+        reasons.extend(strain::ran_dry(totals, plan, generator));
         reasons.extend(strain::saturated(totals, plan));
         reasons.extend(strain::throttled(generator, lateness_limit(totals, plan)));
     }

@@ -4,7 +4,7 @@
 use super::super::connect::{Connect, Opened};
 use super::super::meter::CpuClock;
 use super::super::wire::Stamper;
-use super::{Scene, origin};
+use super::{Feed, Scene, origin};
 use crate::fault::Fault;
 use crate::report::{GeneratorFacts, Plan, Verdict, judge};
 use crate::tally::Strain;
@@ -37,6 +37,22 @@ fn a_reader_that_falls_behind_is_told_from_a_late_sender() {
     let scene = Scene { read_ms: vec![(0, 5), (50, 5)], ..Scene::alike(100, 10, "/good-0") };
     let (totals, _) = scene.play(origin().0);
     assert_eq!((totals.counts.strain, totals.times.lateness.max()), (Strain::default(), 0));
+}
+
+#[test]
+fn a_closed_loop_says_how_long_it_waited_for_its_reader() {
+    // Two connections at 10 ms an answer have done four arrivals by 20 ms, and
+    // wait for the next four until 50 ms.
+    let feed = Feed::WhenFree { until: None, open: None };
+    let scene =
+        Scene { feed, connections: 2, read_ms: vec![(0, 4), (50, 4)], ..Scene::alike(1, 8, "/good-10") };
+    let (totals, worked) = scene.play(origin().0);
+    assert_eq!((totals.counts.arrivals.passed, worked.last_due.as_micros()), (8, 60_000));
+    let strain = &totals.counts.strain;
+    assert_eq!((strain.starved, strain.starved_arrivals), (Duration::from_millis(30), 2));
+    // With all of it at hand it never waits.
+    let scene = Scene { feed, connections: 2, ..Scene::alike(1, 8, "/good-10") };
+    assert_eq!(scene.play(origin().0).0.counts.strain, Strain::default());
 }
 
 /// All the processor time there is.
