@@ -202,14 +202,16 @@ async fn release_all<C: Connect>(
                     return Ok(last_due);
                 }
             }
+            last_due = arrival.due;
+            shard.release(arrival);
         } else {
             in_a_row += 1;
             if in_a_row % BURST == 0 {
                 tokio::task::yield_now().await;
             }
+            last_due = arrival.due;
+            shard.release_late(arrival);
         }
-        last_due = arrival.due;
-        shard.release(arrival);
     }
 }
 

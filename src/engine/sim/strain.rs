@@ -78,6 +78,22 @@ fn a_worker_without_a_moment_to_spare_is_saturated() {
 }
 
 #[test]
+fn what_the_worker_comes_to_after_its_time_out_is_its_own_fault() {
+    // Due at 0 to 90 ms, read at 75 ms, with 30 ms to live: those of 0 to 40 ms
+    // are not sent.
+    let scene = Scene { read_ms: vec![(75, 10)], timeout_ms: 30, ..Scene::alike(100, 10, "/good-0") };
+    let (totals, _) = scene.play(origin().0);
+    let counts = &totals.counts;
+    assert_eq!((counts.arrivals.offered, counts.arrivals.passed, counts.arrivals.failed), (10, 5, 5));
+    assert_eq!(counts.faults.seen().map(|(fault, _)| fault).collect::<Vec<_>>(), [Fault::GeneratorLate]);
+    // They lived as long as they might have, and never were on the wire.
+    assert_eq!((totals.times.latency_failed.max(), totals.times.lateness.count()), (30_000, 5));
+    let judgement = judge(&totals, &Plan::default(), &GeneratorFacts::default(), true);
+    assert_eq!(judgement.verdict, Verdict::Invalid);
+    assert!(judgement.invalid_reasons.iter().any(|reason| reason.id == "generator.late"));
+}
+
+#[test]
 fn a_machine_without_ports_is_to_blame_and_not_the_candidate() {
     let (totals, _) = Scene::alike(100, 10, "/good-0").play(Portless);
     assert_eq!(totals.counts.faults.get(Fault::GeneratorPorts).count, 10);
