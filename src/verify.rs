@@ -79,6 +79,7 @@ impl Depth {
             Tier::Connect => Self::Connect,
             Tier::Fetch => Self::Head,
             Tier::Digest => Self::Digest,
+            Tier::Json => Self::Policy,
         }
     }
 
@@ -131,12 +132,22 @@ pub enum Tier {
     Fetch,
     /// The whole file, held against a digest.
     Digest,
+    /// A second answer of the candidate: the same place, told as JSON. Beside
+    /// the others and not beyond them.
+    Json,
 }
 
 impl Tier {
-    /// Every tier, cheapest first.
-    pub const ALL: [Self; 6] =
-        [Self::Headers, Self::Policy, Self::Dns, Self::Connect, Self::Fetch, Self::Digest];
+    /// Every tier: cheapest first, and the one beside them.
+    pub const ALL: [Self; 7] = [
+        Self::Headers,
+        Self::Policy,
+        Self::Dns,
+        Self::Connect,
+        Self::Fetch,
+        Self::Digest,
+        Self::Json,
+    ];
 
     /// The name in reports.
     pub const fn name(self) -> &'static str {
@@ -147,6 +158,7 @@ impl Tier {
             Self::Connect => "connect",
             Self::Fetch => "fetch",
             Self::Digest => "digest",
+            Self::Json => "json",
         }
     }
 }
@@ -198,6 +210,9 @@ pub struct Judgement<'a> {
     /// What the Location tiers found. `None` where the answer is no redirect,
     /// and at [`Depth::Off`].
     pub redirect: Option<Redirect<'a>>,
+    /// The member that names the place of a redirect to clients that ask for
+    /// JSON, where a rule says that there is one.
+    pub json: Option<&'a str>,
 }
 
 /// What the offline tiers say of a redirect.
@@ -271,7 +286,7 @@ mod tests {
         assert!("full".parse::<Depth>().is_err());
         assert!(Tier::ALL.is_sorted());
         let covered = |depth: Depth| Tier::ALL.iter().filter(|tier| depth.covers(**tier)).count();
-        assert_eq!(Depth::ALL.map(covered), [0, 2, 3, 4, 5, 5, 6]);
+        assert_eq!(Depth::ALL.map(covered), [0, 3, 4, 5, 6, 6, 7]);
     }
 
     #[test]

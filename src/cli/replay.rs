@@ -6,6 +6,7 @@ use super::client_args::ClientArgs;
 use super::control_args::ControlArgs;
 use super::load_args::{LoadArgs, ReportArgs, VerifyArgs};
 use super::prepare_run::{engine_plan, guard, judging};
+use super::probe_args::candidate;
 use super::requests::{RefusedHost, Replayed};
 use super::target::Instead;
 use super::trace_args::{TraceArgs, TraceArgsError};
@@ -18,6 +19,7 @@ use crate::trace::Source;
 use crate::trace::source::InputReport;
 use crate::units::{Factor, Stamp};
 use crate::verify::probe::Reach;
+use crate::verify::probe::net::{ProbeOptions, Probes};
 use clap::Args;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -92,7 +94,7 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     // Mistakes in rules and certificates are told before anybody is connected
     // to.
     let tls = super::tls::plan(&args.wire.tls, &args.load.target, args.wire.connection.http)?;
-    let mut judging = judging(&args.verify, (&args.load, &args.wire), args.trace.seed)?;
+    let (mut judging, probes) = judging(&args.verify, (&args.load, &args.wire), args.trace.seed)?;
     let control = args.control.plan((&args.load, &args.wire), args.trace.seed)?;
     let connection = &args.wire.connection;
     let instead = Instead { resolve: &connection.resolve, connect_to: &connection.connect_to };
@@ -100,6 +102,10 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     let notices = reached.notice().into_iter().collect();
     let addresses = reached.addresses;
     guard(&args.load, &pace, &addresses)?;
+    if let Some(options) = probes {
+        let candidate = candidate(&args.load, &args.wire, &addresses)?;
+        judging.probes = Some(Probes::start(ProbeOptions { candidate, ..options })?);
+    }
     judging.control = control.map(|control| start(control, &addresses)).transpose()?;
     let requests = Replayed::begin(source, refused)?;
     let mut engine = engine_plan((&args.load, &args.wire), &pace, (addresses, tls))?;

@@ -6,6 +6,7 @@
 //! its latency already fixed. Nothing here waits, and nothing here knows of
 //! the warm-up but the recorder.
 
+mod form;
 mod retried;
 mod targets;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use super::coverage::{self, Tiers};
 use super::exchange::Received;
 use super::retries::{Retries, Tried, Verdict};
 use crate::fault::Fault;
+use crate::schedule::sample::Sample;
 use crate::tally::{
     Attempt, AttemptEnd, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting, Unchecked,
 };
@@ -32,6 +34,7 @@ use crate::verify::judge::Judge;
 use crate::verify::lasting::{Lasting, lasting};
 use crate::verify::lookup::LookupHandle;
 use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Tier, final_fault, is_redirect};
+use form::Form;
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use std::net::{IpAddr, SocketAddr};
@@ -55,6 +58,8 @@ pub(crate) struct Ledger {
     hosts: HostCache<Case>,
     lookups: Option<LookupLine>,
     targets: Option<TargetLine>,
+    /// Which redirects are asked for in JSON, too.
+    forms: Option<Sample>,
     catalog: Option<Arc<Catalogued>>,
     control: Option<ControlLine>,
     retries: Option<Retries>,
@@ -77,6 +82,8 @@ struct Case {
     lasting: Option<Lasting>,
     /// What its client may do if it failed, where clients are modelled.
     tried: Option<Box<Tried>>,
+    /// What becomes of its form in JSON.
+    form: Form,
 }
 
 impl Ledger {
@@ -93,15 +100,16 @@ impl Ledger {
             hosts,
             lookups,
             targets: None,
+            forms: None,
             catalog: None,
             control: None,
             retries: None,
         }
     }
 
-    /// A ledger that asks targets, too.
-    pub(crate) fn with_targets(self, targets: Option<TargetLine>) -> Self {
-        Self { targets, ..self }
+    /// A ledger that asks targets, and for these redirects in JSON, too.
+    pub(crate) fn with_targets(self, targets: Option<TargetLine>, forms: Option<Sample>) -> Self {
+        Self { targets, forms, ..self }
     }
 
     /// Has redirects looked up in a catalogue, if there is one.
@@ -213,7 +221,8 @@ impl Ledger {
     /// are cut, those that wait for their target are judged without it.
     pub(crate) fn cut_parked(&mut self) {
         self.leave_targets();
-        for case in self.hosts.abandon() {
+        for mut case in self.hosts.abandon() {
+            case.form.leave(Unchecked::Cut);
             let tiers = coverage::up_to(self.judge.depth(), Tier::Policy, Unchecked::Cut);
             self.count_redirect(&case, None, None, tiers);
             self.recorder.arrival(Fate::Cut, case.due, case.done);
@@ -239,6 +248,7 @@ impl Ledger {
             note: String::new(),
             lasting: None,
             tried: trial.map(|trial| Tried::broken(arrival, trial, attempt.done)),
+            form: Form::OFF,
         };
         let detail = peer.map_or_else(String::new, |peer| format!("at {peer}"));
         self.settle(&case, Some(fault), &detail);
@@ -270,15 +280,17 @@ impl Ledger {
         let pair = (arrival.recorded_status, received.status);
         self.recorder.transition(arrival.due, pair, judgement.status.is_some());
         let offline = judgement.fault.or(missing);
+        let form = Form::of(self.forms.as_ref(), judgement.json, (target, received.location()));
         if offline.is_none()
-            && self.targets.is_none()
+            && !self.targets.as_ref().is_some_and(TargetLine::asks)
+            && let Form::Is(json) = form
             && self.retries.is_none()
             && let Some(HostToCheck::Name(host)) = judgement.redirect.as_ref().map(|redirect| &redirect.host)
             && (!asks || self.hosts.known(host, attempt.done) == Some(HostVerdict::Resolved))
         {
             // What nearly every answer of a sound candidate is: counted without
             // a copy of anything.
-            let tiers = coverage::to_host(depth, HostVerdict::Resolved);
+            let tiers = coverage::beside(coverage::to_host(depth, HostVerdict::Resolved), json);
             let (at, host) = (attempt.done, Some(&**host));
             self.recorder.redirect(arrival.due, &Redirect { at, host, fault: None, lasting: None, tiers });
             return self.recorder.arrival(Fate::Passed, attempt.due, at);
@@ -293,6 +305,7 @@ impl Ledger {
             note: judgement.note,
             lasting: None,
             tried: trial.map(|trial| Tried::answered((arrival, trial), received, attempt.done)),
+            form,
         };
         let Some(redirect) = judgement.redirect else {
             if is_redirect(received.status) {
@@ -316,8 +329,14 @@ impl Ledger {
             HostToCheck::None => None,
         };
         let tiers = coverage::without_host(depth, found_in_headers, case.offline);
-        self.count_redirect(&case, host.as_deref(), case.offline, tiers);
-        self.settle_offline(&case, attempt);
+        if case.offline.is_some() {
+            self.count_redirect(&case, host.as_deref(), case.offline, tiers);
+            self.settle_offline(&case, attempt);
+        } else if host.is_none() && self.targets.as_ref().is_some_and(TargetLine::leads_home) {
+            self.go_on(case, None, attempt.done);
+        } else {
+            self.sound(case, host.as_deref(), tiers, attempt.done);
+        }
     }
 
     /// The resolver has answered.
@@ -353,28 +372,26 @@ impl Ledger {
 
     fn settle_host(&mut self, host: &str, case: Case, verdict: HostVerdict, now: Offset) {
         let fault = final_fault(case.offline, verdict);
-        if fault.is_none() && self.targets.is_some() {
-            return self.go_on(case, host, now);
-        }
-        self.count_redirect(&case, Some(host), fault, coverage::to_host(self.judge.depth(), verdict));
-        let detail = match (fault, case.offline, &case.expected) {
-            (None, _, _) => String::new(),
-            (Some(told), Some(also), _) if also != told => format!("host {host}; also {also}"),
-            (Some(_), _, Some(expected)) => format!("expected {expected}"),
-            (Some(_), _, None) => format!("host {host}"),
+        let tiers = coverage::to_host(self.judge.depth(), verdict);
+        let Some(fault) = fault else { return self.reached(case, host, tiers, now) };
+        self.count_redirect(&case, Some(host), Some(fault), tiers);
+        let detail = match (case.offline, &case.expected) {
+            (Some(also), _) if also != fault => format!("host {host}; also {also}"),
+            (_, Some(expected)) => format!("expected {expected}"),
+            (_, None) => format!("host {host}"),
         };
-        self.settle(&case, fault, &detail);
+        self.settle(&case, Some(fault), &detail);
     }
 
     fn settle_address(&mut self, case: Case, address: IpAddr, asks: bool) {
         let verdict = if asks { self.private.judge([address]) } else { HostVerdict::Resolved };
         let fault = final_fault(case.offline, verdict);
-        if fault.is_none() && self.targets.is_some() {
+        let (tiers, host) = (coverage::to_host(self.judge.depth(), verdict), address.to_string());
+        if fault.is_none() {
             let now = case.done;
-            return self.go_on(case, &address.to_string(), now);
+            return self.reached(case, &host, tiers, now);
         }
-        let tiers = coverage::to_host(self.judge.depth(), verdict);
-        self.count_redirect(&case, Some(&address.to_string()), fault, tiers);
+        self.count_redirect(&case, Some(&host), fault, tiers);
         self.settle(&case, fault, "");
     }
 
@@ -390,7 +407,7 @@ impl Ledger {
     }
 
     fn count_redirect(&mut self, case: &Case, host: Option<&str>, fault: Option<Fault>, tiers: Tiers) {
-        let lasting = case.lasting;
+        let (lasting, tiers) = (case.lasting, coverage::beside(tiers, case.form.coverage()));
         self.recorder.redirect(case.due, &Redirect { at: case.done, host, fault, lasting, tiers });
     }
 

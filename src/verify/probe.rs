@@ -16,6 +16,7 @@ pub mod volatile;
 pub use conversation::{Conversation, Heard, Next, Reply, Step};
 pub use volatile::TargetKey;
 
+use super::json::JsonForm;
 use super::{Depth, Tier};
 use crate::fault::Fault;
 use std::sync::Arc;
@@ -65,6 +66,16 @@ pub struct Expect {
     pub sha256: Option<[u8; 32]>,
 }
 
+/// What an answer is held against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// A file.
+    File(Expect),
+    /// The candidate's redirect in its other form: asked for as JSON, and not
+    /// followed.
+    Json(JsonForm),
+}
+
 /// One target to be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
@@ -73,7 +84,7 @@ pub struct Question {
     /// Where it is, as a client would ask for it.
     pub url: Url,
     /// What it must be like.
-    pub expect: Expect,
+    pub want: Want,
 }
 
 /// How far one check may go.

@@ -10,7 +10,7 @@ use downpour::verify::Tier;
 use downpour::verify::address::PrivateAddresses;
 use downpour::verify::lookup::Resolver;
 use downpour::verify::probe::net::{Detour, ProbeOptions, ProbeStats, Probes, Refused};
-use downpour::verify::probe::{Expect, ProbeLimits, Question, Reach, TargetKey, TargetVerdict};
+use downpour::verify::probe::{Expect, ProbeLimits, Question, Reach, TargetKey, TargetVerdict, Want};
 use downpour::verify::targets::TargetAnswer;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -36,6 +36,7 @@ fn options(reach: Reach) -> ProbeOptions {
         resolver: Resolver::Servers(vec![(Ipv4Addr::LOCALHOST, 9).into()]),
         private_addresses: PrivateAddresses::Allow,
         detours: Vec::new(),
+        candidate: None,
         tls: trusting(None),
         at_start: || {},
     }
@@ -53,7 +54,7 @@ fn trusting(authority: Option<&str>) -> Arc<rustls::ClientConfig> {
 }
 
 fn question(url: Url, expect: Expect) -> Question {
-    Question { key: TargetKey::of_file(&url), url, expect }
+    Question { key: TargetKey::of_file(&url), url, want: Want::File(expect) }
 }
 
 /// Asks one target and returns what was found, and how much was done for it.

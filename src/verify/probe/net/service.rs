@@ -6,6 +6,7 @@
 
 use super::line::Lines;
 use super::{Request, count};
+use crate::fault::Fault;
 use crate::units::Offset;
 use crate::verify::probe::{Conversation, Heard, Next, Question, Step, TargetKey, TargetVerdict};
 use crate::verify::targets::{Found, TargetAnswer, TargetBounds, TargetCache, TargetReply};
@@ -161,10 +162,15 @@ impl Desk {
 /// Asks one target to the end.
 async fn converse(lines: &Lines, question: Question) -> TargetVerdict {
     let limits = lines.options.limits;
-    let (mut conversation, mut next) = Conversation::begin(question.url, question.expect, limits);
+    let (mut conversation, mut next) = Conversation::begin(question.url, question.want, limits);
     loop {
         let step = match next {
-            Next::Done(verdict) => return verdict,
+            Next::Done(verdict) => {
+                if let Some(fault) = verdict.fault.filter(|fault| is_dead(*fault)) {
+                    lines.bury(conversation.url(), fault);
+                }
+                return verdict;
+            }
             Next::Ask(step) => step,
             Next::AskAgain(step) => {
                 count(&lines.counts.repeated);
@@ -172,9 +178,13 @@ async fn converse(lines: &Lines, question: Question) -> TargetVerdict {
                 step
             }
         };
+        let url = conversation.url().clone();
+        if let Some(fault) = lines.known_dead(&url) {
+            next = conversation.heard(&Heard::KnownDead(fault));
+            continue;
+        }
         lines.turn().await;
         count(&lines.counts.requests);
-        let url = conversation.url().clone();
         next = if step == Step::Connect {
             match lines.connect(&url).await {
                 Ok(_) => conversation.heard(&Heard::Connected),
@@ -185,4 +195,9 @@ async fn converse(lines: &Lines, question: Question) -> TargetVerdict {
             conversation.heard(&answer.as_heard())
         };
     }
+}
+
+/// Whether it is the place that takes no connections, whatever is asked of it.
+const fn is_dead(fault: Fault) -> bool {
+    matches!(fault, Fault::TargetRefused | Fault::TargetUnreachable | Fault::TargetConnectTimeout)
 }
