@@ -4,7 +4,7 @@
 //! part of every answer and not a sample. It comes in tiers, cheapest first.
 //! [`judge`] is pure and covers what can be known offline, by [`rules`] that
 //! are data. Which host a client would connect to is then asked once and
-//! remembered ([`hosts`], pure), on a thread that looks names up ([`lookup`]).
+//! remembered ([`hosts`] and [`single_flight`], pure), on a thread that looks names up ([`lookup`]).
 //! [`final_fault`] puts the two together. What is left standing may then be
 //! asked itself, once for each target ([`targets`], pure), on another thread
 //! ([`probe`]). These two threads are all of this that touches the network.
@@ -32,6 +32,8 @@ pub mod probe;
 pub mod rules;
 
 mod signed;
+
+pub mod single_flight;
 
 pub mod targets;
 
@@ -74,12 +76,11 @@ impl Depth {
     /// Whether redirects are judged at `tier`.
     pub fn covers(self, tier: Tier) -> bool {
         self >= match tier {
-            Tier::Headers | Tier::Policy => Self::Policy,
+            Tier::Headers | Tier::Policy | Tier::Json => Self::Policy,
             Tier::Dns => Self::Dns,
             Tier::Connect => Self::Connect,
             Tier::Fetch => Self::Head,
             Tier::Digest => Self::Digest,
-            Tier::Json => Self::Policy,
         }
     }
 
@@ -139,15 +140,8 @@ pub enum Tier {
 
 impl Tier {
     /// Every tier: cheapest first, and the one beside them.
-    pub const ALL: [Self; 7] = [
-        Self::Headers,
-        Self::Policy,
-        Self::Dns,
-        Self::Connect,
-        Self::Fetch,
-        Self::Digest,
-        Self::Json,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Headers, Self::Policy, Self::Dns, Self::Connect, Self::Fetch, Self::Digest, Self::Json];
 
     /// The name in reports.
     pub const fn name(self) -> &'static str {
@@ -262,13 +256,15 @@ pub const fn is_redirect(status: u16) -> bool {
 ///
 /// A broken host wins, also over a wrong one, because it tells what clients
 /// see: a glued name that does not resolve is a storm of retries, the same
-/// name registered by a stranger is worse and looks like success. The one
-/// exception is [`Fault::DnsUnchecked`]: not to have asked is no reason to
-/// hide what is known.
+/// name registered by a stranger is worse and looks like success. The
+/// exceptions are [`Fault::DnsUnchecked`] and [`Fault::GeneratorResolver`]: not
+/// to have been told is no reason to hide what is known.
 pub fn final_fault(offline: Option<Fault>, host: HostVerdict) -> Option<Fault> {
     match host {
         HostVerdict::Resolved => offline,
-        HostVerdict::Broken(Fault::DnsUnchecked) => offline.or(Some(Fault::DnsUnchecked)),
+        HostVerdict::Broken(unasked @ (Fault::DnsUnchecked | Fault::GeneratorResolver)) => {
+            offline.or(Some(unasked))
+        }
         HostVerdict::Broken(fault) => Some(fault),
     }
 }
@@ -300,6 +296,9 @@ mod tests {
         assert_eq!(final_fault(None, HostVerdict::Resolved), None);
         assert_eq!(final_fault(wrong_host, unchecked), wrong_host);
         assert_eq!(final_fault(None, unchecked), Some(Fault::DnsUnchecked));
+        let dead = HostVerdict::Broken(Fault::GeneratorResolver);
+        assert_eq!(final_fault(wrong_host, dead), wrong_host);
+        assert_eq!(final_fault(None, dead), Some(Fault::GeneratorResolver));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::target::ConnectTo;
 use super::wire_args::{HttpArg, WireArgs};
 use super::{CliError, tls};
 use crate::engine::yield_to_workers;
+use crate::report::Plan;
 use crate::schedule::sample::{Purpose, Sample, Unit};
 use crate::units::{Rate, Share};
 use crate::verify::address::PrivateAddresses;
@@ -67,8 +68,8 @@ pub(crate) struct ProbeArgs {
     #[arg(id = "verify-hops", long, value_name = "N", default_value_t = HOPS)]
     pub(crate) hops: usize,
 
-    /// Ask this share of the redirects, and those with unusual names, for their
-    /// form in JSON, too, where the rules state one: 1%, or off
+    /// Ask this share of the redirects for their form in JSON, too, where the
+    /// rules state one: 1%, or off
     #[arg(id = "verify-json", long, value_name = "SHARE", default_value_t)]
     pub(crate) json: JsonShare,
 
@@ -128,6 +129,11 @@ impl fmt::Display for ProbeRate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct JsonShare(Option<Share>);
 
+impl JsonShare {
+    /// None of them.
+    pub(super) const OFF: Self = Self(None);
+}
+
 impl Default for JsonShare {
     fn default() -> Self {
         Self(Share::from_ppm(JSON_PPM))
@@ -181,6 +187,12 @@ impl ProbeArgs {
             tls: tls::for_targets(tls)?,
             at_start,
         })
+    }
+
+    /// Tells in the plan that redirects are asked for in JSON, too.
+    pub(super) fn tell(&self, plan: &mut Plan) {
+        plan.verify_rate = Some(self.rate.to_string());
+        plan.verify_json = Some(self.json.to_string());
     }
 
     /// Which redirects are asked for in JSON, too.

@@ -112,6 +112,9 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     let started = system::now();
     let mut plan = plan(command, args, requests.source(), &engine, (&pace, started));
     args.control.tell(&mut plan);
+    if judging.forms.is_some() {
+        args.verify.probe.tell(&mut plan);
+    }
     args.clients.tell(&mut plan, clients.as_deref());
     engine.clients = clients;
     let requests = args.clients.filtered(Box::new(requests));

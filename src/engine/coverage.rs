@@ -48,6 +48,7 @@ pub(super) fn without_host(depth: Depth, found_in_headers: bool, offline: Option
 pub(super) fn to_host(depth: Depth, verdict: HostVerdict) -> Tiers {
     match verdict {
         HostVerdict::Broken(Fault::DnsUnchecked) => up_to(depth, Tier::Policy, Unchecked::HostLimit),
+        HostVerdict::Broken(Fault::GeneratorResolver) => up_to(depth, Tier::Policy, Unchecked::NoResolver),
         HostVerdict::Broken(_) | HostVerdict::Resolved => up_to(depth, Tier::Dns, Unchecked::FaultBefore),
     }
 }
@@ -89,6 +90,8 @@ mod tests {
         );
         let limit = HostVerdict::Broken(Fault::DnsUnchecked);
         check(to_host(Depth::Connect, limit), [OK, OK, "host_limit", "host_limit", OFF, OFF]);
+        let dead = HostVerdict::Broken(Fault::GeneratorResolver);
+        check(to_host(Depth::Dns, dead), [OK, OK, "no_resolver", OFF, OFF, OFF]);
         check(to_target(Depth::Head, None), [OK, OK, OK, "budget", "budget", OFF]);
         let refused = TargetVerdict::broken(Fault::TargetRefused, Tier::Connect, "");
         check(to_target(Depth::Digest, Some(&refused)), [OK, OK, OK, OK, BEFORE, BEFORE]);

@@ -26,13 +26,15 @@ use crate::schedule::sample::Sample;
 use crate::tally::{
     Attempt, AttemptEnd, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting, Unchecked,
 };
+use crate::trace::sent_status;
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
 use crate::verify::catalog::{Catalogued, Known};
-use crate::verify::hosts::{HostAnswer, HostBounds, HostCache, HostReply};
+use crate::verify::hosts::{HOST_BOUNDS, HostAnswer, HostCache};
 use crate::verify::judge::Judge;
 use crate::verify::lasting::{Lasting, lasting};
 use crate::verify::lookup::LookupHandle;
+use crate::verify::single_flight::Reply;
 use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Tier, final_fault, is_redirect};
 use form::Form;
 use http::HeaderValue;
@@ -92,7 +94,7 @@ impl Ledger {
         (judge, private): (Judge, PrivateAddresses),
         lookups: Option<LookupLine>,
     ) -> Self {
-        let hosts = HostCache::new(HostBounds::default());
+        let hosts = HostCache::new(HOST_BOUNDS);
         Self {
             recorder,
             judge,
@@ -262,7 +264,7 @@ impl Ledger {
             self.recorder.offered_to_control(arrival.due, || control.offer(arrival, received));
         }
         let target = arrival.target.as_str().as_bytes();
-        let asked = Asked { target, recorded_status: arrival.recorded_status };
+        let asked = Asked { target, recorded_status: sent_status(arrival.recorded_status) };
         let depth = self.judge.depth();
         let asks = depth >= Depth::Dns;
         let answer = Answer {
@@ -271,22 +273,18 @@ impl Ledger {
             headers: &received.head,
             at: wall_now(),
         };
+        let missing = self.not_listed(arrival.due, received.status, &asked);
         let judgement = self.judge.judge(&asked, &answer);
-        let missing = self.catalog.as_ref().filter(|_| is_redirect(received.status)).and_then(|catalog| {
-            let known = catalog.expect(target);
-            self.recorder.looked_up_in_catalog(arrival.due, known);
-            not_in_catalog(known, &asked)
-        });
         let pair = (arrival.recorded_status, received.status);
         self.recorder.transition(arrival.due, pair, judgement.status.is_some());
         let offline = judgement.fault.or(missing);
-        let form = Form::of(self.forms.as_ref(), judgement.json, (target, received.location()));
+        let form = Form::of(self.forms.as_ref(), judgement.json, target);
         if offline.is_none()
             && !self.targets.as_ref().is_some_and(TargetLine::asks)
             && let Form::Is(json) = form
             && self.retries.is_none()
             && let Some(HostToCheck::Name(host)) = judgement.redirect.as_ref().map(|redirect| &redirect.host)
-            && (!asks || self.hosts.known(host, attempt.done) == Some(HostVerdict::Resolved))
+            && (!asks || self.hosts.known(&**host, attempt.done) == Some(&HostVerdict::Resolved))
         {
             // What nearly every answer of a sound candidate is: counted without
             // a copy of anything.
@@ -315,11 +313,11 @@ impl Ledger {
         };
         case.lasting = lasting(received.status, &received.head);
         if asks && let HostToCheck::Name(host) = redirect.host {
-            let host = host.into_owned();
+            let host: Arc<str> = host.into();
             if leads_elsewhere(case.offline) {
                 case.expected = self.judge.expected().map(Into::into);
             }
-            let reply = self.hosts.ask(&host, attempt.done, case);
+            let reply = self.hosts.ask(Arc::clone(&host), attempt.done, case);
             return self.replied(&host, reply, attempt.done);
         }
         let found_in_headers = redirect.headers.is_some();
@@ -328,38 +326,51 @@ impl Ledger {
             HostToCheck::Address(address) => return self.settle_address(case, address, asks),
             HostToCheck::None => None,
         };
-        let tiers = coverage::without_host(depth, found_in_headers, case.offline);
+        self.settle_unasked(case, host.as_deref(), found_in_headers, attempt);
+    }
+
+    /// What the catalogue has against a redirect, if there is one.
+    fn not_listed(&mut self, due: Offset, status: u16, asked: &Asked<'_>) -> Option<Fault> {
+        let catalog = self.catalog.as_ref().filter(|_| is_redirect(status))?;
+        let known = catalog.expect(asked.target);
+        self.recorder.looked_up_in_catalog(due, known);
+        not_in_catalog(known, asked)
+    }
+
+    /// A redirect whose host is not asked about: that tier is off, something
+    /// was found before, or it is the candidate itself.
+    fn settle_unasked(&mut self, case: Case, host: Option<&str>, found_in_headers: bool, attempt: &Attempt) {
+        let tiers = coverage::without_host(self.judge.depth(), found_in_headers, case.offline);
         if case.offline.is_some() {
-            self.count_redirect(&case, host.as_deref(), case.offline, tiers);
+            self.count_redirect(&case, host, case.offline, tiers);
             self.settle_offline(&case, attempt);
         } else if host.is_none() && self.targets.as_ref().is_some_and(TargetLine::leads_home) {
             self.go_on(case, None, attempt.done);
         } else {
-            self.sound(case, host.as_deref(), tiers, attempt.done);
+            self.sound(case, host, tiers, attempt.done);
         }
     }
 
     /// The resolver has answered.
     pub(crate) fn host_answered(&mut self, answer: &HostAnswer, now: Offset) {
-        for mut case in self.hosts.settle(answer, now) {
+        for mut case in self.hosts.settle(&answer.host, Some(&answer.held()), now) {
             case.known(now);
             self.settle_host(&answer.host, case, answer.verdict, now);
         }
     }
 
-    fn replied(&mut self, host: &str, reply: HostReply<Case>, now: Offset) {
+    fn replied(&mut self, host: &Arc<str>, reply: Reply<HostVerdict, Case>, now: Offset) {
         match reply {
-            HostReply::Known(verdict, case) => self.settle_host(host, case, verdict, now),
-            HostReply::Refused(case) => {
+            Reply::Known(found, case) => self.settle_host(host, case, found.value, now),
+            Reply::Refused(case) => {
                 self.settle_host(host, case, HostVerdict::Broken(Fault::DnsUnchecked), now);
             }
-            HostReply::Parked { lookup: false } => {}
-            HostReply::Parked { lookup: true } => self.look_up(host, now),
+            Reply::Parked { ask: false } => {}
+            Reply::Parked { ask: true } => self.look_up(Arc::clone(host), now),
         }
     }
 
-    fn look_up(&mut self, host: &str, now: Offset) {
-        let host: Arc<str> = host.into();
+    fn look_up(&mut self, host: Arc<str>, now: Offset) {
         let asked = self
             .lookups
             .as_ref()

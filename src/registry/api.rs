@@ -81,6 +81,9 @@ impl Api {
                     | PlaceFault::Expired
                     | PlaceFault::ExpiresSoon
                     | PlaceFault::NotYetValid
+                    | PlaceFault::OtherFile
+                    | PlaceFault::NoScheme
+                    | PlaceFault::BadPort
                     | PlaceFault::WrongJsonUrl
                     | PlaceFault::ViaSelf => &both[1..],
                 };
@@ -89,6 +92,9 @@ impl Api {
             Some(FaultKind::Status(status)) => {
                 refuse(head, status, out);
                 Said { spoiled: true, ..Said::default() }
+            }
+            Some(FaultKind::Answer(fault)) if head.accepts_json && fault.is_of_redirects() => {
+                point(head, &[place], out)
             }
             Some(FaultKind::Answer(fault)) => {
                 let elsewhere = place.spoiled(PlaceFault::WrongHost, &self.base, head);
@@ -198,6 +204,9 @@ mod tests {
         spoiled("not-yet-valid", Some(&format!("{signed}2099{rest}")));
         spoiled("wrong-json-url", Some(sound));
         spoiled("no-json-url", Some(sound));
+        spoiled("other-file", Some("https://static.crates.io/crates/other/x-1.0.0%2B2.crate"));
+        spoiled("no-scheme", Some("static.crates.io/crates/x/x-1.0.0%2B2.crate"));
+        spoiled("bad-port", Some("https://static.crates.io:port/crates/x/x-1.0.0%2B2.crate"));
         spoiled("via-self", Some("/api/v1/crates/x/1.0.0%2B2/download?via=self"));
         let no_plus = Some("https://static.crates.io/crates/x/x-1.0.0.crate");
         check_location("1.0.0", Some(FaultKind::Place(PlaceFault::PlusDecoded)), no_plus);

@@ -80,6 +80,9 @@ impl<'a> Place<'a> {
             }
             PlaceFault::PlusDecoded if self.release.has_plus() => Self { plus: Plus::Bare, ..self },
             PlaceFault::WrongHost | PlaceFault::TwoLocations => Self { host: base.elsewhere(), ..self },
+            PlaceFault::OtherFile => Self { folder: b"other", ..self },
+            PlaceFault::NoScheme => Self { scheme: b"", ..self },
+            PlaceFault::BadPort => Self { port: b":port", ..self },
             PlaceFault::Downgrade => Self { scheme: b"http://", ..self },
             PlaceFault::Userinfo => Self { user: USER, ..self },
             PlaceFault::Port => Self { port: PORT, ..self },

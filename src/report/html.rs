@@ -19,7 +19,7 @@ use super::{RunReport, Timeline, Verdict};
 use askama::Template;
 use charts::{Chart, Charts};
 use facts::{Fact, facts};
-use rows::{ClockRow, CountRow, FaultRow, Figure, HostRow, LoadRow, TierRow};
+use rows::{ChangeRow, ClockRow, CountRow, FaultRow, Figure, HostRow, LoadRow, TierRow};
 use std::fmt::Write;
 use still::Still;
 
@@ -82,6 +82,7 @@ struct Page<'a> {
     hosts: Vec<HostRow>,
     tiers: Vec<TierRow>,
     statuses: Vec<CountRow>,
+    transitions: Vec<ChangeRow>,
     unanswered: Vec<CountRow>,
     books: Vec<(&'static str, String)>,
     plan: Vec<Fact>,
@@ -140,6 +141,7 @@ impl<'a> Page<'a> {
             hosts: rows::hosts(report),
             tiers: rows::tiers(report),
             statuses: rows::statuses(report),
+            transitions: rows::transitions(report),
             unanswered: rows::unanswered(report),
             books: books.map(|(name, equation)| (name, shown(&equation, EQUATION))).collect(),
             plan: facts(&report.plan),

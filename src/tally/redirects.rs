@@ -42,11 +42,13 @@ pub enum Unchecked {
     NoDigest,
     /// The rules state no form in JSON.
     NoJson,
+    /// No resolver answered.
+    NoResolver,
 }
 
 impl Unchecked {
     /// All reasons.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::TierOff,
         Self::NoLocation,
         Self::HostLimit,
@@ -57,6 +59,7 @@ impl Unchecked {
         Self::Budget,
         Self::NoDigest,
         Self::NoJson,
+        Self::NoResolver,
     ];
 
     /// The stable name of the reason.
@@ -72,6 +75,7 @@ impl Unchecked {
             Self::Budget => "budget",
             Self::NoDigest => "no_digest",
             Self::NoJson => "no_json",
+            Self::NoResolver => "no_resolver",
         }
     }
 }

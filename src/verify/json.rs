@@ -39,8 +39,7 @@ impl JsonForm {
         let Some(told) = text_of(body, member) else {
             return Some((Fault::JsonMissing, format!("no text in a member {member:?}")));
         };
-        let same =
-            told.as_bytes() == &**due || str::from_utf8(due).is_ok_and(|due| are_same(&told, due));
+        let same = told.as_bytes() == &**due || str::from_utf8(due).is_ok_and(|due| are_same(&told, due));
         (!same).then(|| (Fault::JsonMismatch, format!("it names {}", shown(&told))))
     }
 }
@@ -121,7 +120,9 @@ mod tests {
     #[test]
     fn of_signed_places_the_signatures_may_differ() {
         let signed = |file: &str, mark: &str| format!("https://s3.test/{file}?X-Amz-Signature={mark}");
-        let said = |told: String| fault(format!(r#"{{"url":"{told}"}}"#).as_bytes(), "url", signed("f", "1").as_bytes());
+        let said = |told: String| {
+            fault(format!(r#"{{"url":"{told}"}}"#).as_bytes(), "url", signed("f", "1").as_bytes())
+        };
         assert_eq!(said(signed("f", "2")), None);
         assert_eq!(said(signed("g", "1")), Some(Fault::JsonMismatch));
         assert_eq!(said("https://s3.test/f".to_owned()), Some(Fault::JsonMismatch));
@@ -134,7 +135,10 @@ mod tests {
             form.fault(body.as_bytes()).unwrap().1
         };
         assert_eq!(told("{}"), "no text in a member \"url\"");
-        assert_eq!(told(r#"{"url":"https://h.test/\u001b?key=secret"}"#), "it names https://h.test/\\u{1b}...");
+        assert_eq!(
+            told(r#"{"url":"https://h.test/\u001b?key=secret"}"#),
+            "it names https://h.test/\\u{1b}..."
+        );
         assert!(told(&format!(r#"{{"url":"{}"}}"#, "a".repeat(9_000))).len() < 200);
     }
 

@@ -110,7 +110,7 @@ pub struct TargetVerdict {
 }
 
 /// Most bytes of what is told of a fault: there may be one for each target.
-const TOLD_BYTES: usize = 256;
+const TOLD_BYTES: usize = 448;
 
 /// How long it holds that a file is there. Files of releases do not go away;
 /// that they can still be had is worth asking about twice an hour.
@@ -123,9 +123,6 @@ const CONNECTED_VALIDITY: Duration = Duration::from_mins(1);
 const BROKEN_VALIDITY: Duration = Duration::from_secs(10);
 
 impl TargetVerdict {
-    /// Nothing is known: the place holder of a target that was left out.
-    pub(super) const UNKNOWN: Self = Self { fault: None, tier: Tier::Dns, told: None };
-
     /// Good, as far as `tier`.
     pub const fn sound(tier: Tier) -> Self {
         Self { fault: None, tier, told: None }

@@ -1,9 +1,10 @@
 //! The other form of a redirect: what the same path answers to clients that ask
 //! for JSON.
 //!
-//! A share of the redirects, and those with unusual names, are asked for once
-//! more, by the thread that checks targets and at its rate, when nothing else
-//! speaks against them. Each is remembered as a target is.
+//! A share of the paths is asked for once more, by the thread that checks
+//! targets and at its rate, when nothing else speaks against their redirects.
+//! Each is remembered as a target is. There is no exception for unusual names
+//! here: it is the candidate that is asked, and the share is a promise.
 
 use super::targets::{Waiting, Work};
 use super::{Case, Ledger};
@@ -12,9 +13,7 @@ use crate::schedule::sample::Sample;
 use crate::tally::{Coverage, Unchecked};
 use crate::units::Offset;
 use crate::verify::json::JsonForm;
-use crate::verify::probe::sample::is_corner;
 use crate::verify::probe::{Question, TargetKey, Want};
-use http::HeaderValue;
 
 /// What becomes of the form in JSON of a redirect.
 #[derive(Debug)]
@@ -29,21 +28,16 @@ impl Form {
     /// Nobody asks for it.
     pub(super) const OFF: Self = Self::Is(Coverage::Unchecked(Unchecked::TierOff));
 
-    /// What is to be done about the redirect of `target` to `location`, where
-    /// a rule names this `member`.
-    pub(super) fn of(
-        sample: Option<&Sample>,
-        member: Option<&str>,
-        (target, location): (&[u8], Option<&HeaderValue>),
-    ) -> Self {
+    /// What is to be done about the redirect of `target`, where a rule names
+    /// this `member`.
+    pub(super) fn of(sample: Option<&Sample>, member: Option<&str>, target: &[u8]) -> Self {
         let left = |reason| Self::Is(Coverage::Unchecked(reason));
-        let Some(sample) = sample else { return Self::OFF };
-        let Some(member) = member else { return left(Unchecked::NoJson) };
-        let unusual = || {
-            let location = location.and_then(|location| location.to_str().ok()).unwrap_or_default();
-            is_corner(location.split(['?', '#']).next().unwrap_or_default())
-        };
-        if sample.takes(target) || unusual() { Self::Due(member.into()) } else { left(Unchecked::SampledOut) }
+        match (sample, member) {
+            (None, _) => Self::OFF,
+            (Some(_), None) => left(Unchecked::NoJson),
+            (Some(sample), Some(member)) if sample.takes(target) => Self::Due(member.into()),
+            (Some(_), Some(_)) => left(Unchecked::SampledOut),
+        }
     }
 
     /// It will not be asked for any more, for this reason, if it was to be.

@@ -15,7 +15,8 @@ use crate::verify::catalog::Known;
 use crate::verify::probe::net::ProbeHandle;
 use crate::verify::probe::sample::Sampling;
 use crate::verify::probe::{Expect, Question, Reach, TargetVerdict, Want};
-use crate::verify::targets::{TargetAnswer, TargetBounds, TargetCache, TargetReply};
+use crate::verify::single_flight::Reply;
+use crate::verify::targets::{TargetAnswer, TargetCache, WORKER_BOUNDS};
 use tokio::sync::mpsc;
 
 /// Most answers about targets that wait for a worker to take them.
@@ -56,7 +57,7 @@ impl TargetLine {
         reach: Option<Reach>,
         sampling: Sampling,
     ) -> Self {
-        Self { handle, reply, reach, sampling, known: TargetCache::new(TargetBounds::WORKER) }
+        Self { handle, reply, reach, sampling, known: TargetCache::new(WORKER_BOUNDS) }
     }
 
     pub(super) const fn parked(&self) -> usize {
@@ -78,8 +79,8 @@ impl Ledger {
     /// The thread that checks targets has answered.
     pub(crate) fn target_answered(&mut self, answer: &TargetAnswer, now: Offset) {
         let Some(targets) = &mut self.targets else { return };
-        let verdict = answer.found.as_ref().map(|found| &found.verdict);
-        for mut waiting in targets.known.settle(answer, now) {
+        let verdict = answer.found.as_ref().map(|found| &found.value);
+        for mut waiting in targets.known.settle(&answer.key, answer.found.as_ref(), now) {
             waiting.case.known(now);
             self.settle_target(waiting, verdict, now);
         }
@@ -134,10 +135,10 @@ impl Ledger {
         let Some(targets) = &mut self.targets else { return self.settle_target(waiting, None, now) };
         let key = question.key;
         match targets.known.ask(key, now, waiting) {
-            TargetReply::Known(found, waiting) => self.settle_target(waiting, Some(&found.verdict), now),
-            TargetReply::Refused(waiting) => self.settle_target(waiting, None, now),
-            TargetReply::Parked { ask: false } => {}
-            TargetReply::Parked { ask: true } => {
+            Reply::Known(found, waiting) => self.settle_target(waiting, Some(&found.value), now),
+            Reply::Refused(waiting) => self.settle_target(waiting, None, now),
+            Reply::Parked { ask: false } => {}
+            Reply::Parked { ask: true } => {
                 if targets.handle.ask(question, targets.reply.clone()).is_err() {
                     self.target_answered(&TargetAnswer { key, found: None }, now);
                 }

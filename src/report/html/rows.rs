@@ -5,7 +5,7 @@ use super::shown;
 use crate::report::text::STATISTICS;
 use crate::report::text::format::{micros, per_second, share};
 use crate::report::text::headline::sentence;
-use crate::report::{FaultLine, RunReport, Times};
+use crate::report::{FaultLine, RunReport, Times, TransitionLine};
 use crate::units::grouped;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -42,6 +42,13 @@ pub(super) struct ClockRow {
     pub(super) name: &'static str,
     /// Good, failed, service, lateness.
     pub(super) cells: [String; 4],
+}
+
+/// A recorded and an answered status.
+pub(super) struct ChangeRow {
+    pub(super) change: String,
+    pub(super) count: String,
+    pub(super) refused: String,
 }
 
 /// A count by name.
@@ -221,6 +228,38 @@ fn reasons(counts: &BTreeMap<String, u64>) -> String {
 
 pub(super) fn statuses(report: &RunReport) -> Vec<CountRow> {
     counts(&report.statuses, report.attempts.total)
+}
+
+/// Nothing where the log tells no statuses.
+pub(super) fn transitions(report: &RunReport) -> Vec<ChangeRow> {
+    let left_out = &report.transitions_left_out;
+    if report.transitions.is_empty() {
+        return Vec::new();
+    }
+    let row = |change: String, count, refused: u64| ChangeRow {
+        change,
+        count: grouped(count),
+        refused: if refused == 0 { String::new() } else { grouped(refused) },
+    };
+    let (told, rest) = report.transitions.split_at(report.transitions.len().min(ROWS_SHOWN));
+    let mut rows: Vec<_> = told
+        .iter()
+        .map(|line| row(format!("{} → {}", line.recorded, line.answered), line.count, line.refused))
+        .collect();
+    let sum = |of: fn(&TransitionLine) -> u64, more| rest.iter().map(of).fold(more, u64::saturating_add);
+    let others = sum(|line| line.count, left_out.other);
+    if others > 0 {
+        rows.push(row("(others)".to_owned(), others, sum(|line| line.refused, left_out.other_refused)));
+    }
+    let made_up = left_out.recorded_none_by_status.iter().take(ROWS_SHOWN);
+    rows.extend(made_up.map(|(status, &count)| {
+        let told = match status.as_str() {
+            "none" => "nothing recorded".to_owned(),
+            status => format!("{}, sent by no server", shown(status, 60)),
+        };
+        row(told, count, 0)
+    }));
+    rows
 }
 
 pub(super) fn unanswered(report: &RunReport) -> Vec<CountRow> {

@@ -17,8 +17,8 @@ use url::{Host, Url};
 /// Most characters of a URL in what is told.
 const URL_SHOWN: usize = 96;
 
-/// Redirects in what is told; the last ones.
-const HOPS_SHOWN: usize = 2;
+/// Most bytes of what is told that redirects on the way may fill.
+const HOPS_BYTES: usize = 384;
 
 /// One thing to be done at [`Conversation::url`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,16 +139,8 @@ impl Conversation {
             Want::Json(_) => Step::Json,
         };
         let visited = vec![url.clone()];
-        let begun = Self {
-            url,
-            want,
-            limits,
-            step,
-            visited,
-            hops: Vec::new(),
-            connected: false,
-            asked_again: false,
-        };
+        let begun =
+            Self { url, want, limits, step, visited, hops: Vec::new(), connected: false, asked_again: false };
         let next = match refused {
             Some(why) => begun.broken(Fault::TargetBadRedirect, Tier::Connect, why),
             None => Next::Ask(step),
@@ -323,9 +315,13 @@ impl Conversation {
 
     fn broken(&self, fault: Fault, tier: Tier, why: &str) -> Next {
         let mut told = format!("{} {}: {why}", self.step.name(), shortened(&self.url));
-        for hop in self.hops.iter().rev().take(HOPS_SHOWN) {
-            let Hop { status, from } = hop;
-            write!(told, "; redirected with {status} by {from}").expect("a string takes all that is written");
+        for (at, Hop { status, from }) in self.hops.iter().enumerate().rev() {
+            let hop = format!("; redirected with {status} by {from}");
+            if told.len() + hop.len() > HOPS_BYTES {
+                write!(told, "; {} more before that", at + 1).expect("a string takes all that is written");
+                break;
+            }
+            told.push_str(&hop);
         }
         Next::Done(TargetVerdict::broken(fault, tier, &told))
     }

@@ -13,9 +13,12 @@ fn replay(candidate: &Serving, list: &str, share: &str) -> Call {
 #[test]
 fn each_path_is_asked_once_and_a_sound_candidate_passes() {
     let candidate = Serving::sound();
-    let report = replay(&candidate, &downloads(20, 5), "100%").with(&["--threads", "2"]).report(0);
+    let call = replay(&candidate, &downloads(20, 5), "100%").with(&["--threads", "2"]);
+    let report = call.report(0);
     assert_eq!(report.number("/arrivals/passed"), 100);
     assert_eq!(tier(&report, "json", "sampled_out"), [100, 0]);
+    let told = std::fs::read_to_string(call.path("run/summary.txt")).unwrap();
+    assert!(told.contains("100 redirects = 100 asked for in JSON + 0 not\n"), "{told}");
     // At --verify dns, these are the only requests beside the load.
     assert_eq!(report.number("/targets/requests"), 20);
     assert_eq!(report.number("/attempts/total"), 100);
@@ -40,17 +43,17 @@ fn r32_a_form_that_says_another_thing_fails_its_downloads() {
 #[test]
 fn what_is_not_asked_for_is_counted_by_its_reason() {
     let candidate = Serving::with_faults(&["wrong-json-url"]);
-    let list = downloads(100, 1) + "/api/v1/crates/log/0.4.0/download\n";
-    // The short name is in every sample.
-    let report = replay(&candidate, &list, "0.0001%").report(3);
-    assert_eq!(tier(&report, "json", "sampled_out"), [1, 100]);
-    assert_eq!(report.faults(), [("json.mismatch", 1)]);
+    let list = downloads(101, 1);
+    let report = replay(&candidate, &list, "20%").report(3);
+    let [asked, left] = tier(&report, "json", "sampled_out");
+    assert!((5..40).contains(&asked) && asked + left == 101, "{asked} {left}");
+    assert_eq!(report.faults(), [("json.mismatch", asked)]);
     let report = replay(&candidate, &list, "off").report(0);
     assert_eq!(tier(&report, "json", "tier_off"), [0, 101]);
     let plain = "[[rule]]\nmatch = \"/{any..}\"\nstatus = 302\nhosts = [\"static.crates.io\"]\n\
                  [[rule]]\nmatch = \"/never\"\njson = \"url\"\nstatus = 302\n";
     let call = Call::replay("list", &candidate).file("list", &list).file("rules.toml", plain);
-    let report = call.with(&["--rate", "1000", "--rules", "rules.toml"]).report(0);
+    let report = call.with(&["--rate", "1000", "--rules", "rules.toml", "--verify-json", "100%"]).report(0);
     assert_eq!(tier(&report, "json", "no_json"), [0, 101]);
     let glued = Serving::with_faults(&["wrong-host"]);
     let report = replay(&glued, &list, "100%").report(3);
@@ -66,6 +69,8 @@ fn it_is_asked_for_at_the_rate_of_target_checks() {
     let [asked, left] = tier(&report, "json", "budget");
     assert!(left > 30 && asked + left == 50, "{asked} {left}");
     assert!(report.number("/targets/requests") < 20);
+    assert!(report.list("/warnings").iter().any(|warning| warning["id"] == "json_budget"));
+    assert_eq!((report.text("/plan/verify_rate"), report.text("/plan/verify_json")), ("1/s", "100%"));
 }
 
 #[test]

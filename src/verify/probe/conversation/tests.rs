@@ -5,6 +5,7 @@ use crate::verify::json::JsonForm;
 
 const GZIP: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\xff and then some";
 const FILE: &str = "https://cdn.test/crates/a/a-1.0.0.crate";
+const PLACES: [&str; 9] = ["/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8", "/9"];
 const LIMITS: ProbeLimits = ProbeLimits { reach: Reach::Head, hops: 3, body: 1 << 20 };
 
 fn status(status: u16) -> Heard<'static> {
@@ -223,6 +224,29 @@ fn what_is_told_names_the_place_and_the_way_there_but_no_query() {
     assert!(told.len() < 200, "{told}");
 }
 
+#[test]
+fn each_hop_on_the_way_is_told_as_far_as_there_is_room() {
+    let far = ProbeLimits { hops: 9, ..LIMITS };
+    let way = |hops: usize| {
+        let mut heard: Vec<_> = PLACES.iter().take(hops).map(|place| to(place)).collect();
+        heard.push(status(404));
+        converse(FILE, Want::File(Expect::default()), far, &heard).1.told.unwrap()
+    };
+    let told = way(3);
+    let by = |place| format!("; redirected with 302 by https://cdn.test{place}");
+    assert_eq!(
+        *told,
+        *format!(
+            "HEAD https://cdn.test/3: status 404{}{}{}",
+            by("/2"),
+            by("/1"),
+            by("/crates/a/a-1.0.0.crate")
+        )
+    );
+    let told = way(9);
+    assert!(told.len() < 448 && told.ends_with("; 1 more before that"), "{told}");
+}
+
 fn json(heard: &[Heard<'_>]) -> (String, TargetVerdict) {
     let form = JsonForm { member: "url".into(), due: FILE.as_bytes().into() };
     converse("http://candidate.test/download", Want::Json(form), LIMITS, heard)
@@ -232,7 +256,7 @@ fn json(heard: &[Heard<'_>]) -> (String, TargetVerdict) {
 fn the_form_in_json_is_asked_for_and_not_followed() {
     let says = |body: &'static str| with(|reply| reply.first = body.as_bytes());
     let sound = says(r#"{"url":"https://cdn.test/crates/a/a-1.0.0.crate"}"#);
-    assert_eq!(json(&[sound.clone()]), ("Json".to_owned(), TargetVerdict::sound(Tier::Json)));
+    assert_eq!(json(std::slice::from_ref(&sound)), ("Json".to_owned(), TargetVerdict::sound(Tier::Json)));
     assert_eq!(json(&[status(503), sound]), ("Json Json!".to_owned(), TargetVerdict::sound(Tier::Json)));
     let found = |heard: &[Heard<'_>], steps: &str, fault, why: &str| {
         let (asked, verdict) = json(heard);

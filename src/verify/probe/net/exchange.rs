@@ -71,7 +71,9 @@ impl Lines {
     /// Asks for `url` as `step` says, over a kept connection if there is one.
     /// One that turns out to be closed is replaced.
     pub(super) async fn ask(&self, url: &Url, step: Step) -> Answer {
-        let Some(request) = self.request(url, step) else { return Answer::NotConnected(Fault::TargetBadRedirect) };
+        let Some(request) = self.request(url, step) else {
+            return Answer::NotConnected(Fault::TargetBadRedirect);
+        };
         if let Some(kept) = self.take_kept(url)
             && let Ok(answer) = self.exchange(kept, request.clone(), url, step).await
         {
