@@ -21,6 +21,7 @@ const MOST_NAMES: usize = 64;
 pub struct Timeline {
     /// A point covers two to the power of this many seconds.
     doublings: u32,
+    offering_s: u64,
     points: Vec<Point>,
     statuses: Named,
     faults: Named,
@@ -35,6 +36,8 @@ pub(super) struct Point {
     pub(super) sent: Spread,
     /// Arrivals that passed or recovered.
     pub(super) good: Spread,
+    /// Arrivals that failed.
+    pub(super) failed: u64,
     pub(super) latency: IntervalTimes,
     pub(super) latency_failed: IntervalTimes,
     pub(super) lateness: IntervalTimes,
@@ -56,6 +59,9 @@ pub(super) struct Spread {
 impl Timeline {
     /// Adds one second of the run. Seconds may come in any order.
     pub fn add(&mut self, second: &IntervalLine) {
+        if second.offered > 0 {
+            self.offering_s = self.offering_s.max(second.t_s.saturating_add(1));
+        }
         let place = loop {
             match usize::try_from(second.t_s >> self.doublings) {
                 Ok(place) if place < MOST_POINTS => break place,
@@ -83,6 +89,20 @@ impl Timeline {
     /// The seconds that a point covers.
     pub fn seconds_per_point(&self) -> u64 {
         1 << self.doublings
+    }
+
+    /// Seconds up to the last in which something was offered.
+    pub const fn offering_s(&self) -> u64 {
+        self.offering_s
+    }
+
+    /// The same with points of so many seconds, or of as many as they have.
+    pub(super) fn at_step(&self, seconds: u64) -> Self {
+        let mut coarser = self.clone();
+        while coarser.seconds_per_point() < seconds {
+            coarser.join_neighbours();
+        }
+        coarser
     }
 
     /// The first second behind the last point.
@@ -128,6 +148,7 @@ impl Point {
             offered: Spread::of(second.offered),
             sent: Spread::of(second.sent),
             good: Spread::of(second.passed.saturating_add(second.recovered)),
+            failed: second.failed,
             latency: second.latency_us,
             latency_failed: second.latency_failed_us,
             lateness: second.lateness_us,
@@ -149,6 +170,7 @@ impl Point {
         self.offered.join(other.offered);
         self.sent.join(other.sent);
         self.good.join(other.good);
+        self.failed = self.failed.saturating_add(other.failed);
         worst(&mut self.latency, &other.latency);
         worst(&mut self.latency_failed, &other.latency_failed);
         worst(&mut self.lateness, &other.lateness);
