@@ -15,13 +15,11 @@ Examples:
   downpour compare reports/before reports/after
   downpour compare reports/before reports/after -o compare.html
   downpour compare reports/before reports/after --fail-on 'latency.p99 > +10%' \\
-      --fail-on 'goodput < -5%' --fail-on 'failed.rate > +0.1pp' --fail-on 'fault(dns.nxdomain) > +0'
+      --fail-on 'good.per_s < -5%' --fail-on 'failed.rate > +0.1pp' --fail-on 'fault(dns.nxdomain) > +0'
 
-A condition names a number, > or <, and by how much B's may lie above or below A's: in per cent of
-A's, or in us, ms, s, /s, pp (points of a percentage) or a count. It is broken if the change is
-beyond that, and more than chance. Numbers: latency, latency_failed, service and lateness with
-.p50 .p90 .p95 .p99 .p99.9 .p99.99; offered, attempts, goodput (a second); amplification; failed,
-shed, retries, status(CODE), fault(ID) (counts), and as shares with .rate.
+A condition is a measure as in a threshold, > or <, and by how much B's may lie above or below A's: in
+per cent of A's, or in us, ms, s, /s, pp (points of a percentage) or a count. It is broken if the
+change is beyond that, and more than chance; or if A never had one at all.
 
 Exits with 4 if a condition is broken, with 5 if one cannot be judged: a run is invalid or too
 short, or has too few samples. Without conditions it exits with 0.")]

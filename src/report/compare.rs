@@ -23,7 +23,7 @@ mod remarks;
 mod show;
 mod text;
 
-pub use blocks::{Blocks, Clock, Counted, Statistic};
+pub use blocks::{Blocks, Counted, Statistic};
 pub use bootstrap::{CONFIDENCE_PERCENT, RESAMPLES};
 pub use change::{Change, Word};
 pub use condition::{Condition, ConditionError, Held};
@@ -31,11 +31,12 @@ pub use cut::Cut;
 pub use html::html;
 pub use json::{COMPARE_SCHEMA, json};
 pub use markdown::markdown;
-pub use metric::{Metric, Unit};
+pub use metric::Metric;
 pub use plans::PlanDifference;
 pub use text::text;
 
 use super::text::format::micros;
+use super::threshold::{Clock, Counted as Measured, Measure};
 use super::{Exit, RunReport, Timeline, Verdict};
 use crate::units::grouped;
 use bootstrap::{Draws, Pairing};
@@ -149,17 +150,17 @@ impl<'a> Comparison<'a> {
 
 /// The tables. A row that both runs have nothing in is left out.
 fn groups(runs: [Side<'_>; 2], compared: impl Fn(Metric) -> Change) -> Vec<Group> {
-    let named = |names: &[(&str, &str)]| {
-        let rows = names.iter().map(|(name, metric)| {
-            ((*name).to_owned(), compared(Metric::named(metric).expect("the names of metrics are fixed")))
+    let measured = |rows: &[(&str, Measure)]| {
+        let rows = rows.iter().map(|(name, measure)| {
+            ((*name).to_owned(), compared(Metric::of(*measure).expect("these are kept by the second")))
         });
         rows.collect::<Vec<_>>()
     };
     let clock = |clock: Clock| {
-        let rows = PERCENTILES.into_iter().map(|(percentile, _)| {
-            (percentile.to_owned(), compared(Metric::percentile(clock, percentile)))
-        });
-        rows.collect::<Vec<_>>()
+        let row = |percentile: (&str, f64)| {
+            (percentile.0.to_owned(), compared(Metric::percentile(clock, percentile)))
+        };
+        PERCENTILES.into_iter().map(row).collect::<Vec<_>>()
     };
     // The most frequent first.
     let each = |names: Vec<&str>, metric: fn(&str) -> Metric| {
@@ -171,14 +172,19 @@ fn groups(runs: [Side<'_>; 2], compared: impl Fn(Metric) -> Change) -> Vec<Group
     let faults = all_of(runs[0].blocks.faults().chain(runs[1].blocks.faults()));
     let statuses = all_of(runs[0].blocks.statuses().chain(runs[1].blocks.statuses()));
     let all = [
-        ("Load", named(&[("offered", "offered"), ("attempts", "attempts"), ("good", "goodput")])),
+        ("Load", measured(&[
+                ("offered", Measure::PerSecond(Measured::Offered)),
+                ("attempts", Measure::PerSecond(Measured::Attempts)),
+                ("good", Measure::PerSecond(Measured::Good)),
+            ])),
         (
             "Outcome",
-            named(&[
-                ("failed", "failed.rate"),
-                ("shed", "shed.rate"),
-                ("retries", "retries.rate"),
-                ("amplification", "amplification"),
+            measured(&[
+                ("failed", Measure::Share(Measured::Failed)),
+                ("shed", Measure::Share(Measured::Shed)),
+                ("cut", Measure::Share(Measured::Cut)),
+                ("retries", Measure::Share(Measured::Retries)),
+                ("amplification", Measure::Amplification),
             ]),
         ),
         ("Latency, good", clock(Clock::Latency)),

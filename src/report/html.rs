@@ -13,6 +13,7 @@ mod facts;
 mod numbers;
 mod overlay;
 mod rows;
+mod sections;
 mod still;
 
 use super::text::{asked, books, format, headline};
@@ -21,6 +22,7 @@ use askama::Template;
 pub(super) use charts::{Chart, Charts};
 pub(super) use overlay::overlay;
 use facts::{Fact, facts};
+use sections::{ThresholdRow, TransitionRow};
 use rows::{ClockRow, CountRow, FaultRow, Figure, HostRow, LoadRow, TierRow};
 use std::fmt::Write;
 use still::Still;
@@ -77,6 +79,9 @@ struct Page<'a> {
     notes: Vec<String>,
     asked: String,
     figures: Vec<Figure>,
+    thresholds: Vec<ThresholdRow>,
+    storm: Vec<Fact>,
+    transitions: Vec<TransitionRow>,
     load: Vec<LoadRow>,
     clocks: Vec<ClockRow>,
     faults: Vec<FaultRow>,
@@ -135,6 +140,9 @@ impl<'a> Page<'a> {
             notes: all_notes,
             asked: shown(&asked(report), SENTENCE),
             figures: rows::figures(report),
+            thresholds: sections::thresholds(report),
+            storm: sections::storm(report),
+            transitions: sections::transitions(report),
             load: rows::load(report),
             clocks: rows::clocks(report),
             faults: rows::faults(report),

@@ -5,9 +5,10 @@
 //! else is missing, torn or unreadable costs only what it would have shown, and
 //! is told in a note.
 
-use super::compare::{Blocks, Clock, Cut};
+use super::compare::{Blocks, Cut};
 use super::hlog::{HistogramLines, LINE_BYTES};
 use super::read::{self, RunError, Stopped};
+use super::threshold::Clock;
 use super::{IntervalLine, RunReport, Timeline};
 use crate::units::approximate;
 use std::fs::File;
@@ -118,7 +119,7 @@ fn read_histograms(path: &Path, blocks: &mut Blocks) -> Result<(), String> {
             return Err(told("torn: the run was killed as it was written"));
         }
         if let Some(found) = lines.read(&line).map_err(told)?
-            && let Some(clock) = Clock::named(found.tag)
+            && let Some(clock) = Clock::ALL.into_iter().find(|clock| clock.name() == found.tag)
         {
             blocks.add_times(clock, found.second, found.times());
         }

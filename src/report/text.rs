@@ -11,7 +11,7 @@ mod control;
 mod faults;
 pub(super) mod format;
 pub(super) mod headline;
-mod storm;
+pub(super) mod storm;
 mod transitions;
 
 pub(crate) use format::micros;

@@ -34,6 +34,8 @@ pub(super) struct Point {
     pub(super) seconds: u64,
     pub(super) offered: Spread,
     pub(super) sent: Spread,
+    /// First attempts.
+    pub(super) first: Spread,
     /// Arrivals that passed or recovered.
     pub(super) good: Spread,
     /// Arrivals that failed.
@@ -147,6 +149,7 @@ impl Point {
             seconds: 1,
             offered: Spread::of(second.offered),
             sent: Spread::of(second.sent),
+            first: Spread::of(second.first),
             good: Spread::of(second.passed.saturating_add(second.recovered)),
             failed: second.failed,
             latency: second.latency_us,
@@ -169,6 +172,7 @@ impl Point {
         self.seconds = self.seconds.saturating_add(other.seconds);
         self.offered.join(other.offered);
         self.sent.join(other.sent);
+        self.first.join(other.first);
         self.good.join(other.good);
         self.failed = self.failed.saturating_add(other.failed);
         worst(&mut self.latency, &other.latency);

@@ -8,6 +8,7 @@
 
 use super::cut::Cut;
 use crate::report::IntervalLine;
+use crate::report::threshold::Clock;
 use crate::units::approximate;
 use std::collections::BTreeMap;
 
@@ -15,60 +16,43 @@ use std::collections::BTreeMap;
 /// many more.
 const MOST_NAMES: usize = 64;
 
-/// A clock of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Clock {
-    /// Due to done, of good arrivals.
-    Latency,
-    /// Due to done, of failed arrivals.
-    LatencyFailed,
-    /// Sent to done, of attempts.
-    Service,
-    /// Due to sent, of attempts.
-    Lateness,
-}
-
-impl Clock {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Latency, Self::LatencyFailed, Self::Service, Self::Lateness];
-
-    /// Its name in conditions, and its tag in `latency.hlog`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Latency => "latency",
-            Self::LatencyFailed => "latency_failed",
-            Self::Service => "service",
-            Self::Lateness => "lateness",
-        }
-    }
-
-    /// The one of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|clock| clock.name() == name)
-    }
-}
-
 /// Something counted in each second.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Counted {
     /// Arrivals released.
     Offered,
+    /// Arrivals that passed.
+    Passed,
+    /// Arrivals that recovered.
+    Recovered,
     /// Arrivals that passed or recovered.
     Good,
     /// Arrivals that failed.
     Failed,
     /// Arrivals that were not sent.
     Shed,
+    /// Arrivals that were not over when the run was.
+    Cut,
+    /// Arrivals whose fate is known.
+    Settled,
     /// Attempts.
     Attempts,
     /// First attempts.
     First,
     /// Repetitions.
     Retries,
-    /// Answers with this status.
-    Status(String),
+    /// Attempts of which a byte was sent.
+    Sent,
+    /// Attempts with a complete answer.
+    Completed,
+    /// Answers that redirect.
+    Redirects,
+    /// Answers with one of these statuses.
+    Status(Vec<String>),
     /// Arrivals that failed of this fault.
     Fault(String),
+    /// Arrivals that failed of a fault whose id begins so.
+    Family(String),
 }
 
 /// A number that any choice of seconds has.
@@ -100,11 +84,16 @@ pub struct Blocks {
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     offered: u64,
-    good: u64,
+    passed: u64,
+    recovered: u64,
     failed: u64,
     shed: u64,
+    cut: u64,
     first: u64,
     retries: u64,
+    sent: u64,
+    completed: u64,
+    redirects: u64,
 }
 
 impl Blocks {
@@ -134,11 +123,16 @@ impl Blocks {
         let sums = &mut self.sums[place];
         for (sum, count) in [
             (&mut sums.offered, line.offered),
-            (&mut sums.good, line.passed.saturating_add(line.recovered)),
+            (&mut sums.passed, line.passed),
+            (&mut sums.recovered, line.recovered),
             (&mut sums.failed, line.failed),
             (&mut sums.shed, line.shed),
+            (&mut sums.cut, line.cut),
             (&mut sums.first, line.first),
             (&mut sums.retries, line.retries),
+            (&mut sums.sent, line.sent),
+            (&mut sums.completed, line.completed),
+            (&mut sums.redirects, line.redirects),
         ] {
             *sum = sum.saturating_add(count);
         }
@@ -211,19 +205,31 @@ impl Blocks {
 
     fn sum(&self, counted: &Counted, taken: &[u32]) -> f64 {
         let of = |count: fn(&Sums) -> u64| weighted(self.sums.iter().map(count), taken);
-        let named = |columns: &BTreeMap<String, Vec<u64>>, name: &String| {
-            columns.get(name).map_or(0.0, |column| weighted(column.iter().copied(), taken))
+        let named = |columns: &BTreeMap<String, Vec<u64>>, is_meant: &dyn Fn(&str) -> bool| -> f64 {
+            let meant = columns.iter().filter(|(name, _)| is_meant(name));
+            meant.map(|(_, column)| weighted(column.iter().copied(), taken)).sum()
         };
         match counted {
             Counted::Offered => of(|sums| sums.offered),
-            Counted::Good => of(|sums| sums.good),
+            Counted::Passed => of(|sums| sums.passed),
+            Counted::Recovered => of(|sums| sums.recovered),
+            Counted::Good => of(|sums| sums.passed.saturating_add(sums.recovered)),
             Counted::Failed => of(|sums| sums.failed),
             Counted::Shed => of(|sums| sums.shed),
+            Counted::Cut => of(|sums| sums.cut),
+            Counted::Settled => of(|sums| {
+                let Sums { passed, recovered, failed, shed, cut, .. } = sums;
+                [passed, recovered, failed, shed, cut].into_iter().fold(0, |sum, n| sum.saturating_add(*n))
+            }),
             Counted::Attempts => of(|sums| sums.first.saturating_add(sums.retries)),
             Counted::First => of(|sums| sums.first),
             Counted::Retries => of(|sums| sums.retries),
-            Counted::Status(name) => named(&self.statuses, name),
-            Counted::Fault(name) => named(&self.faults, name),
+            Counted::Sent => of(|sums| sums.sent),
+            Counted::Completed => of(|sums| sums.completed),
+            Counted::Redirects => of(|sums| sums.redirects),
+            Counted::Status(names) => named(&self.statuses, &|name| names.iter().any(|of| of == name)),
+            Counted::Fault(id) => named(&self.faults, &|name| name == id),
+            Counted::Family(family) => named(&self.faults, &|name| name.starts_with(family.as_str())),
         }
     }
 }
@@ -350,9 +356,9 @@ mod tests {
         let rate = Statistic::PerSecond(Counted::Offered);
         check(&seconds, &[1, 1, 1], &rate, Some(1.0));
         check(&seconds, &[3, 0, 0], &rate, Some(2.0));
-        let count = Statistic::Count(Counted::Status("302".to_owned()));
+        let count = Statistic::Count(Counted::Status(vec!["302".to_owned()]));
         check(&seconds, &[0, 2, 1], &count, Some(2.0));
-        let share = Statistic::Share(Counted::Status("503".to_owned()), Counted::Offered);
+        let share = Statistic::Share(Counted::Status(vec!["503".to_owned()]), Counted::Offered);
         check(&seconds, &[1, 1, 1], &share, Some(0.0));
         check(&seconds, &[0, 0, 3], &share, None);
     }

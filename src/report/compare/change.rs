@@ -2,7 +2,8 @@
 
 use super::blocks::{Blocks, Statistic};
 use super::bootstrap::{Draws, difference};
-use super::metric::{Metric, Unit};
+use super::metric::Metric;
+use crate::report::threshold::Unit;
 use crate::units::approximate;
 
 /// Samples beyond a percentile below which it is not compared: a single one of

@@ -6,7 +6,8 @@
 //! would pass nearly every regression close to it.
 
 use super::change::{Change, Word};
-use super::metric::{Metric, NAMES, Unit};
+use super::metric::Metric;
+use crate::report::threshold::{Measure, Unit};
 use std::fmt;
 use std::str::FromStr;
 
@@ -92,8 +93,10 @@ impl FromStr for Condition {
         let (name, rest) = text.split_at(at);
         let (name, rises) = (name.trim(), rest.starts_with('>'));
         let change = rest.trim_start_matches(['<', '>']).trim();
-        let Some(metric) = Metric::named(name) else {
-            return wrong(format!("{name:?} is no metric; there are {NAMES}"));
+        let measure = name.parse::<Measure>().map_err(|error| ConditionError(error.to_string()))?;
+        let metric = match Metric::of(measure) {
+            Ok(metric) => metric,
+            Err(why) => return wrong(format!("{name} cannot be compared, {why}")),
         };
         let sign = if rises { '+' } else { '-' };
         if !change.starts_with(sign) {
@@ -125,7 +128,7 @@ fn limit(text: &str, unit: Unit) -> Option<Limit> {
     let number: f64 = number.parse().ok().filter(|n: &f64| n.is_finite())?;
     let scale = match (suffix.trim(), unit) {
         ("%", _) => return Some(Limit::Relative(number / 100.0)),
-        ("us" | "\u{b5}s", Unit::Micros) | ("" | "/s", Unit::PerSecond) | ("", Unit::Factor | Unit::Count) => {
+        ("us" | "\u{b5}s", Unit::Micros) | ("" | "/s", Unit::PerSecond) | ("", Unit::Ratio | Unit::Count) => {
             1.0
         }
         ("ms", Unit::Micros) | ("k" | "k/s", Unit::PerSecond) => 1e3,
@@ -141,7 +144,7 @@ const fn example(unit: Unit) -> &'static str {
         Unit::Micros => "5ms",
         Unit::PerSecond => "100/s",
         Unit::Share => "0.1pp (points of a percentage)",
-        Unit::Factor => "0.1",
+        Unit::Ratio => "0.1",
         Unit::Count => "10",
     }
 }
@@ -159,18 +162,19 @@ mod tests {
     #[test]
     fn mistakes_are_told_with_what_would_be_right() {
         check_refused("latency.p99", "as in latency.p99 > +10%");
-        check_refused("p99 > +10%", "\"p99\" is no metric; there are latency.p99");
+        check_refused("latensy.p99 > +10%", "did you mean latency?");
+        check_refused("latency.max > +10%", "compare a percentile");
         check_refused("latency.p99 > 10%", "does not say by how much it rises, as in latency.p99 > +10%");
-        check_refused("goodput < +5%", "by how much it falls, as in goodput < -10%");
+        check_refused("good.per_s < +5%", "by how much it falls, as in good.per_s < -10%");
         check_refused("latency.p99 > +5", "\"5\" is no change of latency.p99");
-        check_refused("goodput < -5ms", "and so is 100/s");
+        check_refused("good.per_s < -5ms", "and so is 100/s");
         check_refused("failed.rate > +0.1", "0.1pp");
         check_refused("failed > +", "\"\" is no change");
         check_refused("failed > +1e3", "\"1e3\" is no change");
     }
 
     fn change(name: &str, numbers: (f64, f64), interval: Option<(f64, f64)>, word: Word) -> Change {
-        let metric = Metric::named(name).unwrap();
+        let metric = Metric::of(name.parse().unwrap()).unwrap();
         Change { metric, a: Some(numbers.0), b: Some(numbers.1), interval, word }
     }
 
@@ -192,10 +196,10 @@ mod tests {
         check(p99, (1_000.0, 1_000.0), Word::TooShort, Held::Unjudged);
         check("latency.p99>+5ms", (1_000.0, 6_001.0), Word::Slower, Held::No);
         check("latency.p99>+5ms", (1_000.0, 5_999.0), Word::Slower, Held::Yes);
-        check("goodput < -5%", (100.0, 94.0), Word::Lower, Held::No);
-        check("goodput < -5%", (100.0, 96.0), Word::Lower, Held::Yes);
-        check("goodput < -5%", (100.0, 200.0), Word::Higher, Held::Yes);
-        check("goodput < -100/s", (4_700.0, 4_590.0), Word::Lower, Held::No);
+        check("good.per_s < -5%", (100.0, 94.0), Word::Lower, Held::No);
+        check("good.per_s < -5%", (100.0, 96.0), Word::Lower, Held::Yes);
+        check("good.per_s < -5%", (100.0, 200.0), Word::Higher, Held::Yes);
+        check("good.per_s < -100/s", (4_700.0, 4_590.0), Word::Lower, Held::No);
         check("failed.rate > +0.1pp", (0.001, 0.0021), Word::Higher, Held::No);
         check("failed.rate > +0.1pp", (0.001, 0.0019), Word::Higher, Held::Yes);
         check("amplification > +0.1", (1.0, 1.2), Word::Higher, Held::No);

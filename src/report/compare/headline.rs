@@ -3,6 +3,7 @@
 use super::change::{Change, Word};
 use super::{CONFIDENCE_PERCENT, Comparison, Held, Judged, show};
 use crate::report::text::format::safe;
+use crate::units::grouped;
 
 /// Differences told in a sentence each.
 const TOLD: usize = 5;
@@ -125,15 +126,15 @@ pub(super) fn method(comparison: &Comparison<'_>) -> String {
         format!("{} blocks of {length:.1} s", cut.blocks())
     });
     let drawn = match (comparison.paired, blocks[0] == blocks[1]) {
-        (true, _) => format!("{} drawn from both runs together, as both had the same load", blocks[0]),
-        (false, true) => format!("{} drawn from each run", blocks[0]),
-        (false, false) => format!("{} drawn from A and {} from B", blocks[0], blocks[1]),
+        (true, _) => format!("{}, of both runs together as they had the same load", blocks[0]),
+        (false, true) => format!("{} of each run", blocks[0]),
+        (false, false) => format!("{} of A and {} of B", blocks[0], blocks[1]),
     };
     let compared = comparison.changes().filter(|change| is_compared(change)).count();
     format!(
-        "Intervals hold the true difference in {CONFIDENCE_PERCENT} of 100 comparisons: block bootstrap, {drawn} {} \
-         times, seed {}. Of equal runs one number in 20 differs by chance; {compared} were compared.",
-        super::RESAMPLES,
+        "Intervals hold the true difference in {CONFIDENCE_PERCENT} of 100 comparisons: block bootstrap, {} draws of \
+         {drawn}; seed {}. Of equal runs one number in 20 differs by chance; {compared} were compared.",
+        grouped(super::RESAMPLES as u64),
         comparison.seed
     )
 }

@@ -3,11 +3,11 @@
 
 use super::change::{Change, Word};
 use super::headline::{condition_told, headline, held_word, method, told};
-use super::metric::Unit;
 use super::remarks::{LETTERS, plans_told};
 use super::{Comparison, Group, Held, Judged, PlanDifference, Side, show, totals};
 use crate::report::html::{self, Charts, script_safe, shown};
 use crate::report::text::headline as of_run;
+use crate::report::threshold::Unit;
 use askama::Template;
 
 /// The longest name or sentence.
@@ -217,7 +217,7 @@ fn is_worse(change: &Change) -> bool {
     match change.word {
         Word::Slower => true,
         Word::Higher | Word::New => is_loss,
-        Word::Lower | Word::Gone => name == "goodput",
+        Word::Lower | Word::Gone => name.starts_with("good"),
         Word::Faster | Word::Indistinguishable | Word::TooFew | Word::TooShort => false,
     }
 }

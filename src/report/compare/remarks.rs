@@ -1,11 +1,14 @@
 //! What a reader must know of two runs before believing a difference.
 
 use super::{Side, plans};
-use crate::report::text::format::{safe, seconds, shortened};
+use crate::report::text::format::{micros, safe, seconds, shortened};
 use crate::report::{CHECK, Verdict};
 
 /// The longest remark.
 const LONGEST: usize = 400;
+
+/// Lateness that differs by as much is no longer the candidate's doing.
+const LATENESS_APART_US: u64 = 1_000;
 
 /// Broken hosts named of each run.
 const HOSTS_TOLD: usize = 3;
@@ -40,6 +43,15 @@ pub(super) fn remarks(runs: &[Side<'_>; 2]) -> Vec<String> {
         remarks.push(format!("A was made by downpour {of_a}, B by {of_b}"));
     }
     remarks.extend(broken_hosts(runs));
+    let [late_a, late_b] = [a, b].map(|report| report.lateness_us.p99);
+    if late_a.abs_diff(late_b) >= LATENESS_APART_US {
+        remarks.push(format!(
+            "the machine that sent was later in one run, p99 {} in A and {} in B: latency holds that, service time \
+             does not",
+            micros(late_a),
+            micros(late_b)
+        ));
+    }
     remarks.into_iter().map(|remark| shortened(&safe(&remark), LONGEST).into_owned()).collect()
 }
 

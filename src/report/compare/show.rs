@@ -1,33 +1,12 @@
 //! Numbers, changes and intervals as a comparison shows them.
 
 use super::change::Change;
-use super::metric::Unit;
-use crate::report::text::format::{micros, per_second, whole};
-use crate::units::grouped;
+use crate::report::text::format::measured;
+use crate::report::threshold::Unit;
 
 /// A number with its unit; `-` for none.
 pub(super) fn number(unit: Unit, value: Option<f64>) -> String {
-    let Some(value) = value else { return "-".to_owned() };
-    match unit {
-        Unit::Micros => micros(whole(value)),
-        Unit::PerSecond => per_second(value),
-        Unit::Share => percent(value),
-        Unit::Factor => format!("{value:.3}"),
-        Unit::Count => grouped(whole(value)),
-    }
-}
-
-/// A share in per cent, to three digits and never nothing for something.
-fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    match percent.abs() {
-        0.0 => "0 %".to_owned(),
-        p if p < 0.001 => "< 0.001 %".to_owned(),
-        p if p < 0.1 => format!("{percent:.3} %"),
-        p if p < 10.0 => format!("{percent:.2} %"),
-        p if p < 100.0 && p > 99.9 => format!("{percent:.3} %"),
-        _ => format!("{percent:.1} %"),
-    }
+    value.map_or_else(|| "-".to_owned(), |value| measured(unit, value))
 }
 
 /// How a change is told: as a part of A's number, or, for shares and where A has
@@ -89,7 +68,7 @@ mod tests {
     #[track_caller]
     fn check(name: &str, numbers: (f64, f64), interval_of: (f64, f64), expected: (&str, &str)) {
         let change = Change {
-            metric: Metric::named(name).unwrap(),
+            metric: Metric::of(name.parse().unwrap()).unwrap(),
             a: Some(numbers.0),
             b: Some(numbers.1),
             interval: Some(interval_of),
@@ -105,15 +84,6 @@ mod tests {
         check("latency.p99", (1_000.0, 999.5), (-20.0, 5_000.0), ("-0.05 %", "-2.0 to +500 %"));
         check("failed.rate", (0.0, 0.041), (0.0, 0.0821), ("+4.1 pp", "0 to +8.2 pp"));
         check("failed.rate", (0.0, 0.000_05), (0.0, 0.000_1), ("+0.005 pp", "0 to +0.010 pp"));
-        check("goodput", (0.0, 1_500.0), (1_000.0, 2_000.0), ("+1,500/s", "+1,000/s to +2,000/s"));
-    }
-
-    #[test]
-    fn shares_are_never_rounded_to_nothing_or_all() {
-        assert_eq!(number(Unit::Share, Some(0.000_001)), "< 0.001 %");
-        assert_eq!(number(Unit::Share, Some(0.999_95)), "99.995 %");
-        assert_eq!(number(Unit::Share, Some(1.0)), "100.0 %");
-        assert_eq!(number(Unit::Share, Some(0.041)), "4.10 %");
-        assert_eq!(number(Unit::Micros, None), "-");
+        check("good.per_s", (0.0, 1_500.0), (1_000.0, 2_000.0), ("+1,500/s", "+1,000/s to +2,000/s"));
     }
 }

@@ -4,7 +4,7 @@
 //! All draws are of integers, so the numbers are the same on every machine.
 
 use super::*;
-use crate::report::{IntervalLine, Plan, Reason};
+use crate::report::IntervalLine;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -65,7 +65,7 @@ fn intervals(metrics: &[(&str, f64)], [a, b]: [Made; 2], pairing: Pairing) -> Ve
         let blocks = (runs[0].cut().blocks(), runs[1].cut().blocks());
         let draws = Draws::new(trial, blocks, pairing);
         for ((name, truth), found) in metrics.iter().zip(&mut found) {
-            let change = Change::of(Metric::named(name).unwrap(), runs.each_ref(), Some(&draws));
+            let change = Change::of(Metric::of(name.parse().unwrap()).unwrap(), runs.each_ref(), Some(&draws));
             let (low, high) = change.interval.unwrap();
             found.0 += usize::from((low..=high).contains(truth));
             found.1 += usize::from(change.word == Word::Indistinguishable);
@@ -76,7 +76,7 @@ fn intervals(metrics: &[(&str, f64)], [a, b]: [Made; 2], pairing: Pairing) -> Ve
 
 #[test]
 fn equal_runs_are_indistinguishable_in_about_95_of_100_comparisons() {
-    let metrics = ["latency.p50", "latency.p99", "goodput", "failed.rate"].map(|name| (name, 0.0));
+    let metrics = ["latency.p50", "latency.p99", "good.per_s", "failed.rate"].map(|name| (name, 0.0));
     let found = intervals(&metrics, [A_MINUTE; 2], Pairing::EachItsOwn);
     assert_eq!(found, [(98, 98), (95, 95), (94, 94), (93, 93)]);
 }
@@ -93,7 +93,7 @@ fn a_shift_is_found_and_its_size_is_in_about_95_of_100_intervals() {
 #[test]
 fn short_runs_have_honest_intervals() {
     let (short, longer) = (Made { seconds: 20, ..A_MINUTE }, Made { seconds: 45, ..A_MINUTE });
-    let metrics = [("latency.p50", 0.0), ("goodput", 0.0)];
+    let metrics = [("latency.p50", 0.0), ("good.per_s", 0.0)];
     assert_eq!(intervals(&metrics, [short, longer], Pairing::EachItsOwn), [(95, 95), (95, 95)]);
 }
 
