@@ -19,7 +19,7 @@ use super::{RunReport, Timeline, Verdict};
 use askama::Template;
 use charts::{Chart, Charts};
 use facts::{Fact, facts};
-use rows::{ClockRow, CountRow, FaultRow, Figure, HostRow, LoadRow, TierRow};
+use rows::{ClockRow, CountRow, FaultRow, Figure, HostRow, LoadRow, ThresholdRow, TierRow};
 use std::fmt::Write;
 use still::Still;
 
@@ -75,6 +75,7 @@ struct Page<'a> {
     notes: Vec<String>,
     asked: String,
     figures: Vec<Figure>,
+    thresholds: Vec<ThresholdRow>,
     load: Vec<LoadRow>,
     clocks: Vec<ClockRow>,
     faults: Vec<FaultRow>,
@@ -133,6 +134,7 @@ impl<'a> Page<'a> {
             notes: all_notes,
             asked: shown(&asked(report), SENTENCE),
             figures: rows::figures(report),
+            thresholds: rows::thresholds(report),
             load: rows::load(report),
             clocks: rows::clocks(report),
             faults: rows::faults(report),
