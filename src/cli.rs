@@ -28,6 +28,7 @@ mod shape_args;
 mod signals;
 mod system;
 mod target;
+mod threshold_args;
 mod throttling;
 mod tls;
 mod trace_args;
@@ -50,6 +51,7 @@ use tracing_subscriber::EnvFilter;
     3  failed requests or broken redirects
     4  a regression, found by compare
     5  invalid measurement: the load was not really offered
+   99  a threshold was not kept, or --abort-on came true
   130  interrupted; a partial result was written")]
 struct Cli {
     #[command(subcommand)]

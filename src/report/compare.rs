@@ -172,11 +172,14 @@ fn groups(runs: [Side<'_>; 2], compared: impl Fn(Metric) -> Change) -> Vec<Group
     let faults = all_of(runs[0].blocks.faults().chain(runs[1].blocks.faults()));
     let statuses = all_of(runs[0].blocks.statuses().chain(runs[1].blocks.statuses()));
     let all = [
-        ("Load", measured(&[
+        (
+            "Load",
+            measured(&[
                 ("offered", Measure::PerSecond(Measured::Offered)),
                 ("attempts", Measure::PerSecond(Measured::Attempts)),
                 ("good", Measure::PerSecond(Measured::Good)),
-            ])),
+            ]),
+        ),
         (
             "Outcome",
             measured(&[

@@ -76,7 +76,8 @@ impl SavedRun {
         }
         let path = directory.join(super::directory::HISTOGRAMS);
         if let Err(why) = read_histograms(&path, &mut blocks) {
-            self.notes.push(format!("{}{why}; percentiles are those of what stands before it", path.display()));
+            self.notes
+                .push(format!("{}{why}; percentiles are those of what stands before it", path.display()));
         }
         blocks.sealed()
     }

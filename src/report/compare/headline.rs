@@ -66,7 +66,8 @@ pub(super) fn told(comparison: &Comparison<'_>) -> Vec<String> {
 
 /// Failures first, then what most users feel, then the tail.
 fn weight(group: &str, name: &str, word: Word) -> (usize, usize) {
-    let groups = ["Outcome", "Faults, of downloads", "Latency, good", "Load", "Service time", "Answers, of attempts"];
+    let groups =
+        ["Outcome", "Faults, of downloads", "Latency, good", "Load", "Service time", "Answers, of attempts"];
     let names = ["failed", "p50", "p99", "good", "p90"];
     let place = |list: &[&str], name: &str| list.iter().position(|of| *of == name).unwrap_or(list.len());
     let is_news = word == Word::New || word == Word::Gone;

@@ -172,7 +172,8 @@ fn rows(group: &Group) -> Rows {
             is_wrong: is_worse(change),
         }
     });
-    let unit = if group.rows.iter().any(|(_, change)| change.metric.unit == Unit::Share) { "pp" } else { "%" };
+    let unit =
+        if group.rows.iter().any(|(_, change)| change.metric.unit == Unit::Share) { "pp" } else { "%" };
     let digits = if reach < 0.01 { 1 } else { 0 };
     let scale = format!("\u{b1}{:.digits$} {unit}", reach * 100.0);
     Rows { title: group.title, scale, rows: rows.collect() }
@@ -213,7 +214,8 @@ fn whisker(change: &Change, reach: f64) -> Option<Whisker> {
 /// Whether a difference is one that nobody wants.
 fn is_worse(change: &Change) -> bool {
     let name = change.metric.name();
-    let is_loss = ["failed", "shed", "retries", "amplification", "fault("].iter().any(|bad| name.starts_with(bad));
+    let is_loss =
+        ["failed", "shed", "retries", "amplification", "fault("].iter().any(|bad| name.starts_with(bad));
     match change.word {
         Word::Slower => true,
         Word::Higher | Word::New => is_loss,

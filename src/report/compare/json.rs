@@ -27,8 +27,10 @@ pub fn json(comparison: &Comparison<'_>) -> String {
         let outcome = held_word(judged.held).replace(' ', "_");
         json!({ "condition": judged.condition.to_string(), "outcome": outcome, "metric": change(&judged.change) })
     });
-    let totals: Vec<_> =
-        totals(comparison).into_iter().map(|(name, [a, b])| json!({ "name": name, "a": a, "b": b })).collect();
+    let totals: Vec<_> = totals(comparison)
+        .into_iter()
+        .map(|(name, [a, b])| json!({ "name": name, "a": a, "b": b }))
+        .collect();
     let whole = json!({
         "schema": COMPARE_SCHEMA,
         "verdict": word.to_lowercase(),

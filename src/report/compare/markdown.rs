@@ -55,7 +55,13 @@ pub fn markdown(comparison: &Comparison<'_>) -> String {
         line(&format!("| **{}** | | | | | |", group.title));
         for (name, change) in &group.rows {
             let number = |value| show::number(change.metric.unit, value);
-            let cells = [name, &number(change.a), &number(change.b), &show::difference(change), &show::interval(change)];
+            let cells = [
+                name,
+                &number(change.a),
+                &number(change.b),
+                &show::difference(change),
+                &show::interval(change),
+            ];
             let word = if change.word.is_difference() {
                 format!("**{}**", change.word.text())
             } else {

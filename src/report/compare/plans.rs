@@ -47,10 +47,12 @@ pub struct PlanDifference {
 /// The keys that differ, those of the load first.
 pub(super) fn differences(a: &Plan, b: &Plan) -> Vec<PlanDifference> {
     let [a, b] = [a, b].map(|plan| serde_json::to_value(plan).unwrap_or_default());
-    let mut keys: Vec<&String> = [&a, &b].into_iter().filter_map(Value::as_object).flat_map(|o| o.keys()).collect();
+    let mut keys: Vec<&String> =
+        [&a, &b].into_iter().filter_map(Value::as_object).flat_map(|o| o.keys()).collect();
     keys.sort_by_key(|key| (!LOAD.contains(&key.as_str()), key.as_str()));
     keys.dedup();
-    let differs = |key: &&String| !OF_COURSE.contains(&key.as_str()) && a.get(key.as_str()) != b.get(key.as_str());
+    let differs =
+        |key: &&String| !OF_COURSE.contains(&key.as_str()) && a.get(key.as_str()) != b.get(key.as_str());
     let told = |key: &String| PlanDifference { key: key.clone(), a: text(a.get(key)), b: text(b.get(key)) };
     keys.into_iter().filter(differs).map(told).collect()
 }
@@ -64,11 +66,17 @@ fn text(value: Option<&Value>) -> String {
     let text = match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(values)) => values.iter().map(|value| text_of_one(value)).collect::<Vec<_>>().join(" "),
+        Some(Value::Array(values)) => {
+            values.iter().map(|value| text_of_one(value)).collect::<Vec<_>>().join(" ")
+        }
         Some(other) => other.to_string(),
     };
     let text = safe(&text);
-    if text.is_empty() { "-".to_owned() } else { crate::report::text::format::shortened(&text, LONGEST).into_owned() }
+    if text.is_empty() {
+        "-".to_owned()
+    } else {
+        crate::report::text::format::shortened(&text, LONGEST).into_owned()
+    }
 }
 
 fn text_of_one(value: &Value) -> String {
@@ -87,7 +95,8 @@ mod tests {
     #[test]
     fn what_differs_is_named_and_the_load_comes_first() {
         let a = Plan { rate: "4700/s".into(), threads: 2, target: "http://a".into(), ..Plan::default() };
-        let b = Plan { rate: "2000/s\u{1b}".into(), threads: 4, target: "http://b".into(), ..Plan::default() };
+        let b =
+            Plan { rate: "2000/s\u{1b}".into(), threads: 4, target: "http://b".into(), ..Plan::default() };
         assert_eq!(differences(&a, &a.clone()), []);
         let found = differences(&a, &b);
         let told: Vec<_> = found.iter().map(|d| (d.key.as_str(), d.a.as_str(), d.b.as_str())).collect();

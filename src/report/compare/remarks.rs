@@ -36,7 +36,9 @@ pub(super) fn remarks(runs: &[Side<'_>; 2]) -> Vec<String> {
     }
     let [long_a, long_b] = runs.map(|run| run.blocks.cut().seconds());
     if long_a != long_b {
-        remarks.push(format!("A offered its load over {long_a} s, B over {long_b} s: compare rates, not counts"));
+        remarks.push(format!(
+            "A offered its load over {long_a} s, B over {long_b} s: compare rates, not counts"
+        ));
     }
     if a.plan.version != b.plan.version {
         let [of_a, of_b] = [a, b].map(|report| safe(&report.plan.version));
@@ -107,7 +109,8 @@ fn of_a_run(run: &Side<'_>) -> Vec<String> {
 /// Under `--allow-invalid` reasons become warnings of the same ids.
 fn was_allowed(run: &Side<'_>) -> bool {
     let ids = ["shed", "lateness", "generator_cpu", "cgroup_throttled", "ports", "descriptors"];
-    run.report.plan.allow_invalid && run.report.warnings.iter().any(|warning| ids.contains(&warning.id.as_str()))
+    run.report.plan.allow_invalid
+        && run.report.warnings.iter().any(|warning| ids.contains(&warning.id.as_str()))
 }
 
 /// `Different plans` with the keys, in a sentence; nothing where they agree.

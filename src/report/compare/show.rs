@@ -1,12 +1,12 @@
 //! Numbers, changes and intervals as a comparison shows them.
 
 use super::change::Change;
-use crate::report::text::format::measured;
+use crate::report::text::thresholds::in_unit;
 use crate::report::threshold::Unit;
 
 /// A number with its unit; `-` for none.
 pub(super) fn number(unit: Unit, value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| measured(unit, value))
+    value.map_or_else(|| "-".to_owned(), |value| in_unit(value, unit.name()))
 }
 
 /// How a change is told: as a part of A's number, or, for shares and where A has

@@ -65,7 +65,8 @@ fn intervals(metrics: &[(&str, f64)], [a, b]: [Made; 2], pairing: Pairing) -> Ve
         let blocks = (runs[0].cut().blocks(), runs[1].cut().blocks());
         let draws = Draws::new(trial, blocks, pairing);
         for ((name, truth), found) in metrics.iter().zip(&mut found) {
-            let change = Change::of(Metric::of(name.parse().unwrap()).unwrap(), runs.each_ref(), Some(&draws));
+            let change =
+                Change::of(Metric::of(name.parse().unwrap()).unwrap(), runs.each_ref(), Some(&draws));
             let (low, high) = change.interval.unwrap();
             found.0 += usize::from((low..=high).contains(truth));
             found.1 += usize::from(change.word == Word::Indistinguishable);

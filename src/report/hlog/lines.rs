@@ -127,9 +127,12 @@ mod tests {
     fn what_was_written_is_read() {
         let (log, mut lines, mut found) = (log(), HistogramLines::default(), Vec::new());
         for line in log.split_inclusive(|&byte| byte == b'\n') {
-            found.extend(lines.read(line).unwrap().map(|clock| {
-                (clock.tag.to_owned(), clock.second, clock.times().collect::<Vec<_>>())
-            }));
+            found.extend(
+                lines
+                    .read(line)
+                    .unwrap()
+                    .map(|clock| (clock.tag.to_owned(), clock.second, clock.times().collect::<Vec<_>>())),
+            );
         }
         let times = vec![(900, 2), (5_003, 1)];
         assert_eq!(found, [("latency".to_owned(), 0, times.clone()), ("latency".to_owned(), 7, times)]);

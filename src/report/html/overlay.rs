@@ -58,7 +58,8 @@ impl OverTime {
 
     fn good(&self, [of_a, of_b]: [&RunReport; 2]) -> Chart {
         let [a, b] = self.rates(|point| point.good.sum);
-        let good = |report: &RunReport| grouped(report.arrivals.passed.saturating_add(report.arrivals.recovered));
+        let good =
+            |report: &RunReport| grouped(report.arrivals.passed.saturating_add(report.arrivals.recovered));
         Chart {
             told: format!("{} good downloads in A, {} in B.", good(of_a), good(of_b)),
             lines: vec![plain("A", "second", a), plain("B", "first", b)],
@@ -81,7 +82,13 @@ impl OverTime {
         let [a_p99, b_p99] = self.columns(|t| times(t, |point| &point.latency, |t| t.p99));
         let (a, b) = (&of_a.latency_us, &of_b.latency_us);
         (a.count > 0 || b.count > 0).then(|| Chart {
-            told: format!("p99 {} in A, {} in B; p50 {} and {}.", time(a.p99), time(b.p99), time(a.p50), time(b.p50)),
+            told: format!(
+                "p99 {} in A, {} in B; p50 {} and {}.",
+                time(a.p99),
+                time(b.p99),
+                time(a.p50),
+                time(b.p50)
+            ),
             lines: vec![
                 plain("A, p50", "a-p50", a_p50),
                 plain("A, p99", "a-p99", a_p99),

@@ -1,29 +1,14 @@
-//! The sections that only some runs have: thresholds, a storm, recorded against
-//! answered statuses.
+//! The sections that only some runs have: a storm, and recorded against answered
+//! statuses.
 
 use super::facts::Fact;
-use super::shown;
-use crate::report::text::format::{measured, per_second, share};
+use crate::report::text::format::{per_second, share};
 use crate::report::text::storm::{plateau, recovered};
-use crate::report::threshold::{ThresholdLine, Unit};
 use crate::report::{RunReport, TransitionLine};
 use crate::units::grouped;
 
-/// Thresholds, and pairs of statuses, that are shown.
+/// Pairs of statuses that are shown.
 const ROWS_SHOWN: usize = 40;
-
-/// The longest expression.
-const LONGEST: usize = 200;
-
-/// What came of one threshold.
-pub(super) struct ThresholdRow {
-    pub(super) expression: String,
-    pub(super) value: String,
-    pub(super) margin: String,
-    pub(super) when: String,
-    pub(super) word: &'static str,
-    pub(super) is_wrong: bool,
-}
 
 /// Answers with one recorded and one answered status.
 pub(super) struct TransitionRow {
@@ -32,32 +17,6 @@ pub(super) struct TransitionRow {
     pub(super) share: String,
     pub(super) refused: String,
     pub(super) is_wrong: bool,
-}
-
-pub(super) fn thresholds(report: &RunReport) -> Vec<ThresholdRow> {
-    report.thresholds.iter().take(ROWS_SHOWN).map(threshold).collect()
-}
-
-fn threshold(line: &ThresholdLine) -> ThresholdRow {
-    let unit = Unit::from_name(&line.unit).unwrap_or(Unit::Count);
-    let told = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| measured(unit, value));
-    let margin = line.margin.map_or_else(String::new, |margin| {
-        let room = told(Some(margin.abs()));
-        if line.passed { format!("{room} of room") } else { format!("{room} too much") }
-    });
-    let window = line.worst_window.map(|window| format!("worst window: second {} to {}", window.from_s, window.to_s));
-    ThresholdRow {
-        expression: shown(&line.expression, LONGEST),
-        value: told(line.value),
-        margin,
-        when: window.unwrap_or_default(),
-        word: match (line.passed, line.value) {
-            (true, _) => "kept",
-            (false, Some(_)) => "broken",
-            (false, None) => "not measured",
-        },
-        is_wrong: !line.passed,
-    }
 }
 
 /// The same, every change of it, and what is not known.
@@ -115,26 +74,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_threshold_is_told_with_its_margin() {
-        let line = ThresholdLine {
-            expression: "latency.p99 < 50ms".into(),
-            unit: "us".into(),
-            value: Some(61_000.0),
-            margin: Some(-11_000.0),
-            ..ThresholdLine::default()
-        };
-        let row = threshold(&line);
-        assert_eq!((row.value.as_str(), row.margin.as_str(), row.word), ("61.0 ms", "11.0 ms too much", "broken"));
-        let row = threshold(&ThresholdLine { margin: Some(2_000.0), passed: true, ..line.clone() });
-        assert_eq!((row.margin.as_str(), row.word, row.is_wrong), ("2.00 ms of room", "kept", false));
-        let row = threshold(&ThresholdLine { value: None, margin: None, ..line });
-        assert_eq!((row.value.as_str(), row.word, row.is_wrong), ("-", "not measured", true));
-    }
-
-    #[test]
     fn changed_statuses_have_a_row_each_and_none_is_lost() {
-        let line = |answered, count, refused| {
-            TransitionLine { recorded: 200, answered, count, refused, accepted: refused == 0 }
+        let line = |answered, count, refused| TransitionLine {
+            recorded: 200,
+            answered,
+            count,
+            refused,
+            accepted: refused == 0,
         };
         let transitions = (0..50).map(|n| line(300 + n, 10, u64::from(n == 1))).collect();
         let rows = super::transitions(&RunReport { transitions, ..RunReport::default() });

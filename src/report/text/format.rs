@@ -1,6 +1,5 @@
 //! Numbers, texts and lines as the summary shows them.
 
-use crate::report::threshold::Unit;
 use crate::units::{approximate, grouped};
 use std::borrow::Cow;
 
@@ -133,31 +132,6 @@ pub(in crate::report) fn per_second(rate: f64) -> String {
     if rate < 99.95 { format!("{rate:.1}/s") } else { format!("{}/s", grouped(whole(rate))) }
 }
 
-/// The value of a measure, with its unit.
-pub(in crate::report) fn measured(unit: Unit, value: f64) -> String {
-    match unit {
-        Unit::Micros => micros(whole(value)),
-        Unit::PerSecond => per_second(value),
-        Unit::Share => fine_share(value),
-        Unit::Ratio => format!("{value:.3}"),
-        Unit::Count => grouped(whole(value)),
-    }
-}
-
-/// A share in per cent, to three digits or so: never nothing for something, nor
-/// all for almost all.
-fn fine_share(share: f64) -> String {
-    let percent = share * 100.0;
-    match percent {
-        0.0 => "0 %".to_owned(),
-        p if p < 0.001 => "< 0.001 %".to_owned(),
-        p if p < 0.1 => format!("{p:.3} %"),
-        p if p < 9.995 => format!("{p:.2} %"),
-        p if p < 100.0 && p > 99.9 => format!("{p:.3} %"),
-        p => format!("{p:.1} %"),
-    }
-}
-
 /// The nearest whole number; 0 for what is negative or no number.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "this cast saturates")]
 pub(in crate::report) fn whole(value: f64) -> u64 {
@@ -209,17 +183,6 @@ mod tests {
         check(share(999_999, 1_000_000), "> 99.9 %");
         check(share(10, 10), "100.0 %");
         check(share(0, 0), "0.0 %");
-    }
-
-    #[test]
-    fn a_measure_is_told_in_its_unit() {
-        check(measured(Unit::Share, 0.000_001), "< 0.001 %");
-        check(measured(Unit::Share, 0.999_95), "99.995 %");
-        check(measured(Unit::Share, 1.0), "100.0 %");
-        check(measured(Unit::Share, 0.041), "4.10 %");
-        check(measured(Unit::Micros, 1_500.4), "1.50 ms");
-        check(measured(Unit::Count, 1_500.0), "1,500");
-        check(measured(Unit::Ratio, 1.25), "1.250");
     }
 
     #[test]

@@ -195,3 +195,34 @@ fn the_worst_exit_wins() {
     }
     assert_eq!(order.map(Exit::code), [0, 3, 99, 5, 130]);
 }
+
+/// How a run ends in which so many arrivals failed and were shed, with a
+/// threshold that was kept or not.
+#[track_caller]
+fn check_exit((failed, shed): (u64, u64), kept: bool, ending: &Ending, exit: Exit) {
+    let mut totals = good_run();
+    (totals.counts.arrivals.failed, totals.counts.arrivals.shed) = (failed, shed);
+    let line = super::super::ThresholdLine { passed: kept, ..Default::default() };
+    let thresholds = Assessment { lines: vec![line], ..Assessment::default() };
+    let verdict = judge(&totals, &dns_plan(), &machine(), (ending, &thresholds)).verdict;
+    let aborted = match ending {
+        Ending::Aborted(why) => Some(why.clone()),
+        Ending::Finished | Ending::Interrupted => None,
+    };
+    let report = RunReport { verdict, thresholds: thresholds.lines, aborted, ..RunReport::default() };
+    assert_eq!(report.exit(), exit);
+}
+
+#[test]
+fn invalid_outweighs_a_threshold_and_that_outweighs_failures() {
+    let ended = &Ending::Finished;
+    check_exit((0, 0), true, ended, Exit::Passed);
+    check_exit((0, 0), false, ended, Exit::Threshold);
+    check_exit((1, 0), true, ended, Exit::Failed);
+    check_exit((1, 0), false, ended, Exit::Threshold);
+    check_exit((1, 1), false, ended, Exit::Invalid);
+    check_exit((1, 1), false, &Ending::Interrupted, Exit::Interrupted);
+    let aborted = &Ending::Aborted(super::super::AbortLine::default());
+    check_exit((0, 0), true, aborted, Exit::Threshold);
+    check_exit((0, 1), true, aborted, Exit::Invalid);
+}
