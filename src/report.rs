@@ -2,10 +2,12 @@
 //!
 //! [`RunReport`] is the schema of `run.json`; it is made from a plan, closed
 //! books, totals and what is known of the generator, and it says one verdict.
+//! A [`Watch`] holds a run against the [`Threshold`]s it must keep.
 //! The summary, the interval log and the run directory are renderings of it and
 //! of the intervals. Only [`RunDirectory`] touches files.
 
 mod build;
+pub mod compare;
 mod control;
 mod curve;
 mod directory;
@@ -20,6 +22,7 @@ mod schema;
 mod second;
 mod storm;
 mod text;
+pub mod threshold;
 mod timeline;
 mod verdict;
 
@@ -27,7 +30,7 @@ pub use build::{Ending, GeneratorFacts, Parts};
 pub use control::{ComparisonsLine, ControlExampleLine, ControlReport};
 pub use curve::Curve;
 pub use directory::{DirectoryError, FAILURES_PER_FAULT, RunDirectory};
-pub use hlog::IntervalLog;
+pub use hlog::{ClockSecond, HistogramLines, IntervalLog};
 pub use html::html;
 pub use junit::junit;
 pub use plan::{Input, Modelled, Plan};
@@ -41,6 +44,10 @@ pub use schema::{
 pub use storm::StormSection;
 pub(crate) use text::micros;
 pub use text::summary;
+pub use threshold::{
+    AbortLine, Allowed, Assessment, Measure, ParseThresholdError, Relation, Threshold, ThresholdLine, Watch,
+    WindowLine,
+};
 pub use timeline::{MOST_POINTS, Timeline};
 pub use verdict::{Exit, Judgement, judge};
 

@@ -7,10 +7,13 @@
 use super::CliError;
 use super::load_args::{OutputFormat, ReportArgs};
 use super::progress::Progress;
+use super::signals::Phases;
+use super::threshold_args::Limits;
 use super::throttling::Throttling;
-use crate::engine::{self, AtEndOfTrace, Controls, EnginePlan, Judging, Observer, Phase, Requests, RunEnd};
+use crate::engine::{self, AtEndOfTrace, Controls, EnginePlan, Judging, Observer, Requests, RunEnd};
 use crate::report::{
-    DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport, summary,
+    AbortLine, DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport,
+    Threshold, Watch, summary,
 };
 use crate::schedule::{Schedule, ScheduleCounts};
 use crate::tally::{Books, Interval, LeftOut, Second, Series, Totals};
@@ -18,7 +21,6 @@ use crate::units::{Stamp, grouped};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// Seconds of the run between two checkpoints of `run.json`.
 const CHECKPOINT_EVERY: u64 = 5;
@@ -36,6 +38,8 @@ pub(crate) struct Prepared {
     pub(crate) schedule: Schedule,
     pub(crate) at_end: AtEndOfTrace,
     pub(crate) started: Stamp,
+    /// What it must keep, and what ends it.
+    pub(crate) limits: Limits,
     /// What was found out on the way and a reader must know.
     pub(crate) notices: Vec<Reason>,
 }
@@ -44,12 +48,12 @@ pub(crate) struct Prepared {
 pub(crate) fn carry_out(
     prepared: Prepared,
     args: &ReportArgs,
-    phase: &watch::Receiver<Phase>,
+    phases: &Phases,
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
     let path = args.out.clone().unwrap_or_else(|| default_path(&prepared.plan));
     let progress = Progress::by_the_second(!(args.no_progress || args.quiet));
-    let measured = measure(prepared, (Some(path), progress), phase)?;
+    let measured = measure(prepared, (Some(path), progress), phases)?;
     measured.publish(args.format, out)
 }
 
@@ -69,9 +73,10 @@ pub(crate) struct Measured {
 pub(crate) fn measure(
     prepared: Prepared,
     (path, progress): (Option<PathBuf>, Progress),
-    phase: &watch::Receiver<Phase>,
+    phases: &Phases,
 ) -> Result<Measured, CliError> {
-    let Prepared { plan, engine, mut judging, requests, schedule, at_end, started, mut notices } = prepared;
+    let Prepared { plan, engine, mut judging, requests, schedule, at_end, started, limits, mut notices } =
+        prepared;
     // What is written second by second begins with the end of the warm-up.
     let warmup = engine.warmup;
     let counted_from = started.plus_nanos(i64::try_from(warmup.as_nanos()).unwrap_or(i64::MAX));
@@ -90,14 +95,22 @@ pub(crate) fn measure(
         trouble,
         checkpoint_lost,
         series: engine.clients.as_ref().map(|_| Series::default()),
+        watch: Watch::over(limits.thresholds),
+        abort: Abort::new(limits.abort_on, limits.abort_after, phases),
     };
-    let end = engine::run(&engine, (requests, schedule, at_end), &judging, phase, &mut recorder)?;
-    let Recorder { directory, mut trouble, throttling, progress, series, .. } = recorder;
+    let end = engine::run(&engine, (requests, schedule, at_end), &judging, &phases.phase, &mut recorder)?;
+    let Recorder { directory, mut trouble, throttling, progress, series, watch, abort, .. } = recorder;
     progress.over();
 
-    let stopped_early = end.interrupted || !end.trouble.is_empty();
+    // What ends a run early by its own wish is no interruption.
+    let interrupted = end.interrupted && abort.came_true.is_none();
+    let ending = match abort.came_true {
+        _ if interrupted || !end.trouble.is_empty() => Ending::Interrupted,
+        Some(why) => Ending::Aborted(why),
+        None => Ending::Finished,
+    };
     let generator = generator_facts(&end, &engine, (&judging, &throttling));
-    let patience = if end.interrupted { Duration::ZERO } else { CONTROL_PATIENCE };
+    let patience = if interrupted { Duration::ZERO } else { CONTROL_PATIENCE };
     let asked = judging.control.take().map(|control| control.finish(patience));
     let books = close(&end, &mut trouble)?;
     notices.extend(end.notices.iter().map(|notice| input_notice(notice)));
@@ -107,7 +120,8 @@ pub(crate) fn measure(
         books: &books,
         totals: &end.totals,
         generator,
-        ending: if stopped_early { Ending::Interrupted } else { Ending::Finished },
+        ending,
+        thresholds: watch.assess(&end.totals, generator.offering_s),
         notices,
     };
     let mut report = RunReport::build(parts).with_retries(&end.totals.counts.retries, series.as_ref());
@@ -116,7 +130,7 @@ pub(crate) fn measure(
         trouble.extend(ended_early);
     }
     let kept = directory.zip(path);
-    Ok(Measured { report, kept, trouble, ended_by: end.trouble, interrupted: end.interrupted })
+    Ok(Measured { report, kept, trouble, ended_by: end.trouble, interrupted })
 }
 
 /// The books of a run that is over.
@@ -219,6 +233,10 @@ struct Recorder<'p> {
     checkpoint_lost: bool,
     /// The seconds that a storm is told by, where clients are modelled.
     series: Option<Series>,
+    /// What the run must keep.
+    watch: Watch,
+    /// What ends it.
+    abort: Abort<'p>,
 }
 
 impl Recorder<'_> {
@@ -246,8 +264,16 @@ impl Recorder<'_> {
         };
         let plan = self.plan.clone();
         let ending = Ending::Interrupted;
-        let mut report =
-            RunReport::build(Parts { plan, books: &books, totals, generator, ending, notices: Vec::new() });
+        let thresholds = self.watch.assess(totals, elapsed_s);
+        let mut report = RunReport::build(Parts {
+            plan,
+            books: &books,
+            totals,
+            generator,
+            ending,
+            thresholds,
+            notices: Vec::new(),
+        });
         report = report.with_retries(&totals.counts.retries, self.series.as_ref());
         if let Some(control) = self.control {
             report = report.with_control(totals.counts.control, &control.tally());
@@ -268,10 +294,41 @@ impl Observer for Recorder<'_> {
         if let Some(series) = &mut self.series {
             series.add(interval.second(), Second::from(interval));
         }
+        self.watch.second(interval);
+        self.abort.second(interval, totals);
         if interval.second().is_multiple_of(CHECKPOINT_EVERY) {
             self.checkpoint(interval.second(), totals);
         }
         self.progress.second(interval, totals);
+    }
+}
+
+/// Ends a run when something comes true in it.
+struct Abort<'p> {
+    on: Watch,
+    after_s: u64,
+    phases: &'p Phases,
+    came_true: Option<AbortLine>,
+}
+
+impl<'p> Abort<'p> {
+    fn new(on: Vec<Threshold>, after: Duration, phases: &'p Phases) -> Self {
+        // A second that was begun before then is not over.
+        let after_s = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        Self { on: Watch::over(on), after_s, phases, came_true: None }
+    }
+
+    fn second(&mut self, interval: &Interval, totals: &Totals) {
+        if self.on.is_empty() || self.came_true.is_some() {
+            return;
+        }
+        self.on.second(interval);
+        if interval.second() + 1 < self.after_s {
+            return;
+        }
+        if let Some(why) = self.on.come_true(totals).filter(|_| self.phases.end()) {
+            self.came_true = Some(why);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use super::progress::Progress;
 use super::replay::{ReplayArgs, prepare};
 use super::signals;
 use super::target::Target;
+use super::threshold_args::{AbortArgs, ThresholdArgs};
 use super::trace_args::{InputFormat, TraceArgs, TraceArgsError, parse_format};
 use super::wire_args::{ConnectionArgs, PacingArgs, TlsArgs, WireArgs};
 use crate::engine::Feed;
@@ -81,6 +82,8 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     verify: VerifyArgs,
     #[command(flatten)]
+    thresholds: ThresholdArgs,
+    #[command(flatten)]
     told: ToldArgs,
 }
 
@@ -146,6 +149,7 @@ struct ToldArgs {
 
 /// Checks and reports.
 pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    args.thresholds.check_counted()?;
     let replay = args.as_replay();
     let options = ReadOptions { sequence: Sequence::AsRead, ..replay.trace.options()? };
     let source = Source::open(&args.traces, options).map_err(TraceArgsError::from)?;
@@ -163,9 +167,9 @@ pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
     let found = Arc::new(Found::default());
     prepared.requests = Box::new(Distinct::of(prepared.requests, Arc::clone(&found)));
     prepared.engine.feed = Feed::WhenFree { until: None, open: Some(OPEN) };
-    let phase = signals::phases().map_err(CliError::Signals)?;
+    let phases = signals::phases().map_err(CliError::Signals)?;
     let progress = Progress::by_count(!(args.told.no_progress || args.told.quiet), Arc::clone(&found));
-    let mut measured = measure(prepared, (args.told.out.clone(), progress), &phase)?;
+    let mut measured = measure(prepared, (args.told.out.clone(), progress), &phases)?;
     measured.report.warnings.extend(unremembered(found.unremembered()));
     if let Some((path, mut file)) = junit_file
         && let Err(error) = file.write_all(junit(&measured.report).as_bytes())
@@ -221,6 +225,8 @@ impl CheckArgs {
             },
             verify,
             control: ControlArgs::default(),
+            thresholds: self.thresholds.clone(),
+            abort: AbortArgs::default(),
             clients: ClientArgs::default(),
             report: ReportArgs {
                 out: told.out.clone(),

@@ -8,6 +8,7 @@ use super::load_args::{LoadArgs, ReportArgs, VerifyArgs};
 use super::prepare_run::{engine_plan, guard, judging};
 use super::requests::{RefusedHost, Replayed};
 use super::target::Instead;
+use super::threshold_args::{AbortArgs, Limits, ThresholdArgs};
 use super::trace_args::{TraceArgs, TraceArgsError};
 use super::wire_args::{HttpArg, WireArgs};
 use super::{signals, system};
@@ -28,7 +29,8 @@ use std::net::SocketAddr;
 #[command(after_help = "Examples:
   downpour replay access.log.gz --target http://127.0.0.1:8080
   downpour replay logs/ --target http://candidate.internal:8080 --yes \\
-      --rewrite crates-io --rules crates-io --rate 4.7k/s -d 60s
+      --rewrite crates-io --rules crates-io --rate 4.7k/s -d 60s \\
+      --threshold 'latency.p99 < 50ms' --abort-on 'failed.rate over 10s > 5%'
   zcat *.gz | downpour replay - --target http://127.0.0.1:8080 --rate 2x")]
 pub(crate) struct ReplayArgs {
     #[command(flatten)]
@@ -43,6 +45,10 @@ pub(crate) struct ReplayArgs {
     pub(super) clients: ClientArgs,
     #[command(flatten)]
     pub(super) control: ControlArgs,
+    #[command(flatten)]
+    pub(super) thresholds: ThresholdArgs,
+    #[command(flatten)]
+    pub(super) abort: AbortArgs,
     #[command(flatten)]
     pub(super) report: ReportArgs,
 }
@@ -62,8 +68,8 @@ pub(super) fn replay(
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
     let prepared = prepare(command, source, args)?;
-    let phase = signals::phases().map_err(CliError::Signals)?;
-    carry_out(prepared, &args.report, &phase, out)
+    let phases = signals::phases().map_err(CliError::Signals)?;
+    carry_out(prepared, &args.report, &phases, out)
 }
 
 /// Everything that a replay of `source` needs. Mistakes are found here, and the
@@ -72,6 +78,7 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     let pace = args.load.pace().map_err(CliError::Usage)?;
     let schedule = args.load.schedule(&pace, args.trace.seed).map_err(CliError::Usage)?;
     args.load.check_warmup(&pace).map_err(CliError::Usage)?;
+    let limits = Limits::of(&args.thresholds, &args.abort, args.load.counted_for(&pace))?;
     if matches!(pace, Pace::Recorded(_)) && !source.has_times() {
         return Err(CliError::Usage(
             "this trace has no times to follow: give a rate, as in --rate 100/s".to_owned(),
@@ -107,10 +114,11 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     let mut plan = plan(command, args, requests.source(), &engine, (&pace, started));
     args.control.tell(&mut plan);
     args.clients.tell(&mut plan, clients.as_deref());
+    limits.tell(&mut plan);
     engine.clients = clients;
     let requests = args.clients.filtered(Box::new(requests));
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
-    Ok(Prepared { plan, engine, judging, requests, schedule, at_end, started, notices })
+    Ok(Prepared { plan, engine, judging, requests, schedule, at_end, started, limits, notices })
 }
 
 /// Begins to ask the control, unless it is the candidate.

@@ -2,12 +2,13 @@
 //!
 //! A case for each kind of fault that was looked for, whether it was met or
 //! not, named by its stable id so that its history can be followed; and one for
-//! whether the check came to its end. What Jenkins and GitLab read and what the
+//! whether the check came to its end; and one for each threshold. What Jenkins and GitLab read and what the
 //! common XML schemas of JUnit accept. Pure, and everything from outside is
 //! made printable and escaped.
 
 use super::text::format::{safe, share};
-use super::{ExampleLine, FaultLine, Reason, RunReport, Verdict};
+use super::text::thresholds;
+use super::{ExampleLine, FaultLine, Reason, RunReport, ThresholdLine, Verdict};
 use crate::fault::Fault;
 use crate::report::Plan;
 use crate::units::grouped;
@@ -59,13 +60,16 @@ fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
         xml,
         r#"  <testsuite package="downpour" id="0" name="downpour check" hostname="localhost" timestamp="{}" tests="{}" failures="{}" errors="{}" skipped="0" time="{:.3}">"#,
         escaped(started),
-        1 + passed.len() + report.faults.len(),
-        report.faults.len(),
+        1 + passed.len() + report.faults.len() + report.thresholds.len(),
+        report.faults.len() + report.broken_thresholds(),
         u8::from(broken_off),
         report.generator.wall_s,
     )?;
     properties(report, xml)?;
     complete(report, broken_off, xml)?;
+    for line in &report.thresholds {
+        threshold(line, xml)?;
+    }
     for fault in &report.faults {
         failed(report, fault, xml)?;
     }
@@ -117,6 +121,19 @@ fn complete(report: &RunReport, broken_off: bool, xml: &mut String) -> fmt::Resu
         reasons.join("\n"),
     )?;
     writeln!(xml, "    </testcase>")
+}
+
+fn threshold(line: &ThresholdLine, xml: &mut String) -> fmt::Result {
+    let name = escaped(&line.expression);
+    write!(xml, r#"    <testcase classname="downpour.threshold" name="{name}" time="0">"#)?;
+    let told = [thresholds::value(line), thresholds::room(line)].into_iter().chain(thresholds::window(line));
+    let told: Vec<_> = told.filter(|told| !told.is_empty()).collect();
+    let told = escaped(&told.join(", "));
+    if line.passed {
+        writeln!(xml, "<system-out>{told}</system-out></testcase>")
+    } else {
+        writeln!(xml, r#"<failure message="{name}: {told}" type="threshold">{told}</failure></testcase>"#)
+    }
 }
 
 fn failed(report: &RunReport, fault: &FaultLine, xml: &mut String) -> fmt::Result {
@@ -243,6 +260,7 @@ mod tests {
             verdict,
             invalid_reasons: vec![reason.clone()],
             warnings: vec![reason],
+            thresholds: vec![ThresholdLine { expression: text.clone(), ..ThresholdLine::default() }],
             plan: Plan { target: text.clone(), rules: Some(text.clone()), ..plan("get") },
             faults: vec![line("dns.nxdomain"), line(&text)],
             ..RunReport::default()
@@ -278,12 +296,12 @@ mod tests {
         let report = hostile(Verdict::Invalid);
         let (names, text) = read(&junit(&report));
         let count = |name: &str| names.iter().find(|(known, _)| known == name).map_or(0, |(_, count)| *count);
-        assert_eq!((count("failure"), count("error"), count("x")), (2, 1, 0), "{names:?}");
+        assert_eq!((count("failure"), count("error"), count("x")), (3, 1, 0), "{names:?}");
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
         assert!(!text.contains('\u{202e}'));
         assert_eq!(count("testcase"), junit(&report).matches("<testcase ").count());
         assert!(count("testcase") > 40);
-        let passed = RunReport { faults: Vec::new(), ..hostile(Verdict::Passed) };
+        let passed = RunReport { faults: Vec::new(), thresholds: Vec::new(), ..hostile(Verdict::Passed) };
         let xml = junit(&passed);
         assert!(xml.contains(r#" failures="0" errors="0" "#) && !xml.contains("<failure"), "{xml}");
     }

@@ -35,6 +35,7 @@ mod rules;
 mod shape;
 mod signals;
 mod targets;
+mod thresholds;
 mod traces;
 mod transitions;
 mod validity;
