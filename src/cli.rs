@@ -12,9 +12,11 @@ mod control_args;
 mod demo;
 mod distinct;
 mod explain;
+mod export;
 mod inspect;
 mod load_args;
 mod memory;
+mod metrics;
 mod prepare_run;
 mod probe_args;
 mod progress;
@@ -22,6 +24,7 @@ mod replay;
 mod report;
 mod requests;
 mod rules;
+mod schema;
 mod serve;
 mod shape_args;
 mod signals;
@@ -76,6 +79,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Run a download registry with faults on demand, to practise on
     Serve(Box<serve::ServeArgs>),
+    /// Print the JSON Schema of what a run writes
+    Schema(schema::SchemaArgs),
     /// List how clients retry, or show one client's table with its sources
     Clients(clients::ClientsArgs),
 }
@@ -119,6 +124,9 @@ pub(crate) enum CliError {
     /// A run cannot be read back, or its rendering not written.
     #[error(transparent)]
     Report(#[from] report::ReportRunError),
+    /// Nothing can be scraped.
+    #[error(transparent)]
+    Metrics(#[from] metrics::MetricsError),
     /// The run directory cannot be written.
     #[error(transparent)]
     Directory(#[from] crate::report::DirectoryError),
@@ -169,6 +177,7 @@ impl CliError {
             | Self::Inspect(_)
             | Self::Clients(_)
             | Self::Serve(_)
+            | Self::Metrics(_)
             | Self::Lookups(_)
             | Self::Probes(_)
             | Self::Registry(_)
@@ -193,6 +202,7 @@ impl CliError {
             | Self::Inspect(_)
             | Self::Clients(_)
             | Self::Serve(_)
+            | Self::Metrics(_)
             | Self::Lookups(_)
             | Self::Probes(_)
             | Self::Registry(_)
@@ -233,6 +243,7 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
         Command::Report(args) => Ok(report::run(args, out).map(|()| Exit::Passed)?),
         Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),
+        Command::Schema(args) => schema::run(args, out).map(|()| Exit::Passed).map_err(CliError::Print),
         Command::Rules(args) => rules::run(args, out).map(|()| Exit::Passed),
         Command::Explain(args) => explain::run(args, out).map(|()| Exit::Passed),
         Command::Serve(args) => Ok(serve::run(args, out).map(|()| Exit::Passed)?),

@@ -7,7 +7,8 @@
 //! so a report of any minor version can be read.
 
 pub use super::second::{IntervalLine, IntervalTimes};
-use super::{ControlReport, Curve, Plan, RetriesSection, StormSection};
+use super::{ClockBuckets, ControlReport, Curve, Plan, RetriesSection, StormSection};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 pub const SCHEMA: &str = "downpour.run/1";
 
 /// What came of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Every arrival was good.
@@ -30,7 +31,7 @@ pub enum Verdict {
 }
 
 /// The result of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RunReport {
     /// [`SCHEMA`].
@@ -74,6 +75,9 @@ pub struct RunReport {
     pub latency_failed_us: Times,
     /// The same clocks by percentile, in finer steps.
     pub curves: Curves,
+    /// The same clocks as counts below fixed bounds; empty in a report of an
+    /// earlier version.
+    pub buckets: ClockBuckets,
     /// Complete answers by status.
     pub statuses: BTreeMap<String, u64>,
     /// Answers by recorded and answered status, most frequent first.
@@ -97,7 +101,7 @@ pub struct RunReport {
 }
 
 /// A reason with a stable id.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Reason {
     /// The stable id, such as `shed`.
@@ -109,7 +113,7 @@ pub struct Reason {
 }
 
 /// Where lines went: `read = accepted + skipped + rejected`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Lines {
     /// All lines.
@@ -125,7 +129,7 @@ pub struct Lines {
 }
 
 /// Where records went: `accepted + amplified` is the sum of the others.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Records {
     /// All records.
@@ -145,7 +149,7 @@ pub struct Records {
 }
 
 /// Where arrivals went: `offered` is the sum of the others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Arrivals {
     /// Released by the schedule.
@@ -163,7 +167,7 @@ pub struct Arrivals {
 }
 
 /// What was sent first and not counted; all zero where there was no warm-up.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Warmup {
     /// How long it took.
@@ -177,7 +181,7 @@ pub struct Warmup {
 }
 
 /// Where attempts went: `total = first + retries` = statuses + faults + cut.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Attempts {
     /// All attempts.
@@ -199,7 +203,7 @@ pub struct Attempts {
 }
 
 /// How much in how much time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Rates {
     /// Arrivals a second, over the time in which they were offered.
@@ -211,7 +215,7 @@ pub struct Rates {
 }
 
 /// Times in microseconds, all zero for none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the names say it: pNN is what NN % did not exceed")]
 pub struct Times {
@@ -232,7 +236,7 @@ pub struct Times {
 /// Answers with one recorded and one answered status.
 ///
 /// The sum of all counts, left-out ones included, is `attempts.completed`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TransitionLine {
     /// What the log shows.
@@ -248,7 +252,7 @@ pub struct TransitionLine {
 }
 
 /// Answers that no line of the transitions holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TransitionsLeftOut {
     /// The record holds no status that a server sent.
@@ -261,7 +265,7 @@ pub struct TransitionsLeftOut {
 
 /// Each clock by percentile, as pairs of a percentile and a time; empty where
 /// there was nothing to time.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Curves {
     /// As in the run.
@@ -275,7 +279,7 @@ pub struct Curves {
 }
 
 /// One fault of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct FaultLine {
     /// The stable id.
@@ -294,7 +298,7 @@ pub struct FaultLine {
 }
 
 /// One sighting of a fault, printable and bounded.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ExampleLine {
     /// Second of the run.
@@ -308,7 +312,7 @@ pub struct ExampleLine {
 }
 
 /// A line of `failures.ndjson`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct FailureLine {
     /// The fault's id.
@@ -319,7 +323,7 @@ pub struct FailureLine {
 }
 
 /// Where redirects led: `redirects = checked + unchecked`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Targets {
     /// Answers that redirect.
@@ -351,7 +355,7 @@ pub struct Targets {
 
 /// What the catalogue says of the files that redirects are for; all zero
 /// without one. `targets.redirects = listed + missing + unnamed`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct CatalogReport {
     /// It is listed.
@@ -363,7 +367,7 @@ pub struct CatalogReport {
 }
 
 /// One tier: checked + unchecked is the number of redirects.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TierLine {
     /// Redirects judged at this tier.
@@ -373,7 +377,7 @@ pub struct TierLine {
 }
 
 /// One host that redirects led to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct HostLine {
     /// Its name.
@@ -385,7 +389,7 @@ pub struct HostLine {
 }
 
 /// Connections to the candidate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Connections {
     /// Opened after the warm-up.
@@ -415,7 +419,7 @@ pub struct Connections {
 }
 
 /// The machine that made the load.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Generator {
     /// Processor time used.
