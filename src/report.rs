@@ -2,6 +2,7 @@
 //!
 //! [`RunReport`] is the schema of `run.json`; it is made from a plan, closed
 //! books, totals and what is known of the generator, and it says one verdict.
+//! A [`Watch`] holds a run against the [`Threshold`]s it must keep.
 //! The summary, the interval log and the run directory are renderings of it and
 //! of the intervals. Only [`RunDirectory`] touches files.
 
@@ -28,6 +29,7 @@ mod schema;
 mod second;
 mod storm;
 mod text;
+pub mod threshold;
 mod timeline;
 mod verdict;
 
@@ -44,7 +46,7 @@ pub use k6::k6_summary;
 pub use markdown::markdown;
 pub use plan::{Input, Modelled, Plan};
 pub use prometheus::{Dialect, exposition};
-pub use rendering::{Clock, Rendering};
+pub use rendering::Rendering;
 pub use retries::RetriesSection;
 pub use saved::{SavedRun, SavedRunError};
 pub use schema::{
@@ -55,6 +57,10 @@ pub use schema::{
 pub use storm::StormSection;
 pub(crate) use text::micros;
 pub use text::summary;
+pub use threshold::{
+    AbortLine, Allowed, Assessment, Measure, ParseThresholdError, Relation, Threshold, ThresholdLine, Watch,
+    WindowLine,
+};
 pub use timeline::{MOST_POINTS, Timeline};
 pub use verdict::{Exit, Judgement, judge};
 

@@ -12,7 +12,8 @@ use super::progress::Progress;
 use super::throttling::Throttling;
 use crate::engine::{self, AtEndOfTrace, Controls, EnginePlan, Judging, Observer, Phase, Requests, RunEnd};
 use crate::report::{
-    DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport, summary,
+    Assessment, DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport,
+    summary,
 };
 use crate::schedule::{Schedule, ScheduleCounts};
 use crate::tally::{Books, Interval, LeftOut, Second, Series, Totals};
@@ -114,6 +115,7 @@ pub(crate) fn measure(
         totals: &end.totals,
         generator,
         ending: if stopped_early { Ending::Interrupted } else { Ending::Finished },
+        thresholds: Assessment::default(),
         notices,
     };
     let mut report = RunReport::build(parts).with_retries(&end.totals.counts.retries, series.as_ref());
@@ -259,8 +261,15 @@ impl Recorder<'_> {
         };
         let plan = self.plan.clone();
         let ending = Ending::Interrupted;
-        let mut report =
-            RunReport::build(Parts { plan, books: &books, totals, generator, ending, notices: Vec::new() });
+        let mut report = RunReport::build(Parts {
+            plan,
+            books: &books,
+            totals,
+            generator,
+            ending,
+            thresholds: Assessment::default(),
+            notices: Vec::new(),
+        });
         report = report.with_retries(&totals.counts.retries, self.series.as_ref());
         if let Some(control) = self.control {
             report = report.with_control(totals.counts.control, &control.tally());

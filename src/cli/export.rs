@@ -37,6 +37,8 @@ pub(crate) struct ExportArgs {
 struct Export {
     rendering: Rendering,
     path: PathBuf,
+    /// As it was asked for.
+    flag: String,
 }
 
 /// Whether the run will have a directory to render from.
@@ -59,26 +61,30 @@ fn parse_export(text: &str) -> Result<Export, String> {
     if path.is_empty() {
         return Err(format!("it names no file: write it like {name}=FILE"));
     }
-    Ok(Export { rendering, path: PathBuf::from(path) })
+    Ok(Export { rendering, path: PathBuf::from(path), flag: format!("--export {text}") })
 }
 
 impl ExportArgs {
     /// Opens all files. Mistakes are told before anybody is connected to.
     pub(crate) fn open(&self, kept: RunDirectoryKept) -> Result<Exports, CliError> {
-        let junit = self.junit.iter().map(|path| Export { rendering: Rendering::Junit, path: path.clone() });
+        let junit = self.junit.iter().map(|path| Export {
+            rendering: Rendering::Junit,
+            path: path.clone(),
+            flag: format!("--junit {}", path.display()),
+        });
         let mut files: Vec<(Export, File)> = Vec::new();
         for export in self.exports.iter().cloned().chain(junit) {
-            let (name, path) = (export.rendering.name(), export.path.display());
             if kept == RunDirectoryKept::No && export.rendering.needs_directory() {
                 return Err(CliError::Usage(format!(
-                    "--export {name} shows seconds of the run, which only a run directory has: add --out DIR"
+                    "{} shows seconds of the run, which only a run directory has: add --out DIR",
+                    export.flag
                 )));
             }
             if files.iter().any(|(known, _)| known.path == export.path) {
-                return Err(CliError::Usage(format!("--export names {path} twice: give each its own file")));
+                return Err(CliError::Usage(format!("{}: this file is named twice", export.flag)));
             }
             let file = File::create(&export.path)
-                .map_err(|error| CliError::Usage(format!("cannot write --export {name}={path}: {error}")))?;
+                .map_err(|error| CliError::Usage(format!("cannot write {}: {error}", export.flag)))?;
             files.push((export, file));
         }
         let step_summary = self.step_summary.clone().filter(|path| !path.is_empty()).map(PathBuf::from);
@@ -105,7 +111,7 @@ impl Exports {
         }
         let needs_directory = self.files.iter().any(|(export, _)| export.rendering.needs_directory());
         let saved = directory.filter(|_| needs_directory).map(SavedRun::open);
-        for (Export { rendering, path }, file) in self.files {
+        for (Export { rendering, flag, .. }, file) in self.files {
             let written = match (rendering.of(report), &saved) {
                 (Some(text), _) => write_to(file, |out| out.write_all(text.as_bytes())),
                 (None, Some(Ok(saved))) => write_to(file, |out| saved.render(rendering, out).map(drop)),
@@ -113,7 +119,7 @@ impl Exports {
                 (None, None) => Err(io::Error::other("there is no run directory")),
             };
             if let Err(error) = written {
-                trouble.push(format!("write --export {}={}: {error}", rendering.name(), path.display()));
+                trouble.push(format!("write {flag}: {error}"));
             }
         }
         trouble

@@ -8,7 +8,7 @@
 
 pub(super) mod read;
 
-use super::Clock;
+use super::threshold::Clock;
 use crate::tally::Interval;
 use crate::units::Stamp;
 use hdrhistogram::serialization::V2DeflateSerializer;
@@ -74,7 +74,7 @@ impl<W: Write> IntervalLog<W> {
                 if histogram.is_empty() {
                     continue;
                 }
-                let (counters, tag) = (histogram.counters(), Tag::new(clock.tag()));
+                let (counters, tag) = (histogram.counters(), Tag::new(clock.name()));
                 writer.write_histogram(counters, start, A_SECOND, tag).map_err(into_io)?;
             }
             Ok(())

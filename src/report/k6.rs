@@ -7,7 +7,8 @@
 //! `latency`, `latency_failed` and `lateness` are metrics of our own beside
 //! them. Pure.
 
-use super::{RunReport, Times};
+use super::text::format::{safe, shortened};
+use super::{RunReport, ThresholdLine, Times};
 use crate::units::approximate;
 use serde_json::{Map, Value, json};
 
@@ -20,7 +21,6 @@ pub fn k6_summary(report: &RunReport) -> String {
     let mut metrics = Map::new();
     let mut put = |name: &str, value: Value| metrics.insert(name.to_owned(), value);
     put("checks", json!({"passes": good, "fails": arrivals.failed, "value": share(good, settled)}));
-    put("data_received", json!({"count": report.bytes_in, "rate": per_second(report.bytes_in, report)}));
     if arrivals.shed > 0 {
         put("dropped_iterations", dropped);
     }
@@ -41,6 +41,9 @@ pub fn k6_summary(report: &RunReport) -> String {
     ] {
         put(name, trend(times));
     }
+    for line in &report.thresholds {
+        threshold(line, &mut metrics);
+    }
     let check = json!({
         "name": "download is good", "path": "::download is good", "id": CHECK_ID,
         "passes": good, "fails": arrivals.failed,
@@ -52,11 +55,32 @@ pub fn k6_summary(report: &RunReport) -> String {
     format!("{summary:#}\n")
 }
 
+/// The longest name of a metric or a threshold.
+const NAME: usize = 200;
+
 /// What k6 calls the group of everything: the MD5 of its empty path.
 const ROOT_ID: &str = "d41d8cd98f00b204e9800998ecf8427e";
 
 /// The MD5 of `::download is good`.
 const CHECK_ID: &str = "b2b8d627f0588f9502ac223f747439ba";
+
+/// A threshold stands with the metric that it is about: `false` says that it was
+/// not crossed. What k6 has no metric for gets one of its own, of one value.
+fn threshold(line: &ThresholdLine, metrics: &mut Map<String, Value>) {
+    let clock = line.measure.split('.').next().unwrap_or_default();
+    let name = match clock {
+        "service" => "http_req_duration",
+        "latency" | "latency_failed" | "lateness" => clock,
+        _ => &printable(&line.measure),
+    };
+    let metric = metrics.entry(name).or_insert_with(|| json!({"value": line.value}));
+    metric["thresholds"][printable(&line.expression)] = Value::Bool(!line.passed);
+}
+
+/// An expression is the operator's; what was read from a file may be anyone's.
+fn printable(text: &str) -> String {
+    shortened(&safe(text), NAME).into_owned()
+}
 
 fn trend(times: &Times) -> Value {
     let ms = |micros: u64| approximate(micros) / 1e3;
@@ -86,6 +110,17 @@ mod tests {
         let report = RunReport {
             arrivals: Arrivals { offered: 100, passed: 60, recovered: 10, failed: 20, shed: 10, cut: 0 },
             rate: Rates { offered_per_s: 50.0, sent_per_s: 45.5, completed_per_s: 45.0 },
+            thresholds: [
+                ("latency.p99 < 50ms", "latency.p99", true),
+                ("shed.count == 0", "shed.count", false),
+            ]
+            .map(|(expression, measure, passed)| ThresholdLine {
+                expression: expression.to_owned(),
+                measure: measure.to_owned(),
+                passed,
+                ..ThresholdLine::default()
+            })
+            .to_vec(),
             service_us: Times { count: 1, p90: 1_500, ..Times::default() },
             ..RunReport::default()
         };
@@ -97,5 +132,7 @@ mod tests {
         assert_eq!(at("/metrics/http_req_failed/passes"), json!(20));
         assert_eq!(at("/metrics/dropped_iterations"), json!({"count": 10, "rate": 5.0}));
         assert_eq!(at("/metrics/iterations/count"), json!(90));
+        assert_eq!(at("/metrics/latency/thresholds"), json!({"latency.p99 < 50ms": false}));
+        assert_eq!(at("/metrics/shed.count/thresholds"), json!({"shed.count == 0": true}));
     }
 }

@@ -99,6 +99,15 @@ pub struct Plan {
     pub max_lateness_us: Option<u64>,
     /// Whether an invalid measurement is reported as a warning only.
     pub allow_invalid: bool,
+    /// What the run must keep, as it was typed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<String>,
+    /// What ends it early, as it was typed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub abort_on: Vec<String>,
+    /// How long nothing of that ends it, where there is any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abort_after_s: Option<f64>,
     /// The service that stood in for a candidate, where the run was simulated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulated: Option<Modelled>,

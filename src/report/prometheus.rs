@@ -72,6 +72,7 @@ fn write(report: &RunReport, now: Option<&Gauges>, out: &mut Families) -> fmt::R
     if now.is_none() {
         verdict(report.verdict, out)?;
     }
+    thresholds(report, out)?;
     out.family("run_seconds", Kind::Gauge, "How long the run took, or goes on for.")?;
     out.sample("run_seconds", &[], report.generator.wall_s)?;
     out.counter("offered_arrivals", "Downloads that were due.", arrivals.offered)?;
@@ -96,7 +97,6 @@ fn write(report: &RunReport, now: Option<&Gauges>, out: &mut Families) -> fmt::R
     let faults = report.faults.iter().map(|line| (line.id.clone(), line.count)).collect();
     out.counters("faults", "Failed downloads by fault.", "fault", bounded(&faults))?;
     redirects(report, out)?;
-    out.counter("received_bytes", "Bytes of answers, headers included.", report.bytes_in)?;
     out.counter("connections_opened", "Connections opened to the candidate.", report.connections.opened)?;
     gauges(report, now, out)?;
     clocks(report, out)?;
@@ -113,6 +113,19 @@ fn verdict(verdict: Verdict, out: &mut Families) -> fmt::Result {
     out.family("run_verdict", Kind::Gauge, "1 for the verdict of the run, 0 for the others.")?;
     for (name, known) in all {
         out.sample("run_verdict", &[("verdict", name)], u8::from(known == verdict))?;
+    }
+    Ok(())
+}
+
+fn thresholds(report: &RunReport, out: &mut Families) -> fmt::Result {
+    if report.thresholds.is_empty() {
+        return Ok(());
+    }
+    let kept: BTreeMap<_, _> =
+        report.thresholds.iter().take(SERIES).map(|line| (label(&line.expression), line.passed)).collect();
+    out.family("threshold_kept", Kind::Gauge, "1 for a threshold that was kept, 0 for one that was not.")?;
+    for (expression, kept) in kept {
+        out.sample("threshold_kept", &[("threshold", &expression)], u8::from(kept))?;
     }
     Ok(())
 }
@@ -195,6 +208,12 @@ fn bounded(counts: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
     kept
 }
 
+/// A number that is written out, with a point.
+fn decimal(number: f64) -> String {
+    let text = number.to_string();
+    if text.contains('.') { text } else { text + ".0" }
+}
+
 /// A text as the value of a label, not yet escaped.
 fn label(text: &str) -> String {
     shortened(&safe(text), LABEL).into_owned()
@@ -261,14 +280,14 @@ impl Families {
             labels.chain([("le".to_owned(), bound.to_owned())]).collect::<Vec<_>>()
         };
         let bounds = buckets.iter().take(MOST_BUCKETS);
-        let bounds = bounds.map(|(bound, count)| (format!("{:?}", approximate(*bound) / 1e6), *count));
+        let bounds = bounds.map(|(bound, count)| (decimal(approximate(*bound) / 1e6), *count));
         for (bound, count) in bounds.chain([("+Inf".to_owned(), times.count)]) {
             let labels = with(&bound);
             let labels: Vec<_> = labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             self.sample(&bucket, &labels, count)?;
         }
         let sum = times.mean * approximate(times.count) / 1e6;
-        self.sample(&format!("{name}_sum"), labels, format_args!("{sum:?}"))?;
+        self.sample(&format!("{name}_sum"), labels, decimal(sum))?;
         self.sample(&format!("{name}_count"), labels, times.count)
     }
 
@@ -331,7 +350,7 @@ mod tests {
         let name = "downpour_latency_seconds";
         let expected = format!(
             "# TYPE {name} histogram\n\
-             {name}_bucket{{outcome=\"good\",le=\"5e-5\"}} 0\n\
+             {name}_bucket{{outcome=\"good\",le=\"0.00005\"}} 0\n\
              {name}_bucket{{outcome=\"good\",le=\"0.0025\"}} 3\n\
              {name}_bucket{{outcome=\"good\",le=\"+Inf\"}} 3\n\
              {name}_sum{{outcome=\"good\"}} 0.006\n\

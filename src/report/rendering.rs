@@ -4,6 +4,7 @@
 //! need the run directory and are rendered by [`super::SavedRun`], so that a run
 //! that is over and its directory give the same bytes.
 
+use super::threshold::Clock;
 use super::{RunReport, exposition, junit, k6_summary, markdown, summary};
 use crate::report::prometheus::Dialect;
 
@@ -28,34 +29,6 @@ pub enum Rendering {
     Csv,
     /// A clock by percentile, as `HdrHistogram`'s tools write it.
     Hgrm(Clock),
-}
-
-/// One of the clocks of a run, each with a histogram of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clock {
-    /// Due to done, of good arrivals.
-    Latency,
-    /// Due to done, of failed arrivals.
-    LatencyFailed,
-    /// Sent to done, of attempts.
-    Service,
-    /// Due to sent, of attempts.
-    Lateness,
-}
-
-impl Clock {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Latency, Self::LatencyFailed, Self::Service, Self::Lateness];
-
-    /// Its tag in `latency.hlog`.
-    pub const fn tag(self) -> &'static str {
-        match self {
-            Self::Latency => "latency",
-            Self::LatencyFailed => "latency_failed",
-            Self::Service => "service",
-            Self::Lateness => "lateness",
-        }
-    }
 }
 
 impl Rendering {

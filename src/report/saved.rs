@@ -6,7 +6,8 @@
 //! is told in a note.
 
 use super::read::{self, RunError, Stopped};
-use super::{Clock, IntervalLine, Rendering, RunReport, Timeline, csv, hgrm, hlog, html};
+use super::threshold::Clock;
+use super::{IntervalLine, Rendering, RunReport, Timeline, csv, hgrm, hlog, html};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};

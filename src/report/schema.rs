@@ -7,7 +7,9 @@
 //! so a report of any minor version can be read.
 
 pub use super::second::{IntervalLine, IntervalTimes};
-use super::{ClockBuckets, ControlReport, Curve, Plan, RetriesSection, StormSection};
+use super::{
+    AbortLine, ClockBuckets, ControlReport, Curve, Plan, RetriesSection, StormSection, ThresholdLine,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,9 +21,10 @@ pub const SCHEMA: &str = "downpour.run/1";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Every arrival was good.
+    /// Every arrival was good, or those that were not are as few as thresholds
+    /// allow, and every threshold was kept.
     Passed,
-    /// Some were not.
+    /// Something of that is not so.
     Failed,
     /// The load was not really offered: neither pass nor fail.
     Invalid,
@@ -43,6 +46,11 @@ pub struct RunReport {
     pub invalid_reasons: Vec<Reason>,
     /// What a reader must know before trusting the verdict.
     pub warnings: Vec<Reason>,
+    /// What came of each threshold, in the order given.
+    pub thresholds: Vec<ThresholdLine>,
+    /// Why the run ended early by its own wish, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aborted: Option<AbortLine>,
     /// What was asked for.
     pub plan: Plan,
     /// Where the lines of the logs went.

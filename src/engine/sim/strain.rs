@@ -6,7 +6,7 @@ use super::super::meter::CpuClock;
 use super::super::wire::Stamper;
 use super::{Scene, origin};
 use crate::fault::Fault;
-use crate::report::{GeneratorFacts, Plan, Verdict, judge};
+use crate::report::{Assessment, Ending, GeneratorFacts, Plan, Verdict, judge};
 use crate::tally::Strain;
 use std::time::Duration;
 use tokio::io::DuplexStream;
@@ -66,7 +66,7 @@ fn a_machine_without_ports_is_to_blame_and_not_the_candidate() {
     let (totals, _) = Scene::alike(100, 10, "/good-0").play(Portless);
     assert_eq!(totals.counts.faults.get(Fault::GeneratorPorts).count, 10);
     let generator = GeneratorFacts::default();
-    let judgement = judge(&totals, &Plan::default(), &generator, true);
+    let judgement = judge(&totals, &Plan::default(), &generator, (&Ending::Finished, &Assessment::default()));
     assert_eq!(judgement.verdict, Verdict::Invalid);
     assert_eq!(judgement.invalid_reasons[0].id, "generator.no_ports");
 }

@@ -4,8 +4,8 @@
 //! ours, or one that unpacks to more than its shape can hold, is refused before
 //! anything is allocated for it.
 
-use crate::report::Clock;
 use crate::report::read::Stopped;
+use crate::report::threshold::Clock;
 use crate::tally::Histogram;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -71,7 +71,7 @@ fn histogram_of(line: &[u8], clock: Clock) -> Option<Option<String>> {
     }
     match IntervalLogIterator::new(line).next()?.ok()? {
         LogEntry::Interval(interval) => {
-            let ours = interval.tag().is_some_and(|tag| tag.as_str() == clock.tag());
+            let ours = interval.tag().is_some_and(|tag| tag.as_str() == clock.name());
             Some(ours.then(|| interval.encoded_histogram().to_owned()))
         }
         LogEntry::StartTime(_) | LogEntry::BaseTime(_) => Some(None),

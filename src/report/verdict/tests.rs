@@ -1,6 +1,7 @@
 //! Verdicts by what a run was like.
 
 use super::*;
+use std::sync::LazyLock;
 
 fn good_run() -> Totals {
     let mut totals = Totals::default();
@@ -22,11 +23,22 @@ fn machine() -> GeneratorFacts {
     GeneratorFacts { wall_s: 20.0, throttled_s: Some(0.0), ..GeneratorFacts::default() }
 }
 
+/// Without thresholds, a run that came to its end, and one that did not.
+fn finished() -> (&'static Ending, &'static Assessment) {
+    (&Ending::Finished, &NO_THRESHOLDS)
+}
+
+fn interrupted() -> (&'static Ending, &'static Assessment) {
+    (&Ending::Interrupted, &NO_THRESHOLDS)
+}
+
+static NO_THRESHOLDS: LazyLock<Assessment> = LazyLock::new(Assessment::default);
+
 #[track_caller]
 fn check(spoil: fn(&mut Totals, &mut Plan), verdict: Verdict, reasons: &[&str], warnings: &[&str]) {
     let (mut totals, mut plan) = (good_run(), dns_plan());
     spoil(&mut totals, &mut plan);
-    let judgement = judge(&totals, &plan, &machine(), true);
+    let judgement = judge(&totals, &plan, &machine(), finished());
     let ids = |list: &[Reason]| list.iter().map(|r| r.id.clone()).collect::<Vec<_>>();
     assert_eq!(judgement.verdict, verdict);
     assert_eq!(ids(&judgement.invalid_reasons), reasons);
@@ -71,7 +83,7 @@ fn arrivals_that_hang_are_no_pass() {
     check(|t, _| t.counts.arrivals.cut = 1, Verdict::Invalid, &["cut"], &[]);
     let mut totals = good_run();
     totals.counts.arrivals.cut = 1;
-    assert!(judge(&totals, &dns_plan(), &machine(), false).invalid_reasons.is_empty());
+    assert!(judge(&totals, &dns_plan(), &machine(), interrupted()).invalid_reasons.is_empty());
 }
 
 #[test]
@@ -124,7 +136,7 @@ fn a_slow_reader_is_the_cause_of_lateness_and_nothing_by_itself() {
 fn check_throttled(throttled_s: Option<f64>, max_lateness_us: Option<u64>, reasons: &[&str]) {
     let generator = GeneratorFacts { throttled_s, ..machine() };
     let plan = Plan { max_lateness_us, ..dns_plan() };
-    let judgement = judge(&good_run(), &plan, &generator, true);
+    let judgement = judge(&good_run(), &plan, &generator, finished());
     let ids: Vec<_> = judgement.invalid_reasons.iter().map(|reason| reason.id.as_str()).collect();
     assert_eq!(ids, reasons, "{throttled_s:?}");
 }
@@ -159,7 +171,7 @@ fn what_outlives_a_roll_back_is_said() {
     check(kept, Verdict::Passed, &[], &["cacheable_wrong"]);
     let mut totals = good_run();
     kept(&mut totals, &mut dns_plan());
-    let told = judge(&totals, &dns_plan(), &machine(), true).warnings.remove(0).detail;
+    let told = judge(&totals, &dns_plan(), &machine(), finished()).warnings.remove(0).detail;
     assert_eq!(told, "7 wrong redirects are cacheable for 7 d: a roll-back does not reach those caches");
 }
 
@@ -167,7 +179,7 @@ fn what_outlives_a_roll_back_is_said() {
 fn an_interrupted_run_is_cut_whatever_else_it_is() {
     let mut totals = good_run();
     totals.counts.arrivals.shed = 1;
-    let judgement = judge(&totals, &dns_plan(), &machine(), false);
+    let judgement = judge(&totals, &dns_plan(), &machine(), interrupted());
     assert_eq!((judgement.verdict, judgement.invalid_reasons.len()), (Verdict::Cut, 1));
     assert_eq!(Exit::from(judgement.verdict).code(), 130);
 }
