@@ -13,9 +13,11 @@ mod control_args;
 mod demo;
 mod distinct;
 mod explain;
+mod export;
 mod inspect;
 mod load_args;
 mod memory;
+mod metrics;
 mod prepare_run;
 mod probe_args;
 mod progress;
@@ -23,6 +25,7 @@ mod replay;
 mod report;
 mod requests;
 mod rules;
+mod schema;
 mod serve;
 mod shape_args;
 mod signals;
@@ -82,6 +85,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Run a download registry with faults on demand, to practise on
     Serve(Box<serve::ServeArgs>),
+    /// Print the JSON Schema of what a run writes
+    Schema(schema::SchemaArgs),
     /// List how clients retry, or show one client's table with its sources
     Clients(clients::ClientsArgs),
 }
@@ -128,6 +133,9 @@ pub(crate) enum CliError {
     /// Two runs cannot be compared, or the result not written.
     #[error(transparent)]
     Compare(#[from] compare::CompareError),
+    /// Nothing can be scraped.
+    #[error(transparent)]
+    Metrics(#[from] metrics::MetricsError),
     /// The run directory cannot be written.
     #[error(transparent)]
     Directory(#[from] crate::report::DirectoryError),
@@ -179,6 +187,7 @@ impl CliError {
             | Self::Inspect(_)
             | Self::Clients(_)
             | Self::Serve(_)
+            | Self::Metrics(_)
             | Self::Lookups(_)
             | Self::Probes(_)
             | Self::Registry(_)
@@ -203,6 +212,7 @@ impl CliError {
             | Self::Inspect(_)
             | Self::Clients(_)
             | Self::Serve(_)
+            | Self::Metrics(_)
             | Self::Lookups(_)
             | Self::Probes(_)
             | Self::Registry(_)
@@ -245,6 +255,7 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Report(args) => Ok(report::run(args, out).map(|()| Exit::Passed)?),
         Command::Compare(args) => compare::run(args, out),
         Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),
+        Command::Schema(args) => schema::run(args, out).map(|()| Exit::Passed).map_err(CliError::Print),
         Command::Rules(args) => rules::run(args, out).map(|()| Exit::Passed),
         Command::Explain(args) => explain::run(args, out).map(|()| Exit::Passed),
         Command::Serve(args) => Ok(serve::run(args, out).map(|()| Exit::Passed)?),

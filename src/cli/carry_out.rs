@@ -5,7 +5,9 @@
 //! the disk lets us, written.
 
 use super::CliError;
+use super::export::Exports;
 use super::load_args::{OutputFormat, ReportArgs};
+use super::metrics::MetricsServer;
 use super::progress::Progress;
 use super::signals::Phases;
 use super::threshold_args::Limits;
@@ -42,19 +44,21 @@ pub(crate) struct Prepared {
     pub(crate) limits: Limits,
     /// What was found out on the way and a reader must know.
     pub(crate) notices: Vec<Reason>,
+    /// Where the run can be scraped while it goes on.
+    pub(crate) metrics: Option<MetricsServer>,
 }
 
 /// Runs, writes the run directory, prints the result on `out`.
 pub(crate) fn carry_out(
     prepared: Prepared,
-    args: &ReportArgs,
+    (args, exports): (&ReportArgs, Exports),
     phases: &Phases,
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
     let path = args.out.clone().unwrap_or_else(|| default_path(&prepared.plan));
     let progress = Progress::by_the_second(!(args.no_progress || args.quiet));
     let measured = measure(prepared, (Some(path), progress), phases)?;
-    measured.publish(args.format, out)
+    measured.publish(args.format, exports, out)
 }
 
 /// What came of a run, before it is told.
@@ -75,8 +79,8 @@ pub(crate) fn measure(
     (path, progress): (Option<PathBuf>, Progress),
     phases: &Phases,
 ) -> Result<Measured, CliError> {
-    let Prepared { plan, engine, mut judging, requests, schedule, at_end, started, limits, mut notices } =
-        prepared;
+    let Prepared { plan, engine, mut judging, requests, schedule, at_end, .. } = prepared;
+    let Prepared { started, limits, mut notices, metrics, .. } = prepared;
     // What is written second by second begins with the end of the warm-up.
     let warmup = engine.warmup;
     let counted_from = started.plus_nanos(i64::try_from(warmup.as_nanos()).unwrap_or(i64::MAX));
@@ -97,6 +101,7 @@ pub(crate) fn measure(
         series: engine.clients.as_ref().map(|_| Series::default()),
         watch: Watch::over(limits.thresholds),
         abort: Abort::new(limits.abort_on, limits.abort_after, phases),
+        metrics,
     };
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, &phases.phase, &mut recorder)?;
     let Recorder { directory, mut trouble, throttling, progress, series, watch, abort, .. } = recorder;
@@ -151,7 +156,12 @@ fn close(end: &RunEnd, trouble: &mut Vec<String>) -> Result<Books, CliError> {
 
 impl Measured {
     /// Writes the rest of the run directory and prints the result on `out`.
-    pub(crate) fn publish(self, format: OutputFormat, out: &mut dyn Write) -> Result<Exit, CliError> {
+    pub(crate) fn publish(
+        self,
+        format: OutputFormat,
+        exports: Exports,
+        out: &mut dyn Write,
+    ) -> Result<Exit, CliError> {
         let Self { report, kept, mut trouble, ended_by, interrupted } = self;
         let path = kept.as_ref().map(|(_, path)| path.clone());
         if let Some((directory, _)) = kept
@@ -162,6 +172,7 @@ impl Measured {
                 trouble.push(text);
             }
         }
+        trouble.extend(exports.write(&report, path.as_deref()));
         print(&report, path.as_deref(), format, out)?;
         // A hundred workers may meet the same trouble; it is told once.
         for text in ended_by {
@@ -237,6 +248,7 @@ struct Recorder<'p> {
     watch: Watch,
     /// What ends it.
     abort: Abort<'p>,
+    metrics: Option<MetricsServer>,
 }
 
 impl Recorder<'_> {
@@ -250,9 +262,9 @@ impl Recorder<'_> {
         }
     }
 
-    fn checkpoint(&mut self, second: u64, totals: &Totals) {
-        let Some(directory) = &mut self.directory else { return };
-        let Ok(books) = Books::so_far(totals) else { return };
+    /// What there is to tell before the end.
+    fn so_far(&self, second: u64, totals: &Totals) -> Option<RunReport> {
+        let books = Books::so_far(totals).ok()?;
         let elapsed_s = seconds(second + 1);
         let generator = GeneratorFacts {
             threads: count(self.engine.threads),
@@ -278,7 +290,12 @@ impl Recorder<'_> {
         if let Some(control) = self.control {
             report = report.with_control(totals.counts.control, &control.tally());
         }
-        if let Err(error) = directory.checkpoint(&report)
+        Some(report)
+    }
+
+    fn checkpoint(&mut self, report: &RunReport) {
+        let Some(directory) = &mut self.directory else { return };
+        if let Err(error) = directory.checkpoint(report)
             && !std::mem::replace(&mut self.checkpoint_lost, true)
         {
             tracing::warn!("{}; the run goes on", chain(&error));
@@ -296,8 +313,16 @@ impl Observer for Recorder<'_> {
         }
         self.watch.second(interval);
         self.abort.second(interval, totals);
-        if interval.second().is_multiple_of(CHECKPOINT_EVERY) {
-            self.checkpoint(interval.second(), totals);
+        let is_checkpoint = self.directory.is_some() && interval.second().is_multiple_of(CHECKPOINT_EVERY);
+        if (is_checkpoint || self.metrics.is_some())
+            && let Some(report) = self.so_far(interval.second(), totals)
+        {
+            if is_checkpoint {
+                self.checkpoint(&report);
+            }
+            if let Some(metrics) = &self.metrics {
+                metrics.publish(report, interval.gauges());
+            }
         }
         self.progress.second(interval, totals);
     }

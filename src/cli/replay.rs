@@ -4,7 +4,9 @@ use super::CliError;
 use super::carry_out::{Prepared, carry_out};
 use super::client_args::ClientArgs;
 use super::control_args::ControlArgs;
+use super::export::RunDirectoryKept;
 use super::load_args::{LoadArgs, ReportArgs, VerifyArgs};
+use super::metrics::MetricsServer;
 use super::prepare_run::{engine_plan, guard, judging};
 use super::requests::{RefusedHost, Replayed};
 use super::target::Instead;
@@ -67,9 +69,10 @@ pub(super) fn replay(
     args: &ReplayArgs,
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
+    let exports = args.report.exports.open(RunDirectoryKept::Yes)?;
     let prepared = prepare(command, source, args)?;
     let phases = signals::phases().map_err(CliError::Signals)?;
-    carry_out(prepared, &args.report, &phases, out)
+    carry_out(prepared, (&args.report, exports), &phases, out)
 }
 
 /// Everything that a replay of `source` needs. Mistakes are found here, and the
@@ -118,7 +121,11 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     engine.clients = clients;
     let requests = args.clients.filtered(Box::new(requests));
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
-    Ok(Prepared { plan, engine, judging, requests, schedule, at_end, started, limits, notices })
+    let metrics = args.report.metrics_addr.map(|address| MetricsServer::start(address, &plan)).transpose()?;
+    if let Some(metrics) = metrics.as_ref().filter(|_| !args.report.quiet) {
+        super::say(&format!("metrics: http://{}/metrics", metrics.address()));
+    }
+    Ok(Prepared { plan, engine, judging, requests, schedule, at_end, started, limits, notices, metrics })
 }
 
 /// Begins to ask the control, unless it is the candidate.

@@ -3,10 +3,11 @@
 //! It stands in every report, so that a number is never separated from the
 //! question it answers. It holds names of headers, never their values.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The effective plan of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Plan {
     /// The subcommand, such as `replay`.
@@ -128,7 +129,7 @@ pub struct Plan {
 }
 
 /// One log.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Input {
     /// Its path, or `-`.
@@ -140,7 +141,7 @@ pub struct Input {
 }
 
 /// The service of a simulated run, and its clients.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Modelled {
     /// The built-in scenario that it began with.

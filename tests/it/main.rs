@@ -9,6 +9,7 @@ mod page;
 mod probe;
 mod program;
 mod registry;
+mod renderings;
 mod report;
 mod saved;
 mod support;

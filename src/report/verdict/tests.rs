@@ -1,8 +1,8 @@
 //! Verdicts by what a run was like.
 
 use super::*;
-use std::time::Duration;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 fn good_run() -> Totals {
     let mut totals = Totals::default();
@@ -140,7 +140,7 @@ fn a_closed_loop_that_waited_for_its_trace_has_measured_the_reader() {
         totals.counts.strain.starved = Duration::from_millis(waited_ms);
         let plan = Plan { arrivals: arrivals.to_owned(), ..dns_plan() };
         let generator = GeneratorFacts { offering_s: 5.0, threads: 2, ..machine() };
-        let reasons = judge(&totals, &plan, &generator, true).invalid_reasons;
+        let reasons = judge(&totals, &plan, &generator, finished()).invalid_reasons;
         reasons.into_iter().map(|reason| reason.id).collect::<Vec<_>>()
     };
     assert_eq!(judged("closed_loop", 101), ["trace_behind"]);
