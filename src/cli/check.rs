@@ -50,6 +50,7 @@ const GRACE: Duration = Duration::from_hours(1);
     .default_value_if("catalog", clap::builder::ArgPredicate::IsPresent, "digest")
     .help("How far redirects are checked: off, policy, dns, connect, head, get, or digest, the default with --catalog")))]
 #[command(mut_arg("verify-rate", |rate| rate.default_value("max")))]
+#[command(mut_arg("verify-json", |json| json.default_value("100%")))]
 #[command(after_help = "Examples:
   downpour check access.log.gz --target https://candidate.internal --yes \\
       --rewrite crates-io --rules crates-io --junit check.xml

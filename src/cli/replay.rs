@@ -8,6 +8,7 @@ use super::export::RunDirectoryKept;
 use super::load_args::{LoadArgs, ReportArgs, VerifyArgs};
 use super::metrics::MetricsServer;
 use super::prepare_run::{engine_plan, guard, judging};
+use super::probe_args::candidate;
 use super::requests::{RefusedHost, Replayed};
 use super::target::Instead;
 use super::threshold_args::{AbortArgs, Limits, ThresholdArgs};
@@ -21,6 +22,7 @@ use crate::trace::Source;
 use crate::trace::source::InputReport;
 use crate::units::{Factor, Stamp};
 use crate::verify::probe::Reach;
+use crate::verify::probe::net::{ProbeOptions, Probes};
 use clap::Args;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -102,7 +104,7 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     // Mistakes in rules and certificates are told before anybody is connected
     // to.
     let tls = super::tls::plan(&args.wire.tls, &args.load.target, args.wire.connection.http)?;
-    let mut judging = judging(&args.verify, (&args.load, &args.wire), args.trace.seed)?;
+    let (mut judging, probes) = judging(&args.verify, (&args.load, &args.wire), args.trace.seed)?;
     let control = args.control.plan((&args.load, &args.wire), args.trace.seed)?;
     let connection = &args.wire.connection;
     let instead = Instead { resolve: &connection.resolve, connect_to: &connection.connect_to };
@@ -110,12 +112,19 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     let notices = reached.notice().into_iter().collect();
     let addresses = reached.addresses;
     guard(&args.load, &pace, &addresses)?;
+    if let Some(options) = probes {
+        let candidate = candidate(&args.load, &args.wire, &addresses)?;
+        judging.probes = Some(Probes::start(ProbeOptions { candidate, ..options })?);
+    }
     judging.control = control.map(|control| start(control, &addresses)).transpose()?;
     let requests = Replayed::begin(source, refused)?;
     let mut engine = engine_plan((&args.load, &args.wire), &pace, (addresses, tls))?;
     let started = system::now();
     let mut plan = plan(command, args, requests.source(), &engine, (&pace, started));
     args.control.tell(&mut plan);
+    if judging.forms.is_some() {
+        args.verify.probe.tell(&mut plan);
+    }
     args.clients.tell(&mut plan, clients.as_deref());
     limits.tell(&mut plan);
     engine.clients = clients;

@@ -212,6 +212,7 @@ fn is_looked_for(fault: Fault, plan: &Plan) -> bool {
             depth.covers(Tier::Policy) && listed
         }
         "dns" => depth.covers(Tier::Dns),
+        "json" => plan.verify_json.is_some(),
         "target" if BY_CONNECTING.contains(&fault) => depth.covers(Tier::Connect),
         "target" if fault == Fault::TargetDigest => depth.covers(Tier::Digest) && plan.catalog.is_some(),
         "target" => depth.covers(Tier::Fetch),
@@ -258,8 +259,9 @@ mod tests {
     #[test]
     fn a_case_is_what_would_have_been_found() {
         use Fault::{
-            DnsNxdomain, GeneratorPorts, HeadersVary, Http2Reset, LocationLoop, LocationMismatch,
-            LocationNotInCatalog, StatusServerError, TargetDigest, TargetForbidden, TargetRefused, TlsName,
+            DnsNxdomain, GeneratorPorts, HeadersVary, Http2Reset, JsonMismatch, LocationLoop,
+            LocationMismatch, LocationNotInCatalog, StatusServerError, TargetDigest, TargetForbidden,
+            TargetRefused, TlsName,
         };
         check(&plan("off"), &[StatusServerError], &[LocationLoop, DnsNxdomain, TlsName, GeneratorPorts]);
         check(&plan("dns"), &[LocationLoop, DnsNxdomain], &[TargetRefused, LocationMismatch, HeadersVary]);
@@ -271,7 +273,9 @@ mod tests {
             &[LocationNotInCatalog, TargetDigest],
         );
         let listed = Plan { catalog: Some("index".to_owned()), ..ruled };
-        check(&listed, &[LocationNotInCatalog, TargetDigest], &[]);
+        check(&listed, &[LocationNotInCatalog, TargetDigest], &[JsonMismatch]);
+        let asked = Plan { verify_json: Some("100%".to_owned()), ..listed };
+        check(&asked, &[JsonMismatch], &[]);
     }
 
     /// A report with hostile texts wherever one can come from outside.

@@ -315,6 +315,9 @@ fn targets_left_out(redirects: &RedirectCounts, plan: &Plan) -> Vec<Reason> {
     let budget = format!("redirect targets were NOT asked: no time was left for them (--verify-rate {rate})");
     let remedy = "raise --verify-rate if the store can take it, or lower --rate";
     told("target_budget", Tier::Connect, Unchecked::Budget, &budget, remedy);
+    let json =
+        format!("redirects were NOT asked for in JSON: no time was left for them (--verify-rate {rate})");
+    told("json_budget", Tier::Json, Unchecked::Budget, &json, "raise --verify-rate, or lower --verify-json");
     let share = plan.verify_sample.as_deref().unwrap_or_default();
     let sample =
         format!("redirect targets were NOT asked: they are not in the sample (--verify-sample {share})");
