@@ -9,6 +9,7 @@ use super::control_args::ControlArgs;
 use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs, parse_time};
 use super::probe_args::{JsonShare, ProbeArgs};
 use super::replay::{ReplayArgs, replay};
+use super::threshold_args::{AbortArgs, ThresholdArgs};
 use super::trace_args::{InputFormat, TraceArgs, TraceArgsError};
 use super::wire_args::WireArgs;
 use super::{CliError, say};
@@ -49,6 +50,10 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "NAME", default_value = "cargo-1.70")]
     client: String,
 
+    #[command(flatten)]
+    thresholds: ThresholdArgs,
+    #[command(flatten)]
+    abort: AbortArgs,
     #[command(flatten)]
     report: ReportArgs,
 }
@@ -139,6 +144,8 @@ fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliEr
             ..ClientArgs::default()
         },
         control: ControlArgs::default(),
+        thresholds: args.thresholds.clone(),
+        abort: args.abort.clone(),
         report: args.report.clone(),
     })
 }

@@ -20,6 +20,7 @@ mod catalog;
 mod check;
 mod clients;
 mod control;
+mod exports;
 mod faults;
 mod handshakes;
 mod help;
@@ -36,6 +37,7 @@ mod second_form;
 mod shape;
 mod signals;
 mod targets;
+mod thresholds;
 mod traces;
 mod transitions;
 mod validity;
@@ -59,7 +61,7 @@ impl Process {
     /// One that reads from there.
     fn reading(stdin: Stdio, args: &[&str], room: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_downpour"));
-        command.args(args).env_remove("DOWNPOUR_LOG").current_dir(room);
+        command.args(args).env_remove("DOWNPOUR_LOG").env_remove("GITHUB_STEP_SUMMARY").current_dir(room);
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(command.spawn().unwrap())
     }
@@ -213,6 +215,7 @@ impl Call {
         let output = cargo_bin_cmd!("downpour")
             .args(self.all_args())
             .env_remove("DOWNPOUR_LOG")
+            .env_remove("GITHUB_STEP_SUMMARY")
             .current_dir(self.room.path())
             .write_stdin(self.stdin.clone())
             .output()

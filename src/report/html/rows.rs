@@ -5,7 +5,8 @@ use super::shown;
 use crate::report::text::STATISTICS;
 use crate::report::text::format::{micros, per_second, share};
 use crate::report::text::headline::sentence;
-use crate::report::{FaultLine, RunReport, Times, TransitionLine};
+use crate::report::text::thresholds;
+use crate::report::{FaultLine, RunReport, Times};
 use crate::units::grouped;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -18,6 +19,9 @@ const EXAMPLES_SHOWN: usize = 5;
 
 /// Rows of hosts and of statuses.
 const ROWS_SHOWN: usize = 20;
+
+/// Thresholds shown.
+const THRESHOLDS_SHOWN: usize = 100;
 
 /// The longest path, Location or name.
 const LONGEST: usize = 200;
@@ -44,18 +48,21 @@ pub(super) struct ClockRow {
     pub(super) cells: [String; 4],
 }
 
-/// A recorded and an answered status.
-pub(super) struct ChangeRow {
-    pub(super) change: String,
-    pub(super) count: String,
-    pub(super) refused: String,
-}
-
 /// A count by name.
 pub(super) struct CountRow {
     pub(super) name: String,
     pub(super) count: String,
     pub(super) share: String,
+}
+
+/// What came of a threshold.
+pub(super) struct ThresholdRow {
+    pub(super) expression: String,
+    pub(super) word: &'static str,
+    pub(super) is_kept: bool,
+    pub(super) value: String,
+    pub(super) room: String,
+    pub(super) window: String,
 }
 
 /// A fault with its examples.
@@ -129,6 +136,18 @@ pub(super) fn figures(report: &RunReport) -> Vec<Figure> {
             targets.checked < targets.redirects,
         ),
     ]
+}
+
+pub(super) fn thresholds(report: &RunReport) -> Vec<ThresholdRow> {
+    let row = |line: &crate::report::ThresholdLine| ThresholdRow {
+        expression: shown(&line.expression, LONGEST),
+        word: thresholds::word(line),
+        is_kept: line.passed,
+        value: shown(&thresholds::value(line), LONGEST),
+        room: shown(&thresholds::room(line), LONGEST),
+        window: thresholds::window(line).unwrap_or_default(),
+    };
+    report.thresholds.iter().take(THRESHOLDS_SHOWN).map(row).collect()
 }
 
 pub(super) fn load(report: &RunReport) -> Vec<LoadRow> {
@@ -228,38 +247,6 @@ fn reasons(counts: &BTreeMap<String, u64>) -> String {
 
 pub(super) fn statuses(report: &RunReport) -> Vec<CountRow> {
     counts(&report.statuses, report.attempts.total)
-}
-
-/// Nothing where the log tells no statuses.
-pub(super) fn transitions(report: &RunReport) -> Vec<ChangeRow> {
-    let left_out = &report.transitions_left_out;
-    if report.transitions.is_empty() {
-        return Vec::new();
-    }
-    let row = |change: String, count, refused: u64| ChangeRow {
-        change,
-        count: grouped(count),
-        refused: if refused == 0 { String::new() } else { grouped(refused) },
-    };
-    let (told, rest) = report.transitions.split_at(report.transitions.len().min(ROWS_SHOWN));
-    let mut rows: Vec<_> = told
-        .iter()
-        .map(|line| row(format!("{} → {}", line.recorded, line.answered), line.count, line.refused))
-        .collect();
-    let sum = |of: fn(&TransitionLine) -> u64, more| rest.iter().map(of).fold(more, u64::saturating_add);
-    let others = sum(|line| line.count, left_out.other);
-    if others > 0 {
-        rows.push(row("(others)".to_owned(), others, sum(|line| line.refused, left_out.other_refused)));
-    }
-    let made_up = left_out.recorded_none_by_status.iter().take(ROWS_SHOWN);
-    rows.extend(made_up.map(|(status, &count)| {
-        let told = match status.as_str() {
-            "none" => "nothing recorded".to_owned(),
-            status => format!("{}, sent by no server", shown(status, 60)),
-        };
-        row(told, count, 0)
-    }));
-    rows
 }
 
 pub(super) fn unanswered(report: &RunReport) -> Vec<CountRow> {

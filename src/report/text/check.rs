@@ -2,7 +2,7 @@
 //! was measured on the way is of no interest and not shown.
 
 use super::format::{Page, counted, safe, seconds, share};
-use super::{answers, books, faults, headline};
+use super::{answers, books, faults, headline, thresholds};
 use crate::fault::Fault;
 use crate::report::{FaultLine, RunReport};
 use crate::units::grouped;
@@ -15,6 +15,7 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
     headline::opening(report, page);
     page.blank();
     page.wrapped(2, &asked(report));
+    thresholds::write(report, page);
     broken(report, page);
     checked(report, page);
     answers(report, page);
