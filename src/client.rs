@@ -10,10 +10,9 @@
 //! time is the engine's, and random numbers come in as an argument.
 //!
 //! Around it: [`sessions`] tell which downloads belong to one run of a client,
-//! [`first_attempts`] leaves recorded retries out, [`agent`] tells a client by
-//! its user agent.
+//! [`first_attempts`] leaves recorded retries out. Which model a recorded client
+//! follows is told by its [kind](crate::trace::agent).
 
-pub mod agent;
 pub mod budget;
 pub mod delays;
 pub mod file;
@@ -22,12 +21,14 @@ pub mod retried;
 pub mod sessions;
 
 mod list;
+mod population;
 
 #[cfg(test)]
 mod tests;
 
 pub use budget::{Budget, BudgetRule};
 pub use file::{ClientFileError, ClientModels};
+pub use population::Population;
 
 use crate::fault::Fault;
 use budget::{Failure, Tokens};
@@ -258,6 +259,16 @@ impl RetryState {
     pub const fn ended(&self) -> u8 {
         self.ended
     }
+
+    /// How many runs of the client have ended.
+    pub const fn runs(&self) -> u8 {
+        self.runs
+    }
+
+    /// A download that the next run of its client takes up, after so many.
+    pub const fn of_run(runs: u8) -> Self {
+        Self { runs, ..Self::NEW }
+    }
 }
 
 /// What a client does after an attempt that did not end well.
@@ -340,7 +351,7 @@ impl ClientModel {
         match self.wait(state, budget, last, random) {
             Ok(wait) => Next::RetryAfter(wait),
             Err(_) if state.runs + 1 < self.outer.runs.get() => {
-                *state = RetryState { runs: state.runs + 1, ..RetryState::NEW };
+                *state = RetryState::of_run(state.runs + 1);
                 Next::RetryAfter(self.outer.pause.as_duration())
             }
             Err(reason) => Next::GiveUp(reason),

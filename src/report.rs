@@ -31,7 +31,7 @@ pub use hlog::IntervalLog;
 pub use html::html;
 pub use junit::junit;
 pub use plan::{Input, Modelled, Plan};
-pub use retries::RetriesSection;
+pub use retries::{ClientLine, RetriesSection};
 pub use saved::{SavedRun, SavedRunError};
 pub use schema::{
     Arrivals, Attempts, CatalogReport, Connections, Curves, ExampleLine, FailureLine, FaultLine, Generator,

@@ -110,7 +110,7 @@ pub(crate) fn measure(
         ending: if stopped_early { Ending::Interrupted } else { Ending::Finished },
         notices,
     };
-    let mut report = RunReport::build(parts).with_retries(&end.totals.counts.retries, series.as_ref());
+    let mut report = RunReport::build(parts).with_retries(&end.totals.counts, series.as_ref());
     if let Some((tally, ended_early)) = asked {
         report = report.with_control(end.totals.counts.control, &tally);
         trouble.extend(ended_early);
@@ -248,7 +248,7 @@ impl Recorder<'_> {
         let ending = Ending::Interrupted;
         let mut report =
             RunReport::build(Parts { plan, books: &books, totals, generator, ending, notices: Vec::new() });
-        report = report.with_retries(&totals.counts.retries, self.series.as_ref());
+        report = report.with_retries(&totals.counts, self.series.as_ref());
         if let Some(control) = self.control {
             report = report.with_control(totals.counts.control, &control.tally());
         }

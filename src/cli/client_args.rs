@@ -2,11 +2,12 @@
 
 use super::CliError;
 use super::clients::{ClientsError, load};
-use crate::client::{ClientModels, first_attempts, sessions};
+use crate::client::{ClientModels, Population, first_attempts, sessions};
 use crate::engine::{ClientPlan, Requests};
 use crate::report::Plan;
 use crate::schedule::Pace;
-use crate::trace::{Request, TraceBooks};
+use crate::trace::client::Agents;
+use crate::trace::{Request, Source, TraceBooks};
 use crate::units::parse_duration;
 use clap::Args;
 use first_attempts::FirstAttempts;
@@ -17,12 +18,16 @@ use std::time::Duration;
 /// The client that asks once.
 const NONE: &str = "none";
 
+/// Each record's own client.
+const AUTO: &str = "auto";
+
 /// Who asks, and what they do when a download fails.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Clients")]
 pub(crate) struct ClientArgs {
     /// Try failed downloads again as this client does (downpour clients lists
-    /// them); none asks once
+    /// them); auto: as the client of each record does, by its user agent; none
+    /// asks once
     #[arg(long, value_name = "NAME", default_value = NONE)]
     pub(crate) client: String,
 
@@ -48,6 +53,11 @@ impl Default for ClientArgs {
 }
 
 impl ClientArgs {
+    /// Whether the user agents of the trace are read.
+    pub(super) fn agents(&self) -> Agents {
+        if self.client == AUTO { Agents::Read } else { Agents::Unread }
+    }
+
     /// What clients do; `None` where nothing is tried again. In a closed loop,
     /// where arrivals come as fast as they are answered, there are no sessions.
     pub(super) fn plan(&self, pace: &Pace, seed: u64) -> Result<Option<Arc<ClientPlan>>, CliError> {
@@ -55,17 +65,33 @@ impl ClientArgs {
         if let Some(path) = &self.client_file {
             models = models.and(load(path)?);
         }
-        let unknown = || ClientsError::unknown(&self.client, &models);
-        let model = models.find(&self.client).ok_or_else(unknown)?.clone();
+        let clients = if self.client != AUTO {
+            let unknown = || ClientsError::unknown(&self.client, &models);
+            Population::of(models.find(&self.client).ok_or_else(unknown)?.clone())
+        } else if self.client_file.is_none() {
+            Population::by_agent(&models)
+        } else {
+            return Err(CliError::Usage(
+                "--client auto knows the built-in clients alone, by their user agents: leave out --client-file, \
+                 or name one of its clients"
+                    .to_owned(),
+            ));
+        };
         let session_gap = if matches!(pace, Pace::Max) { Duration::ZERO } else { self.session_gap };
-        let plan = ClientPlan { model, session_gap, seed };
+        let plan = ClientPlan { clients, session_gap, seed };
         Ok((self.client != NONE).then(|| Arc::new(plan)))
     }
 
-    /// Refuses to leave out what cannot be told. `told` is whether the first
-    /// lines of the trace tell who asked.
-    pub(super) fn check(&self, told: bool) -> Result<(), CliError> {
-        if told || self.first_attempts.is_none() {
+    /// Refuses to go by what the first lines of the trace do not tell.
+    pub(super) fn check(&self, source: &Source) -> Result<(), CliError> {
+        if self.client == AUTO && !source.tells_agents() {
+            return Err(CliError::Usage(
+                "--client auto: the first lines of this trace tell no user agents, so nobody knows which client \
+                 asked; name one"
+                    .to_owned(),
+            ));
+        }
+        if source.tells_clients() || self.first_attempts.is_none() {
             return Ok(());
         }
         Err(CliError::Usage(
@@ -77,7 +103,7 @@ impl ClientArgs {
 
     /// Tells the plan of it.
     pub(super) fn tell(&self, plan: &mut Plan, clients: Option<&ClientPlan>) {
-        plan.client = clients.map(|clients| clients.model.name.clone());
+        plan.client = clients.map(|clients| clients.clients.name().to_owned());
         plan.session_gap_s = clients.map(|clients| clients.session_gap.as_secs_f64());
         plan.first_attempts_s = self.first_attempts.map(|window| window.as_secs_f64());
     }

@@ -14,8 +14,8 @@ use super::{signals, system};
 use crate::engine::{AtEndOfTrace, ControlPlan, Controls, EnginePlan};
 use crate::report::{Exit, Input, Plan};
 use crate::schedule::Pace;
-use crate::trace::Source;
 use crate::trace::source::InputReport;
+use crate::trace::{ReadOptions, Source};
 use crate::units::{Factor, Stamp};
 use crate::verify::probe::Reach;
 use clap::Args;
@@ -29,7 +29,8 @@ use std::net::SocketAddr;
   downpour replay access.log.gz --target http://127.0.0.1:8080
   downpour replay logs/ --target http://candidate.internal:8080 --yes \\
       --rewrite crates-io --rules crates-io --rate 4.7k/s -d 60s
-  zcat *.gz | downpour replay - --target http://127.0.0.1:8080 --rate 2x")]
+  zcat *.gz | downpour replay - --target http://127.0.0.1:8080 --rate 2x
+  downpour replay access.log.gz --target http://127.0.0.1:8080 --client auto")]
 pub(crate) struct ReplayArgs {
     #[command(flatten)]
     pub(super) trace: TraceArgs,
@@ -49,7 +50,7 @@ pub(crate) struct ReplayArgs {
 
 /// Replays and reports.
 pub(crate) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let options = args.trace.options()?;
+    let options = ReadOptions { agents: args.clients.agents(), ..args.trace.options()? };
     let source = Source::open(&args.trace.traces, options).map_err(TraceArgsError::from)?;
     replay("replay", source, args, out)
 }
@@ -78,7 +79,7 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
         ));
     }
     args.load.shape.check_clients(source.tells_clients()).map_err(CliError::Usage)?;
-    args.clients.check(source.tells_clients())?;
+    args.clients.check(&source)?;
     let clients = args.clients.plan(&pace, args.trace.seed)?;
     if args.load.loop_trace && !source.is_repeatable() {
         return Err(CliError::Usage(

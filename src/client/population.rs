@@ -1,0 +1,82 @@
+//! Who asks: clients of one kind, or each arrival's own.
+
+use super::{ClientModel, ClientModels};
+use crate::trace::agent::ClientKind;
+
+/// The models of a run's clients.
+///
+/// ```
+/// use downpour::client::{ClientModels, Population};
+/// use downpour::trace::agent::ClientKind;
+///
+/// let mixed = Population::by_agent(&ClientModels::built_in());
+/// let pip = ClientKind::of(b"pip/25.0 {}");
+/// assert_eq!(mixed.model(pip).name, "pip");
+/// assert_eq!(mixed.model(ClientKind::NONE).attempts.get(), 1);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Population(Members);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Members {
+    Alike(Box<ClientModel>),
+    /// By the place of their kind.
+    ByAgent(Vec<ClientModel>),
+}
+
+impl Population {
+    /// All clients follow this model.
+    pub fn of(model: ClientModel) -> Self {
+        Self(Members::Alike(Box::new(model)))
+    }
+
+    /// Each follows the model of its own kind.
+    ///
+    /// # Panics
+    ///
+    /// If a kind has no model: `models` must hold the built-in ones.
+    pub fn by_agent(models: &ClientModels) -> Self {
+        let model = |kind: ClientKind| models.find(kind.preset()).cloned();
+        let all = ClientKind::all().map(model).collect::<Option<_>>();
+        Self(Members::ByAgent(all.expect("every kind is named for a built-in model")))
+    }
+
+    /// The model that a client of that kind follows.
+    pub fn model(&self, kind: ClientKind) -> &ClientModel {
+        match &self.0 {
+            Members::Alike(model) => model,
+            Members::ByAgent(models) => &models[kind.index()],
+        }
+    }
+
+    /// Whether clients are told apart by their kind.
+    pub const fn is_mixed(&self) -> bool {
+        matches!(self.0, Members::ByAgent(_))
+    }
+
+    /// What it is called: the name of its model, or how clients are told.
+    pub fn name(&self) -> &str {
+        match &self.0 {
+            Members::Alike(model) => &model.name,
+            Members::ByAgent(_) => "auto",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_model_of_its_name() {
+        let mixed = Population::by_agent(&ClientModels::built_in());
+        for kind in ClientKind::all() {
+            assert_eq!(mixed.model(kind).name, kind.preset());
+        }
+        assert_eq!((mixed.name(), mixed.is_mixed()), ("auto", true));
+        let models = ClientModels::built_in();
+        let alike = Population::of(models.find("uv").unwrap().clone());
+        let curl = ClientKind::of(b"curl/8.0");
+        assert_eq!((alike.model(curl).name.as_str(), alike.is_mixed()), ("uv", false));
+    }
+}
