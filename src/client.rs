@@ -20,15 +20,15 @@ pub mod first_attempts;
 pub mod retried;
 pub mod sessions;
 
+mod clientele;
 mod list;
-mod population;
 
 #[cfg(test)]
 mod tests;
 
 pub use budget::{Budget, BudgetRule};
+pub use clientele::Clientele;
 pub use file::{ClientFileError, ClientModels};
-pub use population::Population;
 
 use crate::fault::Fault;
 use budget::{Failure, Tokens};

@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::clients::{ClientsError, load};
-use crate::client::{ClientModels, Population, first_attempts, sessions};
+use crate::client::{ClientModels, Clientele, first_attempts, sessions};
 use crate::engine::{ClientPlan, Requests};
 use crate::report::Plan;
 use crate::schedule::Pace;
@@ -67,9 +67,9 @@ impl ClientArgs {
         }
         let clients = if self.client != AUTO {
             let unknown = || ClientsError::unknown(&self.client, &models);
-            Population::of(models.find(&self.client).ok_or_else(unknown)?.clone())
+            Clientele::of(models.find(&self.client).ok_or_else(unknown)?.clone())
         } else if self.client_file.is_none() {
-            Population::by_agent(&models)
+            Clientele::by_agent(&models)
         } else {
             return Err(CliError::Usage(
                 "--client auto knows the built-in clients alone, by their user agents: leave out --client-file, \

@@ -6,7 +6,7 @@
 //! clock nor wire; what becomes of a download is booked by the ledger.
 
 use crate::client::sessions::{Joined, Run, SESSIONS_MAX, SessionId, Sessions};
-use crate::client::{Budget, ClientModel, LastAttempt, Next, Population, RetryState, Siblings, draws};
+use crate::client::{Budget, ClientModel, Clientele, LastAttempt, Next, RetryState, Siblings, draws};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::tally::{AttemptKind, Ended};
@@ -26,7 +26,7 @@ pub(crate) const WAITING_MAX: usize = 500_000;
 #[derive(Clone, Debug)]
 pub struct ClientPlan {
     /// What each of them is.
-    pub clients: Population,
+    pub clients: Clientele,
     /// The gap between two requests of a client that ends its session; zero for
     /// no sessions: each download is a client's only one.
     pub session_gap: Duration,

@@ -1,7 +1,7 @@
 //! Clients that try again: exact counts and times, on the paused clock.
 
 use super::*;
-use crate::client::{Budget, ClientModel, ClientModels, GiveUp, LastAttempt, Next, Population, draws};
+use crate::client::{Budget, ClientModel, ClientModels, Clientele, GiveUp, LastAttempt, Next, draws};
 use crate::tally::{Books, Counts, Ended};
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKeys;
@@ -18,7 +18,7 @@ fn written(lines: &str) -> ClientModel {
 }
 
 fn scene(model: ClientModel, rate: u64, paths: Vec<String>) -> Scene {
-    let clients = Population::of(model);
+    let clients = Clientele::of(model);
     let plan = ClientPlan { clients, session_gap: Duration::from_mins(1), seed: SEED };
     Scene { clients: Some(plan), ..Scene::of(rate, paths) }
 }
@@ -198,7 +198,7 @@ fn equal_seeds_give_equal_seconds() {
 fn each_client_of_a_mix_follows_its_own_model() {
     let kind = |agent: &str| ClientKind::of(agent.as_bytes());
     let agents = ["cargo/1.80.0 (376290515 2024-07-16)", "pip/25.0 {}", "Mozilla/5.0"];
-    let clients = Population::by_agent(&ClientModels::built_in());
+    let clients = Clientele::by_agent(&ClientModels::built_in());
     let plan = ClientPlan { clients, session_gap: Duration::ZERO, seed: SEED };
     let scene = Scene::of(10, vec!["/down-10".to_owned(); 30]);
     let totals = play(Scene { clients: Some(plan), kinds: agents.map(kind).to_vec(), ..scene });

@@ -6,16 +6,16 @@ use crate::trace::agent::ClientKind;
 /// The models of a run's clients.
 ///
 /// ```
-/// use downpour::client::{ClientModels, Population};
+/// use downpour::client::{ClientModels, Clientele};
 /// use downpour::trace::agent::ClientKind;
 ///
-/// let mixed = Population::by_agent(&ClientModels::built_in());
+/// let mixed = Clientele::by_agent(&ClientModels::built_in());
 /// let pip = ClientKind::of(b"pip/25.0 {}");
 /// assert_eq!(mixed.model(pip).name, "pip");
 /// assert_eq!(mixed.model(ClientKind::NONE).attempts.get(), 1);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Population(Members);
+pub struct Clientele(Members);
 
 #[derive(Clone, Debug, PartialEq)]
 enum Members {
@@ -24,7 +24,7 @@ enum Members {
     ByAgent(Vec<ClientModel>),
 }
 
-impl Population {
+impl Clientele {
     /// All clients follow this model.
     pub fn of(model: ClientModel) -> Self {
         Self(Members::Alike(Box::new(model)))
@@ -69,13 +69,13 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_model_of_its_name() {
-        let mixed = Population::by_agent(&ClientModels::built_in());
+        let mixed = Clientele::by_agent(&ClientModels::built_in());
         for kind in ClientKind::all() {
             assert_eq!(mixed.model(kind).name, kind.preset());
         }
         assert_eq!((mixed.name(), mixed.is_mixed()), ("auto", true));
         let models = ClientModels::built_in();
-        let alike = Population::of(models.find("uv").unwrap().clone());
+        let alike = Clientele::of(models.find("uv").unwrap().clone());
         let curl = ClientKind::of(b"curl/8.0");
         assert_eq!((alike.model(curl).name.as_str(), alike.is_mixed()), ("uv", false));
     }
