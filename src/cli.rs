@@ -22,6 +22,7 @@ mod replay;
 mod report;
 mod requests;
 mod rules;
+mod scenarios;
 mod serve;
 mod shape_args;
 mod signals;
@@ -78,6 +79,8 @@ enum Command {
     Serve(Box<serve::ServeArgs>),
     /// List how clients retry, or show one client's table with its sources
     Clients(clients::ClientsArgs),
+    /// List the built-in scenarios, or show one to begin your own with
+    Scenarios(scenarios::ScenariosArgs),
 }
 
 /// Why a subcommand ended without its result.
@@ -98,6 +101,9 @@ pub(crate) enum CliError {
     /// A client's model can't be told.
     #[error(transparent)]
     Clients(#[from] clients::ClientsError),
+    /// A scenario can't be used.
+    #[error(transparent)]
+    Scenarios(#[from] scenarios::ScenariosError),
     /// The embedded candidate could not serve.
     #[error(transparent)]
     Serve(#[from] serve::ServeError),
@@ -156,6 +162,7 @@ impl CliError {
                 ""
             }
             Self::Clients(error) if !error.reads_after_failed_to() => "",
+            Self::Scenarios(error) if !error.reads_after_failed_to() => "",
             Self::Catalog(error) if error.is_read() => "failed to ",
             Self::Usage(_)
             | Self::Catalog(_)
@@ -168,6 +175,7 @@ impl CliError {
             | Self::Trace(_)
             | Self::Inspect(_)
             | Self::Clients(_)
+            | Self::Scenarios(_)
             | Self::Serve(_)
             | Self::Lookups(_)
             | Self::Probes(_)
@@ -182,6 +190,7 @@ impl CliError {
         match self {
             Self::Usage(_) | Self::Rules(_) | Self::Catalog(_) => Exit::Usage,
             Self::Clients(error) if error.is_configuration() => Exit::Usage,
+            Self::Scenarios(error) if error.is_configuration() => Exit::Usage,
             Self::Trace(error) | Self::Inspect(inspect::InspectError::Trace(error))
                 if error.is_configuration() =>
             {
@@ -192,6 +201,7 @@ impl CliError {
             | Self::Trace(_)
             | Self::Inspect(_)
             | Self::Clients(_)
+            | Self::Scenarios(_)
             | Self::Serve(_)
             | Self::Lookups(_)
             | Self::Probes(_)
@@ -233,6 +243,7 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
         Command::Report(args) => Ok(report::run(args, out).map(|()| Exit::Passed)?),
         Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),
+        Command::Scenarios(args) => Ok(scenarios::run(args, out).map(|()| Exit::Passed)?),
         Command::Rules(args) => rules::run(args, out).map(|()| Exit::Passed),
         Command::Explain(args) => explain::run(args, out).map(|()| Exit::Passed),
         Command::Serve(args) => Ok(serve::run(args, out).map(|()| Exit::Passed)?),

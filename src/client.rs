@@ -31,6 +31,7 @@ pub use clientele::Clientele;
 pub use file::{ClientFileError, ClientModels};
 
 use crate::fault::Fault;
+use crate::units::Factor;
 use budget::{Failure, Tokens};
 use delays::{Delay, Delays, Jitter};
 use rand_chacha::ChaCha8Rng;
@@ -364,6 +365,33 @@ impl ClientModel {
         match (self.scope, last.end) {
             (Scope::Chain, _) | (Scope::Hop, AttemptEnd::Status(_)) => true,
             (Scope::Hop, AttemptEnd::Fault(fault)) => !is_behind_the_redirect(fault),
+        }
+    }
+
+    /// The same client in a run that is played `factor` times as fast: all its
+    /// waits and all of its patience are divided by it.
+    #[must_use]
+    pub fn hastened(&self, factor: Factor) -> Self {
+        let nanos = |length: Duration| u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
+        let shorter = |length| Duration::from_nanos(factor.shrink(nanos(length)));
+        let retry_after = match self.retry_after {
+            RetryAfter::Ignore => RetryAfter::Ignore,
+            RetryAfter::Obey { how, statuses, extra, cap, beyond } => {
+                RetryAfter::Obey { how, statuses, extra: extra.hastened(factor), cap: shorter(cap), beyond }
+            }
+        };
+        Self {
+            delays: self.delays.hastened(factor),
+            delays_after_fault: self.delays_after_fault.hastened(factor),
+            jitter: self.jitter.hastened(factor),
+            retry_after,
+            timeouts: Timeouts {
+                connect: self.timeouts.connect.map(shorter),
+                read: self.timeouts.read.map(shorter),
+                total: self.timeouts.total.map(shorter),
+            },
+            outer: Outer { pause: self.outer.pause.hastened(factor), ..self.outer },
+            ..self.clone()
         }
     }
 

@@ -28,4 +28,6 @@ pub mod engine;
 
 pub mod registry;
 
+pub mod scenario;
+
 pub mod cli;
