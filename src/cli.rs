@@ -13,6 +13,7 @@ mod demo;
 mod distinct;
 mod explain;
 mod inspect;
+mod live;
 mod load_args;
 mod memory;
 mod prepare_run;

@@ -17,10 +17,12 @@ mod beside;
 mod file;
 mod population;
 mod service;
+mod stand_in;
 
 pub use file::ScenarioError;
 pub use population::Population;
 pub use service::{Abandoned, CapacityDrop, ParseServiceError, Service, ServiceTime};
+pub use stand_in::NotLive;
 
 use crate::client::sessions;
 use crate::registry::plan::{PlannedFault, Window};

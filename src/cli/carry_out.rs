@@ -46,7 +46,7 @@ pub(crate) fn carry_out(
     args: &ReportArgs,
     phase: &watch::Receiver<Phase>,
     out: &mut dyn Write,
-) -> Result<Exit, CliError> {
+) -> Result<(Exit, RunReport), CliError> {
     let path = args.out.clone().unwrap_or_else(|| default_path(&prepared.plan));
     let progress = Progress::by_the_second(!(args.no_progress || args.quiet));
     let measured = measure(prepared, (Some(path), progress), phase)?;
@@ -137,7 +137,11 @@ fn close(end: &RunEnd, trouble: &mut Vec<String>) -> Result<Books, CliError> {
 
 impl Measured {
     /// Writes the rest of the run directory and prints the result on `out`.
-    pub(crate) fn publish(self, format: OutputFormat, out: &mut dyn Write) -> Result<Exit, CliError> {
+    pub(crate) fn publish(
+        self,
+        format: OutputFormat,
+        out: &mut dyn Write,
+    ) -> Result<(Exit, RunReport), CliError> {
         let Self { report, kept, mut trouble, ended_by, interrupted } = self;
         let path = kept.as_ref().map(|(_, path)| path.clone());
         if let Some((directory, _)) = kept
@@ -156,7 +160,7 @@ impl Measured {
             }
         }
         if trouble.is_empty() {
-            return Ok(report.exit());
+            return Ok((report.exit(), report));
         }
         Err(CliError::EndedEarly { trouble, interrupted })
     }

@@ -172,7 +172,7 @@ pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
     {
         measured.trouble.push(format!("write --junit {}: {error}", path.display()));
     }
-    measured.publish(args.told.format, out)
+    measured.publish(args.told.format, out).map(|(exit, _)| exit)
 }
 
 /// That some may have been asked more than once.
@@ -194,6 +194,7 @@ impl CheckArgs {
         let mut verify = self.verify.clone();
         verify.probe.patience = None;
         ReplayArgs {
+            scenario: None,
             trace: TraceArgs {
                 traces: self.traces.clone(),
                 input_format: self.input_format,

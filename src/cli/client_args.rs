@@ -27,9 +27,9 @@ const AUTO: &str = "auto";
 pub(crate) struct ClientArgs {
     /// Try failed downloads again as this client does (downpour clients lists
     /// them); auto: as the client of each record does, by its user agent; none
-    /// asks once
-    #[arg(long, value_name = "NAME", default_value = NONE)]
-    pub(crate) client: String,
+    /// asks once [default: none, or a scenario's own]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) client: Option<String>,
 
     /// Read further clients from a TOML file
     #[arg(long, value_name = "FILE")]
@@ -48,43 +48,53 @@ pub(crate) struct ClientArgs {
 
 impl Default for ClientArgs {
     fn default() -> Self {
-        Self { client: NONE.to_owned(), client_file: None, session_gap: sessions::GAP, first_attempts: None }
+        Self { client: None, client_file: None, session_gap: sessions::GAP, first_attempts: None }
     }
 }
 
 impl ClientArgs {
     /// Whether the user agents of the trace are read.
     pub(super) fn agents(&self) -> Agents {
-        if self.client == AUTO { Agents::Read } else { Agents::Unread }
+        if self.name() == AUTO { Agents::Read } else { Agents::Unread }
+    }
+
+    fn name(&self) -> &str {
+        self.client.as_deref().unwrap_or(NONE)
     }
 
     /// What clients do; `None` where nothing is tried again. In a closed loop,
     /// where arrivals come as fast as they are answered, there are no sessions.
     pub(super) fn plan(&self, pace: &Pace, seed: u64) -> Result<Option<Arc<ClientPlan>>, CliError> {
+        let clients = self.clientele()?;
+        let session_gap = if matches!(pace, Pace::Max) { Duration::ZERO } else { self.session_gap };
+        let plan = ClientPlan { clients, session_gap, seed };
+        Ok((self.name() != NONE).then(|| Arc::new(plan)))
+    }
+
+    /// Who asks.
+    pub(super) fn clientele(&self) -> Result<Clientele, CliError> {
         let mut models = ClientModels::built_in();
         if let Some(path) = &self.client_file {
             models = models.and(load(path)?);
         }
-        let clients = if self.client != AUTO {
-            let unknown = || ClientsError::unknown(&self.client, &models);
-            Clientele::of(models.find(&self.client).ok_or_else(unknown)?.clone())
-        } else if self.client_file.is_none() {
-            Clientele::by_agent(&models)
-        } else {
-            return Err(CliError::Usage(
-                "--client auto knows the built-in clients alone, by their user agents: leave out --client-file, \
-                 or name one of its clients"
-                    .to_owned(),
-            ));
-        };
-        let session_gap = if matches!(pace, Pace::Max) { Duration::ZERO } else { self.session_gap };
-        let plan = ClientPlan { clients, session_gap, seed };
-        Ok((self.client != NONE).then(|| Arc::new(plan)))
+        let name = self.name();
+        if name != AUTO {
+            let unknown = || ClientsError::unknown(name, &models);
+            return Ok(Clientele::of(models.find(name).ok_or_else(unknown)?.clone()));
+        }
+        if self.client_file.is_none() {
+            return Ok(Clientele::by_agent(&models));
+        }
+        Err(CliError::Usage(
+            "--client auto knows the built-in clients alone, by their user agents: leave out --client-file, or \
+             name one of its clients"
+                .to_owned(),
+        ))
     }
 
     /// Refuses to go by what the first lines of the trace do not tell.
     pub(super) fn check(&self, source: &Source) -> Result<(), CliError> {
-        if self.client == AUTO && !source.tells_agents() {
+        if self.name() == AUTO && !source.tells_agents() {
             return Err(CliError::Usage(
                 "--client auto: the first lines of this trace tell no user agents, so nobody knows which client \
                  asked; name one"

@@ -11,27 +11,38 @@ use super::target::Instead;
 use super::trace_args::{TraceArgs, TraceArgsError};
 use super::wire_args::{HttpArg, WireArgs};
 use super::{signals, system};
-use crate::engine::{AtEndOfTrace, ControlPlan, Controls, EnginePlan};
-use crate::report::{Exit, Input, Plan};
+use crate::engine::{AtEndOfTrace, ClientPlan, ControlPlan, Controls, EnginePlan, Requests};
+use crate::report::{Exit, Input, Plan, RunReport};
 use crate::schedule::Pace;
 use crate::trace::source::InputReport;
 use crate::trace::{ReadOptions, Source};
 use crate::units::{Factor, Stamp};
 use crate::verify::probe::Reach;
 use clap::Args;
+use clap::builder::ArgPredicate;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Replay logs against a candidate and judge every answer.
 #[derive(Args, Clone, Debug)]
 #[command(args_override_self = true)]
+#[command(mut_arg("traces", |traces| traces.required(false).required_unless_present("scenario")))]
+#[command(mut_arg("target", |target| {
+    target.required(false).default_value_if("scenario", ArgPredicate::IsPresent, Some("http://127.0.0.1:1"))
+}))]
 #[command(after_help = "Examples:
   downpour replay access.log.gz --target http://127.0.0.1:8080
   downpour replay logs/ --target http://candidate.internal:8080 --yes \\
       --rewrite crates-io --rules crates-io --rate 4.7k/s -d 60s
   zcat *.gz | downpour replay - --target http://127.0.0.1:8080 --rate 2x
-  downpour replay access.log.gz --target http://127.0.0.1:8080 --client auto")]
+  downpour replay access.log.gz --target http://127.0.0.1:8080 --client auto
+  downpour replay --scenario incident")]
 pub(crate) struct ReplayArgs {
+    /// Play a scenario in place of a trace, against a stand-in of its own:
+    /// incident, metastable or a TOML file (downpour scenarios lists them)
+    #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["traces", "target", "rate", "rewrite", "rules", "resolver"])]
+    pub(super) scenario: Option<String>,
     #[command(flatten)]
     pub(super) trace: TraceArgs,
     #[command(flatten)]
@@ -50,6 +61,9 @@ pub(crate) struct ReplayArgs {
 
 /// Replays and reports.
 pub(crate) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    if let Some(scenario) = &args.scenario {
+        return super::live::run(scenario, args, out);
+    }
     let options = ReadOptions { agents: args.clients.agents(), ..args.trace.options()? };
     let source = Source::open(&args.trace.traces, options).map_err(TraceArgsError::from)?;
     replay("replay", source, args, out)
@@ -64,14 +78,34 @@ pub(super) fn replay(
 ) -> Result<Exit, CliError> {
     let prepared = prepare(command, source, args)?;
     let phase = signals::phases().map_err(CliError::Signals)?;
+    carry_out(prepared, &args.report, &phase, out).map(|(exit, _)| exit)
+}
+
+/// Plays requests that are no trace's, and tells what came of it as well.
+pub(super) fn play(
+    command: &str,
+    requested: Requested,
+    args: &ReplayArgs,
+    out: &mut dyn Write,
+) -> Result<(Exit, RunReport), CliError> {
+    let pace = args.load.pace().map_err(CliError::Usage)?;
+    let prepared = prepare_requests((command, &pace), requested, args)?;
+    let phase = signals::phases().map_err(CliError::Signals)?;
     carry_out(prepared, &args.report, &phase, out)
+}
+
+/// Requests, and what is known of where they are from.
+pub(super) struct Requested {
+    pub(super) requests: Box<dyn Requests>,
+    pub(super) inputs: Vec<Input>,
+    pub(super) reorder_window_s: f64,
+    pub(super) clients: Option<Arc<ClientPlan>>,
 }
 
 /// Everything that a replay of `source` needs. Mistakes are found here, and the
 /// candidate is knocked at.
 pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Result<Prepared, CliError> {
     let pace = args.load.pace().map_err(CliError::Usage)?;
-    let schedule = args.load.schedule(&pace, args.trace.seed).map_err(CliError::Usage)?;
     args.load.check_warmup(&pace).map_err(CliError::Usage)?;
     if matches!(pace, Pace::Recorded(_)) && !source.has_times() {
         return Err(CliError::Usage(
@@ -90,6 +124,20 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     if let Some(refused) = refused.iter().find(|refused| refused.recorded(&source)) {
         return Err(CliError::Usage(refused.to_string()));
     }
+    let inputs = source.inputs().map(input).collect();
+    let reorder_window_s = source.reorder_window().as_secs_f64();
+    let requests = Replayed::begin(source, refused)?;
+    let requests = args.clients.filtered(Box::new(requests));
+    prepare_requests((command, &pace), Requested { requests, inputs, reorder_window_s, clients }, args)
+}
+
+fn prepare_requests(
+    (command, pace): (&str, &Pace),
+    requested: Requested,
+    args: &ReplayArgs,
+) -> Result<Prepared, CliError> {
+    let Requested { requests, inputs, reorder_window_s, clients } = requested;
+    let schedule = args.load.schedule(pace, args.trace.seed).map_err(CliError::Usage)?;
     // Mistakes in rules and certificates are told before anybody is connected
     // to.
     let tls = super::tls::plan(&args.wire.tls, &args.load.target, args.wire.connection.http)?;
@@ -100,16 +148,14 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     let reached = args.load.target.reach(&instead, args.load.connect_timeout)?;
     let notices = reached.notice().into_iter().collect();
     let addresses = reached.addresses;
-    guard(&args.load, &pace, &addresses)?;
+    guard(&args.load, pace, &addresses)?;
     judging.control = control.map(|control| start(control, &addresses)).transpose()?;
-    let requests = Replayed::begin(source, refused)?;
-    let mut engine = engine_plan((&args.load, &args.wire), &pace, (addresses, tls))?;
+    let mut engine = engine_plan((&args.load, &args.wire), pace, (addresses, tls))?;
     let started = system::now();
-    let mut plan = plan(command, args, requests.source(), &engine, (&pace, started));
+    let mut plan = Plan { inputs, reorder_window_s, ..plan(command, args, &engine, (pace, started)) };
     args.control.tell(&mut plan);
     args.clients.tell(&mut plan, clients.as_deref());
     engine.clients = clients;
-    let requests = args.clients.filtered(Box::new(requests));
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
     Ok(Prepared { plan, engine, judging, requests, schedule, at_end, started, notices })
 }
@@ -134,13 +180,7 @@ fn refused_hosts(args: &ReplayArgs) -> Vec<RefusedHost> {
 }
 
 /// The effective plan, as the report tells it.
-fn plan(
-    command: &str,
-    args: &ReplayArgs,
-    source: &Source,
-    engine: &EnginePlan,
-    (pace, started): (&Pace, Stamp),
-) -> Plan {
+fn plan(command: &str, args: &ReplayArgs, engine: &EnginePlan, (pace, started): (&Pace, Stamp)) -> Plan {
     let (trace, load, verify) = (&args.trace, &args.load, &args.verify);
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     let asks_targets = Reach::of(verify.verify).is_some();
@@ -148,7 +188,6 @@ fn plan(
     Plan {
         command: command.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        inputs: source.inputs().map(input).collect(),
         target: load.target.to_string(),
         rate: pace.to_string(),
         speed: pace.speed(),
@@ -184,7 +223,6 @@ fn plan(
         rewrite: trace.rewrite.clone(),
         resolver: (!servers.is_empty()).then(|| servers.join(",")),
         subsecond: trace.subsecond.name().to_owned(),
-        reorder_window_s: source.reorder_window().as_secs_f64(),
         max_lateness_us: args
             .report
             .max_lateness

@@ -2,6 +2,7 @@
 
 use super::{ClientModel, ClientModels};
 use crate::trace::agent::ClientKind;
+use crate::units::Factor;
 
 /// The models of a run's clients.
 ///
@@ -47,6 +48,17 @@ impl Clientele {
             Members::Alike(model) => model,
             Members::ByAgent(models) => &models[kind.index()],
         }
+    }
+
+    /// The same in a run that is played `factor` times as fast.
+    #[must_use]
+    pub fn hastened(&self, factor: Factor) -> Self {
+        Self(match &self.0 {
+            Members::Alike(model) => Members::Alike(Box::new(model.hastened(factor))),
+            Members::ByAgent(models) => {
+                Members::ByAgent(models.iter().map(|model| model.hastened(factor)).collect())
+            }
+        })
     }
 
     /// Whether clients are told apart by their kind.

@@ -8,6 +8,7 @@
 use super::{Load, SessionSize};
 use crate::engine::Requests;
 use crate::schedule::process::{Process, Spacing, due_at_rate};
+use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
 use crate::trace::{Method, Request, TraceBooks};
 use crate::units::{Offset, Rate, Stamp};
@@ -93,6 +94,7 @@ impl Population {
             target: target.cloned().unwrap_or_default(),
             status: None,
             client: session.client,
+            kind: ClientKind::NONE,
         })
     }
 

@@ -6,6 +6,7 @@
 mod page;
 mod probe;
 mod program;
+mod real_clients;
 mod registry;
 mod report;
 mod saved;
