@@ -35,6 +35,8 @@ pub(super) struct Point {
     pub(super) sent: Spread,
     /// Arrivals that passed or recovered.
     pub(super) good: Spread,
+    /// Attempts that brought nobody a file.
+    pub(super) wasted: Spread,
     pub(super) latency: IntervalTimes,
     pub(super) latency_failed: IntervalTimes,
     pub(super) lateness: IntervalTimes,
@@ -128,6 +130,7 @@ impl Point {
             offered: Spread::of(second.offered),
             sent: Spread::of(second.sent),
             good: Spread::of(second.passed.saturating_add(second.recovered)),
+            wasted: Spread::of(second.failed_attempts),
             latency: second.latency_us,
             latency_failed: second.latency_failed_us,
             lateness: second.lateness_us,
@@ -149,6 +152,7 @@ impl Point {
         self.offered.join(other.offered);
         self.sent.join(other.sent);
         self.good.join(other.good);
+        self.wasted.join(other.wasted);
         worst(&mut self.latency, &other.latency);
         worst(&mut self.latency_failed, &other.latency_failed);
         worst(&mut self.lateness, &other.lateness);

@@ -45,7 +45,8 @@ fn rows(storm: &StormSection, expected: &Expected) -> [[String; 4]; 4] {
     let attempts = expected.attempts.per_second_f64();
     let within = expected.recovered_within;
     let recovered = storm.time_to_recover_s;
-    let is_in_time = recovered.is_some_and(|after| approximate(after) <= within.as_secs_f64());
+    // Recovery is told in whole seconds, which may begin with less than one.
+    let is_in_time = recovered.is_some_and(|after| approximate(after) <= within.as_secs_f64().ceil());
     let good = storm.goodput_during_fault_per_s;
     let is_as_good = (good - expected.goodput_per_s).abs() <= tolerance * storm.first_rate_during_fault_per_s;
     let told = |is_right: bool| if is_right { String::new() } else { OUTSIDE.to_owned() };

@@ -32,6 +32,7 @@ mod pace;
 mod rerender;
 mod retries;
 mod rules;
+mod scenarios;
 mod shape;
 mod signals;
 mod targets;

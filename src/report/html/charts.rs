@@ -123,6 +123,14 @@ fn rate(report: &RunReport, timeline: &Timeline) -> Chart {
             (least, each(timeline, |p| Some(Number::whole(of(p).most))))
         }),
     };
+    let mut lines = vec![
+        line("offered", "reference", |p| p.offered),
+        line("attempts", "second", |p| p.sent),
+        line("good", "first", |p| p.good),
+    ];
+    if report.retries.is_some() {
+        lines.push(line("wasted", "third", |p| p.wasted));
+    }
     let good = timeline.points().iter().filter(|p| p.offered.least > 0).map(|p| p.good);
     let least = good.clone().map(|good| good.least).min().unwrap_or_default();
     let most = good.map(|good| good.most).max().unwrap_or_default();
@@ -138,11 +146,7 @@ fn rate(report: &RunReport, timeline: &Timeline) -> Chart {
         ),
         unit: Unit::PerSecond,
         percentiles: None,
-        lines: vec![
-            line("offered", "reference", |p| p.offered),
-            line("attempts", "second", |p| p.sent),
-            line("good", "first", |p| p.good),
-        ],
+        lines,
     }
 }
 

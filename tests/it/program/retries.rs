@@ -152,3 +152,20 @@ fn each_record_s_own_client_is_played_and_only_its_kind_is_told() {
     let nameless = replay(&candidate, 3, &["--client", "auto"]);
     nameless.refused(2, &["--client auto", "tell no user agents"]);
 }
+
+#[test]
+fn a_client_that_begins_with_head_asks_so_and_what_it_asked_can_be_replayed() {
+    let room = tempfile::tempdir().unwrap();
+    let log = room.path().join("access.ndjson");
+    let candidate = Serving::with(&["--access-log", log.to_str().unwrap()]);
+    let report = replay(&candidate, 20, &["--client", "huggingface"]).report(0);
+    assert_eq!(report.number("/attempts/total"), 20);
+    let written = std::fs::read_to_string(&log).unwrap();
+    let heads = written.lines().filter(|line| line.contains("\"method\":\"HEAD\"")).count();
+    // The first line is the knock at the candidate, if it asks for anything.
+    assert_eq!(heads, 20, "{written}");
+    let again = Call::replay("again.log", &candidate).file("again.log", &written).with(&["--client", "auto"]);
+    let report = again.report(0);
+    assert_eq!(report.offered(), 20);
+    assert_eq!(report.keys("/retries/clients").collect::<Vec<_>>(), ["none"]);
+}
