@@ -57,12 +57,12 @@ pub(crate) fn carry_out(
 pub(crate) struct Measured {
     pub(crate) report: RunReport,
     /// Where it is kept.
-    kept: Option<(RunDirectory, PathBuf)>,
+    pub(super) kept: Option<(RunDirectory, PathBuf)>,
     /// What could not be written.
     pub(crate) trouble: Vec<String>,
     /// Why it ended early.
-    ended_by: Vec<String>,
-    interrupted: bool,
+    pub(super) ended_by: Vec<String>,
+    pub(super) interrupted: bool,
 }
 
 /// Runs. What is learned is kept in a run directory, if there is to be one.
@@ -120,7 +120,7 @@ pub(crate) fn measure(
 }
 
 /// The books of a run that is over.
-fn close(end: &RunEnd, trouble: &mut Vec<String>) -> Result<Books, CliError> {
+pub(super) fn close(end: &RunEnd, trouble: &mut Vec<String>) -> Result<Books, CliError> {
     let ScheduleCounts { sampled_out, amplified, .. } = end.scheduled;
     let left_out = LeftOut { sampled_out, unreleased: end.unreleased, amplified };
     match Books::close(end.books.clone(), left_out, &end.totals) {
@@ -162,7 +162,7 @@ impl Measured {
     }
 }
 
-fn input_notice(text: &str) -> Reason {
+pub(super) fn input_notice(text: &str) -> Reason {
     Reason {
         id: "input".to_owned(),
         detail: text.to_owned(),
@@ -171,7 +171,7 @@ fn input_notice(text: &str) -> Reason {
 }
 
 /// That a sample of clients was not one for all requests.
-fn without_client(requests: u64) -> Option<Reason> {
+pub(super) fn without_client(requests: u64) -> Option<Reason> {
     (requests > 0).then(|| Reason {
         id: "sample_without_client".to_owned(),
         detail: format!(
@@ -182,7 +182,7 @@ fn without_client(requests: u64) -> Option<Reason> {
     })
 }
 
-fn default_path(plan: &Plan) -> PathBuf {
+pub(super) fn default_path(plan: &Plan) -> PathBuf {
     Path::new("reports").join(RunDirectory::default_name(&plan.started_at))
 }
 
@@ -299,7 +299,7 @@ fn throttled_s(throttling: &Throttling) -> Option<f64> {
 /// How long arrivals that count were offered: up to the last due time, and one mean gap
 /// more, so that 4,700 arrivals spaced over a second make 4,700 a second.
 #[expect(clippy::cast_precision_loss, reason = "a rate for display")]
-fn offering_s(end: &RunEnd, warmup: Duration) -> f64 {
+pub(super) fn offering_s(end: &RunEnd, warmup: Duration) -> f64 {
     let arrivals = end.totals.counts.arrivals.offered as f64;
     let span = end.last_due.as_duration().saturating_sub(warmup).as_secs_f64();
     if arrivals < 2.0 { span } else { span * arrivals / (arrivals - 1.0) }

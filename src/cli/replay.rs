@@ -195,7 +195,7 @@ fn plan(
     }
 }
 
-fn input(report: &InputReport) -> Input {
+pub(super) fn input(report: &InputReport) -> Input {
     Input {
         name: report.name.clone(),
         format: report.format.map_or_else(|| "empty".to_owned(), |format| format.to_string()),

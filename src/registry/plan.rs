@@ -127,7 +127,7 @@ impl FaultPlan {
     }
 
     /// As [`FaultPlan::fault_for`], as an index of [`FaultPlan::faults`].
-    pub(super) fn pick(&self, sequence: u64, elapsed: Duration) -> Option<usize> {
+    pub(crate) fn pick(&self, sequence: u64, elapsed: Duration) -> Option<usize> {
         let taken = |(index, fault): (usize, &PlannedFault)| {
             fault.window.contains(elapsed) && fault.share.takes(self.point(index, sequence))
         };
