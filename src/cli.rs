@@ -27,6 +27,8 @@ mod scenarios;
 mod serve;
 mod shape_args;
 mod signals;
+mod simulate;
+mod simulate_args;
 mod system;
 mod target;
 mod throttling;
@@ -68,6 +70,8 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     /// Ask for each distinct request once and check every redirect to its end
     Check(Box<check::CheckArgs>),
+    /// Play a trace or a scenario in virtual time against a modelled service
+    Simulate(Box<simulate_args::SimulateArgs>),
     /// Tell what is in a log
     Inspect(inspect::InspectArgs),
     /// Render a run again from its directory
@@ -241,6 +245,7 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Demo(args) => demo::run(args, out),
         Command::Replay(args) => replay::run(args, out),
         Command::Check(args) => check::run(args, out),
+        Command::Simulate(args) => simulate::run(args, out),
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
         Command::Report(args) => Ok(report::run(args, out).map(|()| Exit::Passed)?),
         Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),

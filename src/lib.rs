@@ -30,4 +30,6 @@ pub mod registry;
 
 pub mod scenario;
 
+pub mod simulate;
+
 pub mod cli;

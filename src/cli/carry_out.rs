@@ -16,6 +16,7 @@ use crate::schedule::{Schedule, ScheduleCounts};
 use crate::tally::{Books, Interval, LeftOut, Second, Series, Totals};
 use crate::units::{Stamp, grouped};
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -38,6 +39,9 @@ pub(crate) struct Prepared {
     pub(crate) started: Stamp,
     /// What was found out on the way and a reader must know.
     pub(crate) notices: Vec<Reason>,
+    /// The seconds in which something is planned to be wrong, where that is
+    /// known.
+    pub(crate) fault: Option<Range<u64>>,
 }
 
 /// Runs, writes the run directory, prints the result on `out`.
@@ -57,12 +61,12 @@ pub(crate) fn carry_out(
 pub(crate) struct Measured {
     pub(crate) report: RunReport,
     /// Where it is kept.
-    kept: Option<(RunDirectory, PathBuf)>,
+    pub(super) kept: Option<(RunDirectory, PathBuf)>,
     /// What could not be written.
     pub(crate) trouble: Vec<String>,
     /// Why it ended early.
-    ended_by: Vec<String>,
-    interrupted: bool,
+    pub(super) ended_by: Vec<String>,
+    pub(super) interrupted: bool,
 }
 
 /// Runs. What is learned is kept in a run directory, if there is to be one.
@@ -71,7 +75,8 @@ pub(crate) fn measure(
     (path, progress): (Option<PathBuf>, Progress),
     phase: &watch::Receiver<Phase>,
 ) -> Result<Measured, CliError> {
-    let Prepared { plan, engine, mut judging, requests, schedule, at_end, started, mut notices } = prepared;
+    let Prepared { plan, engine, mut judging, requests, schedule, at_end, started, mut notices, fault } =
+        prepared;
     // What is written second by second begins with the end of the warm-up.
     let warmup = engine.warmup;
     let counted_from = started.plus_nanos(i64::try_from(warmup.as_nanos()).unwrap_or(i64::MAX));
@@ -111,6 +116,9 @@ pub(crate) fn measure(
         notices,
     };
     let mut report = RunReport::build(parts).with_retries(&end.totals.counts, series.as_ref());
+    if let (Some(series), Some(fault)) = (&series, fault) {
+        report = report.with_storm_within(series, fault);
+    }
     if let Some((tally, ended_early)) = asked {
         report = report.with_control(end.totals.counts.control, &tally);
         trouble.extend(ended_early);
@@ -120,7 +128,7 @@ pub(crate) fn measure(
 }
 
 /// The books of a run that is over.
-fn close(end: &RunEnd, trouble: &mut Vec<String>) -> Result<Books, CliError> {
+pub(super) fn close(end: &RunEnd, trouble: &mut Vec<String>) -> Result<Books, CliError> {
     let ScheduleCounts { sampled_out, amplified, .. } = end.scheduled;
     let left_out = LeftOut { sampled_out, unreleased: end.unreleased, amplified };
     match Books::close(end.books.clone(), left_out, &end.totals) {
@@ -166,7 +174,7 @@ impl Measured {
     }
 }
 
-fn input_notice(text: &str) -> Reason {
+pub(super) fn input_notice(text: &str) -> Reason {
     Reason {
         id: "input".to_owned(),
         detail: text.to_owned(),
@@ -175,7 +183,7 @@ fn input_notice(text: &str) -> Reason {
 }
 
 /// That a sample of clients was not one for all requests.
-fn without_client(requests: u64) -> Option<Reason> {
+pub(super) fn without_client(requests: u64) -> Option<Reason> {
     (requests > 0).then(|| Reason {
         id: "sample_without_client".to_owned(),
         detail: format!(
@@ -186,7 +194,7 @@ fn without_client(requests: u64) -> Option<Reason> {
     })
 }
 
-fn default_path(plan: &Plan) -> PathBuf {
+pub(super) fn default_path(plan: &Plan) -> PathBuf {
     Path::new("reports").join(RunDirectory::default_name(&plan.started_at))
 }
 
@@ -303,7 +311,7 @@ fn throttled_s(throttling: &Throttling) -> Option<f64> {
 /// How long arrivals that count were offered: up to the last due time, and one mean gap
 /// more, so that 4,700 arrivals spaced over a second make 4,700 a second.
 #[expect(clippy::cast_precision_loss, reason = "a rate for display")]
-fn offering_s(end: &RunEnd, warmup: Duration) -> f64 {
+pub(super) fn offering_s(end: &RunEnd, warmup: Duration) -> f64 {
     let arrivals = end.totals.counts.arrivals.offered as f64;
     let span = end.last_due.as_duration().saturating_sub(warmup).as_secs_f64();
     if arrivals < 2.0 { span } else { span * arrivals / (arrivals - 1.0) }

@@ -2,13 +2,13 @@
 
 use super::CliError;
 use super::clients::{ClientsError, load};
-use crate::client::{ClientModels, Clientele, first_attempts, sessions};
+use crate::client::{BudgetRule, ClientModels, Clientele, first_attempts, sessions};
 use crate::engine::{ClientPlan, Requests};
 use crate::report::Plan;
 use crate::schedule::Pace;
 use crate::trace::client::Agents;
 use crate::trace::{Request, Source, TraceBooks};
-use crate::units::parse_duration;
+use crate::units::{Share, parse_duration};
 use clap::Args;
 use first_attempts::FirstAttempts;
 use std::path::PathBuf;
@@ -35,6 +35,11 @@ pub(crate) struct ClientArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) client_file: Option<PathBuf>,
 
+    /// Let each client make at most this share as many retries as first
+    /// attempts, whatever else limits it: 10%
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) retry_budget: Option<Share>,
+
     /// The gap between two requests of a client that ends its session, within
     /// which downloads share a budget and may end together; 0s for no sessions
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_duration)]
@@ -48,7 +53,13 @@ pub(crate) struct ClientArgs {
 
 impl Default for ClientArgs {
     fn default() -> Self {
-        Self { client: None, client_file: None, session_gap: sessions::GAP, first_attempts: None }
+        Self {
+            client: None,
+            client_file: None,
+            retry_budget: None,
+            session_gap: sessions::GAP,
+            first_attempts: None,
+        }
     }
 }
 
@@ -71,8 +82,16 @@ impl ClientArgs {
         Ok((self.name() != NONE).then(|| Arc::new(plan)))
     }
 
-    /// Who asks.
+    /// Who asks, with the budget that was asked for.
     pub(super) fn clientele(&self) -> Result<Clientele, CliError> {
+        let clients = self.modelled()?;
+        Ok(match self.retry_budget {
+            Some(share) => clients.budgeted(BudgetRule::Ratio(share)),
+            None => clients,
+        })
+    }
+
+    fn modelled(&self) -> Result<Clientele, CliError> {
         let mut models = ClientModels::built_in();
         if let Some(path) = &self.client_file {
             models = models.and(load(path)?);
@@ -115,6 +134,7 @@ impl ClientArgs {
     pub(super) fn tell(&self, plan: &mut Plan, clients: Option<&ClientPlan>) {
         plan.client = clients.map(|clients| clients.clients.name().to_owned());
         plan.session_gap_s = clients.map(|clients| clients.session_gap.as_secs_f64());
+        plan.retry_budget = self.retry_budget.map(|share| share.to_string());
         plan.first_attempts_s = self.first_attempts.map(|window| window.as_secs_f64());
     }
 

@@ -15,7 +15,9 @@ use crate::schedule::Pace;
 use crate::units::Factor;
 use std::io::Write;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Threads of the candidate.
 const THREADS: NonZeroUsize = NonZeroUsize::MIN;
@@ -52,6 +54,7 @@ pub(super) fn run(name_or_file: &str, args: &ReplayArgs, out: &mut dyn Write) ->
         }],
         reorder_window_s: 0.0,
         clients: Some(Arc::new(clients)),
+        fault: scenario.trouble().map(seconds),
     };
     let played = play("replay", requested, &args, out);
     registry.stop();
@@ -72,6 +75,11 @@ fn clients(scenario: &Scenario, args: &ReplayArgs, speed: Factor) -> Result<Clie
     let clients = named.clientele()?.hastened(speed);
     let session_gap = scenario.clients.session_gap;
     Ok(ClientPlan { clients, session_gap, seed: args.trace.seed })
+}
+
+/// Whole seconds around a span.
+fn seconds((from, to): (Duration, Duration)) -> Range<u64> {
+    from.as_secs()..to.as_secs() + u64::from(to.subsec_nanos() > 0)
 }
 
 fn begins(scenario: &Scenario, speed: Factor, registry: &Registry) -> String {

@@ -22,6 +22,7 @@ use clap::Args;
 use clap::builder::ArgPredicate;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Replay logs against a candidate and judge every answer.
@@ -41,7 +42,7 @@ use std::sync::Arc;
 pub(crate) struct ReplayArgs {
     /// Play a scenario in place of a trace, against a stand-in of its own:
     /// incident, metastable or a TOML file (downpour scenarios lists them)
-    #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["traces", "target", "rate", "rewrite", "rules", "resolver"])]
+    #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["traces", "target", "rate", "stages", "loop_trace", "warmup", "amplify", "rewrite", "rules", "resolver", "session_gap"])]
     pub(super) scenario: Option<String>,
     #[command(flatten)]
     pub(super) trace: TraceArgs,
@@ -100,6 +101,8 @@ pub(super) struct Requested {
     pub(super) inputs: Vec<Input>,
     pub(super) reorder_window_s: f64,
     pub(super) clients: Option<Arc<ClientPlan>>,
+    /// The seconds in which something is planned to be wrong.
+    pub(super) fault: Option<Range<u64>>,
 }
 
 /// Everything that a replay of `source` needs. Mistakes are found here, and the
@@ -128,7 +131,11 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     let reorder_window_s = source.reorder_window().as_secs_f64();
     let requests = Replayed::begin(source, refused)?;
     let requests = args.clients.filtered(Box::new(requests));
-    prepare_requests((command, &pace), Requested { requests, inputs, reorder_window_s, clients }, args)
+    prepare_requests(
+        (command, &pace),
+        Requested { requests, inputs, reorder_window_s, clients, fault: None },
+        args,
+    )
 }
 
 fn prepare_requests(
@@ -136,7 +143,7 @@ fn prepare_requests(
     requested: Requested,
     args: &ReplayArgs,
 ) -> Result<Prepared, CliError> {
-    let Requested { requests, inputs, reorder_window_s, clients } = requested;
+    let Requested { requests, inputs, reorder_window_s, clients, fault } = requested;
     let schedule = args.load.schedule(pace, args.trace.seed).map_err(CliError::Usage)?;
     // Mistakes in rules and certificates are told before anybody is connected
     // to.
@@ -157,7 +164,7 @@ fn prepare_requests(
     args.clients.tell(&mut plan, clients.as_deref());
     engine.clients = clients;
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
-    Ok(Prepared { plan, engine, judging, requests, schedule, at_end, started, notices })
+    Ok(Prepared { plan, engine, judging, requests, schedule, at_end, started, notices, fault })
 }
 
 /// Begins to ask the control, unless it is the candidate.
@@ -234,7 +241,7 @@ fn plan(command: &str, args: &ReplayArgs, engine: &EnginePlan, (pace, started): 
     }
 }
 
-fn input(report: &InputReport) -> Input {
+pub(super) fn input(report: &InputReport) -> Input {
     Input {
         name: report.name.clone(),
         format: report.format.map_or_else(|| "empty".to_owned(), |format| format.to_string()),

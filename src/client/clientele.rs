@@ -1,6 +1,6 @@
 //! Who asks: clients of one kind, or each arrival's own.
 
-use super::{ClientModel, ClientModels};
+use super::{BudgetRule, ClientModel, ClientModels};
 use crate::trace::agent::ClientKind;
 use crate::units::Factor;
 
@@ -58,6 +58,16 @@ impl Clientele {
             Members::ByAgent(models) => {
                 Members::ByAgent(models.iter().map(|model| model.hastened(factor)).collect())
             }
+        })
+    }
+
+    /// The same, each client with this budget whatever it had.
+    #[must_use]
+    pub fn budgeted(self, budget: BudgetRule) -> Self {
+        let with = |model: ClientModel| ClientModel { budget, ..model };
+        Self(match self.0 {
+            Members::Alike(model) => Members::Alike(Box::new(with(*model))),
+            Members::ByAgent(models) => Members::ByAgent(models.into_iter().map(with).collect()),
         })
     }
 

@@ -162,7 +162,7 @@ impl FaultPlan {
     }
 
     /// As [`FaultPlan::fault_for`], as an index of [`FaultPlan::faults`].
-    pub(super) fn pick(&self, sequence: u64, elapsed: Duration) -> Option<usize> {
+    pub(crate) fn pick(&self, sequence: u64, elapsed: Duration) -> Option<usize> {
         self.first((sequence, elapsed), |kind| !kind.is_beside_others())
     }
 

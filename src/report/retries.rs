@@ -6,6 +6,7 @@ use crate::tally::{ClientCounts, Counts, Ended, Series, Storm};
 use crate::units::approximate;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// What modelled clients did about failures: the section `retries` of
 /// `run.json`.
@@ -80,9 +81,7 @@ impl RunReport {
     pub fn with_retries(mut self, counts: &Counts, series: Option<&Series>) -> Self {
         let Some(series) = series else { return self };
         let (counts, mix) = (&counts.retries, &counts.clients);
-        // Over the whole run: a verdict may come a second after its attempt.
-        let good = self.arrivals.passed + self.arrivals.recovered;
-        let failed_attempts = self.attempts.total.saturating_sub(self.attempts.cut + good);
+        let failed_attempts = self.failed_attempts();
         let storm = Storm::of(series, None).map(|storm| Storm { failed_attempts, ..storm });
         self.storm = storm.as_ref().map(StormSection::from);
         let hidden = counts.hidden.seen().map(|(fault, entry)| (fault.id().to_owned(), entry.count));
@@ -102,6 +101,24 @@ impl RunReport {
             },
         });
         self
+    }
+}
+
+impl RunReport {
+    /// Counts the storm from when the fault was planned to begin to when it was
+    /// planned to end, and not by what was seen of it.
+    #[must_use]
+    pub fn with_storm_within(mut self, series: &Series, fault: Range<u64>) -> Self {
+        let failed_attempts = self.failed_attempts();
+        let storm = Storm::of(series, Some(fault)).map(|storm| Storm { failed_attempts, ..storm });
+        self.storm = storm.as_ref().map(StormSection::from);
+        self
+    }
+
+    /// Over the whole run: a verdict may come a second after its attempt.
+    fn failed_attempts(&self) -> u64 {
+        let good = self.arrivals.passed + self.arrivals.recovered;
+        self.attempts.total.saturating_sub(self.attempts.cut + good)
     }
 }
 
@@ -139,6 +156,21 @@ mod tests {
         assert!((pip.amplification - 2.5).abs() < 1e-9);
         assert!((retries.recovered_share - 0.75).abs() < 1e-9);
         assert_eq!(RunReport::default().with_retries(&all, None), RunReport::default());
+    }
+
+    #[test]
+    fn a_planned_fault_lasts_as_long_as_planned() {
+        let mut series = Series::default();
+        for second in 0..20 {
+            let failed_attempts = if second < 15 { 10 } else { 0 };
+            let passed = 10 - failed_attempts;
+            series.add(second, Second { first: 10, attempts: 10, passed, failed_attempts });
+        }
+        let mut report = RunReport::default();
+        (report.attempts.total, report.arrivals.passed) = (200, 50);
+        let storm = report.with_storm_within(&series, 2..10).storm.unwrap();
+        assert_eq!((storm.fault_from_s, storm.fault_to_s, storm.failed_attempts), (2, 10, 150));
+        assert_eq!(storm.time_to_recover_s, Some(5));
     }
 
     #[test]

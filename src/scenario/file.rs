@@ -1,7 +1,7 @@
 //! Scenario files: from TOML to a scenario, or to a mistake with its place and
 //! remedy. What the file says and what it means are two types.
 
-use super::service::{QUEUE, QUEUE_MAX};
+use super::service::QUEUE;
 use super::{Abandoned, CapacityDrop, Clients, Expected, Load, Scenario, Service, ServiceTime, SessionSize};
 use crate::client::file::of_toml;
 use crate::client::sessions;
@@ -204,9 +204,10 @@ impl TryFrom<usize> for Places {
     type Error = String;
 
     fn try_from(places: usize) -> Result<Self, String> {
-        let fits = places <= QUEUE_MAX;
+        let most = Service::QUEUE_MAX;
+        let fits = places <= most;
         fits.then_some(Self(places))
-            .ok_or_else(|| format!("{places} is too long a queue; use at most {QUEUE_MAX}"))
+            .ok_or_else(|| format!("{places} is too long a queue; use at most {most}"))
     }
 }
 

@@ -29,9 +29,6 @@ pub struct Service {
     pub lookup: Duration,
 }
 
-/// The most requests that may wait for a server.
-pub(super) const QUEUE_MAX: usize = 10_000_000;
-
 /// Requests that may wait for a server where nothing is said.
 pub(super) const QUEUE: usize = 1_000;
 
@@ -51,6 +48,9 @@ impl Default for Service {
 }
 
 impl Service {
+    /// The most requests that may wait for a server.
+    pub const QUEUE_MAX: usize = 10_000_000;
+
     /// The same for a load whose times are divided by `factor` and that asks as
     /// much a second. Where capacity is bounded it stays, and with it the time
     /// that a request takes.

@@ -65,7 +65,8 @@ fn begin(report: &RunReport, faults: &[FaultLine], page: &mut Page) {
 
 /// Whether a warning tells of a check that did not happen.
 pub(in crate::report) fn is_left_out(warning: &Reason) -> bool {
-    const LEFT_OUT: [&str; 7] = [
+    const LEFT_OUT: [&str; 8] = [
+        "simulated",
         "verify_off",
         "host_limit",
         "tls_unverified",
