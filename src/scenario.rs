@@ -255,7 +255,7 @@ mod tests {
         let incident = Scenario::built_in("incident").unwrap();
         let live = incident.clone().hastened("20x".parse().unwrap());
         assert_eq!(live.load.downloads, incident.load.downloads);
-        assert_eq!(live.load.duration, Duration::from_secs(45));
+        assert_eq!(live.load.duration, Duration::from_secs(48));
         assert_eq!(live.trouble(), Some((Duration::from_secs(3), Duration::from_secs(42))));
         assert_eq!(live.service.round_trip, Duration::from_millis(5));
         let expected = live.expected.unwrap();

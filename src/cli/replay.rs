@@ -30,7 +30,8 @@ use std::sync::Arc;
 #[command(args_override_self = true)]
 #[command(mut_arg("traces", |traces| traces.required(false).required_unless_present("scenario")))]
 #[command(mut_arg("target", |target| {
-    target.required(false).default_value_if("scenario", ArgPredicate::IsPresent, Some("http://127.0.0.1:1"))
+    let target = target.required(false).required_unless_present("scenario");
+    target.default_value_if("scenario", ArgPredicate::IsPresent, Some("http://127.0.0.1:1"))
 }))]
 #[command(after_help = "Examples:
   downpour replay access.log.gz --target http://127.0.0.1:8080

@@ -34,12 +34,9 @@ impl Scenario {
             return Err(NotLive::DrawnServiceTime);
         };
         let mut planned = capacities(service, service_time)?;
-        let rate = planned.last().map_or(Duration::ZERO, |base| match base.kind {
-            FaultKind::Capacity(capacity) => Duration::from_secs(1) / capacity.per_second.max(1),
-            _ => Duration::ZERO,
-        });
-        // What a desk takes for one request is part of the time it takes.
-        let answer = service.round_trip + service_time.saturating_sub(rate);
+        // What the desk takes for one request is part of the time it takes.
+        let at_desk = service.servers.map_or(Duration::ZERO, |servers| service_time / servers.get());
+        let answer = service.round_trip + service_time.saturating_sub(at_desk);
         let delay =
             |length: Duration, window| (!length.is_zero()).then(|| always(FaultKind::Delay(length), window));
         let looked_up = self.faults.iter().filter(|fault| leads_nowhere(fault.kind));

@@ -162,7 +162,6 @@ fn a_client_that_begins_with_head_asks_so_and_what_it_asked_can_be_replayed() {
     assert_eq!(report.number("/attempts/total"), 20);
     let written = std::fs::read_to_string(&log).unwrap();
     let heads = written.lines().filter(|line| line.contains("\"method\":\"HEAD\"")).count();
-    // The first line is the knock at the candidate, if it asks for anything.
     assert_eq!(heads, 20, "{written}");
     let again = Call::replay("again.log", &candidate).file("again.log", &written).with(&["--client", "auto"]);
     let report = again.report(0);
