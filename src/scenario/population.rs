@@ -194,7 +194,7 @@ mod tests {
         let expected = 1_495.0 * 960.0;
         assert!((f64::from(count) / expected - 1.0).abs() < 0.015, "{count}");
         let even = requests(&Scenario::built_in("metastable").unwrap(), 1);
-        assert_eq!(even.len(), 120 * 60);
+        assert_eq!(even.len(), 83 * 60);
         let clients: BTreeSet<_> = even.iter().map(|request| request.client.unwrap().to_bytes()).collect();
         assert_eq!(clients.len(), 50);
     }

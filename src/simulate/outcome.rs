@@ -65,6 +65,12 @@ impl Outcome {
         }
     }
 
+    /// Whether it is the status that is wrong.
+    pub(super) fn has_wrong_status(&self) -> bool {
+        let of_status = [Fault::StatusClientError, Fault::StatusServerError, Fault::StatusUnexpected];
+        self.fault.is_some_and(|fault| of_status.contains(&fault))
+    }
+
     /// Whether the client knows of it only after it has looked up a host.
     pub(super) fn takes_a_lookup(&self) -> bool {
         self.fault == Some(Fault::DnsNxdomain)

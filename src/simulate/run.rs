@@ -15,8 +15,9 @@ use crate::engine::{Observer, Played, RunEnd};
 use crate::fault::Fault;
 use crate::registry::plan::{FaultKind, FaultPlan, WireFault};
 use crate::schedule::Arrival;
-use crate::tally::{Attempt, AttemptEnd, AttemptKind, Ended, Fate, Gauges, Recorder, Totals};
+use crate::tally::{Attempt, AttemptEnd, AttemptKind, Ended, Fate, Gauges, Recorder, Sighting, Totals};
 use crate::units::{Offset, grouped};
+use http::uri::PathAndQuery;
 use std::time::Duration;
 
 /// What happens next.
@@ -31,23 +32,38 @@ enum Event {
 }
 
 /// A download that has begun and is not over.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Flight {
-    /// When its arrival was due.
-    due: Offset,
-    sequence: u64,
-    trial: Trial,
-    attempt: Underway,
+    state: State,
+    target: PathAndQuery,
 }
 
 const _: () = assert!(size_of::<Flight>() <= 128, "a storm holds a million of them");
 
-/// The attempt under way, or the last one.
+/// What is known of it beside its target.
 #[derive(Clone, Copy, Debug)]
-struct Underway {
+struct State {
+    /// When its arrival was due.
     due: Offset,
-    done: Offset,
+    sequence: u64,
+    recorded_status: Option<u16>,
+    trial: Trial,
+    /// When the attempt under way, or the last one, was due.
+    sent: Offset,
+    /// How that comes out.
     outcome: Outcome,
+}
+
+impl State {
+    const fn kind(&self) -> AttemptKind {
+        if self.trial.attempts == 0 { AttemptKind::First } else { AttemptKind::Retry }
+    }
+
+    /// The attempt as the books have it: a simulated one is sent when it is
+    /// due.
+    const fn attempt(&self, done: Offset, end: AttemptEnd) -> Attempt {
+        Attempt { due: self.sent, sent: Some(self.sent), first_byte: None, done, end }
+    }
 }
 
 /// A run under way.
@@ -102,7 +118,7 @@ pub fn simulate(
         match event {
             Event::Arrival => {
                 if let Some(arrival) = next.take() {
-                    run.arrive(&arrival);
+                    run.arrive(arrival);
                 }
                 next = pull();
                 run.expect(next.as_ref());
@@ -155,18 +171,19 @@ impl<'p> Simulation<'p> {
         }
     }
 
-    fn arrive(&mut self, arrival: &Arrival) {
-        let due = arrival.due;
+    fn arrive(&mut self, arrival: Arrival) {
+        let Arrival { due, sequence, recorded_status, .. } = arrival;
         self.last_due = due;
         self.recorder.offered(due);
         if self.in_flight >= self.plan.max_in_flight {
             return self.recorder.shed(due);
         }
         let Some(trial) = self.clients.begin(arrival.client, due) else {
-            return self.recorder.arrival(Fate::Failed(Fault::ClientAborted), due, due);
+            let detail = "another download of its session had failed for good";
+            return self.failed((due, due), Fault::ClientAborted, &arrival.target, detail);
         };
-        let attempt = Underway { due, done: due, outcome: Outcome::SOUND };
-        let place = self.seat(Flight { due, sequence: arrival.sequence, trial, attempt });
+        let state = State { due, sequence, recorded_status, trial, sent: due, outcome: Outcome::SOUND };
+        let place = self.seat(Flight { state, target: arrival.target });
         self.send(due, place);
     }
 
@@ -187,9 +204,10 @@ impl<'p> Simulation<'p> {
         let done = done.after(self.plan.service.round_trip - half);
         // Whoever no longer waits does not see what comes.
         let (done, outcome) = if done > gives_up { (gives_up, Outcome::TIMED_OUT) } else { (done, outcome) };
-        let lookup = if outcome.takes_a_lookup() { self.plan.service.lookup } else { Duration::ZERO };
-        self.flight(place).attempt = Underway { due: now, done, outcome };
-        self.agenda.put(done.after(lookup), Event::Out(place));
+        let known = done.after(self.lookup(outcome));
+        let state = self.state(place);
+        (state.sent, state.outcome) = (now, outcome);
+        self.agenda.put(known, Event::Out(place));
     }
 
     /// What a planned fault makes of a sound answer.
@@ -205,33 +223,43 @@ impl<'p> Simulation<'p> {
         (held, Outcome::spoiled(fault.kind).unwrap_or(Outcome::SOUND))
     }
 
+    /// How long a client takes to know what an answer is worth.
+    fn lookup(&self, outcome: Outcome) -> Duration {
+        if outcome.takes_a_lookup() { self.plan.service.lookup } else { Duration::ZERO }
+    }
+
     fn comes_out(&mut self, now: Offset, place: u32) {
         self.in_flight -= 1;
-        let Flight { due, trial, attempt, .. } = *self.flight(place);
-        let kind = if trial.attempts == 0 { AttemptKind::First } else { AttemptKind::Retry };
-        self.recorder.attempt(due, &attempt.as_sent(attempt.outcome.end()), kind);
-        if let Some(fault) = attempt.outcome.fault {
-            return self.fails(now, place, fault);
+        let state = *self.state(place);
+        let State { due, recorded_status, trial, outcome, .. } = state;
+        let done = Offset::from(now.as_duration().saturating_sub(self.lookup(outcome)));
+        let end = outcome.end();
+        self.recorder.attempt(due, &state.attempt(done, end), state.kind());
+        if let AttemptEnd::Status(status) = end {
+            self.recorder.transition(due, (recorded_status, status), outcome.has_wrong_status());
+        }
+        if let Some(fault) = outcome.fault {
+            return self.fails((now, done), place, fault);
         }
         self.clients.succeeded(&trial);
         if let Some(counts) = self.recorder.retries(due) {
             counts.over(trial.attempts + 1);
         }
-        let fate = if kind == AttemptKind::First { Fate::Passed } else { Fate::Recovered };
-        self.recorder.arrival(fate, due, attempt.done);
+        let fate = if state.kind() == AttemptKind::First { Fate::Passed } else { Fate::Recovered };
+        self.recorder.arrival(fate, due, done);
         self.vacant.push(place);
     }
 
     /// An attempt failed; the download did, too, unless its client tries again.
-    fn fails(&mut self, now: Offset, place: u32, fault: Fault) {
-        let Flight { due, sequence, mut trial, attempt } = *self.flight(place);
-        let next = self.clients.failed(&mut trial, sequence, attempt.outcome.last(fault));
-        self.flight(place).trial = trial;
+    fn fails(&mut self, (now, done): (Offset, Offset), place: u32, fault: Fault) {
+        let State { due, sequence, mut trial, outcome, .. } = *self.state(place);
+        let next = self.clients.failed(&mut trial, sequence, outcome.last(fault));
+        self.state(place).trial = trial;
         let why = match next {
             Ok(_) if self.waiting >= self.plan.max_waiting => Ended::NoRoom,
             Ok(wait) => {
                 if let Some(counts) = self.recorder.retries(due) {
-                    counts.hid(fault, attempt.done);
+                    counts.hid(fault, done);
                 }
                 self.waiting += 1;
                 return self.agenda.put(now.after(wait), Event::Retry(place));
@@ -241,13 +269,13 @@ impl<'p> Simulation<'p> {
         if why != Ended::Aborted {
             self.clients.end_session(&trial, now);
         }
-        self.gives_up(place, fault, attempt.done, why);
+        self.gives_up(place, fault, done, why);
     }
 
     fn retry(&mut self, now: Offset, place: u32) {
         self.waiting -= 1;
-        let Flight { due, trial, attempt, .. } = *self.flight(place);
-        let fault = attempt.outcome.fault.unwrap_or(Fault::ClientAborted);
+        let State { due, trial, outcome, .. } = *self.state(place);
+        let fault = outcome.fault.unwrap_or(Fault::ClientAborted);
         if let Some(aborted) = self.clients.aborted_at(&trial) {
             // It did not wait for longer, and what failed it last stands.
             self.gives_up(place, fault, aborted.max(due), Ended::Aborted);
@@ -261,24 +289,30 @@ impl<'p> Simulation<'p> {
 
     /// A download has failed for good.
     fn gives_up(&mut self, place: u32, fault: Fault, done: Offset, why: Ended) {
-        let Flight { due, trial, .. } = *self.flight(place);
+        let State { due, trial, .. } = *self.state(place);
         if let Some(counts) = self.recorder.retries(due) {
             counts.over(trial.attempts);
             counts.ended(why);
         }
-        self.recorder.arrival(Fate::Failed(fault), due, done);
+        let target = self.flights[place as usize].target.clone();
+        self.failed((due, done), fault, &target, "");
         self.vacant.push(place);
+    }
+
+    fn failed(&mut self, (due, done): (Offset, Offset), fault: Fault, target: &PathAndQuery, detail: &str) {
+        self.recorder.arrival(Fate::Failed(fault), due, done);
+        let path = target.as_str().as_bytes();
+        self.recorder.example(due, &Sighting { fault, at: done, path, location: None, detail });
     }
 
     /// The run was stopped: nobody will see how this ends.
     fn cut(&mut self, event: Event) {
         let (Event::Out(place) | Event::Retry(place)) = event else { return };
-        let Flight { due, trial, attempt, .. } = *self.flight(place);
+        let state = *self.state(place);
         if let Event::Out(_) = event {
-            let kind = if trial.attempts == 0 { AttemptKind::First } else { AttemptKind::Retry };
-            self.recorder.attempt(due, &attempt.as_sent(AttemptEnd::Cut), kind);
+            self.recorder.attempt(state.due, &state.attempt(state.sent, AttemptEnd::Cut), state.kind());
         }
-        self.recorder.arrival(Fate::Cut, due, due);
+        self.recorder.arrival(Fate::Cut, state.due, state.due);
     }
 
     fn end_second(&mut self, now: Offset, observer: &mut dyn Observer) {
@@ -297,15 +331,15 @@ impl<'p> Simulation<'p> {
     /// Takes a place in the slab.
     fn seat(&mut self, flight: Flight) -> u32 {
         if let Some(place) = self.vacant.pop() {
-            *self.flight(place) = flight;
+            self.flights[place as usize] = flight;
             return place;
         }
         self.flights.push(flight);
         u32::try_from(self.flights.len() - 1).expect("limits keep the slab far below that")
     }
 
-    fn flight(&mut self, place: u32) -> &mut Flight {
-        &mut self.flights[place as usize]
+    fn state(&mut self, place: u32) -> &mut State {
+        &mut self.flights[place as usize].state
     }
 
     fn forgotten(&self) -> Option<String> {
@@ -316,14 +350,6 @@ impl<'p> Simulation<'p> {
                 grouped(forgotten)
             )
         })
-    }
-}
-
-impl Underway {
-    /// The attempt as the books have it: a simulated one is sent when it is
-    /// due.
-    const fn as_sent(&self, end: AttemptEnd) -> Attempt {
-        Attempt { due: self.due, sent: Some(self.due), first_byte: None, done: self.done, end }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The modelled service of a simulated run, in words.
 
-use super::format::{Page, counted, safe, seconds};
+use super::format::{Page, counted, micros, safe, seconds, whole};
 use crate::report::RunReport;
 use crate::units::grouped;
 
@@ -14,11 +14,11 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
         does.push(format!("those who no longer wait are {}", safe(&model.abandoned)));
     }
     page.item("serves", &does.join(", "));
-    let trip = format!("{} there and back", seconds(model.round_trip_s));
+    let trip = format!("{} there and back", micros(whole(model.round_trip_s * 1e6)));
     let patience = seconds(report.plan.timeout_s);
     page.item(
         "clients",
-        &format!("{trip}, {} for a lookup, {patience} of patience", seconds(model.lookup_s)),
+        &format!("{trip}, {} for a lookup, {patience} of patience", micros(whole(model.lookup_s * 1e6))),
     );
     page.item(
         "retries",
