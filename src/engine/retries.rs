@@ -205,7 +205,7 @@ impl Retries {
 
     /// The download is taken up by this run of its client.
     fn begin_run(&mut self, trial: &mut Trial, number: u8) {
-        self.with_budget(trial, |model, budget| model.begin(budget));
+        self.with_budget(trial, ClientModel::begin);
         trial.state = RetryState::of_run(number);
     }
 

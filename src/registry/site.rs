@@ -117,7 +117,8 @@ impl Fate {
             match desk.lock().unwrap_or_else(PoisonError::into_inner).take(elapsed) {
                 Turn::At(turn) => {
                     let held = delay.map_or(Duration::ZERO, |(_, delay)| delay);
-                    ready = first.checked_add(turn.saturating_add(held)).or(now.checked_add(FOR_EVER));
+                    ready =
+                        first.checked_add(turn.saturating_add(held)).or_else(|| now.checked_add(FOR_EVER));
                 }
                 Turn::Full => overloaded = self.plan.capacity(elapsed).map(|index| self.offset + index),
             }

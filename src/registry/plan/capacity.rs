@@ -179,7 +179,7 @@ mod tests {
         // asked of it, and the loss lasts for 100 ms.
         let plan = ["capacity:10:9@15ms..115ms", "capacity:100:9"];
         check(&plan, &[0, 0, 0], &[Some(10), Some(65), Some(120)]);
-        check(&plan, &[0, 20, 20, 130], &[Some(10), Some(117), Some(127), Some(140)]);
+        check(&plan, &[0, 20, 20, 130], &[Some(10), Some(116), Some(126), Some(140)]);
         // Before and after, nothing is said.
         check(
             &["capacity:1:9@1s..2s"],
