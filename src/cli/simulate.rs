@@ -41,7 +41,10 @@ pub(crate) fn run(args: &SimulateArgs, out: &mut dyn Write) -> Result<Exit, CliE
     match (&args.scenario, &args.report.sweep) {
         (Some(name), None) => report(from_scenario(scenarios::load(name)?, args)?, args, &phase, out),
         (Some(name), Some(grid)) => sweep_of(scenarios::load(name)?, grid, args, &phase, out),
-        (None, _) => report(from_trace(args)?, args, &phase, out),
+        (None, Some(_)) => {
+            Err(CliError::Usage("--sweep is for a --scenario, whose load it changes".to_owned()))
+        }
+        (None, None) => report(from_trace(args)?, args, &phase, out),
     }
 }
 
