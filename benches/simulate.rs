@@ -44,7 +44,7 @@ fn measure(name: &str, scenario: &Scenario) -> io::Result<()> {
     let arrivals = Played::new(Box::new(scenario.requests(1)), schedule, AtEndOfTrace::Stop);
     let begun = cpu();
     let end = simulate(&plan, arrivals, &mut Blind, &|| false);
-    let took = cpu() - begun;
+    let took = cpu().abs_diff(begun);
     let attempts = u32::try_from(end.totals.counts.attempts.total()).unwrap_or(u32::MAX);
     writeln!(
         io::stdout(),
@@ -57,10 +57,10 @@ fn measure(name: &str, scenario: &Scenario) -> io::Result<()> {
 fn main() -> io::Result<()> {
     let incident = Scenario::built_in("incident").expect("it is built in");
     measure("the incident", &incident)?;
-    let mut larger = incident.clone().loaded("20x".parse().expect("it is a factor"));
-    larger.load.duration = Duration::from_secs(120);
+    let mut larger = incident.loaded("20x".parse().expect("it is a factor"));
+    larger.load.duration = Duration::from_mins(2);
     measure("the same with 20 times the load, 2 minutes", &larger)?;
-    let mut healthy = larger.clone();
+    let mut healthy = larger;
     healthy.faults.clear();
     measure("nothing wrong, 30,000 downloads/s", &healthy)?;
     let metastable = Scenario::built_in("metastable").expect("it is built in");

@@ -48,7 +48,10 @@ pub(crate) fn run(args: &SimulateArgs, out: &mut dyn Write) -> Result<Exit, CliE
             report(from_scenario(scenarios::load(name)?, args)?, (args, exports), phase, out)
         }
         (Some(name), Some(grid)) => sweep_of(scenarios::load(name)?, grid, args, phase, out),
-        (None, _) => report(from_trace(args)?, (args, exports), phase, out),
+        (None, Some(_)) => {
+            Err(CliError::Usage("--sweep is for a --scenario, whose load it changes".to_owned()))
+        }
+        (None, None) => report(from_trace(args)?, (args, exports), phase, out),
     }
 }
 

@@ -185,7 +185,7 @@ pub(crate) struct SimulatedReportArgs {
     /// and tell which the scenario's service does not recover from:
     /// load=0.5x..1.2x,drop=50%:80%,duration=5s..15s; a range is eight values,
     /// and an axis that is left out has the scenario's own
-    #[arg(long, value_name = "AXES", requires = "scenario", conflicts_with_all = ["out", "exports", "junit", "thresholds"])]
+    #[arg(long, value_name = "AXES", conflicts_with_all = ["out", "exports", "junit", "thresholds"])]
     pub(super) sweep: Option<Grid>,
 
     /// Give the verdict of an invalid run as if it were valid, with a warning

@@ -93,12 +93,17 @@ impl Sessions {
         let used = self.uses;
         let gap = self.gap;
         if let Some(session) = self.by_client.get_mut(&client) {
-            self.by_use.remove(&session.used);
-            self.by_use.insert(used, client);
-            session.used = used;
             let id = SessionId { client, ordinal: session.ordinal };
             let is_over = now.nanos_since(session.heard) > gap
                 || session.aborted.is_some_and(|end| now.nanos_since(end) > gap);
+            if session.used + 1 == used && !is_over {
+                // A build asks for many files in a row: it is the newest already.
+                self.uses -= 1;
+            } else {
+                self.by_use.remove(&session.used);
+                self.by_use.insert(used, client);
+                session.used = used;
+            }
             if !is_over {
                 session.heard = session.heard.max(now);
                 return if session.aborted.is_some() { Joined::Aborted(id) } else { Joined::Member(id) };

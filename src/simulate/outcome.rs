@@ -49,7 +49,7 @@ impl Outcome {
     }
 
     /// As the books have it.
-    pub(super) fn end(&self) -> AttemptEnd {
+    pub(super) fn end(self) -> AttemptEnd {
         match (self.status, self.fault) {
             (Some(status), _) => AttemptEnd::Status(status),
             (None, fault) => AttemptEnd::Fault(fault.unwrap_or(Fault::HttpClosed)),
@@ -57,7 +57,7 @@ impl Outcome {
     }
 
     /// As the client sees it, which has failed for `fault`.
-    pub(super) fn last(&self, fault: Fault) -> LastAttempt {
+    pub(super) fn last(self, fault: Fault) -> LastAttempt {
         let asked = self.retry_after_s.map(|seconds| Duration::from_secs(u64::from(seconds)));
         match self.status {
             Some(status) => LastAttempt::answered(status, Some(fault), asked),
@@ -66,13 +66,13 @@ impl Outcome {
     }
 
     /// Whether it is the status that is wrong.
-    pub(super) fn has_wrong_status(&self) -> bool {
+    pub(super) fn has_wrong_status(self) -> bool {
         let of_status = [Fault::StatusClientError, Fault::StatusServerError, Fault::StatusUnexpected];
         self.fault.is_some_and(|fault| of_status.contains(&fault))
     }
 
     /// Whether the client knows of it only after it has looked up a host.
-    pub(super) fn takes_a_lookup(&self) -> bool {
+    pub(super) fn takes_a_lookup(self) -> bool {
         self.fault == Some(Fault::DnsNxdomain)
     }
 }

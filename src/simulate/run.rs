@@ -201,7 +201,7 @@ impl<'p> Simulation<'p> {
             Admission::Dropped => (gives_up, Outcome::TIMED_OUT),
             Admission::Served(done) => self.spoil(done, spoiled),
         };
-        let done = done.after(self.plan.service.round_trip - half);
+        let done = done.after(self.plan.service.round_trip.saturating_sub(half));
         // Whoever no longer waits does not see what comes.
         let (done, outcome) = if done > gives_up { (gives_up, Outcome::TIMED_OUT) } else { (done, outcome) };
         let known = done.after(self.lookup(outcome));

@@ -143,7 +143,9 @@ struct Trial<'s> {
 impl<'s> Trial<'s> {
     fn of(scenario: &'s Scenario, plan: &'s SimulationPlan) -> Self {
         let (begin, patience) = match scenario.trouble() {
-            Some((from, to)) if to < scenario.load.duration => (from, scenario.load.duration - to),
+            Some((from, to)) if to < scenario.load.duration => {
+                (from, scenario.load.duration.saturating_sub(to))
+            }
             Some(_) | None => (BEGIN, PATIENCE),
         };
         Self { scenario, plan, begin, patience }
@@ -173,8 +175,8 @@ impl<'s> Trial<'s> {
         let point = cells[first_stuck].point;
         let mut stuck = point.length;
         let mut well = first_stuck.checked_sub(1).map_or(Duration::ZERO, |index| cells[index].point.length);
-        while stuck - well > stuck / FINE {
-            let length = well + (stuck - well) / 2;
+        while stuck.abs_diff(well) > stuck / FINE {
+            let length = well + stuck.abs_diff(well) / 2;
             if self.play(Point { length, ..point }).has_recovered() {
                 well = length;
             } else {

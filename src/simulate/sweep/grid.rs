@@ -62,7 +62,7 @@ impl Grid {
             self.drops.push(drop.map_or(Share::ALL, |drop| drop.share));
         }
         if self.lengths.is_empty() {
-            let own = drop.and_then(|drop| Some(drop.window.end()? - drop.window.start()));
+            let own = drop.and_then(|drop| drop.window.end()?.checked_sub(drop.window.start()));
             self.lengths.push(own.unwrap_or(Duration::from_secs(10)));
         }
         self

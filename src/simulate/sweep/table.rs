@@ -4,6 +4,7 @@ use super::{Boundary, Cell, Sweep};
 use crate::units::approximate;
 use serde::Serialize;
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 /// Lengths in a row of the table; more go on below.
@@ -20,33 +21,39 @@ impl fmt::Display for Sweep {
         writeln!(f, "Sweep of {}", about.scenario)?;
         writeln!(f, "  load        {load:>8.1}/s  at 1x, {:.0} % of the capacity", 100.0 * load / capacity)?;
         writeln!(f, "  capacity    {capacity:>8.1}/s")?;
-        writeln!(
-            f,
-            "  no trigger  {hidden:>8.1}/s  or less is never stuck: capacity / {} attempts",
-            about.attempts_at_most
-        )?;
+        let attempts = about.attempts_at_most;
+        writeln!(f, "  no trigger  {hidden:>8.1}/s  or less is never stuck: capacity / {attempts} attempts")?;
         writeln!(f)?;
         writeln!(f, "Seconds from the end of a loss of capacity until all was well, by its length;")?;
         writeln!(f, "STUCK if it was not within {}", length(about.patience))?;
-        let blocks = self.grid.lengths.chunks(COLUMNS).enumerate();
-        for (block, lengths) in blocks {
-            let is_last = (block + 1) * COLUMNS >= self.grid.lengths.len();
-            writeln!(f)?;
-            let heads: String = lengths.iter().map(|of| format!("{:>8}", length(*of))).collect();
-            let head =
-                format!("{:>7}{:>8}{heads}{}", "load", "drop", if is_last { "   stuck from" } else { "" });
-            writeln!(f, "{head}")?;
-            for (row, boundary) in self.boundaries.iter().enumerate() {
-                let begin = row * self.grid.lengths.len() + block * COLUMNS;
-                let cells: String = self.cells[begin..begin + lengths.len()]
-                    .iter()
-                    .map(|cell| format!("{:>8}", told(cell)))
-                    .collect();
-                let stuck = boundary.stuck_from.map_or_else(|| "-".to_owned(), length);
-                let stuck = if is_last { format!("{stuck:>13}") } else { String::new() };
-                let load = boundary.load.to_string();
-                writeln!(f, "{load:>7}{:>8}{cells}{stuck}", boundary.drop.to_string())?;
+        let lengths = self.grid.lengths.len();
+        for from in (0..lengths).step_by(COLUMNS) {
+            self.block(from..(from + COLUMNS).min(lengths), f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Sweep {
+    /// The table of some of the lengths; the last one tells the boundaries too.
+    fn block(&self, columns: Range<usize>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lengths = &self.grid.lengths;
+        let is_last = columns.end == lengths.len();
+        write!(f, "\n{:>7}{:>8}", "load", "drop")?;
+        for &of in &lengths[columns.clone()] {
+            write!(f, "{:>8}", length(of))?;
+        }
+        writeln!(f, "{}", if is_last { "   stuck from" } else { "" })?;
+        for (boundary, cells) in self.boundaries.iter().zip(self.cells.chunks(lengths.len())) {
+            write!(f, "{:>7}{:>8}", boundary.load.to_string(), boundary.drop.to_string())?;
+            for cell in &cells[columns.clone()] {
+                write!(f, "{:>8}", told(cell))?;
             }
+            if is_last {
+                let stuck_from = boundary.stuck_from.map_or_else(|| "-".to_owned(), length);
+                write!(f, "{stuck_from:>13}")?;
+            }
+            writeln!(f)?;
         }
         Ok(())
     }
