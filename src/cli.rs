@@ -8,13 +8,16 @@ mod carry_out;
 mod check;
 mod client_args;
 mod clients;
+mod compare;
 mod control_args;
 mod demo;
 mod distinct;
 mod explain;
+mod export;
 mod inspect;
 mod load_args;
 mod memory;
+mod metrics;
 mod prepare_run;
 mod probe_args;
 mod progress;
@@ -23,6 +26,7 @@ mod report;
 mod requests;
 mod rules;
 mod scenarios;
+mod schema;
 mod serve;
 mod shape_args;
 mod signals;
@@ -30,6 +34,7 @@ mod simulate;
 mod simulate_args;
 mod system;
 mod target;
+mod threshold_args;
 mod throttling;
 mod tls;
 mod trace_args;
@@ -50,7 +55,9 @@ use tracing_subscriber::EnvFilter;
     1  could not run, or the result could not be written
     2  usage or configuration
     3  failed requests or broken redirects
+    4  a regression, found by compare
     5  invalid measurement: the load was not really offered
+   99  a threshold was not kept, or --abort-on came true
   130  interrupted; a partial result was written")]
 struct Cli {
     #[command(subcommand)]
@@ -75,12 +82,16 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Render a run again from its directory
     Report(report::ReportRunArgs),
+    /// Compare two runs, and tell change from chance
+    Compare(compare::CompareArgs),
     /// List, print or check rules of what a candidate must answer
     Rules(rules::RulesArgs),
     /// Tell what a fault means and what clients make of it
     Explain(explain::ExplainArgs),
     /// Run a download registry with faults on demand, to practise on
     Serve(Box<serve::ServeArgs>),
+    /// Print the JSON Schema of what a run writes
+    Schema(schema::SchemaArgs),
     /// List how clients retry, or show one client's table with its sources
     Clients(clients::ClientsArgs),
     /// List the built-in scenarios, or show one to begin your own with
@@ -129,6 +140,12 @@ pub(crate) enum CliError {
     /// A run cannot be read back, or its rendering not written.
     #[error(transparent)]
     Report(#[from] report::ReportRunError),
+    /// Two runs cannot be compared, or the result not written.
+    #[error(transparent)]
+    Compare(#[from] compare::CompareError),
+    /// Nothing can be scraped.
+    #[error(transparent)]
+    Metrics(#[from] metrics::MetricsError),
     /// The run directory cannot be written.
     #[error(transparent)]
     Directory(#[from] crate::report::DirectoryError),
@@ -173,6 +190,7 @@ impl CliError {
             | Self::Rules(_)
             | Self::Directory(_)
             | Self::Report(_)
+            | Self::Compare(_)
             | Self::Books(_)
             | Self::EndedEarly { .. } => "",
             Self::Target(_)
@@ -181,6 +199,7 @@ impl CliError {
             | Self::Clients(_)
             | Self::Scenarios(_)
             | Self::Serve(_)
+            | Self::Metrics(_)
             | Self::Lookups(_)
             | Self::Probes(_)
             | Self::Registry(_)
@@ -207,11 +226,13 @@ impl CliError {
             | Self::Clients(_)
             | Self::Scenarios(_)
             | Self::Serve(_)
+            | Self::Metrics(_)
             | Self::Lookups(_)
             | Self::Probes(_)
             | Self::Registry(_)
             | Self::Directory(_)
             | Self::Report(_)
+            | Self::Compare(_)
             | Self::Engine(_)
             | Self::Books(_)
             | Self::Signals(_)
@@ -247,8 +268,10 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Simulate(args) => simulate::run(args, out),
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
         Command::Report(args) => Ok(report::run(args, out).map(|()| Exit::Passed)?),
+        Command::Compare(args) => compare::run(args, out),
         Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),
         Command::Scenarios(args) => Ok(scenarios::run(args, out).map(|()| Exit::Passed)?),
+        Command::Schema(args) => schema::run(args, out).map(|()| Exit::Passed).map_err(CliError::Print),
         Command::Rules(args) => rules::run(args, out).map(|()| Exit::Passed),
         Command::Explain(args) => explain::run(args, out).map(|()| Exit::Passed),
         Command::Serve(args) => Ok(serve::run(args, out).map(|()| Exit::Passed)?),

@@ -2,35 +2,52 @@
 //!
 //! [`RunReport`] is the schema of `run.json`; it is made from a plan, closed
 //! books, totals and what is known of the generator, and it says one verdict.
+//! A [`Watch`] holds a run against the [`Threshold`]s it must keep.
 //! The summary, the interval log and the run directory are renderings of it and
 //! of the intervals. Only [`RunDirectory`] touches files.
 
+mod buckets;
 mod build;
+pub mod compare;
 mod control;
+mod csv;
 mod curve;
 mod directory;
+mod hgrm;
 mod hlog;
 mod html;
+mod json_schema;
 mod junit;
+mod k6;
+mod markdown;
 mod plan;
+mod prometheus;
 pub mod read;
+mod rendering;
 mod retries;
 mod saved;
 mod schema;
 mod second;
 mod storm;
 mod text;
+pub mod threshold;
 mod timeline;
 mod verdict;
 
+pub use buckets::{BOUNDS_US, Buckets, ClockBuckets};
 pub use build::{Ending, GeneratorFacts, Parts};
 pub use control::{ComparisonsLine, ControlExampleLine, ControlReport};
 pub use curve::Curve;
 pub use directory::{DirectoryError, FAILURES_PER_FAULT, RunDirectory};
-pub use hlog::IntervalLog;
+pub use hlog::{ClockSecond, HistogramLines, IntervalLog};
 pub use html::html;
+pub use json_schema::{Document, json_schema};
 pub use junit::junit;
+pub use k6::k6_summary;
+pub use markdown::markdown;
 pub use plan::{Input, Modelled, Plan};
+pub use prometheus::{Dialect, exposition};
+pub use rendering::Rendering;
 pub use retries::RetriesSection;
 pub use saved::{SavedRun, SavedRunError};
 pub use schema::{
@@ -41,6 +58,10 @@ pub use schema::{
 pub use storm::StormSection;
 pub(crate) use text::micros;
 pub use text::summary;
+pub use threshold::{
+    AbortLine, Allowed, Assessment, Measure, ParseThresholdError, Relation, Threshold, ThresholdLine, Watch,
+    WindowLine,
+};
 pub use timeline::{MOST_POINTS, Timeline};
 pub use verdict::{Exit, Judgement, judge};
 

@@ -256,7 +256,7 @@ fn parse_rate(text: &str) -> Option<Rate> {
 
 /// `1.5k` as the fraction 1500/1: digits, at most one point, at most one of
 /// the suffixes k, m and g (thousand, million, thousand million).
-fn decimal(text: &str) -> Option<(u64, u64)> {
+pub(crate) fn decimal(text: &str) -> Option<(u64, u64)> {
     let scale = match text.as_bytes().last()? {
         b'k' | b'K' => 1_000,
         b'm' | b'M' => 1_000_000,
@@ -384,6 +384,11 @@ impl Share {
     /// Parts of a million.
     pub const fn ppm(self) -> u32 {
         self.0
+    }
+
+    /// The same as a number between 0 and 1.
+    pub fn as_f64(self) -> f64 {
+        f64::from(self.0) / f64::from(Self::ALL.0)
     }
 
     /// Whether the point of the unit interval that `hash` stands for lies in

@@ -9,16 +9,18 @@ use super::carry_out::measure;
 use super::client_args::ClientArgs;
 use super::control_args::ControlArgs;
 use super::distinct::{Distinct, Found};
+use super::export::{ExportArgs, RunDirectoryKept};
 use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs, parse_header};
 use super::load_args::{parse_positive, parse_time};
 use super::progress::Progress;
 use super::replay::{ReplayArgs, prepare};
 use super::signals;
 use super::target::Target;
+use super::threshold_args::{AbortArgs, ThresholdArgs};
 use super::trace_args::{InputFormat, TraceArgs, TraceArgsError, parse_format};
 use super::wire_args::{ConnectionArgs, PacingArgs, TlsArgs, WireArgs};
 use crate::engine::Feed;
-use crate::report::{Exit, Reason, junit};
+use crate::report::{Exit, Reason};
 use crate::schedule::Pace;
 use crate::trace::source::Sequence;
 use crate::trace::spread::Subsecond;
@@ -27,7 +29,6 @@ use crate::units::grouped;
 use crate::verify::probe::net::QUEUE;
 use clap::Args;
 use http::{HeaderName, HeaderValue};
-use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,6 +50,7 @@ const GRACE: Duration = Duration::from_hours(1);
     .default_value_if("catalog", clap::builder::ArgPredicate::IsPresent, "digest")
     .help("How far redirects are checked: off, policy, dns, connect, head, get, or digest, the default with --catalog")))]
 #[command(mut_arg("verify-rate", |rate| rate.default_value("max")))]
+#[command(mut_arg("verify-json", |json| json.default_value("100%")))]
 #[command(after_help = "Examples:
   downpour check access.log.gz --target https://candidate.internal --yes \\
       --rewrite crates-io --rules crates-io --junit check.xml
@@ -80,6 +82,8 @@ pub(crate) struct CheckArgs {
     tls: TlsArgs,
     #[command(flatten)]
     verify: VerifyArgs,
+    #[command(flatten)]
+    thresholds: ThresholdArgs,
     #[command(flatten)]
     told: ToldArgs,
 }
@@ -123,9 +127,8 @@ struct CandidateArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Report")]
 struct ToldArgs {
-    /// Write the result as JUnit XML, a test case for each kind of fault
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
+    #[command(flatten)]
+    exports: ExportArgs,
 
     /// Keep a run directory there, too
     #[arg(short, long, value_name = "DIR")]
@@ -146,33 +149,21 @@ struct ToldArgs {
 
 /// Checks and reports.
 pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    args.thresholds.check_counted()?;
     let replay = args.as_replay();
     let options = ReadOptions { sequence: Sequence::AsRead, ..replay.trace.options()? };
     let source = Source::open(&args.traces, options).map_err(TraceArgsError::from)?;
-    // Emptied before anything else can fail: what stands there from the check
-    // before must not pass for this one's.
-    let junit_file = args.told.junit.as_ref().map(|path| (path, File::create(path)));
-    let junit_file = match junit_file {
-        Some((path, Err(error))) => {
-            return Err(CliError::Usage(format!("cannot write --junit {}: {error}", path.display())));
-        }
-        Some((path, Ok(file))) => Some((path, file)),
-        None => None,
-    };
+    let kept = if args.told.out.is_some() { RunDirectoryKept::Yes } else { RunDirectoryKept::No };
+    let exports = args.told.exports.open(kept)?;
     let mut prepared = prepare("check", source, &replay)?;
     let found = Arc::new(Found::default());
     prepared.requests = Box::new(Distinct::of(prepared.requests, Arc::clone(&found)));
     prepared.engine.feed = Feed::WhenFree { until: None, open: Some(OPEN) };
-    let phase = signals::phases().map_err(CliError::Signals)?;
+    let phases = signals::phases().map_err(CliError::Signals)?;
     let progress = Progress::by_count(!(args.told.no_progress || args.told.quiet), Arc::clone(&found));
-    let mut measured = measure(prepared, (args.told.out.clone(), progress), &phase)?;
+    let mut measured = measure(prepared, (args.told.out.clone(), progress), &phases)?;
     measured.report.warnings.extend(unremembered(found.unremembered()));
-    if let Some((path, mut file)) = junit_file
-        && let Err(error) = file.write_all(junit(&measured.report).as_bytes())
-    {
-        measured.trouble.push(format!("write --junit {}: {error}", path.display()));
-    }
-    measured.publish(args.told.format, out)
+    measured.publish(args.told.format, exports, out)
 }
 
 /// That some may have been asked more than once.
@@ -221,10 +212,14 @@ impl CheckArgs {
             },
             verify,
             control: ControlArgs::default(),
+            thresholds: self.thresholds.clone(),
+            abort: AbortArgs::default(),
             clients: ClientArgs::default(),
             report: ReportArgs {
                 out: told.out.clone(),
                 format: told.format,
+                exports: ExportArgs::default(),
+                metrics_addr: None,
                 max_lateness: None,
                 allow_invalid: false,
                 no_progress: told.no_progress,

@@ -4,6 +4,7 @@
 //! Spellings are those that users of other load generators have in their
 //! fingers.
 
+use super::export::ExportArgs;
 use super::probe_args::ProbeArgs;
 use super::shape_args::ShapeArgs;
 use super::target::Target;
@@ -150,6 +151,14 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value_t = OutputFormat::Text)]
     pub(crate) format: OutputFormat,
 
+    #[command(flatten)]
+    pub(crate) exports: ExportArgs,
+
+    /// Let Prometheus scrape the run while it goes on, at this address; port 0
+    /// takes a free one
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) metrics_addr: Option<SocketAddr>,
+
     /// Most lateness at p99 of a valid run [default: 5ms, or a tenth of the
     /// latency's p50 if that is more]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
@@ -268,6 +277,15 @@ impl LoadArgs {
              so shorten it or make the run longer",
             self.warmup
         ))
+    }
+
+    /// For how long a run at `pace` counts, where the flags say it.
+    pub(crate) fn counted_for(&self, pace: &Pace) -> Option<Duration> {
+        let length = match pace {
+            Pace::Profile(profile) => Some(profile.length()),
+            Pace::Constant(_) | Pace::Recorded(_) | Pace::Max => self.duration,
+        };
+        length.map(|length| length.saturating_sub(self.warmup))
     }
 
     /// Where the run ends if the trace does not end first.

@@ -6,14 +6,18 @@
 
 use super::carry_out::{Measured, chain, close, default_path, input_notice, offering_s, without_client};
 use super::client_args::ClientArgs;
+use super::export::RunDirectoryKept;
 use super::load_args::{LoadArgs, OutputFormat};
 use super::replay::input;
 use super::requests::Replayed;
 use super::simulate_args::SimulateArgs;
+use super::threshold_args::{AbortArgs, Limits};
 use super::trace_args::TraceArgsError;
 use super::{CliError, say, scenarios, signals, system};
 use crate::engine::{AtEndOfTrace, Observer, Phase, Played, RunEnd};
-use crate::report::{Ending, Exit, GeneratorFacts, Input, Modelled, Parts, Plan, RunDirectory, RunReport};
+use crate::report::{
+    Ending, Exit, GeneratorFacts, Input, Modelled, Parts, Plan, RunDirectory, RunReport, Watch,
+};
 use crate::scenario::{Scenario, Service, trouble};
 use crate::schedule::Pace;
 use crate::simulate::sweep::{Grid, sweep};
@@ -37,14 +41,15 @@ struct Prepared {
 
 /// Simulates and reports.
 pub(crate) fn run(args: &SimulateArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let phase = signals::phases().map_err(CliError::Signals)?;
+    let phases = signals::phases().map_err(CliError::Signals)?;
+    let phase = &phases.phase;
     match (&args.scenario, &args.report.sweep) {
-        (Some(name), None) => report(from_scenario(scenarios::load(name)?, args)?, args, &phase, out),
-        (Some(name), Some(grid)) => sweep_of(scenarios::load(name)?, grid, args, &phase, out),
+        (Some(name), None) => report(from_scenario(scenarios::load(name)?, args)?, args, phase, out),
+        (Some(name), Some(grid)) => sweep_of(scenarios::load(name)?, grid, args, phase, out),
         (None, Some(_)) => {
             Err(CliError::Usage("--sweep is for a --scenario, whose load it changes".to_owned()))
         }
-        (None, None) => report(from_trace(args)?, args, &phase, out),
+        (None, None) => report(from_trace(args)?, args, phase, out),
     }
 }
 
@@ -174,20 +179,26 @@ fn report(
     phase: &watch::Receiver<Phase>,
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
-    let Prepared { simulation, played, plan, scenario } = prepared;
+    let Prepared { simulation, played, mut plan, scenario } = prepared;
+    let counted =
+        plan.duration_s.map(|length| Duration::from_secs_f64(length).saturating_sub(simulation.warmup));
+    let limits = Limits::of(&args.thresholds, &AbortArgs::default(), counted)?;
+    limits.tell(&mut plan);
+    let exports = args.report.exports.open(RunDirectoryKept::Yes)?;
     let now = Plan { started_at: system::rfc3339(system::now()), ..Plan::default() };
     let path = args.report.out.clone().unwrap_or_else(|| default_path(&now));
     let directory = RunDirectory::create(&path, Stamp::default())?;
-    let mut seconds = Seconds { directory, series: Series::default(), trouble: Vec::new() };
+    let watch = Watch::over(limits.thresholds);
+    let mut seconds = Seconds { directory, series: Series::default(), watch, trouble: Vec::new() };
     let begun = Instant::now();
     let end = simulate(&simulation, played, &mut seconds, &|| *phase.borrow() > Phase::Running);
     let took = begun.elapsed();
-    let Seconds { directory, series, mut trouble } = seconds;
+    let Seconds { directory, series, watch, mut trouble } = seconds;
     if !args.report.quiet {
         say(&speed(&end, took));
     }
     let fault = plan_of_trouble(&simulation, &plan, &end);
-    let report = result(plan, &end, (&series, fault, simulation.warmup), &mut trouble)?;
+    let report = result((plan, simulation.warmup), &end, (&series, fault), &watch, &mut trouble)?;
     let beside = scenario.and_then(|scenario| scenario.beside(&report));
     let measured = Measured {
         report,
@@ -196,7 +207,7 @@ fn report(
         ended_by: end.trouble,
         interrupted: end.interrupted,
     };
-    let exit = measured.publish(args.report.format, out)?;
+    let exit = measured.publish(args.report.format, exports, out)?;
     if let (Some(beside), OutputFormat::Text) = (beside, args.report.format) {
         write!(out, "\n{beside}").and_then(|()| out.flush()).map_err(CliError::Print)?;
     }
@@ -214,9 +225,10 @@ fn plan_of_trouble(simulation: &SimulationPlan, plan: &Plan, end: &RunEnd) -> Op
 }
 
 fn result(
-    plan: Plan,
+    (plan, warmup): (Plan, Duration),
     end: &RunEnd,
-    (series, fault, warmup): (&Series, Option<Range<u64>>, Duration),
+    (series, fault): (&Series, Option<Range<u64>>),
+    watch: &Watch,
     trouble: &mut Vec<String>,
 ) -> Result<RunReport, CliError> {
     let stopped_early = end.interrupted || !end.trouble.is_empty();
@@ -229,8 +241,10 @@ fn result(
         ..GeneratorFacts::default()
     };
     let ending = if stopped_early { Ending::Interrupted } else { Ending::Finished };
+    let thresholds = watch.assess(&end.totals, generator.offering_s);
+    let totals = &end.totals;
     let report =
-        RunReport::build(Parts { plan, books: &books, totals: &end.totals, generator, ending, notices })
+        RunReport::build(Parts { plan, books: &books, totals, generator, ending, thresholds, notices })
             .with_retries(&end.totals.counts.retries, Some(series));
     Ok(match fault {
         Some(fault) => report.with_storm_within(series, fault),
@@ -255,6 +269,7 @@ fn speed(end: &RunEnd, took: Duration) -> String {
 struct Seconds {
     directory: RunDirectory,
     series: Series,
+    watch: Watch,
     /// What could not be written; the run goes on without it.
     trouble: Vec<String>,
 }
@@ -262,6 +277,7 @@ struct Seconds {
 impl Observer for Seconds {
     fn second(&mut self, interval: &Interval, _: &Totals) {
         self.series.add(interval.second(), Second::from(interval));
+        self.watch.second(interval);
         if let Err(error) = self.directory.append(interval) {
             let text = chain(&error);
             if !self.trouble.contains(&text) {

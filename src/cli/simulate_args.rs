@@ -5,8 +5,10 @@
 
 use super::CliError;
 use super::clients::{ClientsError, load as load_clients};
+use super::export::ExportArgs;
 use super::load_args::{LoadArgs, OutputFormat, parse_positive, parse_requests, parse_time};
 use super::shape_args::ShapeArgs;
+use super::threshold_args::ThresholdArgs;
 use super::trace_args::TraceArgs;
 use crate::client::{BudgetRule, ClientModel, ClientModels, sessions};
 use crate::registry::plan::PlannedFault;
@@ -43,6 +45,8 @@ pub(crate) struct SimulateArgs {
     pub(super) clients: SimulatedClientArgs,
     #[command(flatten)]
     pub(super) service: ServiceArgs,
+    #[command(flatten)]
+    pub(super) thresholds: ThresholdArgs,
     #[command(flatten)]
     pub(super) report: SimulatedReportArgs,
 }
@@ -191,6 +195,9 @@ pub(crate) struct SimulatedReportArgs {
     /// Write nothing on stderr but errors
     #[arg(short, long)]
     pub(super) quiet: bool,
+
+    #[command(flatten)]
+    pub(super) exports: ExportArgs,
 }
 
 /// How many servers.

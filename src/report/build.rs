@@ -9,7 +9,7 @@ use super::schema::{
     IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
     TransitionLine, TransitionsLeftOut, Warmup,
 };
-use super::{Curve, Plan, judge};
+use super::{AbortLine, Assessment, Buckets, ClockBuckets, Curve, Plan, judge};
 use crate::tally::{
     ArrivalCounts, AttemptCounts, Books, CatalogCounts, Counts, Example, Examples, FaultTable, Histogram,
     Interval, Pair, Second, Totals, Transition, Transitions, Unchecked, WarmupCounts,
@@ -50,10 +50,12 @@ pub struct GeneratorFacts {
 }
 
 /// Whether a run came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
     /// It did.
     Finished,
+    /// It ended itself, since this came true.
+    Aborted(AbortLine),
     /// It was interrupted, or still goes on: a partial result.
     Interrupted,
 }
@@ -71,6 +73,8 @@ pub struct Parts<'a> {
     pub generator: GeneratorFacts,
     /// Whether the run came to its end.
     pub ending: Ending,
+    /// What came of its thresholds.
+    pub thresholds: Assessment,
     /// What else a reader must know: truncated inputs, guessed formats.
     pub notices: Vec<Reason>,
 }
@@ -78,8 +82,8 @@ pub struct Parts<'a> {
 impl RunReport {
     /// Arranges the parts as a report and judges the run.
     pub fn build(parts: Parts<'_>) -> Self {
-        let Parts { plan, books, totals, generator, ending, notices } = parts;
-        let mut judgement = judge(totals, &plan, &generator, ending == Ending::Finished);
+        let Parts { plan, books, totals, generator, ending, thresholds, notices } = parts;
+        let mut judgement = judge(totals, &plan, &generator, (&ending, &thresholds));
         judgement.warnings.extend(notices);
         judgement.warnings.extend(sampled(&plan, books));
         let (counts, times) = (&totals.counts, &totals.times);
@@ -94,6 +98,11 @@ impl RunReport {
             verdict: judgement.verdict,
             invalid_reasons: judgement.invalid_reasons,
             warnings: judgement.warnings,
+            thresholds: thresholds.lines,
+            aborted: match ending {
+                Ending::Aborted(why) => Some(why),
+                Ending::Finished | Ending::Interrupted => None,
+            },
             plan,
             lines: books.trace().map(lines).unwrap_or_default(),
             records: books.trace().map(|trace| records(trace, books, counts)).unwrap_or_default(),
@@ -113,10 +122,17 @@ impl RunReport {
                 lateness_us: Curve::from(&times.lateness),
                 latency_failed_us: Curve::from(&times.latency_failed),
             },
+            buckets: ClockBuckets {
+                latency_us: Buckets::from(&times.latency),
+                service_us: Buckets::from(&times.service),
+                lateness_us: Buckets::from(&times.lateness),
+                latency_failed_us: Buckets::from(&times.latency_failed),
+            },
             statuses: statuses(&counts.attempts),
             transitions: transitions(&counts.transitions),
             transitions_left_out: TransitionsLeftOut {
                 recorded_none: counts.transitions.recorded_none(),
+                recorded_none_by_status: made_up(&counts.transitions),
                 other: counts.transitions.other().count,
                 other_refused: counts.transitions.other().refused,
             },
@@ -311,6 +327,12 @@ fn transitions(transitions: &Transitions) -> Vec<TransitionLine> {
     // Stable: equals stay in the order of their statuses.
     lines.sort_by_key(|line| Reverse(line.count));
     lines
+}
+
+fn made_up(transitions: &Transitions) -> BTreeMap<String, u64> {
+    let name =
+        |status: Option<u16>| status.map_or_else(|| "none".to_owned(), |status| format!("{status:03}"));
+    transitions.made_up().map(|(status, count)| (name(status), count)).collect()
 }
 
 fn targets(counts: &Counts, generator: GeneratorFacts) -> Targets {

@@ -3,10 +3,11 @@
 //! It stands in every report, so that a number is never separated from the
 //! question it answers. It holds names of headers, never their values.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The effective plan of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Plan {
     /// The subcommand, such as `replay`.
@@ -73,6 +74,8 @@ pub struct Plan {
     pub verify_rate: Option<String>,
     /// The share of the targets that are asked, where they are.
     pub verify_sample: Option<String>,
+    /// The share of the redirects that are asked for in JSON, where any are.
+    pub verify_json: Option<String>,
     /// The rule set: a built-in's name or a file.
     pub rules: Option<String>,
     /// The catalogue, where there is one.
@@ -98,6 +101,15 @@ pub struct Plan {
     pub max_lateness_us: Option<u64>,
     /// Whether an invalid measurement is reported as a warning only.
     pub allow_invalid: bool,
+    /// What the run must keep, as it was typed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<String>,
+    /// What ends it early, as it was typed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub abort_on: Vec<String>,
+    /// How long nothing of that ends it, where there is any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abort_after_s: Option<f64>,
     /// The service that stood in for a candidate, where the run was simulated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub simulated: Option<Modelled>,
@@ -119,7 +131,7 @@ pub struct Plan {
 }
 
 /// One log.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Input {
     /// Its path, or `-`.
@@ -131,7 +143,7 @@ pub struct Input {
 }
 
 /// The service of a simulated run, and its clients.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Modelled {
     /// The built-in scenario that it began with.

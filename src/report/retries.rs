@@ -4,13 +4,14 @@ use super::{RunReport, StormSection};
 use crate::client::GiveUp;
 use crate::tally::{Ended, RetryCounts, Series, Storm};
 use crate::units::approximate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// What modelled clients did about failures: the section `retries` of
 /// `run.json`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RetriesSection {
     /// Downloads that came out, well or not, by how many attempts it took.

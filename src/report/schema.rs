@@ -7,7 +7,10 @@
 //! so a report of any minor version can be read.
 
 pub use super::second::{IntervalLine, IntervalTimes};
-use super::{ControlReport, Curve, Plan, RetriesSection, StormSection};
+use super::{
+    AbortLine, ClockBuckets, ControlReport, Curve, Plan, RetriesSection, StormSection, ThresholdLine,
+};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -15,12 +18,13 @@ use std::collections::BTreeMap;
 pub const SCHEMA: &str = "downpour.run/1";
 
 /// What came of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Every arrival was good.
+    /// Every arrival was good, or those that were not are as few as thresholds
+    /// allow, and every threshold was kept.
     Passed,
-    /// Some were not.
+    /// Something of that is not so.
     Failed,
     /// The load was not really offered: neither pass nor fail.
     Invalid,
@@ -30,7 +34,7 @@ pub enum Verdict {
 }
 
 /// The result of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RunReport {
     /// [`SCHEMA`].
@@ -42,6 +46,11 @@ pub struct RunReport {
     pub invalid_reasons: Vec<Reason>,
     /// What a reader must know before trusting the verdict.
     pub warnings: Vec<Reason>,
+    /// What came of each threshold, in the order given.
+    pub thresholds: Vec<ThresholdLine>,
+    /// Why the run ended early by its own wish, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aborted: Option<AbortLine>,
     /// What was asked for.
     pub plan: Plan,
     /// Where the lines of the logs went.
@@ -74,6 +83,9 @@ pub struct RunReport {
     pub latency_failed_us: Times,
     /// The same clocks by percentile, in finer steps.
     pub curves: Curves,
+    /// The same clocks as counts below fixed bounds; empty in a report of an
+    /// earlier version.
+    pub buckets: ClockBuckets,
     /// Complete answers by status.
     pub statuses: BTreeMap<String, u64>,
     /// Answers by recorded and answered status, most frequent first.
@@ -97,7 +109,7 @@ pub struct RunReport {
 }
 
 /// A reason with a stable id.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Reason {
     /// The stable id, such as `shed`.
@@ -109,7 +121,7 @@ pub struct Reason {
 }
 
 /// Where lines went: `read = accepted + skipped + rejected`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Lines {
     /// All lines.
@@ -125,7 +137,7 @@ pub struct Lines {
 }
 
 /// Where records went: `accepted + amplified` is the sum of the others.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Records {
     /// All records.
@@ -145,7 +157,7 @@ pub struct Records {
 }
 
 /// Where arrivals went: `offered` is the sum of the others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Arrivals {
     /// Released by the schedule.
@@ -163,7 +175,7 @@ pub struct Arrivals {
 }
 
 /// What was sent first and not counted; all zero where there was no warm-up.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Warmup {
     /// How long it took.
@@ -177,7 +189,7 @@ pub struct Warmup {
 }
 
 /// Where attempts went: `total = first + retries` = statuses + faults + cut.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Attempts {
     /// All attempts.
@@ -199,7 +211,7 @@ pub struct Attempts {
 }
 
 /// How much in how much time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Rates {
     /// Arrivals a second, over the time in which they were offered.
@@ -211,7 +223,7 @@ pub struct Rates {
 }
 
 /// Times in microseconds, all zero for none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the names say it: pNN is what NN % did not exceed")]
 pub struct Times {
@@ -232,7 +244,7 @@ pub struct Times {
 /// Answers with one recorded and one answered status.
 ///
 /// The sum of all counts, left-out ones included, is `attempts.completed`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TransitionLine {
     /// What the log shows.
@@ -248,11 +260,14 @@ pub struct TransitionLine {
 }
 
 /// Answers that no line of the transitions holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TransitionsLeftOut {
     /// The record holds no status that a server sent.
     pub recorded_none: u64,
+    /// The same by what it holds instead: `000`, 460, 499, 520 to 526, or
+    /// `none`.
+    pub recorded_none_by_status: BTreeMap<String, u64>,
     /// There were too many distinct pairs.
     pub other: u64,
     /// Those of `other` whose status was found wrong.
@@ -261,7 +276,7 @@ pub struct TransitionsLeftOut {
 
 /// Each clock by percentile, as pairs of a percentile and a time; empty where
 /// there was nothing to time.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Curves {
     /// As in the run.
@@ -275,7 +290,7 @@ pub struct Curves {
 }
 
 /// One fault of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct FaultLine {
     /// The stable id.
@@ -294,7 +309,7 @@ pub struct FaultLine {
 }
 
 /// One sighting of a fault, printable and bounded.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ExampleLine {
     /// Second of the run.
@@ -308,7 +323,7 @@ pub struct ExampleLine {
 }
 
 /// A line of `failures.ndjson`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct FailureLine {
     /// The fault's id.
@@ -319,7 +334,7 @@ pub struct FailureLine {
 }
 
 /// Where redirects led: `redirects = checked + unchecked`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Targets {
     /// Answers that redirect.
@@ -351,7 +366,7 @@ pub struct Targets {
 
 /// What the catalogue says of the files that redirects are for; all zero
 /// without one. `targets.redirects = listed + missing + unnamed`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct CatalogReport {
     /// It is listed.
@@ -363,7 +378,7 @@ pub struct CatalogReport {
 }
 
 /// One tier: checked + unchecked is the number of redirects.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TierLine {
     /// Redirects judged at this tier.
@@ -373,7 +388,7 @@ pub struct TierLine {
 }
 
 /// One host that redirects led to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct HostLine {
     /// Its name.
@@ -385,7 +400,7 @@ pub struct HostLine {
 }
 
 /// Connections to the candidate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Connections {
     /// Opened after the warm-up.
@@ -415,7 +430,7 @@ pub struct Connections {
 }
 
 /// The machine that made the load.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Generator {
     /// Processor time used.

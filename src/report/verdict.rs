@@ -8,7 +8,7 @@
 mod strain;
 
 use super::text::micros;
-use super::{CHECK, GeneratorFacts, Plan, Reason, RunReport, Verdict};
+use super::{Assessment, CHECK, Ending, GeneratorFacts, Plan, Reason, RunReport, Verdict};
 use crate::fault::Fault;
 use crate::tally::{RedirectCounts, Sticky, Totals, Unchecked};
 use crate::units::grouped;
@@ -87,9 +87,16 @@ impl From<Verdict> for Exit {
 }
 
 impl RunReport {
-    /// How the program ends after this run.
+    /// How the program ends after this run: a threshold that was not kept, or
+    /// what ended the run, outweighs failures that no threshold is about.
     pub fn exit(&self) -> Exit {
-        Exit::from(self.verdict)
+        let is_crossed = self.aborted.is_some() || self.broken_thresholds() > 0;
+        if self.verdict == Verdict::Failed && is_crossed { Exit::Threshold } else { Exit::from(self.verdict) }
+    }
+
+    /// How many thresholds were not kept.
+    pub fn broken_thresholds(&self) -> usize {
+        self.thresholds.iter().filter(|threshold| !threshold.passed).count()
     }
 }
 
@@ -106,21 +113,29 @@ pub struct Judgement {
     pub warnings: Vec<Reason>,
 }
 
-/// Judges a run. `finished` is false if it was interrupted.
-pub fn judge(totals: &Totals, plan: &Plan, generator: &GeneratorFacts, finished: bool) -> Judgement {
+/// Judges a run by what happened in it, how it ended, and what came of its
+/// thresholds.
+pub fn judge(
+    totals: &Totals,
+    plan: &Plan,
+    generator: &GeneratorFacts,
+    (ending, thresholds): (&Ending, &Assessment),
+) -> Judgement {
     let mut warnings = checks_left_out(totals, plan);
     warnings.extend(sticky(totals));
     warnings.extend(hidden(totals));
     let mut invalid_reasons = reasons_for_invalid(totals, plan, generator);
-    invalid_reasons.extend(not_over(totals).filter(|_| finished));
+    invalid_reasons.extend(not_over(totals).filter(|_| *ending == Ending::Finished));
     if plan.allow_invalid {
         warnings.append(&mut invalid_reasons);
     }
-    let verdict = if !finished {
+    let is_broken = thresholds.lines.iter().any(|threshold| !threshold.passed);
+    let verdict = if *ending == Ending::Interrupted {
         Verdict::Cut
     } else if !invalid_reasons.is_empty() {
         Verdict::Invalid
-    } else if totals.counts.arrivals.failed > 0 || totals.counts.retries.misled() > 0 {
+    } else if *ending != Ending::Finished || is_broken || thresholds.allowed.beyond(&totals.counts) != (0, 0)
+    {
         Verdict::Failed
     } else {
         Verdict::Passed
@@ -303,6 +318,9 @@ fn targets_left_out(redirects: &RedirectCounts, plan: &Plan) -> Vec<Reason> {
     let budget = format!("redirect targets were NOT asked: no time was left for them (--verify-rate {rate})");
     let remedy = "raise --verify-rate if the store can take it, or lower --rate";
     told("target_budget", Tier::Connect, Unchecked::Budget, &budget, remedy);
+    let json =
+        format!("redirects were NOT asked for in JSON: no time was left for them (--verify-rate {rate})");
+    told("json_budget", Tier::Json, Unchecked::Budget, &json, "raise --verify-rate, or lower --verify-json");
     let share = plan.verify_sample.as_deref().unwrap_or_default();
     let sample =
         format!("redirect targets were NOT asked: they are not in the sample (--verify-sample {share})");

@@ -127,6 +127,23 @@ impl<C: Counter> Histogram<C> {
     }
 }
 
+impl Histogram<u32> {
+    /// The counters that hold samples: the highest time of each, which is less
+    /// than 2^32, and how many.
+    pub(super) fn filled(&self) -> impl Iterator<Item = (u32, u32)> {
+        let steps = self.counters.iter_recorded();
+        steps.map(|step| {
+            let highest = u32::try_from(step.value_iterated_to());
+            (highest.unwrap_or(u32::MAX), step.count_at_value())
+        })
+    }
+
+    /// The sum of the exact times.
+    pub(super) const fn sum(&self) -> u128 {
+        self.sum
+    }
+}
+
 impl Histogram<u64> {
     /// Adds the samples of one second.
     pub fn absorb(&mut self, second: &Histogram<u32>) {

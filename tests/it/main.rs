@@ -3,10 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, helpers included")]
 
+mod compare;
+mod example;
 mod page;
 mod probe;
 mod program;
 mod registry;
+mod renderings;
 mod report;
 mod saved;
 mod support;

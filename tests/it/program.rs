@@ -20,6 +20,7 @@ mod catalog;
 mod check;
 mod clients;
 mod control;
+mod exports;
 mod faults;
 mod handshakes;
 mod help;
@@ -32,10 +33,12 @@ mod pace;
 mod rerender;
 mod retries;
 mod rules;
+mod second_form;
 mod shape;
 mod signals;
 mod simulate;
 mod targets;
+mod thresholds;
 mod traces;
 mod transitions;
 mod validity;
@@ -59,7 +62,7 @@ impl Process {
     /// One that reads from there.
     fn reading(stdin: Stdio, args: &[&str], room: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_downpour"));
-        command.args(args).env_remove("DOWNPOUR_LOG").current_dir(room);
+        command.args(args).env_remove("DOWNPOUR_LOG").env_remove("GITHUB_STEP_SUMMARY").current_dir(room);
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(command.spawn().unwrap())
     }
@@ -165,12 +168,15 @@ impl Call {
     }
 
     /// `downpour replay TRACE` against a served candidate, answers judged down
-    /// to the lookup.
+    /// to the lookup, and redirects not asked for in JSON.
     fn replay(trace: &str, candidate: &Serving) -> Self {
         Self::new(&["replay", trace, "--target", &candidate.api, "--resolver", &candidate.dns]).with(&[
             "--allow-private",
             "--max-lateness",
             "60s",
+            // Counted to the last request; those who ask for it say so.
+            "--verify-json",
+            "off",
         ])
     }
 
@@ -216,6 +222,7 @@ impl Call {
         let output = cargo_bin_cmd!("downpour")
             .args(self.all_args())
             .env_remove("DOWNPOUR_LOG")
+            .env_remove("GITHUB_STEP_SUMMARY")
             .current_dir(self.room.path())
             .write_stdin(self.stdin.clone())
             .output()

@@ -2,8 +2,8 @@
 
 use downpour::fault::Fault;
 use downpour::report::{
-    DirectoryError, Ending, FAILURES_PER_FAULT, FailureLine, Generator, GeneratorFacts, Input, IntervalLine,
-    IntervalLog, Parts, Plan, RunDirectory, RunReport, SCHEMA, Verdict, summary,
+    Assessment, DirectoryError, Ending, FAILURES_PER_FAULT, FailureLine, Generator, GeneratorFacts, Input,
+    IntervalLine, IntervalLog, Parts, Plan, RunDirectory, RunReport, SCHEMA, Verdict, summary,
 };
 use downpour::tally::{
     Attempt, AttemptEnd, AttemptKind, Books, Coverage, Fate, Fold, Gauges, Interval, LeftOut, Redirect,
@@ -119,8 +119,8 @@ pub(crate) fn report_with(plan: Plan, totals: &Totals) -> RunReport {
         target_requests: 0,
         throttled_s: Some(0.0),
     };
-    let (books, ending) = (&books(totals), Ending::Finished);
-    RunReport::build(Parts { plan, books, totals, generator, ending, notices: Vec::new() })
+    let (books, ending, thresholds) = (&books(totals), Ending::Finished, Assessment::default());
+    RunReport::build(Parts { plan, books, totals, generator, ending, thresholds, notices: Vec::new() })
 }
 
 /// Compares bytes with a file under `tests/golden`.
@@ -189,6 +189,7 @@ fn a_run_that_could_not_offer_its_load_says_what_to_do() {
         totals: &totals,
         generator: GeneratorFacts::default(),
         ending: Ending::Finished,
+        thresholds: Assessment::default(),
         notices: Vec::new(),
     });
     let text = summary(&report);
@@ -200,8 +201,15 @@ fn a_run_that_could_not_offer_its_load_says_what_to_do() {
 
     let plan = Plan { allow_invalid: true, ..plan() };
     let (books, generator) = (&books, GeneratorFacts::default());
-    let parts =
-        Parts { plan, books, totals: &totals, generator, ending: Ending::Finished, notices: Vec::new() };
+    let parts = Parts {
+        plan,
+        books,
+        totals: &totals,
+        generator,
+        ending: Ending::Finished,
+        thresholds: Assessment::default(),
+        notices: Vec::new(),
+    };
     let text = summary(&RunReport::build(parts));
     assert!(text.starts_with("PASSED: 6 of 10 downloads were good, the others were not judged"), "{text}");
     assert!(text.contains("Note: 4 of 10 arrivals were not sent"), "{text}");
@@ -364,6 +372,7 @@ fn a_killed_run_leaves_a_readable_result() {
         totals: &totals,
         generator: GeneratorFacts::default(),
         ending: Ending::Interrupted,
+        thresholds: Assessment::default(),
         notices: Vec::new(),
     });
     directory.checkpoint(&report).unwrap();
@@ -395,9 +404,8 @@ fn unchecked_redirects_are_counted_by_reason() {
     let off = Coverage::Unchecked(Unchecked::TierOff);
     let nothing = Coverage::Unchecked(Unchecked::NoLocation);
     let checked = Coverage::Checked;
-    for (host, tiers) in
-        [(Some("h"), [checked, checked, off, off, off, off]), (None, [checked, nothing, off, off, off, off])]
-    {
+    let tiers = |policy| [checked, policy, off, off, off, off, off];
+    for (host, tiers) in [(Some("h"), tiers(checked)), (None, tiers(nothing))] {
         interval.redirect(&Redirect { at: Offset::ZERO, host, fault: None, lasting: None, tiers });
     }
     let mut totals = Totals::default();
@@ -409,6 +417,7 @@ fn unchecked_redirects_are_counted_by_reason() {
         totals: &totals,
         generator: GeneratorFacts::default(),
         ending: Ending::Finished,
+        thresholds: Assessment::default(),
         notices: Vec::new(),
     })
     .targets;

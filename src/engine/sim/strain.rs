@@ -6,7 +6,7 @@ use super::super::meter::CpuClock;
 use super::super::wire::Stamper;
 use super::{Feed, Scene, origin};
 use crate::fault::Fault;
-use crate::report::{GeneratorFacts, Plan, Verdict, judge};
+use crate::report::{Assessment, Ending, GeneratorFacts, Plan, Verdict, judge};
 use crate::tally::Strain;
 use std::time::Duration;
 use tokio::io::DuplexStream;
@@ -88,7 +88,8 @@ fn what_the_worker_comes_to_after_its_time_out_is_its_own_fault() {
     assert_eq!(counts.faults.seen().map(|(fault, _)| fault).collect::<Vec<_>>(), [Fault::GeneratorLate]);
     // They lived as long as they might have, and never were on the wire.
     assert_eq!((totals.times.latency_failed.max(), totals.times.lateness.count()), (30_000, 5));
-    let judgement = judge(&totals, &Plan::default(), &GeneratorFacts::default(), true);
+    let (plan, generator) = (Plan::default(), GeneratorFacts::default());
+    let judgement = judge(&totals, &plan, &generator, (&Ending::Finished, &Assessment::default()));
     assert_eq!(judgement.verdict, Verdict::Invalid);
     assert!(judgement.invalid_reasons.iter().any(|reason| reason.id == "generator.late"));
 }
@@ -98,7 +99,7 @@ fn a_machine_without_ports_is_to_blame_and_not_the_candidate() {
     let (totals, _) = Scene::alike(100, 10, "/good-0").play(Portless);
     assert_eq!(totals.counts.faults.get(Fault::GeneratorPorts).count, 10);
     let generator = GeneratorFacts::default();
-    let judgement = judge(&totals, &Plan::default(), &generator, true);
+    let judgement = judge(&totals, &Plan::default(), &generator, (&Ending::Finished, &Assessment::default()));
     assert_eq!(judgement.verdict, Verdict::Invalid);
     assert_eq!(judgement.invalid_reasons[0].id, "generator.no_ports");
 }

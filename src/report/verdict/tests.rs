@@ -1,6 +1,7 @@
 //! Verdicts by what a run was like.
 
 use super::*;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 fn good_run() -> Totals {
@@ -23,11 +24,22 @@ fn machine() -> GeneratorFacts {
     GeneratorFacts { wall_s: 20.0, throttled_s: Some(0.0), ..GeneratorFacts::default() }
 }
 
+/// Without thresholds, a run that came to its end, and one that did not.
+fn finished() -> (&'static Ending, &'static Assessment) {
+    (&Ending::Finished, &NO_THRESHOLDS)
+}
+
+fn interrupted() -> (&'static Ending, &'static Assessment) {
+    (&Ending::Interrupted, &NO_THRESHOLDS)
+}
+
+static NO_THRESHOLDS: LazyLock<Assessment> = LazyLock::new(Assessment::default);
+
 #[track_caller]
 fn check(spoil: fn(&mut Totals, &mut Plan), verdict: Verdict, reasons: &[&str], warnings: &[&str]) {
     let (mut totals, mut plan) = (good_run(), dns_plan());
     spoil(&mut totals, &mut plan);
-    let judgement = judge(&totals, &plan, &machine(), true);
+    let judgement = judge(&totals, &plan, &machine(), finished());
     let ids = |list: &[Reason]| list.iter().map(|r| r.id.clone()).collect::<Vec<_>>();
     assert_eq!(judgement.verdict, verdict);
     assert_eq!(ids(&judgement.invalid_reasons), reasons);
@@ -72,7 +84,7 @@ fn arrivals_that_hang_are_no_pass() {
     check(|t, _| t.counts.arrivals.cut = 1, Verdict::Invalid, &["cut"], &[]);
     let mut totals = good_run();
     totals.counts.arrivals.cut = 1;
-    assert!(judge(&totals, &dns_plan(), &machine(), false).invalid_reasons.is_empty());
+    assert!(judge(&totals, &dns_plan(), &machine(), interrupted()).invalid_reasons.is_empty());
 }
 
 #[test]
@@ -128,7 +140,7 @@ fn a_closed_loop_that_waited_for_its_trace_has_measured_the_reader() {
         totals.counts.strain.starved = Duration::from_millis(waited_ms);
         let plan = Plan { arrivals: arrivals.to_owned(), ..dns_plan() };
         let generator = GeneratorFacts { offering_s: 5.0, threads: 2, ..machine() };
-        let reasons = judge(&totals, &plan, &generator, true).invalid_reasons;
+        let reasons = judge(&totals, &plan, &generator, finished()).invalid_reasons;
         reasons.into_iter().map(|reason| reason.id).collect::<Vec<_>>()
     };
     assert_eq!(judged("closed_loop", 101), ["trace_behind"]);
@@ -140,7 +152,7 @@ fn a_closed_loop_that_waited_for_its_trace_has_measured_the_reader() {
 fn check_throttled(throttled_s: Option<f64>, max_lateness_us: Option<u64>, reasons: &[&str]) {
     let generator = GeneratorFacts { throttled_s, ..machine() };
     let plan = Plan { max_lateness_us, ..dns_plan() };
-    let judgement = judge(&good_run(), &plan, &generator, true);
+    let judgement = judge(&good_run(), &plan, &generator, finished());
     let ids: Vec<_> = judgement.invalid_reasons.iter().map(|reason| reason.id.as_str()).collect();
     assert_eq!(ids, reasons, "{throttled_s:?}");
 }
@@ -175,7 +187,7 @@ fn what_outlives_a_roll_back_is_said() {
     check(kept, Verdict::Passed, &[], &["cacheable_wrong"]);
     let mut totals = good_run();
     kept(&mut totals, &mut dns_plan());
-    let told = judge(&totals, &dns_plan(), &machine(), true).warnings.remove(0).detail;
+    let told = judge(&totals, &dns_plan(), &machine(), finished()).warnings.remove(0).detail;
     assert_eq!(told, "7 wrong redirects are cacheable for 7 d: a roll-back does not reach those caches");
 }
 
@@ -183,7 +195,7 @@ fn what_outlives_a_roll_back_is_said() {
 fn an_interrupted_run_is_cut_whatever_else_it_is() {
     let mut totals = good_run();
     totals.counts.arrivals.shed = 1;
-    let judgement = judge(&totals, &dns_plan(), &machine(), false);
+    let judgement = judge(&totals, &dns_plan(), &machine(), interrupted());
     assert_eq!((judgement.verdict, judgement.invalid_reasons.len()), (Verdict::Cut, 1));
     assert_eq!(Exit::from(judgement.verdict).code(), 130);
 }
@@ -198,4 +210,35 @@ fn the_worst_exit_wins() {
         }
     }
     assert_eq!(order.map(Exit::code), [0, 3, 99, 5, 130]);
+}
+
+/// How a run ends in which so many arrivals failed and were shed, with a
+/// threshold that was kept or not.
+#[track_caller]
+fn check_exit((failed, shed): (u64, u64), kept: bool, ending: &Ending, exit: Exit) {
+    let mut totals = good_run();
+    (totals.counts.arrivals.failed, totals.counts.arrivals.shed) = (failed, shed);
+    let line = super::super::ThresholdLine { passed: kept, ..Default::default() };
+    let thresholds = Assessment { lines: vec![line], ..Assessment::default() };
+    let verdict = judge(&totals, &dns_plan(), &machine(), (ending, &thresholds)).verdict;
+    let aborted = match ending {
+        Ending::Aborted(why) => Some(why.clone()),
+        Ending::Finished | Ending::Interrupted => None,
+    };
+    let report = RunReport { verdict, thresholds: thresholds.lines, aborted, ..RunReport::default() };
+    assert_eq!(report.exit(), exit);
+}
+
+#[test]
+fn invalid_outweighs_a_threshold_and_that_outweighs_failures() {
+    let ended = &Ending::Finished;
+    check_exit((0, 0), true, ended, Exit::Passed);
+    check_exit((0, 0), false, ended, Exit::Threshold);
+    check_exit((1, 0), true, ended, Exit::Failed);
+    check_exit((1, 0), false, ended, Exit::Threshold);
+    check_exit((1, 1), false, ended, Exit::Invalid);
+    check_exit((1, 1), false, &Ending::Interrupted, Exit::Interrupted);
+    let aborted = &Ending::Aborted(super::super::AbortLine::default());
+    check_exit((0, 0), true, aborted, Exit::Threshold);
+    check_exit((0, 1), true, aborted, Exit::Invalid);
 }

@@ -3,6 +3,21 @@
 use super::{Call, INCIDENT, every, sample};
 use serde_json::Value;
 
+const SUBCOMMANDS: [&str; 12] = [
+    "demo",
+    "replay",
+    "check",
+    "simulate",
+    "inspect",
+    "report",
+    "compare",
+    "rules",
+    "explain",
+    "serve",
+    "clients",
+    "scenarios",
+];
+
 #[test]
 fn every_subcommand_helps() {
     for args in [&["--help"][..], &["help"], &["-h"], &["--version"]] {
@@ -10,19 +25,7 @@ fn every_subcommand_helps() {
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{args:?}");
         assert!(ended.stdout.contains("downpour"));
     }
-    for command in [
-        "demo",
-        "replay",
-        "check",
-        "simulate",
-        "inspect",
-        "report",
-        "rules",
-        "explain",
-        "serve",
-        "clients",
-        "scenarios",
-    ] {
+    for command in SUBCOMMANDS {
         let long = Call::new(&[command, "--help"]).run();
         assert_eq!((long.code, long.stderr.as_str()), (Some(0), ""), "{command}");
         assert!(long.stdout.contains(&format!("Usage: downpour {command}")), "{}", long.stdout);
@@ -42,19 +45,7 @@ fn serve_lists_its_faults() {
 #[test]
 fn what_is_no_flag_or_subcommand_is_a_usage_error() {
     Call::new(&["replya"]).refused(2, &["'replya'", "replay"]);
-    for command in [
-        "demo",
-        "replay",
-        "check",
-        "simulate",
-        "inspect",
-        "report",
-        "rules",
-        "explain",
-        "serve",
-        "clients",
-        "scenarios",
-    ] {
+    for command in SUBCOMMANDS {
         Call::new(&[command, "--no-such-flag"]).refused(2, &["'--no-such-flag'", "--help"]);
     }
     Call::new(&["replay", INCIDENT]).refused(2, &["--target <URL>"]);

@@ -1,0 +1,150 @@
+//! From counts and histograms to the value of a measure.
+
+use super::{Clock, Counted, Measure, Statistic};
+use crate::tally::{ArrivalCounts, Counts, Histogram, Times};
+use crate::units::{Offset, approximate};
+use hdrhistogram::Counter;
+
+/// A quotient of two counts: a value, once there is anything to divide by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// What is counted.
+    pub(super) part: u64,
+    /// What it is a part of.
+    pub(super) whole: u64,
+}
+
+impl Sums {
+    /// Both counts of a measure, 0 for the times of a clock.
+    pub(super) fn of(measure: Measure, counts: &Counts) -> Self {
+        match measure {
+            Measure::Time(..) => Self::default(),
+            Measure::Count(counted) | Measure::Share(counted) | Measure::PerSecond(counted) => {
+                Self { part: part(counted, counts), whole: whole(counted, counts) }
+            }
+            Measure::Amplification => Self { part: counts.attempts.total(), whole: counts.attempts.first },
+        }
+    }
+
+    /// Adds those of another second.
+    pub(super) fn add(&mut self, other: Self) {
+        self.part += other.part;
+        self.whole += other.whole;
+    }
+
+    /// Takes away those of a second that was added.
+    pub(super) fn subtract(&mut self, other: Self) {
+        self.part -= other.part;
+        self.whole -= other.whole;
+    }
+
+    /// The value of `measure`, counted over so many seconds.
+    pub(super) fn value(self, measure: Measure, seconds: f64) -> Option<f64> {
+        let part = approximate(self.part);
+        match measure {
+            Measure::Time(..) => None,
+            Measure::Count(_) => Some(part),
+            Measure::Share(_) | Measure::Amplification => {
+                (self.whole > 0).then(|| part / approximate(self.whole))
+            }
+            Measure::PerSecond(_) => (seconds > 0.0).then(|| part / seconds),
+        }
+    }
+}
+
+/// The histogram of a clock.
+pub(super) fn times<C: Counter>(clock: Clock, times: &Times<C>) -> &Histogram<C> {
+    match clock {
+        Clock::Latency => &times.latency,
+        Clock::LatencyFailed => &times.latency_failed,
+        Clock::Service => &times.service,
+        Clock::Lateness => &times.lateness,
+    }
+}
+
+impl Statistic {
+    /// The one of a clock's shortest, mean and longest time, or a percentile of
+    /// its times.
+    pub(super) fn of(self, (min, mean, max): (u64, f64, u64), quantile: impl FnOnce(f64) -> u64) -> f64 {
+        match self {
+            Self::Min => approximate(min),
+            Self::Mean => mean,
+            Self::Percentile(share) => approximate(quantile(share.as_f64())),
+            Self::Max => approximate(max),
+        }
+    }
+}
+
+/// For how long something was counted: until the last of it, but not shorter
+/// than arrivals were offered.
+pub(super) fn seconds(counted: Counted, counts: &Counts, offering_s: f64) -> f64 {
+    let until = |last: Offset| offering_s.max(last.as_duration().as_secs_f64());
+    match counted {
+        Counted::Offered | Counted::Shed => offering_s,
+        Counted::Sent => until(counts.attempts.last_sent),
+        Counted::Passed
+        | Counted::Recovered
+        | Counted::Good
+        | Counted::Failed
+        | Counted::Cut
+        | Counted::Attempts
+        | Counted::Retries
+        | Counted::Completed
+        | Counted::Misled
+        | Counted::Status(..)
+        | Counted::Redirects
+        | Counted::Unchecked
+        | Counted::Fault(_)
+        | Counted::Family(_) => until(counts.attempts.last_done),
+    }
+}
+
+fn part(counted: Counted, counts: &Counts) -> u64 {
+    let ArrivalCounts { offered, passed, recovered, failed, shed, cut } = counts.arrivals;
+    let (attempts, redirects) = (&counts.attempts, &counts.redirects);
+    match counted {
+        Counted::Offered => offered,
+        Counted::Passed => passed,
+        Counted::Recovered => recovered,
+        Counted::Good => passed + recovered,
+        Counted::Failed => failed,
+        Counted::Shed => shed,
+        Counted::Cut => cut,
+        Counted::Attempts => attempts.total(),
+        Counted::Retries => attempts.retries,
+        Counted::Sent => attempts.sent,
+        Counted::Completed => attempts.completed(),
+        Counted::Misled => counts.retries.misled(),
+        Counted::Status(first, last) => attempts.statuses.range(first..=last).map(|(_, count)| count).sum(),
+        Counted::Redirects => redirects.seen,
+        Counted::Unchecked => redirects.unchecked_total(redirects.deepest()),
+        Counted::Fault(fault) => counts.faults.get(fault).count,
+        Counted::Family(family) => {
+            let of_family = counts.faults.seen().filter(|(fault, _)| fault.family() == family);
+            of_family.map(|(_, entry)| entry.count).sum()
+        }
+    }
+}
+
+/// What a share of it is a share of.
+fn whole(counted: Counted, counts: &Counts) -> u64 {
+    match counted {
+        Counted::Offered
+        | Counted::Passed
+        | Counted::Recovered
+        | Counted::Good
+        | Counted::Failed
+        | Counted::Shed
+        | Counted::Cut
+        | Counted::Fault(_)
+        | Counted::Family(_) => counts.arrivals.settled(),
+        Counted::Attempts
+        | Counted::Retries
+        | Counted::Sent
+        | Counted::Completed
+        | Counted::Misled
+        | Counted::Status(..)
+        | Counted::Redirects => counts.attempts.total(),
+        Counted::Unchecked => counts.redirects.seen,
+    }
+}

@@ -1,0 +1,393 @@
+//! From what was typed to a threshold.
+//!
+//! One pass from left to right. The first thing that makes no sense is told
+//! with its column and with what would be right there.
+
+use super::{Clock, Counted, LONGEST_WINDOW_S, Measure, Relation, Statistic, Threshold, Unit};
+use crate::fault::Fault;
+use crate::units::{Rate, Share, approximate, decimal, parse_duration};
+use std::fmt;
+use std::num::NonZeroU64;
+use std::str::FromStr;
+
+/// Expressions longer than that are no expressions.
+const LONGEST: usize = 200;
+
+/// An expression that makes no sense: where, and what would.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseThresholdError {
+    text: String,
+    /// Counted from 1, in characters.
+    column: usize,
+    told: String,
+}
+
+impl ParseThresholdError {
+    /// The column of what makes no sense, counted from 1 in characters.
+    pub const fn column(&self) -> usize {
+        self.column
+    }
+}
+
+impl fmt::Display for ParseThresholdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { text, column, told } = self;
+        // What was typed is shown as one line, whatever is in it.
+        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let before = column.saturating_sub(1);
+        write!(f, "column {column}: {told}\n\n    {text}\n    {}^", " ".repeat(before))
+    }
+}
+
+impl std::error::Error for ParseThresholdError {}
+
+impl FromStr for Threshold {
+    type Err = ParseThresholdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let short: String = text.chars().take(LONGEST).collect();
+        let mut cursor = Cursor { text: &short, at: 0 };
+        let parsed = if short.len() < text.len() {
+            Err((LONGEST, format!("an expression has at most {LONGEST} characters")))
+        } else {
+            threshold(&mut cursor)
+        };
+        parsed.map_err(|(at, told)| {
+            let before = short.get(..at).unwrap_or(&short);
+            ParseThresholdError { column: before.chars().count() + 1, told, text: short.clone() }
+        })
+    }
+}
+
+impl FromStr for Measure {
+    type Err = ParseThresholdError;
+
+    /// The left side of an expression alone, such as `latency.p99`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut cursor = Cursor { text, at: 0 };
+        let parsed = subject(&mut cursor).and_then(|Subject { measure, .. }| {
+            cursor.skip_spaces();
+            if cursor.rest().is_empty() { Ok(measure) } else { cursor.wrong("nothing more is due here") }
+        });
+        parsed.map_err(|(at, told)| {
+            let before = text.get(..at).unwrap_or(text);
+            ParseThresholdError { column: before.chars().count() + 1, told, text: text.to_owned() }
+        })
+    }
+}
+
+/// Where it makes no sense, in bytes, and what would.
+type Wrong = (usize, String);
+
+struct Cursor<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+impl<'t> Cursor<'t> {
+    fn rest(&self) -> &'t str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn skip_spaces(&mut self) {
+        self.take_while(char::is_whitespace);
+    }
+
+    fn take_while(&mut self, wanted: impl Fn(char) -> bool) -> &'t str {
+        let rest = self.rest();
+        let end = rest.find(|c| !wanted(c)).unwrap_or(rest.len());
+        self.at += end;
+        rest.get(..end).unwrap_or_default()
+    }
+
+    fn take(&mut self, wanted: &str) -> bool {
+        let found = self.rest().starts_with(wanted);
+        self.at += if found { wanted.len() } else { 0 };
+        found
+    }
+
+    fn wrong<T>(&self, told: impl Into<String>) -> Result<T, Wrong> {
+        Err((self.at, told.into()))
+    }
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+fn threshold(cursor: &mut Cursor<'_>) -> Result<Threshold, Wrong> {
+    cursor.skip_spaces();
+    let Subject { measure, bare_is_ms } = subject(cursor)?;
+    cursor.skip_spaces();
+    let over_s = over(cursor)?;
+    cursor.skip_spaces();
+    let relation = relation(cursor)?;
+    cursor.skip_spaces();
+    let bound = bound(cursor, measure.unit(), bare_is_ms)?;
+    Ok(Threshold { text: cursor.text.trim().to_owned(), measure, over_s, relation, bound })
+}
+
+/// What is measured, and whether a bare number of it is in milliseconds, as it
+/// is for k6.
+struct Subject {
+    measure: Measure,
+    bare_is_ms: bool,
+}
+
+impl Subject {
+    const fn of(measure: Measure) -> Self {
+        Self { measure, bare_is_ms: false }
+    }
+}
+
+fn subject(cursor: &mut Cursor<'_>) -> Result<Subject, Wrong> {
+    let begin = cursor.at;
+    let name = cursor.take_while(is_of_name);
+    if let Some(clock) = Clock::ALL.into_iter().find(|clock| clock.name() == name) {
+        if !cursor.take(".") {
+            return cursor.wrong(format!("which of its times? As in {name}.p99, {name}.mean or {name}.max"));
+        }
+        return Ok(Subject::of(Measure::Time(clock, statistic(cursor)?)));
+    }
+    if let Some((_, counted)) = Counted::NAMED.into_iter().find(|(known, _)| *known == name) {
+        return counted_as(cursor, counted);
+    }
+    match name {
+        "amplification" => Ok(Subject::of(Measure::Amplification)),
+        "fault" => {
+            let fault = argument(cursor, "fault(dns.nxdomain), or fault(dns) for all of its family", fault)?;
+            counted_as(cursor, fault)
+        }
+        "status" => {
+            let status = argument(cursor, "status(503) or status(5xx)", status)?;
+            counted_as(cursor, status)
+        }
+        "rate" | "count" => {
+            cursor.at = begin;
+            cursor.wrong(format!("the {name} of what? As in failed.{name} or status(5xx).{name}"))
+        }
+        // What k6 writes of http_req_duration.
+        _ => {
+            cursor.at = begin;
+            let is_percentile = name.strip_prefix('p').is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+            let statistic = match statistic(cursor) {
+                Err(_) if !is_percentile => {
+                    cursor.at = begin;
+                    return cursor.wrong(unknown_measure(name));
+                }
+                found => found?,
+            };
+            Ok(Subject { measure: Measure::Time(Clock::Latency, statistic), bare_is_ms: true })
+        }
+    }
+}
+
+fn unknown_measure(name: &str) -> String {
+    let clocks = Clock::ALL.iter().map(|clock| clock.name());
+    let counted = Counted::NAMED.iter().map(|(name, _)| *name);
+    let known: Vec<_> = clocks.chain(counted).chain(["amplification", "fault(ID)", "status(CODE)"]).collect();
+    if name.is_empty() {
+        return "say what is measured, as in latency.p99 < 50ms or failed.rate <= 0.1%".to_owned();
+    }
+    let meant = match nearest(name, known.iter().copied()) {
+        Some(near) => format!(": did you mean {near}?"),
+        None => ".".to_owned(),
+    };
+    format!("{name} is nothing that is measured{meant} There are {}", known.join(", "))
+}
+
+/// The one of `known` that `typed` looks most like, if any does.
+fn nearest<'k>(typed: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let scored = known.map(|name| (strsim::jaro_winkler(typed, name), name));
+    let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b));
+    best.filter(|(score, _)| *score > 0.75).map(|(_, name)| name)
+}
+
+fn statistic(cursor: &mut Cursor<'_>) -> Result<Statistic, Wrong> {
+    let begin = cursor.at;
+    match cursor.take_while(|c| c.is_ascii_alphabetic()) {
+        "min" => Ok(Statistic::Min),
+        "mean" | "avg" => Ok(Statistic::Mean),
+        "med" => Ok(Statistic::Percentile(Share::from_ppm(500_000).unwrap_or(Share::ALL))),
+        "max" => Ok(Statistic::Max),
+        "p" => {
+            let bracketed = cursor.take("(");
+            let at = cursor.at;
+            let number = cursor.take_while(|c| c.is_ascii_digit() || matches!(c, '.' | '_'));
+            let share = format!("{}%", number.trim_end_matches('.').replace('_', ".")).parse();
+            let closed = !bracketed || cursor.take(")");
+            match share {
+                Ok(share) if closed => Ok(Statistic::Percentile(share)),
+                Ok(_) => cursor.wrong("a ) is due here, as in p(99)"),
+                Err(_) => {
+                    Err((at, "a percentile is above 0 and up to 100, as in p50, p99.9 or p(99)".to_owned()))
+                }
+            }
+        }
+        _ => {
+            cursor.at = begin;
+            cursor.wrong("one of min, mean, p50 (or any other percentile) and max is due here")
+        }
+    }
+}
+
+/// What stands in brackets behind a name.
+fn argument<T>(
+    cursor: &mut Cursor<'_>,
+    forms: &str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<T, Wrong> {
+    if !cursor.take("(") {
+        return cursor.wrong(format!("which one? As in {forms}"));
+    }
+    cursor.skip_spaces();
+    let begin = cursor.at;
+    let argument = cursor.take_while(|c| is_of_name(c) || matches!(c, '.' | '*'));
+    let read = read(argument).map_err(|told| (begin, format!("{told} As in {forms}")))?;
+    cursor.skip_spaces();
+    if cursor.take(")") { Ok(read) } else { cursor.wrong("a ) is due here") }
+}
+
+fn fault(id: &str) -> Result<Counted, String> {
+    if let Some(fault) = Fault::from_id(id) {
+        return Ok(Counted::Fault(fault));
+    }
+    let family = id.trim_end_matches(".*");
+    if let Some(fault) = Fault::ALL.iter().find(|fault| fault.family() == family) {
+        return Ok(Counted::Family(fault.family()));
+    }
+    let meant = match nearest(id, Fault::ALL.iter().map(|fault| fault.id())) {
+        Some(near) => format!("did you mean {near}?"),
+        None => "downpour explain lists them.".to_owned(),
+    };
+    Err(format!("{id:?} is no fault: {meant}"))
+}
+
+fn status(code: &str) -> Result<Counted, String> {
+    let class = code.strip_suffix("xx").and_then(|class| class.parse::<u16>().ok());
+    if let Some(class @ 1..=5) = class {
+        return Ok(Counted::Status(class * 100, class * 100 + 99));
+    }
+    match code.parse::<u16>() {
+        Ok(code @ 100..=599) => Ok(Counted::Status(code, code)),
+        Ok(_) | Err(_) => Err(format!("{code:?} is no status.")),
+    }
+}
+
+/// How something is counted: as it is, as a share, or by the second.
+fn counted_as(cursor: &mut Cursor<'_>, counted: Counted) -> Result<Subject, Wrong> {
+    if !cursor.take(".") {
+        return Ok(Subject::of(Measure::Count(counted)));
+    }
+    let begin = cursor.at;
+    match cursor.take_while(is_of_name) {
+        "count" => Ok(Subject::of(Measure::Count(counted))),
+        "rate" if counted == Counted::Offered || counted == Counted::Attempts => {
+            cursor.at = begin;
+            cursor.wrong("all are offered, so there is no share of them: write per_s for how many a second")
+        }
+        "rate" => Ok(Subject::of(Measure::Share(counted))),
+        "per_s" => Ok(Subject::of(Measure::PerSecond(counted))),
+        _ => {
+            cursor.at = begin;
+            cursor.wrong("one of count, rate (the share) and per_s (how many a second) is due here")
+        }
+    }
+}
+
+fn over(cursor: &mut Cursor<'_>) -> Result<Option<NonZeroU64>, Wrong> {
+    let begin = cursor.at;
+    let word = cursor.take_while(char::is_alphabetic);
+    if word.is_empty() {
+        return Ok(None);
+    }
+    if word != "over" {
+        cursor.at = begin;
+        return cursor.wrong(format!("{word} makes no sense here: a window is asked for as in over 30s"));
+    }
+    cursor.skip_spaces();
+    let begin = cursor.at;
+    let typed = cursor.take_while(|c| c.is_alphanumeric() || matches!(c, '.' | 'µ' | 'μ'));
+    let told = || {
+        (begin, format!("a window is whole seconds, from 1s to {}m, as in over 30s", LONGEST_WINDOW_S / 60))
+    };
+    let length = parse_duration(typed).map_err(|_| told())?;
+    let seconds = NonZeroU64::new(length.as_secs()).filter(|seconds| seconds.get() <= LONGEST_WINDOW_S);
+    match seconds {
+        Some(seconds) if length.subsec_nanos() == 0 => Ok(Some(seconds)),
+        Some(_) | None => Err(told()),
+    }
+}
+
+fn relation(cursor: &mut Cursor<'_>) -> Result<Relation, Wrong> {
+    // k6 takes the strict form of equality, too.
+    if cursor.take("===") {
+        return Ok(Relation::Is);
+    }
+    match Relation::ALL.into_iter().find(|relation| cursor.take(relation.sign())) {
+        Some(relation) => Ok(relation),
+        None => cursor.wrong("a comparison is due here: one of < <= > >= == !="),
+    }
+}
+
+fn bound(cursor: &mut Cursor<'_>, unit: Unit, bare_is_ms: bool) -> Result<f64, Wrong> {
+    let begin = cursor.at;
+    let typed = cursor.rest().trim_end();
+    let number = typed.trim_end_matches(|c: char| !c.is_ascii_digit() && c != '.');
+    let suffix = typed.get(number.len()..).unwrap_or_default().trim_start();
+    let plain = decimal(number.trim()).filter(|_| number.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
+    let behind = begin + typed.len() - suffix.len();
+    match unit {
+        Unit::Micros => {
+            let (n, d) = plain.ok_or_else(|| (begin, "a time is due here, as in 50ms".to_owned()))?;
+            let micros = match suffix {
+                "us" | "µs" | "μs" => 1,
+                "ms" => 1_000,
+                "s" => 1_000_000,
+                "m" | "min" => 60_000_000,
+                "h" => 3_600_000_000,
+                "" if bare_is_ms => 1_000,
+                "" => return Err((behind, format!("a time needs its unit, as in {number}ms"))),
+                _ => return Err((behind, "a time is in us, ms, s, m or h, as in 50ms".to_owned())),
+            };
+            n.checked_mul(micros)
+                .map(|n| quotient(n, d))
+                .ok_or_else(|| (begin, "that is too long".to_owned()))
+        }
+        Unit::Share => {
+            let told = "a share is due here: from 0% to 100%, or 0.001 for 0.1%";
+            let (n, d) = plain.ok_or_else(|| (begin, told.to_owned()))?;
+            match suffix {
+                "%" if n <= d.saturating_mul(100) => Ok(quotient(n, d.saturating_mul(100))),
+                // 1 may be meant as a hundredth, or as all.
+                "" if n < d || n == 0 => Ok(quotient(n, d)),
+                "" => Err((begin, format!("a share is below 1: write {number}% or 100%"))),
+                "%" => Err((begin, "a share is at most 100%".to_owned())),
+                _ => Err((begin, told.to_owned())),
+            }
+        }
+        Unit::Count => match decimal(typed) {
+            Some((count, 1)) => Ok(approximate(count)),
+            Some(_) | None if typed.ends_with('%') => {
+                Err((begin, "this is counted, and a share is asked for with .rate".to_owned()))
+            }
+            Some(_) | None => Err((begin, "a whole number is due here, as in 0, 250 or 10k".to_owned())),
+        },
+        Unit::PerSecond => match (typed.parse::<Rate>(), plain) {
+            (Ok(rate), _) => Ok(rate.per_second_f64()),
+            (Err(_), Some((0, _))) => Ok(0.0),
+            (Err(_), _) => Err((begin, "a rate is due here, as in 4700, 4.7k/s or 280k/m".to_owned())),
+        },
+        Unit::Ratio => match plain {
+            Some((n, d)) if matches!(suffix, "" | "x") => Ok(quotient(n, d)),
+            Some(_) | None => Err((begin, "a factor is due here, as in 1.05".to_owned())),
+        },
+    }
+}
+
+fn quotient(numerator: u64, denominator: u64) -> f64 {
+    approximate(numerator) / approximate(denominator)
+}
+
+#[cfg(test)]
+mod tests;

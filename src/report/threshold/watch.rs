@@ -1,0 +1,352 @@
+//! Sees the seconds of a run and says what came of its thresholds.
+//!
+//! Of a threshold over the whole run nothing needs to be remembered: the totals
+//! hold it. One over windows is looked at when a second is complete, with the
+//! seconds before it; the window with the least margin is kept.
+//!
+//! Every sample counts in the windows that hold its second, those after the
+//! last arrival included: that is where time-outs come in. A window without a
+//! sample says nothing. What is counted by the second can't be held against a
+//! window in which nothing was offered any more for being too low, and how many
+//! attempts came on a first one says nothing there.
+
+use super::measure::{self, Sums};
+use super::{AbortLine, Clock, Counted, Measure, Relation, Statistic, Threshold, ThresholdLine, WindowLine};
+use crate::fault::Fault;
+use crate::tally::{Counts, Interval, Sliding, Totals};
+use crate::units::approximate;
+use std::collections::{BTreeSet, VecDeque};
+use std::num::NonZeroU64;
+
+/// How much of a second may be missing at the end of the offering for it to be
+/// a whole one: arrivals do not end on the nanosecond.
+const TOLERANCE_S: f64 = 0.001;
+
+/// Thresholds over a run that goes on.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    thresholds: Vec<Watched>,
+    /// The clocks that windows are asked of, each pair once.
+    clocks: Vec<(Clock, NonZeroU64, Sliding)>,
+    /// Seconds seen.
+    seconds: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Watched {
+    threshold: Threshold,
+    /// Its windows; `None` where it is about the whole run.
+    windows: Option<Windows>,
+}
+
+/// What came of all thresholds of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Assessment {
+    /// Each threshold, in the order given.
+    pub lines: Vec<ThresholdLine>,
+    /// What they allow that would fail a run without them.
+    pub allowed: Allowed,
+}
+
+/// What may go wrong because a threshold says how much of it. Without one
+/// nothing may.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// Arrivals that fail, whatever of.
+    failures: bool,
+    /// Wrong redirects that a retry hid.
+    misled: bool,
+    /// Arrivals that fail of these.
+    faults: BTreeSet<Fault>,
+}
+
+impl Allowed {
+    /// What `thresholds` say how much of there may be.
+    pub fn by<'t>(thresholds: impl IntoIterator<Item = &'t Threshold>) -> Self {
+        let mut allowed = Self::default();
+        for threshold in thresholds {
+            match threshold.measure() {
+                Measure::Count(counted) | Measure::Share(counted) | Measure::PerSecond(counted) => {
+                    allowed.by_one(counted, threshold);
+                }
+                Measure::Time(..) | Measure::Amplification => {}
+            }
+        }
+        allowed
+    }
+
+    fn by_one(&mut self, counted: Counted, threshold: &Threshold) {
+        let (ceiling, floor) = (threshold.is_ceiling(), threshold.is_floor());
+        self.failures |= ceiling && counted == Counted::Failed;
+        self.failures |= floor && matches!(counted, Counted::Good | Counted::Passed);
+        self.misled |= ceiling && counted == Counted::Misled;
+        let is_of =
+            |fault: &Fault| counted == Counted::Fault(*fault) || counted == Counted::Family(fault.family());
+        self.faults.extend(Fault::ALL.iter().filter(|fault| ceiling && is_of(fault)));
+    }
+
+    /// How much of what went wrong no threshold is about: failed arrivals and
+    /// hidden wrong redirects.
+    pub fn beyond(&self, counts: &Counts) -> (u64, u64) {
+        let faults = counts.faults.seen().filter(|(fault, _)| self.faults.contains(fault));
+        let of_faults: u64 = faults.map(|(_, entry)| entry.count).sum();
+        let failed = counts.arrivals.failed.saturating_sub(of_faults);
+        let misled = counts.retries.misled();
+        (if self.failures { 0 } else { failed }, if self.misled { 0 } else { misled })
+    }
+}
+
+impl Watch {
+    /// Watches over these.
+    pub fn over(thresholds: impl IntoIterator<Item = Threshold>) -> Self {
+        let mut watch = Self::default();
+        for threshold in thresholds {
+            let windows = threshold.over_s().map(|length| Windows::of(&threshold, length, &mut watch.clocks));
+            watch.thresholds.push(Watched { threshold, windows });
+        }
+        watch
+    }
+
+    /// Whether there is nothing to watch.
+    pub fn is_empty(&self) -> bool {
+        self.thresholds.is_empty()
+    }
+
+    /// The thresholds, in the order given.
+    pub fn thresholds(&self) -> impl Iterator<Item = &Threshold> {
+        self.thresholds.iter().map(|watched| &watched.threshold)
+    }
+
+    /// Takes a second of the run into account. Seconds ascend.
+    pub fn second(&mut self, interval: &Interval) {
+        let second = interval.second();
+        self.seconds = self.seconds.max(second + 1);
+        for (clock, length, sliding) in &mut self.clocks {
+            sliding.forget_before((second + 1).saturating_sub(length.get()));
+            sliding.add(second, measure::times(*clock, interval.times()));
+        }
+        let counts = interval.counts();
+        for Watched { threshold, windows } in &mut self.thresholds {
+            if let Some(windows) = windows {
+                windows.second((second, counts), threshold, &self.clocks);
+            }
+        }
+    }
+
+    /// What came of them in a run with these totals, whose arrivals were offered
+    /// for so long.
+    pub fn assess(&self, totals: &Totals, offering_s: f64) -> Assessment {
+        let lines = self.thresholds.iter().map(|Watched { threshold, windows }| match windows {
+            None => {
+                line(threshold, whole(threshold.measure(), totals, offering_s).map(|value| (value, None)))
+            }
+            Some(windows) => {
+                let worst = windows.worst_of(threshold, offering_s);
+                line(threshold, worst.map(|seen| (seen.value, Some(seen.window(windows.length)))))
+            }
+        });
+        Assessment { lines: lines.collect(), allowed: Allowed::by(self.thresholds()) }
+    }
+
+    /// The first of them that is so, of the run so far or of its latest window:
+    /// what ends it, where that is what they are for. What was not measured yet
+    /// is not so.
+    pub fn come_true(&self, totals: &Totals) -> Option<AbortLine> {
+        self.thresholds.iter().find_map(|Watched { threshold, windows }| {
+            let value = match windows {
+                None => whole(threshold.measure(), totals, approximate(self.seconds)),
+                Some(windows) => windows.latest,
+            };
+            value.filter(|value| threshold.holds(*value)).map(|value| AbortLine {
+                expression: threshold.to_string(),
+                value,
+                unit: threshold.measure().unit().name().to_owned(),
+                at_s: self.seconds,
+            })
+        })
+    }
+}
+
+/// The value of a whole run.
+fn whole(measure: Measure, totals: &Totals, offering_s: f64) -> Option<f64> {
+    let counts = &totals.counts;
+    match measure {
+        Measure::Time(clock, statistic) => {
+            let times = measure::times(clock, &totals.times);
+            let known = (times.min(), times.mean(), times.max());
+            (!times.is_empty()).then(|| statistic.of(known, |share| times.quantile(share)))
+        }
+        Measure::PerSecond(counted) => {
+            Sums::of(measure, counts).value(measure, measure::seconds(counted, counts, offering_s))
+        }
+        Measure::Count(_) if counts.arrivals.offered == 0 => None,
+        Measure::Count(_) | Measure::Share(_) | Measure::Amplification => {
+            Sums::of(measure, counts).value(measure, offering_s)
+        }
+    }
+}
+
+fn line(threshold: &Threshold, found: Option<(f64, Option<WindowLine>)>) -> ThresholdLine {
+    let value = found.map(|(value, _)| value);
+    ThresholdLine {
+        expression: threshold.to_string(),
+        measure: threshold.measure().to_string(),
+        unit: threshold.measure().unit().name().to_owned(),
+        relation: threshold.relation().sign().to_owned(),
+        value,
+        bound: threshold.bound(),
+        margin: value.map(|value| threshold.margin(value)),
+        passed: value.is_some_and(|value| threshold.holds(value)),
+        over_s: threshold.over_s().map(NonZeroU64::get),
+        worst_window: found.and_then(|(_, window)| window),
+    }
+}
+
+/// The windows of one threshold.
+#[derive(Clone, Debug)]
+struct Windows {
+    length: u64,
+    source: Source,
+    /// Of those that were looked at and are known to count.
+    worst: Option<Seen>,
+    /// The one that ends with the last second in which something was offered:
+    /// that may not be a whole one.
+    last_offered: Option<Seen>,
+    /// The worst of those that end later, if more is offered after them.
+    after: Option<Seen>,
+    /// The worst of them in any case.
+    at_the_end: Option<Seen>,
+    /// The value of the latest, for what is asked while the run goes on.
+    latest: Option<f64>,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    /// The place of a clock in the watch, and what is asked of it.
+    Clock(usize, Statistic),
+    /// The counts of each second, and their sum.
+    Counts { seconds: VecDeque<(u64, Sums)>, sums: Sums },
+}
+
+/// The value of a window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Seen {
+    value: f64,
+    /// Its last second.
+    second: u64,
+}
+
+impl Seen {
+    fn window(self, length: u64) -> WindowLine {
+        let to_s = self.second + 1;
+        WindowLine { from_s: to_s.saturating_sub(length), to_s }
+    }
+}
+
+/// The one with less room; the earlier of equals.
+fn worse(threshold: &Threshold, a: Option<Seen>, b: Option<Seen>) -> Option<Seen> {
+    match (a, b) {
+        (Some(a), Some(b)) if threshold.margin(b.value) < threshold.margin(a.value) => Some(b),
+        (a, b) => a.or(b),
+    }
+}
+
+impl Windows {
+    fn of(threshold: &Threshold, length: NonZeroU64, clocks: &mut Vec<(Clock, NonZeroU64, Sliding)>) -> Self {
+        let source = match threshold.measure() {
+            Measure::Time(clock, statistic) => {
+                let known = clocks.iter().position(|(known, of, _)| (*known, *of) == (clock, length));
+                let place = known.unwrap_or_else(|| {
+                    clocks.push((clock, length, Sliding::default()));
+                    clocks.len() - 1
+                });
+                Source::Clock(place, statistic)
+            }
+            Measure::Count(_) | Measure::Share(_) | Measure::PerSecond(_) | Measure::Amplification => {
+                Source::Counts { seconds: VecDeque::new(), sums: Sums::default() }
+            }
+        };
+        Self {
+            length: length.get(),
+            source,
+            worst: None,
+            last_offered: None,
+            after: None,
+            at_the_end: None,
+            latest: None,
+        }
+    }
+
+    fn second(
+        &mut self,
+        (second, counts): (u64, &Counts),
+        threshold: &Threshold,
+        clocks: &[(Clock, NonZeroU64, Sliding)],
+    ) {
+        let offered = counts.arrivals.offered > 0;
+        if offered {
+            // What came before was not the end.
+            for seen in [self.last_offered.take(), self.after.take()] {
+                self.worst = worse(threshold, self.worst, seen);
+            }
+            self.at_the_end = None;
+        }
+        let value = self.value((second, counts), threshold.measure(), clocks);
+        self.latest = value.filter(|_| second + 1 >= self.length);
+        let Some(seen) = self.latest.map(|value| Seen { value, second }) else { return };
+        match threshold.measure() {
+            Measure::Time(..) | Measure::Share(_) => self.worst = worse(threshold, self.worst, Some(seen)),
+            Measure::Count(_) | Measure::PerSecond(_) | Measure::Amplification if offered => {
+                self.last_offered = Some(seen);
+            }
+            Measure::Count(_) | Measure::PerSecond(_) | Measure::Amplification => {
+                self.after = worse(threshold, self.after, Some(seen));
+                let counts = Some(seen).filter(|seen| counts_at_the_end(threshold, *seen));
+                self.at_the_end = worse(threshold, self.at_the_end, counts);
+            }
+        }
+    }
+
+    /// The value of the window that ends with `second`.
+    fn value(
+        &mut self,
+        (second, counts): (u64, &Counts),
+        measure: Measure,
+        clocks: &[(Clock, NonZeroU64, Sliding)],
+    ) -> Option<f64> {
+        match &mut self.source {
+            Source::Clock(place, statistic) => {
+                let times = &clocks.get(*place)?.2;
+                let known = (times.min(), times.mean(), times.max());
+                (!times.is_empty()).then(|| statistic.of(known, |share| times.quantile(share)))
+            }
+            Source::Counts { seconds, sums } => {
+                let first = (second + 1).saturating_sub(self.length);
+                while let Some((_, gone)) = seconds.pop_front_if(|(at, _)| *at < first) {
+                    sums.subtract(gone);
+                }
+                let new = Sums::of(measure, counts);
+                sums.add(new);
+                seconds.push_back((second, new));
+                sums.value(measure, approximate(self.length))
+            }
+        }
+    }
+
+    /// The worst window of a run whose arrivals were offered for so long.
+    fn worst_of(&self, threshold: &Threshold, offering_s: f64) -> Option<Seen> {
+        let is_whole = |seen: &Seen| approximate(seen.second + 1) <= offering_s + TOLERANCE_S;
+        let last = self.last_offered.filter(|seen| is_whole(seen) || counts_at_the_end(threshold, *seen));
+        worse(threshold, worse(threshold, self.worst, last), self.at_the_end)
+    }
+}
+
+/// Whether a window counts that reaches beyond the end of the offering: nothing
+/// is too low because there was nothing more to do.
+fn counts_at_the_end(threshold: &Threshold, seen: Seen) -> bool {
+    let is_ceiling = matches!(threshold.relation(), Relation::Below | Relation::AtMost);
+    threshold.measure() != Measure::Amplification && (is_ceiling || seen.value >= threshold.bound())
+}
+
+#[cfg(test)]
+mod tests;
