@@ -6,7 +6,7 @@
 
 use super::CliError;
 use super::load_args::{OutputFormat, ReportArgs};
-use super::progress::Progress;
+use super::progress::{Expected, Progress, Voice};
 use super::signals::Phases;
 use super::threshold_args::Limits;
 use super::throttling::Throttling;
@@ -38,6 +38,8 @@ pub(crate) struct Prepared {
     pub(crate) schedule: Schedule,
     pub(crate) at_end: AtEndOfTrace,
     pub(crate) started: Stamp,
+    /// For how long it counts, where the flags say it.
+    pub(crate) counted_for: Option<Duration>,
     /// What it must keep, and what ends it.
     pub(crate) limits: Limits,
     /// What was found out on the way and a reader must know.
@@ -52,7 +54,9 @@ pub(crate) fn carry_out(
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
     let path = args.out.clone().unwrap_or_else(|| default_path(&prepared.plan));
-    let progress = Progress::by_the_second(!(args.no_progress || args.quiet));
+    let voice = Voice::of(args.quiet, args.no_progress);
+    let expected = expected(&prepared);
+    let progress = Progress::by_the_second(voice, expected);
     let measured = measure(prepared, (Some(path), progress), phases)?;
     measured.publish(args.format, out)
 }
@@ -75,13 +79,13 @@ pub(crate) fn measure(
     (path, progress): (Option<PathBuf>, Progress),
     phases: &Phases,
 ) -> Result<Measured, CliError> {
-    let Prepared { plan, engine, mut judging, requests, schedule, at_end, started, limits, mut notices } =
-        prepared;
+    let Prepared {
+        plan, engine, mut judging, requests, schedule, at_end, started, limits, mut notices, ..
+    } = prepared;
     // What is written second by second begins with the end of the warm-up.
     let warmup = engine.warmup;
     let counted_from = started.plus_nanos(i64::try_from(warmup.as_nanos()).unwrap_or(i64::MAX));
     let directory = path.as_ref().map(|path| RunDirectory::create(path, counted_from)).transpose()?;
-    progress.warming_up(warmup);
     let control = judging.control.as_ref();
     let throttling = Throttling::watch(Path::new("/proc"), Path::new("/sys/fs/cgroup"));
     let (trouble, checkpoint_lost) = (Vec::new(), false);
@@ -100,7 +104,7 @@ pub(crate) fn measure(
     };
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, &phases.phase, &mut recorder)?;
     let Recorder { directory, mut trouble, throttling, progress, series, watch, abort, .. } = recorder;
-    progress.over();
+    drop(progress);
 
     // What ends a run early by its own wish is no interruption.
     let interrupted = end.interrupted && abort.came_true.is_none();
@@ -194,6 +198,12 @@ fn without_client(requests: u64) -> Option<Reason> {
         ),
         remedy: "have the log tell clients' addresses, or take --sample-by target".to_owned(),
     })
+}
+
+/// When the run will be over, as far as its plan says.
+fn expected(prepared: &Prepared) -> Expected {
+    let (warmup, plan) = (prepared.engine.warmup, &prepared.plan);
+    Expected { warmup, length: prepared.counted_for, requests: plan.requests }
 }
 
 fn default_path(plan: &Plan) -> PathBuf {

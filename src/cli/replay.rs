@@ -78,7 +78,8 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     let pace = args.load.pace().map_err(CliError::Usage)?;
     let schedule = args.load.schedule(&pace, args.trace.seed).map_err(CliError::Usage)?;
     args.load.check_warmup(&pace).map_err(CliError::Usage)?;
-    let limits = Limits::of(&args.thresholds, &args.abort, args.load.counted_for(&pace))?;
+    let counted_for = args.load.counted_for(&pace);
+    let limits = Limits::of(&args.thresholds, &args.abort, counted_for)?;
     if matches!(pace, Pace::Recorded(_)) && !source.has_times() {
         return Err(CliError::Usage(
             "this trace has no times to follow: give a rate, as in --rate 100/s".to_owned(),
@@ -118,7 +119,7 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     engine.clients = clients;
     let requests = args.clients.filtered(Box::new(requests));
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
-    Ok(Prepared { plan, engine, judging, requests, schedule, at_end, started, limits, notices })
+    Ok(Prepared { plan, engine, judging, requests, schedule, at_end, started, counted_for, limits, notices })
 }
 
 /// Begins to ask the control, unless it is the candidate.
