@@ -12,6 +12,7 @@ mod control_args;
 mod demo;
 mod distinct;
 mod explain;
+mod generated;
 mod inspect;
 mod load_args;
 mod memory;
@@ -47,7 +48,7 @@ use tracing_subscriber::EnvFilter;
     0  passed
     1  could not run, or the result could not be written
     2  usage or configuration
-    3  failed requests or broken redirects
+    3  failed requests or broken redirects, beyond what thresholds allow
     5  invalid measurement: the load was not really offered
    99  a threshold was not kept, or --abort-on came true
   130  interrupted; a partial result was written")]
@@ -80,6 +81,10 @@ enum Command {
     Serve(Box<serve::ServeArgs>),
     /// List how clients retry, or show one client's table with its sources
     Clients(clients::ClientsArgs),
+    /// Print the completions of a shell
+    Completions(generated::CompletionsArgs),
+    /// Print the man page, or write one for each subcommand
+    Man(generated::ManArgs),
 }
 
 /// Why a subcommand ended without its result.
@@ -121,6 +126,9 @@ pub(crate) enum CliError {
     /// A run cannot be read back, or its rendering not written.
     #[error(transparent)]
     Report(#[from] report::ReportRunError),
+    /// A man page cannot be written.
+    #[error(transparent)]
+    Man(#[from] generated::ManError),
     /// The run directory cannot be written.
     #[error(transparent)]
     Directory(#[from] crate::report::DirectoryError),
@@ -164,6 +172,7 @@ impl CliError {
             | Self::Rules(_)
             | Self::Directory(_)
             | Self::Report(_)
+            | Self::Man(_)
             | Self::Books(_)
             | Self::EndedEarly { .. } => "",
             Self::Target(_)
@@ -200,6 +209,7 @@ impl CliError {
             | Self::Registry(_)
             | Self::Directory(_)
             | Self::Report(_)
+            | Self::Man(_)
             | Self::Engine(_)
             | Self::Books(_)
             | Self::Signals(_)
@@ -237,6 +247,8 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),
         Command::Rules(args) => rules::run(args, out).map(|()| Exit::Passed),
         Command::Explain(args) => explain::run(args, out).map(|()| Exit::Passed),
+        Command::Completions(args) => generated::completions(args, out).map(|()| Exit::Passed),
+        Command::Man(args) => generated::man(args, out).map(|()| Exit::Passed),
         Command::Serve(args) => Ok(serve::run(args, out).map(|()| Exit::Passed)?),
     }
 }

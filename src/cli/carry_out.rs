@@ -13,7 +13,7 @@ use super::throttling::Throttling;
 use crate::engine::{self, AtEndOfTrace, Controls, EnginePlan, Judging, Observer, Requests, RunEnd};
 use crate::report::{
     AbortLine, DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport,
-    Threshold, Watch, summary,
+    Threshold, Watch, painted, summary,
 };
 use crate::schedule::{Schedule, ScheduleCounts};
 use crate::tally::{Books, Interval, LeftOut, Second, Series, Totals};
@@ -217,7 +217,7 @@ fn print(
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
     let printed = match format {
-        OutputFormat::Text => write!(out, "{}", summary(report)).and_then(|()| match path {
+        OutputFormat::Text => write!(out, "{}", coloured(summary(report))).and_then(|()| match path {
             Some(path) => writeln!(out, "\nrun directory: {}", path.display()),
             None => Ok(()),
         }),
@@ -226,6 +226,17 @@ fn print(
             .and_then(|()| writeln!(out)),
     };
     printed.and_then(|()| out.flush()).map_err(CliError::Print)
+}
+
+/// With colours where stdout is a terminal that shows them, and nobody said
+/// otherwise (`NO_COLOR`, `CLICOLOR_FORCE`).
+pub(crate) fn coloured(summary: String) -> String {
+    match anstream::AutoStream::choice(&std::io::stdout()) {
+        anstream::ColorChoice::Never => summary,
+        anstream::ColorChoice::Always | anstream::ColorChoice::AlwaysAnsi | anstream::ColorChoice::Auto => {
+            painted(&summary)
+        }
+    }
 }
 
 /// Writes each second as it is complete, and tells how the run goes.

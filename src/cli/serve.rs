@@ -102,10 +102,14 @@ impl From<CertificateArg> for CdnCertificate {
 }
 
 /// A line for each fault; the manual has the same in Markdown.
+const EXAMPLES: &str = "Examples:
+  downpour serve --listen 127.0.0.1:8080 --dns-listen 127.0.0.1:5353
+  downpour serve --listen 127.0.0.1:8080 --fault missing-slash@5s..15s --fault status-503:10%";
+
 fn faults_help() -> String {
     let line = |name: &str, kind: FaultKind| format!("\n  {name:16}{}", kind.does().replace('`', ""));
     let plain: String = FaultKind::plain().map(|kind| line(&kind.to_string(), kind)).collect();
-    format!("Faults:{plain}{}", line("status-CODE", FaultKind::Status(200)))
+    format!("Faults:{plain}{}\n\n{EXAMPLES}", line("status-CODE", FaultKind::Status(200)))
 }
 
 /// Why serving came to nothing. Reads after "failed to".

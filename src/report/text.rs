@@ -11,11 +11,13 @@ mod control;
 mod faults;
 pub(super) mod format;
 pub(super) mod headline;
+mod paint;
 mod storm;
 pub(super) mod thresholds;
 mod transitions;
 
 pub(crate) use format::micros;
+pub use paint::painted;
 
 use super::{CHECK, Generator, RunReport, Times};
 use crate::units::grouped;

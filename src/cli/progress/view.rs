@@ -1,5 +1,6 @@
 //! What a run that goes on looks like: numbers in, a few lines out. Pure.
 
+use crate::fault::Fault;
 use crate::report::micros;
 use crate::tally::{Interval, Totals};
 use crate::units::{approximate, grouped};
@@ -38,7 +39,9 @@ pub(super) struct Seen {
     in_warmup: u64,
     failed: u64,
     settled: u64,
-    /// By fault, most frequent first.
+    /// Attempts that failed and were tried again.
+    hidden: u64,
+    /// Failed arrivals, and those attempts, by fault, most frequent first.
     faults: Vec<(&'static str, u64)>,
     redirects: u64,
     unchecked: u64,
@@ -50,7 +53,9 @@ impl Seen {
         let (counts, times, all) = (interval.counts(), interval.times(), &totals.counts);
         // In a second without a good answer, the others have times too.
         let latency = if times.latency.is_empty() { &times.latency_failed } else { &times.latency };
-        let mut faults: Vec<_> = all.faults.seen().map(|(fault, seen)| (fault.id(), seen.count)).collect();
+        let hidden = &all.retries.hidden;
+        let both = |&fault: &Fault| (fault.id(), all.faults.get(fault).count + hidden.get(fault).count);
+        let mut faults: Vec<_> = Fault::ALL.iter().map(both).filter(|(_, count)| *count > 0).collect();
         faults.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let first = approximate(all.attempts.first.max(1));
         Self {
@@ -68,6 +73,7 @@ impl Seen {
             in_warmup: all.warmup.arrivals.offered,
             failed: all.arrivals.failed,
             settled: all.arrivals.settled(),
+            hidden: hidden.total(),
             faults,
             redirects: all.redirects.seen,
             unchecked: all.redirects.unchecked_total(all.redirects.deepest()),
@@ -99,7 +105,7 @@ pub(super) fn view(expected: &Expected, elapsed: Duration, seen: Option<&Seen>, 
     if let Some(seen) = seen {
         lines.push((Tone::Plain, load(seen)));
         lines.push((Tone::Plain, times(seen)));
-        let tone = if seen.failed > 0 { Tone::Wrong } else { Tone::Plain };
+        let tone = if seen.failed > 0 || seen.hidden > 0 { Tone::Wrong } else { Tone::Plain };
         lines.push((tone, failures(seen)));
         lines.push((Tone::Plain, targets(seen)));
     }
@@ -108,7 +114,10 @@ pub(super) fn view(expected: &Expected, elapsed: Duration, seen: Option<&Seen>, 
 
 fn progress(expected: &Expected, elapsed: Duration, seen: Option<&Seen>) -> String {
     let Some(counted) = elapsed.checked_sub(expected.warmup) else {
-        return format!("warming up, {} left: nothing is counted yet", clock(expected.warmup.saturating_sub(elapsed)));
+        return format!(
+            "warming up, {} left: nothing is counted yet",
+            clock(expected.warmup.saturating_sub(elapsed))
+        );
     };
     let by_time = expected.length.map(|length| (counted.as_secs_f64() / length.as_secs_f64(), length));
     let by_count = expected
@@ -168,20 +177,17 @@ fn times(seen: &Seen) -> String {
 }
 
 fn failures(seen: &Seen) -> String {
-    if seen.failed == 0 {
-        return format!("failed    0 of {}", grouped(seen.settled));
-    }
+    let hidden = match seen.hidden {
+        0 => String::new(),
+        attempts => format!(", {} tried again", grouped(attempts)),
+    };
     let kinds = seen.faults.iter().take(KINDS).map(|(id, count)| format!("  {id} {}", grouped(*count)));
     let more = match seen.faults.len().saturating_sub(KINDS) {
         0 => String::new(),
         others => format!("  and {others} more kinds"),
     };
-    format!(
-        "failed    {} of {}{}{more}",
-        grouped(seen.failed),
-        grouped(seen.settled),
-        kinds.collect::<String>()
-    )
+    let kinds: String = kinds.collect();
+    format!("failed    {} of {}{hidden}{kinds}{more}", grouped(seen.failed), grouped(seen.settled))
 }
 
 fn targets(seen: &Seen) -> String {
@@ -269,6 +275,11 @@ mod tests {
         );
         let faults = vec![("dns.nxdomain", 1_474), ("status.5xx", 3), ("http.reset", 2), ("tls.name", 1)];
         let storm = Seen { failed: 1_480, faults, latency: None, amplification: 2.615, ..seen() };
+        // What a retry hides is seen all the same.
+        let hiding = Seen { hidden: 1_400, faults: vec![("dns.nxdomain", 1_400)], ..seen() };
+        let shown = view(&Expected::default(), s(12), Some(&hiding), 80).remove(3);
+        let told = "failed    0 of 17,000, 1,400 tried again  dns.nxdomain 1,400".to_owned();
+        assert_eq!(shown, Line { text: told, tone: Wrong });
         check_rest(
             &storm,
             60,
