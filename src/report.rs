@@ -8,6 +8,7 @@
 
 mod advice;
 mod build;
+pub mod compare;
 mod control;
 mod curve;
 mod directory;
@@ -30,7 +31,7 @@ pub use build::{Ending, GeneratorFacts, Parts};
 pub use control::{ComparisonsLine, ControlExampleLine, ControlReport};
 pub use curve::Curve;
 pub use directory::{DirectoryError, FAILURES_PER_FAULT, RunDirectory};
-pub use hlog::IntervalLog;
+pub use hlog::{ClockSecond, HistogramLines, IntervalLog};
 pub use html::html;
 pub use junit::junit;
 pub use plan::{Input, Modelled, Plan};

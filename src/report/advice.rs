@@ -96,6 +96,7 @@ const ADVICE: &[(&str, &str)] = &[
         "Look at what the other downloads of these sessions failed of: these were never asked for.",
     ),
     ("generator.no_ports", "Lower --connections, or widen net.ipv4.ip_local_port_range."),
+    ("generator.late", "Lower the rate, give it --threads or machines, or free this one."),
     ("generator.no_descriptors", "Raise the limit of open files (ulimit -n)."),
 ];
 

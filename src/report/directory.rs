@@ -24,7 +24,7 @@ const SUMMARY: &str = "summary.txt";
 const PAGE: &str = "report.html";
 pub(super) const INTERVALS: &str = "intervals.ndjson";
 const FAILURES: &str = "failures.ndjson";
-const HISTOGRAMS: &str = "latency.hlog";
+pub(super) const HISTOGRAMS: &str = "latency.hlog";
 
 /// A run directory that cannot be used or written.
 #[derive(Debug, thiserror::Error)]

@@ -6,6 +6,11 @@
 //! `max` column in milliseconds, as the Java tools write it. Logs of several
 //! machines can be concatenated and merged exactly.
 
+mod lines;
+
+pub(super) use lines::LINE_BYTES;
+pub use lines::{ClockSecond, HistogramLines};
+
 use crate::tally::Interval;
 use crate::units::Stamp;
 use hdrhistogram::serialization::V2DeflateSerializer;

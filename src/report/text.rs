@@ -12,7 +12,7 @@ mod faults;
 pub(super) mod format;
 pub(super) mod headline;
 mod paint;
-mod storm;
+pub(super) mod storm;
 pub(super) mod thresholds;
 mod transitions;
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 fn good_run() -> Totals {
     let mut totals = Totals::default();
@@ -130,6 +131,21 @@ fn a_slow_reader_is_the_cause_of_lateness_and_nothing_by_itself() {
         p.max_lateness_us = Some(0);
     };
     check(late_for_another_reason, Verdict::Invalid, &["lateness"], &[]);
+}
+
+#[test]
+fn a_closed_loop_that_waited_for_its_trace_has_measured_the_reader() {
+    let judged = |arrivals: &str, waited_ms| {
+        let mut totals = good_run();
+        totals.counts.strain.starved = Duration::from_millis(waited_ms);
+        let plan = Plan { arrivals: arrivals.to_owned(), ..dns_plan() };
+        let generator = GeneratorFacts { offering_s: 5.0, threads: 2, ..machine() };
+        let reasons = judge(&totals, &plan, &generator, finished()).invalid_reasons;
+        reasons.into_iter().map(|reason| reason.id).collect::<Vec<_>>()
+    };
+    assert_eq!(judged("closed_loop", 101), ["trace_behind"]);
+    assert!(judged("closed_loop", 100).is_empty());
+    assert!(judged("uniform", 101).is_empty());
 }
 
 #[track_caller]

@@ -3,8 +3,19 @@
 use super::{Call, INCIDENT, every, sample};
 use serde_json::Value;
 
-const COMMANDS: [&str; 11] = [
-    "demo", "replay", "check", "inspect", "report", "rules", "explain", "serve", "clients", "completions", "man",
+const COMMANDS: [&str; 12] = [
+    "demo",
+    "replay",
+    "check",
+    "inspect",
+    "report",
+    "compare",
+    "rules",
+    "explain",
+    "serve",
+    "clients",
+    "completions",
+    "man",
 ];
 
 #[test]
