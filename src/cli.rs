@@ -14,6 +14,7 @@ mod demo;
 mod distinct;
 mod explain;
 mod export;
+mod generated;
 mod inspect;
 mod live;
 mod load_args;
@@ -55,7 +56,7 @@ use tracing_subscriber::EnvFilter;
     0  passed
     1  could not run, or the result could not be written
     2  usage or configuration
-    3  failed requests or broken redirects
+    3  failed requests or broken redirects, beyond what thresholds allow
     4  a regression, found by compare
     5  invalid measurement: the load was not really offered
    99  a threshold was not kept, or --abort-on came true
@@ -97,6 +98,10 @@ enum Command {
     Clients(clients::ClientsArgs),
     /// List the built-in scenarios, or show one to begin your own with
     Scenarios(scenarios::ScenariosArgs),
+    /// Print the completions of a shell
+    Completions(generated::CompletionsArgs),
+    /// Print the man page, or write one for each subcommand
+    Man(generated::ManArgs),
 }
 
 /// Why a subcommand ended without its result.
@@ -141,6 +146,9 @@ pub(crate) enum CliError {
     /// A run cannot be read back, or its rendering not written.
     #[error(transparent)]
     Report(#[from] report::ReportRunError),
+    /// A man page cannot be written.
+    #[error(transparent)]
+    Man(#[from] generated::ManError),
     /// Two runs cannot be compared, or the result not written.
     #[error(transparent)]
     Compare(#[from] compare::CompareError),
@@ -191,6 +199,7 @@ impl CliError {
             | Self::Rules(_)
             | Self::Directory(_)
             | Self::Report(_)
+            | Self::Man(_)
             | Self::Compare(_)
             | Self::Books(_)
             | Self::EndedEarly { .. } => "",
@@ -233,6 +242,7 @@ impl CliError {
             | Self::Registry(_)
             | Self::Directory(_)
             | Self::Report(_)
+            | Self::Man(_)
             | Self::Compare(_)
             | Self::Engine(_)
             | Self::Books(_)
@@ -275,6 +285,8 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Scenarios(args) => Ok(scenarios::run(args, out).map(|()| Exit::Passed)?),
         Command::Rules(args) => rules::run(args, out).map(|()| Exit::Passed),
         Command::Explain(args) => explain::run(args, out).map(|()| Exit::Passed),
+        Command::Completions(args) => generated::completions(args, out).map(|()| Exit::Passed),
+        Command::Man(args) => generated::man(args, out).map(|()| Exit::Passed),
         Command::Serve(args) => Ok(serve::run(args, out).map(|()| Exit::Passed)?),
     }
 }

@@ -6,6 +6,7 @@
 //! The summary, the interval log and the run directory are renderings of it and
 //! of the intervals. Only [`RunDirectory`] touches files.
 
+mod advice;
 mod buckets;
 mod build;
 pub mod compare;
@@ -57,7 +58,7 @@ pub use schema::{
 };
 pub use storm::StormSection;
 pub(crate) use text::micros;
-pub use text::summary;
+pub use text::{painted, summary};
 pub use threshold::{
     AbortLine, Allowed, Assessment, Measure, ParseThresholdError, Relation, Threshold, ThresholdLine, Watch,
     WindowLine,

@@ -8,14 +8,14 @@ use super::CliError;
 use super::export::Exports;
 use super::load_args::{OutputFormat, ReportArgs};
 use super::metrics::MetricsServer;
-use super::progress::Progress;
+use super::progress::{Expected, Progress, Voice};
 use super::signals::Phases;
 use super::threshold_args::Limits;
 use super::throttling::Throttling;
 use crate::engine::{self, AtEndOfTrace, Controls, EnginePlan, Judging, Observer, Requests, RunEnd};
 use crate::report::{
     AbortLine, DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport,
-    Threshold, Watch, summary,
+    Threshold, Watch, painted, summary,
 };
 use crate::schedule::{Schedule, ScheduleCounts};
 use crate::tally::{Books, Interval, LeftOut, Second, Series, Totals};
@@ -41,6 +41,8 @@ pub(crate) struct Prepared {
     pub(crate) schedule: Schedule,
     pub(crate) at_end: AtEndOfTrace,
     pub(crate) started: Stamp,
+    /// For how long it counts, where the flags say it.
+    pub(crate) counted_for: Option<Duration>,
     /// What it must keep, and what ends it.
     pub(crate) limits: Limits,
     /// What was found out on the way and a reader must know.
@@ -60,7 +62,9 @@ pub(crate) fn carry_out(
     out: &mut dyn Write,
 ) -> Result<(Exit, RunReport), CliError> {
     let path = args.out.clone().unwrap_or_else(|| default_path(&prepared.plan));
-    let progress = Progress::by_the_second(!(args.no_progress || args.quiet));
+    let voice = Voice::of(args.quiet, args.no_progress);
+    let expected = expected(&prepared);
+    let progress = Progress::by_the_second(voice, expected);
     let measured = measure(prepared, (Some(path), progress), phases)?;
     measured.publish(args.format, exports, out)
 }
@@ -89,7 +93,6 @@ pub(crate) fn measure(
     let warmup = engine.warmup;
     let counted_from = started.plus_nanos(i64::try_from(warmup.as_nanos()).unwrap_or(i64::MAX));
     let directory = path.as_ref().map(|path| RunDirectory::create(path, counted_from)).transpose()?;
-    progress.warming_up(warmup);
     let control = judging.control.as_ref();
     let throttling = Throttling::watch(Path::new("/proc"), Path::new("/sys/fs/cgroup"));
     let (trouble, checkpoint_lost) = (Vec::new(), false);
@@ -109,7 +112,7 @@ pub(crate) fn measure(
     };
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, &phases.phase, &mut recorder)?;
     let Recorder { directory, mut trouble, throttling, progress, series, watch, abort, .. } = recorder;
-    progress.over();
+    drop(progress);
 
     // What ends a run early by its own wish is no interruption.
     let interrupted = end.interrupted && abort.came_true.is_none();
@@ -214,6 +217,12 @@ pub(super) fn without_client(requests: u64) -> Option<Reason> {
     })
 }
 
+/// When the run will be over, as far as its plan says.
+fn expected(prepared: &Prepared) -> Expected {
+    let (warmup, plan) = (prepared.engine.warmup, &prepared.plan);
+    Expected { warmup, length: prepared.counted_for, requests: plan.requests }
+}
+
 pub(super) fn default_path(plan: &Plan) -> PathBuf {
     Path::new("reports").join(RunDirectory::default_name(&plan.started_at))
 }
@@ -225,7 +234,7 @@ fn print(
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
     let printed = match format {
-        OutputFormat::Text => write!(out, "{}", summary(report)).and_then(|()| match path {
+        OutputFormat::Text => write!(out, "{}", coloured(summary(report))).and_then(|()| match path {
             Some(path) => writeln!(out, "\nrun directory: {}", path.display()),
             None => Ok(()),
         }),
@@ -234,6 +243,17 @@ fn print(
             .and_then(|()| writeln!(out)),
     };
     printed.and_then(|()| out.flush()).map_err(CliError::Print)
+}
+
+/// With colours where stdout is a terminal that shows them, and nobody said
+/// otherwise (`NO_COLOR`, `CLICOLOR_FORCE`).
+pub(crate) fn coloured(summary: String) -> String {
+    match anstream::AutoStream::choice(&std::io::stdout()) {
+        anstream::ColorChoice::Never => summary,
+        anstream::ColorChoice::Always | anstream::ColorChoice::AlwaysAnsi | anstream::ColorChoice::Auto => {
+            painted(&summary)
+        }
+    }
 }
 
 /// Writes each second as it is complete, and tells how the run goes.

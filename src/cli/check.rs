@@ -12,7 +12,7 @@ use super::distinct::{Distinct, Found};
 use super::export::{ExportArgs, RunDirectoryKept};
 use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs, parse_header};
 use super::load_args::{parse_positive, parse_time};
-use super::progress::Progress;
+use super::progress::{Progress, Voice};
 use super::replay::{ReplayArgs, prepare};
 use super::signals;
 use super::target::Target;
@@ -138,7 +138,7 @@ struct ToldArgs {
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value_t = OutputFormat::Text)]
     format: OutputFormat,
 
-    /// Write no progress on stderr
+    /// Draw nothing on stderr; write a line every ten seconds
     #[arg(long)]
     no_progress: bool,
 
@@ -160,7 +160,7 @@ pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
     prepared.requests = Box::new(Distinct::of(prepared.requests, Arc::clone(&found)));
     prepared.engine.feed = Feed::WhenFree { until: None, open: Some(OPEN) };
     let phases = signals::phases().map_err(CliError::Signals)?;
-    let progress = Progress::by_count(!(args.told.no_progress || args.told.quiet), Arc::clone(&found));
+    let progress = Progress::by_count(Voice::of(args.told.quiet, args.told.no_progress), Arc::clone(&found));
     let mut measured = measure(prepared, (args.told.out.clone(), progress), &phases)?;
     measured.report.warnings.extend(unremembered(found.unremembered()));
     measured.publish(args.told.format, exports, out).map(|(exit, _)| exit)

@@ -12,7 +12,12 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "In the list, tries are all attempts at one download. A retry begins at the start, so
 that a broken redirect is asked for again, or at the hop that failed. Waits are
-in seconds, as ranges where they are random.")]
+in seconds, as ranges where they are random.
+
+Examples:
+  downpour clients
+  downpour clients cargo-1.70
+  downpour clients --client-file ours.toml")]
 pub(crate) struct ClientsArgs {
     /// Show this client's table: a start for a file of your own
     #[arg(value_name = "NAME")]

@@ -35,7 +35,11 @@ const INCIDENT: &[u8] = include_bytes!("../../traces/incident/api-requests.log.g
 #[command(
     after_help = "On 2023-07-20 crates.io deployed a build whose download redirects had lost a slash. \
     Each was a valid 302 to a host that does not exist. This replays that, at the recorded rate, and \
-    exits with 3, since requests failed: that is what it sets out to show."
+    exits with 3, since requests failed: that is what it sets out to show.
+
+Examples:
+  downpour demo
+  downpour demo --client none --threshold 'amplification < 1.05'"
 )]
 pub(crate) struct DemoArgs {
     /// How long arrivals are offered; the fault is on for half of it

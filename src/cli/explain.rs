@@ -10,6 +10,9 @@ const ID_COLUMNS: usize = 28;
 
 /// Tell what a fault of a report means, and what clients do when they meet it.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  downpour explain
+  downpour explain dns.nxdomain")]
 pub(crate) struct ExplainArgs {
     /// Its id, such as dns.nxdomain [default: list all]
     #[arg(value_name = "ID")]

@@ -7,6 +7,9 @@ use std::io::{self, Write};
 
 /// Tell what is in a trace: rates, routes, hosts, and why lines were lost.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  downpour inspect access.log.gz
+  downpour inspect logs/ --rewrite crates-io --format json")]
 pub(crate) struct InspectArgs {
     /// The trace.
     #[command(flatten)]

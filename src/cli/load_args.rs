@@ -168,7 +168,7 @@ pub(crate) struct ReportArgs {
     #[arg(long)]
     pub(crate) allow_invalid: bool,
 
-    /// Write no progress lines on stderr
+    /// Draw nothing on stderr; write a line every ten seconds
     #[arg(long)]
     pub(crate) no_progress: bool,
 

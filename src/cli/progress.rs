@@ -1,80 +1,113 @@
-//! A line on stderr now and then, so that a run is not silent.
+//! How a run goes, on stderr, so that it is not silent.
+//!
+//! On a terminal it is a few lines that are drawn again and again; elsewhere a
+//! line every ten seconds, which is what a build's log can hold.
+
+mod live;
+mod view;
+
+pub(crate) use view::Expected;
 
 use super::distinct::Found;
 use crate::report::micros;
 use crate::tally::{Interval, Totals};
 use crate::units::grouped;
+use live::Live;
+use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
-use std::time::Duration;
+use view::Seen;
 
-/// Seconds between two lines on a terminal, and elsewhere.
-const EVERY: (u64, u64) = (1, 10);
+/// Seconds between two lines where nothing can be drawn.
+const EVERY: u64 = 10;
 
 /// Columns of a bar.
 const BAR: usize = 24;
 
+/// How much is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Voice {
+    /// Nothing.
+    Silent,
+    /// A line now and then.
+    Lines,
+    /// What moves.
+    Drawn,
+}
+
+impl Voice {
+    /// What `--quiet` and `--no-progress` leave, on this stderr: a log, of a
+    /// build above all, holds no moving pictures.
+    pub(crate) fn of(quiet: bool, no_progress: bool) -> Self {
+        let said = |name| env::var_os(name).filter(|value| !value.is_empty());
+        let is_dumb = said("TERM").is_none_or(|term| term == "dumb");
+        if quiet {
+            Self::Silent
+        } else if no_progress || is_dumb || said("CI").is_some() || !io::stderr().is_terminal() {
+            Self::Lines
+        } else {
+            Self::Drawn
+        }
+    }
+}
+
 /// Tells how a run goes, from its intervals; the engine knows nothing of it.
+/// What is drawn goes away with this.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    every: Option<u64>,
+    voice: Voice,
     way: Way,
 }
 
 /// How it is told.
 #[derive(Debug)]
 enum Way {
-    /// A line about each second.
+    /// A line about a second.
     Seconds,
-    /// How many are done, of those that are found so far.
+    /// The last second and the run so far, drawn.
+    Live(Live),
+    /// How many are done, of those that are found so far: a line, or a bar that
+    /// is drawn again and again in its line.
     Count(Arc<Found>),
-    /// The same as a bar, drawn again and again in its line.
-    Bar(Arc<Found>),
 }
 
 impl Progress {
-    /// About the seconds of a run. `wanted` is false under `--quiet` and
-    /// `--no-progress`.
-    pub(crate) fn by_the_second(wanted: bool) -> Self {
-        let every = if io::stderr().is_terminal() { EVERY.0 } else { EVERY.1 };
-        Self { every: wanted.then_some(every), way: Way::Seconds }
+    /// About the seconds of a run.
+    pub(crate) fn by_the_second(voice: Voice, expected: Expected) -> Self {
+        if voice == Voice::Lines && !expected.warmup.is_zero() {
+            super::say(&format!("warming up for {:?}: nothing is counted yet", expected.warmup));
+        }
+        let live = (voice == Voice::Drawn).then(|| Live::start(expected)).flatten();
+        Self { voice, way: live.map_or(Way::Seconds, Way::Live) }
     }
 
     /// About a run that ends when all that is `found` is done.
-    pub(super) fn by_count(wanted: bool, found: Arc<Found>) -> Self {
-        if io::stderr().is_terminal() {
-            Self { every: wanted.then_some(EVERY.0), way: Way::Bar(found) }
-        } else {
-            Self { every: wanted.then_some(EVERY.1), way: Way::Count(found) }
-        }
-    }
-
-    /// The run begins, and nothing of it counts for so long.
-    pub(crate) fn warming_up(&self, warmup: Duration) {
-        if self.every.is_some() && !warmup.is_zero() {
-            super::say(&format!("warming up for {warmup:?}: nothing is counted yet"));
-        }
+    pub(super) fn by_count(voice: Voice, found: Arc<Found>) -> Self {
+        Self { voice, way: Way::Count(found) }
     }
 
     /// A second of the run is complete.
     pub(crate) fn second(&self, interval: &Interval, totals: &Totals) {
         let second = interval.second() + 1;
-        if !self.every.is_some_and(|every| second.is_multiple_of(every)) {
-            return;
-        }
+        let has_a_line = self.voice != Voice::Silent && second.is_multiple_of(EVERY);
         match &self.way {
-            Way::Seconds => super::say(&line(second, interval)),
-            Way::Count(found) => super::say(&format!("{second:>5} s  {}", Advance::of(totals, found).told())),
-            Way::Bar(found) => {
+            Way::Live(live) => live.second(Seen::of(interval, totals)),
+            Way::Count(found) if self.voice == Voice::Drawn => {
                 let done = Advance::of(totals, found);
                 draw(&format!("[{}] {}", done.bar(), done.told()));
             }
+            Way::Seconds if has_a_line => super::say(&line(second, interval)),
+            Way::Count(found) if has_a_line => {
+                super::say(&format!("{second:>5} s  {}", Advance::of(totals, found).told()));
+            }
+            Way::Seconds | Way::Count(_) => {}
         }
     }
+}
 
-    /// The run is over: what comes next begins on a line of its own.
-    pub(crate) fn over(&self) {
-        if self.every.is_some() && matches!(self.way, Way::Bar(_)) {
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.voice == Voice::Drawn && matches!(self.way, Way::Count(_)) {
             draw("");
         }
     }

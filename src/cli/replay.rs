@@ -157,7 +157,8 @@ fn prepare_requests(
     args: &ReplayArgs,
 ) -> Result<Prepared, CliError> {
     let Requested { requests, inputs, reorder_window_s, clients, fault } = requested;
-    let limits = Limits::of(&args.thresholds, &args.abort, args.load.counted_for(pace))?;
+    let counted_for = args.load.counted_for(pace);
+    let limits = Limits::of(&args.thresholds, &args.abort, counted_for)?;
     let schedule = args.load.schedule(pace, args.trace.seed).map_err(CliError::Usage)?;
     // Mistakes in rules and certificates are told before anybody is connected
     // to.
@@ -198,6 +199,7 @@ fn prepare_requests(
         schedule,
         at_end,
         started,
+        counted_for,
         limits,
         notices,
         metrics,

@@ -12,7 +12,11 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Clone, Debug)]
 #[command(
     after_help = "A run that was killed is read as far as it goes; what is missing is said on stderr. \
-    Exits with 0 whatever the run's verdict was."
+    Exits with 0 whatever the run's verdict was.
+
+Examples:
+  downpour report reports/2023-07-20T121704
+  downpour report reports/2023-07-20T121704 -o page.html"
 )]
 pub(crate) struct ReportRunArgs {
     /// The run directory

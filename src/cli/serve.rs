@@ -108,12 +108,16 @@ impl From<CertificateArg> for CdnCertificate {
     }
 }
 
+const EXAMPLES: &str = "Examples:
+  downpour serve --listen 127.0.0.1:8080 --dns-listen 127.0.0.1:5353
+  downpour serve --listen 127.0.0.1:8080 --fault missing-slash@5s..15s --fault status-503:10%";
+
 /// A line for each fault; the manual has the same in Markdown.
 fn faults_help() -> String {
     let line = |name: &str, kind: FaultKind| format!("\n  {name:20}{}", kind.does().replace('`', ""));
     let plain: String = FaultKind::plain().map(|kind| line(&kind.to_string(), kind)).collect();
     let others: String = with_argument().map(|(written, kind)| line(written, kind)).concat();
-    format!("Faults:{plain}{others}")
+    format!("Faults:{plain}{others}\n\n{EXAMPLES}")
 }
 
 /// Why serving came to nothing. Reads after "failed to".

@@ -7,7 +7,6 @@
 //! through the escaping could run. Texts of logs and servers are escaped and
 //! shortened. Pure: equal runs give equal bytes.
 
-mod advice;
 mod charts;
 mod facts;
 mod numbers;

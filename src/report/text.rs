@@ -11,12 +11,14 @@ mod control;
 mod faults;
 pub(super) mod format;
 pub(super) mod headline;
+mod paint;
 mod simulated;
 pub(super) mod storm;
 pub(super) mod thresholds;
 mod transitions;
 
 pub(crate) use format::micros;
+pub use paint::painted;
 
 use super::{CHECK, Generator, RunReport, Times};
 use crate::units::grouped;

@@ -1,7 +1,7 @@
 //! The rows of the page's tables, as texts.
 
-use super::advice::advice;
 use super::shown;
+use crate::report::advice::advice;
 use crate::report::text::STATISTICS;
 use crate::report::text::format::{micros, per_second, share};
 use crate::report::text::headline::sentence;

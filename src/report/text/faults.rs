@@ -2,6 +2,7 @@
 
 use super::format::{COLUMNS, Page, counted, safe, share, shortened};
 use crate::fault::Fault;
+use crate::report::advice::advice;
 use crate::report::{ExampleLine, FaultLine, HostLine, RunReport};
 use crate::units::grouped;
 
@@ -38,6 +39,7 @@ fn row(report: &RunReport, fault: &FaultLine, page: &mut Page) {
         fault.last_s
     ));
     page.wrapped(4, &safe(&fault.meaning));
+    page.wrapped(4, &format!("To do: {}", advice(&fault.id)));
 }
 
 pub(super) fn example(example: &ExampleLine, page: &mut Page) {

@@ -3,6 +3,24 @@
 use super::{Call, INCIDENT, every, sample};
 use serde_json::Value;
 
+const COMMANDS: [&str; 15] = [
+    "demo",
+    "replay",
+    "check",
+    "inspect",
+    "report",
+    "compare",
+    "rules",
+    "explain",
+    "serve",
+    "clients",
+    "completions",
+    "man",
+    "simulate",
+    "scenarios",
+    "schema",
+];
+
 #[test]
 fn every_subcommand_helps() {
     for args in [&["--help"][..], &["help"], &["-h"], &["--version"]] {
@@ -10,24 +28,11 @@ fn every_subcommand_helps() {
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{args:?}");
         assert!(ended.stdout.contains("downpour"));
     }
-    for command in [
-        "demo",
-        "replay",
-        "check",
-        "simulate",
-        "inspect",
-        "report",
-        "compare",
-        "rules",
-        "explain",
-        "serve",
-        "clients",
-        "scenarios",
-        "schema",
-    ] {
+    for command in COMMANDS {
         let long = Call::new(&[command, "--help"]).run();
         assert_eq!((long.code, long.stderr.as_str()), (Some(0), ""), "{command}");
         assert!(long.stdout.contains(&format!("Usage: downpour {command}")), "{}", long.stdout);
+        assert!(long.stdout.contains(&format!("\n  downpour {command}")), "no example: {}", long.stdout);
         assert_eq!(Call::new(&["help", command]).run().stdout, long.stdout);
         assert_eq!(Call::new(&[command, "-h"]).run().code, Some(0));
     }
@@ -44,21 +49,7 @@ fn serve_lists_its_faults() {
 #[test]
 fn what_is_no_flag_or_subcommand_is_a_usage_error() {
     Call::new(&["replya"]).refused(2, &["'replya'", "replay"]);
-    for command in [
-        "demo",
-        "replay",
-        "check",
-        "simulate",
-        "inspect",
-        "report",
-        "compare",
-        "rules",
-        "explain",
-        "serve",
-        "clients",
-        "scenarios",
-        "schema",
-    ] {
+    for command in COMMANDS {
         Call::new(&[command, "--no-such-flag"]).refused(2, &["'--no-such-flag'", "--help"]);
     }
     Call::new(&["replay", INCIDENT]).refused(2, &["--target <URL>"]);
@@ -91,4 +82,23 @@ fn a_census_counts() {
     let census: Value = serde_json::from_str(&census.stdout).unwrap();
     assert_eq!(census["lines"]["read"], 42);
     assert_eq!(census["lines"]["accepted"], 42);
+}
+
+#[test]
+fn completions_and_man_pages_know_every_subcommand() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = Call::new(&["completions", shell]).run();
+        assert_eq!((script.code, script.stderr.as_str()), (Some(0), ""), "{shell}");
+        assert!(script.stdout.contains("abort-on"), "{shell}");
+    }
+    Call::new(&["completions", "tcsh"]).refused(2, &["'tcsh'", "<SHELL>"]);
+    let page = Call::new(&["man"]).run();
+    assert!(page.stdout.contains(".TH downpour 1"), "{}", page.stdout);
+    let call = Call::new(&["man", "pages/man1"]);
+    assert_eq!((call.run().code, call.run().stdout.as_str()), (Some(0), ""));
+    for command in COMMANDS {
+        let page = std::fs::read_to_string(call.path(&format!("pages/man1/downpour-{command}.1"))).unwrap();
+        assert!(page.contains("Examples") || page.contains("Example:"), "{command}");
+    }
+    Call::new(&["man", "file"]).file("file", "").refused(1, &["file: cannot write"]);
 }

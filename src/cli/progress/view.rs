@@ -1,0 +1,294 @@
+//! What a run that goes on looks like: numbers in, a few lines out. Pure.
+
+use crate::fault::Fault;
+use crate::report::micros;
+use crate::tally::{Interval, Totals};
+use crate::units::{approximate, grouped};
+use std::time::Duration;
+
+/// Columns of the bar.
+const BAR: usize = 24;
+
+/// Kinds of failure that are named; the others are counted.
+const KINDS: usize = 3;
+
+/// When a run will be over, where that is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Expected {
+    /// What is not counted at its beginning.
+    pub(crate) warmup: Duration,
+    /// For how long it counts after that.
+    pub(crate) length: Option<Duration>,
+    /// How many arrivals it offers, those of the warm-up among them.
+    pub(crate) requests: Option<u64>,
+}
+
+/// What is shown of the last second and of the run so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    /// Seconds that are complete.
+    pub(super) seconds: u64,
+    offered: u64,
+    sent: u64,
+    completed: u64,
+    in_flight: u64,
+    /// The 50th and the 99th percentile and the longest of the last second.
+    latency: Option<[u64; 3]>,
+    lateness_p99: Option<u64>,
+    all_offered: u64,
+    in_warmup: u64,
+    failed: u64,
+    settled: u64,
+    /// Attempts that failed and were tried again.
+    hidden: u64,
+    /// Failed arrivals, and those attempts, by fault, most frequent first.
+    faults: Vec<(&'static str, u64)>,
+    redirects: u64,
+    unchecked: u64,
+    amplification: f64,
+}
+
+impl Seen {
+    pub(super) fn of(interval: &Interval, totals: &Totals) -> Self {
+        let (counts, times, all) = (interval.counts(), interval.times(), &totals.counts);
+        // In a second without a good answer, the others have times too.
+        let latency = if times.latency.is_empty() { &times.latency_failed } else { &times.latency };
+        let hidden = &all.retries.hidden;
+        let both = |&fault: &Fault| (fault.id(), all.faults.get(fault).count + hidden.get(fault).count);
+        let mut faults: Vec<_> = Fault::ALL.iter().map(both).filter(|(_, count)| *count > 0).collect();
+        faults.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let first = approximate(all.attempts.first.max(1));
+        Self {
+            seconds: interval.second() + 1,
+            offered: counts.arrivals.offered,
+            sent: counts.attempts.sent,
+            completed: counts.attempts.completed(),
+            in_flight: interval.gauges().in_flight,
+            latency: (!latency.is_empty()).then(|| {
+                let [p50, p99] = latency.quantiles([0.5, 0.99]);
+                [p50, p99, latency.max()]
+            }),
+            lateness_p99: (!times.lateness.is_empty()).then(|| times.lateness.quantile(0.99)),
+            all_offered: all.arrivals.offered,
+            in_warmup: all.warmup.arrivals.offered,
+            failed: all.arrivals.failed,
+            settled: all.arrivals.settled(),
+            hidden: hidden.total(),
+            faults,
+            redirects: all.redirects.seen,
+            unchecked: all.redirects.unchecked_total(all.redirects.deepest()),
+            amplification: approximate(all.attempts.total()) / first,
+        }
+    }
+}
+
+/// A line, and what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) text: String,
+    pub(super) tone: Tone,
+}
+
+/// What a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// A number like others.
+    Plain,
+    /// Something is wrong.
+    Wrong,
+}
+
+/// The lines of a run that began `elapsed` ago, its warm-up included; none is
+/// wider than `width`.
+pub(super) fn view(expected: &Expected, elapsed: Duration, seen: Option<&Seen>, width: usize) -> Vec<Line> {
+    let mut lines = vec![(Tone::Plain, progress(expected, elapsed, seen))];
+    if let Some(seen) = seen {
+        lines.push((Tone::Plain, load(seen)));
+        lines.push((Tone::Plain, times(seen)));
+        let tone = if seen.failed > 0 || seen.hidden > 0 { Tone::Wrong } else { Tone::Plain };
+        lines.push((tone, failures(seen)));
+        lines.push((Tone::Plain, targets(seen)));
+    }
+    lines.into_iter().map(|(tone, text)| Line { text: text.chars().take(width).collect(), tone }).collect()
+}
+
+fn progress(expected: &Expected, elapsed: Duration, seen: Option<&Seen>) -> String {
+    let Some(counted) = elapsed.checked_sub(expected.warmup) else {
+        return format!(
+            "warming up, {} left: nothing is counted yet",
+            clock(expected.warmup.saturating_sub(elapsed))
+        );
+    };
+    let by_time = expected.length.map(|length| (counted.as_secs_f64() / length.as_secs_f64(), length));
+    let by_count = expected
+        .requests
+        .zip(seen)
+        .map(|(all, seen)| approximate(seen.all_offered + seen.in_warmup) / approximate(all.max(1)));
+    // The run ends with whichever is reached first.
+    let share = by_time.map(|(share, _)| share).into_iter().chain(by_count).reduce(f64::max);
+    let Some(share) = share else { return format!("{} so far", clock(counted)) };
+    if share >= 1.0 {
+        let open = seen.map_or(0, |seen| seen.in_flight);
+        return format!("{} {} waiting for answers, {} in flight", clock(counted), bar(1.0), grouped(open));
+    }
+    let left = match by_time {
+        Some((by_time, length)) if by_time >= share => length.saturating_sub(counted),
+        _ if share > 0.0 => counted.mul_f64((1.0 - share) / share),
+        _ => return format!("{} {}   0 %", clock(counted), bar(0.0)),
+    };
+    format!("{} {} {:>3.0} %  {} left", clock(counted), bar(share), (share * 100.0).floor(), clock(left))
+}
+
+fn bar(share: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of some columns"
+    )]
+    let full = ((share * BAR as f64) as usize).min(BAR);
+    format!("[{}{}]", "#".repeat(full), "-".repeat(BAR - full))
+}
+
+/// `0:07`, `12:00` or `1:00:00`.
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+fn load(seen: &Seen) -> String {
+    format!(
+        "a second  offered {}  sent {}  completed {}  in flight {}",
+        grouped(seen.offered),
+        grouped(seen.sent),
+        grouped(seen.completed),
+        grouped(seen.in_flight)
+    )
+}
+
+fn times(seen: &Seen) -> String {
+    let latency = seen.latency.map_or_else(
+        || "-".to_owned(),
+        |[p50, p99, max]| format!("p50 {}  p99 {}  max {}", micros(p50), micros(p99), micros(max)),
+    );
+    let lateness = seen.lateness_p99.map_or_else(|| "-".to_owned(), micros);
+    format!("latency   {latency}  lateness p99 {lateness}")
+}
+
+fn failures(seen: &Seen) -> String {
+    let hidden = match seen.hidden {
+        0 => String::new(),
+        attempts => format!(", {} tried again", grouped(attempts)),
+    };
+    let kinds = seen.faults.iter().take(KINDS).map(|(id, count)| format!("  {id} {}", grouped(*count)));
+    let more = match seen.faults.len().saturating_sub(KINDS) {
+        0 => String::new(),
+        others => format!("  and {others} more kinds"),
+    };
+    let kinds: String = kinds.collect();
+    format!("failed    {} of {}{hidden}{kinds}{more}", grouped(seen.failed), grouped(seen.settled))
+}
+
+fn targets(seen: &Seen) -> String {
+    let checked = grouped(seen.redirects.saturating_sub(seen.unchecked));
+    let targets = format!("targets   {checked} of {} redirects checked", grouped(seen.redirects));
+    if seen.amplification > 1.0 {
+        format!("{targets}  amplification {:.2}", seen.amplification)
+    } else {
+        targets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn seen() -> Seen {
+        Seen {
+            seconds: 12,
+            offered: 1_500,
+            sent: 3_936,
+            completed: 3_930,
+            in_flight: 12,
+            latency: Some([420, 3_100, 12_000]),
+            lateness_p99: Some(300),
+            all_offered: 18_000,
+            settled: 17_000,
+            redirects: 47_000,
+            unchecked: 2,
+            amplification: 1.0,
+            ..Seen::default()
+        }
+    }
+
+    #[track_caller]
+    fn check(expected: &Expected, elapsed: u64, seen: Option<&Seen>, first: &str) {
+        assert_eq!(view(expected, s(elapsed), seen, 80)[0].text, first);
+    }
+
+    #[test]
+    fn the_first_line_tells_how_far_it_is() {
+        let minute = Expected { length: Some(s(60)), ..Expected::default() };
+        check(&minute, 0, None, "0:00 [------------------------]   0 %  1:00 left");
+        check(&minute, 15, None, "0:15 [######------------------]  25 %  0:45 left");
+        check(
+            &minute,
+            61,
+            Some(&seen()),
+            "1:01 [########################] waiting for answers, 12 in flight",
+        );
+        let warmed = Expected { warmup: s(10), ..minute };
+        check(&warmed, 4, None, "warming up, 0:06 left: nothing is counted yet");
+        check(&warmed, 25, None, "0:15 [######------------------]  25 %  0:45 left");
+        let counted = Expected { requests: Some(72_000), ..Expected::default() };
+        check(&counted, 12, Some(&seen()), "0:12 [######------------------]  25 %  0:36 left");
+        // The end that is nearer counts.
+        let both = Expected { requests: Some(36_000), ..minute };
+        check(&both, 15, Some(&seen()), "0:15 [############------------]  50 %  0:15 left");
+        check(&Expected::default(), 3_661, Some(&seen()), "1:01:01 so far");
+    }
+
+    #[track_caller]
+    fn check_rest(seen: &Seen, width: usize, rest: &[(&str, Tone)]) {
+        let lines = view(&Expected::default(), s(12), Some(seen), width);
+        let lines: Vec<_> = lines[1..].iter().map(|line| (line.text.as_str(), line.tone)).collect();
+        assert_eq!(lines, rest);
+    }
+
+    #[test]
+    fn the_others_tell_the_last_second_and_the_run_so_far() {
+        use Tone::{Plain, Wrong};
+        check_rest(
+            &seen(),
+            80,
+            &[
+                ("a second  offered 1,500  sent 3,936  completed 3,930  in flight 12", Plain),
+                ("latency   p50 420 µs  p99 3.10 ms  max 12.0 ms  lateness p99 300 µs", Plain),
+                ("failed    0 of 17,000", Plain),
+                ("targets   46,998 of 47,000 redirects checked", Plain),
+            ],
+        );
+        let faults = vec![("dns.nxdomain", 1_474), ("status.5xx", 3), ("http.reset", 2), ("tls.name", 1)];
+        let storm = Seen { failed: 1_480, faults, latency: None, amplification: 2.615, ..seen() };
+        // What a retry hides is seen all the same.
+        let hiding = Seen { hidden: 1_400, faults: vec![("dns.nxdomain", 1_400)], ..seen() };
+        let shown = view(&Expected::default(), s(12), Some(&hiding), 80).remove(3);
+        let told = "failed    0 of 17,000, 1,400 tried again  dns.nxdomain 1,400".to_owned();
+        assert_eq!(shown, Line { text: told, tone: Wrong });
+        check_rest(
+            &storm,
+            60,
+            &[
+                ("a second  offered 1,500  sent 3,936  completed 3,930  in fli", Plain),
+                ("latency   -  lateness p99 300 µs", Plain),
+                ("failed    1,480 of 17,000  dns.nxdomain 1,474  status.5xx 3 ", Wrong),
+                ("targets   46,998 of 47,000 redirects checked  amplification ", Plain),
+            ],
+        );
+    }
+}
