@@ -83,7 +83,7 @@ const HOSTILE: [&str; 7] = [
     "\"]]>--><x y='z'>&lt;&#0;<!DOCTYPE x>",
     "\u{1b}[2J\u{0}\r\n\u{202e}\u{7f}\u{85}",
     "=HYPERLINK(\"http://x\",\"y\"),\n+1,-1,@x",
-    "`**b**` ``` [l](javascript:x) | ![i](http://x) <b>",
+    "`**b**` ``` [l](javascript:x) | ![i](http://x) <q>",
     "x\"} 1\n# EOF\ny{z=\"\\",
     "{{ template }} ${x} %s \\",
 ];
@@ -143,7 +143,7 @@ fn nothing_from_outside_is_more_than_text() {
 fn a_megabyte_of_text_is_shortened() {
     // JSON keeps it; all else would be as large as what somebody sent.
     let (room, mut report) = written();
-    let text = "http://x/<b>".repeat((1 << 20) / 12);
+    let text = "http://x/<q>".repeat((1 << 20) / 12);
     report.faults[0].meaning.clone_from(&text);
     report.faults[0].id.clone_from(&text);
     report.faults[0].examples[0].path.clone_from(&text);
@@ -166,7 +166,7 @@ fn check_form(rendering: Rendering, text: &str) {
     match rendering {
         Rendering::Text => assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}"),
         Rendering::Html => {
-            for markup in ["<img", "<x", "<script>alert", "<b>"] {
+            for markup in ["<img", "<x", "<script>alert", "<q>"] {
                 assert!(!text.contains(markup), "{markup}");
             }
         }
