@@ -8,6 +8,7 @@ mod carry_out;
 mod check;
 mod client_args;
 mod clients;
+mod compare;
 mod control_args;
 mod demo;
 mod distinct;
@@ -30,6 +31,7 @@ mod shape_args;
 mod signals;
 mod system;
 mod target;
+mod threshold_args;
 mod throttling;
 mod tls;
 mod trace_args;
@@ -50,7 +52,9 @@ use tracing_subscriber::EnvFilter;
     1  could not run, or the result could not be written
     2  usage or configuration
     3  failed requests or broken redirects
+    4  a regression, found by compare
     5  invalid measurement: the load was not really offered
+   99  a threshold was not kept, or --abort-on came true
   130  interrupted; a partial result was written")]
 struct Cli {
     #[command(subcommand)]
@@ -73,6 +77,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Render a run again from its directory
     Report(report::ReportRunArgs),
+    /// Compare two runs, and tell change from chance
+    Compare(compare::CompareArgs),
     /// List, print or check rules of what a candidate must answer
     Rules(rules::RulesArgs),
     /// Tell what a fault means and what clients make of it
@@ -124,6 +130,9 @@ pub(crate) enum CliError {
     /// A run cannot be read back, or its rendering not written.
     #[error(transparent)]
     Report(#[from] report::ReportRunError),
+    /// Two runs cannot be compared, or the result not written.
+    #[error(transparent)]
+    Compare(#[from] compare::CompareError),
     /// Nothing can be scraped.
     #[error(transparent)]
     Metrics(#[from] metrics::MetricsError),
@@ -170,6 +179,7 @@ impl CliError {
             | Self::Rules(_)
             | Self::Directory(_)
             | Self::Report(_)
+            | Self::Compare(_)
             | Self::Books(_)
             | Self::EndedEarly { .. } => "",
             Self::Target(_)
@@ -208,6 +218,7 @@ impl CliError {
             | Self::Registry(_)
             | Self::Directory(_)
             | Self::Report(_)
+            | Self::Compare(_)
             | Self::Engine(_)
             | Self::Books(_)
             | Self::Signals(_)
@@ -242,6 +253,7 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Check(args) => check::run(args, out),
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
         Command::Report(args) => Ok(report::run(args, out).map(|()| Exit::Passed)?),
+        Command::Compare(args) => compare::run(args, out),
         Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),
         Command::Schema(args) => schema::run(args, out).map(|()| Exit::Passed).map_err(CliError::Print),
         Command::Rules(args) => rules::run(args, out).map(|()| Exit::Passed),

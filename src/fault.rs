@@ -210,8 +210,13 @@ faults! {
     ClientAborted = "client.aborted", "the client had ended its session before it asked";
     /// This machine had no local port left.
     GeneratorPorts = "generator.no_ports", "this machine has no free local port";
+    /// The whole time-out had passed before this process could send the request:
+    /// it was too far behind, and the candidate never heard of it.
+    GeneratorLate = "generator.late", "this process was behind by more than the time-out, and did not send it";
     /// This process had no file descriptor left.
     GeneratorDescriptors = "generator.no_descriptors", "this process has no free file descriptor";
+    /// None of the resolvers that this run asks answers anything at all.
+    GeneratorResolver = "generator.no_resolver", "no resolver answers this machine, whatever it is asked";
 }
 
 impl Fault {
@@ -234,7 +239,22 @@ impl Fault {
 
     /// Whether the load generator, not the candidate, is to blame.
     pub const fn is_generators_own(self) -> bool {
-        matches!(self, Self::GeneratorPorts | Self::GeneratorDescriptors)
+        self.generators_remedy().is_some()
+    }
+
+    /// What to do where the load generator is to blame; `None` where it is not.
+    pub const fn generators_remedy(self) -> Option<&'static str> {
+        if matches!(self, Self::GeneratorPorts) {
+            Some("lower --connections, or widen net.ipv4.ip_local_port_range")
+        } else if matches!(self, Self::GeneratorDescriptors) {
+            Some("raise the limit of open files (ulimit -n)")
+        } else if matches!(self, Self::GeneratorLate) {
+            Some("lower the rate, add --threads or machines, or free this one")
+        } else if matches!(self, Self::GeneratorResolver) {
+            Some("name one that this machine reaches with --resolver IP:PORT, or use --verify policy")
+        } else {
+            None
+        }
     }
 }
 

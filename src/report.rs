@@ -8,6 +8,7 @@
 
 mod buckets;
 mod build;
+pub mod compare;
 mod control;
 mod csv;
 mod curve;
@@ -38,7 +39,7 @@ pub use build::{Ending, GeneratorFacts, Parts};
 pub use control::{ComparisonsLine, ControlExampleLine, ControlReport};
 pub use curve::Curve;
 pub use directory::{DirectoryError, FAILURES_PER_FAULT, RunDirectory};
-pub use hlog::IntervalLog;
+pub use hlog::{ClockSecond, HistogramLines, IntervalLog};
 pub use html::html;
 pub use json_schema::{Document, json_schema};
 pub use junit::junit;

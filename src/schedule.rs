@@ -37,7 +37,8 @@ pub struct Arrival {
     pub method: Method,
     /// The target to send, byte for byte.
     pub target: PathAndQuery,
-    /// What the recorded service answered, where a server really did.
+    /// The recorded status; [`crate::trace::sent_status`] tells whether a server
+    /// sent it.
     pub recorded_status: Option<u16>,
     /// Who asked, where that is known.
     pub client: Option<ClientKey>,

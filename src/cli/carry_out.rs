@@ -9,11 +9,13 @@ use super::export::Exports;
 use super::load_args::{OutputFormat, ReportArgs};
 use super::metrics::MetricsServer;
 use super::progress::Progress;
+use super::signals::Phases;
+use super::threshold_args::Limits;
 use super::throttling::Throttling;
-use crate::engine::{self, AtEndOfTrace, Controls, EnginePlan, Judging, Observer, Phase, Requests, RunEnd};
+use crate::engine::{self, AtEndOfTrace, Controls, EnginePlan, Judging, Observer, Requests, RunEnd};
 use crate::report::{
-    Assessment, DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport,
-    summary,
+    AbortLine, DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport,
+    Threshold, Watch, summary,
 };
 use crate::schedule::{Schedule, ScheduleCounts};
 use crate::tally::{Books, Interval, LeftOut, Second, Series, Totals};
@@ -21,7 +23,6 @@ use crate::units::{Stamp, grouped};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// Seconds of the run between two checkpoints of `run.json`.
 const CHECKPOINT_EVERY: u64 = 5;
@@ -39,6 +40,8 @@ pub(crate) struct Prepared {
     pub(crate) schedule: Schedule,
     pub(crate) at_end: AtEndOfTrace,
     pub(crate) started: Stamp,
+    /// What it must keep, and what ends it.
+    pub(crate) limits: Limits,
     /// What was found out on the way and a reader must know.
     pub(crate) notices: Vec<Reason>,
     /// Where the run can be scraped while it goes on.
@@ -49,12 +52,12 @@ pub(crate) struct Prepared {
 pub(crate) fn carry_out(
     prepared: Prepared,
     (args, exports): (&ReportArgs, Exports),
-    phase: &watch::Receiver<Phase>,
+    phases: &Phases,
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
     let path = args.out.clone().unwrap_or_else(|| default_path(&prepared.plan));
     let progress = Progress::by_the_second(!(args.no_progress || args.quiet));
-    let measured = measure(prepared, (Some(path), progress), phase)?;
+    let measured = measure(prepared, (Some(path), progress), phases)?;
     measured.publish(args.format, exports, out)
 }
 
@@ -74,10 +77,10 @@ pub(crate) struct Measured {
 pub(crate) fn measure(
     prepared: Prepared,
     (path, progress): (Option<PathBuf>, Progress),
-    phase: &watch::Receiver<Phase>,
+    phases: &Phases,
 ) -> Result<Measured, CliError> {
     let Prepared { plan, engine, mut judging, requests, schedule, at_end, .. } = prepared;
-    let Prepared { started, mut notices, metrics, .. } = prepared;
+    let Prepared { started, limits, mut notices, metrics, .. } = prepared;
     // What is written second by second begins with the end of the warm-up.
     let warmup = engine.warmup;
     let counted_from = started.plus_nanos(i64::try_from(warmup.as_nanos()).unwrap_or(i64::MAX));
@@ -96,15 +99,23 @@ pub(crate) fn measure(
         trouble,
         checkpoint_lost,
         series: engine.clients.as_ref().map(|_| Series::default()),
+        watch: Watch::over(limits.thresholds),
+        abort: Abort::new(limits.abort_on, limits.abort_after, phases),
         metrics,
     };
-    let end = engine::run(&engine, (requests, schedule, at_end), &judging, phase, &mut recorder)?;
-    let Recorder { directory, mut trouble, throttling, progress, series, .. } = recorder;
+    let end = engine::run(&engine, (requests, schedule, at_end), &judging, &phases.phase, &mut recorder)?;
+    let Recorder { directory, mut trouble, throttling, progress, series, watch, abort, .. } = recorder;
     progress.over();
 
-    let stopped_early = end.interrupted || !end.trouble.is_empty();
+    // What ends a run early by its own wish is no interruption.
+    let interrupted = end.interrupted && abort.came_true.is_none();
+    let ending = match abort.came_true {
+        _ if interrupted || !end.trouble.is_empty() => Ending::Interrupted,
+        Some(why) => Ending::Aborted(why),
+        None => Ending::Finished,
+    };
     let generator = generator_facts(&end, &engine, (&judging, &throttling));
-    let patience = if end.interrupted { Duration::ZERO } else { CONTROL_PATIENCE };
+    let patience = if interrupted { Duration::ZERO } else { CONTROL_PATIENCE };
     let asked = judging.control.take().map(|control| control.finish(patience));
     let books = close(&end, &mut trouble)?;
     notices.extend(end.notices.iter().map(|notice| input_notice(notice)));
@@ -114,8 +125,8 @@ pub(crate) fn measure(
         books: &books,
         totals: &end.totals,
         generator,
-        ending: if stopped_early { Ending::Interrupted } else { Ending::Finished },
-        thresholds: Assessment::default(),
+        ending,
+        thresholds: watch.assess(&end.totals, generator.offering_s),
         notices,
     };
     let mut report = RunReport::build(parts).with_retries(&end.totals.counts.retries, series.as_ref());
@@ -124,7 +135,7 @@ pub(crate) fn measure(
         trouble.extend(ended_early);
     }
     let kept = directory.zip(path);
-    Ok(Measured { report, kept, trouble, ended_by: end.trouble, interrupted: end.interrupted })
+    Ok(Measured { report, kept, trouble, ended_by: end.trouble, interrupted })
 }
 
 /// The books of a run that is over.
@@ -233,6 +244,10 @@ struct Recorder<'p> {
     checkpoint_lost: bool,
     /// The seconds that a storm is told by, where clients are modelled.
     series: Option<Series>,
+    /// What the run must keep.
+    watch: Watch,
+    /// What ends it.
+    abort: Abort<'p>,
     metrics: Option<MetricsServer>,
 }
 
@@ -261,13 +276,14 @@ impl Recorder<'_> {
         };
         let plan = self.plan.clone();
         let ending = Ending::Interrupted;
+        let thresholds = self.watch.assess(totals, elapsed_s);
         let mut report = RunReport::build(Parts {
             plan,
             books: &books,
             totals,
             generator,
             ending,
-            thresholds: Assessment::default(),
+            thresholds,
             notices: Vec::new(),
         });
         report = report.with_retries(&totals.counts.retries, self.series.as_ref());
@@ -295,6 +311,8 @@ impl Observer for Recorder<'_> {
         if let Some(series) = &mut self.series {
             series.add(interval.second(), Second::from(interval));
         }
+        self.watch.second(interval);
+        self.abort.second(interval, totals);
         let is_checkpoint = self.directory.is_some() && interval.second().is_multiple_of(CHECKPOINT_EVERY);
         if (is_checkpoint || self.metrics.is_some())
             && let Some(report) = self.so_far(interval.second(), totals)
@@ -307,6 +325,35 @@ impl Observer for Recorder<'_> {
             }
         }
         self.progress.second(interval, totals);
+    }
+}
+
+/// Ends a run when something comes true in it.
+struct Abort<'p> {
+    on: Watch,
+    after_s: u64,
+    phases: &'p Phases,
+    came_true: Option<AbortLine>,
+}
+
+impl<'p> Abort<'p> {
+    fn new(on: Vec<Threshold>, after: Duration, phases: &'p Phases) -> Self {
+        // A second that was begun before then is not over.
+        let after_s = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        Self { on: Watch::over(on), after_s, phases, came_true: None }
+    }
+
+    fn second(&mut self, interval: &Interval, totals: &Totals) {
+        if self.on.is_empty() || self.came_true.is_some() {
+            return;
+        }
+        self.on.second(interval);
+        if interval.second() + 1 < self.after_s {
+            return;
+        }
+        if let Some(why) = self.on.come_true(totals).filter(|_| self.phases.end()) {
+            self.came_true = Some(why);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use super::progress::Progress;
 use super::replay::{ReplayArgs, prepare};
 use super::signals;
 use super::target::Target;
+use super::threshold_args::{AbortArgs, ThresholdArgs};
 use super::trace_args::{InputFormat, TraceArgs, TraceArgsError, parse_format};
 use super::wire_args::{ConnectionArgs, PacingArgs, TlsArgs, WireArgs};
 use crate::engine::Feed;
@@ -49,6 +50,7 @@ const GRACE: Duration = Duration::from_hours(1);
     .default_value_if("catalog", clap::builder::ArgPredicate::IsPresent, "digest")
     .help("How far redirects are checked: off, policy, dns, connect, head, get, or digest, the default with --catalog")))]
 #[command(mut_arg("verify-rate", |rate| rate.default_value("max")))]
+#[command(mut_arg("verify-json", |json| json.default_value("100%")))]
 #[command(after_help = "Examples:
   downpour check access.log.gz --target https://candidate.internal --yes \\
       --rewrite crates-io --rules crates-io --junit check.xml
@@ -80,6 +82,8 @@ pub(crate) struct CheckArgs {
     tls: TlsArgs,
     #[command(flatten)]
     verify: VerifyArgs,
+    #[command(flatten)]
+    thresholds: ThresholdArgs,
     #[command(flatten)]
     told: ToldArgs,
 }
@@ -145,6 +149,7 @@ struct ToldArgs {
 
 /// Checks and reports.
 pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    args.thresholds.check_counted()?;
     let replay = args.as_replay();
     let options = ReadOptions { sequence: Sequence::AsRead, ..replay.trace.options()? };
     let source = Source::open(&args.traces, options).map_err(TraceArgsError::from)?;
@@ -154,9 +159,9 @@ pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
     let found = Arc::new(Found::default());
     prepared.requests = Box::new(Distinct::of(prepared.requests, Arc::clone(&found)));
     prepared.engine.feed = Feed::WhenFree { until: None, open: Some(OPEN) };
-    let phase = signals::phases().map_err(CliError::Signals)?;
+    let phases = signals::phases().map_err(CliError::Signals)?;
     let progress = Progress::by_count(!(args.told.no_progress || args.told.quiet), Arc::clone(&found));
-    let mut measured = measure(prepared, (args.told.out.clone(), progress), &phase)?;
+    let mut measured = measure(prepared, (args.told.out.clone(), progress), &phases)?;
     measured.report.warnings.extend(unremembered(found.unremembered()));
     measured.publish(args.told.format, exports, out)
 }
@@ -207,6 +212,8 @@ impl CheckArgs {
             },
             verify,
             control: ControlArgs::default(),
+            thresholds: self.thresholds.clone(),
+            abort: AbortArgs::default(),
             clients: ClientArgs::default(),
             report: ReportArgs {
                 out: told.out.clone(),

@@ -7,8 +7,9 @@
 use super::client_args::ClientArgs;
 use super::control_args::ControlArgs;
 use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs, parse_time};
-use super::probe_args::ProbeArgs;
+use super::probe_args::{JsonShare, ProbeArgs};
 use super::replay::{ReplayArgs, replay};
+use super::threshold_args::{AbortArgs, ThresholdArgs};
 use super::trace_args::{InputFormat, TraceArgs, TraceArgsError};
 use super::wire_args::WireArgs;
 use super::{CliError, say};
@@ -49,6 +50,10 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "NAME", default_value = "cargo-1.70")]
     client: String,
 
+    #[command(flatten)]
+    thresholds: ThresholdArgs,
+    #[command(flatten)]
+    abort: AbortArgs,
     #[command(flatten)]
     report: ReportArgs,
 }
@@ -128,7 +133,8 @@ fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliEr
             catalog: None,
             resolver: vec![registry.dns()],
             allow_private: true,
-            probe: ProbeArgs::default(),
+            // Of two answers, one after the other, one may fall into the fault.
+            probe: ProbeArgs { json: JsonShare::OFF, ..ProbeArgs::default() },
         },
         // The trace is played at a rate of its own and again and again, so that
         // its clients' sessions mean nothing.
@@ -138,6 +144,8 @@ fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliEr
             ..ClientArgs::default()
         },
         control: ControlArgs::default(),
+        thresholds: args.thresholds.clone(),
+        abort: args.abort.clone(),
         report: args.report.clone(),
     })
 }

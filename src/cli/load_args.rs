@@ -279,6 +279,15 @@ impl LoadArgs {
         ))
     }
 
+    /// For how long a run at `pace` counts, where the flags say it.
+    pub(crate) fn counted_for(&self, pace: &Pace) -> Option<Duration> {
+        let length = match pace {
+            Pace::Profile(profile) => Some(profile.length()),
+            Pace::Constant(_) | Pace::Recorded(_) | Pace::Max => self.duration,
+        };
+        length.map(|length| length.saturating_sub(self.warmup))
+    }
+
     /// Where the run ends if the trace does not end first.
     fn window(&self) -> Window {
         Window { duration: self.duration, requests: self.requests }

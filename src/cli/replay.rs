@@ -8,8 +8,10 @@ use super::export::RunDirectoryKept;
 use super::load_args::{LoadArgs, ReportArgs, VerifyArgs};
 use super::metrics::MetricsServer;
 use super::prepare_run::{engine_plan, guard, judging};
+use super::probe_args::candidate;
 use super::requests::{RefusedHost, Replayed};
 use super::target::Instead;
+use super::threshold_args::{AbortArgs, Limits, ThresholdArgs};
 use super::trace_args::{TraceArgs, TraceArgsError};
 use super::wire_args::{HttpArg, WireArgs};
 use super::{signals, system};
@@ -20,6 +22,7 @@ use crate::trace::Source;
 use crate::trace::source::InputReport;
 use crate::units::{Factor, Stamp};
 use crate::verify::probe::Reach;
+use crate::verify::probe::net::{ProbeOptions, Probes};
 use clap::Args;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -30,7 +33,8 @@ use std::net::SocketAddr;
 #[command(after_help = "Examples:
   downpour replay access.log.gz --target http://127.0.0.1:8080
   downpour replay logs/ --target http://candidate.internal:8080 --yes \\
-      --rewrite crates-io --rules crates-io --rate 4.7k/s -d 60s
+      --rewrite crates-io --rules crates-io --rate 4.7k/s -d 60s \\
+      --threshold 'latency.p99 < 50ms' --abort-on 'failed.rate over 10s > 5%'
   zcat *.gz | downpour replay - --target http://127.0.0.1:8080 --rate 2x")]
 pub(crate) struct ReplayArgs {
     #[command(flatten)]
@@ -45,6 +49,10 @@ pub(crate) struct ReplayArgs {
     pub(super) clients: ClientArgs,
     #[command(flatten)]
     pub(super) control: ControlArgs,
+    #[command(flatten)]
+    pub(super) thresholds: ThresholdArgs,
+    #[command(flatten)]
+    pub(super) abort: AbortArgs,
     #[command(flatten)]
     pub(super) report: ReportArgs,
 }
@@ -65,8 +73,8 @@ pub(super) fn replay(
 ) -> Result<Exit, CliError> {
     let exports = args.report.exports.open(RunDirectoryKept::Yes)?;
     let prepared = prepare(command, source, args)?;
-    let phase = signals::phases().map_err(CliError::Signals)?;
-    carry_out(prepared, (&args.report, exports), &phase, out)
+    let phases = signals::phases().map_err(CliError::Signals)?;
+    carry_out(prepared, (&args.report, exports), &phases, out)
 }
 
 /// Everything that a replay of `source` needs. Mistakes are found here, and the
@@ -75,6 +83,7 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     let pace = args.load.pace().map_err(CliError::Usage)?;
     let schedule = args.load.schedule(&pace, args.trace.seed).map_err(CliError::Usage)?;
     args.load.check_warmup(&pace).map_err(CliError::Usage)?;
+    let limits = Limits::of(&args.thresholds, &args.abort, args.load.counted_for(&pace))?;
     if matches!(pace, Pace::Recorded(_)) && !source.has_times() {
         return Err(CliError::Usage(
             "this trace has no times to follow: give a rate, as in --rate 100/s".to_owned(),
@@ -95,7 +104,7 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     // Mistakes in rules and certificates are told before anybody is connected
     // to.
     let tls = super::tls::plan(&args.wire.tls, &args.load.target, args.wire.connection.http)?;
-    let mut judging = judging(&args.verify, (&args.load, &args.wire), args.trace.seed)?;
+    let (mut judging, probes) = judging(&args.verify, (&args.load, &args.wire), args.trace.seed)?;
     let control = args.control.plan((&args.load, &args.wire), args.trace.seed)?;
     let connection = &args.wire.connection;
     let instead = Instead { resolve: &connection.resolve, connect_to: &connection.connect_to };
@@ -103,13 +112,21 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     let notices = reached.notice().into_iter().collect();
     let addresses = reached.addresses;
     guard(&args.load, &pace, &addresses)?;
+    if let Some(options) = probes {
+        let candidate = candidate(&args.load, &args.wire, &addresses)?;
+        judging.probes = Some(Probes::start(ProbeOptions { candidate, ..options })?);
+    }
     judging.control = control.map(|control| start(control, &addresses)).transpose()?;
     let requests = Replayed::begin(source, refused)?;
     let mut engine = engine_plan((&args.load, &args.wire), &pace, (addresses, tls))?;
     let started = system::now();
     let mut plan = plan(command, args, requests.source(), &engine, (&pace, started));
     args.control.tell(&mut plan);
+    if judging.forms.is_some() {
+        args.verify.probe.tell(&mut plan);
+    }
     args.clients.tell(&mut plan, clients.as_deref());
+    limits.tell(&mut plan);
     engine.clients = clients;
     let requests = args.clients.filtered(Box::new(requests));
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
@@ -117,7 +134,7 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     if let Some(metrics) = metrics.as_ref().filter(|_| !args.report.quiet) {
         super::say(&format!("metrics: http://{}/metrics", metrics.address()));
     }
-    Ok(Prepared { plan, engine, judging, requests, schedule, at_end, started, notices, metrics })
+    Ok(Prepared { plan, engine, judging, requests, schedule, at_end, started, limits, notices, metrics })
 }
 
 /// Begins to ask the control, unless it is the candidate.

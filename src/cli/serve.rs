@@ -4,7 +4,7 @@
 //! listens, one host a line, and keeps it running until the process is asked to
 //! end. A script can read the three lines and begin.
 
-use crate::registry::dns::Zone;
+use crate::registry::dns::{Answer, ParseAnswerError, Zone};
 use crate::registry::plan::{FaultKind, FaultPlan, PlanError, PlannedFault};
 use crate::registry::{CdnCertificate, CdnTls, CertificateError};
 use crate::registry::{LocationBase, Registry, RegistryConfig, RegistryError};
@@ -71,9 +71,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "URL", default_value_t = LocationBase::default())]
     pub(crate) location_base: LocationBase,
 
-    /// A further name that resolves to 127.0.0.1; may be repeated
-    #[arg(long = "dns-name", value_name = "NAME", value_parser = parse_name)]
-    pub(crate) dns_names: Vec<String>,
+    /// What is answered about a name: 127.0.0.1 if nothing is said, another
+    /// address, no-data, nxdomain, servfail, refused or silence; may be repeated
+    #[arg(long = "dns-name", value_name = "NAME[=ANSWER]", value_parser = parse_name)]
+    pub(crate) dns_names: Vec<(String, Answer)>,
 
     /// Threads that serve
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
@@ -165,7 +166,9 @@ fn config(args: &ServeArgs) -> Result<RegistryConfig, ServeError> {
         None => None,
         Some(file) => {
             let own = args.location_base.host_name().to_owned();
-            let names = [own, "localhost".to_owned()].into_iter().chain(args.dns_names.iter().cloned());
+            let names = [own, "localhost".to_owned()]
+                .into_iter()
+                .chain(args.dns_names.iter().map(|(name, _)| name.clone()));
             let tls = CdnTls::for_names(names.collect(), args.cdn_certificate.into())?;
             std::fs::write(file, tls.authority())
                 .map_err(|source| ServeError::Authority { file: file.clone(), source })?;
@@ -180,7 +183,10 @@ fn config(args: &ServeArgs) -> Result<RegistryConfig, ServeError> {
         plan: FaultPlan::new(args.faults.clone(), args.seed),
         cdn_plan: FaultPlan::new(args.cdn_faults.clone(), args.seed),
         cdn_tls,
-        zone: args.dns_names.iter().fold(Zone::default(), |zone, name| zone.with_local(name)),
+        zone: args
+            .dns_names
+            .iter()
+            .fold(Zone::default(), |zone, (name, answer)| zone.with(name, answer.clone())),
         threads: args.threads,
     })
 }
@@ -197,13 +203,15 @@ fn parse_cdn_fault(text: &str) -> Result<PlannedFault, String> {
     if has { Ok(fault) } else { Err("the CDN cannot have it: give it with --fault".to_owned()) }
 }
 
-fn parse_name(text: &str) -> Result<String, String> {
+fn parse_name(text: &str) -> Result<(String, Answer), String> {
+    let (name, answer) = text.split_once('=').unwrap_or((text, "127.0.0.1"));
     let is_label = |label: &str| {
         let mut bytes = label.bytes();
         (1..64).contains(&label.len()) && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
-    if text.len() < 254 && text.split('.').all(is_label) {
-        Ok(text.to_owned())
+    if name.len() < 254 && name.split('.').all(is_label) {
+        let answer = answer.parse().map_err(|error: ParseAnswerError| error.to_string())?;
+        Ok((name.to_owned(), answer))
     } else {
         Err("it is no host name; write it like cdn.example".to_owned())
     }
@@ -272,5 +280,7 @@ mod tests {
         check(&["--threads", "0"], Some("--threads"));
         check(&["--dns-name", "cdn.example", "--dns-name", "localhost"], None);
         check(&["--dns-name", "a b"], Some("write it like cdn.example"));
+        check(&["--dns-name", "a.test=servfail", "--dns-name", "b.test=10.0.0.1"], None);
+        check(&["--dns-name", "a.test=fail"], Some("no-data, nxdomain, servfail"));
     }
 }

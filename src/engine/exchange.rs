@@ -101,8 +101,13 @@ where
         stamps: Rc<Stamps>,
         limits: AnswerLimits,
     ) -> Result<Self, hyper::Error> {
-        let (sender, driver) =
-            http1::Builder::new().max_buf_size(buffered_max(&limits)).handshake(TokioIo::new(stream)).await?;
+        // A request is one small buffer: the plain write costs the kernel less
+        // than the vectored one.
+        let (sender, driver) = http1::Builder::new()
+            .max_buf_size(buffered_max(&limits))
+            .writev(false)
+            .handshake(TokioIo::new(stream))
+            .await?;
         Ok(Self { sender, driver: Some(driver), wakes: Wakes::new(), stamps, limits, reused: false })
     }
 
@@ -139,9 +144,13 @@ where
     }
 
     /// Whether the connection can take another request. Settles what the
-    /// exchange before left to do.
+    /// exchange before left to do; mostly that is nothing, since the round that
+    /// brought the end of the answer has asked for the next request, too.
     pub(crate) async fn ready(&mut self) -> bool {
         let Self { sender, driver, wakes, .. } = self;
+        if sender.is_ready() {
+            return true;
+        }
         poll_fn(|cx| {
             wakes.poll(cx, |cx| {
                 poll_driver(driver, cx);

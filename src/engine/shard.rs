@@ -159,6 +159,20 @@ impl<C: Connect> Shard<C> {
         }
     }
 
+    /// Releases an arrival that was due before the worker came to it. One whose
+    /// whole time-out has passed meanwhile is not sent: that is our fault, and
+    /// sending it would make the others later still.
+    pub(crate) fn release_late(self: &Rc<Self>, arrival: Arrival) {
+        if self.clock.is_before(arrival.due.after(self.limits.timeout)) {
+            return self.release(arrival);
+        }
+        self.ledger.borrow_mut().offered(arrival.due);
+        if let Some(flight) = self.take_off(arrival) {
+            let deadline = flight.deadline();
+            flight.broken(Fault::GeneratorLate, &Stamps::default(), deadline);
+        }
+    }
+
     /// Sends retries that are due, `most` of them; whether more may be due.
     pub(crate) fn retry(self: &Rc<Self>, most: u32) -> bool {
         for _ in 0..most {
@@ -206,6 +220,11 @@ impl<C: Connect> Shard<C> {
 
     fn has_room(&self) -> bool {
         self.pool.borrow().has_room(self.limits.active)
+    }
+
+    /// Connections that could carry an arrival and have none.
+    pub(crate) fn unused(&self) -> usize {
+        self.limits.active.saturating_sub(self.in_flight.get())
     }
 
     fn next_supplied(self: &Rc<Self>) -> Option<Flight<C>> {

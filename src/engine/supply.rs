@@ -19,13 +19,15 @@ pub(crate) struct Supply {
     arrivals: VecDeque<Arrival>,
     /// Nothing is handed out from here on.
     until: Option<Offset>,
+    /// Since when a connection has wanted an arrival that nobody had read.
+    dry: Option<Offset>,
 }
 
 impl Supply {
     /// A supply that hands out until that offset, or for as long as it has
     /// something.
     pub(crate) fn new(until: Option<Offset>) -> Self {
-        Self { arrivals: VecDeque::new(), until }
+        Self { arrivals: VecDeque::new(), until, dry: None }
     }
 
     /// The next arrival, due now. Tells `low` when more is wanted.
@@ -34,7 +36,10 @@ impl Supply {
             low.notify_one();
             return None;
         }
-        let mut arrival = self.arrivals.pop_front()?;
+        let Some(mut arrival) = self.arrivals.pop_front() else {
+            self.dry = self.dry.or(Some(now));
+            return None;
+        };
         arrival.due = now;
         if self.arrivals.len() < LOW {
             low.notify_one();
@@ -42,8 +47,10 @@ impl Supply {
         Some(arrival)
     }
 
-    pub(crate) fn refill(&mut self, arrivals: Vec<Arrival>) {
+    /// Adds arrivals; since when connections have waited for them, if they had.
+    pub(crate) fn refill(&mut self, arrivals: Vec<Arrival>) -> Option<Offset> {
         self.arrivals.extend(arrivals);
+        self.dry.take()
     }
 
     /// Whether more is wanted.

@@ -202,14 +202,16 @@ async fn release_all<C: Connect>(
                     return Ok(last_due);
                 }
             }
+            last_due = arrival.due;
+            shard.release(arrival);
         } else {
             in_a_row += 1;
             if in_a_row % BURST == 0 {
                 tokio::task::yield_now().await;
             }
+            last_due = arrival.due;
+            shard.release_late(arrival);
         }
-        last_due = arrival.due;
-        shard.release(arrival);
     }
 }
 
@@ -229,13 +231,30 @@ async fn supply_all<C: Connect>(
             biased;
             () = reached(phase, Phase::Draining) => break,
             batch = queue.next_batch(), if wants_more => match batch {
-                Some(batch) => shard.supply().refill(batch),
+                Some(batch) => {
+                    let brought = batch.len();
+                    let dry = shard.supply().refill(batch);
+                    if let Some(since) = dry {
+                        ran_dry(shard, since, brought);
+                    }
+                }
                 None => exhausted = true,
             },
             () = shard.low.notified() => {}
         }
     }
     shard.clock.now()
+}
+
+/// Books that connections which could have taken an arrival had to wait for the
+/// reader: the first ones of what it brought are those they waited for.
+fn ran_dry<C: Connect>(shard: &Shard<C>, since: Offset, brought: usize) {
+    let now = shard.clock.now();
+    let waited_for = shard.unused().min(brought);
+    if waited_for > 0 && now > since {
+        let lost = Duration::from_nanos(now.nanos_since(since));
+        shard.ledger.borrow_mut().starved(lost, std::iter::repeat_n(since, waited_for));
+    }
 }
 
 async fn drain<C: Connect>(shard: &Rc<Shard<C>>, phase: &mut watch::Receiver<Phase>, grace: Duration) {

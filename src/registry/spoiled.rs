@@ -38,6 +38,22 @@ pub(super) struct Outcome {
     pub(super) closes: bool,
 }
 
+impl AnswerFault {
+    /// Whether it is about the form of a redirect: what clients of JSON get is
+    /// sound.
+    pub(super) const fn is_of_redirects(self) -> bool {
+        matches!(
+            self,
+            Self::Permanent
+                | Self::VaryMissing
+                | Self::WrongLength
+                | Self::Body
+                | Self::Informational
+                | Self::Http10
+        )
+    }
+}
+
 /// Appends the answer to `head`, a redirect to `place` spoiled by `fault`.
 pub(super) fn push(fault: AnswerFault, head: &Head<'_>, place: &Place<'_>, out: &mut Vec<u8>) -> Outcome {
     let stays = Outcome { redirect: true, closes: false };

@@ -132,6 +132,7 @@ impl RunReport {
             transitions: transitions(&counts.transitions),
             transitions_left_out: TransitionsLeftOut {
                 recorded_none: counts.transitions.recorded_none(),
+                recorded_none_by_status: made_up(&counts.transitions),
                 other: counts.transitions.other().count,
                 other_refused: counts.transitions.other().refused,
             },
@@ -326,6 +327,12 @@ fn transitions(transitions: &Transitions) -> Vec<TransitionLine> {
     // Stable: equals stay in the order of their statuses.
     lines.sort_by_key(|line| Reverse(line.count));
     lines
+}
+
+fn made_up(transitions: &Transitions) -> BTreeMap<String, u64> {
+    let name =
+        |status: Option<u16>| status.map_or_else(|| "none".to_owned(), |status| format!("{status:03}"));
+    transitions.made_up().map(|(status, count)| (name(status), count)).collect()
 }
 
 fn targets(counts: &Counts, generator: GeneratorFacts) -> Targets {

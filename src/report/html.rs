@@ -11,28 +11,32 @@ mod advice;
 mod charts;
 mod facts;
 mod numbers;
+mod overlay;
 mod rows;
+mod sections;
 mod still;
 
 use super::text::{asked, books, format, headline};
 use super::{RunReport, Timeline, Verdict};
 use askama::Template;
-use charts::{Chart, Charts};
+pub(super) use charts::{Chart, Charts};
 use facts::{Fact, facts};
-use rows::{ClockRow, CountRow, FaultRow, Figure, HostRow, LoadRow, TierRow};
+pub(super) use overlay::overlay;
+use rows::{ClockRow, CountRow, FaultRow, Figure, HostRow, LoadRow, ThresholdRow, TierRow};
+use sections::TransitionRow;
 use std::fmt::Write;
 use still::Still;
 
-const STYLE: &str = include_str!("html/style.css");
-const CHART_STYLE: &str = include_str!("html/vendor/uPlot.min.css");
-const CHART_SCRIPT: &str = include_str!("html/vendor/uPlot.iife.min.js");
-const SCRIPT: &str = include_str!("html/charts.js");
-const CHART_LICENCE: &str = include_str!("html/vendor/LICENSE");
+pub(super) const STYLE: &str = include_str!("html/style.css");
+pub(super) const CHART_STYLE: &str = include_str!("html/vendor/uPlot.min.css");
+pub(super) const CHART_SCRIPT: &str = include_str!("html/vendor/uPlot.iife.min.js");
+pub(super) const SCRIPT: &str = include_str!("html/charts.js");
+pub(super) const CHART_LICENCE: &str = include_str!("html/vendor/LICENSE");
 
 /// What may run and what may style, as SHA-256 of the four texts above. A test
 /// holds them together.
-const STYLE_DIGESTS: &str = "'sha256-32MMao1vjur/JktQ9zzlsRT2Rv/ZoLt08EmwoAE1+gQ=' 'sha256-duaiDJRA3DgmeB0GZA6gFDyrjrFrBRtlzoB05JKM//0='";
-const SCRIPT_DIGESTS: &str = "'sha256-GcjUxq2Ikpp59K5J1vcWFWbf0Lo9FcxJXpdPeH63jx8=' 'sha256-rrQO/KWMlWGKHbPTxk9MiCJ6N633gJ1Hza6ZAmX+Mf4='";
+pub(super) const STYLE_DIGESTS: &str = "'sha256-32MMao1vjur/JktQ9zzlsRT2Rv/ZoLt08EmwoAE1+gQ=' 'sha256-VXEMruDKWMkHqeBbLeJM4LYbSh41aj/0zmc5WUuJXQ0='";
+pub(super) const SCRIPT_DIGESTS: &str = "'sha256-GcjUxq2Ikpp59K5J1vcWFWbf0Lo9FcxJXpdPeH63jx8=' 'sha256-0/dK/2mTo80TX1ujms/baukta2+J1dd4JUBPQpfxqoc='";
 
 /// Reasons and notes shown of each kind.
 const REASONS_SHOWN: usize = 20;
@@ -75,6 +79,9 @@ struct Page<'a> {
     notes: Vec<String>,
     asked: String,
     figures: Vec<Figure>,
+    thresholds: Vec<ThresholdRow>,
+    storm: Vec<Fact>,
+    transitions: Vec<TransitionRow>,
     load: Vec<LoadRow>,
     clocks: Vec<ClockRow>,
     faults: Vec<FaultRow>,
@@ -133,6 +140,9 @@ impl<'a> Page<'a> {
             notes: all_notes,
             asked: shown(&asked(report), SENTENCE),
             figures: rows::figures(report),
+            thresholds: rows::thresholds(report),
+            storm: sections::storm(report),
+            transitions: sections::transitions(report),
             load: rows::load(report),
             clocks: rows::clocks(report),
             faults: rows::faults(report),
@@ -169,7 +179,7 @@ impl<'a> Page<'a> {
     }
 }
 
-const fn tone(verdict: Verdict) -> &'static str {
+pub(super) const fn tone(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Passed => "good",
         Verdict::Failed | Verdict::Invalid => "wrong",
@@ -180,7 +190,7 @@ const fn tone(verdict: Verdict) -> &'static str {
 /// A text from outside: at most so many characters of it, the middle left out,
 /// and all that a reader could mistake for something else spelled out, such as
 /// letters that look like others and marks that turn the line around.
-fn shown(text: &str, most: usize) -> String {
+pub(super) fn shown(text: &str, most: usize) -> String {
     let mut out = String::new();
     for c in format::shortened(text, most).chars() {
         match c {
@@ -193,7 +203,7 @@ fn shown(text: &str, most: usize) -> String {
 
 /// JSON that can stand in a script element: no text in it can end the element,
 /// open a comment, or break a line where a script may not.
-fn script_safe(json: &str) -> String {
+pub(super) fn script_safe(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {
         match c {

@@ -2,12 +2,14 @@
 //!
 //! A case for each kind of fault that was looked for, whether it was met or
 //! not, named by its stable id so that its history can be followed; and one for
-//! whether the run came to its end and measured what it should. What Jenkins and GitLab read and what the
-//! common XML schemas of JUnit accept. Pure, and everything from outside is
-//! made printable and escaped.
+//! whether the run came to its end and measured what it should; and one for
+//! each threshold. What Jenkins and GitLab read and what the common XML schemas
+//! of JUnit accept. Pure, and everything from outside is made printable and
+//! escaped.
 
 use super::text::format::{safe, share, shortened};
-use super::{CHECK, ExampleLine, FaultLine, Reason, RunReport, Verdict};
+use super::text::thresholds;
+use super::{CHECK, ExampleLine, FaultLine, Reason, RunReport, ThresholdLine, Verdict};
 use crate::fault::Fault;
 use crate::report::Plan;
 use crate::units::grouped;
@@ -76,13 +78,16 @@ fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
         r#"  <testsuite package="downpour" id="0" name="{}" hostname="localhost" timestamp="{}" tests="{}" failures="{}" errors="{}" skipped="0" time="{:.3}">"#,
         escaped(&format!("downpour {}", report.plan.command)),
         escaped(started),
-        1 + usize::from(is_misled) + passed.len() + faults.len(),
-        usize::from(is_misled) + faults.len(),
+        1 + usize::from(is_misled) + passed.len() + faults.len() + report.thresholds.len(),
+        usize::from(is_misled) + faults.len() + report.broken_thresholds(),
         u8::from(broken_off),
         report.generator.wall_s,
     )?;
     properties(report, xml)?;
     complete(report, broken_off, xml)?;
+    for line in &report.thresholds {
+        threshold(line, xml)?;
+    }
     if is_misled {
         misled(report, xml)?;
     }
@@ -141,6 +146,19 @@ fn complete(report: &RunReport, broken_off: bool, xml: &mut String) -> fmt::Resu
     writeln!(xml, "    </testcase>")
 }
 
+fn threshold(line: &ThresholdLine, xml: &mut String) -> fmt::Result {
+    let name = escaped(&line.expression);
+    write!(xml, r#"    <testcase classname="downpour.threshold" name="{name}" time="0">"#)?;
+    let told = [thresholds::value(line), thresholds::room(line)].into_iter().chain(thresholds::window(line));
+    let told: Vec<_> = told.filter(|told| !told.is_empty()).collect();
+    let told = escaped(&told.join(", "));
+    if line.passed {
+        writeln!(xml, "<system-out>{told}</system-out></testcase>")
+    } else {
+        writeln!(xml, r#"<failure message="{name}: {told}" type="threshold">{told}</failure></testcase>"#)
+    }
+}
+
 fn misled(report: &RunReport, xml: &mut String) -> fmt::Result {
     let told = escaped(&super::text::headline::verdict(report));
     writeln!(xml, "    {}>", opening(report, MISLED))?;
@@ -194,6 +212,7 @@ fn is_looked_for(fault: Fault, plan: &Plan) -> bool {
             depth.covers(Tier::Policy) && listed
         }
         "dns" => depth.covers(Tier::Dns),
+        "json" => plan.verify_json.is_some(),
         "target" if BY_CONNECTING.contains(&fault) => depth.covers(Tier::Connect),
         "target" if fault == Fault::TargetDigest => depth.covers(Tier::Digest) && plan.catalog.is_some(),
         "target" => depth.covers(Tier::Fetch),
@@ -240,8 +259,9 @@ mod tests {
     #[test]
     fn a_case_is_what_would_have_been_found() {
         use Fault::{
-            DnsNxdomain, GeneratorPorts, HeadersVary, Http2Reset, LocationLoop, LocationMismatch,
-            LocationNotInCatalog, StatusServerError, TargetDigest, TargetForbidden, TargetRefused, TlsName,
+            DnsNxdomain, GeneratorPorts, HeadersVary, Http2Reset, JsonMismatch, LocationLoop,
+            LocationMismatch, LocationNotInCatalog, StatusServerError, TargetDigest, TargetForbidden,
+            TargetRefused, TlsName,
         };
         check(&plan("off"), &[StatusServerError], &[LocationLoop, DnsNxdomain, TlsName, GeneratorPorts]);
         check(&plan("dns"), &[LocationLoop, DnsNxdomain], &[TargetRefused, LocationMismatch, HeadersVary]);
@@ -253,7 +273,9 @@ mod tests {
             &[LocationNotInCatalog, TargetDigest],
         );
         let listed = Plan { catalog: Some("index".to_owned()), ..ruled };
-        check(&listed, &[LocationNotInCatalog, TargetDigest], &[]);
+        check(&listed, &[LocationNotInCatalog, TargetDigest], &[JsonMismatch]);
+        let asked = Plan { verify_json: Some("100%".to_owned()), ..listed };
+        check(&asked, &[JsonMismatch], &[]);
     }
 
     /// A report with hostile texts wherever one can come from outside.
@@ -273,6 +295,7 @@ mod tests {
             verdict,
             invalid_reasons: vec![reason.clone()],
             warnings: vec![reason],
+            thresholds: vec![ThresholdLine { expression: text.clone(), ..ThresholdLine::default() }],
             plan: Plan { target: text.clone(), rules: Some(text.clone()), ..plan("get") },
             faults: vec![line("dns.nxdomain"), line(&text)],
             ..RunReport::default()
@@ -308,12 +331,12 @@ mod tests {
         let report = hostile(Verdict::Invalid);
         let (names, text) = read(&junit(&report));
         let count = |name: &str| names.iter().find(|(known, _)| known == name).map_or(0, |(_, count)| *count);
-        assert_eq!((count("failure"), count("error"), count("x")), (2, 1, 0), "{names:?}");
+        assert_eq!((count("failure"), count("error"), count("x")), (3, 1, 0), "{names:?}");
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
         assert!(!text.contains('\u{202e}'));
         assert_eq!(count("testcase"), junit(&report).matches("<testcase ").count());
         assert!(count("testcase") > 40);
-        let passed = RunReport { faults: Vec::new(), ..hostile(Verdict::Passed) };
+        let passed = RunReport { faults: Vec::new(), thresholds: Vec::new(), ..hostile(Verdict::Passed) };
         let xml = junit(&passed);
         assert!(xml.contains(r#" failures="0" errors="0" "#) && !xml.contains("<failure"), "{xml}");
     }

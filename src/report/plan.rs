@@ -74,6 +74,8 @@ pub struct Plan {
     pub verify_rate: Option<String>,
     /// The share of the targets that are asked, where they are.
     pub verify_sample: Option<String>,
+    /// The share of the redirects that are asked for in JSON, where any are.
+    pub verify_json: Option<String>,
     /// The rule set: a built-in's name or a file.
     pub rules: Option<String>,
     /// The catalogue, where there is one.

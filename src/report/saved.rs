@@ -5,11 +5,14 @@
 //! else is missing, torn or unreadable costs only what it would have shown, and
 //! is told in a note.
 
+use super::compare::{Blocks, Cut};
+use super::hlog::{HistogramLines, LINE_BYTES};
 use super::read::{self, RunError, Stopped};
 use super::threshold::Clock;
 use super::{IntervalLine, Rendering, RunReport, Timeline, csv, hgrm, hlog, html};
+use crate::units::approximate;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// A directory that no run can be read from.
@@ -62,6 +65,23 @@ impl SavedRun {
         let mut saved = Self { report, timeline, notes, directory: directory_kept };
         saved.read_intervals(&directory.join(super::directory::INTERVALS));
         Ok(saved)
+    }
+
+    /// Reads the seconds of the same directory again, summed up by block.
+    pub fn blocks(&mut self, directory: &Path) -> Blocks {
+        let offered = approximate(self.report.arrivals.offered);
+        let cut = Cut::of(self.timeline.offering_s());
+        let mut blocks = Blocks::new(cut, offered / self.report.rate.offered_per_s);
+        // What is wrong with these was noted when they were read first.
+        if let Ok(file) = File::open(directory.join(super::directory::INTERVALS)) {
+            drop(read::lines(BufReader::new(file), |second: IntervalLine| blocks.add_second(&second)));
+        }
+        let path = directory.join(super::directory::HISTOGRAMS);
+        if let Err(why) = read_histograms(&path, &mut blocks) {
+            self.notes
+                .push(format!("{}{why}; percentiles are those of what stands before it", path.display()));
+        }
+        blocks.sealed()
     }
 
     /// Writes one rendering of it. Returns what is missing of that beside
@@ -137,6 +157,29 @@ impl SavedRun {
             ));
         }
     }
+}
+
+fn read_histograms(path: &Path, blocks: &mut Blocks) -> Result<(), String> {
+    let unreadable = |error: io::Error| format!(": {error}");
+    let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(unreadable)?);
+    let (mut lines, mut line) = (HistogramLines::default(), Vec::new());
+    for number in 1_u64.. {
+        line.clear();
+        Read::take(&mut file, LINE_BYTES).read_until(b'\n', &mut line).map_err(unreadable)?;
+        if line.is_empty() {
+            break;
+        }
+        let told = |why: &str| format!(", line {number}: {why}");
+        if line.last() != Some(&b'\n') {
+            return Err(told("torn: the run was killed as it was written"));
+        }
+        if let Some(found) = lines.read(&line).map_err(told)?
+            && let Some(clock) = Clock::ALL.into_iter().find(|clock| clock.name() == found.tag)
+        {
+            blocks.add_times(clock, found.second, found.times());
+        }
+    }
+    Ok(())
 }
 
 fn report(path: &Path) -> Result<RunReport, SavedRunError> {

@@ -260,11 +260,14 @@ pub struct TransitionLine {
 }
 
 /// Answers that no line of the transitions holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TransitionsLeftOut {
     /// The record holds no status that a server sent.
     pub recorded_none: u64,
+    /// The same by what it holds instead: `000`, 460, 499, 520 to 526, or
+    /// `none`.
+    pub recorded_none_by_status: BTreeMap<String, u64>,
     /// There were too many distinct pairs.
     pub other: u64,
     /// Those of `other` whose status was found wrong.

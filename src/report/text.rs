@@ -1,7 +1,7 @@
 //! The summary: what a person reads first, at three in the morning.
 //!
-//! What was not checked comes first, then the verdict and why, then the load,
-//! the times, the faults and the books. At most 80 columns, no colour, and not
+//! What was not checked comes first, then the verdict and why, then the
+//! thresholds, the load, the times, the faults and the books. At most 80 columns, no colour, and not
 //! a byte that came from a log or a server unescaped. Pure: equal reports give
 //! equal bytes.
 
@@ -11,7 +11,8 @@ mod control;
 mod faults;
 pub(super) mod format;
 pub(super) mod headline;
-mod storm;
+pub(super) mod storm;
+pub(super) mod thresholds;
 mod transitions;
 
 pub(crate) use format::micros;
@@ -44,6 +45,7 @@ pub fn summary(report: &RunReport) -> String {
         return page.into_text();
     }
     headline::write(report, &mut page);
+    thresholds::write(report, &mut page);
     load(report, &mut page);
     times(report, &mut page);
     answers(report, &mut page);

@@ -21,6 +21,7 @@ const MOST_NAMES: usize = 64;
 pub struct Timeline {
     /// A point covers two to the power of this many seconds.
     doublings: u32,
+    offering_s: u64,
     points: Vec<Point>,
     statuses: Named,
     faults: Named,
@@ -33,8 +34,12 @@ pub(super) struct Point {
     pub(super) seconds: u64,
     pub(super) offered: Spread,
     pub(super) sent: Spread,
+    /// First attempts.
+    pub(super) first: Spread,
     /// Arrivals that passed or recovered.
     pub(super) good: Spread,
+    /// Arrivals that failed.
+    pub(super) failed: u64,
     pub(super) latency: IntervalTimes,
     pub(super) latency_failed: IntervalTimes,
     pub(super) lateness: IntervalTimes,
@@ -56,6 +61,9 @@ pub(super) struct Spread {
 impl Timeline {
     /// Adds one second of the run. Seconds may come in any order.
     pub fn add(&mut self, second: &IntervalLine) {
+        if second.offered > 0 {
+            self.offering_s = self.offering_s.max(second.t_s.saturating_add(1));
+        }
         let place = loop {
             match usize::try_from(second.t_s >> self.doublings) {
                 Ok(place) if place < MOST_POINTS => break place,
@@ -83,6 +91,20 @@ impl Timeline {
     /// The seconds that a point covers.
     pub fn seconds_per_point(&self) -> u64 {
         1 << self.doublings
+    }
+
+    /// Seconds up to the last in which something was offered.
+    pub const fn offering_s(&self) -> u64 {
+        self.offering_s
+    }
+
+    /// The same with points of so many seconds, or of as many as they have.
+    pub(super) fn at_step(&self, seconds: u64) -> Self {
+        let mut coarser = self.clone();
+        while coarser.seconds_per_point() < seconds {
+            coarser.join_neighbours();
+        }
+        coarser
     }
 
     /// The first second behind the last point.
@@ -127,7 +149,9 @@ impl Point {
             seconds: 1,
             offered: Spread::of(second.offered),
             sent: Spread::of(second.sent),
+            first: Spread::of(second.first),
             good: Spread::of(second.passed.saturating_add(second.recovered)),
+            failed: second.failed,
             latency: second.latency_us,
             latency_failed: second.latency_failed_us,
             lateness: second.lateness_us,
@@ -148,7 +172,9 @@ impl Point {
         self.seconds = self.seconds.saturating_add(other.seconds);
         self.offered.join(other.offered);
         self.sent.join(other.sent);
+        self.first.join(other.first);
         self.good.join(other.good);
+        self.failed = self.failed.saturating_add(other.failed);
         worst(&mut self.latency, &other.latency);
         worst(&mut self.latency_failed, &other.latency_failed);
         worst(&mut self.lateness, &other.lateness);

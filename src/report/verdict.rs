@@ -170,6 +170,7 @@ fn reasons_for_invalid(totals: &Totals, plan: &Plan, generator: &GeneratorFacts)
             reasons.push(late);
             reasons.extend(strain::behind(totals));
         }
+        reasons.extend(strain::ran_dry(totals, plan, generator));
         reasons.extend(strain::saturated(totals, plan));
         reasons.extend(strain::throttled(generator, lateness_limit(totals, plan)));
     }
@@ -231,16 +232,11 @@ fn too_late(totals: &Totals, plan: &Plan) -> Option<Reason> {
 /// helped does not make the load real.
 fn generators_own(totals: &Totals) -> impl Iterator<Item = Reason> {
     let counts = &totals.counts;
-    Fault::ALL.iter().filter(|fault| fault.is_generators_own()).filter_map(|&fault| {
+    Fault::ALL.iter().filter_map(|&fault| {
+        let remedy = fault.generators_remedy()?;
         let seen = counts.attempts.faults.get(fault).count.max(counts.faults.get(fault).count);
-        (seen > 0).then(|| {
-            let remedy = if fault == Fault::GeneratorDescriptors {
-                "raise the limit of open files (ulimit -n)"
-            } else {
-                "lower --connections, or widen net.ipv4.ip_local_port_range"
-            };
-            reason(fault.id(), format!("{} ({} times)", fault.meaning(), grouped(seen)), remedy)
-        })
+        (seen > 0)
+            .then(|| reason(fault.id(), format!("{} ({} times)", fault.meaning(), grouped(seen)), remedy))
     })
 }
 
@@ -319,6 +315,9 @@ fn targets_left_out(redirects: &RedirectCounts, plan: &Plan) -> Vec<Reason> {
     let budget = format!("redirect targets were NOT asked: no time was left for them (--verify-rate {rate})");
     let remedy = "raise --verify-rate if the store can take it, or lower --rate";
     told("target_budget", Tier::Connect, Unchecked::Budget, &budget, remedy);
+    let json =
+        format!("redirects were NOT asked for in JSON: no time was left for them (--verify-rate {rate})");
+    told("json_budget", Tier::Json, Unchecked::Budget, &json, "raise --verify-rate, or lower --verify-json");
     let share = plan.verify_sample.as_deref().unwrap_or_default();
     let sample =
         format!("redirect targets were NOT asked: they are not in the sample (--verify-sample {share})");

@@ -37,6 +37,8 @@ pub(crate) enum Purpose {
     Control = 3,
     /// To ask it twice.
     Noise = 4,
+    /// To ask for the form in JSON.
+    Json = 5,
 }
 
 impl Sample {

@@ -249,6 +249,7 @@ pub(super) mod tests {
     use super::*;
     use crate::fault::Fault;
     use crate::tally::{AttemptEnd, Coverage, Unchecked};
+    use crate::verify::Tier;
     use proptest::prelude::*;
 
     fn ms(millis: u64) -> Offset {
@@ -344,7 +345,7 @@ pub(super) mod tests {
         let attempt = Attempt { due: at, sent, first_byte: sent, done: at, end };
         interval.attempt(&attempt, AttemptKind::First);
         let unchecked = Coverage::Unchecked(Unchecked::NoLocation);
-        let tiers = [Coverage::Checked, Coverage::Checked, unchecked, unchecked, unchecked, unchecked];
+        let tiers = Tier::ALL.map(|tier| if tier <= Tier::Policy { Coverage::Checked } else { unchecked });
         interval.redirect(&Redirect { at, host: Some(&host), fault, lasting: None, tiers });
         if let Some(fault) = fault {
             let path = host.as_bytes();

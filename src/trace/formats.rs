@@ -194,9 +194,7 @@ impl Parser {
 
 /// A recorded status as the digits of a column.
 ///
-/// `-` and its like are no status. Neither are those that recorders make up
-/// when a peer has vanished (`0`, nginx's 499, ALB's 460, Cloudflare's 520 to
-/// 526): no server answered so, and a candidate can't be compared with them.
+/// `-` and its like are no status.
 pub(crate) fn status_of(column: &[u8]) -> Result<Option<u16>, Reject> {
     if matches!(column, b"-" | b"(null)") {
         return Ok(None);
@@ -208,7 +206,6 @@ pub(crate) fn status_of(column: &[u8]) -> Result<Option<u16>, Reject> {
 /// See [`status_of`].
 pub(crate) fn recorded_status(number: u64) -> Result<Option<u16>, Reject> {
     match u16::try_from(number) {
-        Ok(0 | 460 | 499 | 520..=526) => Ok(None),
         Ok(status @ ..=999) => Ok(Some(status)),
         Ok(_) | Err(_) => Err(Reject::BadStatus),
     }
@@ -227,11 +224,16 @@ mod tests {
     }
 
     #[test]
-    fn statuses_that_no_server_sent_are_none() {
-        assert_eq!(status_of(b"302"), Ok(Some(302)));
-        for made_up in [&b"000"[..], b"0", b"-", b"(null)", b"499", b"520"] {
-            assert_eq!(status_of(made_up), Ok(None));
+    fn statuses_that_no_server_sent_are_told_apart() {
+        let sent = |column: &[u8]| crate::trace::sent_status(status_of(column).unwrap());
+        assert_eq!(sent(b"302"), Some(302));
+        for made_up in [&b"000"[..], b"0", b"-", b"(null)", b"460", b"499", b"520"] {
+            assert_eq!(sent(made_up), None);
         }
+        assert_eq!(
+            [status_of(b"000"), status_of(b"499"), status_of(b"-")],
+            [Ok(Some(0)), Ok(Some(499)), Ok(None)]
+        );
         for wrong in [&b"abc"[..], b"", b"1000", b"99999", b"-1"] {
             assert_eq!(status_of(wrong), Err(Reject::BadStatus));
         }

@@ -127,8 +127,8 @@ impl Shelf {
             input: held.input,
             from,
             length,
-            // No parser lets a status of 0 through.
-            status: held.status.and_then(NonZeroU16::new),
+            // One more than it is: 000 is a status, too.
+            status: held.status.and_then(|status| NonZeroU16::new(status.saturating_add(1))),
             method: held.method,
             has_client: held.client.is_some(),
         }
@@ -145,7 +145,7 @@ impl Shelf {
             input: packed.input,
             line: packed.line,
             method: packed.method,
-            status: packed.status.map(NonZeroU16::get),
+            status: packed.status.map(|status| status.get() - 1),
             client,
             target,
         }

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, helpers included")]
 
+mod compare;
+mod example;
 mod page;
 mod probe;
 mod program;

@@ -4,7 +4,7 @@
 use super::super::connect::{Connect, Opened};
 use super::super::meter::CpuClock;
 use super::super::wire::Stamper;
-use super::{Scene, origin};
+use super::{Feed, Scene, origin};
 use crate::fault::Fault;
 use crate::report::{Assessment, Ending, GeneratorFacts, Plan, Verdict, judge};
 use crate::tally::Strain;
@@ -39,6 +39,22 @@ fn a_reader_that_falls_behind_is_told_from_a_late_sender() {
     assert_eq!((totals.counts.strain, totals.times.lateness.max()), (Strain::default(), 0));
 }
 
+#[test]
+fn a_closed_loop_says_how_long_it_waited_for_its_reader() {
+    // Two connections at 10 ms an answer have done four arrivals by 20 ms, and
+    // wait for the next four until 50 ms.
+    let feed = Feed::WhenFree { until: None, open: None };
+    let scene =
+        Scene { feed, connections: 2, read_ms: vec![(0, 4), (50, 4)], ..Scene::alike(1, 8, "/good-10") };
+    let (totals, worked) = scene.play(origin().0);
+    assert_eq!((totals.counts.arrivals.passed, worked.last_due.as_micros()), (8, 60_000));
+    let strain = &totals.counts.strain;
+    assert_eq!((strain.starved, strain.starved_arrivals), (Duration::from_millis(30), 2));
+    // With all of it at hand it never waits.
+    let scene = Scene { feed, connections: 2, ..Scene::alike(1, 8, "/good-10") };
+    assert_eq!(scene.play(origin().0).0.counts.strain, Strain::default());
+}
+
 /// All the processor time there is.
 fn saturated() -> Duration {
     thread_local!(static BEGAN: Instant = Instant::now());
@@ -59,6 +75,23 @@ fn a_worker_without_a_moment_to_spare_is_saturated() {
     let (peak, arrivals) = strain(saturated);
     assert!(peak == Some(1_000) && (30..=31).contains(&arrivals), "{peak:?}, {arrivals}");
     assert_eq!(strain(|| saturated() / 2), (Some(500), 0));
+}
+
+#[test]
+fn what_the_worker_comes_to_after_its_time_out_is_its_own_fault() {
+    // Due at 0 to 90 ms, read at 75 ms, with 30 ms to live: those of 0 to 40 ms
+    // are not sent.
+    let scene = Scene { read_ms: vec![(75, 10)], timeout_ms: 30, ..Scene::alike(100, 10, "/good-0") };
+    let (totals, _) = scene.play(origin().0);
+    let counts = &totals.counts;
+    assert_eq!((counts.arrivals.offered, counts.arrivals.passed, counts.arrivals.failed), (10, 5, 5));
+    assert_eq!(counts.faults.seen().map(|(fault, _)| fault).collect::<Vec<_>>(), [Fault::GeneratorLate]);
+    // They lived as long as they might have, and never were on the wire.
+    assert_eq!((totals.times.latency_failed.max(), totals.times.lateness.count()), (30_000, 5));
+    let (plan, generator) = (Plan::default(), GeneratorFacts::default());
+    let judgement = judge(&totals, &plan, &generator, (&Ending::Finished, &Assessment::default()));
+    assert_eq!(judgement.verdict, Verdict::Invalid);
+    assert!(judgement.invalid_reasons.iter().any(|reason| reason.id == "generator.late"));
 }
 
 #[test]

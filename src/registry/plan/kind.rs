@@ -64,6 +64,11 @@ faults! {
         ExpiresSoon = "expires-soon", "signs the URL for 10 seconds";
         NotYetValid = "not-yet-valid", "signs the URL from 2099 on";
         WrongJsonUrl = "wrong-json-url", "names another environment's host to clients of JSON";
+        OtherFile = "other-file", "redirects to another crate's file";
+        NoScheme = "no-scheme", "leaves `https://` out, so that the host reads as a path";
+        BadPort = "bad-port", "writes a port that is no number";
+        NoJsonUrl = "no-json-url", "names no place to clients of JSON";
+        ViaSelf = "via-self", "redirects to a path of its own, and from there to the file";
     }
 }
 

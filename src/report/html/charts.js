@@ -6,7 +6,7 @@
   const root = document.documentElement;
   const HEIGHT = 250;
   const PRINTED_WIDTH = 660;
-  const DASHES = { second: [7, 3], third: [2, 3], fourth: [9, 3, 2, 3], fifth: [5, 2], sixth: [1, 2], reference: [4, 4], max: [2, 3], p50: [], wrong: [6, 3] };
+  const DASHES = { second: [7, 3], third: [2, 3], fourth: [9, 3, 2, 3], fifth: [5, 2], sixth: [1, 2], reference: [4, 4], max: [2, 3], p50: [], "a-p50": [4, 4], "a-p99": [7, 3], wrong: [6, 3] };
   const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 172800, 604800];
 
   const colour = (name) => getComputedStyle(root).getPropertyValue("--" + name).trim();

@@ -24,47 +24,47 @@ const WINDOWS_SHOWN: usize = 40;
 
 /// All charts of a page.
 #[derive(Debug, Serialize)]
-pub(super) struct Charts {
+pub(in crate::report) struct Charts {
     /// Seconds that a point of time covers.
     pub(super) step_s: u64,
-    points: usize,
+    pub(super) points: usize,
     /// When faults were seen, first to last second.
-    windows: Vec<(f64, f64)>,
+    pub(super) windows: Vec<(f64, f64)>,
     #[serde(rename = "charts")]
-    all: Vec<Chart>,
+    pub(super) all: Vec<Chart>,
 }
 
 /// One chart.
 #[derive(Debug, Serialize)]
-pub(super) struct Chart {
-    pub(super) id: &'static str,
+pub(in crate::report) struct Chart {
+    pub(in crate::report) id: &'static str,
     #[serde(skip)]
-    pub(super) title: &'static str,
+    pub(in crate::report) title: &'static str,
     /// How it is to be read.
     #[serde(skip)]
-    pub(super) reading: String,
+    pub(in crate::report) reading: String,
     /// What it shows, in a sentence.
     #[serde(skip)]
-    pub(super) told: String,
-    unit: Unit,
+    pub(in crate::report) told: String,
+    pub(super) unit: Unit,
     /// Percentiles in place of time.
     #[serde(skip_serializing_if = "Option::is_none")]
-    percentiles: Option<Vec<f64>>,
-    lines: Vec<Line>,
+    pub(super) percentiles: Option<Vec<f64>>,
+    pub(super) lines: Vec<Line>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Unit {
+pub(super) enum Unit {
     Micros,
     PerSecond,
     Count,
 }
 
-type Column = Vec<Option<Number>>;
+pub(super) type Column = Vec<Option<Number>>;
 
 #[derive(Debug, Serialize)]
-struct Line {
+pub(super) struct Line {
     label: String,
     /// Colour and pattern, by name.
     ink: &'static str,
@@ -95,21 +95,21 @@ impl Charts {
         }
     }
 
-    pub(super) fn get(&self, id: &str) -> Option<&Chart> {
+    pub(in crate::report) fn get(&self, id: &str) -> Option<&Chart> {
         self.all.iter().find(|chart| chart.id == id)
     }
 }
 
 /// Kept on one line with its unit.
-fn time(us: u64) -> String {
+pub(super) fn time(us: u64) -> String {
     micros(us).replace(' ', "\u{a0}")
 }
 
-fn plain(label: &str, ink: &'static str, values: Column) -> Line {
+pub(super) fn plain(label: &str, ink: &'static str, values: Column) -> Line {
     Line { label: label.to_owned(), ink, values, range: None }
 }
 
-fn each(timeline: &Timeline, value: impl Fn(&Point) -> Option<Number>) -> Column {
+pub(super) fn each(timeline: &Timeline, value: impl Fn(&Point) -> Option<Number>) -> Column {
     timeline.points().iter().map(|point| if point.seconds == 0 { None } else { value(point) }).collect()
 }
 
@@ -123,6 +123,13 @@ fn rate(report: &RunReport, timeline: &Timeline) -> Chart {
             (least, each(timeline, |p| Some(Number::whole(of(p).most))))
         }),
     };
+    let mut lines = vec![line("offered", "reference", |p| p.offered)];
+    // Without retries all attempts are first ones.
+    if report.attempts.retries > 0 {
+        lines.push(line("first attempts", "third", |p| p.first));
+    }
+    lines.push(line("attempts", "second", |p| p.sent));
+    lines.push(line("good", "first", |p| p.good));
     let good = timeline.points().iter().filter(|p| p.offered.least > 0).map(|p| p.good);
     let least = good.clone().map(|good| good.least).min().unwrap_or_default();
     let most = good.map(|good| good.most).max().unwrap_or_default();
@@ -138,11 +145,7 @@ fn rate(report: &RunReport, timeline: &Timeline) -> Chart {
         ),
         unit: Unit::PerSecond,
         percentiles: None,
-        lines: vec![
-            line("offered", "reference", |p| p.offered),
-            line("attempts", "second", |p| p.sent),
-            line("good", "first", |p| p.good),
-        ],
+        lines,
     }
 }
 
@@ -161,7 +164,11 @@ fn worst_of(timeline: &Timeline) -> String {
     }
 }
 
-fn times(timeline: &Timeline, of: fn(&Point) -> &IntervalTimes, value: fn(&IntervalTimes) -> u64) -> Column {
+pub(super) fn times(
+    timeline: &Timeline,
+    of: fn(&Point) -> &IntervalTimes,
+    value: fn(&IntervalTimes) -> u64,
+) -> Column {
     each(timeline, |p| Some(of(p)).filter(|t| t.count > 0).map(|t| Number::whole(value(t))))
 }
 
@@ -324,16 +331,10 @@ fn in_flight(report: &RunReport, timeline: &Timeline) -> Chart {
     }
 }
 
-fn percentiles(report: &RunReport) -> Option<Chart> {
-    let curves = &report.curves;
-    let lines = [
-        ("latency, good", "first", &curves.latency_us),
-        ("latency, failed", "wrong", &curves.latency_failed_us),
-        ("service time", "second", &curves.service_us),
-    ];
-    let lines: Vec<_> = lines.into_iter().filter(|(_, _, curve)| !curve.0.is_empty()).collect();
-    // All curves have their points at the same places, and some end sooner.
-    let longest = lines.iter().map(|(_, _, curve)| &curve.0).max_by_key(|points| points.len())?;
+/// Curves on one axis: all have their points at the same places, and some end
+/// sooner.
+pub(super) fn by_percentile(curves: &[(&str, &'static str, &Curve)]) -> Option<(Vec<f64>, Vec<Line>)> {
+    let longest = curves.iter().map(|(_, _, curve)| &curve.0).max_by_key(|points| points.len())?;
     let xs: Vec<f64> = longest
         .iter()
         .map(|(percent, _)| *percent)
@@ -347,7 +348,19 @@ fn percentiles(report: &RunReport) -> Option<Chart> {
         };
         xs.iter().map(time_at).collect()
     };
-    let lines = lines.iter().map(|(label, ink, curve)| plain(label, ink, column(curve))).collect();
+    let lines = curves.iter().map(|(label, ink, curve)| plain(label, ink, column(curve))).collect();
+    Some((xs, lines))
+}
+
+fn percentiles(report: &RunReport) -> Option<Chart> {
+    let curves = &report.curves;
+    let lines = [
+        ("latency, good", "first", &curves.latency_us),
+        ("latency, failed", "wrong", &curves.latency_failed_us),
+        ("service time", "second", &curves.service_us),
+    ];
+    let lines: Vec<_> = lines.into_iter().filter(|(_, _, curve)| !curve.0.is_empty()).collect();
+    let (xs, lines) = by_percentile(&lines)?;
     let clock = if report.latency_us.count > 0 { &report.latency_us } else { &report.latency_failed_us };
     Some(Chart {
         id: "percentiles",

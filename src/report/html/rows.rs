@@ -5,6 +5,7 @@ use super::shown;
 use crate::report::text::STATISTICS;
 use crate::report::text::format::{micros, per_second, share};
 use crate::report::text::headline::sentence;
+use crate::report::text::thresholds;
 use crate::report::{FaultLine, RunReport, Times};
 use crate::units::grouped;
 use std::cmp::Reverse;
@@ -18,6 +19,9 @@ const EXAMPLES_SHOWN: usize = 5;
 
 /// Rows of hosts and of statuses.
 const ROWS_SHOWN: usize = 20;
+
+/// Thresholds shown.
+const THRESHOLDS_SHOWN: usize = 100;
 
 /// The longest path, Location or name.
 const LONGEST: usize = 200;
@@ -49,6 +53,16 @@ pub(super) struct CountRow {
     pub(super) name: String,
     pub(super) count: String,
     pub(super) share: String,
+}
+
+/// What came of a threshold.
+pub(super) struct ThresholdRow {
+    pub(super) expression: String,
+    pub(super) word: &'static str,
+    pub(super) is_kept: bool,
+    pub(super) value: String,
+    pub(super) room: String,
+    pub(super) window: String,
 }
 
 /// A fault with its examples.
@@ -122,6 +136,18 @@ pub(super) fn figures(report: &RunReport) -> Vec<Figure> {
             targets.checked < targets.redirects,
         ),
     ]
+}
+
+pub(super) fn thresholds(report: &RunReport) -> Vec<ThresholdRow> {
+    let row = |line: &crate::report::ThresholdLine| ThresholdRow {
+        expression: shown(&line.expression, LONGEST),
+        word: thresholds::word(line),
+        is_kept: line.passed,
+        value: shown(&thresholds::value(line), LONGEST),
+        room: shown(&thresholds::room(line), LONGEST),
+        window: thresholds::window(line).unwrap_or_default(),
+    };
+    report.thresholds.iter().take(THRESHOLDS_SHOWN).map(row).collect()
 }
 
 pub(super) fn load(report: &RunReport) -> Vec<LoadRow> {

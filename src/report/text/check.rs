@@ -2,7 +2,7 @@
 //! was measured on the way is of no interest and not shown.
 
 use super::format::{Page, counted, safe, seconds, share};
-use super::{answers, books, faults, headline};
+use super::{answers, books, faults, headline, thresholds};
 use crate::fault::Fault;
 use crate::report::{FaultLine, RunReport};
 use crate::units::grouped;
@@ -15,6 +15,7 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
     headline::opening(report, page);
     page.blank();
     page.wrapped(2, &asked(report));
+    thresholds::write(report, page);
     broken(report, page);
     checked(report, page);
     answers(report, page);
@@ -63,9 +64,10 @@ fn fault_line(report: &RunReport, fault: &FaultLine, page: &mut Page) {
 fn checked(report: &RunReport, page: &mut Page) {
     page.heading("Redirects checked");
     let depth: Depth = report.plan.verify.parse().unwrap_or(Depth::Off);
+    let is_on = |tier| depth.covers(tier) && (tier != Tier::Json || report.plan.verify_json.is_some());
     for tier in Tier::ALL {
         let told = match report.targets.tiers.get(tier.name()) {
-            Some(line) if depth.covers(tier) => {
+            Some(line) if is_on(tier) => {
                 let all = report.targets.redirects;
                 let rest: Vec<_> = line
                     .unchecked

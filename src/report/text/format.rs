@@ -11,30 +11,30 @@ const ITEM_INDENT: usize = 13;
 
 /// Text under construction: no line is wider than [`COLUMNS`].
 #[derive(Debug, Default)]
-pub(super) struct Page(String);
+pub(in crate::report) struct Page(String);
 
 impl Page {
-    pub(super) fn into_text(self) -> String {
+    pub(in crate::report) fn into_text(self) -> String {
         self.0
     }
 
-    pub(super) fn blank(&mut self) {
+    pub(in crate::report) fn blank(&mut self) {
         self.0.push('\n');
     }
 
-    pub(super) fn heading(&mut self, text: &str) {
+    pub(in crate::report) fn heading(&mut self, text: &str) {
         self.blank();
         self.line(text);
     }
 
     /// One line, shortened if it must be.
-    pub(super) fn line(&mut self, text: &str) {
+    pub(in crate::report) fn line(&mut self, text: &str) {
         self.0.push_str(&shortened(text.trim_end(), COLUMNS).replace(GLUE, " "));
         self.0.push('\n');
     }
 
     /// `  name       text`, wrapped under itself.
-    pub(super) fn item(&mut self, name: &str, text: &str) {
+    pub(in crate::report) fn item(&mut self, name: &str, text: &str) {
         // Columns within the text are kept where it fits.
         if ITEM_INDENT + text.chars().count() <= COLUMNS {
             self.line(&format!("  {name:<10} {text}"));
@@ -44,7 +44,7 @@ impl Page {
     }
 
     /// Words, wrapped, each line indented.
-    pub(super) fn wrapped(&mut self, indent: usize, text: &str) {
+    pub(in crate::report) fn wrapped(&mut self, indent: usize, text: &str) {
         self.fill(&" ".repeat(indent), indent, text);
     }
 

@@ -1,8 +1,9 @@
 //! The first lines: what was not checked, the verdict, and why.
 
 use super::format::{Page, counted, of, safe, seconds, share};
+use super::thresholds;
 use crate::fault::Fault;
-use crate::report::{CHECK, FaultLine, Reason, RunReport, Verdict};
+use crate::report::{CHECK, Exit, FaultLine, Reason, RunReport, Verdict};
 use crate::units::grouped;
 
 /// Faults told in a sentence each; the table below has them all.
@@ -65,7 +66,7 @@ fn begin(report: &RunReport, faults: &[FaultLine], page: &mut Page) {
 
 /// Whether a warning tells of a check that did not happen.
 pub(in crate::report) fn is_left_out(warning: &Reason) -> bool {
-    const LEFT_OUT: [&str; 7] = [
+    const LEFT_OUT: [&str; 8] = [
         "verify_off",
         "host_limit",
         "tls_unverified",
@@ -73,8 +74,14 @@ pub(in crate::report) fn is_left_out(warning: &Reason) -> bool {
         "target_sample",
         "own_origin",
         "no_digest",
+        "json_budget",
     ];
     LEFT_OUT.contains(&warning.id.as_str())
+}
+
+/// Whether the load was offered, and nobody can tell where it was sent.
+fn lacks_only_a_resolver(report: &RunReport) -> bool {
+    report.invalid_reasons.iter().all(|reason| reason.id == Fault::GeneratorResolver.id())
 }
 
 /// The verdict in one line, its word before a colon.
@@ -90,11 +97,21 @@ pub(in crate::report) fn verdict(report: &RunReport) -> String {
             let good = grouped(arrivals.passed.saturating_add(arrivals.recovered));
             format!("PASSED: {good} of {offered} {what} were good, the others were not judged")
         }
+        Verdict::Passed if arrivals.failed > 0 => {
+            format!("PASSED: {failed} of {offered} {what} failed ({rate}), no more than the thresholds allow")
+        }
         Verdict::Passed if arrivals.recovered > 0 => {
             let recovered = grouped(arrivals.recovered);
             format!("PASSED: all {offered} {what} were good, {recovered} of them after a retry")
         }
         Verdict::Passed => format!("PASSED: all {offered} {what} were good"),
+        Verdict::Failed if report.exit() == Exit::Threshold => {
+            let crossed = crossed(report);
+            if arrivals.failed == 0 {
+                return format!("FAILED: {crossed}");
+            }
+            format!("FAILED: {crossed}; {failed} of {offered} {what} failed ({rate})")
+        }
         Verdict::Failed if arrivals.failed == 0 => {
             let misled = report.retries.as_ref().map_or(0, |retries| retries.misled);
             let recovered = grouped(arrivals.recovered);
@@ -104,7 +121,7 @@ pub(in crate::report) fn verdict(report: &RunReport) -> String {
             )
         }
         Verdict::Failed => format!("FAILED: {failed} of {offered} {what} failed ({rate})"),
-        Verdict::Invalid if is_check => {
+        Verdict::Invalid if is_check || lacks_only_a_resolver(report) => {
             "INVALID: not everything could be checked; this is neither pass nor fail".to_owned()
         }
         Verdict::Invalid => {
@@ -114,6 +131,24 @@ pub(in crate::report) fn verdict(report: &RunReport) -> String {
             "CUT SHORT: a partial result; {failed} of {offered} {what} failed ({rate}), {} unfinished",
             grouped(arrivals.cut)
         ),
+    }
+}
+
+/// What ended the run, or which of its thresholds were not kept.
+fn crossed(report: &RunReport) -> String {
+    if let Some(why) = &report.aborted {
+        return thresholds::aborted(why);
+    }
+    let mut broken = report.thresholds.iter().filter(|threshold| !threshold.passed);
+    match (broken.next(), broken.count()) {
+        (Some(line), 0) => {
+            let value = line.value.map_or_else(
+                || "nothing was measured".to_owned(),
+                |_| format!("it was {}", thresholds::value(line)),
+            );
+            format!("{} was not kept: {value}", safe(&line.expression))
+        }
+        (_, others) => format!("{} of {} thresholds were not kept", others + 1, report.thresholds.len()),
     }
 }
 

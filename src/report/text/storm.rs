@@ -65,14 +65,14 @@ fn write_storm(storm: &StormSection, page: &mut Page) {
     page.item("recovered", &recovered(storm));
 }
 
-fn plateau(storm: &StormSection) -> String {
+pub(in crate::report) fn plateau(storm: &StormSection) -> String {
     storm.time_to_plateau_s.map_or_else(
         || "the load was never level".to_owned(),
         |after| format!("{} after the fault began", counted(after, "second")),
     )
 }
 
-fn recovered(storm: &StormSection) -> String {
+pub(in crate::report) fn recovered(storm: &StormSection) -> String {
     storm.time_to_recover_s.map_or_else(
         || "NOT within this run, though the fault was over".to_owned(),
         |after| format!("{} after the fault was over", counted(after, "second")),

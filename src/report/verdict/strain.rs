@@ -5,7 +5,8 @@
 //! takes answers late as well as sending late, and no lateness shows that, so
 //! these two count however punctual the run was. A reader that falls behind
 //! does nothing but harm lateness, so it is told as the cause where lateness is
-//! over its limit, and only there.
+//! over its limit, and only there; but a closed loop has no lateness, and its
+//! throughput would be the reader's.
 
 use super::{GeneratorFacts, Plan, Reason, Totals, reason};
 use crate::tally::SATURATED_PERMILLE;
@@ -14,12 +15,14 @@ use crate::units::{approximate, grouped};
 /// The share of a run that its generator may have spoiled.
 const SPOILED_MAX: f64 = 0.01;
 
+/// What a plan calls arrivals that leave when a connection is free.
+const CLOSED_LOOP: &str = "closed_loop";
+
 /// Workers that had no processor time left. A closed loop is excepted: to take
 /// all it can get is what it is for.
 pub(super) fn saturated(totals: &Totals, plan: &Plan) -> Option<Reason> {
     let (strain, offered) = (&totals.counts.strain, totals.counts.arrivals.offered);
-    let is_closed_loop = plan.arrivals == "closed_loop";
-    (!is_closed_loop && is_spoiled(strain.saturated_arrivals, offered)).then(|| {
+    (plan.arrivals != CLOSED_LOOP && is_spoiled(strain.saturated_arrivals, offered)).then(|| {
         reason(
             "generator_cpu",
             format!(
@@ -65,6 +68,21 @@ pub(super) fn behind(totals: &Totals) -> Option<Reason> {
                 strain.starved.as_secs_f64()
             ),
             "read from a file rather than from a pipe, unpack it first, free a core for the reader, or lower the rate",
+        )
+    })
+}
+
+/// A closed loop whose connections waited for the trace and not for answers.
+pub(super) fn ran_dry(totals: &Totals, plan: &Plan, generator: &GeneratorFacts) -> Option<Reason> {
+    let starved = totals.counts.strain.starved.as_secs_f64();
+    let whole = generator.offering_s * approximate(generator.threads);
+    (plan.arrivals == CLOSED_LOOP && starved > SPOILED_MAX * whole).then(|| {
+        reason(
+            "trace_behind",
+            format!(
+                "connections waited {starved:.2} s of {whole:.1} s for the trace: the throughput is its reader's"
+            ),
+            "read from a file rather than from a pipe, unpack it first, or free a core for the reader",
         )
     })
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 fn good_run() -> Totals {
     let mut totals = Totals::default();
@@ -132,6 +133,21 @@ fn a_slow_reader_is_the_cause_of_lateness_and_nothing_by_itself() {
     check(late_for_another_reason, Verdict::Invalid, &["lateness"], &[]);
 }
 
+#[test]
+fn a_closed_loop_that_waited_for_its_trace_has_measured_the_reader() {
+    let judged = |arrivals: &str, waited_ms| {
+        let mut totals = good_run();
+        totals.counts.strain.starved = Duration::from_millis(waited_ms);
+        let plan = Plan { arrivals: arrivals.to_owned(), ..dns_plan() };
+        let generator = GeneratorFacts { offering_s: 5.0, threads: 2, ..machine() };
+        let reasons = judge(&totals, &plan, &generator, finished()).invalid_reasons;
+        reasons.into_iter().map(|reason| reason.id).collect::<Vec<_>>()
+    };
+    assert_eq!(judged("closed_loop", 101), ["trace_behind"]);
+    assert!(judged("closed_loop", 100).is_empty());
+    assert!(judged("uniform", 101).is_empty());
+}
+
 #[track_caller]
 fn check_throttled(throttled_s: Option<f64>, max_lateness_us: Option<u64>, reasons: &[&str]) {
     let generator = GeneratorFacts { throttled_s, ..machine() };
@@ -194,4 +210,35 @@ fn the_worst_exit_wins() {
         }
     }
     assert_eq!(order.map(Exit::code), [0, 3, 99, 5, 130]);
+}
+
+/// How a run ends in which so many arrivals failed and were shed, with a
+/// threshold that was kept or not.
+#[track_caller]
+fn check_exit((failed, shed): (u64, u64), kept: bool, ending: &Ending, exit: Exit) {
+    let mut totals = good_run();
+    (totals.counts.arrivals.failed, totals.counts.arrivals.shed) = (failed, shed);
+    let line = super::super::ThresholdLine { passed: kept, ..Default::default() };
+    let thresholds = Assessment { lines: vec![line], ..Assessment::default() };
+    let verdict = judge(&totals, &dns_plan(), &machine(), (ending, &thresholds)).verdict;
+    let aborted = match ending {
+        Ending::Aborted(why) => Some(why.clone()),
+        Ending::Finished | Ending::Interrupted => None,
+    };
+    let report = RunReport { verdict, thresholds: thresholds.lines, aborted, ..RunReport::default() };
+    assert_eq!(report.exit(), exit);
+}
+
+#[test]
+fn invalid_outweighs_a_threshold_and_that_outweighs_failures() {
+    let ended = &Ending::Finished;
+    check_exit((0, 0), true, ended, Exit::Passed);
+    check_exit((0, 0), false, ended, Exit::Threshold);
+    check_exit((1, 0), true, ended, Exit::Failed);
+    check_exit((1, 0), false, ended, Exit::Threshold);
+    check_exit((1, 1), false, ended, Exit::Invalid);
+    check_exit((1, 1), false, &Ending::Interrupted, Exit::Interrupted);
+    let aborted = &Ending::Aborted(super::super::AbortLine::default());
+    check_exit((0, 0), true, aborted, Exit::Threshold);
+    check_exit((0, 1), true, aborted, Exit::Invalid);
 }

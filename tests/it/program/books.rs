@@ -26,7 +26,7 @@ impl Report {
     }
 
     #[track_caller]
-    fn at(&self, key: &str) -> &Value {
+    pub(super) fn at(&self, key: &str) -> &Value {
         self.0.pointer(key).unwrap_or_else(|| panic!("run.json has no {key}"))
     }
 
@@ -137,6 +137,8 @@ impl Report {
         let left_out =
             ["recorded_none", "other"].map(|key| self.number(&format!("/transitions_left_out/{key}")));
         assert_eq!(completed, pairs + left_out.iter().sum::<u64>(), "transitions");
+        let by_status = self.sum("/transitions_left_out/recorded_none_by_status");
+        assert_eq!(by_status, left_out[0], "recorded statuses that no server sent");
         assert!(self.number("/attempts/first") <= offered - shed, "one first attempt an arrival");
 
         let redirects = self.number("/targets/redirects");

@@ -1,0 +1,120 @@
+//! `downpour compare`: two run directories side by side.
+
+use super::{CliError, say};
+use crate::report::compare::{Comparison, Condition, Side, html, json, markdown, text};
+use crate::report::{Exit, SavedRun, SavedRunError};
+use clap::{Args, ValueEnum};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Compare two runs, and tell change from chance
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  downpour compare reports/before reports/after
+  downpour compare reports/before reports/after -o compare.html
+  downpour compare reports/before reports/after --fail-on 'latency.p99 > +10%' \\
+      --fail-on 'good.per_s < -5%' --fail-on 'failed.rate > +0.1pp' --fail-on 'fault(dns.nxdomain) > +0'
+
+A condition is a measure as in a threshold, > or <, and by how much B's may lie above or below A's: in
+per cent of A's, or in us, ms, s, /s, pp (points of a percentage) or a count. It is broken if the
+change is beyond that, and more than chance; or if A never had one at all.
+
+Exits with 4 if a condition is broken, with 5 if one cannot be judged: a run is invalid or too
+short, or has too few samples. Without conditions it exits with 0.")]
+pub(crate) struct CompareArgs {
+    /// The run directory to compare with
+    #[arg(value_name = "A")]
+    a: PathBuf,
+
+    /// The run directory to compare
+    #[arg(value_name = "B")]
+    b: PathBuf,
+
+    /// Exit with 4 if B is that much worse than A, such as 'latency.p99 > +10%'; repeatable
+    #[arg(long, value_name = "CONDITION")]
+    fail_on: Vec<Condition>,
+
+    /// Judge conditions by invalid runs, too
+    #[arg(long)]
+    allow_invalid: bool,
+
+    /// The rendering: text, markdown, html (one page) or json
+    /// [default: by the ending of --output, or text]
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    format: Option<Form>,
+
+    /// Write to this file instead of stdout, and replace it
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Choose the seconds that are drawn
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Text,
+    Markdown,
+    Html,
+    Json,
+}
+
+/// Why two runs could not be compared.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CompareError {
+    /// One can't be read.
+    #[error(transparent)]
+    Read(#[from] SavedRunError),
+    /// The file can't be written.
+    #[error("{}: cannot write", path.display())]
+    Write { path: PathBuf, source: io::Error },
+}
+
+/// Reads both, and writes what lies between them.
+pub(crate) fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let open = |path: &Path| -> Result<_, CompareError> {
+        let mut saved = SavedRun::open(path)?;
+        let blocks = saved.blocks(path);
+        Ok((path.display().to_string(), saved, blocks))
+    };
+    let read = [open(&args.a)?, open(&args.b)?];
+    for (_, saved, _) in &read {
+        saved.notes.iter().for_each(|note| say(&format!("note: {note}")));
+    }
+    let sides = read.each_ref().map(|(name, saved, blocks)| Side {
+        name,
+        report: &saved.report,
+        timeline: &saved.timeline,
+        blocks,
+        notes: &saved.notes,
+    });
+    let comparison = Comparison::of(sides, args.fail_on.clone(), args.seed);
+    let form = args.format.or_else(|| by_ending(args.output.as_deref()?)).unwrap_or(Form::Text);
+    let rendered = match form {
+        Form::Text => text(&comparison),
+        Form::Markdown => markdown(&comparison),
+        Form::Html => html(&comparison),
+        Form::Json => json(&comparison),
+    };
+    match &args.output {
+        Some(path) => {
+            let failed = |source| CompareError::Write { path: path.clone(), source };
+            fs::write(path, rendered).map_err(failed)?;
+        }
+        None => out.write_all(rendered.as_bytes()).and_then(|()| out.flush()).map_err(CliError::Print)?,
+    }
+    Ok(comparison.exit(args.allow_invalid))
+}
+
+fn by_ending(path: &Path) -> Option<Form> {
+    let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+    match ending.as_str() {
+        "html" | "htm" => Some(Form::Html),
+        "json" => Some(Form::Json),
+        "md" => Some(Form::Markdown),
+        _ => None,
+    }
+}

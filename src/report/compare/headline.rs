@@ -1,0 +1,141 @@
+//! The first lines of a comparison: a word, a sentence, and what matters most.
+
+use super::change::{Change, Word};
+use super::{CONFIDENCE_PERCENT, Comparison, Held, Judged, show};
+use crate::report::text::format::safe;
+use crate::units::grouped;
+
+/// Differences told in a sentence each.
+const TOLD: usize = 5;
+
+/// The word and the sentence behind it.
+pub(super) fn headline(comparison: &Comparison<'_>) -> (&'static str, String) {
+    let judged = &comparison.judged;
+    let of = |held| judged.iter().filter(|judged| judged.held == held).count();
+    let conditions = conditions(judged.len());
+    if judged.is_empty() {
+        return without_conditions(comparison);
+    }
+    if of(Held::No) > 0 {
+        let broken: Vec<_> = judged.iter().filter(|judged| judged.held == Held::No).map(name_of).collect();
+        return ("REGRESSED", format!("{} of {conditions} broken: {}", of(Held::No), broken.join(", ")));
+    }
+    if of(Held::Unjudged) > 0 {
+        let sentence = format!("{} of {conditions} could not be judged", of(Held::Unjudged));
+        return ("UNJUDGED", sentence);
+    }
+    match of(Held::NotShown) {
+        0 => ("HELD", format!("{conditions} held")),
+        open => ("HELD", format!("{conditions} held, {open} of them because the change may be chance")),
+    }
+}
+
+fn without_conditions(comparison: &Comparison<'_>) -> (&'static str, String) {
+    let compared = comparison.changes().filter(|change| is_compared(change)).count();
+    let different = comparison.changes().filter(|change| change.word.is_difference()).count();
+    match (compared, different) {
+        (0, _) => ("UNJUDGED", "nothing could be compared".to_owned()),
+        (_, 0) => ("INDISTINGUISHABLE", format!("none of {compared} numbers differs by more than chance")),
+        _ => ("DIFFERENT", format!("{different} of {compared} numbers differ by more than chance")),
+    }
+}
+
+fn is_compared(change: &Change) -> bool {
+    !matches!(change.word, Word::TooFew | Word::TooShort)
+}
+
+fn conditions(count: usize) -> String {
+    format!("{count} condition{}", if count == 1 { "" } else { "s" })
+}
+
+fn name_of(judged: &Judged) -> String {
+    safe(&judged.condition.to_string())
+}
+
+/// The differences that matter most, as sentences.
+pub(super) fn told(comparison: &Comparison<'_>) -> Vec<String> {
+    let mut found: Vec<(&'static str, &str, &Change)> = Vec::new();
+    for group in &comparison.groups {
+        let rows = group.rows.iter().filter(|(_, change)| change.word.is_difference());
+        found.extend(rows.map(|(name, change)| (group.title, name.as_str(), change)));
+    }
+    found.sort_by_key(|(group, name, change)| weight(group, name, change.word));
+    let told = found.into_iter().take(TOLD);
+    told.map(|(group, name, change)| sentence(group, name, change)).collect()
+}
+
+/// Failures first, then what most users feel, then the tail.
+fn weight(group: &str, name: &str, word: Word) -> (usize, usize) {
+    let groups =
+        ["Outcome", "Faults, of downloads", "Latency, good", "Load", "Service time", "Answers, of attempts"];
+    let names = ["failed", "p50", "p99", "good", "p90"];
+    let place = |list: &[&str], name: &str| list.iter().position(|of| *of == name).unwrap_or(list.len());
+    let is_news = word == Word::New || word == Word::Gone;
+    (if is_news { 0 } else { 1 + place(&groups, group) }, place(&names, name))
+}
+
+fn sentence(group: &str, name: &str, change: &Change) -> String {
+    let number = |value| show::number(change.metric.unit, value);
+    let subject = match group {
+        "Load" | "Outcome" => name.to_owned(),
+        _ => format!("{} {}", group.split(',').next().unwrap_or(group).to_lowercase(), safe(name)),
+    };
+    let (a, b) = (number(change.a), number(change.b));
+    match change.word {
+        Word::New => format!("{subject}: new in B, {b}"),
+        Word::Gone => format!("{subject}: gone in B, was {a}"),
+        word => format!(
+            "{subject}: {} ({}), {a} in A and {b} in B, {}",
+            show::difference(change),
+            show::interval(change),
+            word.text()
+        ),
+    }
+}
+
+/// What came of a condition, in a sentence.
+pub(super) fn condition_told(judged: &Judged) -> String {
+    let change = &judged.change;
+    let found = match (change.difference(), change.interval) {
+        (Some(_), Some(_)) => format!("{}, {}", show::difference(change), show::interval(change)),
+        (Some(_), None) => show::difference(change),
+        (None, _) => "no number in both runs".to_owned(),
+    };
+    match judged.held {
+        Held::No | Held::Yes => found,
+        Held::NotShown => format!("{found}: may be chance; longer runs would tell"),
+        Held::Unjudged => format!("{found}: {}", change.word.text()),
+    }
+}
+
+/// The word for what came of a condition.
+pub(super) const fn held_word(held: Held) -> &'static str {
+    match held {
+        Held::Yes => "held",
+        Held::No => "broken",
+        Held::NotShown => "not shown",
+        Held::Unjudged => "not judged",
+    }
+}
+
+/// How the intervals came about.
+pub(super) fn method(comparison: &Comparison<'_>) -> String {
+    let cuts = comparison.runs.map(|run| run.blocks.cut());
+    let blocks = cuts.map(|cut| {
+        #[expect(clippy::cast_precision_loss, reason = "at most 120 blocks, and a length to a tenth")]
+        let length = cut.seconds() as f64 / cut.blocks() as f64;
+        format!("{} blocks of {length:.1} s", cut.blocks())
+    });
+    let drawn = match (comparison.paired, blocks[0] == blocks[1]) {
+        (true, _) => format!("{}, of both runs together as they had the same load", blocks[0]),
+        (false, true) => format!("{} of each run", blocks[0]),
+        (false, false) => format!("{} of A and {} of B", blocks[0], blocks[1]),
+    };
+    let compared = comparison.changes().filter(|change| is_compared(change)).count();
+    format!(
+        "Intervals hold the true difference in {CONFIDENCE_PERCENT} of 100 comparisons: block bootstrap, {} draws of \
+         {drawn}; seed {}. Of equal runs one number in 20 differs by chance; {compared} were compared.",
+        grouped(super::RESAMPLES as u64),
+        comparison.seed
+    )
+}
