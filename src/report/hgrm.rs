@@ -33,8 +33,10 @@ fn write(histogram: &Histogram<u64>, out: &mut String) -> fmt::Result {
         let share = 100.0 * approximate(so_far) / approximate(all);
         while share >= level && level < 100.0 {
             row(counter.value_iterated_to(), level, so_far, out)?;
-            // The last counter ends it all, however many steps are left.
-            level = if so_far < all { level + step_at(level) } else { 100.0 };
+            // The last counter ends it all, however many steps are left; and so
+            // does a step too small for the level to move.
+            let next = level + step_at(level);
+            level = if so_far < all && next > level { next } else { 100.0 };
         }
         last = Some(counter.value_iterated_to());
     }
@@ -82,7 +84,9 @@ mod tests {
 
     fn of(samples: &[u64]) -> Histogram<u64> {
         let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000, 3).unwrap();
-        samples.iter().for_each(|micros| histogram.record(*micros).unwrap());
+        for micros in samples {
+            histogram.record(*micros).unwrap();
+        }
         histogram
     }
 
