@@ -15,6 +15,7 @@ mod distinct;
 mod explain;
 mod export;
 mod inspect;
+mod live;
 mod load_args;
 mod memory;
 mod metrics;
@@ -25,10 +26,13 @@ mod replay;
 mod report;
 mod requests;
 mod rules;
+mod scenarios;
 mod schema;
 mod serve;
 mod shape_args;
 mod signals;
+mod simulate;
+mod simulate_args;
 mod system;
 mod target;
 mod threshold_args;
@@ -73,6 +77,8 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     /// Ask for each distinct request once and check every redirect to its end
     Check(Box<check::CheckArgs>),
+    /// Play a trace or a scenario in virtual time against a modelled service
+    Simulate(Box<simulate_args::SimulateArgs>),
     /// Tell what is in a log
     Inspect(inspect::InspectArgs),
     /// Render a run again from its directory
@@ -89,6 +95,8 @@ enum Command {
     Schema(schema::SchemaArgs),
     /// List how clients retry, or show one client's table with its sources
     Clients(clients::ClientsArgs),
+    /// List the built-in scenarios, or show one to begin your own with
+    Scenarios(scenarios::ScenariosArgs),
 }
 
 /// Why a subcommand ended without its result.
@@ -109,6 +117,9 @@ pub(crate) enum CliError {
     /// A client's model can't be told.
     #[error(transparent)]
     Clients(#[from] clients::ClientsError),
+    /// A scenario can't be used.
+    #[error(transparent)]
+    Scenarios(#[from] scenarios::ScenariosError),
     /// The embedded candidate could not serve.
     #[error(transparent)]
     Serve(#[from] serve::ServeError),
@@ -173,6 +184,7 @@ impl CliError {
                 ""
             }
             Self::Clients(error) if !error.reads_after_failed_to() => "",
+            Self::Scenarios(error) if !error.reads_after_failed_to() => "",
             Self::Catalog(error) if error.is_read() => "failed to ",
             Self::Usage(_)
             | Self::Catalog(_)
@@ -186,6 +198,7 @@ impl CliError {
             | Self::Trace(_)
             | Self::Inspect(_)
             | Self::Clients(_)
+            | Self::Scenarios(_)
             | Self::Serve(_)
             | Self::Metrics(_)
             | Self::Lookups(_)
@@ -201,6 +214,7 @@ impl CliError {
         match self {
             Self::Usage(_) | Self::Rules(_) | Self::Catalog(_) => Exit::Usage,
             Self::Clients(error) if error.is_configuration() => Exit::Usage,
+            Self::Scenarios(error) if error.is_configuration() => Exit::Usage,
             Self::Trace(error) | Self::Inspect(inspect::InspectError::Trace(error))
                 if error.is_configuration() =>
             {
@@ -211,6 +225,7 @@ impl CliError {
             | Self::Trace(_)
             | Self::Inspect(_)
             | Self::Clients(_)
+            | Self::Scenarios(_)
             | Self::Serve(_)
             | Self::Metrics(_)
             | Self::Lookups(_)
@@ -251,11 +266,13 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Demo(args) => demo::run(args, out),
         Command::Replay(args) => replay::run(args, out),
         Command::Check(args) => check::run(args, out),
+        Command::Simulate(args) => simulate::run(args, out),
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
         Command::Report(args) => Ok(report::run(args, out).map(|()| Exit::Passed)?),
         Command::Compare(args) => compare::run(args, out),
         Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),
         Command::Schema(args) => schema::run(args, out).map(|()| Exit::Passed).map_err(CliError::Print),
+        Command::Scenarios(args) => Ok(scenarios::run(args, out).map(|()| Exit::Passed)?),
         Command::Rules(args) => rules::run(args, out).map(|()| Exit::Passed),
         Command::Explain(args) => explain::run(args, out).map(|()| Exit::Passed),
         Command::Serve(args) => Ok(serve::run(args, out).map(|()| Exit::Passed)?),

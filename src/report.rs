@@ -48,7 +48,7 @@ pub use markdown::markdown;
 pub use plan::{Input, Modelled, Plan};
 pub use prometheus::{Dialect, exposition};
 pub use rendering::Rendering;
-pub use retries::RetriesSection;
+pub use retries::{ClientLine, RetriesSection};
 pub use saved::{SavedRun, SavedRunError};
 pub use schema::{
     Arrivals, Attempts, CatalogReport, Connections, Curves, ExampleLine, FailureLine, FaultLine, Generator,

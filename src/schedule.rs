@@ -20,6 +20,7 @@ pub use self::pace::Pace;
 use self::amplify::Amplifier;
 use self::process::{Process, Spacing};
 use self::sample::Sample;
+use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
 use crate::trace::{Method, Request};
 use crate::units::{Offset, Stamp};
@@ -42,6 +43,8 @@ pub struct Arrival {
     pub recorded_status: Option<u16>,
     /// Who asked, where that is known.
     pub client: Option<ClientKey>,
+    /// What kind of client that is.
+    pub kind: ClientKind,
 }
 
 /// Where a run ends, if before its trace: `-d` and `-n`.
@@ -261,6 +264,7 @@ impl Schedule {
             target,
             recorded_status: request.status,
             client: request.client,
+            kind: request.kind,
         })
     }
 
@@ -303,6 +307,7 @@ mod tests {
             target: Bytes::from_static(b"/x"),
             status: None,
             client: None,
+            kind: ClientKind::NONE,
         }
     }
 

@@ -13,6 +13,8 @@ mod target;
 
 pub(crate) mod keyed_hash;
 
+pub mod agent;
+
 pub mod client;
 
 pub mod formats;
@@ -46,6 +48,7 @@ pub use source::{ReadOptions, Source};
 pub use unpack::Packing;
 
 use crate::units::Stamp;
+use agent::ClientKind;
 use bytes::Bytes;
 use client::ClientKey;
 use fate::Notes;
@@ -86,6 +89,9 @@ pub struct Record<'l> {
     pub response_bytes: Option<u64>,
     /// Who asked, where the format says so: never an address, only its hash.
     pub client: Option<ClientKey>,
+    /// What kind of client that was, where its agent is read and the format
+    /// says so: never the agent's text.
+    pub kind: Option<ClientKind>,
     /// What its parser has to tell about the line.
     pub notes: Notes,
 }
@@ -124,6 +130,8 @@ pub struct Request {
     pub status: Option<u16>,
     /// Who asked, where the trace says so.
     pub client: Option<ClientKey>,
+    /// What kind of client that was; [`ClientKind::NONE`] where nobody knows.
+    pub kind: ClientKind,
 }
 
 /// Where the lines of a trace and the records in it went.

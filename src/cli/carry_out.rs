@@ -21,6 +21,7 @@ use crate::schedule::{Schedule, ScheduleCounts};
 use crate::tally::{Books, Interval, LeftOut, Second, Series, Totals};
 use crate::units::{Stamp, grouped};
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,6 +47,9 @@ pub(crate) struct Prepared {
     pub(crate) notices: Vec<Reason>,
     /// Where the run can be scraped while it goes on.
     pub(crate) metrics: Option<MetricsServer>,
+    /// The seconds in which something is planned to be wrong, where that is
+    /// known.
+    pub(crate) fault: Option<Range<u64>>,
 }
 
 /// Runs, writes the run directory, prints the result on `out`.
@@ -54,7 +58,7 @@ pub(crate) fn carry_out(
     (args, exports): (&ReportArgs, Exports),
     phases: &Phases,
     out: &mut dyn Write,
-) -> Result<Exit, CliError> {
+) -> Result<(Exit, RunReport), CliError> {
     let path = args.out.clone().unwrap_or_else(|| default_path(&prepared.plan));
     let progress = Progress::by_the_second(!(args.no_progress || args.quiet));
     let measured = measure(prepared, (Some(path), progress), phases)?;
@@ -65,12 +69,12 @@ pub(crate) fn carry_out(
 pub(crate) struct Measured {
     pub(crate) report: RunReport,
     /// Where it is kept.
-    kept: Option<(RunDirectory, PathBuf)>,
+    pub(super) kept: Option<(RunDirectory, PathBuf)>,
     /// What could not be written.
     pub(crate) trouble: Vec<String>,
     /// Why it ended early.
-    ended_by: Vec<String>,
-    interrupted: bool,
+    pub(super) ended_by: Vec<String>,
+    pub(super) interrupted: bool,
 }
 
 /// Runs. What is learned is kept in a run directory, if there is to be one.
@@ -80,7 +84,7 @@ pub(crate) fn measure(
     phases: &Phases,
 ) -> Result<Measured, CliError> {
     let Prepared { plan, engine, mut judging, requests, schedule, at_end, .. } = prepared;
-    let Prepared { started, limits, mut notices, metrics, .. } = prepared;
+    let Prepared { started, limits, mut notices, metrics, fault, .. } = prepared;
     // What is written second by second begins with the end of the warm-up.
     let warmup = engine.warmup;
     let counted_from = started.plus_nanos(i64::try_from(warmup.as_nanos()).unwrap_or(i64::MAX));
@@ -129,7 +133,10 @@ pub(crate) fn measure(
         thresholds: watch.assess(&end.totals, generator.offering_s),
         notices,
     };
-    let mut report = RunReport::build(parts).with_retries(&end.totals.counts.retries, series.as_ref());
+    let mut report = RunReport::build(parts).with_retries(&end.totals.counts, series.as_ref());
+    if let (Some(series), Some(fault)) = (&series, fault) {
+        report = report.with_storm_within(series, fault);
+    }
     if let Some((tally, ended_early)) = asked {
         report = report.with_control(end.totals.counts.control, &tally);
         trouble.extend(ended_early);
@@ -139,7 +146,7 @@ pub(crate) fn measure(
 }
 
 /// The books of a run that is over.
-fn close(end: &RunEnd, trouble: &mut Vec<String>) -> Result<Books, CliError> {
+pub(super) fn close(end: &RunEnd, trouble: &mut Vec<String>) -> Result<Books, CliError> {
     let ScheduleCounts { sampled_out, amplified, .. } = end.scheduled;
     let left_out = LeftOut { sampled_out, unreleased: end.unreleased, amplified };
     match Books::close(end.books.clone(), left_out, &end.totals) {
@@ -161,7 +168,7 @@ impl Measured {
         format: OutputFormat,
         exports: Exports,
         out: &mut dyn Write,
-    ) -> Result<Exit, CliError> {
+    ) -> Result<(Exit, RunReport), CliError> {
         let Self { report, kept, mut trouble, ended_by, interrupted } = self;
         let path = kept.as_ref().map(|(_, path)| path.clone());
         if let Some((directory, _)) = kept
@@ -181,13 +188,13 @@ impl Measured {
             }
         }
         if trouble.is_empty() {
-            return Ok(report.exit());
+            return Ok((report.exit(), report));
         }
         Err(CliError::EndedEarly { trouble, interrupted })
     }
 }
 
-fn input_notice(text: &str) -> Reason {
+pub(super) fn input_notice(text: &str) -> Reason {
     Reason {
         id: "input".to_owned(),
         detail: text.to_owned(),
@@ -196,7 +203,7 @@ fn input_notice(text: &str) -> Reason {
 }
 
 /// That a sample of clients was not one for all requests.
-fn without_client(requests: u64) -> Option<Reason> {
+pub(super) fn without_client(requests: u64) -> Option<Reason> {
     (requests > 0).then(|| Reason {
         id: "sample_without_client".to_owned(),
         detail: format!(
@@ -207,7 +214,7 @@ fn without_client(requests: u64) -> Option<Reason> {
     })
 }
 
-fn default_path(plan: &Plan) -> PathBuf {
+pub(super) fn default_path(plan: &Plan) -> PathBuf {
     Path::new("reports").join(RunDirectory::default_name(&plan.started_at))
 }
 
@@ -286,7 +293,7 @@ impl Recorder<'_> {
             thresholds,
             notices: Vec::new(),
         });
-        report = report.with_retries(&totals.counts.retries, self.series.as_ref());
+        report = report.with_retries(&totals.counts, self.series.as_ref());
         if let Some(control) = self.control {
             report = report.with_control(totals.counts.control, &control.tally());
         }
@@ -381,7 +388,7 @@ fn throttled_s(throttling: &Throttling) -> Option<f64> {
 /// How long arrivals that count were offered: up to the last due time, and one mean gap
 /// more, so that 4,700 arrivals spaced over a second make 4,700 a second.
 #[expect(clippy::cast_precision_loss, reason = "a rate for display")]
-fn offering_s(end: &RunEnd, warmup: Duration) -> f64 {
+pub(super) fn offering_s(end: &RunEnd, warmup: Duration) -> f64 {
     let arrivals = end.totals.counts.arrivals.offered as f64;
     let span = end.last_due.as_duration().saturating_sub(warmup).as_secs_f64();
     if arrivals < 2.0 { span } else { span * arrivals / (arrivals - 1.0) }

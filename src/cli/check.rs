@@ -163,7 +163,7 @@ pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
     let progress = Progress::by_count(!(args.told.no_progress || args.told.quiet), Arc::clone(&found));
     let mut measured = measure(prepared, (args.told.out.clone(), progress), &phases)?;
     measured.report.warnings.extend(unremembered(found.unremembered()));
-    measured.publish(args.told.format, exports, out)
+    measured.publish(args.told.format, exports, out).map(|(exit, _)| exit)
 }
 
 /// That some may have been asked more than once.
@@ -185,6 +185,7 @@ impl CheckArgs {
         let mut verify = self.verify.clone();
         verify.probe.patience = None;
         ReplayArgs {
+            scenario: None,
             trace: TraceArgs {
                 traces: self.traces.clone(),
                 input_format: self.input_format,

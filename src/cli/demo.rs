@@ -119,6 +119,7 @@ fn seconds(duration: Duration) -> String {
 
 fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliError> {
     Ok(ReplayArgs {
+        scenario: None,
         trace: trace_args(),
         load: LoadArgs {
             rate: Pace::Constant(args.rate),
@@ -139,7 +140,7 @@ fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliEr
         // The trace is played at a rate of its own and again and again, so that
         // its clients' sessions mean nothing.
         clients: ClientArgs {
-            client: args.client.clone(),
+            client: Some(args.client.clone()),
             session_gap: Duration::ZERO,
             ..ClientArgs::default()
         },

@@ -5,13 +5,14 @@
 //! end. A script can read the three lines and begin.
 
 use crate::registry::dns::{Answer, ParseAnswerError, Zone};
-use crate::registry::plan::{FaultKind, FaultPlan, PlanError, PlannedFault};
+use crate::registry::plan::{FaultKind, FaultPlan, PlanError, PlannedFault, with_argument};
+use crate::registry::{AccessLog, LocationBase, Registry, RegistryConfig, RegistryError};
 use crate::registry::{CdnCertificate, CdnTls, CertificateError};
-use crate::registry::{LocationBase, Registry, RegistryConfig, RegistryError};
+use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 const ANY_PORT: &str = "127.0.0.1:0";
@@ -76,6 +77,11 @@ pub(crate) struct ServeArgs {
     #[arg(long = "dns-name", value_name = "NAME[=ANSWER]", value_parser = parse_name)]
     pub(crate) dns_names: Vec<(String, Answer)>,
 
+    /// Write a line for each request of the API host to this file, in the
+    /// format trace
+    #[arg(long, value_name = "FILE")]
+    pub(crate) access_log: Option<PathBuf>,
+
     /// Threads that serve
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
     pub(crate) threads: NonZeroUsize,
@@ -104,9 +110,10 @@ impl From<CertificateArg> for CdnCertificate {
 
 /// A line for each fault; the manual has the same in Markdown.
 fn faults_help() -> String {
-    let line = |name: &str, kind: FaultKind| format!("\n  {name:16}{}", kind.does().replace('`', ""));
+    let line = |name: &str, kind: FaultKind| format!("\n  {name:20}{}", kind.does().replace('`', ""));
     let plain: String = FaultKind::plain().map(|kind| line(&kind.to_string(), kind)).collect();
-    format!("Faults:{plain}{}", line("status-CODE", FaultKind::Status(200)))
+    let others: String = with_argument().map(|(written, kind)| line(written, kind)).concat();
+    format!("Faults:{plain}{others}")
 }
 
 /// Why serving came to nothing. Reads after "failed to".
@@ -121,6 +128,14 @@ pub(crate) enum ServeError {
     /// The authority's certificate could not be written.
     #[error("write the certificate to --ca-out {}", file.display())]
     Authority {
+        /// Where to.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The log of requests could not be begun.
+    #[error("write the requests to --access-log {}", file.display())]
+    AccessLog {
         /// Where to.
         file: PathBuf,
         /// What the system said.
@@ -187,8 +202,14 @@ fn config(args: &ServeArgs) -> Result<RegistryConfig, ServeError> {
             .dns_names
             .iter()
             .fold(Zone::default(), |zone, (name, answer)| zone.with(name, answer.clone())),
+        access_log: args.access_log.as_deref().map(access_log).transpose()?,
         threads: args.threads,
     })
+}
+
+fn access_log(file: &Path) -> Result<AccessLog, ServeError> {
+    let opened = File::create(file);
+    opened.map(AccessLog::new).map_err(|source| ServeError::AccessLog { file: file.to_owned(), source })
 }
 
 fn parse_fault(text: &str) -> Result<PlannedFault, String> {

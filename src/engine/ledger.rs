@@ -22,6 +22,7 @@ use super::coverage::{self, Tiers};
 use super::exchange::Received;
 use super::retries::{Retries, Tried, Verdict};
 use crate::fault::Fault;
+use crate::schedule::Arrival;
 use crate::schedule::sample::Sample;
 use crate::tally::{
     Attempt, AttemptEnd, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting, Unchecked,
@@ -130,8 +131,9 @@ impl Ledger {
     }
 
     /// An arrival was released.
-    pub(crate) fn offered(&mut self, due: Offset) {
-        self.recorder.offered(due);
+    pub(crate) fn offered(&mut self, arrival: &Arrival) {
+        self.recorder.offered(arrival.due);
+        self.of_client(arrival, |counts| counts.arrivals.offered += 1);
     }
 
     /// Arrivals that count, released since the start.
@@ -150,8 +152,9 @@ impl Ledger {
     }
 
     /// It was over the limit, and not sent.
-    pub(crate) fn shed(&mut self, due: Offset) {
-        self.recorder.shed(due);
+    pub(crate) fn shed(&mut self, arrival: &Arrival) {
+        self.recorder.shed(arrival.due);
+        self.of_client(arrival, |counts| counts.arrivals.shed += 1);
     }
 
     /// A connection was opened, with this handshake if it has TLS.
@@ -214,9 +217,10 @@ impl Ledger {
     pub(crate) fn cut(&mut self, (arrival, trial): Sent<'_>, attempt: Option<&Attempt>) {
         let due = arrival.due;
         if let Some(attempt) = attempt {
-            self.recorder.attempt(due, attempt, retried::kind(trial));
+            self.attempted((arrival, trial), attempt);
         }
         self.recorder.arrival(Fate::Cut, due, due);
+        self.of_client(arrival, |counts| counts.arrivals.cut += 1);
     }
 
     /// Nobody waits for answers any more: arrivals that wait for the resolver
@@ -228,6 +232,7 @@ impl Ledger {
             let tiers = coverage::up_to(self.judge.depth(), Tier::Policy, Unchecked::Cut);
             self.count_redirect(&case, None, None, tiers);
             self.recorder.arrival(Fate::Cut, case.due, case.done);
+            self.of_case(&case, |counts| counts.arrivals.cut += 1);
         }
     }
 
@@ -239,7 +244,7 @@ impl Ledger {
         fault: Fault,
         peer: Option<SocketAddr>,
     ) {
-        self.recorder.attempt(arrival.due, attempt, retried::kind(trial));
+        self.attempted((arrival, trial), attempt);
         let case = Case {
             due: arrival.due,
             done: attempt.done,
@@ -258,7 +263,7 @@ impl Ledger {
 
     /// An attempt ended with an answer.
     pub(crate) fn answered(&mut self, (arrival, trial): Sent<'_>, attempt: &Attempt, received: &Received) {
-        self.recorder.attempt(arrival.due, attempt, retried::kind(trial));
+        self.attempted((arrival, trial), attempt);
         self.recorder.bytes_in(arrival.due, received.body_bytes);
         if let Some(control) = &self.control {
             self.recorder.offered_to_control(arrival.due, || control.offer(arrival, received));

@@ -55,7 +55,10 @@ impl Api {
         };
         let place = Place::sound(&self.base, &release);
         match fault {
-            None | Some(FaultKind::Wire(_) | FaultKind::Store(_)) => point(head, &[place], out),
+            None
+            | Some(FaultKind::Wire(_) | FaultKind::Store(_) | FaultKind::Capacity(_) | FaultKind::Delay(_)) => {
+                point(head, &[place], out)
+            }
             Some(FaultKind::Place(fault)) => {
                 let spoiled = place.spoiled(fault, &self.base, head);
                 let both = [place, spoiled];

@@ -116,6 +116,9 @@ pub struct Plan {
     /// The client model, where failed downloads are tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// The share of retries that each client may make, where that was set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_budget: Option<String>,
     /// The gap that ends a client's session; 0 where there are no sessions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_gap_s: Option<f64>,

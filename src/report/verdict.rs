@@ -283,7 +283,10 @@ fn checks_left_out(totals: &Totals, plan: &Plan) -> Vec<Reason> {
         "policy" => Some("redirect targets were NOT resolved (--verify policy)"),
         _ => None,
     };
-    if let Some(off) = off {
+    if plan.simulated.is_some() {
+        let detail = "SIMULATED: nothing was sent, and a modelled service answered".to_owned();
+        warnings.push(reason("simulated", detail, "replay it to know what the real one does"));
+    } else if let Some(off) = off {
         let remedy = "use --verify dns to know that targets exist";
         warnings.push(reason("verify_off", off.to_owned(), remedy));
     }

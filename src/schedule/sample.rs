@@ -74,6 +74,7 @@ impl Sample {
 mod tests {
     use super::*;
     use crate::trace::Method;
+    use crate::trace::agent::ClientKind;
     use crate::trace::client::ClientKeys;
 
     fn request(n: u32, client: Option<u32>) -> Request {
@@ -83,6 +84,7 @@ mod tests {
             target: format!("/api/v1/crates/c/{n}/download").into(),
             status: None,
             client: client.and_then(|n| ClientKeys::seeded(0).of(n.to_string().as_bytes())),
+            kind: ClientKind::NONE,
         }
     }
 

@@ -6,9 +6,10 @@
 //! first.
 
 use super::{
-    Attempt, AttemptKind, ControlCounts, Counts, Examples, Fate, Lap, Redirect, RetryCounts, Sighting, Times,
-    WarmupCounts,
+    Attempt, AttemptKind, ClientCounts, ControlCounts, Counts, Examples, Fate, Lap, Redirect, RetryCounts,
+    Sighting, Times, WarmupCounts,
 };
+use crate::trace::agent::ClientKind;
 use crate::units::Offset;
 use crate::verify::catalog::Known;
 use std::time::Duration;
@@ -114,6 +115,11 @@ impl Interval {
     /// What clients did about failures.
     pub fn retries(&mut self) -> &mut RetryCounts {
         &mut self.counts.retries
+    }
+
+    /// What clients of one kind did.
+    pub fn client(&mut self, kind: ClientKind) -> &mut ClientCounts {
+        self.counts.clients.of(kind)
     }
 
     /// A redirect's file was looked up in the catalogue.

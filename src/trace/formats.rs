@@ -2,8 +2,8 @@
 //!
 //! A parser works on bytes, splits before it un-escapes, and un-escapes once.
 //! It never fails but by naming a reason, and materialises only what a replay
-//! needs: no agents or cookies, and of a client's address nothing but a keyed
-//! hash. What all formats share is done
+//! needs: no cookies, of a client's address nothing but a keyed hash, and of its
+//! agent at most the kind of client. What all formats share is done
 //! here, once: a byte order mark, a trailing CR, a last line without its end.
 
 pub(crate) mod clf;
@@ -13,7 +13,7 @@ pub(crate) mod json;
 pub(crate) mod ndjson;
 pub(crate) mod url_list;
 
-use super::client::ClientKeys;
+use super::client::{Agents, ClientKeys};
 use super::fate::{Fate, Reject};
 use std::fmt;
 use std::str::FromStr;
@@ -72,9 +72,10 @@ impl Format {
     /// | `status` | the recorded status, 100 to 999 |
     /// | `duration_ns` | how long the exchange took, integer nanoseconds |
     /// | `client` | who asked: any text, or a whole number above 0 that was made of one |
+    /// | `kind` | the client's kind, by the name of a built-in model such as `cargo-1.70` |
     ///
     /// Keys that are not in this list are ignored; `#` begins a remark.
-    pub const GRAMMAR_OF_TRACE: &'static str = r#"{"at_ns":0,"method":"GET","target":"/","authority":"example.org","status":302,"duration_ns":0,"client":"a"}"#;
+    pub const GRAMMAR_OF_TRACE: &'static str = r#"{"at_ns":0,"method":"GET","target":"/","authority":"example.org","status":302,"duration_ns":0,"client":"a","kind":"none"}"#;
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {
@@ -167,6 +168,12 @@ impl Parser {
     #[must_use]
     pub fn seeded(self, seed: u64) -> Self {
         Self { clients: ClientKeys::seeded(seed), ..self }
+    }
+
+    /// The same, with user agents read or not; [`Parser::seeded`] comes first.
+    #[must_use]
+    pub fn with(self, agents: Agents) -> Self {
+        Self { clients: self.clients.with(agents), ..self }
     }
 
     /// The fate of `line`, given without its LF. `last_without_newline`: it is

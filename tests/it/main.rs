@@ -8,6 +8,7 @@ mod example;
 mod page;
 mod probe;
 mod program;
+mod real_clients;
 mod registry;
 mod renderings;
 mod report;

@@ -33,9 +33,11 @@ mod pace;
 mod rerender;
 mod retries;
 mod rules;
+mod scenarios;
 mod second_form;
 mod shape;
 mod signals;
+mod simulate;
 mod targets;
 mod thresholds;
 mod traces;
@@ -200,14 +202,20 @@ impl Call {
         Self { out, ..self }
     }
 
+    /// One that makes no run directory.
+    fn without_out(self) -> Self {
+        self.out("")
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.room.path().join(name)
     }
 
     /// The arguments, with the run directory where the subcommand makes one.
     fn all_args(&self) -> Vec<&str> {
-        let makes_a_run = matches!(self.args.first().map(String::as_str), Some("replay" | "demo"));
-        let out = if makes_a_run { &["--out", self.out][..] } else { &[] };
+        let makes_a_run =
+            matches!(self.args.first().map(String::as_str), Some("replay" | "demo" | "simulate"));
+        let out = if makes_a_run && !self.out.is_empty() { &["--out", self.out][..] } else { &[] };
         self.args.iter().map(String::as_str).chain(out.iter().copied()).collect()
     }
 

@@ -66,7 +66,8 @@ fn begin(report: &RunReport, faults: &[FaultLine], page: &mut Page) {
 
 /// Whether a warning tells of a check that did not happen.
 pub(in crate::report) fn is_left_out(warning: &Reason) -> bool {
-    const LEFT_OUT: [&str; 8] = [
+    const LEFT_OUT: [&str; 9] = [
+        "simulated",
         "verify_off",
         "host_limit",
         "tls_unverified",

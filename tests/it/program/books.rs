@@ -54,6 +54,11 @@ impl Report {
     }
 
     #[track_caller]
+    /// The keys of an object.
+    pub(super) fn keys(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.0.pointer(key).unwrap().as_object().unwrap().keys().map(String::as_str)
+    }
+
     pub(super) fn text(&self, key: &str) -> &str {
         self.at(key).as_str().unwrap_or_else(|| panic!("{key} is no text"))
     }

@@ -10,9 +10,21 @@ fn every_subcommand_helps() {
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{args:?}");
         assert!(ended.stdout.contains("downpour"));
     }
-    for command in
-        ["demo", "replay", "check", "inspect", "report", "compare", "rules", "explain", "serve", "clients"]
-    {
+    for command in [
+        "demo",
+        "replay",
+        "check",
+        "simulate",
+        "inspect",
+        "report",
+        "compare",
+        "rules",
+        "explain",
+        "serve",
+        "clients",
+        "scenarios",
+        "schema",
+    ] {
         let long = Call::new(&[command, "--help"]).run();
         assert_eq!((long.code, long.stderr.as_str()), (Some(0), ""), "{command}");
         assert!(long.stdout.contains(&format!("Usage: downpour {command}")), "{}", long.stdout);
@@ -32,9 +44,21 @@ fn serve_lists_its_faults() {
 #[test]
 fn what_is_no_flag_or_subcommand_is_a_usage_error() {
     Call::new(&["replya"]).refused(2, &["'replya'", "replay"]);
-    for command in
-        ["demo", "replay", "check", "inspect", "report", "compare", "rules", "explain", "serve", "clients"]
-    {
+    for command in [
+        "demo",
+        "replay",
+        "check",
+        "simulate",
+        "inspect",
+        "report",
+        "compare",
+        "rules",
+        "explain",
+        "serve",
+        "clients",
+        "scenarios",
+        "schema",
+    ] {
         Call::new(&[command, "--no-such-flag"]).refused(2, &["'--no-such-flag'", "--help"]);
     }
     Call::new(&["replay", INCIDENT]).refused(2, &["--target <URL>"]);
