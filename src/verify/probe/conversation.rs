@@ -314,7 +314,11 @@ impl Conversation {
     }
 
     fn broken(&self, fault: Fault, tier: Tier, why: &str) -> Next {
-        let mut told = format!("{} {}: {why}", self.step.name(), shortened(&self.url));
+        let mut told = match self.want {
+            Want::File(_) => format!("{} {}: {why}", self.step.name(), shortened(&self.url)),
+            // The place is the one that the redirect was asked of.
+            Want::Json(_) => format!("as JSON: {why}"),
+        };
         for (at, Hop { status, from }) in self.hops.iter().enumerate().rev() {
             let hop = format!("; redirected with {status} by {from}");
             if told.len() + hop.len() > HOPS_BYTES {
