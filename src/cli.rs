@@ -13,10 +13,13 @@ mod control_args;
 mod demo;
 mod distinct;
 mod explain;
+mod export;
 mod generated;
 mod inspect;
+mod live;
 mod load_args;
 mod memory;
+mod metrics;
 mod prepare_run;
 mod probe_args;
 mod progress;
@@ -24,9 +27,13 @@ mod replay;
 mod report;
 mod requests;
 mod rules;
+mod scenarios;
+mod schema;
 mod serve;
 mod shape_args;
 mod signals;
+mod simulate;
+mod simulate_args;
 mod system;
 mod target;
 mod threshold_args;
@@ -71,6 +78,8 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     /// Ask for each distinct request once and check every redirect to its end
     Check(Box<check::CheckArgs>),
+    /// Play a trace or a scenario in virtual time against a modelled service
+    Simulate(Box<simulate_args::SimulateArgs>),
     /// Tell what is in a log
     Inspect(inspect::InspectArgs),
     /// Render a run again from its directory
@@ -83,8 +92,12 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Run a download registry with faults on demand, to practise on
     Serve(Box<serve::ServeArgs>),
+    /// Print the JSON Schema of what a run writes
+    Schema(schema::SchemaArgs),
     /// List how clients retry, or show one client's table with its sources
     Clients(clients::ClientsArgs),
+    /// List the built-in scenarios, or show one to begin your own with
+    Scenarios(scenarios::ScenariosArgs),
     /// Print the completions of a shell
     Completions(generated::CompletionsArgs),
     /// Print the man page, or write one for each subcommand
@@ -109,6 +122,9 @@ pub(crate) enum CliError {
     /// A client's model can't be told.
     #[error(transparent)]
     Clients(#[from] clients::ClientsError),
+    /// A scenario can't be used.
+    #[error(transparent)]
+    Scenarios(#[from] scenarios::ScenariosError),
     /// The embedded candidate could not serve.
     #[error(transparent)]
     Serve(#[from] serve::ServeError),
@@ -136,6 +152,9 @@ pub(crate) enum CliError {
     /// Two runs cannot be compared, or the result not written.
     #[error(transparent)]
     Compare(#[from] compare::CompareError),
+    /// Nothing can be scraped.
+    #[error(transparent)]
+    Metrics(#[from] metrics::MetricsError),
     /// The run directory cannot be written.
     #[error(transparent)]
     Directory(#[from] crate::report::DirectoryError),
@@ -173,6 +192,7 @@ impl CliError {
                 ""
             }
             Self::Clients(error) if !error.reads_after_failed_to() => "",
+            Self::Scenarios(error) if !error.reads_after_failed_to() => "",
             Self::Catalog(error) if error.is_read() => "failed to ",
             Self::Usage(_)
             | Self::Catalog(_)
@@ -187,7 +207,9 @@ impl CliError {
             | Self::Trace(_)
             | Self::Inspect(_)
             | Self::Clients(_)
+            | Self::Scenarios(_)
             | Self::Serve(_)
+            | Self::Metrics(_)
             | Self::Lookups(_)
             | Self::Probes(_)
             | Self::Registry(_)
@@ -201,6 +223,7 @@ impl CliError {
         match self {
             Self::Usage(_) | Self::Rules(_) | Self::Catalog(_) => Exit::Usage,
             Self::Clients(error) if error.is_configuration() => Exit::Usage,
+            Self::Scenarios(error) if error.is_configuration() => Exit::Usage,
             Self::Trace(error) | Self::Inspect(inspect::InspectError::Trace(error))
                 if error.is_configuration() =>
             {
@@ -211,7 +234,9 @@ impl CliError {
             | Self::Trace(_)
             | Self::Inspect(_)
             | Self::Clients(_)
+            | Self::Scenarios(_)
             | Self::Serve(_)
+            | Self::Metrics(_)
             | Self::Lookups(_)
             | Self::Probes(_)
             | Self::Registry(_)
@@ -251,10 +276,13 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Demo(args) => demo::run(args, out),
         Command::Replay(args) => replay::run(args, out),
         Command::Check(args) => check::run(args, out),
+        Command::Simulate(args) => simulate::run(args, out),
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
         Command::Report(args) => Ok(report::run(args, out).map(|()| Exit::Passed)?),
         Command::Compare(args) => compare::run(args, out),
         Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),
+        Command::Schema(args) => schema::run(args, out).map(|()| Exit::Passed).map_err(CliError::Print),
+        Command::Scenarios(args) => Ok(scenarios::run(args, out).map(|()| Exit::Passed)?),
         Command::Rules(args) => rules::run(args, out).map(|()| Exit::Passed),
         Command::Explain(args) => explain::run(args, out).map(|()| Exit::Passed),
         Command::Completions(args) => generated::completions(args, out).map(|()| Exit::Passed),

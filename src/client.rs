@@ -10,10 +10,9 @@
 //! time is the engine's, and random numbers come in as an argument.
 //!
 //! Around it: [`sessions`] tell which downloads belong to one run of a client,
-//! [`first_attempts`] leaves recorded retries out, [`agent`] tells a client by
-//! its user agent.
+//! [`first_attempts`] leaves recorded retries out. Which model a recorded client
+//! follows is told by its [kind](crate::trace::agent).
 
-pub mod agent;
 pub mod budget;
 pub mod delays;
 pub mod file;
@@ -21,15 +20,18 @@ pub mod first_attempts;
 pub mod retried;
 pub mod sessions;
 
+mod clientele;
 mod list;
 
 #[cfg(test)]
 mod tests;
 
 pub use budget::{Budget, BudgetRule};
+pub use clientele::Clientele;
 pub use file::{ClientFileError, ClientModels};
 
 use crate::fault::Fault;
+use crate::units::Factor;
 use budget::{Failure, Tokens};
 use delays::{Delay, Delays, Jitter};
 use rand_chacha::ChaCha8Rng;
@@ -258,6 +260,16 @@ impl RetryState {
     pub const fn ended(&self) -> u8 {
         self.ended
     }
+
+    /// How many runs of the client have ended.
+    pub const fn runs(&self) -> u8 {
+        self.runs
+    }
+
+    /// A download that the next run of its client takes up, after so many.
+    pub const fn of_run(runs: u8) -> Self {
+        Self { runs, ..Self::NEW }
+    }
 }
 
 /// What a client does after an attempt that did not end well.
@@ -340,7 +352,7 @@ impl ClientModel {
         match self.wait(state, budget, last, random) {
             Ok(wait) => Next::RetryAfter(wait),
             Err(_) if state.runs + 1 < self.outer.runs.get() => {
-                *state = RetryState { runs: state.runs + 1, ..RetryState::NEW };
+                *state = RetryState::of_run(state.runs + 1);
                 Next::RetryAfter(self.outer.pause.as_duration())
             }
             Err(reason) => Next::GiveUp(reason),
@@ -353,6 +365,33 @@ impl ClientModel {
         match (self.scope, last.end) {
             (Scope::Chain, _) | (Scope::Hop, AttemptEnd::Status(_)) => true,
             (Scope::Hop, AttemptEnd::Fault(fault)) => !is_behind_the_redirect(fault),
+        }
+    }
+
+    /// The same client in a run that is played `factor` times as fast: all its
+    /// waits and all of its patience are divided by it.
+    #[must_use]
+    pub fn hastened(&self, factor: Factor) -> Self {
+        let nanos = |length: Duration| u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
+        let shorter = |length| Duration::from_nanos(factor.shrink(nanos(length)));
+        let retry_after = match self.retry_after {
+            RetryAfter::Ignore => RetryAfter::Ignore,
+            RetryAfter::Obey { how, statuses, extra, cap, beyond } => {
+                RetryAfter::Obey { how, statuses, extra: extra.hastened(factor), cap: shorter(cap), beyond }
+            }
+        };
+        Self {
+            delays: self.delays.hastened(factor),
+            delays_after_fault: self.delays_after_fault.hastened(factor),
+            jitter: self.jitter.hastened(factor),
+            retry_after,
+            timeouts: Timeouts {
+                connect: self.timeouts.connect.map(shorter),
+                read: self.timeouts.read.map(shorter),
+                total: self.timeouts.total.map(shorter),
+            },
+            outer: Outer { pause: self.outer.pause.hastened(factor), ..self.outer },
+            ..self.clone()
         }
     }
 

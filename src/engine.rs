@@ -42,6 +42,7 @@ pub use shard::{Origin, Reuse};
 pub use worker::{Feed, Phase};
 
 use crate::schedule::ScheduleCounts;
+use crate::schedule::sample::Sample;
 use crate::tally::{Interval, Totals};
 use crate::trace::TraceBooks;
 use crate::units::Offset;
@@ -165,6 +166,8 @@ pub struct Judging {
     pub probes: Option<Probes>,
     /// Which of the targets are asked.
     pub sampling: Sampling,
+    /// Which redirects are asked for in JSON, too; `None` where none are.
+    pub forms: Option<Sample>,
     /// Whether redirects may lead to addresses that are not public.
     pub private: PrivateAddresses,
     /// The files that redirects may lead to, where somebody listed them.

@@ -215,6 +215,8 @@ faults! {
     GeneratorLate = "generator.late", "this process was behind by more than the time-out, and did not send it";
     /// This process had no file descriptor left.
     GeneratorDescriptors = "generator.no_descriptors", "this process has no free file descriptor";
+    /// None of the resolvers that this run asks answers anything at all.
+    GeneratorResolver = "generator.no_resolver", "no resolver answers this machine, whatever it is asked";
 }
 
 impl Fault {
@@ -248,6 +250,8 @@ impl Fault {
             Some("raise the limit of open files (ulimit -n)")
         } else if matches!(self, Self::GeneratorLate) {
             Some("lower the rate, add --threads or machines, or free this one")
+        } else if matches!(self, Self::GeneratorResolver) {
+            Some("name one that this machine reaches with --resolver IP:PORT, or use --verify policy")
         } else {
             None
         }

@@ -28,4 +28,8 @@ pub mod engine;
 
 pub mod registry;
 
+pub mod scenario;
+
+pub mod simulate;
+
 pub mod cli;

@@ -17,6 +17,7 @@
 //! assert_eq!(registry.stop().answers, 0);
 //! ```
 
+mod access;
 mod answer;
 mod api;
 mod base;
@@ -32,6 +33,7 @@ mod site;
 mod spoiled;
 mod tls;
 
+pub use access::AccessLog;
 pub use base::{BaseError, LocationBase};
 pub use cdn::crate_file;
 pub use tls::{CdnCertificate, CdnTls, CertificateError};
@@ -68,6 +70,8 @@ pub struct RegistryConfig {
     pub cdn_tls: Option<CdnTls>,
     /// What resolves.
     pub zone: dns::Zone,
+    /// Where a line is written for each request of the API host, if anywhere.
+    pub access_log: Option<AccessLog>,
     /// How many threads serve. Each has listeners of its own.
     pub threads: NonZeroUsize,
 }
@@ -85,6 +89,7 @@ impl Default for RegistryConfig {
             cdn_plan: FaultPlan::default(),
             cdn_tls: None,
             zone: dns::Zone::default(),
+            access_log: None,
             threads: NonZeroUsize::MIN,
         }
     }
@@ -155,6 +160,7 @@ impl Registry {
                 config.location_base,
                 (config.plan, config.cdn_plan),
                 config.cdn_tls.map(|tls| tls.config),
+                config.access_log,
             )),
             running,
             threads: Vec::with_capacity(threads),

@@ -7,16 +7,24 @@
 //! of the intervals. Only [`RunDirectory`] touches files.
 
 mod advice;
+mod buckets;
 mod build;
 pub mod compare;
 mod control;
+mod csv;
 mod curve;
 mod directory;
+mod hgrm;
 mod hlog;
 mod html;
+mod json_schema;
 mod junit;
+mod k6;
+mod markdown;
 mod plan;
+mod prometheus;
 pub mod read;
+mod rendering;
 mod retries;
 mod saved;
 mod schema;
@@ -27,15 +35,21 @@ pub mod threshold;
 mod timeline;
 mod verdict;
 
+pub use buckets::{BOUNDS_US, Buckets, ClockBuckets};
 pub use build::{Ending, GeneratorFacts, Parts};
 pub use control::{ComparisonsLine, ControlExampleLine, ControlReport};
 pub use curve::Curve;
 pub use directory::{DirectoryError, FAILURES_PER_FAULT, RunDirectory};
 pub use hlog::{ClockSecond, HistogramLines, IntervalLog};
 pub use html::html;
+pub use json_schema::{Document, json_schema};
 pub use junit::junit;
+pub use k6::k6_summary;
+pub use markdown::markdown;
 pub use plan::{Input, Modelled, Plan};
-pub use retries::RetriesSection;
+pub use prometheus::{Dialect, exposition};
+pub use rendering::Rendering;
+pub use retries::{ClientLine, RetriesSection};
 pub use saved::{SavedRun, SavedRunError};
 pub use schema::{
     Arrivals, Attempts, CatalogReport, Connections, Curves, ExampleLine, FailureLine, FaultLine, Generator,

@@ -20,6 +20,7 @@ pub use self::pace::Pace;
 use self::amplify::Amplifier;
 use self::process::{Process, Spacing};
 use self::sample::Sample;
+use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
 use crate::trace::{Method, Request};
 use crate::units::{Offset, Stamp};
@@ -37,10 +38,13 @@ pub struct Arrival {
     pub method: Method,
     /// The target to send, byte for byte.
     pub target: PathAndQuery,
-    /// What the recorded service answered, where a server really did.
+    /// The recorded status; [`crate::trace::sent_status`] tells whether a server
+    /// sent it.
     pub recorded_status: Option<u16>,
     /// Who asked, where that is known.
     pub client: Option<ClientKey>,
+    /// What kind of client that is.
+    pub kind: ClientKind,
 }
 
 /// Where a run ends, if before its trace: `-d` and `-n`.
@@ -260,6 +264,7 @@ impl Schedule {
             target,
             recorded_status: request.status,
             client: request.client,
+            kind: request.kind,
         })
     }
 
@@ -302,6 +307,7 @@ mod tests {
             target: Bytes::from_static(b"/x"),
             status: None,
             client: None,
+            kind: ClientKind::NONE,
         }
     }
 

@@ -20,6 +20,7 @@
 //! ```
 
 mod books;
+mod clients;
 mod control;
 mod counts;
 mod example;
@@ -37,6 +38,7 @@ mod transitions;
 mod warmup;
 
 pub use books::{Books, Imbalance, LeftOut};
+pub use clients::{ClientCounts, Mix};
 pub use control::{Against, Comparisons, ControlCounts, ControlExample, ControlTally, EXAMPLES_PER_KIND};
 pub use counts::{ArrivalCounts, AttemptCounts, CatalogCounts, Counts, FaultCount, FaultTable};
 pub use example::{EXAMPLE_TEXT_BYTES, EXAMPLES_PER_FAULT, Example, Examples, Sighting, mask_url, printable};

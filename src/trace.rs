@@ -13,6 +13,8 @@ mod target;
 
 pub(crate) mod keyed_hash;
 
+pub mod agent;
+
 pub mod client;
 
 pub mod formats;
@@ -46,6 +48,7 @@ pub use source::{ReadOptions, Source};
 pub use unpack::Packing;
 
 use crate::units::Stamp;
+use agent::ClientKind;
 use bytes::Bytes;
 use client::ClientKey;
 use fate::Notes;
@@ -79,14 +82,28 @@ pub struct Record<'l> {
     pub authority: Option<Cow<'l, [u8]>>,
     /// The request target on the wire: the format's escape undone exactly once.
     pub target: Cow<'l, [u8]>,
-    /// The recorded status; `None` where the recorder made one up (`000`, `-`).
+    /// The recorded status, as it stands there: [`sent_status`] tells whether a
+    /// server sent it. `None` where there is none (`-`).
     pub status: Option<u16>,
     /// Response bytes as the format counts them.
     pub response_bytes: Option<u64>,
     /// Who asked, where the format says so: never an address, only its hash.
     pub client: Option<ClientKey>,
+    /// What kind of client that was, where its agent is read and the format
+    /// says so: never the agent's text.
+    pub kind: Option<ClientKind>,
     /// What its parser has to tell about the line.
     pub notes: Notes,
+}
+
+/// The recorded status if a server sent it, and not if recorders make it up when
+/// a peer has vanished: `000`, nginx's 499, ALB's 460, Cloudflare's 520 to 526.
+/// Nobody answered so, and a candidate cannot be compared with them.
+pub const fn sent_status(recorded: Option<u16>) -> Option<u16> {
+    match recorded {
+        None | Some(0 | 460 | 499 | 520..=526) => None,
+        Some(_) => recorded,
+    }
 }
 
 /// The methods that are replayed. Others are filtered: a replay must not write.
@@ -109,10 +126,12 @@ pub struct Request {
     /// An origin-form target that is legal on the wire: visible ASCII, begins
     /// with `/`.
     pub target: Bytes,
-    /// What the recorded service answered, where a server really did.
+    /// The recorded status; [`sent_status`] tells whether a server sent it.
     pub status: Option<u16>,
     /// Who asked, where the trace says so.
     pub client: Option<ClientKey>,
+    /// What kind of client that was; [`ClientKind::NONE`] where nobody knows.
+    pub kind: ClientKind,
 }
 
 /// Where the lines of a trace and the records in it went.

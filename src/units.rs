@@ -172,6 +172,20 @@ impl Rate {
         u64::try_from(arrivals).unwrap_or(u64::MAX)
     }
 
+    /// This rate `factor` times over, exact but where that does not fit.
+    #[must_use]
+    pub fn times(self, factor: Factor) -> Self {
+        let count = u128::from(self.count.get()) * u128::from(factor.numerator.get());
+        let nanos = u128::from(self.nanos.get()) * u128::from(factor.denominator.get());
+        let beyond = (count.max(nanos) >> 64) as u64;
+        // Both lose as many bits as the larger one has too many.
+        let lost = u64::BITS - beyond.leading_zeros();
+        let fitting = |product: u128| {
+            u64::try_from(product >> lost).ok().and_then(NonZeroU64::new).unwrap_or(NonZeroU64::MIN)
+        };
+        Self { count: fitting(count), nanos: fitting(nanos) }
+    }
+
     /// The same rate as a floating-point number, for display only.
     #[expect(clippy::cast_precision_loss, reason = "for display only")]
     pub fn per_second_f64(self) -> f64 {
@@ -318,6 +332,13 @@ impl Factor {
         (whole, u32::try_from(millionths).ok().and_then(Share::from_ppm))
     }
 
+    /// `count` this many times, rounded down.
+    pub fn stretch(self, count: u64) -> u64 {
+        let scaled =
+            u128::from(count) * u128::from(self.numerator.get()) / u128::from(self.denominator.get());
+        u64::try_from(scaled).unwrap_or(u64::MAX)
+    }
+
     /// `nanos` divided by this factor: what a recorded gap becomes when it is
     /// played that many times as fast.
     pub fn shrink(self, nanos: u64) -> u64 {
@@ -434,6 +455,15 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_is_multiplied() {
+        let of = |rate: &str, factor: &str| rate.parse::<Rate>().unwrap().times(factor.parse().unwrap());
+        assert_eq!(of("1495/s", "0.1x"), "149.5/s".parse().unwrap());
+        assert_eq!(of("1/3s", "3x"), "1/s".parse().unwrap());
+        let most = Rate::new(NonZeroU64::MAX, NonZeroU64::MAX);
+        assert!((most.times("7x".parse().unwrap()).per_second_f64() / 7e9 - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
     fn due_times_do_not_overflow_within_a_year_at_a_million_a_second() {
         let rate = Rate::per_second(NonZeroU64::new(1_000_000).unwrap());
         let year = 365 * 24 * 3_600;
@@ -468,6 +498,7 @@ mod tests {
     fn factors_shrink_gaps() {
         assert_eq!("2x".parse::<Factor>().unwrap().shrink(3_000), 1_500);
         assert_eq!("0.5".parse::<Factor>().unwrap().shrink(3_000), 6_000);
+        assert_eq!("2.5x".parse::<Factor>().unwrap().stretch(3), 7);
         assert!("0x".parse::<Factor>().is_err());
         assert!("2kx".parse::<Factor>().is_err());
     }

@@ -4,7 +4,7 @@
 //! part of every answer and not a sample. It comes in tiers, cheapest first.
 //! [`judge`] is pure and covers what can be known offline, by [`rules`] that
 //! are data. Which host a client would connect to is then asked once and
-//! remembered ([`hosts`], pure), on a thread that looks names up ([`lookup`]).
+//! remembered ([`hosts`] and [`single_flight`], pure), on a thread that looks names up ([`lookup`]).
 //! [`final_fault`] puts the two together. What is left standing may then be
 //! asked itself, once for each target ([`targets`], pure), on another thread
 //! ([`probe`]). These two threads are all of this that touches the network.
@@ -32,6 +32,8 @@ pub mod probe;
 pub mod rules;
 
 mod signed;
+
+pub mod single_flight;
 
 pub mod targets;
 
@@ -74,7 +76,7 @@ impl Depth {
     /// Whether redirects are judged at `tier`.
     pub fn covers(self, tier: Tier) -> bool {
         self >= match tier {
-            Tier::Headers | Tier::Policy => Self::Policy,
+            Tier::Headers | Tier::Policy | Tier::Json => Self::Policy,
             Tier::Dns => Self::Dns,
             Tier::Connect => Self::Connect,
             Tier::Fetch => Self::Head,
@@ -131,12 +133,15 @@ pub enum Tier {
     Fetch,
     /// The whole file, held against a digest.
     Digest,
+    /// A second answer of the candidate: the same place, told as JSON. Beside
+    /// the others and not beyond them.
+    Json,
 }
 
 impl Tier {
-    /// Every tier, cheapest first.
-    pub const ALL: [Self; 6] =
-        [Self::Headers, Self::Policy, Self::Dns, Self::Connect, Self::Fetch, Self::Digest];
+    /// Every tier: cheapest first, and the one beside them.
+    pub const ALL: [Self; 7] =
+        [Self::Headers, Self::Policy, Self::Dns, Self::Connect, Self::Fetch, Self::Digest, Self::Json];
 
     /// The name in reports.
     pub const fn name(self) -> &'static str {
@@ -147,6 +152,7 @@ impl Tier {
             Self::Connect => "connect",
             Self::Fetch => "fetch",
             Self::Digest => "digest",
+            Self::Json => "json",
         }
     }
 }
@@ -198,6 +204,9 @@ pub struct Judgement<'a> {
     /// What the Location tiers found. `None` where the answer is no redirect,
     /// and at [`Depth::Off`].
     pub redirect: Option<Redirect<'a>>,
+    /// The member that names the place of a redirect to clients that ask for
+    /// JSON, where a rule says that there is one.
+    pub json: Option<&'a str>,
 }
 
 /// What the offline tiers say of a redirect.
@@ -247,13 +256,15 @@ pub const fn is_redirect(status: u16) -> bool {
 ///
 /// A broken host wins, also over a wrong one, because it tells what clients
 /// see: a glued name that does not resolve is a storm of retries, the same
-/// name registered by a stranger is worse and looks like success. The one
-/// exception is [`Fault::DnsUnchecked`]: not to have asked is no reason to
-/// hide what is known.
+/// name registered by a stranger is worse and looks like success. The
+/// exceptions are [`Fault::DnsUnchecked`] and [`Fault::GeneratorResolver`]: not
+/// to have been told is no reason to hide what is known.
 pub fn final_fault(offline: Option<Fault>, host: HostVerdict) -> Option<Fault> {
     match host {
         HostVerdict::Resolved => offline,
-        HostVerdict::Broken(Fault::DnsUnchecked) => offline.or(Some(Fault::DnsUnchecked)),
+        HostVerdict::Broken(unasked @ (Fault::DnsUnchecked | Fault::GeneratorResolver)) => {
+            offline.or(Some(unasked))
+        }
         HostVerdict::Broken(fault) => Some(fault),
     }
 }
@@ -271,7 +282,7 @@ mod tests {
         assert!("full".parse::<Depth>().is_err());
         assert!(Tier::ALL.is_sorted());
         let covered = |depth: Depth| Tier::ALL.iter().filter(|tier| depth.covers(**tier)).count();
-        assert_eq!(Depth::ALL.map(covered), [0, 2, 3, 4, 5, 5, 6]);
+        assert_eq!(Depth::ALL.map(covered), [0, 3, 4, 5, 6, 6, 7]);
     }
 
     #[test]
@@ -285,6 +296,9 @@ mod tests {
         assert_eq!(final_fault(None, HostVerdict::Resolved), None);
         assert_eq!(final_fault(wrong_host, unchecked), wrong_host);
         assert_eq!(final_fault(None, unchecked), Some(Fault::DnsUnchecked));
+        let dead = HostVerdict::Broken(Fault::GeneratorResolver);
+        assert_eq!(final_fault(wrong_host, dead), wrong_host);
+        assert_eq!(final_fault(None, dead), Some(Fault::GeneratorResolver));
     }
 
     #[test]

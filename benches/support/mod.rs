@@ -68,6 +68,7 @@ impl Served {
     /// `downpour replay` of `trace` against it, every host looked up.
     pub fn replay(&self, trace: &str, flags: &[&str]) -> Command {
         let mut command = Command::new(DOWNPOUR);
+        command.env_remove("GITHUB_STEP_SUMMARY");
         command.args(["replay", trace, "--target", &self.api, "--resolver", &self.dns]);
         command.args(["--rules", "crates-io", "--allow-private", "--format", "json", "--quiet"]);
         command.args(flags);

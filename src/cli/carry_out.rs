@@ -5,7 +5,9 @@
 //! the disk lets us, written.
 
 use super::CliError;
+use super::export::Exports;
 use super::load_args::{OutputFormat, ReportArgs};
+use super::metrics::MetricsServer;
 use super::progress::{Expected, Progress, Voice};
 use super::signals::Phases;
 use super::threshold_args::Limits;
@@ -19,6 +21,7 @@ use crate::schedule::{Schedule, ScheduleCounts};
 use crate::tally::{Books, Interval, LeftOut, Second, Series, Totals};
 use crate::units::{Stamp, grouped};
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,33 +47,38 @@ pub(crate) struct Prepared {
     pub(crate) limits: Limits,
     /// What was found out on the way and a reader must know.
     pub(crate) notices: Vec<Reason>,
+    /// Where the run can be scraped while it goes on.
+    pub(crate) metrics: Option<MetricsServer>,
+    /// The seconds in which something is planned to be wrong, where that is
+    /// known.
+    pub(crate) fault: Option<Range<u64>>,
 }
 
 /// Runs, writes the run directory, prints the result on `out`.
 pub(crate) fn carry_out(
     prepared: Prepared,
-    args: &ReportArgs,
+    (args, exports): (&ReportArgs, Exports),
     phases: &Phases,
     out: &mut dyn Write,
-) -> Result<Exit, CliError> {
+) -> Result<(Exit, RunReport), CliError> {
     let path = args.out.clone().unwrap_or_else(|| default_path(&prepared.plan));
     let voice = Voice::of(args.quiet, args.no_progress);
     let expected = expected(&prepared);
     let progress = Progress::by_the_second(voice, expected);
     let measured = measure(prepared, (Some(path), progress), phases)?;
-    measured.publish(args.format, out)
+    measured.publish(args.format, exports, out)
 }
 
 /// What came of a run, before it is told.
 pub(crate) struct Measured {
     pub(crate) report: RunReport,
     /// Where it is kept.
-    kept: Option<(RunDirectory, PathBuf)>,
+    pub(super) kept: Option<(RunDirectory, PathBuf)>,
     /// What could not be written.
     pub(crate) trouble: Vec<String>,
     /// Why it ended early.
-    ended_by: Vec<String>,
-    interrupted: bool,
+    pub(super) ended_by: Vec<String>,
+    pub(super) interrupted: bool,
 }
 
 /// Runs. What is learned is kept in a run directory, if there is to be one.
@@ -79,9 +87,8 @@ pub(crate) fn measure(
     (path, progress): (Option<PathBuf>, Progress),
     phases: &Phases,
 ) -> Result<Measured, CliError> {
-    let Prepared {
-        plan, engine, mut judging, requests, schedule, at_end, started, limits, mut notices, ..
-    } = prepared;
+    let Prepared { plan, engine, mut judging, requests, schedule, at_end, .. } = prepared;
+    let Prepared { started, limits, mut notices, metrics, fault, .. } = prepared;
     // What is written second by second begins with the end of the warm-up.
     let warmup = engine.warmup;
     let counted_from = started.plus_nanos(i64::try_from(warmup.as_nanos()).unwrap_or(i64::MAX));
@@ -101,6 +108,7 @@ pub(crate) fn measure(
         series: engine.clients.as_ref().map(|_| Series::default()),
         watch: Watch::over(limits.thresholds),
         abort: Abort::new(limits.abort_on, limits.abort_after, phases),
+        metrics,
     };
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, &phases.phase, &mut recorder)?;
     let Recorder { directory, mut trouble, throttling, progress, series, watch, abort, .. } = recorder;
@@ -128,7 +136,10 @@ pub(crate) fn measure(
         thresholds: watch.assess(&end.totals, generator.offering_s),
         notices,
     };
-    let mut report = RunReport::build(parts).with_retries(&end.totals.counts.retries, series.as_ref());
+    let mut report = RunReport::build(parts).with_retries(&end.totals.counts, series.as_ref());
+    if let (Some(series), Some(fault)) = (&series, fault) {
+        report = report.with_storm_within(series, fault);
+    }
     if let Some((tally, ended_early)) = asked {
         report = report.with_control(end.totals.counts.control, &tally);
         trouble.extend(ended_early);
@@ -138,7 +149,7 @@ pub(crate) fn measure(
 }
 
 /// The books of a run that is over.
-fn close(end: &RunEnd, trouble: &mut Vec<String>) -> Result<Books, CliError> {
+pub(super) fn close(end: &RunEnd, trouble: &mut Vec<String>) -> Result<Books, CliError> {
     let ScheduleCounts { sampled_out, amplified, .. } = end.scheduled;
     let left_out = LeftOut { sampled_out, unreleased: end.unreleased, amplified };
     match Books::close(end.books.clone(), left_out, &end.totals) {
@@ -155,7 +166,12 @@ fn close(end: &RunEnd, trouble: &mut Vec<String>) -> Result<Books, CliError> {
 
 impl Measured {
     /// Writes the rest of the run directory and prints the result on `out`.
-    pub(crate) fn publish(self, format: OutputFormat, out: &mut dyn Write) -> Result<Exit, CliError> {
+    pub(crate) fn publish(
+        self,
+        format: OutputFormat,
+        exports: Exports,
+        out: &mut dyn Write,
+    ) -> Result<(Exit, RunReport), CliError> {
         let Self { report, kept, mut trouble, ended_by, interrupted } = self;
         let path = kept.as_ref().map(|(_, path)| path.clone());
         if let Some((directory, _)) = kept
@@ -166,6 +182,7 @@ impl Measured {
                 trouble.push(text);
             }
         }
+        trouble.extend(exports.write(&report, path.as_deref()));
         print(&report, path.as_deref(), format, out)?;
         // A hundred workers may meet the same trouble; it is told once.
         for text in ended_by {
@@ -174,13 +191,13 @@ impl Measured {
             }
         }
         if trouble.is_empty() {
-            return Ok(report.exit());
+            return Ok((report.exit(), report));
         }
         Err(CliError::EndedEarly { trouble, interrupted })
     }
 }
 
-fn input_notice(text: &str) -> Reason {
+pub(super) fn input_notice(text: &str) -> Reason {
     Reason {
         id: "input".to_owned(),
         detail: text.to_owned(),
@@ -189,7 +206,7 @@ fn input_notice(text: &str) -> Reason {
 }
 
 /// That a sample of clients was not one for all requests.
-fn without_client(requests: u64) -> Option<Reason> {
+pub(super) fn without_client(requests: u64) -> Option<Reason> {
     (requests > 0).then(|| Reason {
         id: "sample_without_client".to_owned(),
         detail: format!(
@@ -206,7 +223,7 @@ fn expected(prepared: &Prepared) -> Expected {
     Expected { warmup, length: prepared.counted_for, requests: plan.requests }
 }
 
-fn default_path(plan: &Plan) -> PathBuf {
+pub(super) fn default_path(plan: &Plan) -> PathBuf {
     Path::new("reports").join(RunDirectory::default_name(&plan.started_at))
 }
 
@@ -258,6 +275,7 @@ struct Recorder<'p> {
     watch: Watch,
     /// What ends it.
     abort: Abort<'p>,
+    metrics: Option<MetricsServer>,
 }
 
 impl Recorder<'_> {
@@ -271,9 +289,9 @@ impl Recorder<'_> {
         }
     }
 
-    fn checkpoint(&mut self, second: u64, totals: &Totals) {
-        let Some(directory) = &mut self.directory else { return };
-        let Ok(books) = Books::so_far(totals) else { return };
+    /// What there is to tell before the end.
+    fn so_far(&self, second: u64, totals: &Totals) -> Option<RunReport> {
+        let books = Books::so_far(totals).ok()?;
         let elapsed_s = seconds(second + 1);
         let generator = GeneratorFacts {
             threads: count(self.engine.threads),
@@ -295,11 +313,16 @@ impl Recorder<'_> {
             thresholds,
             notices: Vec::new(),
         });
-        report = report.with_retries(&totals.counts.retries, self.series.as_ref());
+        report = report.with_retries(&totals.counts, self.series.as_ref());
         if let Some(control) = self.control {
             report = report.with_control(totals.counts.control, &control.tally());
         }
-        if let Err(error) = directory.checkpoint(&report)
+        Some(report)
+    }
+
+    fn checkpoint(&mut self, report: &RunReport) {
+        let Some(directory) = &mut self.directory else { return };
+        if let Err(error) = directory.checkpoint(report)
             && !std::mem::replace(&mut self.checkpoint_lost, true)
         {
             tracing::warn!("{}; the run goes on", chain(&error));
@@ -317,8 +340,16 @@ impl Observer for Recorder<'_> {
         }
         self.watch.second(interval);
         self.abort.second(interval, totals);
-        if interval.second().is_multiple_of(CHECKPOINT_EVERY) {
-            self.checkpoint(interval.second(), totals);
+        let is_checkpoint = self.directory.is_some() && interval.second().is_multiple_of(CHECKPOINT_EVERY);
+        if (is_checkpoint || self.metrics.is_some())
+            && let Some(report) = self.so_far(interval.second(), totals)
+        {
+            if is_checkpoint {
+                self.checkpoint(&report);
+            }
+            if let Some(metrics) = &self.metrics {
+                metrics.publish(report, interval.gauges());
+            }
         }
         self.progress.second(interval, totals);
     }
@@ -377,7 +408,7 @@ fn throttled_s(throttling: &Throttling) -> Option<f64> {
 /// How long arrivals that count were offered: up to the last due time, and one mean gap
 /// more, so that 4,700 arrivals spaced over a second make 4,700 a second.
 #[expect(clippy::cast_precision_loss, reason = "a rate for display")]
-fn offering_s(end: &RunEnd, warmup: Duration) -> f64 {
+pub(super) fn offering_s(end: &RunEnd, warmup: Duration) -> f64 {
     let arrivals = end.totals.counts.arrivals.offered as f64;
     let span = end.last_due.as_duration().saturating_sub(warmup).as_secs_f64();
     if arrivals < 2.0 { span } else { span * arrivals / (arrivals - 1.0) }

@@ -9,6 +9,7 @@ use super::carry_out::measure;
 use super::client_args::ClientArgs;
 use super::control_args::ControlArgs;
 use super::distinct::{Distinct, Found};
+use super::export::{ExportArgs, RunDirectoryKept};
 use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs, parse_header};
 use super::load_args::{parse_positive, parse_time};
 use super::progress::{Progress, Voice};
@@ -19,7 +20,7 @@ use super::threshold_args::{AbortArgs, ThresholdArgs};
 use super::trace_args::{InputFormat, TraceArgs, TraceArgsError, parse_format};
 use super::wire_args::{ConnectionArgs, PacingArgs, TlsArgs, WireArgs};
 use crate::engine::Feed;
-use crate::report::{Exit, Reason, junit};
+use crate::report::{Exit, Reason};
 use crate::schedule::Pace;
 use crate::trace::source::Sequence;
 use crate::trace::spread::Subsecond;
@@ -28,7 +29,6 @@ use crate::units::grouped;
 use crate::verify::probe::net::QUEUE;
 use clap::Args;
 use http::{HeaderName, HeaderValue};
-use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,6 +50,7 @@ const GRACE: Duration = Duration::from_hours(1);
     .default_value_if("catalog", clap::builder::ArgPredicate::IsPresent, "digest")
     .help("How far redirects are checked: off, policy, dns, connect, head, get, or digest, the default with --catalog")))]
 #[command(mut_arg("verify-rate", |rate| rate.default_value("max")))]
+#[command(mut_arg("verify-json", |json| json.default_value("100%")))]
 #[command(after_help = "Examples:
   downpour check access.log.gz --target https://candidate.internal --yes \\
       --rewrite crates-io --rules crates-io --junit check.xml
@@ -126,9 +127,8 @@ struct CandidateArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Report")]
 struct ToldArgs {
-    /// Write the result as JUnit XML, a test case for each kind of fault
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
+    #[command(flatten)]
+    exports: ExportArgs,
 
     /// Keep a run directory there, too
     #[arg(short, long, value_name = "DIR")]
@@ -153,16 +153,8 @@ pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
     let replay = args.as_replay();
     let options = ReadOptions { sequence: Sequence::AsRead, ..replay.trace.options()? };
     let source = Source::open(&args.traces, options).map_err(TraceArgsError::from)?;
-    // Emptied before anything else can fail: what stands there from the check
-    // before must not pass for this one's.
-    let junit_file = args.told.junit.as_ref().map(|path| (path, File::create(path)));
-    let junit_file = match junit_file {
-        Some((path, Err(error))) => {
-            return Err(CliError::Usage(format!("cannot write --junit {}: {error}", path.display())));
-        }
-        Some((path, Ok(file))) => Some((path, file)),
-        None => None,
-    };
+    let kept = if args.told.out.is_some() { RunDirectoryKept::Yes } else { RunDirectoryKept::No };
+    let exports = args.told.exports.open(kept)?;
     let mut prepared = prepare("check", source, &replay)?;
     let found = Arc::new(Found::default());
     prepared.requests = Box::new(Distinct::of(prepared.requests, Arc::clone(&found)));
@@ -171,12 +163,7 @@ pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
     let progress = Progress::by_count(Voice::of(args.told.quiet, args.told.no_progress), Arc::clone(&found));
     let mut measured = measure(prepared, (args.told.out.clone(), progress), &phases)?;
     measured.report.warnings.extend(unremembered(found.unremembered()));
-    if let Some((path, mut file)) = junit_file
-        && let Err(error) = file.write_all(junit(&measured.report).as_bytes())
-    {
-        measured.trouble.push(format!("write --junit {}: {error}", path.display()));
-    }
-    measured.publish(args.told.format, out)
+    measured.publish(args.told.format, exports, out).map(|(exit, _)| exit)
 }
 
 /// That some may have been asked more than once.
@@ -198,6 +185,7 @@ impl CheckArgs {
         let mut verify = self.verify.clone();
         verify.probe.patience = None;
         ReplayArgs {
+            scenario: None,
             trace: TraceArgs {
                 traces: self.traces.clone(),
                 input_format: self.input_format,
@@ -231,6 +219,8 @@ impl CheckArgs {
             report: ReportArgs {
                 out: told.out.clone(),
                 format: told.format,
+                exports: ExportArgs::default(),
+                metrics_addr: None,
                 max_lateness: None,
                 allow_invalid: false,
                 no_progress: told.no_progress,

@@ -2,12 +2,13 @@
 
 use super::CliError;
 use super::clients::{ClientsError, load};
-use crate::client::{ClientModels, first_attempts, sessions};
+use crate::client::{BudgetRule, ClientModels, Clientele, first_attempts, sessions};
 use crate::engine::{ClientPlan, Requests};
 use crate::report::Plan;
 use crate::schedule::Pace;
-use crate::trace::{Request, TraceBooks};
-use crate::units::parse_duration;
+use crate::trace::client::Agents;
+use crate::trace::{Request, Source, TraceBooks};
+use crate::units::{Share, parse_duration};
 use clap::Args;
 use first_attempts::FirstAttempts;
 use std::path::PathBuf;
@@ -17,18 +18,27 @@ use std::time::Duration;
 /// The client that asks once.
 const NONE: &str = "none";
 
+/// Each record's own client.
+const AUTO: &str = "auto";
+
 /// Who asks, and what they do when a download fails.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Clients")]
 pub(crate) struct ClientArgs {
     /// Try failed downloads again as this client does (downpour clients lists
-    /// them); none asks once
-    #[arg(long, value_name = "NAME", default_value = NONE)]
-    pub(crate) client: String,
+    /// them); auto: as the client of each record does, by its user agent; none
+    /// asks once [default: none, or a scenario's own]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) client: Option<String>,
 
     /// Read further clients from a TOML file
     #[arg(long, value_name = "FILE")]
     pub(crate) client_file: Option<PathBuf>,
+
+    /// Let each client make at most this share as many retries as first
+    /// attempts, whatever else limits it: 10%
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) retry_budget: Option<Share>,
 
     /// The gap between two requests of a client that ends its session, within
     /// which downloads share a budget and may end together; 0s for no sessions
@@ -43,29 +53,74 @@ pub(crate) struct ClientArgs {
 
 impl Default for ClientArgs {
     fn default() -> Self {
-        Self { client: NONE.to_owned(), client_file: None, session_gap: sessions::GAP, first_attempts: None }
+        Self {
+            client: None,
+            client_file: None,
+            retry_budget: None,
+            session_gap: sessions::GAP,
+            first_attempts: None,
+        }
     }
 }
 
 impl ClientArgs {
+    /// Whether the user agents of the trace are read.
+    pub(super) fn agents(&self) -> Agents {
+        if self.name() == AUTO { Agents::Read } else { Agents::Unread }
+    }
+
+    fn name(&self) -> &str {
+        self.client.as_deref().unwrap_or(NONE)
+    }
+
     /// What clients do; `None` where nothing is tried again. In a closed loop,
     /// where arrivals come as fast as they are answered, there are no sessions.
     pub(super) fn plan(&self, pace: &Pace, seed: u64) -> Result<Option<Arc<ClientPlan>>, CliError> {
+        let clients = self.clientele()?;
+        let session_gap = if matches!(pace, Pace::Max) { Duration::ZERO } else { self.session_gap };
+        let plan = ClientPlan { clients, session_gap, seed };
+        Ok((self.name() != NONE).then(|| Arc::new(plan)))
+    }
+
+    /// Who asks, with the budget that was asked for.
+    pub(super) fn clientele(&self) -> Result<Clientele, CliError> {
+        let clients = self.modelled()?;
+        Ok(match self.retry_budget {
+            Some(share) => clients.budgeted(BudgetRule::Ratio(share)),
+            None => clients,
+        })
+    }
+
+    fn modelled(&self) -> Result<Clientele, CliError> {
         let mut models = ClientModels::built_in();
         if let Some(path) = &self.client_file {
             models = models.and(load(path)?);
         }
-        let unknown = || ClientsError::unknown(&self.client, &models);
-        let model = models.find(&self.client).ok_or_else(unknown)?.clone();
-        let session_gap = if matches!(pace, Pace::Max) { Duration::ZERO } else { self.session_gap };
-        let plan = ClientPlan { model, session_gap, seed };
-        Ok((self.client != NONE).then(|| Arc::new(plan)))
+        let name = self.name();
+        if name != AUTO {
+            let unknown = || ClientsError::unknown(name, &models);
+            return Ok(Clientele::of(models.find(name).ok_or_else(unknown)?.clone()));
+        }
+        if self.client_file.is_none() {
+            return Ok(Clientele::by_agent(&models));
+        }
+        Err(CliError::Usage(
+            "--client auto knows the built-in clients alone, by their user agents: leave out --client-file, or \
+             name one of its clients"
+                .to_owned(),
+        ))
     }
 
-    /// Refuses to leave out what cannot be told. `told` is whether the first
-    /// lines of the trace tell who asked.
-    pub(super) fn check(&self, told: bool) -> Result<(), CliError> {
-        if told || self.first_attempts.is_none() {
+    /// Refuses to go by what the first lines of the trace do not tell.
+    pub(super) fn check(&self, source: &Source) -> Result<(), CliError> {
+        if self.name() == AUTO && !source.tells_agents() {
+            return Err(CliError::Usage(
+                "--client auto: the first lines of this trace tell no user agents, so nobody knows which client \
+                 asked; name one"
+                    .to_owned(),
+            ));
+        }
+        if source.tells_clients() || self.first_attempts.is_none() {
             return Ok(());
         }
         Err(CliError::Usage(
@@ -77,8 +132,9 @@ impl ClientArgs {
 
     /// Tells the plan of it.
     pub(super) fn tell(&self, plan: &mut Plan, clients: Option<&ClientPlan>) {
-        plan.client = clients.map(|clients| clients.model.name.clone());
+        plan.client = clients.map(|clients| clients.clients.name().to_owned());
         plan.session_gap_s = clients.map(|clients| clients.session_gap.as_secs_f64());
+        plan.retry_budget = self.retry_budget.map(|share| share.to_string());
         plan.first_attempts_s = self.first_attempts.map(|window| window.as_secs_f64());
     }
 

@@ -7,7 +7,7 @@
 use super::client_args::ClientArgs;
 use super::control_args::ControlArgs;
 use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs, parse_time};
-use super::probe_args::ProbeArgs;
+use super::probe_args::{JsonShare, ProbeArgs};
 use super::replay::{ReplayArgs, replay};
 use super::threshold_args::{AbortArgs, ThresholdArgs};
 use super::trace_args::{InputFormat, TraceArgs, TraceArgsError};
@@ -123,6 +123,7 @@ fn seconds(duration: Duration) -> String {
 
 fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliError> {
     Ok(ReplayArgs {
+        scenario: None,
         trace: trace_args(),
         load: LoadArgs {
             rate: Pace::Constant(args.rate),
@@ -137,12 +138,13 @@ fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliEr
             catalog: None,
             resolver: vec![registry.dns()],
             allow_private: true,
-            probe: ProbeArgs::default(),
+            // Of two answers, one after the other, one may fall into the fault.
+            probe: ProbeArgs { json: JsonShare::OFF, ..ProbeArgs::default() },
         },
         // The trace is played at a rate of its own and again and again, so that
         // its clients' sessions mean nothing.
         clients: ClientArgs {
-            client: args.client.clone(),
+            client: Some(args.client.clone()),
             session_gap: Duration::ZERO,
             ..ClientArgs::default()
         },

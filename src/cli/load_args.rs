@@ -4,6 +4,7 @@
 //! Spellings are those that users of other load generators have in their
 //! fingers.
 
+use super::export::ExportArgs;
 use super::probe_args::ProbeArgs;
 use super::shape_args::ShapeArgs;
 use super::target::Target;
@@ -149,6 +150,14 @@ pub(crate) struct ReportArgs {
     /// What stdout carries: text (the summary) or json (the whole of run.json)
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value_t = OutputFormat::Text)]
     pub(crate) format: OutputFormat,
+
+    #[command(flatten)]
+    pub(crate) exports: ExportArgs,
+
+    /// Let Prometheus scrape the run while it goes on, at this address; port 0
+    /// takes a free one
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) metrics_addr: Option<SocketAddr>,
 
     /// Most lateness at p99 of a valid run [default: 5ms, or a tenth of the
     /// latency's p50 if that is more]

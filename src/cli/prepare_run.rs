@@ -8,14 +8,15 @@ use super::wire_args::{HTTP2_CONNECTIONS, HttpArg, WireArgs};
 use crate::engine::{EnginePlan, Feed, Judging, Overload, TlsPlan};
 use crate::schedule::Pace;
 use crate::units::Offset;
-use crate::verify::Depth;
 use crate::verify::address::PrivateAddresses;
 use crate::verify::catalog::{Catalog, Catalogued};
 use crate::verify::judge::Judge;
 use crate::verify::lookup::{LookupOptions, Lookups, Resolver};
 use crate::verify::probe::Reach;
+use crate::verify::probe::net::ProbeOptions;
 use crate::verify::probe::sample::Sampling;
 use crate::verify::rules::Rules;
+use crate::verify::{Depth, Tier};
 use http::header::{ACCEPT, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::net::SocketAddr;
@@ -144,12 +145,13 @@ pub(super) fn headers(target: &Target, added: &[(HeaderName, HeaderValue)]) -> H
     headers
 }
 
-/// The judge, and the threads that ask for it; without a control.
+/// The judge, and the thread that looks hosts up; and how targets are asked, if
+/// they are. Without a control.
 pub(super) fn judging(
     verify: &VerifyArgs,
     (load, wire): (&LoadArgs, &WireArgs),
     seed: u64,
-) -> Result<Judging, CliError> {
+) -> Result<(Judging, Option<ProbeOptions>), CliError> {
     let rules = match &verify.rules {
         None => Rules::none(),
         Some(name_or_file) => Rules::load(name_or_file)?,
@@ -165,12 +167,15 @@ pub(super) fn judging(
             LookupOptions { private_addresses: private, ..LookupOptions::default() },
         )?),
     };
-    let probes = Reach::of(verify.verify).map(|reach| {
-        let ways = (&wire.tls, wire.connection.max_body);
-        verify.probe.start(reach, (resolver(verify), private), load, ways)
-    });
+    let reach = Reach::of(verify.verify);
+    let knows_json = judge.knows_json() && verify.verify.covers(Tier::Json);
+    let forms = verify.probe.forms(seed).filter(|_| knows_json && !wire.speaks_http2_alone(&load.target));
+    let asks = reach.is_some() || forms.is_some();
+    let ways = (&wire.tls, wire.connection.max_body);
+    let probes = asks.then(|| verify.probe.options(reach, (resolver(verify), private), load, ways));
     let sampling = Sampling { share: verify.probe.sample, seed };
-    Ok(Judging { judge, lookups, probes: probes.transpose()?, sampling, private, catalog, control: None })
+    let judging = Judging { judge, lookups, probes: None, sampling, forms, private, catalog, control: None };
+    Ok((judging, probes.transpose()?))
 }
 
 /// The catalogue that redirects are looked up in, if there is one.

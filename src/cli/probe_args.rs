@@ -1,18 +1,25 @@
 //! The flags that say how targets of redirects are asked, and what they mean.
 
 use super::load_args::{LoadArgs, parse_positive};
+use super::prepare_run::headers;
 use super::target::ConnectTo;
+use super::wire_args::{HttpArg, WireArgs};
 use super::{CliError, tls};
 use crate::engine::yield_to_workers;
+use crate::report::Plan;
+use crate::schedule::sample::{Purpose, Sample, Unit};
 use crate::units::{Rate, Share};
 use crate::verify::address::PrivateAddresses;
 use crate::verify::lookup::Resolver;
-use crate::verify::probe::net::{Detour, ProbeOptions, Probes};
+use crate::verify::probe::net::{Candidate, Detour, ProbeOptions};
 use crate::verify::probe::{ProbeLimits, Reach};
 use clap::Args;
+use http::header::USER_AGENT;
 use std::fmt;
+use std::net::SocketAddr;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Requests a second to targets, if nothing is said: as many as a store that
@@ -25,6 +32,10 @@ const CONCURRENCY: usize = 32;
 /// Further redirects that are followed, if nothing is said: what common HTTP
 /// clients follow.
 const HOPS: usize = 10;
+
+/// The share of the redirects that are asked for in JSON, if nothing is said:
+/// 1 %, since it is the candidate that is asked.
+const JSON_PPM: u32 = 10_000;
 
 /// Most time for the beginning of an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,6 +68,11 @@ pub(crate) struct ProbeArgs {
     #[arg(id = "verify-hops", long, value_name = "N", default_value_t = HOPS)]
     pub(crate) hops: usize,
 
+    /// Ask this share of the redirects for their form in JSON, too, where the
+    /// rules state one: 1%, or off
+    #[arg(id = "verify-json", long, value_name = "SHARE", default_value_t)]
+    pub(crate) json: JsonShare,
+
     /// Connect to HOST2:PORT2 to check targets at HOST:PORT, whatever its
     /// address; may be repeated
     #[arg(id = "verify-connect-to", long, value_name = "HOST:PORT:HOST2:PORT2")]
@@ -75,6 +91,7 @@ impl Default for ProbeArgs {
             concurrency: CONCURRENCY,
             sample: Share::ALL,
             hops: HOPS,
+            json: JsonShare::default(),
             connect_to: Vec::new(),
             patience: Some(PATIENCE),
         }
@@ -108,20 +125,54 @@ impl fmt::Display for ProbeRate {
     }
 }
 
+/// Which share of the redirects is asked for in JSON; `None` for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct JsonShare(Option<Share>);
+
+impl JsonShare {
+    /// None of them.
+    pub(super) const OFF: Self = Self(None);
+}
+
+impl Default for JsonShare {
+    fn default() -> Self {
+        Self(Share::from_ppm(JSON_PPM))
+    }
+}
+
+impl FromStr for JsonShare {
+    type Err = <Share as FromStr>::Err;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" { Ok(Self(None)) } else { text.parse().map(|share| Self(Some(share))) }
+    }
+}
+
+impl fmt::Display for JsonShare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(share) => share.fmt(f),
+            None => f.write_str("off"),
+        }
+    }
+}
+
 impl ProbeArgs {
-    /// Starts the thread that asks targets as far as `reach`.
-    pub(super) fn start(
+    /// How the thread asks that checks targets as far as `reach`; the candidate
+    /// is not known yet.
+    pub(super) fn options(
         &self,
-        reach: Reach,
+        reach: Option<Reach>,
         (resolver, private_addresses): (Resolver, PrivateAddresses),
         load: &LoadArgs,
         (tls, max_body): (&super::wire_args::TlsArgs, u64),
-    ) -> Result<Probes, CliError> {
+    ) -> Result<ProbeOptions, CliError> {
         // Who waits for the checks gains nothing from putting them last.
         let at_start: fn() = if self.patience.is_some() { yield_to_workers } else { || {} };
         let detours: Result<Vec<Detour>, _> = self.connect_to.iter().map(ConnectTo::detour).collect();
-        Ok(Probes::start(ProbeOptions {
-            limits: ProbeLimits { reach, hops: self.hops, body: max_body },
+        Ok(ProbeOptions {
+            // Without a reach no file is asked for, so any will do.
+            limits: ProbeLimits { reach: reach.unwrap_or(Reach::Connect), hops: self.hops, body: max_body },
             rate: self.rate.0,
             concurrency: NonZeroUsize::new(self.concurrency).unwrap_or(NonZeroUsize::MIN),
             patience: self.patience,
@@ -132,10 +183,47 @@ impl ProbeArgs {
             resolver,
             private_addresses,
             detours: detours.map_err(CliError::Usage)?,
+            candidate: None,
             tls: tls::for_targets(tls)?,
             at_start,
-        })?)
+        })
     }
+
+    /// Tells in the plan that redirects are asked for in JSON, too.
+    pub(super) fn tell(&self, plan: &mut Plan) {
+        plan.verify_rate = Some(self.rate.to_string());
+        plan.verify_json = Some(self.json.to_string());
+    }
+
+    /// Which redirects are asked for in JSON, too.
+    pub(super) fn forms(&self, seed: u64) -> Option<Sample> {
+        self.json.0.map(|share| Sample::drawn(share, (Unit::Target, seed), Purpose::Json))
+    }
+}
+
+/// The candidate at `addresses`, as the thread that checks targets asks it:
+/// with the headers of the run, and a name of its own where the run has none.
+/// `None` where it is spoken to in HTTP/2 alone, which that thread does not
+/// know.
+pub(super) fn candidate(
+    load: &LoadArgs,
+    wire: &WireArgs,
+    addresses: &[SocketAddr],
+) -> Result<Option<Candidate>, CliError> {
+    if wire.speaks_http2_alone(&load.target) {
+        return Ok(None);
+    }
+    let mut headers = headers(&load.target, &load.headers);
+    if !load.headers.iter().any(|(name, _)| name == USER_AGENT) {
+        headers.remove(USER_AGENT);
+    }
+    let tls = tls::plan(&wire.tls, &load.target, HttpArg::Http1)?;
+    Ok(Some(Candidate {
+        url: load.target.url().clone(),
+        addresses: addresses.to_vec(),
+        tls: tls.map(|plan| Arc::new(plan.config)),
+        headers,
+    }))
 }
 
 #[cfg(test)]
@@ -148,5 +236,9 @@ mod tests {
         assert_eq!(printed("max").as_deref(), Some("max"));
         assert_eq!(printed("100/s"), Some(ProbeRate::default().to_string()));
         assert_eq!(printed("-1"), None);
+        let share = |text: &str| text.parse::<JsonShare>().map(|share| share.to_string()).ok();
+        assert_eq!(share("off").as_deref(), Some("off"));
+        assert_eq!(share("1%"), Some(JsonShare::default().to_string()));
+        assert_eq!(share("0%"), None);
     }
 }

@@ -4,35 +4,53 @@ use super::CliError;
 use super::carry_out::{Prepared, carry_out};
 use super::client_args::ClientArgs;
 use super::control_args::ControlArgs;
+use super::export::RunDirectoryKept;
 use super::load_args::{LoadArgs, ReportArgs, VerifyArgs};
+use super::metrics::MetricsServer;
 use super::prepare_run::{engine_plan, guard, judging};
+use super::probe_args::candidate;
 use super::requests::{RefusedHost, Replayed};
 use super::target::Instead;
 use super::threshold_args::{AbortArgs, Limits, ThresholdArgs};
 use super::trace_args::{TraceArgs, TraceArgsError};
 use super::wire_args::{HttpArg, WireArgs};
 use super::{signals, system};
-use crate::engine::{AtEndOfTrace, ControlPlan, Controls, EnginePlan};
-use crate::report::{Exit, Input, Plan};
+use crate::engine::{AtEndOfTrace, ClientPlan, ControlPlan, Controls, EnginePlan, Requests};
+use crate::report::{Exit, Input, Plan, RunReport};
 use crate::schedule::Pace;
-use crate::trace::Source;
 use crate::trace::source::InputReport;
+use crate::trace::{ReadOptions, Source};
 use crate::units::{Factor, Stamp};
 use crate::verify::probe::Reach;
+use crate::verify::probe::net::{ProbeOptions, Probes};
 use clap::Args;
+use clap::builder::ArgPredicate;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Replay logs against a candidate and judge every answer.
 #[derive(Args, Clone, Debug)]
 #[command(args_override_self = true)]
+#[command(mut_arg("traces", |traces| traces.required(false).required_unless_present("scenario")))]
+#[command(mut_arg("target", |target| {
+    let target = target.required(false).required_unless_present("scenario");
+    target.default_value_if("scenario", ArgPredicate::IsPresent, Some("http://127.0.0.1:1"))
+}))]
 #[command(after_help = "Examples:
   downpour replay access.log.gz --target http://127.0.0.1:8080
   downpour replay logs/ --target http://candidate.internal:8080 --yes \\
       --rewrite crates-io --rules crates-io --rate 4.7k/s -d 60s \\
       --threshold 'latency.p99 < 50ms' --abort-on 'failed.rate over 10s > 5%'
-  zcat *.gz | downpour replay - --target http://127.0.0.1:8080 --rate 2x")]
+  zcat *.gz | downpour replay - --target http://127.0.0.1:8080 --rate 2x
+  downpour replay access.log.gz --target http://127.0.0.1:8080 --client auto
+  downpour replay --scenario incident")]
 pub(crate) struct ReplayArgs {
+    /// Play a scenario in place of a trace, against a stand-in of its own:
+    /// incident, metastable or a TOML file (downpour scenarios lists them)
+    #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["traces", "target", "rate", "stages", "loop_trace", "warmup", "amplify", "rewrite", "rules", "resolver", "session_gap"])]
+    pub(super) scenario: Option<String>,
     #[command(flatten)]
     pub(super) trace: TraceArgs,
     #[command(flatten)]
@@ -55,7 +73,10 @@ pub(crate) struct ReplayArgs {
 
 /// Replays and reports.
 pub(crate) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let options = args.trace.options()?;
+    if let Some(scenario) = &args.scenario {
+        return super::live::run(scenario, args, out);
+    }
+    let options = ReadOptions { agents: args.clients.agents(), ..args.trace.options()? };
     let source = Source::open(&args.trace.traces, options).map_err(TraceArgsError::from)?;
     replay("replay", source, args, out)
 }
@@ -67,26 +88,48 @@ pub(super) fn replay(
     args: &ReplayArgs,
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
+    let exports = args.report.exports.open(RunDirectoryKept::Yes)?;
     let prepared = prepare(command, source, args)?;
     let phases = signals::phases().map_err(CliError::Signals)?;
-    carry_out(prepared, &args.report, &phases, out)
+    carry_out(prepared, (&args.report, exports), &phases, out).map(|(exit, _)| exit)
+}
+
+/// Plays requests that are no trace's, and tells what came of it as well.
+pub(super) fn play(
+    command: &str,
+    requested: Requested,
+    args: &ReplayArgs,
+    out: &mut dyn Write,
+) -> Result<(Exit, RunReport), CliError> {
+    let exports = args.report.exports.open(RunDirectoryKept::Yes)?;
+    let pace = args.load.pace().map_err(CliError::Usage)?;
+    let prepared = prepare_requests((command, &pace), requested, args)?;
+    let phases = signals::phases().map_err(CliError::Signals)?;
+    carry_out(prepared, (&args.report, exports), &phases, out)
+}
+
+/// Requests, and what is known of where they are from.
+pub(super) struct Requested {
+    pub(super) requests: Box<dyn Requests>,
+    pub(super) inputs: Vec<Input>,
+    pub(super) reorder_window_s: f64,
+    pub(super) clients: Option<Arc<ClientPlan>>,
+    /// The seconds in which something is planned to be wrong.
+    pub(super) fault: Option<Range<u64>>,
 }
 
 /// Everything that a replay of `source` needs. Mistakes are found here, and the
 /// candidate is knocked at.
 pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Result<Prepared, CliError> {
     let pace = args.load.pace().map_err(CliError::Usage)?;
-    let schedule = args.load.schedule(&pace, args.trace.seed).map_err(CliError::Usage)?;
     args.load.check_warmup(&pace).map_err(CliError::Usage)?;
-    let counted_for = args.load.counted_for(&pace);
-    let limits = Limits::of(&args.thresholds, &args.abort, counted_for)?;
     if matches!(pace, Pace::Recorded(_)) && !source.has_times() {
         return Err(CliError::Usage(
             "this trace has no times to follow: give a rate, as in --rate 100/s".to_owned(),
         ));
     }
     args.load.shape.check_clients(source.tells_clients()).map_err(CliError::Usage)?;
-    args.clients.check(source.tells_clients())?;
+    args.clients.check(&source)?;
     let clients = args.clients.plan(&pace, args.trace.seed)?;
     if args.load.loop_trace && !source.is_repeatable() {
         return Err(CliError::Usage(
@@ -97,29 +140,71 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     if let Some(refused) = refused.iter().find(|refused| refused.recorded(&source)) {
         return Err(CliError::Usage(refused.to_string()));
     }
+    let inputs = source.inputs().map(input).collect();
+    let reorder_window_s = source.reorder_window().as_secs_f64();
+    let requests = Replayed::begin(source, refused)?;
+    let requests = args.clients.filtered(Box::new(requests));
+    prepare_requests(
+        (command, &pace),
+        Requested { requests, inputs, reorder_window_s, clients, fault: None },
+        args,
+    )
+}
+
+fn prepare_requests(
+    (command, pace): (&str, &Pace),
+    requested: Requested,
+    args: &ReplayArgs,
+) -> Result<Prepared, CliError> {
+    let Requested { requests, inputs, reorder_window_s, clients, fault } = requested;
+    let counted_for = args.load.counted_for(pace);
+    let limits = Limits::of(&args.thresholds, &args.abort, counted_for)?;
+    let schedule = args.load.schedule(pace, args.trace.seed).map_err(CliError::Usage)?;
     // Mistakes in rules and certificates are told before anybody is connected
     // to.
     let tls = super::tls::plan(&args.wire.tls, &args.load.target, args.wire.connection.http)?;
-    let mut judging = judging(&args.verify, (&args.load, &args.wire), args.trace.seed)?;
+    let (mut judging, probes) = judging(&args.verify, (&args.load, &args.wire), args.trace.seed)?;
     let control = args.control.plan((&args.load, &args.wire), args.trace.seed)?;
     let connection = &args.wire.connection;
     let instead = Instead { resolve: &connection.resolve, connect_to: &connection.connect_to };
     let reached = args.load.target.reach(&instead, args.load.connect_timeout)?;
     let notices = reached.notice().into_iter().collect();
     let addresses = reached.addresses;
-    guard(&args.load, &pace, &addresses)?;
+    guard(&args.load, pace, &addresses)?;
+    if let Some(options) = probes {
+        let candidate = candidate(&args.load, &args.wire, &addresses)?;
+        judging.probes = Some(Probes::start(ProbeOptions { candidate, ..options })?);
+    }
     judging.control = control.map(|control| start(control, &addresses)).transpose()?;
-    let requests = Replayed::begin(source, refused)?;
-    let mut engine = engine_plan((&args.load, &args.wire), &pace, (addresses, tls))?;
+    let mut engine = engine_plan((&args.load, &args.wire), pace, (addresses, tls))?;
     let started = system::now();
-    let mut plan = plan(command, args, requests.source(), &engine, (&pace, started));
+    let mut plan = Plan { inputs, reorder_window_s, ..plan(command, args, &engine, (pace, started)) };
     args.control.tell(&mut plan);
+    if judging.forms.is_some() {
+        args.verify.probe.tell(&mut plan);
+    }
     args.clients.tell(&mut plan, clients.as_deref());
     limits.tell(&mut plan);
     engine.clients = clients;
-    let requests = args.clients.filtered(Box::new(requests));
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
-    Ok(Prepared { plan, engine, judging, requests, schedule, at_end, started, counted_for, limits, notices })
+    let metrics = args.report.metrics_addr.map(|address| MetricsServer::start(address, &plan)).transpose()?;
+    if let Some(metrics) = metrics.as_ref().filter(|_| !args.report.quiet) {
+        super::say(&format!("metrics: http://{}/metrics", metrics.address()));
+    }
+    Ok(Prepared {
+        plan,
+        engine,
+        judging,
+        requests,
+        schedule,
+        at_end,
+        started,
+        counted_for,
+        limits,
+        notices,
+        metrics,
+        fault,
+    })
 }
 
 /// Begins to ask the control, unless it is the candidate.
@@ -142,13 +227,7 @@ fn refused_hosts(args: &ReplayArgs) -> Vec<RefusedHost> {
 }
 
 /// The effective plan, as the report tells it.
-fn plan(
-    command: &str,
-    args: &ReplayArgs,
-    source: &Source,
-    engine: &EnginePlan,
-    (pace, started): (&Pace, Stamp),
-) -> Plan {
+fn plan(command: &str, args: &ReplayArgs, engine: &EnginePlan, (pace, started): (&Pace, Stamp)) -> Plan {
     let (trace, load, verify) = (&args.trace, &args.load, &args.verify);
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     let asks_targets = Reach::of(verify.verify).is_some();
@@ -156,7 +235,6 @@ fn plan(
     Plan {
         command: command.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        inputs: source.inputs().map(input).collect(),
         target: load.target.to_string(),
         rate: pace.to_string(),
         speed: pace.speed(),
@@ -192,7 +270,6 @@ fn plan(
         rewrite: trace.rewrite.clone(),
         resolver: (!servers.is_empty()).then(|| servers.join(",")),
         subsecond: trace.subsecond.name().to_owned(),
-        reorder_window_s: source.reorder_window().as_secs_f64(),
         max_lateness_us: args
             .report
             .max_lateness
@@ -204,7 +281,7 @@ fn plan(
     }
 }
 
-fn input(report: &InputReport) -> Input {
+pub(super) fn input(report: &InputReport) -> Input {
     Input {
         name: report.name.clone(),
         format: report.format.map_or_else(|| "empty".to_owned(), |format| format.to_string()),

@@ -1,10 +1,11 @@
 //! `downpour report`: a run rendered again from its directory.
 
+use super::export::names;
 use super::say;
-use crate::report::{SavedRun, SavedRunError, html, summary};
-use clap::{Args, ValueEnum};
-use std::fs;
-use std::io::{self, Write};
+use crate::report::{Rendering, SavedRun, SavedRunError};
+use clap::Args;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Render a run again from its directory
@@ -22,21 +23,20 @@ pub(crate) struct ReportRunArgs {
     #[arg(value_name = "RUN")]
     run: PathBuf,
 
-    /// The rendering: text (the summary), html (one page) or json (run.json)
-    /// [default: by the ending of --output, or text]
-    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
-    format: Option<Form>,
+    /// The form: text (the summary), html (one page), json (run.json), markdown,
+    /// junit, k6, prometheus, csv (the seconds), hgrm (latency by percentile),
+    /// hgrm-failed, hgrm-service or hgrm-lateness [default: by the ending of
+    /// --output, or text]
+    #[arg(long, value_name = "FORMAT", value_parser = parse_form)]
+    format: Option<Rendering>,
 
     /// Write to this file instead of stdout, and replace it
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Text,
-    Html,
-    Json,
+fn parse_form(text: &str) -> Result<Rendering, String> {
+    Rendering::from_name(text).ok_or_else(|| format!("there are {}", names()))
 }
 
 /// Why a run could not be rendered.
@@ -55,42 +55,30 @@ pub(crate) enum ReportRunError {
 
 /// Reads the directory and writes its rendering.
 pub(crate) fn run(args: &ReportRunArgs, out: &mut dyn Write) -> Result<(), ReportRunError> {
-    let SavedRun { report, timeline, notes } = SavedRun::open(&args.run)?;
-    for note in &notes {
+    let run = SavedRun::open(&args.run)?;
+    for note in &run.notes {
         say(&format!("note: {note}"));
     }
-    let form = args.format.or_else(|| by_ending(args.output.as_deref()?)).unwrap_or(Form::Text);
-    let rendered = match form {
-        Form::Text => summary(&report),
-        Form::Html => html(&report, &timeline, &notes),
-        Form::Json => format!("{}\n", serde_json::to_string_pretty(&report).expect("it was read from JSON")),
+    let form = args.format.or_else(|| by_ending(args.output.as_deref()?)).unwrap_or(Rendering::Text);
+    let missing = match &args.output {
+        None => render(&run, form, out).map_err(ReportRunError::Print)?,
+        Some(path) => {
+            let file = File::create(path);
+            file.and_then(|file| render(&run, form, &mut BufWriter::new(file)))
+                .map_err(|source| ReportRunError::Write { path: path.clone(), source })?
+        }
     };
-    let Some(path) = &args.output else {
-        return out.write_all(rendered.as_bytes()).and_then(|()| out.flush()).map_err(ReportRunError::Print);
-    };
-    fs::write(path, rendered).map_err(|source| ReportRunError::Write { path: path.clone(), source })
+    if let Some(note) = missing {
+        say(&format!("note: {note}"));
+    }
+    Ok(())
 }
 
-fn by_ending(path: &Path) -> Option<Form> {
-    let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-    match ending.as_str() {
-        "html" | "htm" => Some(Form::Html),
-        "json" => Some(Form::Json),
-        _ => None,
-    }
+fn render(run: &SavedRun, form: Rendering, out: &mut dyn Write) -> io::Result<Option<String>> {
+    let missing = run.render(form, out)?;
+    out.flush().map(|()| missing)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_ending_of_a_file_tells_its_form() {
-        let form = |name| by_ending(Path::new(name));
-        assert_eq!(
-            (form("a/b.html"), form("b.HTM"), form("b.json")),
-            (Some(Form::Html), Some(Form::Html), Some(Form::Json))
-        );
-        assert_eq!((form("b.txt"), form("html"), form(".html")), (None, None, None));
-    }
+fn by_ending(path: &Path) -> Option<Rendering> {
+    Rendering::from_ending(path.extension()?.to_str()?)
 }

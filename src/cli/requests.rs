@@ -32,11 +32,6 @@ impl Replayed {
         Ok(Self { source, refused, looked_at: 0, withheld: 0, first, memory: Memory::default() })
     }
 
-    /// What is read.
-    pub(super) fn source(&self) -> &Source {
-        &self.source
-    }
-
     fn refuse_recorded_host(&mut self) -> Result<(), String> {
         let known = self.source.authorities().known();
         if self.refused.is_empty() || known == self.looked_at {

@@ -4,14 +4,15 @@
 //! listens, one host a line, and keeps it running until the process is asked to
 //! end. A script can read the three lines and begin.
 
-use crate::registry::dns::Zone;
-use crate::registry::plan::{FaultKind, FaultPlan, PlanError, PlannedFault};
+use crate::registry::dns::{Answer, ParseAnswerError, Zone};
+use crate::registry::plan::{FaultKind, FaultPlan, PlanError, PlannedFault, with_argument};
+use crate::registry::{AccessLog, LocationBase, Registry, RegistryConfig, RegistryError};
 use crate::registry::{CdnCertificate, CdnTls, CertificateError};
-use crate::registry::{LocationBase, Registry, RegistryConfig, RegistryError};
+use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 const ANY_PORT: &str = "127.0.0.1:0";
@@ -71,9 +72,15 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "URL", default_value_t = LocationBase::default())]
     pub(crate) location_base: LocationBase,
 
-    /// A further name that resolves to 127.0.0.1; may be repeated
-    #[arg(long = "dns-name", value_name = "NAME", value_parser = parse_name)]
-    pub(crate) dns_names: Vec<String>,
+    /// What is answered about a name: 127.0.0.1 if nothing is said, another
+    /// address, no-data, nxdomain, servfail, refused or silence; may be repeated
+    #[arg(long = "dns-name", value_name = "NAME[=ANSWER]", value_parser = parse_name)]
+    pub(crate) dns_names: Vec<(String, Answer)>,
+
+    /// Write a line for each request of the API host to this file, in the
+    /// format trace
+    #[arg(long, value_name = "FILE")]
+    pub(crate) access_log: Option<PathBuf>,
 
     /// Threads that serve
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
@@ -101,15 +108,16 @@ impl From<CertificateArg> for CdnCertificate {
     }
 }
 
-/// A line for each fault; the manual has the same in Markdown.
 const EXAMPLES: &str = "Examples:
   downpour serve --listen 127.0.0.1:8080 --dns-listen 127.0.0.1:5353
   downpour serve --listen 127.0.0.1:8080 --fault missing-slash@5s..15s --fault status-503:10%";
 
+/// A line for each fault; the manual has the same in Markdown.
 fn faults_help() -> String {
-    let line = |name: &str, kind: FaultKind| format!("\n  {name:16}{}", kind.does().replace('`', ""));
+    let line = |name: &str, kind: FaultKind| format!("\n  {name:20}{}", kind.does().replace('`', ""));
     let plain: String = FaultKind::plain().map(|kind| line(&kind.to_string(), kind)).collect();
-    format!("Faults:{plain}{}\n\n{EXAMPLES}", line("status-CODE", FaultKind::Status(200)))
+    let others: String = with_argument().map(|(written, kind)| line(written, kind)).concat();
+    format!("Faults:{plain}{others}\n\n{EXAMPLES}")
 }
 
 /// Why serving came to nothing. Reads after "failed to".
@@ -124,6 +132,14 @@ pub(crate) enum ServeError {
     /// The authority's certificate could not be written.
     #[error("write the certificate to --ca-out {}", file.display())]
     Authority {
+        /// Where to.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The log of requests could not be begun.
+    #[error("write the requests to --access-log {}", file.display())]
+    AccessLog {
         /// Where to.
         file: PathBuf,
         /// What the system said.
@@ -169,7 +185,9 @@ fn config(args: &ServeArgs) -> Result<RegistryConfig, ServeError> {
         None => None,
         Some(file) => {
             let own = args.location_base.host_name().to_owned();
-            let names = [own, "localhost".to_owned()].into_iter().chain(args.dns_names.iter().cloned());
+            let names = [own, "localhost".to_owned()]
+                .into_iter()
+                .chain(args.dns_names.iter().map(|(name, _)| name.clone()));
             let tls = CdnTls::for_names(names.collect(), args.cdn_certificate.into())?;
             std::fs::write(file, tls.authority())
                 .map_err(|source| ServeError::Authority { file: file.clone(), source })?;
@@ -184,9 +202,18 @@ fn config(args: &ServeArgs) -> Result<RegistryConfig, ServeError> {
         plan: FaultPlan::new(args.faults.clone(), args.seed),
         cdn_plan: FaultPlan::new(args.cdn_faults.clone(), args.seed),
         cdn_tls,
-        zone: args.dns_names.iter().fold(Zone::default(), |zone, name| zone.with_local(name)),
+        zone: args
+            .dns_names
+            .iter()
+            .fold(Zone::default(), |zone, (name, answer)| zone.with(name, answer.clone())),
+        access_log: args.access_log.as_deref().map(access_log).transpose()?,
         threads: args.threads,
     })
+}
+
+fn access_log(file: &Path) -> Result<AccessLog, ServeError> {
+    let opened = File::create(file);
+    opened.map(AccessLog::new).map_err(|source| ServeError::AccessLog { file: file.to_owned(), source })
 }
 
 fn parse_fault(text: &str) -> Result<PlannedFault, String> {
@@ -201,13 +228,15 @@ fn parse_cdn_fault(text: &str) -> Result<PlannedFault, String> {
     if has { Ok(fault) } else { Err("the CDN cannot have it: give it with --fault".to_owned()) }
 }
 
-fn parse_name(text: &str) -> Result<String, String> {
+fn parse_name(text: &str) -> Result<(String, Answer), String> {
+    let (name, answer) = text.split_once('=').unwrap_or((text, "127.0.0.1"));
     let is_label = |label: &str| {
         let mut bytes = label.bytes();
         (1..64).contains(&label.len()) && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
-    if text.len() < 254 && text.split('.').all(is_label) {
-        Ok(text.to_owned())
+    if name.len() < 254 && name.split('.').all(is_label) {
+        let answer = answer.parse().map_err(|error: ParseAnswerError| error.to_string())?;
+        Ok((name.to_owned(), answer))
     } else {
         Err("it is no host name; write it like cdn.example".to_owned())
     }
@@ -276,5 +305,7 @@ mod tests {
         check(&["--threads", "0"], Some("--threads"));
         check(&["--dns-name", "cdn.example", "--dns-name", "localhost"], None);
         check(&["--dns-name", "a b"], Some("write it like cdn.example"));
+        check(&["--dns-name", "a.test=servfail", "--dns-name", "b.test=10.0.0.1"], None);
+        check(&["--dns-name", "a.test=fail"], Some("no-data, nxdomain, servfail"));
     }
 }

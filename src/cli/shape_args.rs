@@ -98,6 +98,11 @@ impl ShapeArgs {
             .to_owned())
     }
 
+    /// Whether nothing is asked for.
+    pub(super) const fn is_plain(&self) -> bool {
+        self.stages.is_empty() && self.arrivals.is_none() && self.sample.is_none() && self.amplify.is_none()
+    }
+
     /// The profile that the stages make, if there are any.
     pub(super) fn profile(&self) -> Result<Option<Profile>, String> {
         if self.stages.is_empty() {

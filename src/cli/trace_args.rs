@@ -4,6 +4,7 @@
 //! text, [`TraceArgs::options`] makes [`ReadOptions`] of it and reads the file
 //! of rewrites.
 
+use crate::trace::client::Agents;
 use crate::trace::formats::Format;
 use crate::trace::rewrite::{RewriteError, Rewrites};
 use crate::trace::scrub::Scrub;
@@ -106,6 +107,7 @@ impl TraceArgs {
             subsecond: self.subsecond,
             seed: self.seed,
             reorder_window: self.reorder_window,
+            agents: Agents::Unread,
             sequence: Sequence::OfArrival,
         })
     }

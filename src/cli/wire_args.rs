@@ -2,7 +2,7 @@
 //! wakes the sender.
 
 use super::load_args::{parse_positive, parse_requests};
-use super::target::ConnectTo;
+use super::target::{ConnectTo, Target};
 use crate::engine::{LanePlan, Pacing, Protocol, Reuse};
 use crate::units::{parse_count, parse_duration};
 use clap::{Args, ValueEnum};
@@ -30,6 +30,14 @@ pub(crate) struct WireArgs {
     pub(crate) tls: TlsArgs,
     #[command(flatten)]
     pub(crate) pacing: PacingArgs,
+}
+
+impl WireArgs {
+    /// Whether `target` is spoken to in HTTP/2 and nothing else: on a plain
+    /// connection, with prior knowledge.
+    pub(super) fn speaks_http2_alone(&self, target: &Target) -> bool {
+        self.connection.http == HttpArg::Http2 && !target.is_https()
+    }
 }
 
 /// How connections are used.

@@ -5,7 +5,7 @@
 //! of the list, by comparing whole microseconds, so that a seed gives the same
 //! waits on every machine.
 
-use crate::units::Share;
+use crate::units::{Factor, Share};
 use rand_chacha::rand_core::Rng;
 use std::time::Duration;
 
@@ -41,6 +41,11 @@ impl Delay {
 
     pub(super) const fn as_micros(self) -> u32 {
         self.0
+    }
+
+    /// This delay divided by `factor`.
+    pub(super) fn hastened(self, factor: Factor) -> Self {
+        Self::of(factor.shrink(u64::from(self.0)))
     }
 
     fn of(micros: u64) -> Self {
@@ -107,6 +112,19 @@ impl Jitter {
         }
     }
 
+    /// The same around delays that are divided by `factor`.
+    pub(super) fn hastened(self, factor: Factor) -> Self {
+        match self {
+            Self::None | Self::Full | Self::Equal | Self::Share(_) => self,
+            Self::FirstOnly(more) => Self::FirstOnly(more.hastened(factor)),
+            Self::Decorrelated { base, factor: growth, cap } => {
+                Self::Decorrelated { base: base.hastened(factor), factor: growth, cap: cap.hastened(factor) }
+            }
+            Self::Bounded(shortest) => Self::Bounded(shortest.hastened(factor)),
+            Self::Additive(more) => Self::Additive(more.hastened(factor)),
+        }
+    }
+
     /// One such wait.
     pub(super) fn draw(self, number: u8, nominal: Delay, previous: Delay, random: &mut impl Rng) -> Delay {
         let (low, high) = self.range(number, nominal, previous);
@@ -135,6 +153,11 @@ impl Delays {
     pub(super) fn growing(base: Delay, factor: f64, cap: Delay, retries: u8) -> Self {
         let next = |delay: &Delay| Some(delay.times(factor, cap));
         Self(std::iter::successors(Some(base.min(cap)), next).take(usize::from(retries)).collect())
+    }
+
+    /// The same, each divided by `factor`.
+    pub(super) fn hastened(&self, factor: Factor) -> Self {
+        Self(self.0.iter().map(|delay| delay.hastened(factor)).collect())
     }
 
     /// The delay before retry `number`, counted from 1.

@@ -95,9 +95,9 @@ impl ClientModels {
 
 /// A mistake and the bytes of the file it is about.
 #[derive(Debug)]
-struct Mistake {
-    span: Range<usize>,
-    what: String,
+pub(crate) struct Mistake {
+    pub(crate) span: Range<usize>,
+    pub(crate) what: String,
 }
 
 type Checked<T> = Result<T, Mistake>;
@@ -129,7 +129,7 @@ fn read(text: &str, taken: &ClientModels) -> Checked<ClientModels> {
 
 /// What the parser has to say, with the field in front where it stands in the
 /// line that the mistake is on.
-fn of_toml(text: &str, error: &toml::de::Error) -> Mistake {
+pub(crate) fn of_toml(text: &str, error: &toml::de::Error) -> Mistake {
     let span = error.span().unwrap_or_default();
     let what = error.message().trim_end().replace('\n', ", ");
     let before = text.get(..span.start).unwrap_or_default();

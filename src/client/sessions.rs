@@ -59,6 +59,17 @@ struct Session {
     aborted: Option<Offset>,
     used: u64,
     budget: Budget,
+    run: Run,
+}
+
+/// One run of a session's client: what runs it again after a failure begins
+/// another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// Runs before it.
+    pub number: u8,
+    /// When it begins.
+    pub begins: Offset,
 }
 
 impl Sessions {
@@ -82,12 +93,17 @@ impl Sessions {
         let used = self.uses;
         let gap = self.gap;
         if let Some(session) = self.by_client.get_mut(&client) {
-            self.by_use.remove(&session.used);
-            self.by_use.insert(used, client);
-            session.used = used;
             let id = SessionId { client, ordinal: session.ordinal };
             let is_over = now.nanos_since(session.heard) > gap
                 || session.aborted.is_some_and(|end| now.nanos_since(end) > gap);
+            if session.used + 1 == used && !is_over {
+                // A build asks for many files in a row: it is the newest already.
+                self.uses -= 1;
+            } else {
+                self.by_use.remove(&session.used);
+                self.by_use.insert(used, client);
+                session.used = used;
+            }
             if !is_over {
                 session.heard = session.heard.max(now);
                 return if session.aborted.is_some() { Joined::Aborted(id) } else { Joined::Member(id) };
@@ -97,7 +113,14 @@ impl Sessions {
             self.by_use.insert(used, client);
         }
         // The number of an arrival is as good a name for what it opened.
-        let session = Session { ordinal: used, heard: now, aborted: None, used, budget: Budget::new(rule) };
+        let session = Session {
+            ordinal: used,
+            heard: now,
+            aborted: None,
+            used,
+            budget: Budget::new(rule),
+            run: Run { number: 0, begins: now },
+        };
         self.by_client.insert(client, session);
         Joined::Opened(SessionId { client, ordinal: used })
     }
@@ -107,6 +130,20 @@ impl Sessions {
         if let Some(session) = self.of(id) {
             session.aborted.get_or_insert(now);
         }
+    }
+
+    /// Has a session's client run again from `begins` on, with a full budget:
+    /// one of its downloads has failed for good, and so the run before it.
+    pub fn run_again(&mut self, id: SessionId, begins: Offset, rule: BudgetRule) {
+        if let Some(session) = self.of(id) {
+            session.run = Run { number: session.run.number.saturating_add(1), begins };
+            session.budget = Budget::new(rule);
+        }
+    }
+
+    /// The run that a session's client is in; `None` where it was forgotten.
+    pub fn run(&self, id: SessionId) -> Option<Run> {
+        self.by_client.get(&id.client).filter(|session| session.ordinal == id.ordinal).map(|s| s.run)
     }
 
     /// Whether a session has been aborted. One that was forgotten goes on.

@@ -127,7 +127,7 @@ async fn carry_on<C: Connect>(
             return Some(flight);
         }
         flight.begun = true;
-        let first_byte = shard.limits.first_byte.map(|most| Instant::now() + most);
+        let first_byte = flight.first_byte_timeout().map(|most| Instant::now() + most);
         deadline.set(shard.clock.instant(flight.deadline()), first_byte);
         match lane.exchange(shard, &flight, &mut deadline).await {
             Exchanged::Answered(received) => flight.answered(&received, lane.stamps()),
@@ -233,7 +233,8 @@ async fn open<C: Connect>(
     flight: Option<&Flight<C>>,
     stamps: &Rc<Stamps>,
 ) -> Result<OpenLane<C>, Fault> {
-    let connect = Instant::now() + shard.limits.connect_timeout;
+    let patience = flight.map_or(shard.limits.connect_timeout, Flight::connect_timeout);
+    let connect = Instant::now() + patience;
     let total = flight.map_or(connect, |flight| shard.clock.instant(flight.deadline()));
     let late = if connect <= total { Fault::ConnectTimeout } else { Fault::TimeoutTotal };
     let stamper = Stamper::new(shard.clock, Rc::clone(stamps));

@@ -1,7 +1,8 @@
 //! How far a redirect was judged, tier by tier, for the books.
 //!
 //! Pure. Each function is one way in which the judgement of a redirect can end;
-//! tiers that are off are off in all of them.
+//! tiers that are off are off in all of them. The form in JSON is beside them,
+//! and off until [`beside`] says something else.
 
 use crate::fault::Fault;
 use crate::tally::{Coverage, Unchecked};
@@ -13,7 +14,14 @@ pub(super) type Tiers = [Coverage; Tier::ALL.len()];
 
 fn tiers(depth: Depth, of: impl Fn(Tier) -> Coverage) -> Tiers {
     let off = Coverage::Unchecked(Unchecked::TierOff);
-    Tier::ALL.map(|tier| if depth.covers(tier) { of(tier) } else { off })
+    let is_on = |tier| depth.covers(tier) && tier != Tier::Json;
+    Tier::ALL.map(|tier| if is_on(tier) { of(tier) } else { off })
+}
+
+/// The same, with what became of the form in JSON.
+pub(super) fn beside(mut tiers: Tiers, json: Coverage) -> Tiers {
+    tiers[Tier::Json as usize] = json;
+    tiers
 }
 
 /// Up to `last` it was; beyond it was not, for `reason`.
@@ -26,7 +34,8 @@ pub(super) fn off() -> Tiers {
     up_to(Depth::Off, Tier::Headers, Unchecked::TierOff)
 }
 
-/// There was no host to ask about: no usable Location, or the candidate's own.
+/// There was no host to ask about: no usable Location, or the candidate's own,
+/// which is not asked.
 pub(super) fn without_host(depth: Depth, found_in_headers: bool, offline: Option<Fault>) -> Tiers {
     match offline {
         _ if found_in_headers => up_to(depth, Tier::Headers, Unchecked::NoLocation),
@@ -39,6 +48,7 @@ pub(super) fn without_host(depth: Depth, found_in_headers: bool, offline: Option
 pub(super) fn to_host(depth: Depth, verdict: HostVerdict) -> Tiers {
     match verdict {
         HostVerdict::Broken(Fault::DnsUnchecked) => up_to(depth, Tier::Policy, Unchecked::HostLimit),
+        HostVerdict::Broken(Fault::GeneratorResolver) => up_to(depth, Tier::Policy, Unchecked::NoResolver),
         HostVerdict::Broken(_) | HostVerdict::Resolved => up_to(depth, Tier::Dns, Unchecked::FaultBefore),
     }
 }
@@ -59,11 +69,11 @@ mod tests {
 
     #[track_caller]
     fn check(found: Tiers, expected: [&str; 6]) {
-        let told = found.map(|coverage| match coverage {
+        let [tiers @ .., json] = found.map(|coverage| match coverage {
             Coverage::Checked => "ok",
             Coverage::Unchecked(reason) => reason.id(),
         });
-        assert_eq!(told, expected);
+        assert_eq!((tiers, json), (expected, "tier_off"));
     }
 
     #[test]
@@ -80,6 +90,8 @@ mod tests {
         );
         let limit = HostVerdict::Broken(Fault::DnsUnchecked);
         check(to_host(Depth::Connect, limit), [OK, OK, "host_limit", "host_limit", OFF, OFF]);
+        let dead = HostVerdict::Broken(Fault::GeneratorResolver);
+        check(to_host(Depth::Dns, dead), [OK, OK, "no_resolver", OFF, OFF, OFF]);
         check(to_target(Depth::Head, None), [OK, OK, OK, "budget", "budget", OFF]);
         let refused = TargetVerdict::broken(Fault::TargetRefused, Tier::Connect, "");
         check(to_target(Depth::Digest, Some(&refused)), [OK, OK, OK, OK, BEFORE, BEFORE]);

@@ -169,6 +169,7 @@ mod tests {
     use crate::schedule::amplify::Amplifier;
     use crate::schedule::sample::{Sample, Unit};
     use crate::schedule::{Pace, Schedule, Window};
+    use crate::trace::agent::ClientKind;
     use crate::trace::{Method, Request, TraceBooks};
     use crate::units::{Factor, Stamp};
 
@@ -186,7 +187,14 @@ mod tests {
             self.read += 1;
             let at = Stamp::from_nanos(i64::try_from(self.read).unwrap() * 1_000_000);
             let target = format!("/{}", self.read).into();
-            Ok(Some(Request { at: Some(at), method: Method::Get, target, status: None, client: None }))
+            Ok(Some(Request {
+                at: Some(at),
+                method: Method::Get,
+                target,
+                status: None,
+                client: None,
+                kind: ClientKind::NONE,
+            }))
         }
 
         fn rewind(&mut self) -> Result<(), String> {

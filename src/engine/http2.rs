@@ -396,6 +396,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::agent::ClientKind;
     use http::HeaderValue;
     use http::uri::PathAndQuery;
 
@@ -415,6 +416,7 @@ mod tests {
             target: PathAndQuery::from_static("/a?b"),
             recorded_status: None,
             client: None,
+            kind: ClientKind::NONE,
         };
         RequestHead::of(&origin).request(&arrival)
     }

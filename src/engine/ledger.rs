@@ -6,6 +6,7 @@
 //! its latency already fixed. Nothing here waits, and nothing here knows of
 //! the warm-up but the recorder.
 
+mod form;
 mod retried;
 mod targets;
 #[cfg(test)]
@@ -21,17 +22,22 @@ use super::coverage::{self, Tiers};
 use super::exchange::Received;
 use super::retries::{Retries, Tried, Verdict};
 use crate::fault::Fault;
+use crate::schedule::Arrival;
+use crate::schedule::sample::Sample;
 use crate::tally::{
     Attempt, AttemptEnd, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting, Unchecked,
 };
+use crate::trace::sent_status;
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
 use crate::verify::catalog::{Catalogued, Known};
-use crate::verify::hosts::{HostAnswer, HostBounds, HostCache, HostReply};
+use crate::verify::hosts::{HOST_BOUNDS, HostAnswer, HostCache};
 use crate::verify::judge::Judge;
 use crate::verify::lasting::{Lasting, lasting};
 use crate::verify::lookup::LookupHandle;
+use crate::verify::single_flight::Reply;
 use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Tier, final_fault, is_redirect};
+use form::Form;
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use std::net::{IpAddr, SocketAddr};
@@ -55,6 +61,8 @@ pub(crate) struct Ledger {
     hosts: HostCache<Case>,
     lookups: Option<LookupLine>,
     targets: Option<TargetLine>,
+    /// Which redirects are asked for in JSON, too.
+    forms: Option<Sample>,
     catalog: Option<Arc<Catalogued>>,
     control: Option<ControlLine>,
     retries: Option<Retries>,
@@ -77,6 +85,8 @@ struct Case {
     lasting: Option<Lasting>,
     /// What its client may do if it failed, where clients are modelled.
     tried: Option<Box<Tried>>,
+    /// What becomes of its form in JSON.
+    form: Form,
 }
 
 impl Ledger {
@@ -85,7 +95,7 @@ impl Ledger {
         (judge, private): (Judge, PrivateAddresses),
         lookups: Option<LookupLine>,
     ) -> Self {
-        let hosts = HostCache::new(HostBounds::default());
+        let hosts = HostCache::new(HOST_BOUNDS);
         Self {
             recorder,
             judge,
@@ -93,15 +103,16 @@ impl Ledger {
             hosts,
             lookups,
             targets: None,
+            forms: None,
             catalog: None,
             control: None,
             retries: None,
         }
     }
 
-    /// A ledger that asks targets, too.
-    pub(crate) fn with_targets(self, targets: Option<TargetLine>) -> Self {
-        Self { targets, ..self }
+    /// A ledger that asks targets, and for these redirects in JSON, too.
+    pub(crate) fn with_targets(self, targets: Option<TargetLine>, forms: Option<Sample>) -> Self {
+        Self { targets, forms, ..self }
     }
 
     /// Has redirects looked up in a catalogue, if there is one.
@@ -120,8 +131,9 @@ impl Ledger {
     }
 
     /// An arrival was released.
-    pub(crate) fn offered(&mut self, due: Offset) {
-        self.recorder.offered(due);
+    pub(crate) fn offered(&mut self, arrival: &Arrival) {
+        self.recorder.offered(arrival.due);
+        self.of_client(arrival, |counts| counts.arrivals.offered += 1);
     }
 
     /// Arrivals that count, released since the start.
@@ -140,8 +152,9 @@ impl Ledger {
     }
 
     /// It was over the limit, and not sent.
-    pub(crate) fn shed(&mut self, due: Offset) {
-        self.recorder.shed(due);
+    pub(crate) fn shed(&mut self, arrival: &Arrival) {
+        self.recorder.shed(arrival.due);
+        self.of_client(arrival, |counts| counts.arrivals.shed += 1);
     }
 
     /// A connection was opened, with this handshake if it has TLS.
@@ -204,19 +217,22 @@ impl Ledger {
     pub(crate) fn cut(&mut self, (arrival, trial): Sent<'_>, attempt: Option<&Attempt>) {
         let due = arrival.due;
         if let Some(attempt) = attempt {
-            self.recorder.attempt(due, attempt, retried::kind(trial));
+            self.attempted((arrival, trial), attempt);
         }
         self.recorder.arrival(Fate::Cut, due, due);
+        self.of_client(arrival, |counts| counts.arrivals.cut += 1);
     }
 
     /// Nobody waits for answers any more: arrivals that wait for the resolver
     /// are cut, those that wait for their target are judged without it.
     pub(crate) fn cut_parked(&mut self) {
         self.leave_targets();
-        for case in self.hosts.abandon() {
+        for mut case in self.hosts.abandon() {
+            case.form.leave(Unchecked::Cut);
             let tiers = coverage::up_to(self.judge.depth(), Tier::Policy, Unchecked::Cut);
             self.count_redirect(&case, None, None, tiers);
             self.recorder.arrival(Fate::Cut, case.due, case.done);
+            self.of_case(&case, |counts| counts.arrivals.cut += 1);
         }
     }
 
@@ -228,7 +244,7 @@ impl Ledger {
         fault: Fault,
         peer: Option<SocketAddr>,
     ) {
-        self.recorder.attempt(arrival.due, attempt, retried::kind(trial));
+        self.attempted((arrival, trial), attempt);
         let case = Case {
             due: arrival.due,
             done: attempt.done,
@@ -239,6 +255,7 @@ impl Ledger {
             note: String::new(),
             lasting: None,
             tried: trial.map(|trial| Tried::broken(arrival, trial, attempt.done)),
+            form: Form::OFF,
         };
         let detail = peer.map_or_else(String::new, |peer| format!("at {peer}"));
         self.settle(&case, Some(fault), &detail);
@@ -246,13 +263,13 @@ impl Ledger {
 
     /// An attempt ended with an answer.
     pub(crate) fn answered(&mut self, (arrival, trial): Sent<'_>, attempt: &Attempt, received: &Received) {
-        self.recorder.attempt(arrival.due, attempt, retried::kind(trial));
+        self.attempted((arrival, trial), attempt);
         self.recorder.bytes_in(arrival.due, received.body_bytes);
         if let Some(control) = &self.control {
             self.recorder.offered_to_control(arrival.due, || control.offer(arrival, received));
         }
         let target = arrival.target.as_str().as_bytes();
-        let asked = Asked { target, recorded_status: arrival.recorded_status };
+        let asked = Asked { target, recorded_status: sent_status(arrival.recorded_status) };
         let depth = self.judge.depth();
         let asks = depth >= Depth::Dns;
         let answer = Answer {
@@ -261,24 +278,22 @@ impl Ledger {
             headers: &received.head,
             at: wall_now(),
         };
+        let missing = self.not_listed(arrival.due, received.status, &asked);
         let judgement = self.judge.judge(&asked, &answer);
-        let missing = self.catalog.as_ref().filter(|_| is_redirect(received.status)).and_then(|catalog| {
-            let known = catalog.expect(target);
-            self.recorder.looked_up_in_catalog(arrival.due, known);
-            not_in_catalog(known, &asked)
-        });
         let pair = (arrival.recorded_status, received.status);
         self.recorder.transition(arrival.due, pair, judgement.status.is_some());
         let offline = judgement.fault.or(missing);
+        let form = Form::of(self.forms.as_ref(), judgement.json, target);
         if offline.is_none()
-            && self.targets.is_none()
+            && !self.targets.as_ref().is_some_and(TargetLine::asks)
+            && let Form::Is(json) = form
             && self.retries.is_none()
             && let Some(HostToCheck::Name(host)) = judgement.redirect.as_ref().map(|redirect| &redirect.host)
-            && (!asks || self.hosts.known(host, attempt.done) == Some(HostVerdict::Resolved))
+            && (!asks || self.hosts.known(&**host, attempt.done) == Some(&HostVerdict::Resolved))
         {
             // What nearly every answer of a sound candidate is: counted without
             // a copy of anything.
-            let tiers = coverage::to_host(depth, HostVerdict::Resolved);
+            let tiers = coverage::beside(coverage::to_host(depth, HostVerdict::Resolved), json);
             let (at, host) = (attempt.done, Some(&**host));
             self.recorder.redirect(arrival.due, &Redirect { at, host, fault: None, lasting: None, tiers });
             return self.recorder.arrival(Fate::Passed, attempt.due, at);
@@ -293,6 +308,7 @@ impl Ledger {
             note: judgement.note,
             lasting: None,
             tried: trial.map(|trial| Tried::answered((arrival, trial), received, attempt.done)),
+            form,
         };
         let Some(redirect) = judgement.redirect else {
             if is_redirect(received.status) {
@@ -302,11 +318,11 @@ impl Ledger {
         };
         case.lasting = lasting(received.status, &received.head);
         if asks && let HostToCheck::Name(host) = redirect.host {
-            let host = host.into_owned();
+            let host: Arc<str> = host.into();
             if leads_elsewhere(case.offline) {
                 case.expected = self.judge.expected().map(Into::into);
             }
-            let reply = self.hosts.ask(&host, attempt.done, case);
+            let reply = self.hosts.ask(Arc::clone(&host), attempt.done, case);
             return self.replied(&host, reply, attempt.done);
         }
         let found_in_headers = redirect.headers.is_some();
@@ -315,32 +331,51 @@ impl Ledger {
             HostToCheck::Address(address) => return self.settle_address(case, address, asks),
             HostToCheck::None => None,
         };
-        let tiers = coverage::without_host(depth, found_in_headers, case.offline);
-        self.count_redirect(&case, host.as_deref(), case.offline, tiers);
-        self.settle_offline(&case, attempt);
+        self.settle_unasked(case, host.as_deref(), found_in_headers, attempt);
+    }
+
+    /// What the catalogue has against a redirect, if there is one.
+    fn not_listed(&mut self, due: Offset, status: u16, asked: &Asked<'_>) -> Option<Fault> {
+        let catalog = self.catalog.as_ref().filter(|_| is_redirect(status))?;
+        let known = catalog.expect(asked.target);
+        self.recorder.looked_up_in_catalog(due, known);
+        not_in_catalog(known, asked)
+    }
+
+    /// A redirect whose host is not asked about: that tier is off, something
+    /// was found before, or it is the candidate itself.
+    fn settle_unasked(&mut self, case: Case, host: Option<&str>, found_in_headers: bool, attempt: &Attempt) {
+        let tiers = coverage::without_host(self.judge.depth(), found_in_headers, case.offline);
+        if case.offline.is_some() {
+            self.count_redirect(&case, host, case.offline, tiers);
+            self.settle_offline(&case, attempt);
+        } else if host.is_none() && self.targets.as_ref().is_some_and(TargetLine::leads_home) {
+            self.go_on(case, None, attempt.done);
+        } else {
+            self.sound(case, host, tiers, attempt.done);
+        }
     }
 
     /// The resolver has answered.
     pub(crate) fn host_answered(&mut self, answer: &HostAnswer, now: Offset) {
-        for mut case in self.hosts.settle(answer, now) {
+        for mut case in self.hosts.settle(&answer.host, Some(&answer.held()), now) {
             case.known(now);
             self.settle_host(&answer.host, case, answer.verdict, now);
         }
     }
 
-    fn replied(&mut self, host: &str, reply: HostReply<Case>, now: Offset) {
+    fn replied(&mut self, host: &Arc<str>, reply: Reply<HostVerdict, Case>, now: Offset) {
         match reply {
-            HostReply::Known(verdict, case) => self.settle_host(host, case, verdict, now),
-            HostReply::Refused(case) => {
+            Reply::Known(found, case) => self.settle_host(host, case, found.value, now),
+            Reply::Refused(case) => {
                 self.settle_host(host, case, HostVerdict::Broken(Fault::DnsUnchecked), now);
             }
-            HostReply::Parked { lookup: false } => {}
-            HostReply::Parked { lookup: true } => self.look_up(host, now),
+            Reply::Parked { ask: false } => {}
+            Reply::Parked { ask: true } => self.look_up(Arc::clone(host), now),
         }
     }
 
-    fn look_up(&mut self, host: &str, now: Offset) {
-        let host: Arc<str> = host.into();
+    fn look_up(&mut self, host: Arc<str>, now: Offset) {
         let asked = self
             .lookups
             .as_ref()
@@ -353,28 +388,26 @@ impl Ledger {
 
     fn settle_host(&mut self, host: &str, case: Case, verdict: HostVerdict, now: Offset) {
         let fault = final_fault(case.offline, verdict);
-        if fault.is_none() && self.targets.is_some() {
-            return self.go_on(case, host, now);
-        }
-        self.count_redirect(&case, Some(host), fault, coverage::to_host(self.judge.depth(), verdict));
-        let detail = match (fault, case.offline, &case.expected) {
-            (None, _, _) => String::new(),
-            (Some(told), Some(also), _) if also != told => format!("host {host}; also {also}"),
-            (Some(_), _, Some(expected)) => format!("expected {expected}"),
-            (Some(_), _, None) => format!("host {host}"),
+        let tiers = coverage::to_host(self.judge.depth(), verdict);
+        let Some(fault) = fault else { return self.reached(case, host, tiers, now) };
+        self.count_redirect(&case, Some(host), Some(fault), tiers);
+        let detail = match (case.offline, &case.expected) {
+            (Some(also), _) if also != fault => format!("host {host}; also {also}"),
+            (_, Some(expected)) => format!("expected {expected}"),
+            (_, None) => format!("host {host}"),
         };
-        self.settle(&case, fault, &detail);
+        self.settle(&case, Some(fault), &detail);
     }
 
     fn settle_address(&mut self, case: Case, address: IpAddr, asks: bool) {
         let verdict = if asks { self.private.judge([address]) } else { HostVerdict::Resolved };
         let fault = final_fault(case.offline, verdict);
-        if fault.is_none() && self.targets.is_some() {
+        let (tiers, host) = (coverage::to_host(self.judge.depth(), verdict), address.to_string());
+        if fault.is_none() {
             let now = case.done;
-            return self.go_on(case, &address.to_string(), now);
+            return self.reached(case, &host, tiers, now);
         }
-        let tiers = coverage::to_host(self.judge.depth(), verdict);
-        self.count_redirect(&case, Some(&address.to_string()), fault, tiers);
+        self.count_redirect(&case, Some(&host), fault, tiers);
         self.settle(&case, fault, "");
     }
 
@@ -390,7 +423,7 @@ impl Ledger {
     }
 
     fn count_redirect(&mut self, case: &Case, host: Option<&str>, fault: Option<Fault>, tiers: Tiers) {
-        let lasting = case.lasting;
+        let (lasting, tiers) = (case.lasting, coverage::beside(tiers, case.form.coverage()));
         self.recorder.redirect(case.due, &Redirect { at: case.done, host, fault, lasting, tiers });
     }
 

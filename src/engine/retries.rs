@@ -5,11 +5,13 @@
 //! in a bounded heap, and hands them out when they are due. It knows neither
 //! clock nor wire; what becomes of a download is booked by the ledger.
 
-use crate::client::sessions::{Joined, SESSIONS_MAX, SessionId, Sessions};
-use crate::client::{Budget, ClientModel, LastAttempt, Next, RetryState, Siblings, draws};
+use crate::client::sessions::{Joined, Run, SESSIONS_MAX, SessionId, Sessions};
+use crate::client::{Budget, ClientModel, Clientele, LastAttempt, Next, RetryState, Siblings, draws};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::tally::{AttemptKind, Ended};
+use crate::trace::agent::ClientKind;
+use crate::trace::client::ClientKey;
 use crate::units::Offset;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -23,8 +25,8 @@ pub(crate) const WAITING_MAX: usize = 500_000;
 /// What the clients of a run do when a download fails.
 #[derive(Clone, Debug)]
 pub struct ClientPlan {
-    /// The model.
-    pub model: ClientModel,
+    /// What each of them is.
+    pub clients: Clientele,
     /// The gap between two requests of a client that ends its session; zero for
     /// no sessions: each download is a client's only one.
     pub session_gap: Duration,
@@ -44,6 +46,8 @@ impl ClientPlan {
 pub(crate) struct Trial {
     state: RetryState,
     session: Option<SessionId>,
+    /// Whose model it follows.
+    client: ClientKind,
     /// Attempts that have ended.
     attempts: u32,
     /// What the last of them ended with; nothing reads it before.
@@ -154,6 +158,16 @@ impl Retries {
         Arc::clone(&self.sooner)
     }
 
+    /// Whether clients are told apart.
+    pub(crate) fn is_mixed(&self) -> bool {
+        self.plan.clients.is_mixed()
+    }
+
+    /// The model that clients of that kind follow.
+    pub(crate) fn model(&self, client: ClientKind) -> &ClientModel {
+        self.plan.clients.model(client)
+    }
+
     /// When the next one is due.
     pub(crate) fn next_due(&self) -> Option<Offset> {
         self.waiting.peek().map(|Reverse(waiting)| waiting.due)
@@ -162,20 +176,42 @@ impl Retries {
     /// Begins a download; `None` where its client has ended with another one,
     /// and would not have asked.
     pub(crate) fn begin(&mut self, arrival: &Arrival) -> Option<Trial> {
+        let client = arrival.kind;
         let key = arrival.client.filter(|_| self.plan.has_sessions());
-        let key = key.map(|key| u64::from_le_bytes(key.to_bytes()));
-        let session = match key.map(|key| self.sessions.join(key, arrival.due, self.plan.model.budget)) {
+        let budget = self.model(client).budget;
+        let session = match key.map(|key| self.sessions.join(self.member(key, client), arrival.due, budget)) {
             None => None,
             Some(Joined::Opened(id) | Joined::Member(id)) => Some(id),
             Some(Joined::Aborted(_)) => return None,
         };
-        let state = self.with_budget(session, ClientModel::begin);
-        Some(Trial { state, session, attempts: 0, fault: Fault::ClientAborted })
+        let mut trial =
+            Trial { state: RetryState::of_run(0), session, client, attempts: 0, fault: Fault::ClientAborted };
+        let run = self.run(&trial);
+        self.begin_run(&mut trial, run.number);
+        Some(trial)
+    }
+
+    /// One address may stand for several clients; of those that are told apart,
+    /// each has sessions of its own.
+    fn member(&self, key: ClientKey, client: ClientKind) -> u64 {
+        let key = u64::from_le_bytes(key.to_bytes());
+        if self.is_mixed() { key ^ (client.index() as u64).rotate_right(8) } else { key }
+    }
+
+    /// The run that a download's client is in.
+    fn run(&self, trial: &Trial) -> Run {
+        trial.session.and_then(|session| self.sessions.run(session)).unwrap_or_default()
+    }
+
+    /// The download is taken up by this run of its client.
+    fn begin_run(&mut self, trial: &mut Trial, number: u8) {
+        self.with_budget(trial, ClientModel::begin);
+        trial.state = RetryState::of_run(number);
     }
 
     /// A download came out well.
     pub(crate) fn succeeded(&mut self, trial: &Trial) {
-        self.with_budget(trial.session, |model, budget| model.succeeded(&trial.state, budget));
+        self.with_budget(trial, |model, budget| model.succeeded(&trial.state, budget));
     }
 
     /// What becomes of a download that has `fault`.
@@ -187,27 +223,68 @@ impl Retries {
             return Verdict::Over(Ended::Aborted);
         }
         let last = tried.last(fault);
-        let mut random = draws(self.plan.seed, tried.arrival.sequence, &trial.state);
-        let state = &mut trial.state;
-        let next =
-            self.with_budget(trial.session, |model, budget| model.next(state, budget, last, &mut random));
-        let ended = match next {
-            Next::GiveUp(reason) => Ended::GaveUp(reason),
-            Next::RetryAfter(_) if !self.plan.model.asks_candidate_again(last) => Ended::Hop,
-            Next::RetryAfter(_) if self.waiting.len() >= self.most => Ended::NoRoom,
-            Next::RetryAfter(wait) => {
-                self.wait(Waiting { due: tried.known.after(wait), arrival: tried.arrival.clone(), trial });
-                return Verdict::Again;
+        let run = self.run(&trial);
+        let ended = if run.number > trial.state.runs() {
+            // Its client's run had failed under it, and the next begins again.
+            self.begin_run(&mut trial, run.number);
+            self.again(Waiting { due: tried.known.max(run.begins), arrival: tried.arrival.clone(), trial })
+        } else {
+            let mut random = draws(self.plan.seed, tried.arrival.sequence, &trial.state);
+            let mut state = trial.state;
+            let next =
+                self.with_budget(&trial, |model, budget| model.next(&mut state, budget, last, &mut random));
+            match next {
+                Next::GiveUp(reason) => Some(Ended::GaveUp(reason)),
+                Next::RetryAfter(_) if !self.model(trial.client).asks_candidate_again(last) => {
+                    Some(Ended::Hop)
+                }
+                Next::RetryAfter(wait) => {
+                    let due = tried.known.after(wait);
+                    self.note_run(&trial, state.runs(), due);
+                    trial.state = state;
+                    self.again(Waiting { due, arrival: tried.arrival.clone(), trial })
+                }
             }
         };
+        let Some(ended) = ended else { return Verdict::Again };
         self.end_session(&trial, tried.known);
         Verdict::Over(ended)
     }
 
-    /// Takes out what is due first, if it is due at `now`.
+    /// Has a download wait; tells why not, where there is no room.
+    fn again(&mut self, waiting: Waiting) -> Option<Ended> {
+        if self.waiting.len() >= self.most {
+            return Some(Ended::NoRoom);
+        }
+        self.wait(waiting);
+        None
+    }
+
+    /// Where a download that failed for good has its client run again, and
+    /// the client ends all of a run at once, the run of the whole session ends.
+    fn note_run(&mut self, trial: &Trial, runs: u8, begins: Offset) {
+        let model = self.plan.clients.model(trial.client);
+        if let (true, Siblings::Abort, Some(session)) =
+            (runs > trial.state.runs(), model.siblings, trial.session)
+        {
+            self.sessions.run_again(session, begins, model.budget);
+        }
+    }
+
+    /// Takes out what is due first, if it is due at `now`. Those whose client
+    /// has begun to run again meanwhile go with the new run.
     pub(crate) fn take_due(&mut self, now: Offset) -> Option<Waiting> {
-        let due = self.next_due()?;
-        (due <= now).then(|| self.waiting.pop())?.map(|Reverse(waiting)| waiting)
+        loop {
+            let due = self.next_due()?;
+            let Reverse(mut waiting) = (due <= now).then(|| self.waiting.pop())??;
+            let run = self.run(&waiting.trial);
+            if run.number <= waiting.trial.state.runs() {
+                return Some(waiting);
+            }
+            self.begin_run(&mut waiting.trial, run.number);
+            waiting.due = waiting.due.max(run.begins);
+            self.wait(waiting);
+        }
     }
 
     /// When the client of a download ended with another one, if it did.
@@ -217,7 +294,7 @@ impl Retries {
 
     /// A download has failed for good at `now`; its client may end with it.
     pub(crate) fn end_session(&mut self, trial: &Trial, now: Offset) {
-        if let (Siblings::Abort, Some(session)) = (self.plan.model.siblings, trial.session) {
+        if let (Siblings::Abort, Some(session)) = (self.model(trial.client).siblings, trial.session) {
             self.sessions.abort(session, now);
         }
     }
@@ -236,13 +313,9 @@ impl Retries {
 
     /// What a download's client has left. One that is not known, or was
     /// forgotten, has a budget of its own.
-    fn with_budget<T>(
-        &mut self,
-        session: Option<SessionId>,
-        act: impl FnOnce(&ClientModel, &mut Budget) -> T,
-    ) -> T {
-        let model = &self.plan.model;
-        match session.and_then(|session| self.sessions.budget(session)) {
+    fn with_budget<T>(&mut self, trial: &Trial, act: impl FnOnce(&ClientModel, &mut Budget) -> T) -> T {
+        let model = self.plan.clients.model(trial.client);
+        match trial.session.and_then(|session| self.sessions.budget(session)) {
             Some(budget) => act(model, budget),
             None => act(model, &mut Budget::new(model.budget)),
         }

@@ -136,13 +136,13 @@ fn spawn_worker(
     let lookups =
         judging.lookups.as_ref().map(|lookups| LookupLine { handle: lookups.handle(), reply: answers });
     let (found, target_answers) = mpsc::channel(TARGET_ANSWERS);
-    let targets = judging.probes.as_ref().zip(Reach::of(judging.judge.depth()));
-    let targets =
-        targets.map(|(probes, reach)| TargetLine::new(probes.handle(), found, reach, judging.sampling));
+    let reach = Reach::of(judging.judge.depth());
+    let targets = judging.probes.as_ref();
+    let targets = targets.map(|probes| TargetLine::new(probes.handle(), found, reach, judging.sampling));
     let control = judging.control.as_ref().and_then(Controls::line);
     let recorder = Recorder::new(plan.warmup);
     let ledger = Ledger::new(recorder, (judging.judge.clone(), judging.private), lookups)
-        .with_targets(targets)
+        .with_targets(targets, judging.forms)
         .listed_in(judging.catalog.clone())
         .retried_by(plan.clients.clone().map(|clients| Retries::new(clients, WAITING_MAX)))
         .compared_by(control);

@@ -14,9 +14,11 @@ use super::pool::Pool;
 use super::retries::{Trial, Waiting};
 use super::supply::Supply;
 use super::wire::Stamps;
+use crate::client::{Opening, Timeouts};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::tally::{Attempt, AttemptEnd, Gauges};
+use crate::trace::Method;
 use crate::units::Offset;
 use http::HeaderMap;
 use http::uri::{Authority, Scheme};
@@ -123,6 +125,8 @@ struct Try {
     /// When this attempt was due; its arrival says when the first one was.
     due: Offset,
     trial: Trial,
+    /// How long its client waits for what.
+    timeouts: Timeouts,
 }
 
 impl<C: Connect> Shard<C> {
@@ -149,9 +153,9 @@ impl<C: Connect> Shard<C> {
 
     /// Releases an arrival whose time has come. Never waits.
     pub(crate) fn release(self: &Rc<Self>, arrival: Arrival) {
-        self.ledger.borrow_mut().offered(arrival.due);
+        self.ledger.borrow_mut().offered(&arrival);
         if self.in_flight.get() >= self.limits.in_flight {
-            self.ledger.borrow_mut().shed(arrival.due);
+            self.ledger.borrow_mut().shed(&arrival);
             return;
         }
         if let Some(flight) = self.take_off(arrival) {
@@ -166,7 +170,7 @@ impl<C: Connect> Shard<C> {
         if self.clock.is_before(arrival.due.after(self.limits.timeout)) {
             return self.release(arrival);
         }
-        self.ledger.borrow_mut().offered(arrival.due);
+        self.ledger.borrow_mut().offered(&arrival);
         if let Some(flight) = self.take_off(arrival) {
             let deadline = flight.deadline();
             flight.broken(Fault::GeneratorLate, &Stamps::default(), deadline);
@@ -182,7 +186,7 @@ impl<C: Connect> Shard<C> {
                 self.tell_if_settled();
                 return false;
             };
-            self.dispatch(self.flight(arrival, Some(Box::new(Try { due, trial }))));
+            self.dispatch(self.flight(arrival, Some((due, trial))));
         }
         true
     }
@@ -205,16 +209,26 @@ impl<C: Connect> Shard<C> {
 
     /// `None` where its client had ended before it.
     fn take_off(self: &Rc<Self>, arrival: Arrival) -> Option<Flight<C>> {
-        let tried = match self.ledger.borrow_mut().begin(&arrival) {
+        let begun = self.ledger.borrow_mut().begin(&arrival);
+        let trial = match begun {
             Begun::Once => None,
-            Begun::Retried(trial) => Some(Box::new(Try { due: arrival.due, trial })),
+            Begun::Retried(trial) => Some((arrival.due, trial)),
             Begun::Never => return None,
         };
-        Some(self.flight(arrival, tried))
+        Some(self.flight(arrival, trial))
     }
 
-    fn flight(self: &Rc<Self>, arrival: Arrival, tried: Option<Box<Try>>) -> Flight<C> {
+    fn flight(self: &Rc<Self>, mut arrival: Arrival, trial: Option<(Offset, Trial)>) -> Flight<C> {
         self.in_flight.set(self.in_flight.get() + 1);
+        let tried = trial.map(|(due, trial)| {
+            let (timeouts, opening) = self.ledger.borrow().manners(&arrival);
+            if opening == Opening::Head {
+                // It gets its file from where this leads, and asks nothing else
+                // of the candidate.
+                arrival.method = Method::Head;
+            }
+            Box::new(Try { due, trial, timeouts })
+        });
         Flight { shard: Rc::clone(self), arrival, tried, begun: false, replayed: false, ended: false }
     }
 
@@ -233,7 +247,7 @@ impl<C: Connect> Shard<C> {
         }
         loop {
             let arrival = self.supply.borrow_mut().take(self.clock.now(), &self.low)?;
-            self.ledger.borrow_mut().offered(arrival.due);
+            self.ledger.borrow_mut().offered(&arrival);
             if let Some(flight) = self.take_off(arrival) {
                 return Some(flight);
             }
@@ -411,9 +425,25 @@ fn raise(ended: Result<(), tokio::task::JoinError>) {
 
 impl<C: Connect> Flight<C> {
     /// When its time-out passes, counted from when it was due: that is when its
-    /// user began to wait.
+    /// user began to wait. The run's or its client's, whichever is shorter.
     pub(crate) fn deadline(&self) -> Offset {
-        self.due().after(self.shard.limits.timeout)
+        let timeout = self.shard.limits.timeout;
+        self.due().after(self.timeouts().total.map_or(timeout, |own| own.min(timeout)))
+    }
+
+    /// How long a connection for it may take to open.
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        let timeout = self.shard.limits.connect_timeout;
+        self.timeouts().connect.map_or(timeout, |own| own.min(timeout))
+    }
+
+    /// How long it waits for the first byte of its answer, once it was sent.
+    pub(crate) fn first_byte_timeout(&self) -> Option<Duration> {
+        self.timeouts().read.into_iter().chain(self.shard.limits.first_byte).min()
+    }
+
+    fn timeouts(&self) -> Timeouts {
+        self.tried.as_ref().map(|tried| tried.timeouts).unwrap_or_default()
     }
 
     fn due(&self) -> Offset {

@@ -23,6 +23,7 @@ use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::tally::{Fold, Recorder, Totals};
 use crate::trace::Method;
+use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
 use crate::units::{Offset, Rate};
 use crate::verify::Depth;
@@ -174,6 +175,9 @@ struct Scene {
     clients: Option<ClientPlan>,
     /// Who asks; nobody knows, if nothing is said.
     client: Option<ClientKey>,
+    /// What kinds of clients they are, in turn; nobody knows, if nothing is
+    /// said.
+    kinds: Vec<ClientKind>,
 }
 
 impl Scene {
@@ -192,6 +196,7 @@ impl Scene {
             read_ms: Vec::new(),
             clients: None,
             client: None,
+            kinds: Vec::new(),
         }
     }
 
@@ -208,6 +213,7 @@ impl Scene {
             target: path.parse().unwrap(),
             recorded_status: None,
             client: self.client,
+            kind: self.kinds.iter().cycle().nth(sequence as usize).copied().unwrap_or_default(),
         };
         (0..).zip(&self.paths).map(arrival).collect()
     }

@@ -80,9 +80,10 @@ impl Fault {
             | Self::LocationEncoding
             | Self::LocationMismatch
             | Self::LocationNotInCatalog => "403 or 404 from the store: gives up",
-            Self::GeneratorPorts | Self::GeneratorDescriptors | Self::GeneratorLate => {
-                "nothing: your clients are not concerned"
-            }
+            Self::GeneratorPorts
+            | Self::GeneratorDescriptors
+            | Self::GeneratorLate
+            | Self::GeneratorResolver => "nothing: your clients are not concerned",
         }
     }
 }

@@ -133,8 +133,16 @@ mod tests {
 
     #[track_caller]
     fn check(verb: Verb, persistence: Persistence, expected: &str) {
-        let head =
-            Head { verb, host: b"", target: b"/", path: b"/", accepts_json: false, persistence, length: 0 };
+        let head = Head {
+            verb,
+            host: b"",
+            agent: b"",
+            target: b"/",
+            path: b"/",
+            accepts_json: false,
+            persistence,
+            length: 0,
+        };
         let mut out = Vec::new();
         Answer::begin(&mut out, &head, 404).content("text/plain", b"0123456789");
         assert_eq!(String::from_utf8(out).unwrap(), expected);

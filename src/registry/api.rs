@@ -55,12 +55,17 @@ impl Api {
         };
         let place = Place::sound(&self.base, &release);
         match fault {
-            None | Some(FaultKind::Wire(_) | FaultKind::Store(_)) => point(head, &[place], out),
+            None
+            | Some(FaultKind::Wire(_) | FaultKind::Store(_) | FaultKind::Capacity(_) | FaultKind::Delay(_)) => {
+                point(head, &[place], out)
+            }
             Some(FaultKind::Place(fault)) => {
                 let spoiled = place.spoiled(fault, &self.base, head);
                 let both = [place, spoiled];
                 let places = match fault {
                     PlaceFault::NoLocation => &[],
+                    PlaceFault::NoJsonUrl if head.accepts_json => &[],
+                    PlaceFault::NoJsonUrl => &both[..1],
                     PlaceFault::TwoLocations => &both[..],
                     PlaceFault::MissingSlash
                     | PlaceFault::WrongHost
@@ -79,13 +84,20 @@ impl Api {
                     | PlaceFault::Expired
                     | PlaceFault::ExpiresSoon
                     | PlaceFault::NotYetValid
-                    | PlaceFault::WrongJsonUrl => &both[1..],
+                    | PlaceFault::OtherFile
+                    | PlaceFault::NoScheme
+                    | PlaceFault::BadPort
+                    | PlaceFault::WrongJsonUrl
+                    | PlaceFault::ViaSelf => &both[1..],
                 };
                 Said { spoiled: places != [place], ..point(head, places, out) }
             }
             Some(FaultKind::Status(status)) => {
                 refuse(head, status, out);
                 Said { spoiled: true, ..Said::default() }
+            }
+            Some(FaultKind::Answer(fault)) if head.accepts_json && fault.is_of_redirects() => {
+                point(head, &[place], out)
             }
             Some(FaultKind::Answer(fault)) => {
                 let elsewhere = place.spoiled(PlaceFault::WrongHost, &self.base, head);
@@ -112,11 +124,13 @@ fn point(head: &Head<'_>, places: &[Place<'_>], out: &mut Vec<u8>) -> Said {
     Said { redirect: true, ..Said::default() }
 }
 
-/// What clients of JSON get; one backslash is two there.
+/// What clients of JSON get, with a place if there is one; one backslash is two
+/// there.
 pub(super) fn json_of(place: Option<&Place<'_>>) -> Vec<u8> {
+    let Some(place) = place else { return b"{}".to_vec() };
     let mut content = br#"{"url":""#.to_vec();
     let begin = content.len();
-    place.inspect(|place| place.push(&mut content));
+    place.push(&mut content);
     if let Some(at) = memchr::memchr(b'\\', &content[begin..]) {
         content.insert(begin + at, b'\\');
     }
@@ -192,6 +206,11 @@ mod tests {
         spoiled("expired", Some(&format!("{signed}2020{rest}")));
         spoiled("not-yet-valid", Some(&format!("{signed}2099{rest}")));
         spoiled("wrong-json-url", Some(sound));
+        spoiled("no-json-url", Some(sound));
+        spoiled("other-file", Some("https://static.crates.io/crates/other/x-1.0.0%2B2.crate"));
+        spoiled("no-scheme", Some("static.crates.io/crates/x/x-1.0.0%2B2.crate"));
+        spoiled("bad-port", Some("https://static.crates.io:port/crates/x/x-1.0.0%2B2.crate"));
+        spoiled("via-self", Some("/api/v1/crates/x/1.0.0%2B2/download?via=self"));
         let no_plus = Some("https://static.crates.io/crates/x/x-1.0.0.crate");
         check_location("1.0.0", Some(FaultKind::Place(PlaceFault::PlusDecoded)), no_plus);
     }
@@ -217,6 +236,23 @@ mod tests {
             assert!(answer.ends_with(&format!("{{\"url\":\"{place}\"}}")), "{answer}");
             assert!(said.spoiled && !said.redirect);
         }
+    }
+
+    #[test]
+    fn clients_of_json_can_be_told_no_place() {
+        let request = "GET /api/v1/crates/x/1.0.0/download HTTP/1.1\r\naccept: application/json";
+        for fault in ["no-json-url", "no-location"] {
+            let (answer, said) = ask(request, Some(fault.parse().unwrap()));
+            assert!(answer.ends_with("\r\n\r\n{}") && said.spoiled, "{answer}");
+        }
+    }
+
+    #[test]
+    fn the_way_by_a_path_of_its_own_ends_at_the_file() {
+        let fault = Some("via-self".parse().unwrap());
+        let (answer, said) = ask("GET /api/v1/crates/x/1.0.0/download?via=self HTTP/1.1", fault);
+        assert!(answer.contains("location: https://static.crates.io/crates/x/x-1.0.0.crate\r\n"), "{answer}");
+        assert!(said.redirect && !said.spoiled);
     }
 
     #[track_caller]

@@ -42,7 +42,14 @@ pub(super) fn answer(
             Answer::begin(out, head, status).content("application/xml", ACCESS_DENIED);
         }
         Some(FaultKind::Store(fault)) => return spoiled(fault, head, scratch, out),
-        None | Some(FaultKind::Place(_) | FaultKind::Answer(_) | FaultKind::Wire(_)) => {
+        None
+        | Some(
+            FaultKind::Place(_)
+            | FaultKind::Answer(_)
+            | FaultKind::Wire(_)
+            | FaultKind::Capacity(_)
+            | FaultKind::Delay(_),
+        ) => {
             sound(out, head).content(GZIP, scratch);
             return Said::default();
         }

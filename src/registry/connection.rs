@@ -8,6 +8,7 @@
 mod line;
 mod suffer;
 
+use super::access::{self, Visit};
 use super::answer;
 use super::api::Said;
 use super::cdn;
@@ -45,7 +46,7 @@ pub(super) enum Host {
 pub(super) async fn serve(stream: TcpStream, site: Arc<Site>, host: Host) {
     let served = async {
         let stream = Line::begin(stream, site.tls.as_ref().filter(|_| host == Host::Cdn)).await?;
-        Connection { stream, site, host, out: Outbox::default() }.run().await
+        Connection { stream, site, host, out: Outbox::default(), visit: None }.run().await
     };
     if let Err(error) = served.await {
         tracing::trace!(%error, "a client's connection ended");
@@ -57,6 +58,8 @@ struct Connection {
     site: Arc<Site>,
     host: Host,
     out: Outbox,
+    /// The request that is being answered, where requests are written down.
+    visit: Option<Visit>,
 }
 
 /// Answers that are composed and not yet written.
@@ -126,7 +129,37 @@ impl Connection {
 
     async fn answer(&mut self, head: &Head<'_>) -> io::Result<Next> {
         let next = if head.persistence == Persistence::Close { Next::Close } else { Next::Go };
-        let Some(befallen) = self.site.befall(self.host) else {
+        if self.host == Host::Api && self.site.access_log.is_some() {
+            self.visit = Some(Visit::begin(head));
+        }
+        let answered = self.meet(head, next).await;
+        self.note(None);
+        answered
+    }
+
+    /// Answers `head` as the plan of faults will have it.
+    async fn meet(&mut self, head: &Head<'_>, next: Next) -> io::Result<Next> {
+        let Some(lot) = self.site.befall(self.host) else {
+            self.compose(head, None);
+            return Ok(next);
+        };
+        if let Some(index) = lot.overloaded {
+            self.site.counters.faulted(index);
+            self.compose(head, Some(FaultKind::Status(503)));
+            return Ok(next);
+        }
+        if let Some(ready) = lot.ready {
+            self.flush().await?;
+            tokio::select! {
+                biased;
+                () = suffer::hung_up(self.stream.tcp()) => return Ok(Next::Vanish),
+                () = sleep_until(ready) => {}
+            }
+            if let Some(index) = lot.delayed {
+                self.site.counters.faulted(index);
+            }
+        }
+        let Some(befallen) = lot.fault else {
             self.compose(head, None);
             return Ok(next);
         };
@@ -145,12 +178,23 @@ impl Connection {
     /// Appends the answer to the outbox.
     fn compose(&mut self, head: &Head<'_>, fault: Option<FaultKind>) -> Said {
         let out = &mut self.out;
+        let begin = out.bytes.len();
         let said = match self.host {
             Host::Api => self.site.api.answer(head, fault, &mut out.bytes),
             Host::Cdn => cdn::answer(head, fault, &mut out.scratch, &mut out.bytes),
         };
         self.count(said);
+        if self.visit.is_some() {
+            self.note(access::status_of(&self.out.bytes[begin..]));
+        }
         said
+    }
+
+    /// Writes down how the request ended, unless that was done.
+    fn note(&mut self, status: Option<u16>) {
+        if let (Some(visit), Some(log)) = (self.visit.take(), &self.site.access_log) {
+            visit.end(status, log);
+        }
     }
 
     fn count(&mut self, said: Said) {

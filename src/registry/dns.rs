@@ -12,6 +12,7 @@ use hickory_proto::rr::rdata::{A, AAAA, SOA};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
@@ -45,6 +46,29 @@ pub enum Answer {
     Refused,
     /// Nothing comes back.
     Silence,
+}
+
+/// Text that is no [`Answer`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no answer; use an address, no-data, nxdomain, servfail, refused or silence")]
+pub struct ParseAnswerError(String);
+
+impl FromStr for Answer {
+    type Err = ParseAnswerError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "no-data" => Self::NoData,
+            "nxdomain" => Self::NxDomain,
+            "servfail" => Self::ServFail,
+            "refused" => Self::Refused,
+            "silence" => Self::Silence,
+            address => {
+                let address = address.parse().map_err(|_| ParseAnswerError(text.to_owned()))?;
+                Self::Addresses(vec![address])
+            }
+        })
+    }
 }
 
 /// Names with their answers; names that are not in it do not exist.

@@ -38,6 +38,8 @@ pub(super) struct Head<'b> {
     pub(super) verb: Verb,
     /// The host that was asked, as in its `Host` field; empty without one.
     pub(super) host: &'b [u8],
+    /// What the client says it is; empty where it says nothing.
+    pub(super) agent: &'b [u8],
     /// Path and query of the target.
     pub(super) target: &'b [u8],
     /// The path of the target, without query.
@@ -90,6 +92,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<Head<'_>>, Refusal> {
     Ok(Some(Head {
         verb,
         host: fields.host,
+        agent: fields.agent,
         target,
         path: crate::route::path_of(target),
         accepts_json: fields.accepts_json,
@@ -103,6 +106,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<Head<'_>>, Refusal> {
 struct Fields<'b> {
     host: &'b [u8],
     hosts: usize,
+    agent: &'b [u8],
     accepts_json: bool,
     close: bool,
     keep_alive: bool,
@@ -121,6 +125,7 @@ impl<'b> Fields<'b> {
                 6 if field.name.eq_ignore_ascii_case("accept") => {
                     found.accepts_json |= memchr::memmem::find(field.value, b"json").is_some();
                 }
+                10 if field.name.eq_ignore_ascii_case("user-agent") => found.agent = field.value,
                 10 if field.name.eq_ignore_ascii_case("connection") => found.read_connection(field.value),
                 14 if field.name.eq_ignore_ascii_case("content-length") => {
                     refuse_content(field.value)?;

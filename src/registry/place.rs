@@ -11,6 +11,8 @@ const USER: &[u8] = b"mirror@";
 const PAST: &[u8] = b"?X-Amz-Date=20200101T000000Z&X-Amz-Expires=300&X-Amz-Signature=0";
 /// One that will be.
 const FUTURE: &[u8] = b"?X-Amz-Date=20990101T000000Z&X-Amz-Expires=300&X-Amz-Signature=0";
+/// The mark of a place that leads on to the file.
+const VIA_SELF: &[u8] = b"?via=self";
 /// How long one lasts that ends too soon, in seconds.
 const SOON_S: i64 = 10;
 /// A port at which no CDN listens.
@@ -72,8 +74,15 @@ impl<'a> Place<'a> {
                 Self { ends: Some(jiff::Timestamp::now().as_second().saturating_add(SOON_S)), ..self }
             }
             PlaceFault::WrongJsonUrl if head.accepts_json => Self { host: base.elsewhere(), ..self },
+            PlaceFault::ViaSelf if !head.target.ends_with(VIA_SELF) => {
+                let instead = Some(head.target);
+                Self { scheme: b"", host: b"", port: b"", instead, query: VIA_SELF, ..self }
+            }
             PlaceFault::PlusDecoded if self.release.has_plus() => Self { plus: Plus::Bare, ..self },
             PlaceFault::WrongHost | PlaceFault::TwoLocations => Self { host: base.elsewhere(), ..self },
+            PlaceFault::OtherFile => Self { folder: b"other", ..self },
+            PlaceFault::NoScheme => Self { scheme: b"", ..self },
+            PlaceFault::BadPort => Self { port: b":port", ..self },
             PlaceFault::Downgrade => Self { scheme: b"http://", ..self },
             PlaceFault::Userinfo => Self { user: USER, ..self },
             PlaceFault::Port => Self { port: PORT, ..self },
@@ -85,7 +94,9 @@ impl<'a> Place<'a> {
             PlaceFault::NoLocation
             | PlaceFault::PlusDecoded
             | PlaceFault::DoubleEncoded
-            | PlaceFault::WrongJsonUrl => self,
+            | PlaceFault::WrongJsonUrl
+            | PlaceFault::NoJsonUrl
+            | PlaceFault::ViaSelf => self,
         }
     }
 
@@ -96,6 +107,7 @@ impl<'a> Place<'a> {
         }
         if let Some(path) = self.instead {
             out.extend_from_slice(path);
+            out.extend_from_slice(self.query);
             return;
         }
         out.extend_from_slice(self.joint);

@@ -5,13 +5,17 @@
 //! the same requests in the same order meet the same faults. Faults are written
 //! as on the command line: `missing-slash@5s..15s`, `status-503:10%`, `stall`.
 
+mod capacity;
 mod kind;
 mod window;
 
 pub use crate::units::Share;
+pub use capacity::{Capacity, Desk, Turn};
+pub(crate) use kind::with_argument;
 pub use kind::{AnswerFault, FaultKind, PlaceFault, StoreFault, WireFault};
 pub use window::Window;
 
+use crate::units::parse_duration;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -31,6 +35,17 @@ pub enum PlanError {
     /// The window is not a span of time.
     #[error("{0:?} is not a window; write it like 5s..15s, 5s.. or ..15s, the end after the start")]
     Window(String),
+    /// A capacity is not one.
+    #[error(
+        "{0:?} is not a capacity; write it like capacity:200:1000, for 200 answers a second and 1,000 that wait"
+    )]
+    Capacity(String),
+    /// A capacity was given for a share of the answers.
+    #[error("{0:?} is the share of a capacity, which is that of all answers; leave it out")]
+    ShareOfCapacity(String),
+    /// A delay is not a span of time.
+    #[error("{0:?} is not a delay; write it like delay:150ms")]
+    Delay(String),
     /// A share or a window was given twice.
     #[error("{0:?} is given twice; a fault has one share (:10%) and one window (@5s..15s)")]
     Twice(String),
@@ -59,7 +74,7 @@ impl FromStr for PlannedFault {
 
     fn from_str(text: &str) -> Result<Self, PlanError> {
         let (name, mut rest) = split_before_mark(text);
-        let kind = name.parse()?;
+        let kind = if kind::is_with_argument(name) { kind_with(name, &mut rest)? } else { name.parse()? };
         let (mut share, mut window) = (None, None);
         while let Some(mark) = rest.chars().next() {
             // Both marks are one byte long, so the tail begins at a character.
@@ -74,15 +89,35 @@ impl FromStr for PlannedFault {
             }
             rest = tail;
         }
+        if let (FaultKind::Capacity(_), Some(share)) = (kind, share) {
+            return Err(PlanError::ShareOfCapacity(share.to_string()));
+        }
         Ok(Self { kind, share: share.unwrap_or(Share::ALL), window: window.unwrap_or(Window::ALWAYS) })
     }
 }
 
-/// What stands before the first `:` or `@`, and the rest from there on.
+/// The fault of that name with the arguments that follow it, which it takes off
+/// the rest.
+fn kind_with(name: &str, rest: &mut &str) -> Result<FaultKind, PlanError> {
+    let mut next = || {
+        let (argument, tail) = split_before_mark(rest.strip_prefix(':')?);
+        *rest = tail;
+        Some(argument)
+    };
+    if name == kind::DELAY {
+        let delay = next().unwrap_or_default();
+        let parsed = parse_duration(delay).map_err(|_| PlanError::Delay(delay.to_owned()))?;
+        return Ok(FaultKind::Delay(parsed));
+    }
+    let arguments: Vec<&str> = [next(), next()].into_iter().flatten().collect();
+    arguments.join(":").parse().map(FaultKind::Capacity)
+}
+
 fn parse_share(text: &str) -> Result<Share, PlanError> {
     text.parse().map_err(|_| PlanError::Share(text.to_owned()))
 }
 
+/// What stands before the first `:` or `@`, and the rest from there on.
 fn split_before_mark(text: &str) -> (&str, &str) {
     text.split_at(text.find([':', '@']).unwrap_or(text.len()))
 }
@@ -127,9 +162,26 @@ impl FaultPlan {
     }
 
     /// As [`FaultPlan::fault_for`], as an index of [`FaultPlan::faults`].
-    pub(super) fn pick(&self, sequence: u64, elapsed: Duration) -> Option<usize> {
+    pub(crate) fn pick(&self, sequence: u64, elapsed: Duration) -> Option<usize> {
+        self.first((sequence, elapsed), |kind| !kind.is_beside_others())
+    }
+
+    /// How long the answer to a request is held back, and the index of what
+    /// says so: a delay befalls an answer beside whatever else does.
+    pub(super) fn delay(&self, sequence: u64, elapsed: Duration) -> Option<(usize, Duration)> {
+        let index = self.first((sequence, elapsed), |kind| matches!(kind, FaultKind::Delay(_)))?;
+        let FaultKind::Delay(delay) = self.faults[index].kind else { return None };
+        Some((index, delay))
+    }
+
+    /// The capacity that holds at that moment, as an index.
+    pub(super) fn capacity(&self, elapsed: Duration) -> Option<usize> {
+        self.first((0, elapsed), |kind| matches!(kind, FaultKind::Capacity(_)))
+    }
+
+    fn first(&self, (sequence, elapsed): (u64, Duration), of: impl Fn(FaultKind) -> bool) -> Option<usize> {
         let taken = |(index, fault): (usize, &PlannedFault)| {
-            fault.window.contains(elapsed) && fault.share.takes(self.point(index, sequence))
+            of(fault.kind) && fault.window.contains(elapsed) && fault.share.takes(self.point(index, sequence))
         };
         self.faults.iter().enumerate().position(taken)
     }
@@ -172,6 +224,9 @@ mod tests {
         check("status-503@..1m:100%", Ok("status-503@..60s"));
         check("stall@0s..200ms", Ok("stall@..200ms"));
         check("reset@0s..", Ok("reset"));
+        check("capacity:200:1000@5s..15s", Ok("capacity:200:1000@5s..15s"));
+        check("capacity:1:0", Ok("capacity:1:0"));
+        check("delay:150ms:10%@5s..", Ok("delay:150ms@5s..:10%"));
     }
 
     #[test]
@@ -189,9 +244,21 @@ mod tests {
         check("slow@5s", Err(PlanError::Window("5s".into())));
         check("slow@..", Err(PlanError::Window("..".into())));
         check("slow@9s..5s", Err(PlanError::Window("9s..5s".into())));
+        check("capacity", Err(PlanError::Capacity(String::new())));
+        check("capacity:200", Err(PlanError::Capacity("200".into())));
+        check("capacity:0:5", Err(PlanError::Capacity("0:5".into())));
+        check("capacity:5:-1@1s..", Err(PlanError::Capacity("5:-1".into())));
+        check("capacity:5:1:10%", Err(PlanError::ShareOfCapacity("10%".into())));
+        check("delay", Err(PlanError::Delay(String::new())));
+        check("delay:fast", Err(PlanError::Delay("fast".into())));
         check("slow:1%:2%", Err(PlanError::Twice("2%".into())));
         let listed = "x".parse::<PlannedFault>().unwrap_err().to_string();
-        assert!(listed.ends_with("short-file, cut-file, no-head, circle, status-CODE"), "{listed}");
+        assert!(
+            listed.ends_with(
+                "short-file, cut-file, no-head, circle, status-CODE, delay:TIME, capacity:RPS:QUEUE"
+            ),
+            "{listed}"
+        );
     }
 
     #[track_caller]
@@ -230,6 +297,7 @@ mod tests {
         let kind = prop_oneof![
             proptest::sample::select(FaultKind::plain().collect::<Vec<_>>()),
             (200_u16..=599).prop_map(FaultKind::Status),
+            (0_u64..100_000).prop_map(|ms| FaultKind::Delay(Duration::from_millis(ms))),
         ];
         let nanos = || prop_oneof![0_u64..100, (0_u64..100_000).prop_map(|ms| ms * 1_000_000)];
         let ends = (nanos(), proptest::option::of(nanos()));

@@ -5,14 +5,19 @@
 //! written, so a client that has read its answer finds it counted.
 
 use super::Served;
+use super::access::AccessLog;
 use super::api::Api;
 use super::base::LocationBase;
 use super::connection::Host;
-use super::plan::{FaultPlan, PlannedFault};
+use super::plan::{Desk, FaultPlan, PlannedFault, Turn};
 use rustls::ServerConfig;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
+
+/// How long an answer takes that never comes.
+const FOR_EVER: Duration = Duration::from_hours(24 * 365);
 
 /// The shared state of one registry.
 #[derive(Debug)]
@@ -23,6 +28,8 @@ pub(super) struct Site {
     cdn_fate: Fate,
     /// What the CDN speaks TLS with, where it does.
     pub(super) tls: Option<Arc<ServerConfig>>,
+    /// Where the API host's requests are written down, if anywhere.
+    pub(super) access_log: Option<AccessLog>,
 }
 
 /// The fault plan of one host, with the clock and order of its requests.
@@ -33,6 +40,8 @@ struct Fate {
     offset: usize,
     first_request: OnceLock<Instant>,
     next_sequence: AtomicU64,
+    /// Who waits for what it can do, where that is bounded.
+    desk: Option<Mutex<Desk>>,
 }
 
 impl Site {
@@ -40,6 +49,7 @@ impl Site {
         base: LocationBase,
         (api, cdn): (FaultPlan, FaultPlan),
         tls: Option<Arc<ServerConfig>>,
+        access_log: Option<AccessLog>,
     ) -> Self {
         let of_api = api.faults().len();
         Self {
@@ -48,11 +58,12 @@ impl Site {
             api_fate: Fate::new(api, 0),
             cdn_fate: Fate::new(cdn, of_api),
             tls,
+            access_log,
         }
     }
 
     /// Numbers a request of `host` and looks up its fate.
-    pub(super) fn befall(&self, host: Host) -> Option<Befallen> {
+    pub(super) fn befall(&self, host: Host) -> Option<Lot> {
         match host {
             Host::Api => self.api_fate.befall(),
             Host::Cdn => self.cdn_fate.befall(),
@@ -79,23 +90,55 @@ impl Site {
 }
 
 impl Fate {
-    const fn new(plan: FaultPlan, offset: usize) -> Self {
-        Self { plan, offset, first_request: OnceLock::new(), next_sequence: AtomicU64::new(0) }
+    fn new(plan: FaultPlan, offset: usize) -> Self {
+        let desk = Desk::of(plan.faults()).map(Mutex::new);
+        Self { plan, offset, first_request: OnceLock::new(), next_sequence: AtomicU64::new(0), desk }
     }
 
     /// Without a plan this costs nothing, not even a look at the clock.
-    fn befall(&self) -> Option<Befallen> {
+    fn befall(&self) -> Option<Lot> {
         if self.plan.faults().is_empty() {
             return None;
         }
         let now = Instant::now();
         let first = *self.first_request.get_or_init(|| now);
         let sequence = self.next_sequence.fetch_add(1, Ordering::Relaxed);
-        let index = self.plan.pick(sequence, now.saturating_duration_since(first))?;
-        let fault = self.plan.faults()[index];
-        let until = fault.window.end().and_then(|end| first.checked_add(end));
-        Some(Befallen { index: self.offset + index, fault, until })
+        let elapsed = now.saturating_duration_since(first);
+        let fault = self.plan.pick(sequence, elapsed).map(|index| {
+            let fault = self.plan.faults()[index];
+            let until = fault.window.end().and_then(|end| first.checked_add(end));
+            Befallen { index: self.offset + index, fault, until }
+        });
+        let delay = self.plan.delay(sequence, elapsed);
+        let mut ready = delay.and_then(|(_, delay)| now.checked_add(delay));
+        let mut overloaded = None;
+        if let Some(desk) = &self.desk {
+            // A thread that panicked has left whole numbers.
+            match desk.lock().unwrap_or_else(PoisonError::into_inner).take(elapsed) {
+                Turn::At(turn) => {
+                    let held = delay.map_or(Duration::ZERO, |(_, delay)| delay);
+                    ready =
+                        first.checked_add(turn.saturating_add(held)).or_else(|| now.checked_add(FOR_EVER));
+                }
+                Turn::Full => overloaded = self.plan.capacity(elapsed).map(|index| self.offset + index),
+            }
+        }
+        let delayed = delay.map(|(index, _)| self.offset + index);
+        Some(Lot { fault, ready, delayed, overloaded })
     }
+}
+
+/// What comes to one request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lot {
+    /// The fault that takes it, if one does.
+    pub(super) fault: Option<Befallen>,
+    /// When its answer is ready; at once where nothing is said.
+    pub(super) ready: Option<Instant>,
+    /// The delay that it meets, by its place among the counters.
+    pub(super) delayed: Option<usize>,
+    /// The capacity that it is beyond, likewise.
+    pub(super) overloaded: Option<usize>,
 }
 
 /// A fault that takes one request.

@@ -38,13 +38,30 @@ pub(super) struct Outcome {
     pub(super) closes: bool,
 }
 
+impl AnswerFault {
+    /// Whether it is about the form of a redirect: what clients of JSON get is
+    /// sound.
+    pub(super) const fn is_of_redirects(self) -> bool {
+        matches!(
+            self,
+            Self::Permanent
+                | Self::VaryMissing
+                | Self::WrongLength
+                | Self::Body
+                | Self::Informational
+                | Self::Http10
+        )
+    }
+}
+
 /// Appends the answer to `head`, a redirect to `place` spoiled by `fault`.
 pub(super) fn push(fault: AnswerFault, head: &Head<'_>, place: &Place<'_>, out: &mut Vec<u8>) -> Outcome {
     let stays = Outcome { redirect: true, closes: false };
     let closes = Outcome { redirect: true, closes: true };
     match fault {
-        AnswerFault::RetryAfter => {
-            Answer::begin(out, head, 503).field("retry-after", "2").empty();
+        AnswerFault::RetryAfter | AnswerFault::TooMany => {
+            let status = if fault == AnswerFault::TooMany { 429 } else { 503 };
+            Answer::begin(out, head, status).field("retry-after", "2").empty();
             Outcome { redirect: false, ..stays }
         }
         AnswerFault::Permanent => {
@@ -141,6 +158,7 @@ mod tests {
         let bare = "HTTP/1.1 302 Found\r\nlocation: https://static.crates.io/crates/a/a-1.0.0.crate\r\n";
         let found = &format!("{bare}vary: accept\r\n");
         let empty = "content-length: 0\r\n\r\n";
+        check(TooMany, "HTTP/1.1 429 Too Many Requests\r\nretry-after: 2\r\n", empty, 0..=200);
         check(RetryAfter, "HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\n", empty, 0..=200);
         check(Permanent, "HTTP/1.1 301 Moved Permanently\r\nlocation: https", empty, 0..=200);
         check(Cacheable, &format!("{found}cache-control: public, max-age=604800\r\n"), empty, 0..=300);

@@ -98,6 +98,7 @@ const ADVICE: &[(&str, &str)] = &[
     ("generator.no_ports", "Lower --connections, or widen net.ipv4.ip_local_port_range."),
     ("generator.late", "Lower the rate, give it --threads or machines, or free this one."),
     ("generator.no_descriptors", "Raise the limit of open files (ulimit -n)."),
+    ("generator.no_resolver", "Name a resolver that this machine reaches with --resolver."),
 ];
 
 /// What to do about the fault with that id.

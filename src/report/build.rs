@@ -9,7 +9,7 @@ use super::schema::{
     IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
     TransitionLine, TransitionsLeftOut, Warmup,
 };
-use super::{AbortLine, Assessment, Curve, Plan, judge};
+use super::{AbortLine, Assessment, Buckets, ClockBuckets, Curve, Plan, judge};
 use crate::tally::{
     ArrivalCounts, AttemptCounts, Books, CatalogCounts, Counts, Example, Examples, FaultTable, Histogram,
     Interval, Pair, Second, Totals, Transition, Transitions, Unchecked, WarmupCounts,
@@ -60,6 +60,15 @@ pub enum Ending {
     Interrupted,
 }
 
+impl Ending {
+    fn why_aborted(self) -> Option<AbortLine> {
+        match self {
+            Self::Aborted(why) => Some(why),
+            Self::Finished | Self::Interrupted => None,
+        }
+    }
+}
+
 /// What a report is made from.
 #[derive(Clone, Debug)]
 pub struct Parts<'a> {
@@ -99,10 +108,7 @@ impl RunReport {
             invalid_reasons: judgement.invalid_reasons,
             warnings: judgement.warnings,
             thresholds: thresholds.lines,
-            aborted: match ending {
-                Ending::Aborted(why) => Some(why),
-                Ending::Finished | Ending::Interrupted => None,
-            },
+            aborted: ending.why_aborted(),
             plan,
             lines: books.trace().map(lines).unwrap_or_default(),
             records: books.trace().map(|trace| records(trace, books, counts)).unwrap_or_default(),
@@ -122,13 +128,15 @@ impl RunReport {
                 lateness_us: Curve::from(&times.lateness),
                 latency_failed_us: Curve::from(&times.latency_failed),
             },
+            buckets: ClockBuckets {
+                latency_us: Buckets::from(&times.latency),
+                service_us: Buckets::from(&times.service),
+                lateness_us: Buckets::from(&times.lateness),
+                latency_failed_us: Buckets::from(&times.latency_failed),
+            },
             statuses: statuses(&counts.attempts),
             transitions: transitions(&counts.transitions),
-            transitions_left_out: TransitionsLeftOut {
-                recorded_none: counts.transitions.recorded_none(),
-                other: counts.transitions.other().count,
-                other_refused: counts.transitions.other().refused,
-            },
+            transitions_left_out: transitions_left_out(&counts.transitions),
             faults: faults(&counts.faults, &totals.examples),
             targets: targets(counts, generator),
             catalog: catalog(counts.catalog),
@@ -320,6 +328,22 @@ fn transitions(transitions: &Transitions) -> Vec<TransitionLine> {
     // Stable: equals stay in the order of their statuses.
     lines.sort_by_key(|line| Reverse(line.count));
     lines
+}
+
+fn made_up(transitions: &Transitions) -> BTreeMap<String, u64> {
+    let name =
+        |status: Option<u16>| status.map_or_else(|| "none".to_owned(), |status| format!("{status:03}"));
+    transitions.made_up().map(|(status, count)| (name(status), count)).collect()
+}
+
+fn transitions_left_out(transitions: &Transitions) -> TransitionsLeftOut {
+    let other = transitions.other();
+    TransitionsLeftOut {
+        recorded_none: transitions.recorded_none(),
+        recorded_none_by_status: made_up(transitions),
+        other: other.count,
+        other_refused: other.refused,
+    }
 }
 
 fn targets(counts: &Counts, generator: GeneratorFacts) -> Targets {

@@ -7,11 +7,12 @@
 use super::{Reason, RunReport};
 use crate::tally::{Comparisons, ControlCounts, ControlExample, ControlTally};
 use crate::units::{approximate, grouped};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The control: `attempts.completed = asked + unasked`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ControlReport {
     /// The candidate's answers held against the control's.
@@ -26,7 +27,7 @@ pub struct ControlReport {
 }
 
 /// Comparisons: `asked = compared + failed`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ComparisonsLine {
     /// Requests sent to the control.
@@ -42,7 +43,7 @@ pub struct ComparisonsLine {
 }
 
 /// One difference.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ControlExampleLine {
     /// In what, or `control_failed`.

@@ -7,6 +7,7 @@
 use crate::tally::Histogram;
 use crate::units::approximate;
 use hdrhistogram::Counter;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -18,15 +19,20 @@ const POINTS: usize = 9 * DECADES + 1;
 
 /// Pairs of a percentile and its time in microseconds, both ascending. It is
 /// written on one line.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Curve(pub Vec<(f64, u64)>);
 
 impl Serialize for Curve {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = serde_json::to_string(&self.0).map_err(serde::ser::Error::custom)?;
-        RawValue::from_string(text).map_err(serde::ser::Error::custom)?.serialize(serializer)
+        one_line(&self.0, serializer)
     }
+}
+
+/// Writes pairs on one line, whatever the serializer does with lists.
+pub(super) fn one_line<S: Serializer>(pairs: &impl Serialize, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = serde_json::to_string(pairs).map_err(serde::ser::Error::custom)?;
+    RawValue::from_string(text).map_err(serde::ser::Error::custom)?.serialize(serializer)
 }
 
 impl<C: Counter> From<&Histogram<C>> for Curve {

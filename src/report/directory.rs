@@ -7,7 +7,7 @@
 //! the run, go on.
 
 use super::schema::{ExampleLine, FailureLine, IntervalLine, RunReport};
-use super::{IntervalLog, Timeline, html, summary};
+use super::{Dialect, IntervalLog, Timeline, exposition, html, summary};
 use crate::fault::Fault;
 use crate::tally::Interval;
 use crate::units::Stamp;
@@ -22,6 +22,7 @@ pub const FAILURES_PER_FAULT: usize = 100;
 pub(super) const RUN: &str = "run.json";
 const SUMMARY: &str = "summary.txt";
 const PAGE: &str = "report.html";
+const METRICS: &str = "metrics.prom";
 pub(super) const INTERVALS: &str = "intervals.ndjson";
 const FAILURES: &str = "failures.ndjson";
 pub(super) const HISTOGRAMS: &str = "latency.hlog";
@@ -109,12 +110,15 @@ impl RunDirectory {
         self.replace(RUN, &json(report))
     }
 
-    /// Writes `run.json`, `summary.txt` and `report.html`. All are tried.
+    /// Writes `run.json`, `summary.txt`, `report.html` and `metrics.prom`. All
+    /// are tried.
     pub fn finish(&self, report: &RunReport) -> Result<(), DirectoryError> {
         let run = self.replace(RUN, &json(report));
         let text = self.replace(SUMMARY, summary(report).as_bytes());
         let page = self.replace(PAGE, html(report, &self.timeline, &[]).as_bytes());
-        run.and(text).and(page)
+        let metrics = exposition(report, None, Dialect::Prometheus);
+        let metrics = self.replace(METRICS, metrics.as_bytes());
+        run.and(text).and(page).and(metrics)
     }
 
     fn append_histograms(&mut self, interval: &Interval) -> io::Result<()> {

@@ -7,10 +7,12 @@
 //! machines can be concatenated and merged exactly.
 
 mod lines;
+pub(super) mod read;
 
 pub(super) use lines::LINE_BYTES;
 pub use lines::{ClockSecond, HistogramLines};
 
+use super::threshold::Clock;
 use crate::tally::Interval;
 use crate::units::Stamp;
 use hdrhistogram::serialization::V2DeflateSerializer;
@@ -66,15 +68,18 @@ impl<W: Write> IntervalLog<W> {
     pub fn write(&mut self, interval: &Interval) -> io::Result<()> {
         let (times, start) = (interval.times(), Duration::from_secs(interval.second()));
         self.fill(|writer| {
-            let clocks = [
-                ("latency", &times.latency),
-                ("latency_failed", &times.latency_failed),
-                ("service", &times.service),
-                ("lateness", &times.lateness),
-            ];
-            for (tag, histogram) in clocks.into_iter().filter(|(_, histogram)| !histogram.is_empty()) {
-                let counters = histogram.counters();
-                writer.write_histogram(counters, start, A_SECOND, Tag::new(tag)).map_err(into_io)?;
+            for clock in Clock::ALL {
+                let histogram = match clock {
+                    Clock::Latency => &times.latency,
+                    Clock::LatencyFailed => &times.latency_failed,
+                    Clock::Service => &times.service,
+                    Clock::Lateness => &times.lateness,
+                };
+                if histogram.is_empty() {
+                    continue;
+                }
+                let (counters, tag) = (histogram.counters(), Tag::new(clock.name()));
+                writer.write_histogram(counters, start, A_SECOND, tag).map_err(into_io)?;
             }
             Ok(())
         })?;

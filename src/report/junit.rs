@@ -2,13 +2,14 @@
 //!
 //! A case for each kind of fault that was looked for, whether it was met or
 //! not, named by its stable id so that its history can be followed; and one for
-//! whether the check came to its end; and one for each threshold. What Jenkins and GitLab read and what the
-//! common XML schemas of JUnit accept. Pure, and everything from outside is
-//! made printable and escaped.
+//! whether the run came to its end and measured what it should; and one for
+//! each threshold. What Jenkins and GitLab read and what the common XML schemas
+//! of JUnit accept. Pure, and everything from outside is made printable and
+//! escaped.
 
-use super::text::format::{safe, share};
+use super::text::format::{safe, share, shortened};
 use super::text::thresholds;
-use super::{ExampleLine, FaultLine, Reason, RunReport, ThresholdLine, Verdict};
+use super::{CHECK, ExampleLine, FaultLine, Reason, RunReport, ThresholdLine, Verdict};
 use crate::fault::Fault;
 use crate::report::Plan;
 use crate::units::grouped;
@@ -17,6 +18,19 @@ use std::fmt::{self, Write};
 
 /// The name of the case that all was checked.
 const COMPLETE: &str = "complete";
+
+/// The name of the case that no redirect led astray, where retries hid it.
+const MISLED: &str = "misled";
+
+/// Kinds of fault told, and examples of each.
+const FAULTS: usize = 100;
+const EXAMPLES: usize = 20;
+
+/// Warnings and reasons told.
+const REASONS: usize = 50;
+
+/// The longest text from outside.
+const LONGEST: usize = 1_000;
 
 /// What cannot be wrong where no rule says what is right.
 const BY_RULES: [Fault; 8] = [
@@ -51,6 +65,9 @@ fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
     let met = |id: &str| report.faults.iter().find(|line| line.id == id);
     let passed = Fault::ALL.iter().filter(|fault| is_looked_for(**fault, &report.plan));
     let passed: Vec<_> = passed.map(|fault| fault.id()).filter(|id| met(id).is_none()).collect();
+    let faults = report.faults.get(..FAULTS).unwrap_or(&report.faults);
+    // Not one download failed, and yet the run did.
+    let is_misled = report.verdict == Verdict::Failed && faults.is_empty();
     let broken_off = matches!(report.verdict, Verdict::Invalid | Verdict::Cut);
     let started = report.plan.started_at.trim_end_matches('Z');
     let started = if started.is_empty() { "1970-01-01T00:00:00" } else { started };
@@ -58,10 +75,11 @@ fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
     writeln!(xml, "<testsuites>")?;
     writeln!(
         xml,
-        r#"  <testsuite package="downpour" id="0" name="downpour check" hostname="localhost" timestamp="{}" tests="{}" failures="{}" errors="{}" skipped="0" time="{:.3}">"#,
+        r#"  <testsuite package="downpour" id="0" name="{}" hostname="localhost" timestamp="{}" tests="{}" failures="{}" errors="{}" skipped="0" time="{:.3}">"#,
+        escaped(&format!("downpour {}", report.plan.command)),
         escaped(started),
-        1 + passed.len() + report.faults.len() + report.thresholds.len(),
-        report.faults.len() + report.broken_thresholds(),
+        1 + usize::from(is_misled) + passed.len() + faults.len() + report.thresholds.len(),
+        usize::from(is_misled) + faults.len() + report.broken_thresholds(),
         u8::from(broken_off),
         report.generator.wall_s,
     )?;
@@ -70,14 +88,18 @@ fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
     for line in &report.thresholds {
         threshold(line, xml)?;
     }
-    for fault in &report.faults {
+    if is_misled {
+        misled(report, xml)?;
+    }
+    for fault in faults {
         failed(report, fault, xml)?;
     }
     for id in passed {
-        writeln!(xml, "    {}/>", opening(id))?;
+        writeln!(xml, "    {}/>", opening(report, id))?;
     }
     writeln!(xml, "    <system-out>{}</system-out>", escaped(&super::text::headline::verdict(report)))?;
-    let warned: Vec<_> = report.warnings.iter().map(|warning| escaped(&warning.detail)).collect();
+    let warned: Vec<_> =
+        report.warnings.iter().take(REASONS).map(|warning| escaped(&warning.detail)).collect();
     writeln!(xml, "    <system-err>{}</system-err>", warned.join("\n"))?;
     writeln!(xml, "  </testsuite>\n</testsuites>")
 }
@@ -101,18 +123,19 @@ fn properties(report: &RunReport, xml: &mut String) -> fmt::Result {
     writeln!(xml, "    </properties>")
 }
 
-fn opening(id: &str) -> String {
+fn opening(report: &RunReport, id: &str) -> String {
     let family = id.split_once('.').map_or("run", |(family, _)| family);
-    format!(r#"<testcase classname="downpour.check.{}" name="{}" time="0""#, escaped(family), escaped(id))
+    let class = escaped(&format!("downpour.{}.{family}", report.plan.command));
+    format!(r#"<testcase classname="{class}" name="{}" time="0""#, escaped(id))
 }
 
 fn complete(report: &RunReport, broken_off: bool, xml: &mut String) -> fmt::Result {
     if !broken_off {
-        return writeln!(xml, "    {}/>", opening(COMPLETE));
+        return writeln!(xml, "    {}/>", opening(report, COMPLETE));
     }
     let told = |reason: &Reason| escaped(&format!("{}; remedy: {}", reason.detail, reason.remedy));
-    let reasons: Vec<_> = report.invalid_reasons.iter().map(told).collect();
-    writeln!(xml, "    {}>", opening(COMPLETE))?;
+    let reasons: Vec<_> = report.invalid_reasons.iter().take(REASONS).map(told).collect();
+    writeln!(xml, "    {}>", opening(report, COMPLETE))?;
     writeln!(
         xml,
         r#"      <error message="{}" type="{}">{}</error>"#,
@@ -136,21 +159,29 @@ fn threshold(line: &ThresholdLine, xml: &mut String) -> fmt::Result {
     }
 }
 
+fn misled(report: &RunReport, xml: &mut String) -> fmt::Result {
+    let told = escaped(&super::text::headline::verdict(report));
+    writeln!(xml, "    {}>", opening(report, MISLED))?;
+    writeln!(xml, r#"      <failure message="{told}" type="{MISLED}"/>"#)?;
+    writeln!(xml, "    </testcase>")
+}
+
 fn failed(report: &RunReport, fault: &FaultLine, xml: &mut String) -> fmt::Result {
     let offered = report.arrivals.offered;
+    let what = if report.plan.command == CHECK { "distinct requests" } else { "downloads" };
     let of_all = format!(
-        "{} of {} distinct requests ({}): {}",
+        "{} of {} {what} ({}): {}",
         grouped(fault.count),
         grouped(offered),
         share(fault.count, offered),
         fault.meaning
     );
-    writeln!(xml, "    {}>", opening(&fault.id))?;
+    writeln!(xml, "    {}>", opening(report, &fault.id))?;
     write!(xml, r#"      <failure message="{}" type="{}">"#, escaped(&of_all), escaped(&fault.id))?;
     if let Some(known) = Fault::from_id(&fault.id) {
         writeln!(xml, "a client such as cargo: {}", escaped(known.reaction()))?;
     }
-    for ExampleLine { path, location, detail, .. } in &fault.examples {
+    for ExampleLine { path, location, detail, .. } in fault.examples.iter().take(EXAMPLES) {
         writeln!(xml, "{}", escaped(path))?;
         if let Some(location) = location {
             writeln!(xml, "  -&gt; {}", escaped(location))?;
@@ -181,6 +212,7 @@ fn is_looked_for(fault: Fault, plan: &Plan) -> bool {
             depth.covers(Tier::Policy) && listed
         }
         "dns" => depth.covers(Tier::Dns),
+        "json" => plan.verify_json.is_some(),
         "target" if BY_CONNECTING.contains(&fault) => depth.covers(Tier::Connect),
         "target" if fault == Fault::TargetDigest => depth.covers(Tier::Digest) && plan.catalog.is_some(),
         "target" => depth.covers(Tier::Fetch),
@@ -188,10 +220,10 @@ fn is_looked_for(fault: Fault, plan: &Plan) -> bool {
     }
 }
 
-/// Text as XML may hold it, in an attribute, too.
+/// Text as XML may hold it, in an attribute, too; shortened where it is long.
 fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in safe(text).chars() {
+    let mut out = String::new();
+    for letter in shortened(&safe(text), LONGEST).chars() {
         match letter {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
@@ -227,8 +259,9 @@ mod tests {
     #[test]
     fn a_case_is_what_would_have_been_found() {
         use Fault::{
-            DnsNxdomain, GeneratorPorts, HeadersVary, Http2Reset, LocationLoop, LocationMismatch,
-            LocationNotInCatalog, StatusServerError, TargetDigest, TargetForbidden, TargetRefused, TlsName,
+            DnsNxdomain, GeneratorPorts, HeadersVary, Http2Reset, JsonMismatch, LocationLoop,
+            LocationMismatch, LocationNotInCatalog, StatusServerError, TargetDigest, TargetForbidden,
+            TargetRefused, TlsName,
         };
         check(&plan("off"), &[StatusServerError], &[LocationLoop, DnsNxdomain, TlsName, GeneratorPorts]);
         check(&plan("dns"), &[LocationLoop, DnsNxdomain], &[TargetRefused, LocationMismatch, HeadersVary]);
@@ -240,7 +273,9 @@ mod tests {
             &[LocationNotInCatalog, TargetDigest],
         );
         let listed = Plan { catalog: Some("index".to_owned()), ..ruled };
-        check(&listed, &[LocationNotInCatalog, TargetDigest], &[]);
+        check(&listed, &[LocationNotInCatalog, TargetDigest], &[JsonMismatch]);
+        let asked = Plan { verify_json: Some("100%".to_owned()), ..listed };
+        check(&asked, &[JsonMismatch], &[]);
     }
 
     /// A report with hostile texts wherever one can come from outside.

@@ -3,10 +3,11 @@
 //! It stands in every report, so that a number is never separated from the
 //! question it answers. It holds names of headers, never their values.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The effective plan of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Plan {
     /// The subcommand, such as `replay`.
@@ -73,6 +74,8 @@ pub struct Plan {
     pub verify_rate: Option<String>,
     /// The share of the targets that are asked, where they are.
     pub verify_sample: Option<String>,
+    /// The share of the redirects that are asked for in JSON, where any are.
+    pub verify_json: Option<String>,
     /// The rule set: a built-in's name or a file.
     pub rules: Option<String>,
     /// The catalogue, where there is one.
@@ -113,6 +116,9 @@ pub struct Plan {
     /// The client model, where failed downloads are tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// The share of retries that each client may make, where that was set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_budget: Option<String>,
     /// The gap that ends a client's session; 0 where there are no sessions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_gap_s: Option<f64>,
@@ -128,7 +134,7 @@ pub struct Plan {
 }
 
 /// One log.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Input {
     /// Its path, or `-`.
@@ -140,7 +146,7 @@ pub struct Input {
 }
 
 /// The service of a simulated run, and its clients.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Modelled {
     /// The built-in scenario that it began with.

@@ -2,20 +2,25 @@
 
 use super::{RunReport, StormSection};
 use crate::client::GiveUp;
-use crate::tally::{Ended, RetryCounts, Series, Storm};
+use crate::tally::{ClientCounts, Counts, Ended, Series, Storm};
 use crate::units::approximate;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// What modelled clients did about failures: the section `retries` of
 /// `run.json`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RetriesSection {
     /// Downloads that came out, well or not, by how many attempts it took.
     pub by_attempts: BTreeMap<u32, u64>,
     /// Downloads that failed, by why no further attempt was made.
     pub ended: BTreeMap<String, u64>,
+    /// What the clients of each model did, where each record's own is played.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub clients: BTreeMap<String, ClientLine>,
     /// Attempts that failed and were followed by another, by fault.
     pub hidden: BTreeMap<String, u64>,
     /// Those of them whose redirect led astray.
@@ -29,15 +34,55 @@ pub struct RetriesSection {
     pub recovered_share: f64,
 }
 
+/// The downloads of the clients that follow one model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ClientLine {
+    /// Downloads that were due.
+    pub offered: u64,
+    /// Good at once.
+    pub passed: u64,
+    /// Good after a retry.
+    pub recovered: u64,
+    /// Not good.
+    pub failed: u64,
+    /// Not sent: over the limit.
+    pub shed: u64,
+    /// Not over when the run was.
+    pub cut: u64,
+    /// First attempts.
+    pub first: u64,
+    /// Retries.
+    pub retries: u64,
+    /// Attempts a first attempt; 1 where there was none.
+    pub amplification: f64,
+}
+
+impl From<&ClientCounts> for ClientLine {
+    fn from(counts: &ClientCounts) -> Self {
+        let &ClientCounts { arrivals, first, retries } = counts;
+        Self {
+            offered: arrivals.offered,
+            passed: arrivals.passed,
+            recovered: arrivals.recovered,
+            failed: arrivals.failed,
+            shed: arrivals.shed,
+            cut: arrivals.cut,
+            first,
+            retries,
+            amplification: if first == 0 { 1.0 } else { approximate(first + retries) / approximate(first) },
+        }
+    }
+}
+
 impl RunReport {
     /// Adds what clients did about failures, and the storm they made, if any;
     /// nothing where no client was modelled, and so no `series` kept.
     #[must_use]
-    pub fn with_retries(mut self, counts: &RetryCounts, series: Option<&Series>) -> Self {
+    pub fn with_retries(mut self, counts: &Counts, series: Option<&Series>) -> Self {
         let Some(series) = series else { return self };
-        // Over the whole run: a verdict may come a second after its attempt.
-        let good = self.arrivals.passed + self.arrivals.recovered;
-        let failed_attempts = self.attempts.total.saturating_sub(self.attempts.cut + good);
+        let (counts, mix) = (&counts.retries, &counts.clients);
+        let failed_attempts = self.failed_attempts();
         let storm = Storm::of(series, None).map(|storm| Storm { failed_attempts, ..storm });
         self.storm = storm.as_ref().map(StormSection::from);
         let hidden = counts.hidden.seen().map(|(fault, entry)| (fault.id().to_owned(), entry.count));
@@ -46,6 +91,7 @@ impl RunReport {
             by_attempts: counts.by_attempts.clone(),
             ended: counts.ended.iter().map(|(why, &count)| (why.id().to_owned(), count)).collect(),
             hidden: hidden.collect(),
+            clients: mix.iter().map(|(kind, of)| (kind.preset().to_owned(), ClientLine::from(of))).collect(),
             misled: counts.misled(),
             shed: counts.shed(),
             budget_exhausted: counts.count_of(Ended::GaveUp(GiveUp::Budget)),
@@ -59,16 +105,36 @@ impl RunReport {
     }
 }
 
+impl RunReport {
+    /// Counts the storm from when the fault was planned to begin to when it was
+    /// planned to end, and not by what was seen of it.
+    #[must_use]
+    pub fn with_storm_within(mut self, series: &Series, fault: Range<u64>) -> Self {
+        let failed_attempts = self.failed_attempts();
+        let storm = Storm::of(series, Some(fault)).map(|storm| Storm { failed_attempts, ..storm });
+        self.storm = storm.as_ref().map(StormSection::from);
+        self
+    }
+
+    /// Over the whole run: a verdict may come a second after its attempt.
+    fn failed_attempts(&self) -> u64 {
+        let good = self.arrivals.passed + self.arrivals.recovered;
+        self.attempts.total.saturating_sub(self.attempts.cut + good)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fault::Fault;
     use crate::tally::Second;
+    use crate::trace::agent::ClientKind;
     use crate::units::Offset;
 
     #[test]
     fn what_clients_did_is_told_by_stable_names() {
-        let mut counts = RetryCounts::default();
+        let mut all = Counts::default();
+        let counts = &mut all.retries;
         for why in [Ended::GaveUp(GiveUp::Budget), Ended::Shed, Ended::Shed, Ended::Hop] {
             counts.over(2);
             counts.ended(why);
@@ -76,16 +142,36 @@ mod tests {
         counts.over(1);
         counts.hid(Fault::DnsNxdomain, Offset::ZERO);
         counts.hid(Fault::StatusServerError, Offset::ZERO);
+        let pip = all.clients.of(ClientKind::of(b"pip/25.0"));
+        (pip.arrivals.failed, pip.first, pip.retries) = (3, 4, 6);
         let mut report = RunReport::default();
         (report.arrivals.recovered, report.arrivals.failed) = (12, 4);
-        let report = report.with_retries(&counts, Some(&Series::default()));
+        let report = report.with_retries(&all, Some(&Series::default()));
         let retries = report.retries.unwrap();
         assert_eq!((report.storm, retries.misled, retries.shed, retries.budget_exhausted), (None, 1, 2, 1));
         assert_eq!(retries.by_attempts, [(1, 1), (2, 4)].into());
         let ended: Vec<_> = retries.ended.iter().map(|(why, &count)| (why.as_str(), count)).collect();
         assert_eq!(ended, [("budget", 1), ("hop", 1), ("shed", 2)]);
+        let pip = retries.clients["pip"];
+        assert_eq!((retries.clients.len(), pip.failed, pip.retries), (1, 3, 6));
+        assert!((pip.amplification - 2.5).abs() < 1e-9);
         assert!((retries.recovered_share - 0.75).abs() < 1e-9);
-        assert_eq!(RunReport::default().with_retries(&counts, None), RunReport::default());
+        assert_eq!(RunReport::default().with_retries(&all, None), RunReport::default());
+    }
+
+    #[test]
+    fn a_planned_fault_lasts_as_long_as_planned() {
+        let mut series = Series::default();
+        for second in 0..20 {
+            let failed_attempts = if second < 15 { 10 } else { 0 };
+            let passed = 10 - failed_attempts;
+            series.add(second, Second { first: 10, attempts: 10, passed, failed_attempts });
+        }
+        let mut report = RunReport::default();
+        (report.attempts.total, report.arrivals.passed) = (200, 50);
+        let storm = report.with_storm_within(&series, 2..10).storm.unwrap();
+        assert_eq!((storm.fault_from_s, storm.fault_to_s, storm.failed_attempts), (2, 10, 150));
+        assert_eq!(storm.time_to_recover_s, Some(5));
     }
 
     #[test]
@@ -94,7 +180,7 @@ mod tests {
         series.add(0, Second { first: 10, attempts: 30, passed: 0, failed_attempts: 30 });
         let mut report = RunReport::default();
         report.attempts.total = 30;
-        let report = report.with_retries(&RetryCounts::default(), Some(&series));
+        let report = report.with_retries(&Counts::default(), Some(&series));
         let storm = report.storm.unwrap();
         assert_eq!((storm.failed_attempts, storm.time_to_recover_s), (30, None));
         assert!((storm.amplification_during_fault - 3.0).abs() < 1e-9);

@@ -9,10 +9,10 @@ use super::compare::{Blocks, Cut};
 use super::hlog::{HistogramLines, LINE_BYTES};
 use super::read::{self, RunError, Stopped};
 use super::threshold::Clock;
-use super::{IntervalLine, RunReport, Timeline};
+use super::{IntervalLine, Rendering, RunReport, Timeline, csv, hgrm, hlog, html};
 use crate::units::approximate;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// A directory that no run can be read from.
@@ -51,6 +51,7 @@ pub struct SavedRun {
     pub timeline: Timeline,
     /// What is missing, in sentences; empty for a whole run.
     pub notes: Vec<String>,
+    directory: PathBuf,
 }
 
 impl SavedRun {
@@ -60,7 +61,8 @@ impl SavedRun {
             return Err(SavedRunError::NotADirectory(directory.to_owned()));
         }
         let report = report(&directory.join(super::directory::RUN))?;
-        let mut saved = Self { report, timeline: Timeline::default(), notes: Vec::new() };
+        let (timeline, notes, directory_kept) = (Timeline::default(), Vec::new(), directory.to_owned());
+        let mut saved = Self { report, timeline, notes, directory: directory_kept };
         saved.read_intervals(&directory.join(super::directory::INTERVALS));
         Ok(saved)
     }
@@ -82,9 +84,61 @@ impl SavedRun {
         blocks.sealed()
     }
 
+    /// Writes one rendering of it. Returns what is missing of that beside
+    /// [`Self::notes`]; fails only where `out` does.
+    pub fn render(&self, rendering: Rendering, out: &mut dyn Write) -> io::Result<Option<String>> {
+        match rendering {
+            Rendering::Html => {
+                out.write_all(html(&self.report, &self.timeline, &self.notes).as_bytes())?;
+                Ok(None)
+            }
+            // What stops it stopped the timeline, too, and was told.
+            Rendering::Csv => self.seconds(out).map(|()| None),
+            Rendering::Hgrm(clock) => self.percentiles(clock, out),
+            Rendering::Text
+            | Rendering::Json
+            | Rendering::Markdown
+            | Rendering::Junit
+            | Rendering::K6
+            | Rendering::Prometheus => {
+                out.write_all(rendering.of(&self.report).unwrap_or_default().as_bytes())?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The seconds as a table, one after the other: a week of them is never in
+    /// memory.
+    fn seconds(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut written = out.write_all(csv::header().as_bytes());
+        if let Ok(file) = open(&self.directory.join(super::directory::INTERVALS)) {
+            let each = |second: IntervalLine| {
+                if written.is_ok() {
+                    written = out.write_all(csv::row(&second).as_bytes());
+                }
+            };
+            // Where it cannot be read is in the notes already.
+            drop(read::lines(BufReader::new(file), each));
+        }
+        written
+    }
+
+    fn percentiles(&self, clock: Clock, out: &mut dyn Write) -> io::Result<Option<String>> {
+        let path = self.directory.join(super::directory::HISTOGRAMS);
+        let read = open(&path).and_then(|file| hlog::read::clock(BufReader::new(file), clock));
+        let (histogram, missing) = match read {
+            Ok((histogram, stopped)) => {
+                (histogram, stopped.map(|Stopped { line, why }| format!(", line {line}: {why}")))
+            }
+            Err(error) => (hlog::read::none(), Some(format!(": {error}"))),
+        };
+        out.write_all(hgrm::hgrm(&histogram).as_bytes())?;
+        Ok(missing.map(|what| format!("{}{what}; only what stands before it is told", path.display())))
+    }
+
     fn read_intervals(&mut self, path: &Path) {
         let timeline = &mut self.timeline;
-        let file = File::open(path).map(BufReader::new);
+        let file = open(path).map(BufReader::new);
         let end = file.and_then(|file| read::lines(file, |second: IntervalLine| timeline.add(&second)));
         let at = path.display();
         self.notes.extend(match end {
@@ -137,8 +191,17 @@ fn report(path: &Path) -> Result<RunReport, SavedRunError> {
             SavedRunError::Io { path, source }
         }
     };
-    let file = File::open(path).map_err(unreadable)?;
+    let file = open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     file.take(read::RUN_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     read::run(&bytes).map_err(|source| SavedRunError::Refused { path: path.to_owned(), source })
+}
+
+/// Opens a file to be read. A pipe with nobody at its other end would wait for
+/// ever, and a device has no end.
+fn open(path: &Path) -> io::Result<File> {
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    File::open(path)
 }

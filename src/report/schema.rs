@@ -7,7 +7,10 @@
 //! so a report of any minor version can be read.
 
 pub use super::second::{IntervalLine, IntervalTimes};
-use super::{AbortLine, ControlReport, Curve, Plan, RetriesSection, StormSection, ThresholdLine};
+use super::{
+    AbortLine, ClockBuckets, ControlReport, Curve, Plan, RetriesSection, StormSection, ThresholdLine,
+};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -15,7 +18,7 @@ use std::collections::BTreeMap;
 pub const SCHEMA: &str = "downpour.run/1";
 
 /// What came of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Every arrival was good, or those that were not are as few as thresholds
@@ -31,7 +34,7 @@ pub enum Verdict {
 }
 
 /// The result of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RunReport {
     /// [`SCHEMA`].
@@ -80,6 +83,9 @@ pub struct RunReport {
     pub latency_failed_us: Times,
     /// The same clocks by percentile, in finer steps.
     pub curves: Curves,
+    /// The same clocks as counts below fixed bounds; empty in a report of an
+    /// earlier version.
+    pub buckets: ClockBuckets,
     /// Complete answers by status.
     pub statuses: BTreeMap<String, u64>,
     /// Answers by recorded and answered status, most frequent first.
@@ -103,7 +109,7 @@ pub struct RunReport {
 }
 
 /// A reason with a stable id.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Reason {
     /// The stable id, such as `shed`.
@@ -115,7 +121,7 @@ pub struct Reason {
 }
 
 /// Where lines went: `read = accepted + skipped + rejected`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Lines {
     /// All lines.
@@ -131,7 +137,7 @@ pub struct Lines {
 }
 
 /// Where records went: `accepted + amplified` is the sum of the others.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Records {
     /// All records.
@@ -151,7 +157,7 @@ pub struct Records {
 }
 
 /// Where arrivals went: `offered` is the sum of the others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Arrivals {
     /// Released by the schedule.
@@ -169,7 +175,7 @@ pub struct Arrivals {
 }
 
 /// What was sent first and not counted; all zero where there was no warm-up.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Warmup {
     /// How long it took.
@@ -183,7 +189,7 @@ pub struct Warmup {
 }
 
 /// Where attempts went: `total = first + retries` = statuses + faults + cut.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Attempts {
     /// All attempts.
@@ -205,7 +211,7 @@ pub struct Attempts {
 }
 
 /// How much in how much time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Rates {
     /// Arrivals a second, over the time in which they were offered.
@@ -217,7 +223,7 @@ pub struct Rates {
 }
 
 /// Times in microseconds, all zero for none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the names say it: pNN is what NN % did not exceed")]
 pub struct Times {
@@ -238,7 +244,7 @@ pub struct Times {
 /// Answers with one recorded and one answered status.
 ///
 /// The sum of all counts, left-out ones included, is `attempts.completed`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TransitionLine {
     /// What the log shows.
@@ -254,11 +260,14 @@ pub struct TransitionLine {
 }
 
 /// Answers that no line of the transitions holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TransitionsLeftOut {
     /// The record holds no status that a server sent.
     pub recorded_none: u64,
+    /// The same by what it holds instead: `000`, 460, 499, 520 to 526, or
+    /// `none`.
+    pub recorded_none_by_status: BTreeMap<String, u64>,
     /// There were too many distinct pairs.
     pub other: u64,
     /// Those of `other` whose status was found wrong.
@@ -267,7 +276,7 @@ pub struct TransitionsLeftOut {
 
 /// Each clock by percentile, as pairs of a percentile and a time; empty where
 /// there was nothing to time.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Curves {
     /// As in the run.
@@ -281,7 +290,7 @@ pub struct Curves {
 }
 
 /// One fault of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct FaultLine {
     /// The stable id.
@@ -300,7 +309,7 @@ pub struct FaultLine {
 }
 
 /// One sighting of a fault, printable and bounded.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ExampleLine {
     /// Second of the run.
@@ -314,7 +323,7 @@ pub struct ExampleLine {
 }
 
 /// A line of `failures.ndjson`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct FailureLine {
     /// The fault's id.
@@ -325,7 +334,7 @@ pub struct FailureLine {
 }
 
 /// Where redirects led: `redirects = checked + unchecked`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Targets {
     /// Answers that redirect.
@@ -357,7 +366,7 @@ pub struct Targets {
 
 /// What the catalogue says of the files that redirects are for; all zero
 /// without one. `targets.redirects = listed + missing + unnamed`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct CatalogReport {
     /// It is listed.
@@ -369,7 +378,7 @@ pub struct CatalogReport {
 }
 
 /// One tier: checked + unchecked is the number of redirects.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TierLine {
     /// Redirects judged at this tier.
@@ -379,7 +388,7 @@ pub struct TierLine {
 }
 
 /// One host that redirects led to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct HostLine {
     /// Its name.
@@ -391,7 +400,7 @@ pub struct HostLine {
 }
 
 /// Connections to the candidate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Connections {
     /// Opened after the warm-up.
@@ -421,7 +430,7 @@ pub struct Connections {
 }
 
 /// The machine that made the load.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Generator {
     /// Processor time used.

@@ -1,11 +1,12 @@
 //! A second of a run as it is published: a line of `intervals.ndjson`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A line of `intervals.ndjson`: one second of the run. Nothing in it is
 /// cumulative.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct IntervalLine {
     /// The second of the run, 0 for the first.
@@ -62,7 +63,7 @@ pub struct IntervalLine {
 }
 
 /// Times of one second in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the names say it: pNN is what NN % did not exceed")]
 pub struct IntervalTimes {

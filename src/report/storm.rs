@@ -1,12 +1,13 @@
 //! The storm of a run as it is published.
 
 use crate::tally::Storm;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a fault made of the load: the section `storm` of `run.json`.
 ///
 /// Attempts are counted in the second in which they end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct StormSection {
     /// The second of the run that the fault began with.

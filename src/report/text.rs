@@ -12,6 +12,7 @@ mod faults;
 pub(super) mod format;
 pub(super) mod headline;
 mod paint;
+mod simulated;
 pub(super) mod storm;
 pub(super) mod thresholds;
 mod transitions;
@@ -52,6 +53,7 @@ pub fn summary(report: &RunReport) -> String {
     times(report, &mut page);
     answers(report, &mut page);
     storm::write(report, &mut page);
+    simulated::write(report, &mut page);
     transitions::write(report, &mut page);
     faults::faults(report, &mut page);
     faults::hosts(report, &mut page);
@@ -73,7 +75,9 @@ pub(super) fn asked(report: &RunReport) -> String {
     let unit = plan.sample_by.as_deref().unwrap_or("target");
     asked.extend(plan.sample.as_ref().map(|share| format!("sample {} of {}s", safe(share), safe(unit))));
     asked.extend(plan.amplify.map(|factor| format!("amplified {factor}x")));
-    asked.push(format!("verify {}", safe(&plan.verify)));
+    if plan.simulated.is_none() {
+        asked.push(format!("verify {}", safe(&plan.verify)));
+    }
     asked.join(", ")
 }
 
@@ -128,6 +132,9 @@ fn answers(report: &RunReport, page: &mut Page) {
 }
 
 fn generator(report: &RunReport, page: &mut Page) {
+    if report.plan.simulated.is_some() {
+        return;
+    }
     let (generator, connections) = (&report.generator, &report.connections);
     page.heading("This machine");
     let opened = format!(

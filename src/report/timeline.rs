@@ -40,6 +40,8 @@ pub(super) struct Point {
     pub(super) good: Spread,
     /// Arrivals that failed.
     pub(super) failed: u64,
+    /// Attempts that brought nobody a file.
+    pub(super) wasted: Spread,
     pub(super) latency: IntervalTimes,
     pub(super) latency_failed: IntervalTimes,
     pub(super) lateness: IntervalTimes,
@@ -152,6 +154,7 @@ impl Point {
             first: Spread::of(second.first),
             good: Spread::of(second.passed.saturating_add(second.recovered)),
             failed: second.failed,
+            wasted: Spread::of(second.failed_attempts),
             latency: second.latency_us,
             latency_failed: second.latency_failed_us,
             lateness: second.lateness_us,
@@ -175,6 +178,7 @@ impl Point {
         self.first.join(other.first);
         self.good.join(other.good);
         self.failed = self.failed.saturating_add(other.failed);
+        self.wasted.join(other.wasted);
         worst(&mut self.latency, &other.latency);
         worst(&mut self.latency_failed, &other.latency_failed);
         worst(&mut self.lateness, &other.lateness);

@@ -283,7 +283,10 @@ fn checks_left_out(totals: &Totals, plan: &Plan) -> Vec<Reason> {
         "policy" => Some("redirect targets were NOT resolved (--verify policy)"),
         _ => None,
     };
-    if let Some(off) = off {
+    if plan.simulated.is_some() {
+        let detail = "SIMULATED: nothing was sent, and a modelled service answered".to_owned();
+        warnings.push(reason("simulated", detail, "replay it to know what the real one does"));
+    } else if let Some(off) = off {
         let remedy = "use --verify dns to know that targets exist";
         warnings.push(reason("verify_off", off.to_owned(), remedy));
     }
@@ -315,6 +318,9 @@ fn targets_left_out(redirects: &RedirectCounts, plan: &Plan) -> Vec<Reason> {
     let budget = format!("redirect targets were NOT asked: no time was left for them (--verify-rate {rate})");
     let remedy = "raise --verify-rate if the store can take it, or lower --rate";
     told("target_budget", Tier::Connect, Unchecked::Budget, &budget, remedy);
+    let json =
+        format!("redirects were NOT asked for in JSON: no time was left for them (--verify-rate {rate})");
+    told("json_budget", Tier::Json, Unchecked::Budget, &json, "raise --verify-rate, or lower --verify-json");
     let share = plan.verify_sample.as_deref().unwrap_or_default();
     let sample =
         format!("redirect targets were NOT asked: they are not in the sample (--verify-sample {share})");

@@ -127,9 +127,17 @@ impl Eq for Waiting {}
 mod tests {
     use super::*;
     use crate::trace::Method;
+    use crate::trace::agent::ClientKind;
 
     fn request(n: u64) -> Request {
-        Request { at: None, method: Method::Get, target: format!("/{n}").into(), status: None, client: None }
+        Request {
+            at: None,
+            method: Method::Get,
+            target: format!("/{n}").into(),
+            status: None,
+            client: None,
+            kind: ClientKind::NONE,
+        }
     }
 
     fn amplifier(factor: &str, seed: u64) -> Amplifier {

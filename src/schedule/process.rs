@@ -100,7 +100,7 @@ pub(crate) fn due_at_rate(rate: Rate, place: Place) -> Offset {
 /// uniform draws are compared as long as each is below the one before. If their
 /// run has an odd length, the first of them is the fraction; if not, the whole
 /// part grows by one and a new run begins. Exact, but for the 64 bits of a draw.
-fn exponential(random: &mut impl Rng) -> Place {
+pub(crate) fn exponential(random: &mut impl Rng) -> Place {
     let mut whole = 0;
     loop {
         let part = random.next_u64();

@@ -37,6 +37,8 @@ pub(crate) enum Purpose {
     Control = 3,
     /// To ask it twice.
     Noise = 4,
+    /// To ask for the form in JSON.
+    Json = 5,
 }
 
 impl Sample {
@@ -72,6 +74,7 @@ impl Sample {
 mod tests {
     use super::*;
     use crate::trace::Method;
+    use crate::trace::agent::ClientKind;
     use crate::trace::client::ClientKeys;
 
     fn request(n: u32, client: Option<u32>) -> Request {
@@ -81,6 +84,7 @@ mod tests {
             target: format!("/api/v1/crates/c/{n}/download").into(),
             status: None,
             client: client.and_then(|n| ClientKeys::seeded(0).of(n.to_string().as_bytes())),
+            kind: ClientKind::NONE,
         }
     }
 

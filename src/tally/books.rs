@@ -4,7 +4,7 @@
 //! reason. Closing the books checks every equation, in release builds too; one
 //! that does not balance is our own mistake, and its message names both sides.
 
-use super::{ArrivalCounts, AttemptCounts, Totals};
+use super::{ArrivalCounts, AttemptCounts, Counts, Totals};
 use crate::trace::TraceBooks;
 use crate::verify::Tier;
 
@@ -144,6 +144,7 @@ fn check_events(totals: &Totals) -> Result<(), Imbalance> {
         ("arrivals passed and recovered", arrivals.passed + arrivals.recovered),
         ("good latencies", times.latency.count()),
     )?;
+    check_mix(counts)?;
     balance(("arrivals failed", arrivals.failed), ("failed latencies", times.latency_failed.count()))?;
     for tier in Tier::ALL {
         balance(
@@ -156,6 +157,20 @@ fn check_events(totals: &Totals) -> Result<(), Imbalance> {
         ("redirects seen", redirects.seen),
         ("redirects by host", hosts + counts.hosts.others() + counts.hosts.without()),
     )
+}
+
+/// Where clients are told apart, all that happened was done by one of them.
+fn check_mix(counts: &Counts) -> Result<(), Imbalance> {
+    if counts.clients.is_empty() {
+        return Ok(());
+    }
+    let sum = counts.clients.sum();
+    balance(("arrivals offered", counts.arrivals.offered), ("those of all clients", sum.arrivals.offered))?;
+    balance(
+        ("arrivals with a fate", counts.arrivals.settled()),
+        ("those of all clients", sum.arrivals.settled()),
+    )?;
+    balance(("attempts", counts.attempts.total()), ("those of all clients", sum.first + sum.retries))
 }
 
 fn check_attempts(attempts_are: &'static str, attempts: &AttemptCounts) -> Result<(), Imbalance> {

@@ -6,7 +6,7 @@
 use super::redirects::{Hosts, RedirectCounts};
 use super::retries::RetryCounts;
 use super::strain::Strain;
-use super::{Attempt, AttemptEnd, AttemptKind, ControlCounts, Fate, Transitions, WarmupCounts};
+use super::{Attempt, AttemptEnd, AttemptKind, ControlCounts, Fate, Mix, Transitions, WarmupCounts};
 use crate::fault::Fault;
 use crate::units::Offset;
 use crate::verify::catalog::Known;
@@ -23,6 +23,8 @@ pub struct Counts {
     pub attempts: AttemptCounts,
     /// What clients did about failures.
     pub retries: RetryCounts,
+    /// What each kind of client did, where they are told apart.
+    pub clients: Mix,
     /// Recorded against answered status.
     pub transitions: Transitions,
     /// Redirects by what the catalogue says of their file.
@@ -62,6 +64,7 @@ impl Counts {
         self.faults.merge(&other.faults);
         self.attempts.merge(&other.attempts);
         self.retries.merge(&other.retries);
+        self.clients.merge(&other.clients);
         self.transitions.merge(&other.transitions);
         self.catalog.merge(other.catalog);
         self.control.merge(other.control);

@@ -6,9 +6,10 @@
 //! first.
 
 use super::{
-    Attempt, AttemptKind, ControlCounts, Counts, Examples, Fate, Lap, Redirect, RetryCounts, Sighting, Times,
-    WarmupCounts,
+    Attempt, AttemptKind, ClientCounts, ControlCounts, Counts, Examples, Fate, Lap, Redirect, RetryCounts,
+    Sighting, Times, WarmupCounts,
 };
+use crate::trace::agent::ClientKind;
 use crate::units::Offset;
 use crate::verify::catalog::Known;
 use std::time::Duration;
@@ -114,6 +115,11 @@ impl Interval {
     /// What clients did about failures.
     pub fn retries(&mut self) -> &mut RetryCounts {
         &mut self.counts.retries
+    }
+
+    /// What clients of one kind did.
+    pub fn client(&mut self, kind: ClientKind) -> &mut ClientCounts {
+        self.counts.clients.of(kind)
     }
 
     /// A redirect's file was looked up in the catalogue.
@@ -249,6 +255,7 @@ pub(super) mod tests {
     use super::*;
     use crate::fault::Fault;
     use crate::tally::{AttemptEnd, Coverage, Unchecked};
+    use crate::verify::Tier;
     use proptest::prelude::*;
 
     fn ms(millis: u64) -> Offset {
@@ -344,7 +351,7 @@ pub(super) mod tests {
         let attempt = Attempt { due: at, sent, first_byte: sent, done: at, end };
         interval.attempt(&attempt, AttemptKind::First);
         let unchecked = Coverage::Unchecked(Unchecked::NoLocation);
-        let tiers = [Coverage::Checked, Coverage::Checked, unchecked, unchecked, unchecked, unchecked];
+        let tiers = Tier::ALL.map(|tier| if tier <= Tier::Policy { Coverage::Checked } else { unchecked });
         interval.redirect(&Redirect { at, host: Some(&host), fault, lasting: None, tiers });
         if let Some(fault) = fault {
             let path = host.as_bytes();

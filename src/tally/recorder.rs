@@ -6,8 +6,10 @@
 //! file knows that there was one.
 
 use super::{
-    Attempt, AttemptKind, ControlCounts, Fate, Gauges, Interval, Lap, Redirect, RetryCounts, Sighting,
+    Attempt, AttemptKind, ClientCounts, ControlCounts, Fate, Gauges, Interval, Lap, Redirect, RetryCounts,
+    Sighting,
 };
+use crate::trace::agent::ClientKind;
 use crate::units::Offset;
 use crate::verify::catalog::Known;
 use std::time::Duration;
@@ -128,6 +130,12 @@ impl Recorder {
     /// nothing where that was in the warm-up.
     pub fn retries(&mut self, due: Offset) -> Option<&mut RetryCounts> {
         (!self.is_warmup(due)).then(|| self.interval.retries())
+    }
+
+    /// What clients of one kind did, for an arrival that was due at `due`;
+    /// nothing where that was in the warm-up.
+    pub fn client(&mut self, due: Offset, kind: ClientKind) -> Option<&mut ClientCounts> {
+        (!self.is_warmup(due)).then(|| self.interval.client(kind))
     }
 
     /// A redirect's file was looked up in the catalogue.

@@ -32,19 +32,23 @@ pub enum Unchecked {
     Cut,
     /// A cheaper tier had found a fault: a wrong place is not asked.
     FaultBefore,
-    /// It leads back to the candidate, which the run talks to already.
+    /// It leads back to the candidate, which cannot be asked as targets are.
     OwnOrigin,
-    /// Left out by `--verify-sample`.
+    /// Left out by `--verify-sample`, or `--verify-json`.
     SampledOut,
     /// The rate, or the time that was left, did not suffice.
     Budget,
     /// Nobody knows what the digest must be.
     NoDigest,
+    /// The rules state no form in JSON.
+    NoJson,
+    /// No resolver answered.
+    NoResolver,
 }
 
 impl Unchecked {
     /// All reasons.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::TierOff,
         Self::NoLocation,
         Self::HostLimit,
@@ -54,6 +58,8 @@ impl Unchecked {
         Self::SampledOut,
         Self::Budget,
         Self::NoDigest,
+        Self::NoJson,
+        Self::NoResolver,
     ];
 
     /// The stable name of the reason.
@@ -68,6 +74,8 @@ impl Unchecked {
             Self::SampledOut => "sampled_out",
             Self::Budget => "budget",
             Self::NoDigest => "no_digest",
+            Self::NoJson => "no_json",
+            Self::NoResolver => "no_resolver",
         }
     }
 }
@@ -156,9 +164,10 @@ impl RedirectCounts {
     }
 
     /// The deepest tier that was on for any redirect; `Headers` if none was.
+    /// The form in JSON lies beside them.
     pub fn deepest(&self) -> Tier {
         let on = |tier: &Tier| self.unchecked(*tier, Unchecked::TierOff) < self.seen;
-        Tier::ALL.into_iter().rev().find(on).unwrap_or(Tier::Headers)
+        Tier::ALL.into_iter().rev().filter(|tier| *tier != Tier::Json).find(on).unwrap_or(Tier::Headers)
     }
 
     pub(super) fn count(&mut self, redirect: &Redirect<'_>) {
@@ -301,8 +310,8 @@ mod tests {
         let off = Coverage::Unchecked(Unchecked::TierOff);
         let nothing = Coverage::Unchecked(Unchecked::NoLocation);
         let tiers = |tiers| Redirect { tiers, ..to(None) };
-        counts.count(&tiers([Coverage::Checked, Coverage::Checked, off, off, off, off]));
-        counts.count(&tiers([Coverage::Checked, nothing, off, off, off, off]));
+        counts.count(&tiers([Coverage::Checked, Coverage::Checked, off, off, off, off, off]));
+        counts.count(&tiers([Coverage::Checked, nothing, off, off, off, off, Coverage::Checked]));
         assert_eq!(counts.deepest(), Tier::Policy);
         assert_eq!(counts.checked(Tier::Policy), 1);
         assert_eq!(counts.unchecked(Tier::Policy, Unchecked::NoLocation), 1);

@@ -8,6 +8,7 @@
 //! candidate could make half a million pairs: the most frequent are kept, the
 //! others are counted together.
 
+use crate::trace::sent_status;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -44,7 +45,8 @@ impl Transition {
 pub struct Transitions {
     pairs: BTreeMap<Pair, Transition>,
     other: Transition,
-    recorded_none: u64,
+    /// By what stands in the log: one of a dozen statuses, or none.
+    recorded_none: BTreeMap<Option<u16>, u64>,
 }
 
 impl Transitions {
@@ -59,20 +61,25 @@ impl Transitions {
     }
 
     /// Answers to requests whose record holds no status that a server sent.
-    pub const fn recorded_none(&self) -> u64 {
-        self.recorded_none
+    pub fn recorded_none(&self) -> u64 {
+        self.recorded_none.values().sum()
+    }
+
+    /// The same by what the record holds instead, if it holds something.
+    pub fn made_up(&self) -> impl Iterator<Item = (Option<u16>, u64)> {
+        self.recorded_none.iter().map(|(&status, &count)| (status, count))
     }
 
     /// All answers.
     pub fn total(&self) -> u64 {
         self.pairs.values().map(|transition| transition.count).sum::<u64>()
             + self.other.count
-            + self.recorded_none
+            + self.recorded_none()
     }
 
     pub(super) fn count(&mut self, recorded: Option<u16>, answered: u16, refused: bool) {
-        let Some(recorded) = recorded else {
-            self.recorded_none += 1;
+        let Some(recorded) = sent_status(recorded) else {
+            *self.recorded_none.entry(recorded).or_default() += 1;
             return;
         };
         let one = Transition { count: 1, refused: u64::from(refused) };
@@ -89,7 +96,9 @@ impl Transitions {
     /// Independent of order as long as there are no more pairs than are kept.
     pub(super) fn merge(&mut self, more: &Self) {
         self.other.merge(more.other);
-        self.recorded_none += more.recorded_none;
+        for (&status, count) in &more.recorded_none {
+            *self.recorded_none.entry(status).or_default() += count;
+        }
         for (&pair, &transition) in &more.pairs {
             self.pairs.entry(pair).or_default().merge(transition);
         }
@@ -145,12 +154,22 @@ mod tests {
     }
 
     #[test]
+    fn what_no_server_sent_is_compared_with_nothing_and_counted_by_name() {
+        let recorded = [None, Some(0), Some(460), Some(499), Some(499), Some(500)];
+        let counted = of(&recorded.map(|recorded| (recorded, 302, false)));
+        let made_up = [(None, 1), (Some(0), 1), (Some(460), 1), (Some(499), 2)];
+        let twice = made_up.map(|(status, count)| (status, 2 * count));
+        assert_eq!((counted.pairs().count(), counted.made_up().collect::<Vec<_>>()), (1, made_up.to_vec()));
+        assert_eq!(merged(&[&counted, &counted]).made_up().collect::<Vec<_>>(), twice);
+    }
+
+    #[test]
     fn a_status_for_every_answer_does_not_grow_the_tally() {
         let mut frequent = vec![(Some(302), 302, false); 9];
-        frequent.extend((100..999).map(|status| (Some(status), 200, true)));
+        frequent.extend((100..999).map(|status| (Some(200), status, true)));
         let one = of(&frequent);
         assert_eq!(one.pairs().count(), PAIRS_KEPT);
-        let other = of(&(100..999).map(|status| (Some(status), 201, false)).collect::<Vec<_>>());
+        let other = of(&(100..999).map(|status| (Some(201), status, false)).collect::<Vec<_>>());
         let both = merged(&[&one, &other]);
         assert_eq!(both.pairs().count(), PAIRS_KEPT);
         assert_eq!(both.total(), one.total() + other.total());

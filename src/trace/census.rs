@@ -114,7 +114,7 @@ impl Counting {
         hosts.others += source.authorities().others();
         let mut statuses = Table::default();
         for (status, count) in &self.statuses {
-            statuses.add(status.to_string().as_bytes(), *count);
+            statuses.add(format!("{status:03}").as_bytes(), *count);
         }
         if self.no_status > 0 {
             statuses.add(b"none", self.no_status);
@@ -405,6 +405,7 @@ mod tests {
                 target: "/".into(),
                 status: None,
                 client: None,
+                kind: crate::trace::agent::ClientKind::NONE,
             });
         }
         let time = counting.time(counting.first.unwrap(), counting.last.unwrap(), 1);

@@ -3,10 +3,12 @@
 //! An address is personal data, and nothing here needs one. What a replay needs
 //! is which requests came from the same client, and a hash under a key of the
 //! run tells that. Parsers make it from the line's bytes, so that no address
-//! goes further than its line. A key hides nothing from someone who knows the
+//! goes further than its line. What a client says it is, where that is looked
+//! at, becomes its [kind](ClientKind) and goes no further either. A key hides nothing from someone who knows the
 //! seed and can try all addresses: keys stay in the process, and no report,
 //! log or trace holds one.
 
+use super::agent::ClientKind;
 use super::keyed_hash::sip_hash;
 use std::num::NonZeroU64;
 
@@ -32,15 +34,46 @@ impl ClientKey {
     }
 }
 
-/// Makes keys of what stands for a client in a log.
+/// Whether user agents are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Agents {
+    /// They are not.
+    #[default]
+    Unread,
+    /// They are, and tell the kind of client.
+    Read,
+}
+
+/// Makes keys of what stands for a client in a log, and kinds of its agents.
 #[derive(Clone, Copy, Debug)]
-pub struct ClientKeys([u64; 2]);
+pub struct ClientKeys {
+    key: [u64; 2],
+    agents: Agents,
+}
 
 impl ClientKeys {
-    /// Those that hang on this seed.
+    /// Those that hang on this seed; agents are not read.
     pub const fn seeded(seed: u64) -> Self {
         // Keeps these hashes apart from others made with the same seed.
-        Self([seed, u64::from_le_bytes(*b"clients.")])
+        Self { key: [seed, u64::from_le_bytes(*b"clients.")], agents: Agents::Unread }
+    }
+
+    /// The same, and agents are read or not.
+    #[must_use]
+    pub const fn with(self, agents: Agents) -> Self {
+        Self { agents, ..self }
+    }
+
+    /// The kind of client that a user agent tells of, percent-encoded or not;
+    /// `None` where it is missing or not to be read.
+    pub fn kind(self, agent: &[u8]) -> Option<ClientKind> {
+        let told = self.agents == Agents::Read && !matches!(agent, b"" | b"-" | b"(null)");
+        told.then(|| ClientKind::of_encoded(agent))
+    }
+
+    /// The same where it was told before: by the name of its model.
+    pub fn kind_named(self, name: &str) -> Option<ClientKind> {
+        (self.agents == Agents::Read).then(|| ClientKind::of_preset(name).unwrap_or(ClientKind::NONE))
     }
 
     /// The key of a client, by the bytes of its address or name as they stand
@@ -50,7 +83,7 @@ impl ClientKeys {
             return None;
         }
         // One hash in 2^64 is 0 and makes way for its neighbour.
-        ClientKey::new(sip_hash(self.0, address).max(1))
+        ClientKey::new(sip_hash(self.key, address).max(1))
     }
 }
 
@@ -67,6 +100,18 @@ mod tests {
         for nobody in ["", "-", "unknown"] {
             assert_eq!(key(1, nobody), None);
         }
+    }
+
+    #[test]
+    fn an_agent_is_read_only_if_that_was_asked_for() {
+        let keys = ClientKeys::seeded(1);
+        assert_eq!(keys.kind(b"curl/8.7.1"), None);
+        let keys = keys.with(Agents::Read);
+        assert_eq!(keys.kind(b"curl/8.7.1").map(ClientKind::preset), Some("curl"));
+        assert_eq!(keys.kind(b"nobody/1"), Some(ClientKind::NONE));
+        assert_eq!((keys.kind(b"-"), keys.kind(b"")), (None, None));
+        assert_eq!(keys.kind_named("cargo-1.70").map(ClientKind::preset), Some("cargo-1.70"));
+        assert_eq!(keys.kind_named("Mozilla/5.0"), Some(ClientKind::NONE));
     }
 
     #[test]

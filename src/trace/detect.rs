@@ -5,6 +5,7 @@
 //! for: a wrong preset is the commonest mistake, and a replay of the few lines
 //! that happen to fit would look like a success.
 
+use super::client::Agents;
 use super::error::{Share, TraceError};
 use super::fate::{Fate, Note, Reject};
 use super::formats::Format;
@@ -32,6 +33,8 @@ pub(crate) struct Examined {
     pub(crate) timed: Option<bool>,
     /// Whether one of them tells its client.
     pub(crate) tells_clients: bool,
+    /// Whether one of them tells what kind of client it is.
+    pub(crate) tells_agents: bool,
     /// The recorded hosts.
     pub(crate) authorities: BTreeSet<Vec<u8>>,
 }
@@ -80,9 +83,10 @@ fn examine(format: Format, head: &Head) -> Examined {
         earliest: None,
         timed: None,
         tells_clients: false,
+        tells_agents: false,
         authorities: BTreeSet::new(),
     };
-    let mut parser = format.parser();
+    let mut parser = format.parser().with(Agents::Read);
     let mut lines = Lines::new(Box::new(head.bytes.clone().reader()));
     for _ in 0..SAMPLE_LINES {
         // Reading from memory does not fail.
@@ -111,6 +115,7 @@ impl Examined {
                 let odd = record.notes.has(Note::ExtraFields) || record.notes.has(Note::MissingFields);
                 self.blemishes += usize::from(odd);
                 self.tells_clients |= record.client.is_some();
+                self.tells_agents |= record.kind.is_some();
                 let has_time = record.at.is_some();
                 self.timed.get_or_insert(has_time);
                 self.earliest = self.earliest.into_iter().chain(record.at).min();

@@ -138,10 +138,10 @@ impl Notes {
     /// No notes.
     pub const NONE: Self = Self(0);
 
-    /// This set, with [`Note::NoStatus`] in it where there is none.
+    /// This set, with [`Note::NoStatus`] in it where no server sent one.
     #[must_use]
     pub(crate) fn about_status(self, status: Option<u16>) -> Self {
-        if status.is_none() { self.with(Note::NoStatus) } else { self }
+        if super::sent_status(status).is_none() { self.with(Note::NoStatus) } else { self }
     }
 
     /// This set with `note` in it.

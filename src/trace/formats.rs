@@ -2,8 +2,8 @@
 //!
 //! A parser works on bytes, splits before it un-escapes, and un-escapes once.
 //! It never fails but by naming a reason, and materialises only what a replay
-//! needs: no agents or cookies, and of a client's address nothing but a keyed
-//! hash. What all formats share is done
+//! needs: no cookies, of a client's address nothing but a keyed hash, and of its
+//! agent at most the kind of client. What all formats share is done
 //! here, once: a byte order mark, a trailing CR, a last line without its end.
 
 pub(crate) mod clf;
@@ -13,7 +13,7 @@ pub(crate) mod json;
 pub(crate) mod ndjson;
 pub(crate) mod url_list;
 
-use super::client::ClientKeys;
+use super::client::{Agents, ClientKeys};
 use super::fate::{Fate, Reject};
 use std::fmt;
 use std::str::FromStr;
@@ -72,9 +72,10 @@ impl Format {
     /// | `status` | the recorded status, 100 to 999 |
     /// | `duration_ns` | how long the exchange took, integer nanoseconds |
     /// | `client` | who asked: any text, or a whole number above 0 that was made of one |
+    /// | `kind` | the client's kind, by the name of a built-in model such as `cargo-1.70` |
     ///
     /// Keys that are not in this list are ignored; `#` begins a remark.
-    pub const GRAMMAR_OF_TRACE: &'static str = r#"{"at_ns":0,"method":"GET","target":"/","authority":"example.org","status":302,"duration_ns":0,"client":"a"}"#;
+    pub const GRAMMAR_OF_TRACE: &'static str = r#"{"at_ns":0,"method":"GET","target":"/","authority":"example.org","status":302,"duration_ns":0,"client":"a","kind":"none"}"#;
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {
@@ -169,6 +170,12 @@ impl Parser {
         Self { clients: ClientKeys::seeded(seed), ..self }
     }
 
+    /// The same, with user agents read or not; [`Parser::seeded`] comes first.
+    #[must_use]
+    pub fn with(self, agents: Agents) -> Self {
+        Self { clients: self.clients.with(agents), ..self }
+    }
+
     /// The fate of `line`, given without its LF. `last_without_newline`: it is
     /// the input's last and has no LF, so it may have been cut.
     pub fn parse<'l>(&mut self, line: &'l [u8], last_without_newline: bool) -> Fate<'l> {
@@ -194,9 +201,7 @@ impl Parser {
 
 /// A recorded status as the digits of a column.
 ///
-/// `-` and its like are no status. Neither are those that recorders make up
-/// when a peer has vanished (`0`, nginx's 499, ALB's 460, Cloudflare's 520 to
-/// 526): no server answered so, and a candidate can't be compared with them.
+/// `-` and its like are no status.
 pub(crate) fn status_of(column: &[u8]) -> Result<Option<u16>, Reject> {
     if matches!(column, b"-" | b"(null)") {
         return Ok(None);
@@ -208,7 +213,6 @@ pub(crate) fn status_of(column: &[u8]) -> Result<Option<u16>, Reject> {
 /// See [`status_of`].
 pub(crate) fn recorded_status(number: u64) -> Result<Option<u16>, Reject> {
     match u16::try_from(number) {
-        Ok(0 | 460 | 499 | 520..=526) => Ok(None),
         Ok(status @ ..=999) => Ok(Some(status)),
         Ok(_) | Err(_) => Err(Reject::BadStatus),
     }
@@ -227,11 +231,16 @@ mod tests {
     }
 
     #[test]
-    fn statuses_that_no_server_sent_are_none() {
-        assert_eq!(status_of(b"302"), Ok(Some(302)));
-        for made_up in [&b"000"[..], b"0", b"-", b"(null)", b"499", b"520"] {
-            assert_eq!(status_of(made_up), Ok(None));
+    fn statuses_that_no_server_sent_are_told_apart() {
+        let sent = |column: &[u8]| crate::trace::sent_status(status_of(column).unwrap());
+        assert_eq!(sent(b"302"), Some(302));
+        for made_up in [&b"000"[..], b"0", b"-", b"(null)", b"460", b"499", b"520"] {
+            assert_eq!(sent(made_up), None);
         }
+        assert_eq!(
+            [status_of(b"000"), status_of(b"499"), status_of(b"-")],
+            [Ok(Some(0)), Ok(Some(499)), Ok(None)]
+        );
         for wrong in [&b"abc"[..], b"", b"1000", b"99999", b"-1"] {
             assert_eq!(status_of(wrong), Err(Reject::BadStatus));
         }

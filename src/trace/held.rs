@@ -7,6 +7,7 @@
 //! on a [`Shelf`] that is shared by the requests of a second and thrown away
 //! with the last of them.
 
+use super::agent::ClientKind;
 use super::client::ClientKey;
 use super::{Method, Request};
 use crate::units::Stamp;
@@ -34,14 +35,15 @@ pub(crate) struct Held<'t> {
     pub(crate) method: Method,
     pub(crate) status: Option<u16>,
     pub(crate) client: Option<ClientKey>,
+    pub(crate) kind: ClientKind,
     pub(crate) target: &'t [u8],
 }
 
 impl Held<'_> {
     /// What is handed out.
     pub(crate) fn to_request(self) -> Request {
-        let Self { start, method, status, client, target, .. } = self;
-        Request { at: Some(start), method, target: Bytes::copy_from_slice(target), status, client }
+        let Self { start, method, status, client, kind, target, .. } = self;
+        Request { at: Some(start), method, target: Bytes::copy_from_slice(target), status, client, kind }
     }
 }
 
@@ -59,6 +61,7 @@ pub(crate) struct Packed {
     status: Option<NonZeroU16>,
     method: Method,
     has_client: bool,
+    kind: ClientKind,
 }
 
 impl Packed {
@@ -127,10 +130,11 @@ impl Shelf {
             input: held.input,
             from,
             length,
-            // No parser lets a status of 0 through.
-            status: held.status.and_then(NonZeroU16::new),
+            // One more than it is: 000 is a status, too.
+            status: held.status.and_then(|status| NonZeroU16::new(status.saturating_add(1))),
             method: held.method,
             has_client: held.client.is_some(),
+            kind: held.kind,
         }
     }
 
@@ -145,8 +149,9 @@ impl Shelf {
             input: packed.input,
             line: packed.line,
             method: packed.method,
-            status: packed.status.map(NonZeroU16::get),
+            status: packed.status.map(|status| status.get() - 1),
             client,
+            kind: packed.kind,
             target,
         }
     }
@@ -201,6 +206,7 @@ mod tests {
             method: Method::Head,
             status: Some(302),
             client: ClientKeys::seeded(0).of(client.as_bytes()),
+            kind: ClientKind::of_preset("curl").unwrap(),
             target,
         };
         let (first, second) = (held(1, "-", &b"/first"[..]), held(2, "192.0.2.1", &b"/second"[..]));

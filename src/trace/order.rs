@@ -104,12 +104,22 @@ impl Order {
 pub(crate) mod tests {
     use super::*;
     use crate::trace::Method;
+    use crate::trace::agent::ClientKind;
     use proptest::prelude::*;
 
     /// What a record is asked for that nobody looks at the target of.
     pub(crate) fn held(start: i64, input: u32, line: u64) -> Held<'static> {
         let start = Stamp::from_nanos(start);
-        Held { start, input, line, method: Method::Get, status: None, client: None, target: b"/" }
+        Held {
+            start,
+            input,
+            line,
+            method: Method::Get,
+            status: None,
+            client: None,
+            kind: ClientKind::NONE,
+            target: b"/",
+        }
     }
 
     proptest! {

@@ -13,6 +13,7 @@ mod reader;
 
 pub use intake::{Authorities, Disorder};
 
+use super::client::Agents;
 use super::error::TraceError;
 use super::formats::Format;
 use super::open::{self, Origin, Spec};
@@ -68,6 +69,8 @@ pub struct ReadOptions {
     pub subsecond: Subsecond,
     /// What the draws within a second and the keys of clients depend on.
     pub seed: u64,
+    /// Whether user agents are read, to tell the kinds of clients.
+    pub agents: Agents,
     /// How far back a record may lie behind the newest of its input;
     /// [`REORDER_WINDOW`] where it is `None`.
     pub reorder_window: Option<Duration>,
@@ -139,9 +142,11 @@ pub struct Source {
     inputs: Vec<Input>,
     subsecond: Subsecond,
     seed: u64,
+    agents: Agents,
     window_ns: i64,
     timed: bool,
     tells_clients: bool,
+    tells_agents: bool,
     pass: Pass,
     intake: Intake,
     warnings: Vec<Warning>,
@@ -183,13 +188,16 @@ impl Source {
         let mut readers = Vec::with_capacity(specs.len());
         let mut timed: [Option<String>; 2] = [None, None];
         let mut tells_clients = false;
+        let mut tells_agents = false;
         for (index, spec) in specs.into_iter().enumerate() {
-            let (reader, examined) = Reader::open(&spec, index, options.format, options.seed)?;
+            let (reader, examined) =
+                Reader::open(&spec, index, options.format, (options.seed, options.agents))?;
             let format = examined.as_ref().map(|examined| examined.format);
             let report = InputReport { name: spec.name.clone(), packing: reader.packing(), format };
             let mut earliest = Stamp::from_nanos(i64::MIN);
             if let Some(examined) = examined {
                 tells_clients |= examined.tells_clients;
+                tells_agents |= examined.tells_agents;
                 earliest = examined.earliest.unwrap_or(earliest);
                 if let Some(has_times) = examined.timed {
                     timed[usize::from(has_times)].get_or_insert_with(|| spec.name.clone());
@@ -213,9 +221,11 @@ impl Source {
             inputs,
             subsecond: options.subsecond,
             seed: options.seed,
+            agents: options.agents,
             window_ns,
             timed: has_times,
             tells_clients,
+            tells_agents,
             pass,
             intake,
             warnings: Vec::new(),
@@ -298,6 +308,11 @@ impl Source {
     /// Whether the first lines of an input tell who asked.
     pub fn tells_clients(&self) -> bool {
         self.tells_clients
+    }
+
+    /// Whether the first lines of an input tell what kind of client asked.
+    pub fn tells_agents(&self) -> bool {
+        self.tells_agents
     }
 
     /// The recorded hosts: those of each input's first lines right after
@@ -403,7 +418,7 @@ impl Source {
             return Err(TraceError::TooManyOpen { name: input.spec.name.clone(), limit: MAX_OPEN });
         }
         self.pass.open += 1;
-        Reader::reopen(&input.spec, index, input.report.format, self.seed)
+        Reader::reopen(&input.spec, index, input.report.format, (self.seed, self.agents))
     }
 }
 

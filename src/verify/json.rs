@@ -6,6 +6,7 @@
 //! module's business.
 
 use super::location::same_text;
+use super::probe::volatile::{is_signed, lasting};
 use crate::fault::Fault;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -16,14 +17,39 @@ use url::Url;
 /// shorter.
 pub const JSON_BYTES_MAX: usize = 64 * 1024;
 
-/// What is wrong with a JSON answer that must name `due` in its member
-/// `member`. `due` is a Location: absolute, or relative to the candidate.
-///
-/// Two spellings of one URL (RFC 3986 §6.2.2) are the same place.
-pub fn json_fault(body: &[u8], member: &str, due: &[u8]) -> Option<Fault> {
-    let Some(told) = text_of(body, member) else { return Some(Fault::JsonMissing) };
-    let same = told.as_bytes() == due || str::from_utf8(due).is_ok_and(|due| are_same(&told, due));
-    (!same).then_some(Fault::JsonMismatch)
+/// Most characters of what is told that the member says.
+const TOLD_CHARS: usize = 128;
+
+/// What the JSON form of a redirect must say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonForm {
+    /// The member that names the place.
+    pub member: Box<str>,
+    /// The place: a Location, absolute or relative to the candidate.
+    pub due: Box<[u8]>,
+}
+
+impl JsonForm {
+    /// What is wrong with a JSON answer, and what it says instead, in ASCII.
+    ///
+    /// Two spellings of one URL (RFC 3986 §6.2.2) are the same place, and so
+    /// are two signed ones that differ in their signatures alone.
+    pub fn fault(&self, body: &[u8]) -> Option<(Fault, String)> {
+        let Self { member, due } = self;
+        let Some(told) = text_of(body, member) else {
+            return Some((Fault::JsonMissing, format!("no text in a member {member:?}")));
+        };
+        let same = told.as_bytes() == &**due || str::from_utf8(due).is_ok_and(|due| are_same(&told, due));
+        (!same).then(|| (Fault::JsonMismatch, format!("it names {}", shown(&told))))
+    }
+}
+
+/// Without a query, which may hold secrets, and bounded.
+fn shown(told: &str) -> String {
+    let bare = told.split(['?', '#']).next().unwrap_or_default();
+    let start: String = bare.chars().take(TOLD_CHARS).collect();
+    let mark = if start.len() < told.len() { "..." } else { "" };
+    format!("{}{mark}", start.escape_default())
 }
 
 /// The text of a member of the object in `body`.
@@ -37,6 +63,9 @@ fn text_of(body: &[u8], member: &str) -> Option<String> {
 
 fn are_same(left: &str, right: &str) -> bool {
     let (Ok(left), Ok(right)) = (Url::parse(left), Url::parse(right)) else { return same_text(left, right) };
+    if is_signed(&left) && is_signed(&right) {
+        return lasting(&left) == lasting(&right);
+    }
     left.scheme() == right.scheme()
         && left.username() == right.username()
         && left.password() == right.password()
@@ -55,7 +84,11 @@ mod tests {
 
     #[track_caller]
     fn check(body: &str, expected: Option<Fault>) {
-        assert_eq!(json_fault(body.as_bytes(), "url", DUE.as_bytes()), expected, "{body}");
+        assert_eq!(fault(body.as_bytes(), "url", DUE.as_bytes()), expected, "{body}");
+    }
+
+    fn fault(body: &[u8], member: &str, due: &[u8]) -> Option<Fault> {
+        JsonForm { member: member.into(), due: due.into() }.fault(body).map(|(fault, _)| fault)
     }
 
     #[test]
@@ -64,7 +97,7 @@ mod tests {
         check(&format!(r#" {{ "more": [{{}}], "url" : "{DUE}" }} "#), None);
         check(r#"{"url":"https:\/\/static.crates.io\/crates\/a\/a-1.0.0%2b2.crate"}"#, None);
         check(r#"{"u\u0072l":"HTTPS://Static.crates.io:443/crates/a/a-1.0.0%2B2.crate"}"#, None);
-        assert_eq!(json_fault(br#"{"to":"/x/%7ey"}"#, "to", b"/x/~y"), None);
+        assert_eq!(fault(br#"{"to":"/x/%7ey"}"#, "to", b"/x/~y"), None);
     }
 
     #[test]
@@ -81,7 +114,32 @@ mod tests {
         ] {
             check(&format!(r#"{{"url":"{other}"}}"#), Some(Fault::JsonMismatch));
         }
-        assert_eq!(json_fault(br#"{"url":"x"}"#, "url", b"\xff"), Some(Fault::JsonMismatch));
+        assert_eq!(fault(br#"{"url":"x"}"#, "url", b"\xff"), Some(Fault::JsonMismatch));
+    }
+
+    #[test]
+    fn of_signed_places_the_signatures_may_differ() {
+        let signed = |file: &str, mark: &str| format!("https://s3.test/{file}?X-Amz-Signature={mark}");
+        let said = |told: String| {
+            fault(format!(r#"{{"url":"{told}"}}"#).as_bytes(), "url", signed("f", "1").as_bytes())
+        };
+        assert_eq!(said(signed("f", "2")), None);
+        assert_eq!(said(signed("g", "1")), Some(Fault::JsonMismatch));
+        assert_eq!(said("https://s3.test/f".to_owned()), Some(Fault::JsonMismatch));
+    }
+
+    #[test]
+    fn what_it_says_instead_is_told_in_few_and_plain_words() {
+        let told = |body: &str| {
+            let form = JsonForm { member: "url".into(), due: DUE.as_bytes().into() };
+            form.fault(body.as_bytes()).unwrap().1
+        };
+        assert_eq!(told("{}"), "no text in a member \"url\"");
+        assert_eq!(
+            told(r#"{"url":"https://h.test/\u001b?key=secret"}"#),
+            "it names https://h.test/\\u{1b}..."
+        );
+        assert!(told(&format!(r#"{{"url":"{}"}}"#, "a".repeat(9_000))).len() < 200);
     }
 
     #[test]
@@ -96,6 +154,6 @@ mod tests {
         check(&format!(r#"{{"url":"{DUE}"}}{}"#, " ".repeat(JSON_BYTES_MAX)), missing);
         check(&format!("{}{}", "[".repeat(30_000), "]".repeat(30_000)), missing);
         check(&format!(r#"{{"x":{}{}}}"#, "[".repeat(30_000), "]".repeat(30_000)), missing);
-        assert_eq!(json_fault(b"{\"url\":\"\xff\"}", "url", b"\xff"), missing);
+        assert_eq!(fault(b"{\"url\":\"\xff\"}", "url", b"\xff"), missing);
     }
 }

@@ -6,7 +6,6 @@
 //! Only when it differs is it parsed, to say *how* it differs. Of several
 //! findings the most specific is told, in a fixed order.
 
-use super::json::json_fault;
 use super::location::{self, Form};
 use super::rules::headers::HeaderDemand;
 use super::rules::hosts::HostPattern;
@@ -65,6 +64,11 @@ impl Judge {
         resolved(&self.origin, target, location).map(|(_, url)| url)
     }
 
+    /// Where a client asks for `target`; `None` where no client could.
+    pub fn asked_url(&self, target: &[u8]) -> Option<Url> {
+        asked_url(&self.origin, target)
+    }
+
     /// What is wrong with `answer`, as far as can be known offline.
     ///
     /// The status, by RFC 9110 §15:
@@ -87,7 +91,7 @@ impl Judge {
         let rule = found.as_ref().map(|(rule, _)| *rule);
         let status = status_fault(rule, answer.status, asked.recorded_status);
         if *depth == Depth::Off {
-            return Judgement { fault: status, status, note: String::new(), redirect: None };
+            return Judgement { fault: status, status, note: String::new(), redirect: None, json: None };
         }
         let demand = rule
             .filter(|rule| rule.statuses.contains(&answer.status))
@@ -95,7 +99,7 @@ impl Judge {
         let own = status.or_else(|| demand.map(HeaderDemand::fault));
         let own_note = || demand.filter(|_| status.is_none()).map_or_else(String::new, ToString::to_string);
         if !is_redirect(answer.status) {
-            return Judgement { fault: own, status, note: own_note(), redirect: None };
+            return Judgement { fault: own, status, note: own_note(), redirect: None, json: None };
         }
         if let Some((rule, captures)) = &found
             && let Some(location) = &rule.location
@@ -104,33 +108,17 @@ impl Judge {
         }
         let case = Case { rule, asked: asked.target, candidate, origin, expected, now: answer.at };
         let (redirect, note) = case.judge(answer.locations);
-        match redirect.headers.or(redirect.policy) {
-            Some(fault) => Judgement { fault: Some(fault), status, note, redirect: Some(redirect) },
-            None => Judgement { fault: own, status, note: own_note(), redirect: Some(redirect) },
-        }
+        let json = rule.and_then(|rule| rule.json.as_deref());
+        let (fault, note) = match redirect.headers.or(redirect.policy) {
+            Some(fault) => (Some(fault), note),
+            None => (own, own_note()),
+        };
+        Judgement { fault, status, note, redirect: Some(redirect), json }
     }
 
-    /// The member that names the place to clients that ask `target` for JSON,
-    /// where a rule says that there is one.
-    pub fn json_member(&self, target: &[u8]) -> Option<&str> {
-        self.rules.find(target).and_then(|(rule, _)| rule.json.as_deref())
-    }
-
-    /// What is wrong with the JSON form of a redirect: the body of the answer
-    /// with status 200 that a client got who asked `target` for JSON.
-    ///
-    /// It must name the place that the redirect led to, `location`, or where
-    /// that is not known the one that the rule's template gives. Without a rule
-    /// about JSON, or without a place to compare, nothing is wrong.
-    pub fn judge_json(&mut self, target: &[u8], location: Option<&[u8]>, body: &[u8]) -> Option<Fault> {
-        let (rule, captures) = self.rules.find(target)?;
-        let member = rule.json.as_deref()?;
-        if let Some(location) = location {
-            return json_fault(body, member, location);
-        }
-        self.expected.clear();
-        rule.location.as_ref()?.template.render(&captures, &mut self.expected);
-        json_fault(body, member, &self.expected)
+    /// Whether any rule states a form in JSON.
+    pub fn knows_json(&self) -> bool {
+        self.rules.know_json()
     }
 }
 

@@ -16,6 +16,7 @@ pub mod volatile;
 pub use conversation::{Conversation, Heard, Next, Reply, Step};
 pub use volatile::TargetKey;
 
+use super::json::JsonForm;
 use super::{Depth, Tier};
 use crate::fault::Fault;
 use std::sync::Arc;
@@ -65,6 +66,16 @@ pub struct Expect {
     pub sha256: Option<[u8; 32]>,
 }
 
+/// What an answer is held against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// A file.
+    File(Expect),
+    /// The candidate's redirect in its other form: asked for as JSON, and not
+    /// followed.
+    Json(JsonForm),
+}
+
 /// One target to be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
@@ -73,7 +84,7 @@ pub struct Question {
     /// Where it is, as a client would ask for it.
     pub url: Url,
     /// What it must be like.
-    pub expect: Expect,
+    pub want: Want,
 }
 
 /// How far one check may go.
@@ -99,7 +110,7 @@ pub struct TargetVerdict {
 }
 
 /// Most bytes of what is told of a fault: there may be one for each target.
-const TOLD_BYTES: usize = 256;
+const TOLD_BYTES: usize = 448;
 
 /// How long it holds that a file is there. Files of releases do not go away;
 /// that they can still be had is worth asking about twice an hour.
@@ -112,9 +123,6 @@ const CONNECTED_VALIDITY: Duration = Duration::from_mins(1);
 const BROKEN_VALIDITY: Duration = Duration::from_secs(10);
 
 impl TargetVerdict {
-    /// Nothing is known: the place holder of a target that was left out.
-    pub(super) const UNKNOWN: Self = Self { fault: None, tier: Tier::Dns, told: None };
-
     /// Good, as far as `tier`.
     pub const fn sound(tier: Tier) -> Self {
         Self { fault: None, tier, told: None }

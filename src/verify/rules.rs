@@ -136,6 +136,11 @@ pub(super) enum Scheme {
 }
 
 impl Rules {
+    /// Whether any of them states a form in JSON.
+    pub(super) fn know_json(&self) -> bool {
+        self.rules.iter().any(|rule| rule.json.is_some())
+    }
+
     /// The names of the built-in sets.
     pub fn builtin_names() -> impl Iterator<Item = &'static str> {
         SETS.iter().map(|(name, _)| *name)

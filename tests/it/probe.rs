@@ -9,9 +9,11 @@ use downpour::units::Rate;
 use downpour::verify::Tier;
 use downpour::verify::address::PrivateAddresses;
 use downpour::verify::lookup::Resolver;
-use downpour::verify::probe::net::{Detour, ProbeOptions, ProbeStats, Probes, Refused};
-use downpour::verify::probe::{Expect, ProbeLimits, Question, Reach, TargetKey, TargetVerdict};
+use downpour::verify::probe::net::{Candidate, Detour, ProbeOptions, ProbeStats, Probes, Refused};
+use downpour::verify::probe::{Expect, ProbeLimits, Question, Reach, TargetKey, TargetVerdict, Want};
 use downpour::verify::targets::TargetAnswer;
+use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, HeaderValue};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
@@ -36,6 +38,7 @@ fn options(reach: Reach) -> ProbeOptions {
         resolver: Resolver::Servers(vec![(Ipv4Addr::LOCALHOST, 9).into()]),
         private_addresses: PrivateAddresses::Allow,
         detours: Vec::new(),
+        candidate: None,
         tls: trusting(None),
         at_start: || {},
     }
@@ -53,7 +56,7 @@ fn trusting(authority: Option<&str>) -> Arc<rustls::ClientConfig> {
 }
 
 fn question(url: Url, expect: Expect) -> Question {
-    Question { key: TargetKey::of_file(&url), url, expect }
+    Question { key: TargetKey::of_file(&url), url, want: Want::File(expect) }
 }
 
 /// Asks one target and returns what was found, and how much was done for it.
@@ -62,8 +65,8 @@ fn ask(options: ProbeOptions, url: Url, expect: Expect) -> (TargetVerdict, Probe
     let (reply, mut answers) = mpsc::channel(1);
     probes.handle().ask(question(url, expect), reply).unwrap();
     let found = answers.blocking_recv().unwrap().found.unwrap();
-    assert_eq!(found.valid_for, found.verdict.valid_for());
-    (found.verdict, probes.stats())
+    assert_eq!(found.valid_for, found.value.valid_for());
+    (found.value, probes.stats())
 }
 
 #[track_caller]
@@ -266,7 +269,7 @@ fn a_target_is_asked_once_however_many_want_to_know() {
     drop(narrow);
     let mut answered = 0;
     while let Some(TargetAnswer { found, .. }) = answers.blocking_recv() {
-        assert_eq!(found.unwrap().verdict.fault, None);
+        assert_eq!(found.unwrap().value.fault, None);
         answered += 1;
     }
     assert_eq!((answered, probes.stats().targets, probes.stats().requests), (300, 3, 3));
@@ -330,4 +333,70 @@ fn addresses_of_the_metadata_services_are_refused() {
         let guarded = ProbeOptions { private_addresses: PrivateAddresses::Refuse, ..options(Reach::Connect) };
         assert_eq!(ask(guarded, url, Expect::default()).0.fault, Some(Fault::DnsPrivateAddress), "{inner}");
     }
+}
+
+/// The candidate at `store`, under a name of its own, with what nobody else may
+/// know.
+fn candidate(store: &Store, url: Url) -> Option<Candidate> {
+    let headers = [(AUTHORIZATION, "Bearer secret"), (COOKIE, "session=secret")];
+    let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    let headers = HeaderMap::from_iter(headers);
+    Some(Candidate { url, addresses: vec![store.address()], tls: None, headers })
+}
+
+#[test]
+fn what_is_for_the_candidate_crosses_to_no_other_origin() {
+    let (own, store) = (Store::start(), Store::start());
+    let options = ProbeOptions { candidate: candidate(&own, own.url("/")), ..options(Reach::Get) };
+    let path = format!("/away-{}/a.crate", store.address().port());
+    let (verdict, stats) = ask(options, own.url(&path), Expect::default());
+    assert_eq!((verdict.fault, stats.requests), (None, 2));
+    let secrets = |store: &Store| store.lines().iter().filter(|line| line.contains("secret")).count();
+    assert_eq!((secrets(&own), secrets(&store)), (2, 0));
+    assert_eq!(store.asked(), ["GET /sound/a.crate x1"]);
+}
+
+#[test]
+fn the_candidates_address_is_reached_by_its_very_origin_alone() {
+    let (store, dns) = (Store::start(), DnsServer::start());
+    let end = |url: &str| {
+        let guarded = ProbeOptions {
+            candidate: candidate(&store, "http://candidate.test:81/".parse().unwrap()),
+            private_addresses: PrivateAddresses::Refuse,
+            resolver: Resolver::Servers(vec![dns.address()]),
+            ..options(Reach::Get)
+        };
+        ask(guarded, url.parse().unwrap(), Expect::default()).0.fault
+    };
+    assert_eq!(end("http://candidate.test:81/sound/a.crate"), None);
+    assert_eq!(end("http://CANDIDATE.test:81/hop-2/a.crate"), None);
+    let unknown = Some(Fault::DnsNoAddress);
+    assert_eq!(end("http://candidate.test/sound/a.crate"), unknown);
+    assert_eq!(end("https://candidate.test:81/sound/a.crate"), unknown);
+    let by_address = format!("http://{}/sound/a.crate", store.address());
+    assert_eq!(end(&by_address), Some(Fault::DnsPrivateAddress));
+    // Nor does the candidate lead there itself.
+    let away = format!("http://candidate.test:81/away-{}/a.crate", store.address().port());
+    assert_eq!(end(&away), Some(Fault::DnsPrivateAddress));
+    assert_eq!(store.connections(), 3);
+}
+
+#[test]
+fn a_place_that_refused_is_not_tried_by_its_next_target() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let probes = Probes::start(options(Reach::Get)).unwrap();
+    let told = ["/a.crate", "/b.crate"].map(|path| {
+        let (reply, mut answers) = mpsc::channel(1);
+        let url = format!("http://{free}{path}").parse().unwrap();
+        probes.handle().ask(question(url, Expect::default()), reply).unwrap();
+        let verdict = answers.blocking_recv().unwrap().found.unwrap().value;
+        assert_eq!((verdict.fault, verdict.tier), (Some(Fault::TargetRefused), Tier::Connect));
+        verdict.told.unwrap()
+    });
+    assert!(
+        !told[0].contains("a moment ago")
+            && told[1].contains("/b.crate")
+            && told[1].ends_with(", a moment ago")
+    );
+    assert_eq!((probes.stats().targets, probes.stats().requests), (2, 1));
 }

@@ -20,6 +20,7 @@ mod catalog;
 mod check;
 mod clients;
 mod control;
+mod exports;
 mod faults;
 mod handshakes;
 mod help;
@@ -32,8 +33,11 @@ mod pace;
 mod rerender;
 mod retries;
 mod rules;
+mod scenarios;
+mod second_form;
 mod shape;
 mod signals;
+mod simulate;
 mod targets;
 mod thresholds;
 mod traces;
@@ -59,7 +63,7 @@ impl Process {
     /// One that reads from there.
     fn reading(stdin: Stdio, args: &[&str], room: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_downpour"));
-        command.args(args).env_remove("DOWNPOUR_LOG").current_dir(room);
+        command.args(args).env_remove("DOWNPOUR_LOG").env_remove("GITHUB_STEP_SUMMARY").current_dir(room);
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(command.spawn().unwrap())
     }
@@ -165,12 +169,15 @@ impl Call {
     }
 
     /// `downpour replay TRACE` against a served candidate, answers judged down
-    /// to the lookup.
+    /// to the lookup, and redirects not asked for in JSON.
     fn replay(trace: &str, candidate: &Serving) -> Self {
         Self::new(&["replay", trace, "--target", &candidate.api, "--resolver", &candidate.dns]).with(&[
             "--allow-private",
             "--max-lateness",
             "60s",
+            // Counted to the last request; those who ask for it say so.
+            "--verify-json",
+            "off",
         ])
     }
 
@@ -195,14 +202,20 @@ impl Call {
         Self { out, ..self }
     }
 
+    /// One that makes no run directory.
+    fn without_out(self) -> Self {
+        self.out("")
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.room.path().join(name)
     }
 
     /// The arguments, with the run directory where the subcommand makes one.
     fn all_args(&self) -> Vec<&str> {
-        let makes_a_run = matches!(self.args.first().map(String::as_str), Some("replay" | "demo"));
-        let out = if makes_a_run { &["--out", self.out][..] } else { &[] };
+        let makes_a_run =
+            matches!(self.args.first().map(String::as_str), Some("replay" | "demo" | "simulate"));
+        let out = if makes_a_run && !self.out.is_empty() { &["--out", self.out][..] } else { &[] };
         self.args.iter().map(String::as_str).chain(out.iter().copied()).collect()
     }
 
@@ -210,6 +223,7 @@ impl Call {
         let output = cargo_bin_cmd!("downpour")
             .args(self.all_args())
             .env_remove("DOWNPOUR_LOG")
+            .env_remove("GITHUB_STEP_SUMMARY")
             .current_dir(self.room.path())
             .write_stdin(self.stdin.clone())
             .output()

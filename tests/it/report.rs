@@ -404,9 +404,8 @@ fn unchecked_redirects_are_counted_by_reason() {
     let off = Coverage::Unchecked(Unchecked::TierOff);
     let nothing = Coverage::Unchecked(Unchecked::NoLocation);
     let checked = Coverage::Checked;
-    for (host, tiers) in
-        [(Some("h"), [checked, checked, off, off, off, off]), (None, [checked, nothing, off, off, off, off])]
-    {
+    let tiers = |policy| [checked, policy, off, off, off, off, off];
+    for (host, tiers) in [(Some("h"), tiers(checked)), (None, tiers(nothing))] {
         interval.redirect(&Redirect { at: Offset::ZERO, host, fault: None, lasting: None, tiers });
     }
     let mut totals = Totals::default();

@@ -1,8 +1,10 @@
 //! Run directories read back: whole ones, killed ones, foreign ones.
 
 use super::report::{incident, plan, report_with};
-use downpour::report::{RunDirectory, SavedRun, html, read, summary};
+use base64::Engine;
+use downpour::report::{IntervalLog, Rendering, RunDirectory, SavedRun, html, read, summary};
 use downpour::units::Stamp;
+use hdrhistogram::serialization::Serializer;
 use std::error::Error;
 use std::fs;
 use std::path::Path;
@@ -133,4 +135,80 @@ fn no_number_brings_a_rendering_down() {
         assert!(summary(&saved.report).lines().all(|line| line.chars().count() <= 80));
         assert!(html(&saved.report, &saved.timeline, &saved.notes).ends_with("</html>\n"));
     }
+}
+
+/// Whatever stands beside `run.json`: each rendering is made of what there is,
+/// and no file is read without an end.
+#[test]
+fn a_broken_file_costs_only_what_it_would_have_shown() {
+    let noise: Vec<u8> = (0..=255_u8).cycle().take(100_000).collect();
+    let sparse = |path: &Path| fs::File::create(path).unwrap().set_len(1 << 40).unwrap();
+    let breaks: [(&str, &dyn Fn(&Path)); 6] = [
+        ("garbage", &|path| fs::write(path, &noise).unwrap()),
+        ("nothing", &|path| fs::write(path, "").unwrap()),
+        ("a tebibyte of nothing", &sparse),
+        ("a line without an end", &|path| fs::write(path, "x".repeat(3 << 20)).unwrap()),
+        ("a directory", &|path| fs::create_dir(path).unwrap()),
+        ("a pipe", &|path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap()),
+    ];
+    for (what, spoil) in breaks {
+        let room = directory(&[("run.json", RESULT)]);
+        spoil(&room.path().join("intervals.ndjson"));
+        spoil(&room.path().join("latency.hlog"));
+        let saved = SavedRun::open(room.path()).unwrap();
+        assert_eq!(saved.notes.len(), usize::from(what != "nothing"), "{what}: {:?}", saved.notes);
+        for rendering in Rendering::ALL {
+            let mut out = Vec::new();
+            let note = saved.render(rendering, &mut out).unwrap();
+            assert!(!out.is_empty(), "{rendering:?} of {what}");
+            let is_missing = matches!(rendering, Rendering::Hgrm(_)) && what != "nothing";
+            assert_eq!(note.is_some(), is_missing, "{rendering:?} of {what}: {note:?}");
+        }
+    }
+}
+
+#[test]
+fn a_result_without_an_end_is_refused() {
+    let room = directory(&[]);
+    let path = room.path().join("run.json");
+    fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+    check_refused(room.path(), &["run.json: larger than 16 MiB"]);
+    fs::write(&path, (0..=255_u8).cycle().take(100_000).collect::<Vec<_>>()).unwrap();
+    check_refused(room.path(), &["run.json: not the result of a run"]);
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    check_refused(room.path(), &["run.json: cannot read: not a regular file"]);
+}
+
+/// Percentiles of a log with these last lines; the note must hold these words.
+#[track_caller]
+fn check_log(lines: &str, words: &str) {
+    let (intervals, _) = incident();
+    let room = directory(&[("run.json", RESULT)]);
+    let mut whole = Vec::new();
+    let mut log = IntervalLog::begin(&mut whole, Stamp::from_nanos(0)).unwrap();
+    log.write(&intervals[0]).unwrap();
+    let path = room.path().join("latency.hlog");
+    fs::write(&path, [whole, lines.as_bytes().to_vec()].concat()).unwrap();
+    let mut out = Vec::new();
+    let rendering = Rendering::from_name("hgrm").unwrap();
+    let note = SavedRun::open(room.path()).unwrap().render(rendering, &mut out).unwrap();
+    assert_eq!(note.is_some(), !words.is_empty(), "{note:?}");
+    assert!(note.unwrap_or_default().contains(words), "{words}");
+    // The second before it is told.
+    assert!(String::from_utf8(out).unwrap().contains("Total count    =         4700]"));
+}
+
+#[test]
+fn a_histogram_of_another_shape_is_refused_before_it_takes_memory() {
+    check_log("", "");
+    check_log("Tag=latency,1.000,1.0", "torn");
+    check_log("Tag=latency,1.000,1.000,5.0,!!!!\n", "not a");
+    check_log("Tag=service,1.000,1.000,5.0,HISTFAAAA\n", "");
+    // Four digits up to a day: a hundred times our counters.
+    let other = hdrhistogram::Histogram::<u64>::new_with_bounds(1, 86_400_000_000, 5).unwrap();
+    let mut packed = Vec::new();
+    hdrhistogram::serialization::V2DeflateSerializer::new().serialize(&other, &mut packed).unwrap();
+    let packed = base64::engine::general_purpose::STANDARD.encode(packed);
+    check_log(&format!("Tag=latency,1.000,1.000,5.0,{packed}\n"), "not a histogram of this program");
 }

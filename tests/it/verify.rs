@@ -4,10 +4,11 @@ use crate::support::dns::DnsServer;
 use downpour::fault::Fault;
 use downpour::units::{Offset, Stamp};
 use downpour::verify::address::PrivateAddresses;
-use downpour::verify::hosts::{HostAnswer, HostBounds, HostCache, HostReply};
+use downpour::verify::hosts::{HOST_BOUNDS, HostAnswer, HostCache};
 use downpour::verify::judge::Judge;
 use downpour::verify::lookup::{LookupOptions, LookupStats, Lookups, NotAsked, Resolver};
 use downpour::verify::rules::Rules;
+use downpour::verify::single_flight::Reply;
 use downpour::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Locations, final_fault};
 use http::HeaderMap;
 use rand::{RngExt as _, SeedableRng as _};
@@ -68,10 +69,29 @@ fn what_settles_nothing_is_asked_again_before_it_counts() {
 
 #[test]
 fn silence_is_a_time_out() {
-    let (answer, stats) = look_up("silent.example", OPTIONS);
+    // The last question is whether the server says anything about anything.
+    let options = LookupOptions { timeout: Duration::from_millis(500), ..OPTIONS };
+    let (answer, stats) = look_up("silent.example", options);
     assert_eq!(answer.verdict, HostVerdict::Broken(Fault::DnsTimeout));
-    let expected = LookupStats { lookups: 1, shared: 0, questions: 3, repeated: 2, inconclusive: 1 };
+    let expected = LookupStats { lookups: 1, shared: 0, questions: 4, repeated: 2, inconclusive: 1 };
     assert_eq!(stats, expected);
+}
+
+#[test]
+fn the_silence_of_all_resolvers_is_our_own_trouble() {
+    let deaf = [(); 2].map(|()| std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
+    let servers = deaf.each_ref().map(|socket| socket.local_addr().unwrap());
+    let alive = DnsServer::start();
+    for (servers, expected) in [
+        (servers.to_vec(), HostVerdict::Broken(Fault::GeneratorResolver)),
+        (vec![servers[0], alive.address()], HostVerdict::Resolved),
+    ] {
+        let options = LookupOptions { timeout: Duration::from_millis(500), ..OPTIONS };
+        let lookups = Lookups::start(&Resolver::Servers(servers), options).unwrap();
+        let (reply, mut answers) = mpsc::channel(1);
+        lookups.handle().look_up("v4.example".into(), reply).unwrap();
+        assert_eq!(answers.blocking_recv().unwrap().verdict, expected);
+    }
 }
 
 #[test]
@@ -139,12 +159,13 @@ fn a_glued_host_ends_as_the_fault_that_clients_see() {
         panic!("a name is to be asked for")
     };
 
-    let mut hosts = HostCache::new(HostBounds::default());
-    assert_eq!(hosts.ask(&host, Offset::ZERO, judgement.fault), HostReply::Parked { lookup: true });
+    let mut hosts = HostCache::new(HOST_BOUNDS);
+    let asked = hosts.ask(host.as_ref().into(), Offset::ZERO, judgement.fault);
+    assert_eq!(asked, Reply::Parked { ask: true });
     let (reply, mut answers) = mpsc::channel(1);
     lookups.handle().look_up(host.as_ref().into(), reply).unwrap();
     let answer = answers.blocking_recv().unwrap();
-    let parked = hosts.settle(&answer, Offset::ZERO);
+    let parked = hosts.settle(&answer.host, Some(&answer.held()), Offset::ZERO);
     assert_eq!(parked, [Some(Fault::LocationGluedHost)]);
     assert_eq!(final_fault(parked[0], answer.verdict), Some(Fault::DnsNxdomain));
 }

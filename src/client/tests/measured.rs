@@ -163,6 +163,24 @@ fn a_broken_target_comes_back_to_the_candidate_by_whole_chains_alone() {
 }
 
 #[test]
+fn a_hastened_client_waits_for_a_fraction() {
+    let gone = target(Fault::DnsNxdomain);
+    for (name, last) in
+        [("cargo-1.70", gone), ("uv", status(503)), ("yarn", status(503)), ("apt", told(429, 0))]
+    {
+        let (slow, fast) = (model(name), model(name).hastened("20x".parse().unwrap()));
+        for seed in 0..20 {
+            let ((slow, _), (fast, _)) = (waits(&slow, last, seed), waits(&fast, last, seed));
+            assert_eq!(slow.len(), fast.len());
+            for (slow, fast) in slow.iter().zip(fast) {
+                // Both are rounded to microseconds, the draw before it is scaled.
+                assert!(slow.abs_diff(fast * 20) <= Duration::from_micros(60), "{name}: {slow:?}, {fast:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_client_says_why_it_gives_up() {
     let why = |name: &str, last| waits(&model(name), last, 1).1;
     assert_eq!(why("cargo-1.89", status(503)), GiveUp::Exhausted);

@@ -5,13 +5,13 @@
 //! are booked as they end, the arrival once, when its client is done with it.
 
 use super::{Case, Ledger};
-use crate::client::GiveUp;
+use crate::client::{GiveUp, Opening, Timeouts};
 use crate::engine::clock::wall_now;
 use crate::engine::exchange::Received;
-use crate::engine::retries::{Trial, Tried, Verdict, Waiting};
+use crate::engine::retries::{Retries, Trial, Tried, Verdict, Waiting};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
-use crate::tally::{AttemptKind, Ended, Fate, Sighting};
+use crate::tally::{Attempt, AttemptKind, ClientCounts, Ended, Fate, Sighting};
 use crate::units::Offset;
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
@@ -32,11 +32,6 @@ pub(crate) enum Begun {
     /// Its client had ended with another download and does not ask. It is
     /// booked.
     Never,
-}
-
-/// What an attempt is.
-pub(super) fn kind(trial: Option<&Trial>) -> AttemptKind {
-    trial.map_or(AttemptKind::First, Trial::kind)
 }
 
 impl Tried {
@@ -64,6 +59,36 @@ impl Case {
 }
 
 impl Ledger {
+    /// An attempt is over.
+    pub(super) fn attempted(&mut self, (arrival, trial): Sent<'_>, attempt: &Attempt) {
+        let kind = trial.map_or(AttemptKind::First, Trial::kind);
+        self.recorder.attempt(arrival.due, attempt, kind);
+        self.of_client(arrival, |counts| counts.attempt(kind));
+    }
+
+    /// Books something with the kind of client that an arrival is of, where
+    /// clients are told apart.
+    pub(super) fn of_client(&mut self, arrival: &Arrival, book: impl FnOnce(&mut ClientCounts)) {
+        if self.retries.as_ref().is_some_and(Retries::is_mixed)
+            && let Some(counts) = self.recorder.client(arrival.due, arrival.kind)
+        {
+            book(counts);
+        }
+    }
+
+    /// The same for an arrival on its way to a judgement.
+    pub(super) fn of_case(&mut self, case: &Case, book: impl FnOnce(&mut ClientCounts)) {
+        if let Some(tried) = &case.tried {
+            self.of_client(&tried.arrival, book);
+        }
+    }
+
+    /// How long the client of an arrival waits for what, and how it begins.
+    pub(crate) fn manners(&self, arrival: &Arrival) -> (Timeouts, Opening) {
+        let model = self.retries.as_ref().map(|retries| retries.model(arrival.kind));
+        model.map_or_else(Default::default, |model| (model.timeouts, model.opening))
+    }
+
     /// An arrival is about to be sent for the first time.
     pub(crate) fn begin(&mut self, arrival: &Arrival) -> Begun {
         let Some(retries) = &mut self.retries else { return Begun::Once };
@@ -72,6 +97,7 @@ impl Ledger {
         }
         let (fault, due) = (Fault::ClientAborted, arrival.due);
         self.recorder.arrival(Fate::Failed(fault), due, due);
+        self.of_client(arrival, |counts| counts.arrivals.failed += 1);
         let path = arrival.target.as_str().as_bytes();
         let detail = "another download of its session had failed for good";
         self.recorder.example(due, &Sighting { fault, at: due, path, location: None, detail });
@@ -80,7 +106,7 @@ impl Ledger {
 
     /// Told when a retry is due before all others; `None` where none will be.
     pub(crate) fn sooner(&self) -> Option<Arc<Notify>> {
-        self.retries.as_ref().map(crate::engine::retries::Retries::sooner)
+        self.retries.as_ref().map(Retries::sooner)
     }
 
     /// When the next retry is due.
@@ -111,8 +137,10 @@ impl Ledger {
     /// Nobody will send what waits for a retry any more.
     pub(crate) fn cut_waiting(&mut self) {
         let Some(retries) = &mut self.retries else { return };
-        for Waiting { arrival, .. } in retries.abandon() {
+        let waiting: Vec<_> = retries.abandon().collect();
+        for Waiting { arrival, .. } in waiting {
             self.recorder.arrival(Fate::Cut, arrival.due, arrival.due);
+            self.of_client(&arrival, |counts| counts.arrivals.cut += 1);
         }
     }
 
@@ -129,6 +157,10 @@ impl Ledger {
             }
         }
         self.recorder.arrival(fate, case.due, case.done);
+        self.of_case(case, |counts| match fate {
+            Fate::Recovered => counts.arrivals.recovered += 1,
+            Fate::Passed | Fate::Failed(_) | Fate::Cut => counts.arrivals.passed += 1,
+        });
     }
 
     /// An attempt failed; the download did, too, unless its client tries again.
@@ -147,6 +179,7 @@ impl Ledger {
         }
         if verdict != Verdict::Again {
             self.recorder.arrival(Fate::Failed(fault), case.due, case.done);
+            self.of_case(case, |counts| counts.arrivals.failed += 1);
         }
         verdict
     }
@@ -161,6 +194,7 @@ impl Ledger {
         }
         let fault = waiting.trial.fault();
         self.recorder.arrival(Fate::Failed(fault), due, done);
+        self.of_client(&waiting.arrival, |counts| counts.arrivals.failed += 1);
         let path = waiting.arrival.target.as_str().as_bytes();
         let detail = "while it waited for a retry";
         self.recorder.example(due, &Sighting { fault, at: done, path, location: None, detail });

@@ -5,16 +5,18 @@
 //! is known against it; nor is it passed over in silence: it is counted, and
 //! the report says so before its verdict.
 
+use super::form::Form;
 use super::{Case, Ledger};
-use crate::engine::coverage;
-use crate::tally::Unchecked;
+use crate::engine::coverage::{self, Tiers};
+use crate::tally::{Coverage, Unchecked};
 use crate::units::Offset;
 use crate::verify::Tier;
 use crate::verify::catalog::Known;
 use crate::verify::probe::net::ProbeHandle;
 use crate::verify::probe::sample::Sampling;
-use crate::verify::probe::{Expect, Question, Reach, TargetVerdict};
-use crate::verify::targets::{TargetAnswer, TargetBounds, TargetCache, TargetReply};
+use crate::verify::probe::{Expect, Question, Reach, TargetVerdict, Want};
+use crate::verify::single_flight::Reply;
+use crate::verify::targets::{TargetAnswer, TargetCache, WORKER_BOUNDS};
 use tokio::sync::mpsc;
 
 /// Most answers about targets that wait for a worker to take them.
@@ -24,30 +26,52 @@ pub(crate) const TARGET_ANSWERS: usize = 1_024;
 pub(crate) struct TargetLine {
     handle: ProbeHandle,
     reply: mpsc::Sender<TargetAnswer>,
-    reach: Reach,
+    /// `None` where targets are not asked, and the other form of redirects is.
+    reach: Option<Reach>,
     sampling: Sampling,
     known: TargetCache<Waiting>,
 }
 
-/// A redirect to a host that resolves, whose target is not known yet.
+/// A redirect that waits to be known.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    case: Case,
-    host: Box<str>,
+    pub(super) case: Case,
+    /// `None` for the candidate itself.
+    pub(super) host: Option<Box<str>>,
+    pub(super) work: Work,
+}
+
+/// What a redirect waits for.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Its target.
+    Target,
+    /// Its other form; how far it was judged otherwise.
+    Form(Tiers),
 }
 
 impl TargetLine {
     pub(crate) fn new(
         handle: ProbeHandle,
         reply: mpsc::Sender<TargetAnswer>,
-        reach: Reach,
+        reach: Option<Reach>,
         sampling: Sampling,
     ) -> Self {
-        Self { handle, reply, reach, sampling, known: TargetCache::new(TargetBounds::WORKER) }
+        Self { handle, reply, reach, sampling, known: TargetCache::new(WORKER_BOUNDS) }
     }
 
     pub(super) const fn parked(&self) -> usize {
         self.known.parked()
+    }
+
+    /// Whether targets are asked.
+    pub(super) const fn asks(&self) -> bool {
+        self.reach.is_some()
+    }
+
+    /// Whether redirects back to the candidate are followed.
+    pub(super) fn leads_home(&self) -> bool {
+        self.asks() && self.handle.reaches_candidate()
     }
 }
 
@@ -55,10 +79,10 @@ impl Ledger {
     /// The thread that checks targets has answered.
     pub(crate) fn target_answered(&mut self, answer: &TargetAnswer, now: Offset) {
         let Some(targets) = &mut self.targets else { return };
-        let verdict = answer.found.as_ref().map(|found| &found.verdict);
-        for mut waiting in targets.known.settle(answer, now) {
+        let verdict = answer.found.as_ref().map(|found| &found.value);
+        for mut waiting in targets.known.settle(&answer.key, answer.found.as_ref(), now) {
             waiting.case.known(now);
-            self.settle_target(&waiting, verdict);
+            self.settle_target(waiting, verdict, now);
         }
     }
 
@@ -66,36 +90,55 @@ impl Ledger {
     /// is known of it.
     pub(super) fn leave_targets(&mut self) {
         let Some(targets) = &mut self.targets else { return };
-        for waiting in targets.known.abandon() {
-            self.settle_target(&waiting, None);
+        for mut waiting in targets.known.abandon() {
+            waiting.case.form.leave(Unchecked::Budget);
+            let now = waiting.case.done;
+            self.settle_target(waiting, None, now);
         }
     }
 
-    /// Goes on with a redirect whose host resolves. `case` has no fault so far.
-    pub(super) fn go_on(&mut self, case: Case, host: &str, now: Offset) {
+    /// The host of a redirect resolves and nothing speaks against it.
+    pub(super) fn reached(&mut self, case: Case, host: &str, tiers: Tiers, now: Offset) {
+        if self.targets.as_ref().is_some_and(TargetLine::asks) {
+            self.go_on(case, Some(host), now);
+        } else {
+            self.sound(case, Some(host), tiers, now);
+        }
+    }
+
+    /// Goes on with a redirect whose host resolves, or that leads back to the
+    /// candidate. `case` has no fault so far.
+    pub(super) fn go_on(&mut self, case: Case, host: Option<&str>, now: Offset) {
         let location = case.location.as_ref().map_or(&b""[..], http::HeaderValue::as_bytes);
         let asked = case.path.as_str().as_bytes();
         let place = self.judge.place(asked, location);
         let expect = self.catalog.as_ref().map(|catalog| expectation(catalog.expect(asked)));
-        let (Some(url), Some(targets)) = (place, &mut self.targets) else {
-            let tiers = coverage::up_to(self.judge.depth(), Tier::Dns, Unchecked::NoLocation);
-            return self.pass(&case, host, tiers);
+        let up_to_host = |depth, reason| coverage::up_to(depth, Tier::Dns, reason);
+        let targets = self.targets.as_ref().and_then(|targets| Some((targets.reach?, targets.sampling)));
+        let (Some(url), Some((reach, sampling))) = (place, targets) else {
+            return self.sound(case, host, up_to_host(self.judge.depth(), Unchecked::NoLocation), now);
         };
-        let mut key = targets.reach.key(&url);
+        let mut key = reach.key(&url);
         let expect = expect.unwrap_or_default();
-        if targets.reach != Reach::Connect {
-            if !targets.sampling.takes(key, &url) {
-                let tiers = coverage::up_to(self.judge.depth(), Tier::Dns, Unchecked::SampledOut);
-                return self.pass(&case, host, tiers);
+        if reach != Reach::Connect {
+            if !sampling.takes(key, &url) {
+                return self.sound(case, host, up_to_host(self.judge.depth(), Unchecked::SampledOut), now);
             }
             key = key.expecting(&expect);
         }
-        match targets.known.ask(key, now, Waiting { case, host: host.into() }) {
-            TargetReply::Known(found, waiting) => self.settle_target(&waiting, Some(&found.verdict)),
-            TargetReply::Refused(waiting) => self.settle_target(&waiting, None),
-            TargetReply::Parked { ask: false } => {}
-            TargetReply::Parked { ask: true } => {
-                let question = Question { key, url, expect };
+        let waiting = Waiting { case, host: host.map(Into::into), work: Work::Target };
+        self.ask(Question { key, url, want: Want::File(expect) }, waiting, now);
+    }
+
+    /// Has a question answered, by what is known or by the thread.
+    pub(super) fn ask(&mut self, question: Question, waiting: Waiting, now: Offset) {
+        let Some(targets) = &mut self.targets else { return self.settle_target(waiting, None, now) };
+        let key = question.key;
+        match targets.known.ask(key, now, waiting) {
+            Reply::Known(found, waiting) => self.settle_target(waiting, Some(&found.value), now),
+            Reply::Refused(waiting) => self.settle_target(waiting, None, now),
+            Reply::Parked { ask: false } => {}
+            Reply::Parked { ask: true } => {
                 if targets.handle.ask(question, targets.reply.clone()).is_err() {
                     self.target_answered(&TargetAnswer { key, found: None }, now);
                 }
@@ -103,17 +146,23 @@ impl Ledger {
         }
     }
 
-    fn settle_target(&mut self, Waiting { case, host }: &Waiting, verdict: Option<&TargetVerdict>) {
-        let tiers = coverage::to_target(self.judge.depth(), verdict);
+    fn settle_target(&mut self, waiting: Waiting, verdict: Option<&TargetVerdict>, now: Offset) {
+        let Waiting { mut case, host, work } = waiting;
         let fault = verdict.and_then(|verdict| verdict.fault);
-        self.count_redirect(case, Some(host), fault, tiers);
+        let tiers = match work {
+            Work::Target => coverage::to_target(self.judge.depth(), verdict),
+            Work::Form(tiers) => {
+                let left = Coverage::Unchecked(Unchecked::Budget);
+                case.form = Form::Is(verdict.map_or(left, |_| Coverage::Checked));
+                tiers
+            }
+        };
+        if fault.is_none() {
+            return self.sound(case, host.as_deref(), tiers, now);
+        }
+        self.count_redirect(&case, host.as_deref(), fault, tiers);
         let told = verdict.and_then(|verdict| verdict.told.as_deref());
-        self.settle(case, fault, told.unwrap_or_default());
-    }
-
-    fn pass(&mut self, case: &Case, host: &str, tiers: coverage::Tiers) {
-        self.count_redirect(case, Some(host), None, tiers);
-        self.settle(case, None, "");
+        self.settle(&case, fault, told.unwrap_or_default());
     }
 }
 

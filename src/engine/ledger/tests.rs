@@ -4,6 +4,7 @@ use super::*;
 use crate::schedule::Arrival;
 use crate::tally::Totals;
 use crate::trace::Method;
+use crate::trace::agent::ClientKind;
 use crate::verify::lookup::{LookupOptions, Lookups, Resolver};
 use crate::verify::rules::Rules;
 use http::header::LOCATION;
@@ -23,12 +24,13 @@ fn answer(ledger: &mut Ledger, due: u64) {
         target: PathAndQuery::from_static("/x"),
         recorded_status: None,
         client: None,
+        kind: ClientKind::NONE,
     };
     let head = [(LOCATION, HeaderValue::from_static("https://cdn.test/x"))].into_iter().collect();
     let received = Received { status: 302, head, body_bytes: 0 };
     let (sent, done, end) = (Some(ms(due)), ms(due + 10), AttemptEnd::Status(302));
     let attempt = Attempt { due: ms(due), sent, first_byte: sent, done, end };
-    ledger.offered(arrival.due);
+    ledger.offered(&arrival);
     ledger.answered((&arrival, None), &attempt, &received);
 }
 

@@ -1,8 +1,9 @@
 //! Clients that try again: exact counts and times, on the paused clock.
 
 use super::*;
-use crate::client::{Budget, ClientModel, ClientModels, GiveUp, LastAttempt, Next, draws};
+use crate::client::{Budget, ClientModel, ClientModels, Clientele, GiveUp, LastAttempt, Next, draws};
 use crate::tally::{Books, Counts, Ended};
+use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKeys;
 
 const SEED: u64 = 7;
@@ -17,7 +18,8 @@ fn written(lines: &str) -> ClientModel {
 }
 
 fn scene(model: ClientModel, rate: u64, paths: Vec<String>) -> Scene {
-    let plan = ClientPlan { model, session_gap: Duration::from_mins(1), seed: SEED };
+    let clients = Clientele::of(model);
+    let plan = ClientPlan { clients, session_gap: Duration::from_mins(1), seed: SEED };
     Scene { clients: Some(plan), ..Scene::of(rate, paths) }
 }
 
@@ -190,4 +192,54 @@ fn equal_seeds_give_equal_seconds() {
         (totals.counts, totals.times.latency_failed.max())
     };
     assert_eq!(play(), play());
+}
+
+#[test]
+fn each_client_of_a_mix_follows_its_own_model() {
+    let kind = |agent: &str| ClientKind::of(agent.as_bytes());
+    let agents = ["cargo/1.80.0 (376290515 2024-07-16)", "pip/25.0 {}", "Mozilla/5.0"];
+    let clients = Clientele::by_agent(&ClientModels::built_in());
+    let plan = ClientPlan { clients, session_gap: Duration::ZERO, seed: SEED };
+    let scene = Scene::of(10, vec!["/down-10".to_owned(); 30]);
+    let totals = play(Scene { clients: Some(plan), kinds: agents.map(kind).to_vec(), ..scene });
+    let of = |name: &str| {
+        let (_, counts) = totals.counts.clients.iter().find(|(kind, _)| kind.preset() == name).unwrap();
+        (counts.arrivals.offered, counts.arrivals.failed, counts.first, counts.retries)
+    };
+    assert_eq!(
+        (of("cargo-1.70"), of("pip"), of("none")),
+        ((10, 10, 10, 30), (10, 10, 10, 50), (10, 10, 10, 0))
+    );
+    assert_eq!(totals.counts.clients.iter().count(), 3);
+}
+
+#[test]
+fn what_runs_a_client_again_begins_the_whole_session_anew() {
+    let lines = "attempts = 2\ndelays = [\"100ms\"]\nstatuses = [\"5xx\"]\nsiblings = \"abort\"\n\
+                 outer = { runs = 2, pause = \"1s\" }";
+    let scene = Scene { client: one_client(), ..alike(written(lines), 100, 3, "/down-15") };
+    let totals = play(scene);
+    // The first download fails its run at 130 ms. Meanwhile the second is asked
+    // for the second time, and the third never is: all begin again at 1,130.
+    assert_eq!(totals.counts.retries.by_attempts, [(3, 1), (4, 2)].into());
+    assert_eq!(totals.counts.arrivals.failed, 3);
+    assert_eq!(totals.times.latency_failed.max(), 1_260_000);
+}
+
+#[test]
+fn a_client_has_the_patience_of_its_model() {
+    let impatient = |timeouts: &str| {
+        let lines =
+            format!("attempts = 2\ndelays = [\"100ms\"]\nfaults = [\"timeout\"]\ntimeouts = {timeouts}");
+        play(alike(written(&lines), 10, 3, "/silent-0"))
+    };
+    let total = impatient("{ total = \"50ms\" }");
+    assert_eq!(total.counts.attempts.faults.get(Fault::TimeoutTotal).count, 6);
+    assert_eq!(total.times.latency_failed.max(), 200_000);
+    let read = impatient("{ read = \"70ms\" }");
+    assert_eq!(read.counts.attempts.faults.get(Fault::TimeoutFirstByte).count, 6);
+    // The run's own limit is the most.
+    let scene = alike(built_in("npm"), 10, 1, "/silent-0");
+    let counts = play(Scene { timeout_ms: 20, grace_ms: 90_000, ..scene }).counts;
+    assert_eq!(counts.attempts.faults.get(Fault::TimeoutTotal).count, 3);
 }

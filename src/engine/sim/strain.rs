@@ -88,12 +88,8 @@ fn what_the_worker_comes_to_after_its_time_out_is_its_own_fault() {
     assert_eq!(counts.faults.seen().map(|(fault, _)| fault).collect::<Vec<_>>(), [Fault::GeneratorLate]);
     // They lived as long as they might have, and never were on the wire.
     assert_eq!((totals.times.latency_failed.max(), totals.times.lateness.count()), (30_000, 5));
-    let judgement = judge(
-        &totals,
-        &Plan::default(),
-        &GeneratorFacts::default(),
-        (&Ending::Finished, &Assessment::default()),
-    );
+    let (plan, generator) = (Plan::default(), GeneratorFacts::default());
+    let judgement = judge(&totals, &plan, &generator, (&Ending::Finished, &Assessment::default()));
     assert_eq!(judgement.verdict, Verdict::Invalid);
     assert!(judgement.invalid_reasons.iter().any(|reason| reason.id == "generator.late"));
 }

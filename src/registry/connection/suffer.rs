@@ -57,6 +57,7 @@ impl Connection {
             }
             WireFault::EndlessBody => {
                 Answer::begin(&mut self.out.bytes, head, 200).chunked();
+                self.note(Some(200));
                 self.count(Said::default());
                 self.flush().await?;
                 if head.verb == Verb::Head {
@@ -95,7 +96,7 @@ async fn reached(deadline: Option<Instant>) {
 /// Returns when the client has closed its side. A client that has sent more
 /// requests in the meantime is taken for present, since what it sent hides the
 /// end of the stream.
-async fn hung_up(stream: &TcpStream) {
+pub(super) async fn hung_up(stream: &TcpStream) {
     match stream.peek(&mut [0]).await {
         Ok(0) | Err(_) => {}
         Ok(_) => std::future::pending().await,

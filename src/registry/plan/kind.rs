@@ -5,11 +5,14 @@
 //! points to, the answer around it, or the connection below. One table a group
 //! holds the names, which are public, and what help and manual say of them.
 
-use super::PlanError;
+use super::{Capacity, PlanError};
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 const STATUS_PREFIX: &str = "status-";
+const CAPACITY: &str = "capacity";
+pub(super) const DELAY: &str = "delay";
 
 macro_rules! faults {
     ($(#[$doc:meta])* $group:ident { $($variant:ident = $name:literal, $does:literal;)+ }) => {
@@ -64,6 +67,11 @@ faults! {
         ExpiresSoon = "expires-soon", "signs the URL for 10 seconds";
         NotYetValid = "not-yet-valid", "signs the URL from 2099 on";
         WrongJsonUrl = "wrong-json-url", "names another environment's host to clients of JSON";
+        OtherFile = "other-file", "redirects to another crate's file";
+        NoScheme = "no-scheme", "leaves `https://` out, so that the host reads as a path";
+        BadPort = "bad-port", "writes a port that is no number";
+        NoJsonUrl = "no-json-url", "names no place to clients of JSON";
+        ViaSelf = "via-self", "redirects to a path of its own, and from there to the file";
     }
 }
 
@@ -76,6 +84,7 @@ faults! {
         JsonToAll = "json-to-all", "answers 200 with JSON, whoever asks";
         HtmlPage = "html-page", "answers 200 with a page for people";
         RetryAfter = "retry-after", "answers 503 with `Retry-After: 2`";
+        TooMany = "too-many", "answers 429 with `Retry-After: 2`";
         Truncate = "truncate", "promises more content than comes, and closes";
         WrongLength = "wrong-length", "sends more content than it promised";
         Garbage = "garbage", "answers with bytes that are no HTTP, and closes";
@@ -124,6 +133,10 @@ pub enum FaultKind {
     Wire(WireFault),
     /// The file on the CDN.
     Store(StoreFault),
+    /// How much it can do at all; whatever else befalls an answer comes on top.
+    Capacity(Capacity),
+    /// How long an answer is held back; the same goes for it.
+    Delay(Duration),
 }
 
 impl FaultKind {
@@ -143,7 +156,7 @@ impl FaultKind {
 
     /// Whether the CDN can have this fault.
     pub const fn befalls_cdn(self) -> bool {
-        matches!(self, Self::Store(_) | Self::Status(_) | Self::Wire(_))
+        matches!(self, Self::Store(_) | Self::Status(_) | Self::Wire(_) | Self::Capacity(_) | Self::Delay(_))
     }
 
     /// What it does, in a few words that follow its name.
@@ -154,7 +167,14 @@ impl FaultKind {
             Self::Answer(fault) => fault.does(),
             Self::Wire(fault) => fault.does(),
             Self::Store(fault) => fault.does(),
+            Self::Capacity(_) => "answers RPS requests a second, has QUEUE wait, the others get 503",
+            Self::Delay(_) => "holds answers back for TIME",
         }
+    }
+
+    /// Whether it befalls answers beside what else does.
+    pub(super) const fn is_beside_others(self) -> bool {
+        matches!(self, Self::Capacity(_) | Self::Delay(_))
     }
 }
 
@@ -166,6 +186,8 @@ impl fmt::Display for FaultKind {
             Self::Answer(fault) => f.write_str(fault.name()),
             Self::Wire(fault) => f.write_str(fault.name()),
             Self::Store(fault) => f.write_str(fault.name()),
+            Self::Capacity(capacity) => write!(f, "{CAPACITY}:{capacity}"),
+            Self::Delay(delay) => write!(f, "{DELAY}:{delay:?}"),
         }
     }
 }
@@ -183,9 +205,25 @@ impl FromStr for FaultKind {
     }
 }
 
+/// Whether arguments follow that name, each behind a colon.
+pub(super) fn is_with_argument(name: &str) -> bool {
+    matches!(name, CAPACITY | DELAY)
+}
+
+/// Faults with an argument, as help and manual write them.
+pub(crate) fn with_argument() -> [(&'static str, FaultKind); 3] {
+    let capacity = Capacity { per_second: 1, queue: 0 };
+    [
+        ("status-CODE", FaultKind::Status(200)),
+        ("delay:TIME", FaultKind::Delay(Duration::ZERO)),
+        ("capacity:RPS:QUEUE", FaultKind::Capacity(capacity)),
+    ]
+}
+
 pub(super) fn known_names() -> String {
-    let plain: Vec<String> = FaultKind::plain().map(|kind| kind.to_string()).collect();
-    format!("{}, {STATUS_PREFIX}CODE", plain.join(", "))
+    let plain = FaultKind::plain().map(|kind| kind.to_string());
+    let others = with_argument().map(|(written, _)| written.to_owned());
+    plain.chain(others).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -208,7 +246,9 @@ mod tests {
             let row = format!("| `{kind}` | {} |", kind.does());
             assert!(manual.contains(&row), "README.md lacks: {row}");
         }
-        let row = format!("| `{STATUS_PREFIX}CODE` | {} |", FaultKind::Status(200).does());
-        assert!(manual.contains(&row), "README.md lacks: {row}");
+        for (written, kind) in with_argument() {
+            let row = format!("| `{written}` | {} |", kind.does());
+            assert!(manual.contains(&row), "README.md lacks: {row}");
+        }
     }
 }

@@ -27,6 +27,11 @@ impl Window {
         to.is_none_or(|to| from < to).then_some(Self { from, to })
     }
 
+    /// Its beginning.
+    pub const fn start(self) -> Duration {
+        self.from
+    }
+
     /// Its end, if it has one.
     pub const fn end(self) -> Option<Duration> {
         self.to

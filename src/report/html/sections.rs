@@ -2,6 +2,7 @@
 //! statuses.
 
 use super::facts::Fact;
+use super::shown;
 use crate::report::text::format::{per_second, share};
 use crate::report::text::storm::{plateau, recovered};
 use crate::report::{RunReport, TransitionLine};
@@ -39,11 +40,18 @@ pub(super) fn transitions(report: &RunReport) -> Vec<TransitionRow> {
         (line.count.saturating_add(count), line.refused.saturating_add(refused))
     });
     rows.extend((others.0 > 0).then(|| row("(others)".to_owned(), others.0, others.1)));
-    if left_out.recorded_none > 0 && !rows.is_empty() {
-        let count = grouped(left_out.recorded_none);
-        let (share, refused) = (String::new(), String::new());
-        rows.push(TransitionRow { name: "not recorded".to_owned(), count, share, refused, is_wrong: false });
+    if rows.is_empty() {
+        return rows;
     }
+    let made_up = left_out.recorded_none_by_status.iter().take(ROWS_SHOWN);
+    rows.extend(made_up.map(|(status, &count)| {
+        let name = match status.as_str() {
+            "none" => "not recorded".to_owned(),
+            status => format!("{}, sent by no server", shown(status, 60)),
+        };
+        let (share, refused) = (String::new(), String::new());
+        TransitionRow { name, count: grouped(count), share, refused, is_wrong: false }
+    }));
     rows
 }
 

@@ -4,6 +4,7 @@ use super::format::{Page, of};
 use super::listed;
 use crate::report::{Arrivals, RunReport};
 use crate::units::grouped;
+use crate::verify::Tier;
 use std::collections::BTreeMap;
 
 /// Each book's name and its equation.
@@ -54,6 +55,12 @@ pub(in crate::report) fn equations(report: &RunReport) -> Equations {
     let targets = &report.targets;
     let terms = [of(targets.checked, "checked"), of_reasons(&targets.unchecked, "unchecked")];
     equation(&mut books, "redirects", &of(targets.redirects, "seen"), &terms);
+    if report.plan.verify_json.is_some()
+        && let Some(json) = targets.tiers.get(Tier::Json.name())
+    {
+        let terms = [of(json.checked, "asked for in JSON"), of_reasons(&json.unchecked, "not")];
+        equation(&mut books, "JSON", &of(targets.redirects, "redirects"), &terms);
+    }
     if report.plan.catalog.is_some() {
         let catalog = &report.catalog;
         let terms =

@@ -64,9 +64,10 @@ fn fault_line(report: &RunReport, fault: &FaultLine, page: &mut Page) {
 fn checked(report: &RunReport, page: &mut Page) {
     page.heading("Redirects checked");
     let depth: Depth = report.plan.verify.parse().unwrap_or(Depth::Off);
+    let is_on = |tier| depth.covers(tier) && (tier != Tier::Json || report.plan.verify_json.is_some());
     for tier in Tier::ALL {
         let told = match report.targets.tiers.get(tier.name()) {
-            Some(line) if depth.covers(tier) => {
+            Some(line) if is_on(tier) => {
                 let all = report.targets.redirects;
                 let rest: Vec<_> = line
                     .unchecked

@@ -66,7 +66,8 @@ fn begin(report: &RunReport, faults: &[FaultLine], page: &mut Page) {
 
 /// Whether a warning tells of a check that did not happen.
 pub(in crate::report) fn is_left_out(warning: &Reason) -> bool {
-    const LEFT_OUT: [&str; 7] = [
+    const LEFT_OUT: [&str; 9] = [
+        "simulated",
         "verify_off",
         "host_limit",
         "tls_unverified",
@@ -74,8 +75,14 @@ pub(in crate::report) fn is_left_out(warning: &Reason) -> bool {
         "target_sample",
         "own_origin",
         "no_digest",
+        "json_budget",
     ];
     LEFT_OUT.contains(&warning.id.as_str())
+}
+
+/// Whether the load was offered, and nobody can tell where it was sent.
+fn lacks_only_a_resolver(report: &RunReport) -> bool {
+    report.invalid_reasons.iter().all(|reason| reason.id == Fault::GeneratorResolver.id())
 }
 
 /// The verdict in one line, its word before a colon.
@@ -115,7 +122,7 @@ pub(in crate::report) fn verdict(report: &RunReport) -> String {
             )
         }
         Verdict::Failed => format!("FAILED: {failed} of {offered} {what} failed ({rate})"),
-        Verdict::Invalid if is_check => {
+        Verdict::Invalid if is_check || lacks_only_a_resolver(report) => {
             "INVALID: not everything could be checked; this is neither pass nor fail".to_owned()
         }
         Verdict::Invalid => {

@@ -2,8 +2,10 @@
 //! what clients did about it.
 
 use super::format::{Page, counted, per_second, safe, share};
-use crate::report::{RetriesSection, RunReport, StormSection};
+use crate::report::{ClientLine, RetriesSection, RunReport, StormSection};
 use crate::units::grouped;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 pub(super) fn write(report: &RunReport, page: &mut Page) {
     if let Some(storm) = &report.storm {
@@ -18,6 +20,7 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
 fn write_retries(retries: &RetriesSection, report: &RunReport, page: &mut Page) {
     page.heading("Clients");
     page.item("model", &safe(report.plan.client.as_deref().unwrap_or("none")));
+    write_mix(&retries.clients, page);
     let counts = |(attempts, count): (&u32, &u64)| format!("{}\u{a0}in\u{a0}{attempts}", grouped(*count));
     let by_attempts: Vec<_> = retries.by_attempts.iter().map(counts).collect();
     page.item("attempts", &format!("downloads over {}", by_attempts.join(", ")));
@@ -38,6 +41,24 @@ fn write_retries(retries: &RetriesSection, report: &RunReport, page: &mut Page) 
         let each: Vec<_> =
             retries.ended.iter().map(|(why, &n)| format!("{}\u{a0}{}", safe(why), grouped(n))).collect();
         page.item("gave up", &each.join(", "));
+    }
+}
+
+/// Who asked, where each record's own client is played, the most first.
+fn write_mix(clients: &BTreeMap<String, ClientLine>, page: &mut Page) {
+    if clients.is_empty() {
+        return;
+    }
+    let mut lines: Vec<_> = clients.iter().collect();
+    lines.sort_by_key(|(_, line)| Reverse(line.offered));
+    page.line(&format!(
+        "  {:<14}{:>12}{:>12}{:>12}{:>12}{:>14}",
+        "", "downloads", "recovered", "failed", "retries", "amplification"
+    ));
+    for (name, line) in lines {
+        let counts = [line.offered, line.recovered, line.failed, line.retries].map(grouped);
+        let counts: String = counts.iter().map(|count| format!("{count:>12}")).collect();
+        page.line(&format!("  {:<14}{counts}{:>14.2}", safe(name), line.amplification));
     }
 }
 

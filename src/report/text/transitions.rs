@@ -1,6 +1,7 @@
 //! Where answered statuses differ from the recorded ones.
 
 use super::format::{Page, of, share};
+use super::listed;
 use crate::report::{RunReport, TransitionLine};
 use crate::units::grouped;
 
@@ -34,6 +35,7 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
         row("(others)", others, sum(&rest, |line| line.refused) + left_out.other_refused);
     }
     if left_out.recorded_none > 0 {
-        page.line(&format!("  {:<12}{:>12}", "not recorded", grouped(left_out.recorded_none)));
+        let why = listed(&left_out.recorded_none_by_status);
+        page.line(&format!("  {:<12}{:>12}  {why}", "sent by none", grouped(left_out.recorded_none)));
     }
 }

@@ -1,9 +1,10 @@
 //! What came of a threshold, as it is published.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One threshold of a run: an element of `thresholds` in `run.json`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ThresholdLine {
     /// As it was typed, such as `latency.p99 over 30s < 80ms`.
@@ -31,7 +32,7 @@ pub struct ThresholdLine {
 }
 
 /// Some seconds of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct WindowLine {
     /// The second that it begins with.
@@ -41,7 +42,7 @@ pub struct WindowLine {
 }
 
 /// Why a run was ended by its own wish: `aborted` in `run.json`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct AbortLine {
     /// What came true, as it was typed.

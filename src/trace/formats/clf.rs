@@ -128,6 +128,8 @@ struct Extra<'l> {
     end: Option<Stamp>,
     duration_ns: Option<u64>,
     host: Option<&'l [u8]>,
+    /// As it stands in the line, escapes untouched.
+    agent: &'l [u8],
     notes: Notes,
 }
 
@@ -161,12 +163,13 @@ impl Tail {
             status: columns.status,
             response_bytes: columns.bytes,
             client: clients.of(columns.client),
+            kind: clients.kind(extra.agent),
             notes: notes.about_status(columns.status),
         })
     }
 
-    fn read(self, tail: &[u8]) -> Result<Extra<'_>, Reject> {
-        let mut extra = Extra { end: None, duration_ns: None, host: None, notes: Notes::NONE };
+    fn read<'l>(self, tail: &'l [u8]) -> Result<Extra<'l>, Reject> {
+        let mut extra = Extra { end: None, duration_ns: None, host: None, agent: b"", notes: Notes::NONE };
         let rest = match self {
             Self::Nothing => tail,
             // A server writes the short form for a request it could not read.
@@ -175,9 +178,9 @@ impl Tail {
                 tail
             }
             Self::Any if !tail.starts_with(b" \"") => tail,
-            Self::Agent | Self::Any => referer_and_agent(tail)?,
+            Self::Agent | Self::Any => extra.behind_agent(tail)?,
             Self::AgentAndEpoch => {
-                let (epoch, rest) = word(referer_and_agent(tail)?).ok_or(Reject::BadFieldCount)?;
+                let (epoch, rest) = word(extra.behind_agent(tail)?).ok_or(Reject::BadFieldCount)?;
                 extra.end = Some(epoch_stamp(epoch)?);
                 let (seconds, rest) = word(rest).ok_or(Reject::BadFieldCount)?;
                 extra.duration_ns = if seconds == b"-" {
@@ -188,7 +191,7 @@ impl Tail {
                 rest
             }
             Self::AgentAndMicros => {
-                let (micros, rest) = word(referer_and_agent(tail)?).ok_or(Reject::BadFieldCount)?;
+                let (micros, rest) = word(extra.behind_agent(tail)?).ok_or(Reject::BadFieldCount)?;
                 if micros != b"-" {
                     let nanos = integer(micros).and_then(|micros| micros.checked_mul(1_000));
                     extra.duration_ns = Some(nanos.ok_or(Reject::BadFieldCount)?);
@@ -243,11 +246,15 @@ fn reason_without_stamp(line: &[u8]) -> Reject {
     if words.take(3).count() < 3 { Reject::BadTimestamp } else { Reject::BadRequestLine }
 }
 
-fn referer_and_agent(tail: &[u8]) -> Result<&[u8], Reject> {
-    let open = |text| <[u8]>::strip_prefix(text, b" \"").ok_or(Reject::BadFieldCount);
-    let (_referer, rest) = quoted(open(tail)?)?;
-    let (_agent, rest) = quoted(open(rest)?)?;
-    Ok(rest)
+impl<'l> Extra<'l> {
+    /// What follows referer and agent; the latter is taken.
+    fn behind_agent(&mut self, tail: &'l [u8]) -> Result<&'l [u8], Reject> {
+        let open = |text: &'l [u8]| text.strip_prefix(b" \"").ok_or(Reject::BadFieldCount);
+        let (_referer, rest) = quoted(open(tail)?)?;
+        let (agent, rest) = quoted(open(rest)?)?;
+        self.agent = agent;
+        Ok(rest)
+    }
 }
 
 /// The next word behind one space.

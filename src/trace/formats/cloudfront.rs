@@ -34,9 +34,10 @@ enum Column {
     Bytes,
     Viewer,
     ForwardedFor,
+    Agent,
 }
 
-const COLUMNS: usize = Column::ForwardedFor as usize + 1;
+const COLUMNS: usize = Column::Agent as usize + 1;
 
 /// Without these there is no request.
 const REQUIRED: [Column; 5] = [Column::Date, Column::Time, Column::Method, Column::Stem, Column::Status];
@@ -123,6 +124,7 @@ impl Cloudfront {
             client: clients
                 .of(value(Column::Viewer))
                 .or_else(|| clients.of(first_of(value(Column::ForwardedFor)))),
+            kind: clients.kind(value(Column::Agent)),
             notes: notes.about_status(status),
         })
     }
@@ -173,6 +175,7 @@ fn column_named(name: &[u8]) -> Option<Column> {
         b"sc-bytes" => Column::Bytes,
         b"c-ip" => Column::Viewer,
         b"x-forwarded-for" => Column::ForwardedFor,
+        b"cs(User-Agent)" => Column::Agent,
         _ => return None,
     })
 }

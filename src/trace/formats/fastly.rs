@@ -23,7 +23,7 @@ pub(crate) struct Json {
 }
 
 /// The keys that a replay needs. Of the address nothing but a keyed hash is
-/// kept, and the agent is never read.
+/// kept, of the agent at most the kind of client.
 #[derive(Deserialize)]
 struct Payload<'l> {
     #[serde(borrow)]
@@ -38,6 +38,15 @@ struct Payload<'l> {
     bytes: Option<Number>,
     #[serde(borrow)]
     ip: Option<Who<'l>>,
+    #[serde(borrow)]
+    http: Option<Http<'l>>,
+}
+
+/// What the shape of 2025 says of the request.
+#[derive(Deserialize)]
+struct Http<'l> {
+    #[serde(borrow)]
+    useragent: Option<Who<'l>>,
 }
 
 impl Json {
@@ -75,6 +84,7 @@ impl Json {
             status,
             response_bytes: payload.bytes.and_then(Number::unsigned),
             client: payload.ip.and_then(|who| who.key(clients)),
+            kind: payload.http.and_then(|http| clients.kind(http.useragent?.text()?.as_bytes())),
             notes: Notes::NONE.about_status(status),
         })
     }

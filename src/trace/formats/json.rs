@@ -82,6 +82,14 @@ pub(crate) enum Who<'l> {
 }
 
 impl Who<'_> {
+    /// The text, where it is one.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Key(_) | Self::Nobody => None,
+        }
+    }
+
     /// The client's key.
     pub(crate) fn key(&self, clients: ClientKeys) -> Option<ClientKey> {
         match self {

@@ -28,6 +28,8 @@ struct Entry<'l> {
     duration_ns: Option<Number>,
     #[serde(borrow)]
     client: Option<Who<'l>>,
+    #[serde(borrow)]
+    kind: Option<Who<'l>>,
 }
 
 /// The fate of one line.
@@ -72,6 +74,7 @@ fn record(line: &[u8], clients: ClientKeys) -> Result<Record<'_>, Reject> {
         status,
         response_bytes: None,
         client: entry.client.and_then(|who| who.key(clients)),
+        kind: entry.kind.and_then(|kind| clients.kind_named(kind.text()?)),
         notes: Notes::NONE,
     })
 }
@@ -79,7 +82,8 @@ fn record(line: &[u8], clients: ClientKeys) -> Result<Record<'_>, Reject> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::client::ClientKey;
+    use crate::trace::agent::ClientKind;
+    use crate::trace::client::{Agents, ClientKey};
 
     #[track_caller]
     fn check(line: &str, expected: Result<(&str, Option<i64>), Reject>) {
@@ -107,6 +111,21 @@ mod tests {
         for nobody in ["null", "0", "-1", "1.5", "true", "\"\"", "[1,[2]]", r#"{"a":{"b":1}}"#] {
             assert_eq!(client(nobody), None, "{nobody}");
         }
+    }
+
+    #[test]
+    fn a_kind_is_the_name_of_a_model() {
+        let keys = ClientKeys::seeded(3).with(Agents::Read);
+        let kind = |value: &str| {
+            let line = format!(r#"{{"target":"/x","kind":{value}}}"#);
+            match parse(line.as_bytes(), keys) {
+                Fate::Record(record) => record.kind.map(ClientKind::preset),
+                other @ (Fate::Skipped(_) | Fate::Rejected(_)) => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(kind(r#""cargo-1.70""#), Some("cargo-1.70"));
+        assert_eq!(kind(r#""cargo/1.70.0 (ec8a8a0ca 2023-04-25)""#), Some("none"));
+        assert_eq!((kind("7"), kind("null"), kind("[]")), (None, None, None));
     }
 
     #[test]

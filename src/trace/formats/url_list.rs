@@ -39,6 +39,7 @@ fn record(line: &[u8]) -> Result<Record<'_>, Reject> {
         status: None,
         response_bytes: None,
         client: None,
+        kind: None,
         notes: Notes::NONE,
     })
 }

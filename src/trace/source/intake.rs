@@ -4,6 +4,7 @@
 //! never looked at further. Every record that comes in here is counted as
 //! accepted, and as filtered if it does not come out.
 
+use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
 use crate::trace::fate::{Note, Notes, Reject, Skip};
 use crate::trace::rewrite::Rewrites;
@@ -87,13 +88,14 @@ pub(super) struct Admitted<'l> {
     pub(super) target: Cow<'l, [u8]>,
     pub(super) status: Option<u16>,
     pub(super) client: Option<ClientKey>,
+    pub(super) kind: ClientKind,
 }
 
 impl Admitted<'_> {
     /// What is handed out where there is no order to be put in.
     pub(super) fn into_request(self) -> Request {
-        let Self { at, method, target, status, client } = self;
-        Request { at, method, target: Bytes::from(target.into_owned()), status, client }
+        let Self { at, method, target, status, client, kind } = self;
+        Request { at, method, target: Bytes::from(target.into_owned()), status, client, kind }
     }
 }
 
@@ -182,6 +184,7 @@ impl Intake {
         if target.len() > MAX_TARGET {
             return Err("target");
         }
-        Ok(Admitted { at: record.at, method, target, status: record.status, client: record.client })
+        let Record { at, status, client, kind, .. } = record;
+        Ok(Admitted { at, method, target, status, client, kind: kind.unwrap_or_default() })
     }
 }

@@ -6,6 +6,7 @@
 
 use super::Pass;
 use super::intake::{Admitted, Intake};
+use crate::trace::client::Agents;
 use crate::trace::detect::{self, Examined, Head, SAMPLE_LINES};
 use crate::trace::error::TraceError;
 use crate::trace::fate::{Fate, Reject};
@@ -81,7 +82,7 @@ impl Reader {
         spec: &Spec,
         index: usize,
         asked: Option<Format>,
-        seed: u64,
+        who: (u64, Agents),
     ) -> Result<(Self, Option<Examined>), TraceError> {
         let cannot_open = |source| TraceError::Open { name: spec.name.clone(), source };
         let (packing, mut stream) = spec.open().and_then(unpack).map_err(cannot_open)?;
@@ -96,7 +97,7 @@ impl Reader {
         let examined = detect::choose(&spec.name, &head, asked)?;
         let format = examined.as_ref().map(|examined| examined.format);
         let whole = Box::new(head.bytes.reader().chain(stream));
-        Ok((Self::new(spec, index, (packing, whole), format, seed), examined))
+        Ok((Self::new(spec, index, (packing, whole), format, who), examined))
     }
 
     /// Opens an input again whose format is known.
@@ -104,11 +105,11 @@ impl Reader {
         spec: &Spec,
         index: usize,
         format: Option<Format>,
-        seed: u64,
+        who: (u64, Agents),
     ) -> Result<Self, TraceError> {
         let unpacked = spec.open().and_then(unpack);
         let unpacked = unpacked.map_err(|source| TraceError::Open { name: spec.name.clone(), source })?;
-        Ok(Self::new(spec, index, unpacked, format, seed))
+        Ok(Self::new(spec, index, unpacked, format, who))
     }
 
     fn new(
@@ -116,7 +117,7 @@ impl Reader {
         index: usize,
         (packing, stream): (Packing, Box<dyn Read + Send>),
         format: Option<Format>,
-        seed: u64,
+        (seed, agents): (u64, Agents),
     ) -> Self {
         Self {
             index,
@@ -124,7 +125,7 @@ impl Reader {
             packing,
             lines: Lines::new(stream),
             // An input without a line has no format, and no use for a parser.
-            parser: format.unwrap_or(Format::UrlList).parser().seeded(seed),
+            parser: format.unwrap_or(Format::UrlList).parser().seeded(seed).with(agents),
             line: 0,
             newest: Newest::default(),
         }
@@ -201,10 +202,10 @@ fn place(record: Record<'_>, (input, line): (usize, u64), intake: &mut Intake, p
         (StampKind::Start, _) | (StampKind::End, None) => 0,
     };
     let whole_seconds = record.resolution_ns >= NANOS_PER_SECOND;
-    let Some(Admitted { at, method, target, status, client }) = intake.admit(record) else { return };
+    let Some(Admitted { at, method, target, status, client, kind }) = intake.admit(record) else { return };
     let input = u32::try_from(input).unwrap_or(u32::MAX);
     let start = at.unwrap_or_default();
-    let held = Held { start, input, line, method, status, client, target: &target };
+    let held = Held { start, input, line, method, status, client, kind, target: &target };
     if whole_seconds {
         pass.spread.hold(&held, shift_ns);
         return;

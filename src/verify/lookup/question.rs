@@ -39,6 +39,8 @@ enum Finding {
     Denied(Fault, Option<Duration>),
     /// Nobody can tell.
     Inconclusive(Fault),
+    /// Nobody says anything.
+    Silent(Fault),
 }
 
 impl Asker {
@@ -49,7 +51,7 @@ impl Asker {
                 HostAnswer::found(host, self.options.private_addresses.judge(addresses), ttl)
             }
             Finding::Denied(fault, ttl) => HostAnswer::denied(host, fault, ttl),
-            Finding::Inconclusive(fault) => {
+            Finding::Inconclusive(fault) | Finding::Silent(fault) => {
                 count(&self.counts.inconclusive);
                 HostAnswer::inconclusive(host, fault)
             }
@@ -65,7 +67,7 @@ impl Asker {
                     HostVerdict::Broken(fault) => Err(fault),
                 }
             }
-            Finding::Denied(fault, _) | Finding::Inconclusive(fault) => Err(fault),
+            Finding::Denied(fault, _) | Finding::Inconclusive(fault) | Finding::Silent(fault) => Err(fault),
         }
     }
 
@@ -74,14 +76,26 @@ impl Asker {
         let Some(name) = absolute(host) else { return Finding::Inconclusive(Fault::DnsFailed) };
         let mut finding = self.question(&name).await;
         for _ in 0..REPEATS {
-            if !matches!(finding, Finding::Inconclusive(_)) {
+            if !matches!(finding, Finding::Inconclusive(_) | Finding::Silent(_)) {
                 break;
             }
             sleep_until(Instant::now() + self.options.pause).await;
             count(&self.counts.repeated);
             finding = self.question(&name).await;
         }
+        if matches!(finding, Finding::Silent(_)) && self.nobody_is_there().await {
+            return Finding::Silent(Fault::GeneratorResolver);
+        }
         finding
+    }
+
+    /// Whether the resolvers are silent about the root, too, of which every one
+    /// that works knows something, if only that it must not say it. Silence
+    /// about one name may be that name's own.
+    async fn nobody_is_there(&self) -> bool {
+        count(&self.counts.questions);
+        let root = self.resolver.lookup(Name::root(), RecordType::NS).await;
+        root.is_err_and(|error| is_silence(&error))
     }
 
     /// Asks for both kinds at once, as clients do.
@@ -102,7 +116,7 @@ fn absolute(host: &str) -> Option<Name> {
 /// What two answers for one name come to. Either kind of address will do; a
 /// name that does not exist has no records of any kind (RFC 8020 §2).
 fn together(a: Finding, aaaa: Finding) -> Finding {
-    use Finding::{Denied, Found, Inconclusive};
+    use Finding::{Denied, Found, Inconclusive, Silent};
     match (a, aaaa) {
         (Found(mut some, ttl), Found(more, other_ttl)) => {
             some.extend(more);
@@ -111,6 +125,7 @@ fn together(a: Finding, aaaa: Finding) -> Finding {
         (found @ Found(..), _) | (_, found @ Found(..)) => found,
         (denied @ Denied(Fault::DnsNxdomain, _), _) | (_, denied @ Denied(Fault::DnsNxdomain, _)) => denied,
         (unknown @ Inconclusive(_), _) | (_, unknown @ Inconclusive(_)) => unknown,
+        (silence @ Silent(_), _) | (_, silence @ Silent(_)) => silence,
         (Denied(fault, ttl), Denied(_, other_ttl)) => Denied(fault, ttl.min(other_ttl)),
     }
 }
@@ -120,6 +135,9 @@ fn finding(answer: Result<Lookup, NetError>) -> Finding {
         Ok(lookup) => return found(&lookup),
         Err(error) => error,
     };
+    if is_silence(&error) {
+        return Finding::Silent(unknown(&error));
+    }
     let NetError::Dns(DnsError::NoRecordsFound(none)) = &error else {
         return Finding::Inconclusive(unknown(&error));
     };
@@ -140,6 +158,11 @@ fn found(lookup: &Lookup) -> Finding {
     } else {
         Finding::Found(addresses, Duration::from_secs(ttl.into()))
     }
+}
+
+/// Whether nothing came back, as against something that settles nothing.
+const fn is_silence(error: &NetError) -> bool {
+    matches!(error, NetError::Timeout | NetError::NoConnections | NetError::Io(_))
 }
 
 fn unknown(error: &NetError) -> Fault {
@@ -179,7 +202,9 @@ mod tests {
 
     #[test]
     fn two_answers_come_to_one_finding() {
-        let (address, timeout) = (some("1.1.1.1", 60), Finding::Inconclusive(Fault::DnsTimeout));
+        let (address, timeout) = (some("1.1.1.1", 60), Finding::Silent(Fault::DnsTimeout));
+        let servfail = Finding::Inconclusive(Fault::DnsServfail);
+        check(&servfail, &timeout, &servfail);
         let (nxdomain, no_data) = (denied(Fault::DnsNxdomain, 9), denied(Fault::DnsNoAddress, 9));
         for other in [&nxdomain, &no_data, &timeout] {
             check(&address, other, &address);
@@ -201,6 +226,8 @@ mod tests {
         assert_eq!(code(ResponseCode::NotImp), Fault::DnsFailed);
         assert_eq!(unknown(&NetError::Timeout), Fault::DnsTimeout);
         assert_eq!(unknown(&NetError::NoConnections), Fault::DnsFailed);
+        assert!(is_silence(&NetError::Timeout) && is_silence(&NetError::NoConnections));
+        assert!(!is_silence(&NetError::Dns(DnsError::ResponseCode(ResponseCode::Refused))));
     }
 
     #[test]

@@ -6,8 +6,9 @@
 //! first bytes where a service or a signature does not allow it.
 
 use super::archive::{self, ARCHIVE_BYTES_MIN};
-use super::{Expect, ProbeLimits, Reach, TargetVerdict, volatile};
+use super::{Expect, ProbeLimits, Reach, TargetVerdict, Want, volatile};
 use crate::fault::Fault;
+use crate::verify::json::{JSON_BYTES_MAX, JsonForm};
 use crate::verify::location::{self, Form};
 use crate::verify::{Locations, Tier, is_redirect};
 use std::fmt::Write as _;
@@ -16,8 +17,8 @@ use url::{Host, Url};
 /// Most characters of a URL in what is told.
 const URL_SHOWN: usize = 96;
 
-/// Redirects in what is told; the last ones.
-const HOPS_SHOWN: usize = 2;
+/// Most bytes of what is told that redirects on the way may fill.
+const HOPS_BYTES: usize = 384;
 
 /// One thing to be done at [`Conversation::url`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub enum Step {
     FirstBytes,
     /// Ask with GET for all of it.
     Whole,
+    /// Ask with GET for the form in JSON.
+    Json,
 }
 
 impl Step {
@@ -42,6 +45,17 @@ impl Step {
             Self::Head => "HEAD",
             Self::FirstBytes => "GET of the first bytes of",
             Self::Whole => "GET",
+            Self::Json => "GET as JSON of",
+        }
+    }
+
+    /// The most content that is kept of a successful answer; what comes beyond
+    /// it is counted at best.
+    pub(super) const fn kept(self) -> usize {
+        match self {
+            Self::Connect | Self::Head | Self::FirstBytes | Self::Whole => Self::FIRST_BYTES,
+            // One byte tells that there is more than is read.
+            Self::Json => JSON_BYTES_MAX + 1,
         }
     }
 }
@@ -51,6 +65,8 @@ impl Step {
 pub enum Heard<'a> {
     /// No connection could be had; the host's address is part of that.
     NotConnected(Fault),
+    /// None was tried: there was none to be had a moment ago.
+    KnownDead(Fault),
     /// A connection, and it was all that was wanted.
     Connected,
     /// A connection, and no whole answer on it.
@@ -102,7 +118,7 @@ struct Hop {
 #[derive(Debug)]
 pub struct Conversation {
     url: Url,
-    expect: Expect,
+    want: Want,
     limits: ProbeLimits,
     step: Step,
     /// The places asked so far. Their whole text counts: a place that sends its
@@ -115,21 +131,16 @@ pub struct Conversation {
 
 impl Conversation {
     /// Begins the check of `url`, and says what to do first.
-    pub fn begin(mut url: Url, expect: Expect, limits: ProbeLimits) -> (Self, Next) {
+    pub fn begin(mut url: Url, want: Want, limits: ProbeLimits) -> (Self, Next) {
         url.set_fragment(None);
         let refused = place_fault(&url);
-        let step = first_step(limits.reach, &url);
-        let visited = vec![url.clone()];
-        let begun = Self {
-            url,
-            expect,
-            limits,
-            step,
-            visited,
-            hops: Vec::new(),
-            connected: false,
-            asked_again: false,
+        let step = match &want {
+            Want::File(_) => first_step(limits.reach, &url),
+            Want::Json(_) => Step::Json,
         };
+        let visited = vec![url.clone()];
+        let begun =
+            Self { url, want, limits, step, visited, hops: Vec::new(), connected: false, asked_again: false };
         let next = match refused {
             Some(why) => begun.broken(Fault::TargetBadRedirect, Tier::Connect, why),
             None => Next::Ask(step),
@@ -146,6 +157,10 @@ impl Conversation {
     pub fn heard(&mut self, heard: &Heard<'_>) -> Next {
         match heard {
             Heard::NotConnected(fault) => self.unsettled(*fault, fault.meaning()),
+            Heard::KnownDead(fault) => {
+                self.asked_again = true;
+                self.unsettled(*fault, &format!("{}, a moment ago", fault.meaning()))
+            }
             Heard::Connected => Next::Done(TargetVerdict::sound(Tier::Connect)),
             Heard::Broken(fault) => {
                 self.connected = true;
@@ -160,6 +175,13 @@ impl Conversation {
 
     fn answered(&mut self, reply: &Reply<'_>) -> Next {
         let told = format!("status {}", reply.status);
+        if let Want::Json(form) = &self.want {
+            return match reply.status {
+                200 => self.other_form(form, reply),
+                429 | 500..=599 => self.unsettled(Fault::TargetServerError, &told),
+                _ => self.broken(Fault::JsonMissing, Tier::Json, &told),
+            };
+        }
         match reply.status {
             401 | 403 | 405 | 501 if self.step == Step::Head => {
                 self.step = Step::FirstBytes;
@@ -181,19 +203,34 @@ impl Conversation {
         }
     }
 
+    fn other_form(&self, form: &JsonForm, reply: &Reply<'_>) -> Next {
+        match form.fault(reply.first) {
+            None => Next::Done(TargetVerdict::sound(Tier::Json)),
+            Some((fault, why)) => self.broken(fault, Tier::Json, &why),
+        }
+    }
+
+    /// What is known of the file beforehand.
+    const fn expect(&self) -> Expect {
+        match self.want {
+            Want::File(expect) => expect,
+            Want::Json(_) => Expect { length: None, sha256: None },
+        }
+    }
+
     /// Judges a successful answer; `length` is that of the whole file.
     fn content(&self, reply: &Reply<'_>, length: Option<u64>) -> Next {
         let length = if self.step == Step::Whole { Some(reply.received) } else { length };
         if let Some(why) = self.no_archive(reply, length) {
             return self.broken(Fault::TargetNotAnArchive, Tier::Fetch, &why);
         }
-        if let (Some(expected), Some(length)) = (self.expect.length, length)
+        if let (Some(expected), Some(length)) = (self.expect().length, length)
             && expected != length
         {
             let why = format!("{length} bytes where {expected} are due");
             return self.broken(Fault::TargetLength, Tier::Fetch, &why);
         }
-        let (Some(expected), Some(found)) = (self.expect.sha256, reply.sha256) else {
+        let (Some(expected), Some(found)) = (self.expect().sha256, reply.sha256) else {
             return Next::Done(TargetVerdict::sound(Tier::Fetch));
         };
         if expected == found {
@@ -267,15 +304,24 @@ impl Conversation {
         if may_pass && !std::mem::replace(&mut self.asked_again, true) {
             return Next::AskAgain(self.step);
         }
-        let tier = if self.connected { Tier::Fetch } else { Tier::Connect };
+        let (fault, tier) = match (&self.want, self.connected) {
+            // Whatever keeps the form from being had: the redirect was had.
+            (Want::Json(_), _) => (Fault::JsonMissing, Tier::Json),
+            (Want::File(_), true) => (fault, Tier::Fetch),
+            (Want::File(_), false) => (fault, Tier::Connect),
+        };
         self.broken(fault, tier, why)
     }
 
     fn broken(&self, fault: Fault, tier: Tier, why: &str) -> Next {
         let mut told = format!("{} {}: {why}", self.step.name(), shortened(&self.url));
-        for hop in self.hops.iter().rev().take(HOPS_SHOWN) {
-            let Hop { status, from } = hop;
-            write!(told, "; redirected with {status} by {from}").expect("a string takes all that is written");
+        for (at, Hop { status, from }) in self.hops.iter().enumerate().rev() {
+            let hop = format!("; redirected with {status} by {from}");
+            if told.len() + hop.len() > HOPS_BYTES {
+                write!(told, "; {} more before that", at + 1).expect("a string takes all that is written");
+                break;
+            }
+            told.push_str(&hop);
         }
         Next::Done(TargetVerdict::broken(fault, tier, &told))
     }

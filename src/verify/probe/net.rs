@@ -6,7 +6,7 @@
 //! becomes load on the store; what cannot be asked in time is left out and said
 //! to be. An address is connected to only after it was judged, and
 //! it is that address, not its name, that is connected to. Nothing that could
-//! be a credential is ever sent.
+//! be a credential is ever sent to anybody but the candidate.
 
 mod exchange;
 mod line;
@@ -17,6 +17,7 @@ use crate::units::Rate;
 use crate::verify::address::PrivateAddresses;
 use crate::verify::lookup::{Addresses, LookupError, LookupOptions, Resolver};
 use crate::verify::targets::TargetAnswer;
+use http::HeaderMap;
 use line::Lines;
 use service::Desk;
 use std::convert::Infallible;
@@ -28,6 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use url::Url;
 
 /// Questions that may be handed in and not yet taken up.
 pub const QUEUE: usize = 4_096;
@@ -58,6 +60,8 @@ pub struct ProbeOptions {
     pub private_addresses: PrivateAddresses,
     /// Where to connect to instead; the first that applies.
     pub detours: Vec<Detour>,
+    /// How the candidate is reached, if it may be asked itself.
+    pub candidate: Option<Candidate>,
     /// Roots. Without a client's certificate, and asked for HTTP/1.1 alone.
     pub tls: Arc<rustls::ClientConfig>,
     /// Called on the thread before anything else: lowers its priority.
@@ -74,6 +78,23 @@ pub struct Detour {
     pub port: Option<u16>,
     /// Where to connect to.
     pub to: SocketAddr,
+}
+
+/// How the candidate is asked, by redirects back to it and for its other form.
+///
+/// It stands for the exact origin of its URL and for no other, so that no
+/// Location can make use of its address, its TLS or its headers elsewhere.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Scheme, host and port.
+    pub url: Url,
+    /// Where it listens. Named by the operator, so the addresses may be any.
+    pub addresses: Vec<SocketAddr>,
+    /// What connections to it are secured with; that of targets where nothing
+    /// is said.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// What requests to it say, in place of what targets are told.
+    pub headers: HeaderMap,
 }
 
 /// Target checks that cannot be started.
@@ -146,6 +167,7 @@ pub struct Probes {
 pub struct ProbeHandle {
     queue: mpsc::Sender<Request>,
     counts: Arc<Counts>,
+    reaches_candidate: bool,
 }
 
 /// One worker's wish to know of one target.
@@ -166,7 +188,7 @@ impl Probes {
         let (queue, requests) = mpsc::channel(QUEUE);
         let (stop, stopped) = oneshot::channel();
         let counts = Arc::new(Counts::default());
-        let at_start = options.at_start;
+        let (at_start, reaches_candidate) = (options.at_start, options.candidate.is_some());
         let lines = Lines::new(options, addresses, Arc::clone(&counts));
         let thread = thread::Builder::new()
             .name("targets".to_owned())
@@ -175,7 +197,7 @@ impl Probes {
                 runtime.block_on(Desk::new(lines).serve(requests, stopped));
             })
             .map_err(ProbeError::Thread)?;
-        let handle = ProbeHandle { queue, counts };
+        let handle = ProbeHandle { queue, counts, reaches_candidate };
         Ok(Self { handle, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -210,6 +232,11 @@ impl Drop for Probes {
 }
 
 impl ProbeHandle {
+    /// Whether the candidate itself may be asked.
+    pub const fn reaches_candidate(&self) -> bool {
+        self.reaches_candidate
+    }
+
     /// Hands a question in; the answer comes over `reply`. Never waits.
     ///
     /// Each question that is taken on is answered once, unless checks end

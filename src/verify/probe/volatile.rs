@@ -55,6 +55,11 @@ impl TargetKey {
         Self::of_text(&origin(url))
     }
 
+    /// The key of what `path` answers as JSON, held against `place`.
+    pub(crate) fn of_json(path: &str, place: &Url) -> Self {
+        Self::of_text(&format!("json {path} {}", lasting(place)))
+    }
+
     /// The same where something is known of the file: a file that two releases
     /// are said to lie in is held against each of them.
     #[must_use]
@@ -91,7 +96,7 @@ impl fmt::Debug for TargetKey {
 
 /// Whether a URL carries a signature. Those are made for one method, so that
 /// HEAD is refused where GET is not.
-pub fn is_signed(url: &Url) -> bool {
+pub(crate) fn is_signed(url: &Url) -> bool {
     let Some(query) = url.query() else { return false };
     let azure = is_azure(query);
     query.split('&').any(|pair| is_volatile(name_of(pair), azure))
@@ -104,7 +109,7 @@ fn origin(url: &Url) -> String {
 }
 
 /// The URL without fragment and volatile parts.
-fn lasting(url: &Url) -> String {
+pub(crate) fn lasting(url: &Url) -> String {
     let mut text = origin(url);
     text.push_str(url.path());
     let Some(query) = url.query() else { return text };

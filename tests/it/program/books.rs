@@ -26,7 +26,7 @@ impl Report {
     }
 
     #[track_caller]
-    fn at(&self, key: &str) -> &Value {
+    pub(super) fn at(&self, key: &str) -> &Value {
         self.0.pointer(key).unwrap_or_else(|| panic!("run.json has no {key}"))
     }
 
@@ -54,6 +54,11 @@ impl Report {
     }
 
     #[track_caller]
+    /// The keys of an object.
+    pub(super) fn keys(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.0.pointer(key).unwrap().as_object().unwrap().keys().map(String::as_str)
+    }
+
     pub(super) fn text(&self, key: &str) -> &str {
         self.at(key).as_str().unwrap_or_else(|| panic!("{key} is no text"))
     }
@@ -137,6 +142,8 @@ impl Report {
         let left_out =
             ["recorded_none", "other"].map(|key| self.number(&format!("/transitions_left_out/{key}")));
         assert_eq!(completed, pairs + left_out.iter().sum::<u64>(), "transitions");
+        let by_status = self.sum("/transitions_left_out/recorded_none_by_status");
+        assert_eq!(by_status, left_out[0], "recorded statuses that no server sent");
         assert!(self.number("/attempts/first") <= offered - shed, "one first attempt an arrival");
 
         let redirects = self.number("/targets/redirects");

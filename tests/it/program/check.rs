@@ -15,7 +15,7 @@ use std::fs;
 /// Tiers that were judged, with how many redirects each.
 fn tiers(report: &Report) -> Vec<u64> {
     let judged = |name| tier(report, name, "")[0];
-    ["headers", "policy", "dns", "connect", "fetch", "digest"].map(judged).to_vec()
+    ["headers", "policy", "dns", "connect", "fetch", "digest", "json"].map(judged).to_vec()
 }
 
 #[test]
@@ -25,13 +25,14 @@ fn a_sound_deployment_passes_with_each_path_asked_once_and_every_tier_checked() 
     let report = call.report(0);
     assert_eq!((report.offered(), report.number("/arrivals/passed")), (20, 20));
     assert_eq!(report.map("/records/filtered").collect::<Vec<_>>(), [("duplicate", 40)]);
-    assert_eq!(tiers(&report), [20, 20, 20, 20, 20, 0]);
+    assert_eq!(tiers(&report), [20, 20, 20, 20, 20, 0, 20]);
     assert_eq!(report.list("/warnings").len(), 0);
     let junit = Junit::read(&call);
     assert_eq!((junit.suite["failures"].as_str(), junit.suite["errors"].as_str()), ("0", "0"));
     assert!(junit.cases.iter().any(|(name, failed)| name == "target.403" && !failed), "{:?}", junit.cases);
     let served = stage.stop();
-    assert_eq!((served.answers, served.targets), (20, 20));
+    // Each path twice: as a redirect, and as JSON.
+    assert_eq!((served.answers, served.targets), (40, 20));
 }
 
 #[test]
@@ -101,7 +102,10 @@ fn with_a_catalogue_files_are_downloaded_and_compared() {
         let stage = Stage::with(stage);
         let call = stage.check(&downloads(5, 2), &["--catalog", "files.csv"]);
         let report = call.file("files.csv", &catalogue).report(code);
-        assert_eq!((report.faults(), tiers(&report)), (faults.to_vec(), vec![5; 6]));
+        assert_eq!(
+            (report.faults(), tiers(&report)),
+            (faults.to_vec(), vec![5, 5, 5, 5, 5, 5, if code == 0 { 5 } else { 0 }])
+        );
         assert_eq!(report.text("/plan/verify"), "digest");
     }
 }
@@ -113,7 +117,7 @@ fn nothing_is_left_unchecked_for_want_of_room() {
     let stage = Stage::with(&[]);
     let flags = ["--verify", "head", "--verify-concurrency", "1", "--connections", "64"];
     let report = stage.check(&downloads(6_000, 1), &flags).report(0);
-    assert_eq!(tiers(&report), [6_000, 6_000, 6_000, 6_000, 6_000, 0]);
+    assert_eq!(tiers(&report), [6_000, 6_000, 6_000, 6_000, 6_000, 0, 6_000]);
     assert_eq!(stage.stop().targets, 6_000);
 }
 

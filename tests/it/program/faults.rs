@@ -1,7 +1,7 @@
 //! Each thing that a candidate can do wrong is found, under its name and in its
 //! number; a redirect that leads nowhere is never a success.
 
-use super::{Call, INCIDENT, Report, Serving};
+use super::{Call, INCIDENT, Report, Serving, every};
 use downpour::registry::plan::FaultPlan;
 use std::time::Duration;
 
@@ -180,4 +180,26 @@ fn a_check_that_was_left_out_is_the_first_thing_said() {
     }
     let report = against(&candidate, &["--verify", "policy", "--rules", "crates-io"]).report(3);
     assert_eq!(report.faults(), [("location.glued_host", COUNT)]);
+}
+
+#[test]
+fn r13_to_r16_what_is_said_of_a_host_is_told_apart() {
+    for (answer, id) in [
+        ("nxdomain", "dns.nxdomain"),
+        ("no-data", "dns.no_address"),
+        ("servfail", "dns.servfail"),
+        ("refused", "dns.refused"),
+        ("silence", "dns.timeout"),
+        ("10.0.0.1", "dns.private_address"),
+        ("169.254.169.254", "dns.private_address"),
+        ("::1", "dns.private_address"),
+    ] {
+        let name = format!("cdn.test={answer}");
+        let candidate = Serving::with(&["--location-base", "https://cdn.test", "--dns-name", &name]);
+        // Without leave for private addresses.
+        let call = Call::new(&["replay", "trace", "--target", &candidate.api, "--resolver", &candidate.dns]);
+        let report = call.file("trace", every(5, 20)).with(&["--max-lateness", "60s"]).report(3);
+        assert_eq!(report.faults(), [(id, 20)], "{answer}");
+        assert_eq!(report.number("/targets/tiers/dns/checked"), 20, "{answer}");
+    }
 }

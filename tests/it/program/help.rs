@@ -3,8 +3,11 @@
 use super::{Call, INCIDENT, every, sample};
 use serde_json::Value;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 15] = [
     "demo",
+    "simulate",
+    "scenarios",
+    "schema",
     "replay",
     "check",
     "inspect",

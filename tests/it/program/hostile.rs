@@ -86,6 +86,9 @@ fn redirects_that_mislead_are_told_apart() {
         ("expires-soon", NO_RULES, "location.expires_soon"),
         ("not-yet-valid", NO_RULES, "location.not_yet_valid"),
         ("glued-host", RULES, "location.glued_host"),
+        ("other-file", RULES, "location.mismatch"),
+        ("no-scheme", RULES, "location.relative"),
+        ("bad-port", NO_RULES, "location.unparsable"),
     ] {
         check(fault, flags, Some(id), Connections::Kept);
     }

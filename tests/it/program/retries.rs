@@ -112,3 +112,59 @@ fn mistakes_are_told_before_anybody_is_asked() {
     refused(&["--first-attempts", "15s"], &["--first-attempts", "who asked"]);
     refused(&["--session-gap", "long"], &["--session-gap"]);
 }
+
+/// One client after the other, told by their agents alone.
+fn mixed_log() -> String {
+    let agents = ["cargo/1.80.0 (376290515 2024-07-16)", "pip/25.0 {\\\"ci\\\":true}", "secret-agent/7"];
+    (0..60).fold(String::new(), |mut log, number| {
+        writeln!(
+            log,
+            "192.0.2.{number} - - [05/Mar/2026:14:03:0{}.{:03} +0000] \
+             \"GET /api/v1/crates/serde/1.0.{number}/download HTTP/1.1\" 302 0 \"-\" \"{}\"",
+            number / 20,
+            number % 20 * 50,
+            agents[number % 3],
+        )
+        .unwrap();
+        log
+    })
+}
+
+#[test]
+fn each_record_s_own_client_is_played_and_only_its_kind_is_told() {
+    let candidate = Serving::with_faults(&["status-429"]);
+    let flags = ["--rate", "50", "--client", "auto", "--session-gap", "0s"];
+    let call = Call::replay("mixed.log", &candidate).file("mixed.log", mixed_log()).with(&flags);
+    let report = call.report(3);
+    check_books(&report);
+    let mix: Vec<&str> = report.keys("/retries/clients").collect();
+    assert_eq!(mix, ["cargo-1.70", "none", "pip"]);
+    // None of them retries a 429 without a date: all are asked once.
+    for client in mix {
+        let of = |key: &str| report.number(&format!("/retries/clients/{client}/{key}"));
+        assert_eq!((of("offered"), of("failed"), of("first"), of("retries")), (20, 20, 20, 0), "{client}");
+    }
+    assert_eq!(report.text("/plan/client"), "auto");
+    for name in ["run.json", "report.html", "summary.txt", "failures.ndjson", "intervals.ndjson"] {
+        let text = std::fs::read_to_string(call.path(&format!("run/{name}"))).unwrap();
+        assert!(!text.contains("secret-agent"), "{name}");
+    }
+    let nameless = replay(&candidate, 3, &["--client", "auto"]);
+    nameless.refused(2, &["--client auto", "tell no user agents"]);
+}
+
+#[test]
+fn a_client_that_begins_with_head_asks_so_and_what_it_asked_can_be_replayed() {
+    let room = tempfile::tempdir().unwrap();
+    let log = room.path().join("access.ndjson");
+    let candidate = Serving::with(&["--access-log", log.to_str().unwrap()]);
+    let report = replay(&candidate, 20, &["--client", "huggingface"]).report(0);
+    assert_eq!(report.number("/attempts/total"), 20);
+    let written = std::fs::read_to_string(&log).unwrap();
+    let heads = written.lines().filter(|line| line.contains("\"method\":\"HEAD\"")).count();
+    assert_eq!(heads, 20, "{written}");
+    let again = Call::replay("again.log", &candidate).file("again.log", &written).with(&["--client", "auto"]);
+    let report = again.report(0);
+    assert_eq!(report.offered(), 20);
+    assert_eq!(report.keys("/retries/clients").collect::<Vec<_>>(), ["none"]);
+}

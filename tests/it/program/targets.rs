@@ -235,3 +235,95 @@ fn files_are_held_against_a_catalogue() {
     let told = short.text("/faults/0/examples/0/detail");
     assert!(told.contains(" bytes where "), "{told}");
 }
+
+/// Rules under which a redirect may stay with the candidate.
+const STAYING: &str = "[[rule]]\nmatch = \"/api/v1/crates/{crate}/{version}/download\"\nstatus = 302\n\
+                       hosts = [\"static.crates.io\"]\nrelative = true\nscheme = \"any\"\n";
+
+#[test]
+fn a_way_back_to_the_candidate_is_followed_to_the_file() {
+    let followed = |faults: &[&str], code| {
+        let stage = Stage::with(faults);
+        let call = stage.call(&downloads(5, 4), "get", &["--rules", "rules.toml"]);
+        let report = call.file("rules.toml", STAYING).report(code);
+        (report, stage.stop())
+    };
+    let (sound, served) = followed(&["--fault", "via-self"], 0);
+    assert_eq!((tier(&sound, "fetch", "own_origin"), sound.number("/arrivals/passed")), ([20, 0], 20));
+    // Each distinct path was asked once more on its way, and each file once.
+    assert_eq!((served.answers, served.targets), (25, 5));
+    assert_eq!(sound.number("/targets/requests"), 10);
+    assert_eq!(sound.list("/warnings").len(), 0);
+
+    let (broken, _) = followed(&["--fault", "via-self", "--cdn-fault", "status-404"], 3);
+    assert_eq!(broken.faults(), [("target.404", 20)]);
+    let told = broken.text("/faults/0/examples/0/detail");
+    assert!(told.contains("; redirected with 302 by http://127.0.0.1:"), "{told}");
+
+    // The stand-in has no such path of its own.
+    let (missing, served) = followed(&["--fault", "relative"], 3);
+    assert_eq!(missing.faults(), [("target.404", 20)]);
+    assert_eq!((served.answers, served.targets), (25, 0));
+}
+
+#[test]
+fn only_the_very_origin_of_the_target_leads_to_its_address() {
+    // Another port of the same address is another place, and a private one.
+    let other = Serving::sound();
+    let base = format!("http://127.0.0.1:{}", other.port());
+    let candidate = Serving::with(&["--location-base", &base]);
+    let flags = ["--target", &candidate.api, "--resolver", &candidate.dns, "--max-lateness", "60s"];
+    let call = Call::new(&["replay", "list"]).with(&flags).file("list", downloads(5, 2));
+    let call = call.with(&["--rate", "1000", "--verify", "get", "--roots", "webpki"]);
+    let report = call.report(3);
+    assert_eq!(report.faults(), [("dns.private_address", 10)]);
+    assert_eq!(other.stop().answers, 0);
+}
+
+#[test]
+fn a_candidate_under_another_name_is_asked_at_its_address() {
+    let candidate = Serving::with(&["--fault", "via-self"]);
+    let port = candidate.port().to_owned();
+    let name = format!("http://candidate.test:{port}");
+    let to = format!("candidate.test:{port}:127.0.0.1:{port}");
+    let call = Call::new(&["replay", "list", "--target", &name, "--connect-to", &to]);
+    let call = call.file("list", downloads(5, 2)).file("rules.toml", STAYING);
+    let call = call.with(&["--resolver", &candidate.dns, "--max-lateness", "60s", "--rate", "1000"]);
+    // The name resolves nowhere; loopback is nobody's business but the operator's.
+    let report = call.with(&["--verify", "connect", "--rules", "rules.toml", "--roots", "webpki"]).report(0);
+    assert_eq!(tier(&report, "connect", ""), [10, 0]);
+    assert_eq!(report.number("/targets/requests"), 1);
+}
+
+#[test]
+fn r12_a_way_that_is_longer_than_allowed_is_not_gone() {
+    let stage = Stage::with(&["--fault", "via-self"]);
+    let call = stage.call(&downloads(5, 2), "get", &["--rules", "rules.toml", "--verify-hops", "0"]);
+    let report = call.file("rules.toml", STAYING).report(3);
+    assert_eq!(report.faults(), [("target.too_many_hops", 10)]);
+    assert_eq!(stage.stop().targets, 0);
+}
+
+/// Every redirect to `base` fails as `id`, and so many requests find that out.
+#[track_caller]
+fn check_base(base: &str, (id, tier_of, requests): (&str, &str, u64)) {
+    let candidate = Serving::with(&["--location-base", base]);
+    let call = Call::replay("list", &candidate).file("list", downloads(20, 2));
+    let flags = ["--rate", "1000", "--verify", "get", "--verify-rate", "max", "--verify-concurrency", "1"];
+    let report = call.with(&flags).with(&["--roots", "webpki"]).report(3);
+    assert_eq!(report.faults(), [(id, 40)], "{base}");
+    assert_eq!(tier(&report, tier_of, ""), [40, 0]);
+    assert_eq!(report.number("/targets/requests"), requests, "{base}");
+}
+
+#[test]
+fn r17_of_a_place_where_nobody_listens_one_try_is_enough() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    check_base(&format!("http://{free}"), ("target.refused", "connect", 1));
+}
+
+#[test]
+fn r18_a_place_that_speaks_no_tls_is_found() {
+    let plain = Serving::sound();
+    check_base(&format!("https://127.0.0.1:{}", plain.port()), ("target.tls_handshake", "connect", 20));
+}

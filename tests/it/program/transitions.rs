@@ -29,12 +29,26 @@ fn transitions(report: &Report) -> Vec<(u64, u64, u64, u64)> {
 
 #[test]
 fn each_answer_is_held_against_what_the_log_shows() {
-    let trace = recorded(&[(Some(302), 40), (Some(200), 30), (Some(404), 20), (Some(499), 5), (None, 10)]);
+    let trace = recorded(&[
+        (Some(302), 40),
+        (Some(200), 30),
+        (Some(404), 20),
+        (Some(499), 5),
+        (Some(0), 2),
+        (Some(460), 1),
+        (None, 7),
+    ]);
     let sound = Serving::sound();
     let call = Call::replay("trace", &sound).file("trace", &trace).with(&["--rules", "crates-io"]);
     let report = call.report(0);
     assert_eq!(transitions(&report), [(302, 302, 40, 0), (200, 302, 30, 0), (404, 302, 20, 0)]);
     assert_eq!(report.number("/transitions_left_out/recorded_none"), 15);
+    let by_status = serde_json::json!({"000": 2, "460": 1, "499": 5, "none": 7});
+    assert_eq!(*report.at("/transitions_left_out/recorded_none_by_status"), by_status);
+    let page = std::fs::read_to_string(call.path("run/report.html")).unwrap();
+    for row in ["302 → 302", "200 → 302", "499, sent by no server", "nothing recorded"] {
+        assert!(page.contains(row), "{row}");
+    }
 
     let missing = Serving::with_faults(&["status-404"]);
     let call = Call::replay("trace", &missing).file("trace", &trace);
@@ -50,7 +64,7 @@ fn each_answer_is_held_against_what_the_log_shows() {
         "the same 20 22.2 %",
         "302 -> 404 40 44.4 % 40 wrong",
         "200 -> 404 30 33.3 % 30 wrong",
-        "not recorded 15",
+        "sent by none 15 000 2, 460 1, 499 5, none 7",
     ];
     assert_eq!(rows, expected);
 }

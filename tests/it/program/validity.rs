@@ -151,3 +151,23 @@ fn a_run_of_nothing_proves_nothing() {
     let report = Call::replay("list", &candidate).file("list", list).with(&flags).report(5);
     assert_eq!((ids(&report), report.offered()), (vec!["nothing_offered"], 0));
 }
+
+#[test]
+fn a_resolver_that_is_not_there_says_nothing_of_the_candidate() {
+    let deaf = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let deaf = deaf.local_addr().unwrap().to_string();
+    let candidate = Serving::sound();
+    let call = Call::new(&["replay", "trace", "--target", &candidate.api, "--resolver", &deaf]);
+    let call = call.file("trace", every(10, 20)).with(&["--max-lateness", "60s", "--rules", "crates-io"]);
+    let ended = call.run();
+    assert_eq!(ended.code, Some(5), "{}{}", ended.stdout, ended.stderr);
+    let report = Report::read(&ended.out);
+    report.check_everything(&ended.out);
+    let reason = &report.list("/invalid_reasons")[0];
+    assert_eq!(reason["id"], "generator.no_resolver");
+    assert!(reason["remedy"].as_str().unwrap().contains("--resolver"), "{reason}");
+    let said = "INVALID: not everything could be checked; this is neither pass nor fail\n";
+    assert!(ended.stdout.contains(said), "{}", ended.stdout);
+    assert_eq!(report.number("/targets/tiers/policy/checked"), 20);
+    assert_eq!(report.number("/targets/tiers/dns/unchecked/no_resolver"), 20);
+}

@@ -65,7 +65,8 @@ fn answer(query: &Query, times: usize) -> Answer {
     let a = |address: [u8; 4]| record(RData::A(Ipv4Addr::from(address).into()));
     let soa = || record(RData::SOA(SOA::new(name.clone(), name.clone(), 1, 60, 60, 60, 5)));
     let ipv4 = query.query_type() == RecordType::A;
-    let first = String::from_utf8(name.iter().next().unwrap().to_vec()).unwrap();
+    // The root has no label.
+    let first = String::from_utf8(name.iter().next().unwrap_or_default().to_vec()).unwrap();
     let empty = Some((ResponseCode::NoError, None, soa()));
     match (first.as_str(), ipv4) {
         ("silent", _) => None,

@@ -54,14 +54,17 @@ impl Listener {
 /// Reads one HTTP/1 request's head, and tells whether it came to its end before
 /// the client hung up.
 pub(crate) fn takes_head(stream: &mut TcpStream) -> bool {
+    head_of(stream).is_some()
+}
+
+/// The same head itself.
+pub(crate) fn head_of(stream: &mut TcpStream) -> Option<String> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
-        if stream.read_exact(&mut byte).is_err() {
-            return false;
-        }
+        stream.read_exact(&mut byte).ok()?;
         head.push(byte[0]);
     }
-    true
+    String::from_utf8(head).ok()
 }
 
 /// Ends the connection by a reset.

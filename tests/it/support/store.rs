@@ -114,6 +114,9 @@ fn answer(
             say(&format!("302 Found\r\nlocation: /hop-{next}/a.crate"), b"")?;
         }
         ("loop", _) => say(&format!("302 Found\r\nlocation: {path}"), b"")?,
+        ("away", port) => {
+            say(&format!("302 Found\r\nlocation: http://127.0.0.1:{port}/sound/a.crate"), b"")?;
+        }
         ("nowhere", _) => say("302 Found", b"")?,
         ("close", _) => return Ok(false),
         ("garbage", _) => to.write_all(b"not HTTP at all\r\n\r\n")?,

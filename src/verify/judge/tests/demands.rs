@@ -179,18 +179,16 @@ fn r27_signatures_in_time() {
 }
 
 #[test]
-fn r32_the_json_form_names_the_same_place() {
-    let mut judge = crates_io();
-    let body = format!("{{\"url\":\"{GOOD}\"}}");
-    assert_eq!(judge.json_member(CRATE.as_bytes()), Some("url"));
-    assert_eq!(judge.json_member(b"/other"), None);
-    let mut json = |location: Option<&str>, body: &str| {
-        judge.judge_json(CRATE.as_bytes(), location.map(str::as_bytes), body.as_bytes())
+fn r32_a_rule_tells_which_redirects_have_a_form_in_json() {
+    let member = |mut judge: Judge, target: &str, status| {
+        let asked = Asked { target: target.as_bytes(), recorded_status: None };
+        let (locations, headers) = (Locations::One(GOOD.as_bytes()), fields());
+        let judgement = judge.judge(&asked, &Answer { status, locations, headers: &headers, at: NOW });
+        judgement.json.map(str::to_owned)
     };
-    assert_eq!(json(None, &body), None);
-    assert_eq!(json(Some(GOOD), &body), None);
-    assert_eq!(json(Some("https://h.example/x"), &body), Some(Fault::JsonMismatch));
-    assert_eq!(json(None, "{\"url\":\"https://h.example/x\"}"), Some(Fault::JsonMismatch));
-    assert_eq!(json(None, "<html>"), Some(Fault::JsonMissing));
-    assert_eq!(crates_io().judge_json(b"/other", None, b"<html>"), None);
+    assert_eq!(member(crates_io(), CRATE, 302).as_deref(), Some("url"));
+    assert_eq!(member(crates_io(), CRATE, 200), None);
+    assert_eq!(member(crates_io(), "/other", 302), None);
+    assert_eq!(member(rule(""), "/get/x", 302), None);
+    assert!(crates_io().knows_json() && !rule("").knows_json());
 }

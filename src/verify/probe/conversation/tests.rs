@@ -1,9 +1,11 @@
 //! Conversations as tables: what was heard, step by step, and how it ends.
 
 use super::*;
+use crate::verify::json::JsonForm;
 
 const GZIP: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\xff and then some";
 const FILE: &str = "https://cdn.test/crates/a/a-1.0.0.crate";
+const PLACES: [&str; 9] = ["/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8", "/9"];
 const LIMITS: ProbeLimits = ProbeLimits { reach: Reach::Head, hops: 3, body: 1 << 20 };
 
 fn status(status: u16) -> Heard<'static> {
@@ -36,7 +38,11 @@ fn with(change: impl FnOnce(&mut Reply<'static>)) -> Heard<'static> {
 /// The steps asked for, those asked again marked, and the verdict.
 fn talk(url: &str, (reach, expect): (Reach, Expect), heard: &[Heard<'_>]) -> (String, TargetVerdict) {
     let limits = ProbeLimits { reach, ..LIMITS };
-    let (mut conversation, mut next) = Conversation::begin(url.parse().unwrap(), expect, limits);
+    converse(url, Want::File(expect), limits, heard)
+}
+
+fn converse(url: &str, want: Want, limits: ProbeLimits, heard: &[Heard<'_>]) -> (String, TargetVerdict) {
+    let (mut conversation, mut next) = Conversation::begin(url.parse().unwrap(), want, limits);
     let mut steps = Vec::new();
     let mut heard = heard.iter();
     loop {
@@ -216,4 +222,61 @@ fn what_is_told_names_the_place_and_the_way_there_but_no_query() {
     let long = format!("https://cdn.test/{}", "a".repeat(5_000));
     let told = talk(&long, (Reach::Head, Expect::default()), &[status(404)]).1.told.unwrap();
     assert!(told.len() < 200, "{told}");
+}
+
+#[test]
+fn each_hop_on_the_way_is_told_as_far_as_there_is_room() {
+    let far = ProbeLimits { hops: 9, ..LIMITS };
+    let way = |hops: usize| {
+        let mut heard: Vec<_> = PLACES.iter().take(hops).map(|place| to(place)).collect();
+        heard.push(status(404));
+        converse(FILE, Want::File(Expect::default()), far, &heard).1.told.unwrap()
+    };
+    let told = way(3);
+    let by = |place| format!("; redirected with 302 by https://cdn.test{place}");
+    assert_eq!(
+        *told,
+        *format!(
+            "HEAD https://cdn.test/3: status 404{}{}{}",
+            by("/2"),
+            by("/1"),
+            by("/crates/a/a-1.0.0.crate")
+        )
+    );
+    let told = way(9);
+    assert!(told.len() < 448 && told.ends_with("; 1 more before that"), "{told}");
+}
+
+fn json(heard: &[Heard<'_>]) -> (String, TargetVerdict) {
+    let form = JsonForm { member: "url".into(), due: FILE.as_bytes().into() };
+    converse("http://candidate.test/download", Want::Json(form), LIMITS, heard)
+}
+
+#[test]
+fn the_form_in_json_is_asked_for_and_not_followed() {
+    let says = |body: &'static str| with(|reply| reply.first = body.as_bytes());
+    let sound = says(r#"{"url":"https://cdn.test/crates/a/a-1.0.0.crate"}"#);
+    assert_eq!(json(std::slice::from_ref(&sound)), ("Json".to_owned(), TargetVerdict::sound(Tier::Json)));
+    assert_eq!(json(&[status(503), sound]), ("Json Json!".to_owned(), TargetVerdict::sound(Tier::Json)));
+    let found = |heard: &[Heard<'_>], steps: &str, fault, why: &str| {
+        let (asked, verdict) = json(heard);
+        assert_eq!((asked.as_str(), verdict.fault, verdict.tier), (steps, Some(fault), Tier::Json));
+        assert!(verdict.told.as_deref().is_some_and(|told| told.contains(why)), "{:?}", verdict.told);
+    };
+    let (missing, mismatch) = (Fault::JsonMissing, Fault::JsonMismatch);
+    found(&[says(r#"{"url":"https://cdn.test/b"}"#)], "Json", mismatch, "it names https://cdn.test/b");
+    found(&[says("{}")], "Json", missing, "no text in a member \"url\"");
+    found(&[to(FILE)], "Json", missing, "status 302");
+    found(&[status(404)], "Json", missing, "status 404");
+    found(&[status(500), status(500)], "Json Json!", missing, "status 500");
+    let refused = Heard::NotConnected(Fault::TargetRefused);
+    found(&[refused], "Json", missing, "refuse");
+}
+
+#[test]
+fn a_place_that_was_dead_a_moment_ago_is_not_tried() {
+    let refused = (Some(Fault::TargetRefused), Tier::Connect);
+    check(Reach::Get, &[Heard::KnownDead(Fault::TargetRefused)], "FirstBytes", refused);
+    let late = (Some(Fault::TargetConnectTimeout), Tier::Connect);
+    check(Reach::Get, &[Heard::KnownDead(Fault::TargetConnectTimeout)], "FirstBytes", late);
 }

@@ -1,7 +1,8 @@
 //! One request to a target and as much of its answer as is wanted.
 //!
 //! Says what every download client says and nothing else: no cookie, no
-//! authorisation, whatever the run sends to the candidate.
+//! authorisation, whatever the run sends to the candidate. The candidate alone
+//! gets from here what it gets from the run.
 
 use super::line::{Line, Lines};
 use crate::fault::Fault;
@@ -10,7 +11,7 @@ use crate::verify::probe::{Heard, Reply, Step};
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 use http::header::{HOST, HeaderName, LOCATION, RANGE, USER_AGENT};
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Incoming};
 use sha2::{Digest, Sha256};
@@ -45,7 +46,7 @@ impl Answer {
             Self::Broken(fault) => return Heard::Broken(*fault),
             Self::Whole { status, headers, content } => (*status, headers, content),
         };
-        let field = |name: HeaderName| headers.get(name).map(http::HeaderValue::as_bytes);
+        let field = |name: HeaderName| headers.get(name).map(HeaderValue::as_bytes);
         let mut locations = headers.get_all(LOCATION).iter();
         let locations = match (locations.next(), locations.next()) {
             (None, _) => Locations::None,
@@ -70,7 +71,9 @@ impl Lines {
     /// Asks for `url` as `step` says, over a kept connection if there is one.
     /// One that turns out to be closed is replaced.
     pub(super) async fn ask(&self, url: &Url, step: Step) -> Answer {
-        let Some(request) = request(url, step) else { return Answer::NotConnected(Fault::TargetBadRedirect) };
+        let Some(request) = self.request(url, step) else {
+            return Answer::NotConnected(Fault::TargetBadRedirect);
+        };
         if let Some(kept) = self.take_kept(url)
             && let Ok(answer) = self.exchange(kept, request.clone(), url, step).await
         {
@@ -126,7 +129,7 @@ impl Lines {
         let mut hash = whole.then(Sha256::new);
         let enough = match (step, whole) {
             (_, true) => self.options.limits.body,
-            (Step::FirstBytes, false) if succeeded => 2 * to_u64(Step::FIRST_BYTES),
+            (Step::FirstBytes | Step::Json, false) if succeeded => 2 * to_u64(step.kept()),
             _ => SPARE_BYTES,
         };
         while !body.is_end_stream() {
@@ -137,7 +140,7 @@ impl Lines {
                 return if wanted { Err(Fault::TargetTruncated) } else { Ok((head.headers, content, false)) };
             };
             let Ok(data) = frame.into_data() else { continue };
-            let missing = Step::FIRST_BYTES.saturating_sub(content.first.len());
+            let missing = step.kept().saturating_sub(content.first.len());
             content.first.extend_from_slice(data.get(..missing).unwrap_or(&data));
             content.received += to_u64(data.len());
             if let Some(hash) = &mut hash {
@@ -156,25 +159,34 @@ fn to_u64(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
-fn request(url: &Url, step: Step) -> Option<Request<Empty<Bytes>>> {
-    let target = match url.query() {
-        Some(query) => format!("{}?{query}", url.path()),
-        None => url.path().to_owned(),
-    };
-    let authority = match url.port() {
-        Some(port) => format!("{}:{port}", url.host_str()?),
-        None => url.host_str()?.to_owned(),
-    };
-    let method = if step == Step::Head { Method::HEAD } else { Method::GET };
-    let mut request = Request::builder()
-        .method(method)
-        .uri(target)
-        .header(HOST, authority)
-        .header(USER_AGENT, OWN_NAME)
-        .header(ACCEPT, "*/*")
-        .header(ACCEPT_ENCODING, "identity");
-    if step == Step::FirstBytes {
-        request = request.header(RANGE, format!("bytes=0-{}", Step::FIRST_BYTES - 1));
+impl Lines {
+    fn request(&self, url: &Url, step: Step) -> Option<Request<Empty<Bytes>>> {
+        let target = match url.query() {
+            Some(query) => format!("{}?{query}", url.path()),
+            None => url.path().to_owned(),
+        };
+        let authority = match url.port() {
+            Some(port) => format!("{}:{port}", url.host_str()?),
+            None => url.host_str()?.to_owned(),
+        };
+        let method = if step == Step::Head { Method::HEAD } else { Method::GET };
+        let mut request = Request::new(Empty::new());
+        *request.method_mut() = method;
+        *request.uri_mut() = target.parse().ok()?;
+        let headers = request.headers_mut();
+        headers.insert(HOST, HeaderValue::from_str(&authority).ok()?);
+        headers.insert(USER_AGENT, HeaderValue::from_static(OWN_NAME));
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(candidate) = self.candidate_at(url) {
+            headers.extend(candidate.headers.clone());
+        }
+        if step == Step::FirstBytes {
+            headers.insert(RANGE, HeaderValue::from_str(&format!("bytes=0-{}", Step::FIRST_BYTES - 1)).ok()?);
+        }
+        if step == Step::Json {
+            headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        }
+        Some(request)
     }
-    request.body(Empty::new()).ok()
 }

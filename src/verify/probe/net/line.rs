@@ -1,7 +1,8 @@
 //! Connections to targets: opened to addresses that were judged first, kept
-//! while they are of use, and taken in turn at the set rate.
+//! while they are of use, and taken in turn at the set rate. A place where there
+//! was none to be had is not tried by each further target for a while.
 
-use super::{Counts, Detour, ProbeOptions, count};
+use super::{Candidate, Counts, Detour, ProbeOptions, count};
 use crate::fault::Fault;
 use crate::verify::HostVerdict;
 use crate::verify::lookup::Addresses;
@@ -30,6 +31,12 @@ const IDLE_MAX: usize = 256;
 /// Addresses of a host that are tried.
 const ADDRESSES_TRIED: usize = 4;
 
+/// For how long a place is taken for dead after the last try.
+const DEAD_FOR: Duration = Duration::from_secs(5);
+
+/// Places remembered as dead. What is beyond is tried each time.
+const DEAD_MAX: usize = 1_024;
+
 /// Scheme, host and port.
 type Place = (bool, String, u16);
 
@@ -42,7 +49,9 @@ pub(super) struct Lines {
     pub(super) counts: Arc<Counts>,
     addresses: Addresses,
     tls: TlsConnector,
+    candidate_tls: TlsConnector,
     idle: Mutex<HashMap<Place, Vec<Line>>>,
+    dead: Mutex<HashMap<Place, (Instant, Fault)>>,
     /// When the next request may leave.
     next: Mutex<Instant>,
     gap: Duration,
@@ -54,12 +63,15 @@ impl Lines {
             let (requests, nanos) = rate.fraction();
             Duration::from_nanos(nanos / requests)
         });
+        let candidate_tls = options.candidate.as_ref().and_then(|candidate| candidate.tls.clone());
         Self {
+            candidate_tls: TlsConnector::from(candidate_tls.unwrap_or_else(|| Arc::clone(&options.tls))),
             tls: TlsConnector::from(Arc::clone(&options.tls)),
             options,
             counts,
             addresses,
             idle: Mutex::default(),
+            dead: Mutex::default(),
             next: Mutex::new(Instant::now()),
             gap,
         }
@@ -103,6 +115,38 @@ impl Lines {
         idle.entry(place).or_default().push(line);
     }
 
+    /// Why there was no connection to where `url` leads a moment ago, if there
+    /// was none.
+    pub(super) fn known_dead(&self, url: &Url) -> Option<Fault> {
+        let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = place(url)?;
+        let &(until, fault) = dead.get(&place)?;
+        if until > Instant::now() {
+            return Some(fault);
+        }
+        dead.remove(&place);
+        None
+    }
+
+    /// Remembers that nobody takes connections where `url` leads.
+    pub(super) fn bury(&self, url: &Url, fault: Fault) {
+        let Some(place) = place(url) else { return };
+        let now = Instant::now();
+        let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        if dead.len() >= DEAD_MAX {
+            dead.retain(|_, (until, _)| *until > now);
+        }
+        if dead.len() < DEAD_MAX {
+            dead.entry(place).or_insert((now + DEAD_FOR, fault));
+        }
+    }
+
+    /// The candidate, if it is where `url` leads: its very origin.
+    pub(super) fn candidate_at(&self, url: &Url) -> Option<&Candidate> {
+        let candidate = self.options.candidate.as_ref()?;
+        (place(&candidate.url)? == place(url)?).then_some(candidate)
+    }
+
     /// A new connection to where `url` leads.
     pub(super) async fn connect(&self, url: &Url) -> Result<Line, Fault> {
         let opened = timeout(self.options.connect_timeout, self.open(url)).await;
@@ -119,13 +163,17 @@ impl Lines {
         }
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(bare).map_err(|_| Fault::TargetTlsCertificate)?;
-        let stream = self.tls.connect(name, stream).await.map_err(|error| classify_tls(&error))?;
+        let tls = if self.candidate_at(url).is_some() { &self.candidate_tls } else { &self.tls };
+        let stream = tls.connect(name, stream).await.map_err(|error| classify_tls(&error))?;
         speak(stream).await
     }
 
-    /// The addresses that may be connected to: those of a detour, or those that
-    /// the host has and that are all allowed.
+    /// The addresses that may be connected to: the candidate's, those of a
+    /// detour, or those that the host has and that are all allowed.
     async fn judged_addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, Fault> {
+        if let Some(candidate) = self.candidate_at(url) {
+            return Ok(candidate.addresses.clone());
+        }
         let (_, host, port) = place(url).ok_or(Fault::TargetBadRedirect)?;
         if let Some(detour) = self.options.detours.iter().find(|detour| detour.applies(&host, port)) {
             return Ok(vec![detour.to]);

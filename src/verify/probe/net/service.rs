@@ -6,9 +6,11 @@
 
 use super::line::Lines;
 use super::{Request, count};
+use crate::fault::Fault;
 use crate::units::Offset;
 use crate::verify::probe::{Conversation, Heard, Next, Question, Step, TargetKey, TargetVerdict};
-use crate::verify::targets::{Found, TargetAnswer, TargetBounds, TargetCache, TargetReply};
+use crate::verify::single_flight;
+use crate::verify::targets::{ALL_BOUNDS, Found, TargetAnswer, TargetCache};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::panic;
@@ -54,7 +56,7 @@ impl Desk {
         Self {
             pending_max: within.clamp(concurrency.min(PENDING_MAX), PENDING_MAX),
             lines: Arc::new(lines),
-            known: TargetCache::new(TargetBounds::ALL),
+            known: TargetCache::new(ALL_BOUNDS),
             pending: VecDeque::new(),
             concurrency,
             tasks: JoinSet::new(),
@@ -93,16 +95,16 @@ impl Desk {
         count(&self.lines.counts.questions);
         let key = question.key;
         match self.known.ask(key, self.now(), reply) {
-            TargetReply::Known(found, reply) => {
+            single_flight::Reply::Known(found, reply) => {
                 self.deliver(TargetAnswer { key, found: Some(found) }, vec![reply]);
             }
-            TargetReply::Refused(reply) => self.leave_out(key, vec![reply]),
-            TargetReply::Parked { ask: false } => {}
-            TargetReply::Parked { ask: true } if self.pending.len() < self.pending_max => {
+            single_flight::Reply::Refused(reply) => self.leave_out(key, vec![reply]),
+            single_flight::Reply::Parked { ask: false } => {}
+            single_flight::Reply::Parked { ask: true } if self.pending.len() < self.pending_max => {
                 self.pending.push_back(question);
             }
-            TargetReply::Parked { ask: true } => {
-                let waiting = self.known.settle(&TargetAnswer { key, found: None }, self.now());
+            single_flight::Reply::Parked { ask: true } => {
+                let waiting = self.known.settle(&key, None, self.now());
                 self.leave_out(key, waiting);
             }
         }
@@ -125,9 +127,9 @@ impl Desk {
         match done {
             Ok(Done::Asked(key, verdict)) => {
                 self.asking -= 1;
-                let found = Found { valid_for: verdict.valid_for(), verdict };
+                let found = Found { valid_for: verdict.valid_for(), value: verdict };
+                let waiting = self.known.settle(&key, Some(&found), self.now());
                 let answer = TargetAnswer { key, found: Some(found) };
-                let waiting = self.known.settle(&answer, self.now());
                 self.deliver(answer, waiting);
             }
             Ok(Done::Delivered) => {}
@@ -161,10 +163,15 @@ impl Desk {
 /// Asks one target to the end.
 async fn converse(lines: &Lines, question: Question) -> TargetVerdict {
     let limits = lines.options.limits;
-    let (mut conversation, mut next) = Conversation::begin(question.url, question.expect, limits);
+    let (mut conversation, mut next) = Conversation::begin(question.url, question.want, limits);
     loop {
         let step = match next {
-            Next::Done(verdict) => return verdict,
+            Next::Done(verdict) => {
+                if let Some(fault) = verdict.fault.filter(|fault| is_dead(*fault)) {
+                    lines.bury(conversation.url(), fault);
+                }
+                return verdict;
+            }
             Next::Ask(step) => step,
             Next::AskAgain(step) => {
                 count(&lines.counts.repeated);
@@ -172,9 +179,13 @@ async fn converse(lines: &Lines, question: Question) -> TargetVerdict {
                 step
             }
         };
+        let url = conversation.url().clone();
+        if let Some(fault) = lines.known_dead(&url) {
+            next = conversation.heard(&Heard::KnownDead(fault));
+            continue;
+        }
         lines.turn().await;
         count(&lines.counts.requests);
-        let url = conversation.url().clone();
         next = if step == Step::Connect {
             match lines.connect(&url).await {
                 Ok(_) => conversation.heard(&Heard::Connected),
@@ -185,4 +196,9 @@ async fn converse(lines: &Lines, question: Question) -> TargetVerdict {
             conversation.heard(&answer.as_heard())
         };
     }
+}
+
+/// Whether it is the place that takes no connections, whatever is asked of it.
+const fn is_dead(fault: Fault) -> bool {
+    matches!(fault, Fault::TargetRefused | Fault::TargetUnreachable | Fault::TargetConnectTimeout)
 }

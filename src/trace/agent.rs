@@ -2,14 +2,44 @@
 //!
 //! A table of how known clients introduce themselves. What is not in it is
 //! `none`, a client that asks once: a storm is not made of guesses. The text
-//! comes from a log, so only its beginning is looked at, byte by byte.
+//! comes from a log, so only its beginning is looked at, byte by byte, and none
+//! of it goes further than its line: a kind is one of the names below.
+
+use crate::route::hex_pair;
+use std::borrow::Cow;
+use std::fmt;
 
 /// How much of a user agent is looked at.
 const AGENT_MAX: usize = 256;
 
-/// A built-in client model, as found by a user agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClientKind(&'static str);
+/// The kinds that are told apart, by the names of their built-in models.
+const NAMES: [&str; 20] = [
+    "none",
+    "cargo-1.69",
+    "cargo-1.70",
+    "cargo-1.89",
+    "pip",
+    "uv",
+    "npm",
+    "pnpm",
+    "yarn",
+    "curl",
+    "docker",
+    "containerd",
+    "apt",
+    "homebrew",
+    "maven",
+    "gradle",
+    "go",
+    "huggingface",
+    "aws-standard",
+    "grpc",
+];
+
+/// A kind of client, as found by a user agent: the place of its name in a
+/// table, and a byte of memory.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientKind(u8);
 
 enum Sign {
     /// The user agent begins so.
@@ -21,10 +51,10 @@ enum Sign {
 use Sign::{Begins, Holds};
 
 /// What is told by the version, which follows the sign.
-type ByVersion = fn(Version<'_>) -> &'static str;
+type ByVersion = fn(Version<'_>) -> ClientKind;
 
 enum Kind {
-    Is(&'static str),
+    Is(ClientKind),
     By(ByVersion),
 }
 
@@ -35,37 +65,83 @@ use Kind::{By, Is};
 const SIGNS: &[(Sign, Kind)] = &[
     (Begins("cargo "), By(cargo)),
     (Begins("cargo/"), By(cargo)),
-    (Begins("pip/"), Is("pip")),
-    (Begins("uv/"), Is("uv")),
-    (Begins("pnpm/"), Is("pnpm")),
-    (Begins("yarn/"), Is("yarn")),
-    (Begins("npm/"), Is("npm")),
-    (Begins("Homebrew/"), Is("homebrew")),
-    (Begins("curl/"), Is("curl")),
-    (Begins("docker/"), Is("docker")),
-    (Begins("Docker-Client/"), Is("docker")),
-    (Begins("containerd/"), Is("containerd")),
-    (Begins("buildkit/"), Is("containerd")),
+    (Begins("pip/"), Is(named("pip"))),
+    (Begins("uv/"), Is(named("uv"))),
+    (Begins("pnpm/"), Is(named("pnpm"))),
+    (Begins("yarn/"), Is(named("yarn"))),
+    (Begins("npm/"), Is(named("npm"))),
+    (Begins("Homebrew/"), Is(named("homebrew"))),
+    (Begins("curl/"), Is(named("curl"))),
+    (Begins("docker/"), Is(named("docker"))),
+    (Begins("Docker-Client/"), Is(named("docker"))),
+    (Begins("containerd/"), Is(named("containerd"))),
+    (Begins("buildkit/"), Is(named("containerd"))),
     (Holds(" APT-HTTP/"), By(apt)),
-    (Begins("Apache-Maven/"), Is("maven")),
-    (Begins("Gradle/"), Is("gradle")),
-    (Begins("Go-http-client/"), Is("go")),
-    (Holds("hf_hub/"), Is("huggingface")),
-    (Begins("aws-cli/"), Is("aws-standard")),
-    (Begins("aws-sdk-"), Is("aws-standard")),
-    (Begins("Boto3/"), Is("aws-standard")),
-    (Begins("Botocore/"), Is("aws-standard")),
-    (Begins("grpc-"), Is("grpc")),
+    (Begins("Apache-Maven/"), Is(named("maven"))),
+    (Begins("Gradle/"), Is(named("gradle"))),
+    (Begins("Go-http-client/"), Is(named("go"))),
+    (Holds("hf_hub/"), Is(named("huggingface"))),
+    (Begins("aws-cli/"), Is(named("aws-standard"))),
+    (Begins("aws-sdk-"), Is(named("aws-standard"))),
+    (Begins("Boto3/"), Is(named("aws-standard"))),
+    (Begins("Botocore/"), Is(named("aws-standard"))),
+    (Begins("grpc-"), Is(named("grpc"))),
 ];
+
+/// The kind of that name, which must be in the table: found when this is
+/// compiled.
+const fn named(name: &str) -> ClientKind {
+    let mut place = 0;
+    while !is_same(NAMES[place as usize].as_bytes(), name.as_bytes()) {
+        place += 1;
+    }
+    ClientKind(place)
+}
+
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
+impl fmt::Debug for ClientKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.preset())
+    }
+}
 
 impl ClientKind {
     /// One that asks once.
-    pub const NONE: Self = Self("none");
+    pub const NONE: Self = named("none");
+
+    /// Every kind.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..).zip(NAMES).map(|(place, _)| Self(place))
+    }
+
+    /// The kind whose model has that name.
+    pub fn of_preset(name: &str) -> Option<Self> {
+        Self::all().find(|kind| kind.preset() == name)
+    }
+
+    /// Its place among all kinds, from 0.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The client that introduces itself so, percent-encoded up to twice as
+    /// some logs have it.
+    pub fn of_encoded(user_agent: &[u8]) -> Self {
+        let agent = user_agent.get(..AGENT_MAX).unwrap_or(user_agent);
+        Self::of(&decoded(&decoded(agent)))
+    }
 
     /// The client that introduces itself so.
     ///
     /// ```
-    /// use downpour::client::agent::ClientKind;
+    /// use downpour::trace::agent::ClientKind;
     ///
     /// assert_eq!(ClientKind::of(b"cargo 1.70.0 (ec8a8a0ca 2023-04-25)").preset(), "cargo-1.70");
     /// assert_eq!(ClientKind::of(b"Mozilla/5.0 (X11; Linux x86_64)").preset(), "none");
@@ -82,13 +158,29 @@ impl ClientKind {
                 By(version) => version(Version::of(rest)),
             })
         });
-        found.map_or(Self::NONE, Self)
+        found.unwrap_or(Self::NONE)
     }
 
     /// The name of its model.
     pub const fn preset(self) -> &'static str {
-        self.0
+        NAMES[self.index()]
     }
+}
+
+fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.contains(&b'%') {
+        return Cow::Borrowed(text);
+    }
+    let (mut rest, mut out) = (text, Vec::with_capacity(text.len()));
+    while let Some((&first, behind)) = rest.split_first() {
+        let byte = match behind {
+            [high, low, ..] if first == b'%' => hex_pair(*high, *low),
+            _ => None,
+        };
+        out.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &behind[2..] } else { behind };
+    }
+    Cow::Owned(out)
 }
 
 /// The numbers that a version begins with. What is missing or no number is 0.
@@ -118,25 +210,26 @@ fn leading_number(text: &[u8]) -> u32 {
 }
 
 /// cargo 1.N; the library calls itself 0.N+1.
-fn cargo(version: Version<'_>) -> &'static str {
+fn cargo(version: Version<'_>) -> ClientKind {
+    const KINDS: [ClientKind; 3] = [named("cargo-1.69"), named("cargo-1.70"), named("cargo-1.89")];
     let minor = if version.major == 0 { version.minor.saturating_sub(1) } else { version.minor };
     match (version.major, minor) {
-        (0 | 1, ..70) => "cargo-1.69",
-        (0 | 1, 70..89) => "cargo-1.70",
-        (..) => "cargo-1.89",
+        (0 | 1, ..70) => KINDS[0],
+        (0 | 1, 70..89) => KINDS[1],
+        (..) => KINDS[2],
     }
 }
 
 /// `APT-HTTP/1.3 (2.6.1)`: retries came with 2.3.2.
-fn apt(version: Version<'_>) -> &'static str {
+fn apt(version: Version<'_>) -> ClientKind {
+    const APT: ClientKind = named("apt");
     let apt = Version::of(version.rest);
-    if (apt.major, apt.minor, apt.patch) >= (2, 3, 2) { "apt" } else { "none" }
+    if (apt.major, apt.minor, apt.patch) >= (2, 3, 2) { APT } else { ClientKind::NONE }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::ClientModels;
     use proptest::prelude::*;
 
     #[track_caller]
@@ -194,22 +287,22 @@ mod tests {
     }
 
     #[test]
-    fn every_name_in_the_table_is_that_of_a_model() {
-        let models = ClientModels::built_in();
-        let of_version = |pick: ByVersion| {
-            let texts = ["1.0", "1.70", "1.90", "1.3 (2.6.1)"];
-            texts.map(|text| pick(Version::of(text.as_bytes()))).to_vec()
-        };
-        for (_, kind) in SIGNS {
-            let names = match kind {
-                Is(name) => vec![*name],
-                By(pick) => of_version(*pick),
-            };
-            for name in names {
-                assert!(models.find(name).is_some(), "{name}");
-            }
+    fn a_kind_is_a_byte_and_comes_back_from_its_name() {
+        assert_eq!(size_of::<ClientKind>(), 1);
+        for (place, kind) in ClientKind::all().enumerate() {
+            assert_eq!(kind.index(), place);
+            assert_eq!(ClientKind::of_preset(kind.preset()), Some(kind));
         }
-        assert!(models.find(ClientKind::NONE.preset()).is_some());
+        assert_eq!(ClientKind::of_preset("cargo"), None);
+    }
+
+    #[test]
+    fn agents_that_are_encoded_are_told_too() {
+        let kind = |agent: &str| ClientKind::of_encoded(agent.as_bytes()).preset();
+        assert_eq!(kind("cargo%201.70.0%20(ec8a8a0ca)"), "cargo-1.70");
+        assert_eq!(kind("Debian%2520APT-HTTP/1.3%2520(2.6.1)"), "apt");
+        assert_eq!(kind("curl/8.7.1%"), "curl");
+        assert_eq!(kind("%zz%2"), "none");
     }
 
     proptest! {

@@ -1,0 +1,143 @@
+//! What checking redirects does to the latency of a run: it must do nothing.
+//!
+//! The same load is offered several times: with redirects not judged, judged
+//! offline, and with each target asked for its first bytes beside the run. The
+//! three come in turns, so that what drifts on the machine drifts for all of
+//! them. Told are the medians, with the lowest and the highest of each, and how
+//! far they lie from those without any judging.
+//!
+//! ```text
+//! cargo bench --bench verify -- --turns 7 --seconds 20
+//! ```
+
+mod support;
+
+use clap::Parser;
+use downpour::report::RunReport;
+use downpour::units::{Offset, Rate};
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+use support::{Served, Watched, incident, ms, scratch, watch};
+
+/// By how much checks may change a latency: more is a broken promise.
+const GOAL_PERCENT: f64 = 3.0;
+
+/// How redirects are judged, the first of them being the yardstick.
+const DEPTHS: [&str; 3] = ["off", "policy", "get"];
+
+#[derive(Debug, Parser)]
+struct Args {
+    /// Arrivals a second.
+    #[arg(long, default_value = "4.7k/s")]
+    rate: Rate,
+
+    /// How long they are offered, each time.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+
+    /// How often each depth is measured.
+    #[arg(long, default_value_t = 5)]
+    turns: usize,
+
+    /// Most requests a second to targets.
+    #[arg(long, default_value = "100/s")]
+    verify_rate: String,
+
+    /// What cargo says to every bench.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// What is compared: the name, and where a report has it, in microseconds.
+type Clock = (&'static str, fn(&RunReport) -> u64);
+
+const CLOCKS: [Clock; 4] = [
+    ("latency p50", |report| report.latency_us.p50),
+    ("latency p99", |report| report.latency_us.p99),
+    ("service p50", |report| report.service_us.p50),
+    ("lateness p50", |report| report.lateness_us.p50),
+];
+
+fn main() -> io::Result<ExitCode> {
+    let args = Args::parse();
+    let directory = scratch()?;
+    let authority = directory.path().join("ca.pem");
+    let served = Served::start(&["--ca-out", &authority.to_string_lossy()])?;
+    let asked = args.rate.due_before(Offset::from(Duration::from_secs(args.seconds)));
+    let mut measured: [Vec<RunReport>; DEPTHS.len()] = Default::default();
+    let mut whole = true;
+    for turn in 0..args.turns.max(1) {
+        // Each turn begins with another depth, so that none is always first.
+        for at in (0..DEPTHS.len()).map(|at| (at + turn) % DEPTHS.len()) {
+            let out = directory.path().join(format!("{turn}-{at}"));
+            let watched = run(&served, (DEPTHS[at], &authority), &args, &out)?;
+            let report = watched.report()?;
+            whole &= is_whole(&report, DEPTHS[at], asked)?;
+            measured[at].push(report);
+        }
+    }
+    tell(&measured)?;
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run(served: &Served, (depth, authority): (&str, &Path), args: &Args, out: &Path) -> io::Result<Watched> {
+    let (rate, duration) = (args.rate.to_string(), format!("{}s", args.seconds));
+    let mut command = served.replay(
+        &incident().to_string_lossy(),
+        &["--loop", "--rate", &rate, "-d", &duration, "--verify", depth],
+    );
+    let instead = format!("static.crates.io:443:{}", served.cdn);
+    command.args(["--verify-rate", &args.verify_rate, "--verify-connect-to", &instead]);
+    command.args(["--roots", "none", "--cacert"]).arg(authority).arg("--out").arg(out);
+    watch(command, Duration::from_secs(1))
+}
+
+/// Whether the load was offered, and targets asked beside it where they should
+/// have been.
+fn is_whole(report: &RunReport, depth: &str, asked: u64) -> io::Result<bool> {
+    let offered = report.arrivals.offered == asked && report.arrivals.shed == 0;
+    let fetched = report.targets.tiers.get("fetch").is_some_and(|tier| tier.checked > 0);
+    let checked = fetched == (depth == "get");
+    let sound = report.arrivals.failed == 0;
+    if !(offered && sound && checked) {
+        writeln!(
+            io::stdout(),
+            "--verify {depth}: offered {} of {asked}, shed {}, failed {}, {} requests to targets",
+            report.arrivals.offered,
+            report.arrivals.shed,
+            report.arrivals.failed,
+            report.targets.requests
+        )?;
+    }
+    Ok(offered && sound && checked)
+}
+
+fn tell(measured: &[Vec<RunReport>; DEPTHS.len()]) -> io::Result<()> {
+    let mut out = io::stdout();
+    writeln!(out, "{:<14}{:<10}{:>12}{:>26}{:>12}", "", "--verify", "median", "lowest to highest", "change")?;
+    for (name, of) in CLOCKS {
+        let mut yardstick = None;
+        for (depth, reports) in DEPTHS.iter().zip(measured) {
+            let mut all: Vec<u64> = reports.iter().map(of).collect();
+            all.sort_unstable();
+            let median = all[all.len() / 2];
+            let base = *yardstick.get_or_insert(median);
+            let spread = format!("{} to {}", ms(all[0]), ms(all[all.len() - 1]));
+            writeln!(out, "{name:<14}{depth:<10}{:>12}{spread:>26}{:>12}", ms(median), change(median, base))?;
+        }
+    }
+    for (depth, reports) in DEPTHS.iter().zip(measured) {
+        let asked: u64 = reports.iter().map(|report| report.targets.requests).sum();
+        writeln!(out, "--verify {depth}: {asked} requests to targets in {} runs", reports.len())?;
+    }
+    writeln!(out, "goal: latency p50 and p99 change by less than {GOAL_PERCENT} %; read it beside the spread")
+}
+
+fn change(median: u64, base: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of a request")]
+    let percent = (median as f64 / base.max(1) as f64 - 1.0) * 100.0;
+    let mark = if percent.abs() < GOAL_PERCENT { "" } else { " !" };
+    format!("{percent:+.1} %{mark}")
+}

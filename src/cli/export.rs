@@ -1,0 +1,178 @@
+//! A run's result in other forms, written beside its run directory.
+//!
+//! Files are opened, and so emptied, before the run: what stands there from the
+//! run before must not pass for this one's. They are written when the run
+//! directory is complete, by what `downpour report` uses, so both give the same
+//! bytes.
+
+use super::CliError;
+use crate::report::{Rendering, RunReport, SavedRun, markdown};
+use clap::Args;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Other forms of the result.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ExportArgs {
+    /// Write the result to a file in another form, too, such as k6=summary.json:
+    /// text, html, json, markdown, junit, k6, prometheus, csv, hgrm, hgrm-failed,
+    /// hgrm-service or hgrm-lateness; may be repeated
+    #[arg(long = "export", value_name = "FORMAT=FILE", value_parser = parse_export)]
+    exports: Vec<Export>,
+
+    /// Write the result as JUnit XML, a test case for each kind of fault: the
+    /// same as --export junit=FILE
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+
+    /// Append a summary in Markdown to this file, which a job of GitHub shows
+    #[arg(long, value_name = "FILE", env = "GITHUB_STEP_SUMMARY", hide_env_values = true)]
+    step_summary: Option<OsString>,
+}
+
+/// One form and its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Export {
+    rendering: Rendering,
+    path: PathBuf,
+    /// As it was asked for.
+    flag: String,
+}
+
+/// Whether the run will have a directory to render from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RunDirectoryKept {
+    Yes,
+    No,
+}
+
+/// The names of all renderings, as a sentence lists them.
+pub(super) fn names() -> String {
+    let names: Vec<_> = Rendering::ALL.iter().map(|rendering| rendering.name()).collect();
+    names.join(", ")
+}
+
+fn parse_export(text: &str) -> Result<Export, String> {
+    let (name, path) = text.split_once('=').ok_or("write it like junit=result.xml")?;
+    let rendering =
+        Rendering::from_name(name).ok_or_else(|| format!("{name:?} is no format: there are {}", names()))?;
+    if path.is_empty() {
+        return Err(format!("it names no file: write it like {name}=FILE"));
+    }
+    Ok(Export { rendering, path: PathBuf::from(path), flag: format!("--export {text}") })
+}
+
+impl ExportArgs {
+    /// Opens all files. Mistakes are told before anybody is connected to.
+    pub(crate) fn open(&self, kept: RunDirectoryKept) -> Result<Exports, CliError> {
+        let junit = self.junit.iter().map(|path| Export {
+            rendering: Rendering::Junit,
+            path: path.clone(),
+            flag: format!("--junit {}", path.display()),
+        });
+        let mut files: Vec<(Export, File)> = Vec::new();
+        for export in self.exports.iter().cloned().chain(junit) {
+            if kept == RunDirectoryKept::No && export.rendering.needs_directory() {
+                return Err(CliError::Usage(format!(
+                    "{} shows seconds of the run, which only a run directory has: add --out DIR",
+                    export.flag
+                )));
+            }
+            if files.iter().any(|(known, _)| known.path == export.path) {
+                return Err(CliError::Usage(format!("{}: this file is named twice", export.flag)));
+            }
+            let file = File::create(&export.path)
+                .map_err(|error| CliError::Usage(format!("cannot write {}: {error}", export.flag)))?;
+            files.push((export, file));
+        }
+        let step_summary = self.step_summary.clone().filter(|path| !path.is_empty()).map(PathBuf::from);
+        Ok(Exports { files, step_summary })
+    }
+}
+
+/// Files that wait for the result.
+#[derive(Debug)]
+pub(crate) struct Exports {
+    files: Vec<(Export, File)>,
+    step_summary: Option<PathBuf>,
+}
+
+impl Exports {
+    /// Writes all of them. Returns what could not be written.
+    pub(crate) fn write(self, report: &RunReport, directory: Option<&Path>) -> Vec<String> {
+        let mut trouble = Vec::new();
+        if let Some(path) = &self.step_summary
+            && let Err(error) = append(path, &markdown(report))
+        {
+            // A page for people: a pipeline does not fail for it.
+            super::say(&format!("note: cannot write --step-summary {}: {error}", path.display()));
+        }
+        let needs_directory = self.files.iter().any(|(export, _)| export.rendering.needs_directory());
+        let saved = directory.filter(|_| needs_directory).map(SavedRun::open);
+        for (Export { rendering, flag, .. }, file) in self.files {
+            let written = match (rendering.of(report), &saved) {
+                (Some(text), _) => write_to(file, |out| out.write_all(text.as_bytes())),
+                (None, Some(Ok(saved))) => write_to(file, |out| saved.render(rendering, out).map(drop)),
+                (None, Some(Err(error))) => Err(io::Error::other(super::carry_out::chain(error))),
+                (None, None) => Err(io::Error::other("there is no run directory")),
+            };
+            if let Err(error) = written {
+                trouble.push(format!("write {flag}: {error}"));
+            }
+        }
+        trouble
+    }
+}
+
+fn write_to(file: File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = BufWriter::new(file);
+    write(&mut out)?;
+    out.flush()
+}
+
+fn append(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, Parser};
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        exports: ExportArgs,
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<(Rendering, &str), &str>) {
+        let found = parse_export(text).map(|export| (export.rendering, export.path));
+        match (found, expected) {
+            (Ok((rendering, path)), Ok(expected)) => {
+                assert_eq!((rendering, path.to_str().unwrap()), expected);
+            }
+            (Err(told), Err(part)) => assert!(told.contains(part), "{told}"),
+            (found, expected) => panic!("{text}: {found:?}, not {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn an_export_is_a_format_and_a_file() {
+        check("k6=a=b.json", Ok((Rendering::K6, "a=b.json")));
+        check("junit", Err("junit=result.xml"));
+        check("pdf=x", Err("there are text, html, json, markdown"));
+        check("csv=", Err("csv=FILE"));
+    }
+
+    #[test]
+    fn help_lists_every_format() {
+        let help = Flags::command().render_long_help().to_string().replace('\n', " ");
+        for rendering in Rendering::ALL {
+            assert!(help.contains(rendering.name()), "{}", rendering.name());
+        }
+    }
+}

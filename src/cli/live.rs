@@ -1,0 +1,100 @@
+//! `downpour replay --scenario`: a scenario, live against the embedded
+//! candidate.
+//!
+//! The candidate runs in this process, as for `demo`, and plays the scenario's
+//! service; the clients are those of the scenario, and everything is as many
+//! times as fast as the scenario or `--speed` says.
+
+use super::replay::{ReplayArgs, Requested, play};
+use super::{CliError, say, scenarios};
+use crate::engine::ClientPlan;
+use crate::registry::{Registry, RegistryConfig};
+use crate::report::{Exit, Input};
+use crate::scenario::Scenario;
+use crate::schedule::Pace;
+use crate::units::Factor;
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Threads of the candidate.
+const THREADS: NonZeroUsize = NonZeroUsize::MIN;
+
+/// Plays the scenario of that name, or the one in that file.
+pub(super) fn run(name_or_file: &str, args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let whole = scenarios::load(name_or_file)?;
+    let speed = args.load.speed.unwrap_or(whole.live_speed);
+    let scenario = whole.hastened(speed);
+    let seed = args.trace.seed;
+    let plan = scenario
+        .stand_in(seed)
+        .map_err(|error| CliError::Usage(format!("--scenario {name_or_file}: {error}")))?;
+    let clients = clients(&scenario, args, speed)?;
+    let registry = Registry::start(RegistryConfig { plan, threads: THREADS, ..RegistryConfig::default() })?;
+    if !args.report.quiet {
+        say(&begins(&scenario, speed, &registry));
+    }
+    let mut args = args.clone();
+    // The pace is in the scenario's times, which are shorter already.
+    args.load.rate = Pace::AS_RECORDED;
+    args.load.speed = None;
+    args.load.target = format!("http://{}", registry.api()).parse()?;
+    args.load.timeout = scenario.clients.timeout.min(args.load.timeout);
+    args.verify.rules = Some("crates-io".to_owned());
+    args.verify.resolver = vec![registry.dns()];
+    args.verify.allow_private = true;
+    let requested = Requested {
+        requests: Box::new(scenario.requests(seed)),
+        inputs: vec![Input {
+            name: format!("scenario: {name_or_file}"),
+            format: format!("{}, {speed}", scenario.clients.model),
+            packing: "plain".to_owned(),
+        }],
+        reorder_window_s: 0.0,
+        clients: Some(Arc::new(clients)),
+        fault: scenario.trouble().map(seconds),
+    };
+    let played = play("replay", requested, &args, out);
+    registry.stop();
+    let (exit, report) = played?;
+    if let Some(beside) = scenario.beside(&report) {
+        match args.report.format {
+            super::load_args::OutputFormat::Text => writeln!(out, "\n{beside}").map_err(CliError::Print)?,
+            super::load_args::OutputFormat::Json => say(&beside),
+        }
+    }
+    Ok(exit)
+}
+
+/// Those of the scenario, or whom `--client` names, in its haste.
+fn clients(scenario: &Scenario, args: &ReplayArgs, speed: Factor) -> Result<ClientPlan, CliError> {
+    let mut named = args.clients.clone();
+    named.client.get_or_insert_with(|| scenario.clients.model.clone());
+    let clients = named.clientele()?.hastened(speed);
+    let session_gap = scenario.clients.session_gap;
+    Ok(ClientPlan { clients, session_gap, seed: args.trace.seed })
+}
+
+/// Whole seconds around a span.
+fn seconds((from, to): (Duration, Duration)) -> Range<u64> {
+    from.as_secs()..to.as_secs() + u64::from(to.subsec_nanos() > 0)
+}
+
+fn begins(scenario: &Scenario, speed: Factor, registry: &Registry) -> String {
+    let seconds = scenario.load.duration.as_secs_f64();
+    let trouble = scenario.trouble().map_or_else(String::new, |(from, to)| {
+        format!("; trouble from second {} to {}", from.as_secs_f64(), to.as_secs_f64())
+    });
+    format!(
+        "scenario {}: {}\nscenario {}: {speed} as fast: {seconds} s at {}{trouble}\nscenario {}: a registry at \
+         http://{}",
+        scenario.name,
+        scenario.about,
+        scenario.name,
+        scenario.load.downloads,
+        scenario.name,
+        registry.api()
+    )
+}

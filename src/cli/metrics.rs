@@ -1,0 +1,189 @@
+//! `--metrics-addr`: the run, as Prometheus scrapes it while it goes on.
+//!
+//! A thread of its own answers, after all others where it shares their core. The
+//! collector hands it the state of each second; workers know nothing of it, and
+//! nothing here can hold a run up. Connections are few, short and bounded: each
+//! brings one answer.
+
+use crate::engine::yield_to_workers;
+use crate::report::{Dialect, Plan, RunReport, exposition};
+use crate::tally::Gauges;
+use bytes::Bytes;
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, oneshot, watch};
+
+/// Connections at a time; more of them wait.
+const CONNECTIONS: usize = 16;
+
+/// From the first byte of a connection to the last of its answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why nothing can be scraped.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MetricsError {
+    /// The address cannot be had.
+    #[error("listen on --metrics-addr {address}")]
+    Listen { address: SocketAddr, source: io::Error },
+    /// There is no thread for it.
+    #[error("start the thread of --metrics-addr")]
+    Thread(#[source] io::Error),
+}
+
+/// The run as of its latest second.
+type Latest = Arc<(RunReport, Gauges)>;
+
+/// Answers until it is dropped.
+#[derive(Debug)]
+pub(crate) struct MetricsServer {
+    address: SocketAddr,
+    latest: watch::Sender<Latest>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl MetricsServer {
+    /// Begins to answer, for now with nothing but the plan.
+    pub(crate) fn start(address: SocketAddr, plan: &Plan) -> Result<Self, MetricsError> {
+        let listen = |source| MetricsError::Listen { address, source };
+        let listener = std::net::TcpListener::bind(address).map_err(listen)?;
+        listener.set_nonblocking(true).map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let nothing = RunReport { plan: plan.clone(), ..RunReport::default() };
+        let (latest, seen) = watch::channel(Arc::new((nothing, Gauges::default())));
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name("metrics".to_owned())
+            .spawn(move || {
+                yield_to_workers();
+                if let Err(error) = answer_all(listener, &seen, stopped) {
+                    tracing::warn!("nothing can be scraped any more: {error}");
+                }
+            })
+            .map_err(MetricsError::Thread)?;
+        Ok(Self { address, latest, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where it answers.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A second is over.
+    pub(crate) fn publish(&self, report: RunReport, gauges: Gauges) {
+        self.latest.send_replace(Arc::new((report, gauges)));
+    }
+}
+
+impl Drop for MetricsServer {
+    fn drop(&mut self) {
+        // A thread that ended early listens no more.
+        if let Some(stop) = self.stop.take() {
+            stop.send(()).unwrap_or_default();
+        }
+        drop(self.thread.take().map(JoinHandle::join));
+    }
+}
+
+fn answer_all(
+    listener: std::net::TcpListener,
+    latest: &watch::Receiver<Latest>,
+    mut stopped: oneshot::Receiver<()>,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(listener)?;
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        loop {
+            let next = async {
+                let place = Arc::clone(&places).acquire_owned().await;
+                (place, listener.accept().await)
+            };
+            let (place, accepted) = tokio::select! {
+                biased;
+                _ = &mut stopped => return Ok(()),
+                next = next => next,
+            };
+            // A peer that was gone before it was accepted is no reason to stop.
+            let Ok((stream, _)) = accepted else { continue };
+            let latest = latest.clone();
+            tokio::spawn(async move {
+                answer(stream, latest).await;
+                drop(place);
+            });
+        }
+    })
+}
+
+async fn answer(stream: TcpStream, latest: watch::Receiver<Latest>) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let latest = Arc::clone(&latest.borrow());
+        async move { Ok::<_, Infallible>(answer_to(&request, &latest)) }
+    });
+    let mut server = http1::Builder::new();
+    server.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    let connection = server.serve_connection(TokioIo::new(stream), service);
+    // Whoever scrapes tells its own troubles.
+    match tokio::time::timeout(PATIENCE, connection).await {
+        Ok(Ok(())) | Err(_) => {}
+        Ok(Err(error)) => tracing::debug!("scrape: {error}"),
+    }
+}
+
+fn answer_to<B>(request: &Request<B>, latest: &(RunReport, Gauges)) -> Response<Full<Bytes>> {
+    let (report, gauges) = latest;
+    if request.uri().path() != "/metrics" {
+        return plain(StatusCode::NOT_FOUND, "metrics are at /metrics\n".to_owned());
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "metrics are read with GET\n".to_owned());
+        answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return answer;
+    }
+    let accept = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let dialect = Dialect::for_accept(&accept.collect::<Vec<_>>().join(","));
+    let mut answer = plain(StatusCode::OK, exposition(report, Some(gauges), dialect));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(dialect.content_type()));
+    answer
+}
+
+fn plain(status: StatusCode, text: String) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::from(text));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(method: Method, path: &str, accept: &str, status: u16, content_type: &str) {
+        let request = Request::builder().method(method).uri(path).header(ACCEPT, accept).body(()).unwrap();
+        let answer = answer_to(&request, &(RunReport::default(), Gauges::default()));
+        let found = answer.headers()[CONTENT_TYPE].to_str().unwrap();
+        assert_eq!((answer.status().as_u16(), found), (status, content_type), "{path}");
+    }
+
+    #[test]
+    fn there_is_one_page_in_two_dialects() {
+        let (text, open) = (Dialect::Prometheus.content_type(), Dialect::OpenMetrics.content_type());
+        check(Method::GET, "/metrics", "*/*", 200, text);
+        check(Method::GET, "/metrics?x=1", "application/openmetrics-text", 200, open);
+        check(Method::GET, "/", "*/*", 404, "text/plain; charset=utf-8");
+        check(Method::POST, "/metrics", "*/*", 405, "text/plain; charset=utf-8");
+    }
+}

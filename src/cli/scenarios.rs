@@ -1,0 +1,126 @@
+//! `downpour scenarios`: the built-in scenarios, to use or to copy.
+
+use crate::scenario::{Scenario, ScenarioError};
+use std::fs::File;
+use std::io::{self, Read as _, Write};
+use std::path::PathBuf;
+
+/// The largest file that is read as a scenario.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// List the built-in scenarios, print one, or check a file of your own.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  downpour scenarios
+  downpour scenarios incident > mine.toml    begin with a built-in one
+  downpour scenarios mine.toml               see whether it holds mistakes")]
+pub(crate) struct ScenariosArgs {
+    /// A built-in scenario, which is printed, or a TOML file, which is checked
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: Option<String>,
+}
+
+/// Why a scenario can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ScenariosError {
+    /// There is no such scenario, and no such file.
+    #[error("read {}, which --scenario names; built-in are {}", path.display(), names())]
+    Read {
+        /// What was taken for a file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file is larger than any scenario.
+    #[error("read {}, which --scenario names: it is larger than {FILE_BYTES_MAX} bytes", .0.display())]
+    TooLarge(PathBuf),
+    /// The file is wrong.
+    #[error(transparent)]
+    Mistake(#[from] ScenarioError),
+    /// The result can't be written.
+    #[error("print the result")]
+    Write(#[from] io::Error),
+}
+
+impl ScenariosError {
+    /// Whether the message goes on after "failed to".
+    pub(super) const fn reads_after_failed_to(&self) -> bool {
+        !matches!(self, Self::Mistake(_))
+    }
+
+    /// Whether what was typed is wrong, and not the machine.
+    pub(super) const fn is_configuration(&self) -> bool {
+        !matches!(self, Self::Write(_))
+    }
+}
+
+fn names() -> String {
+    Scenario::built_in_names().collect::<Vec<_>>().join(", ")
+}
+
+/// The built-in scenario of that name, or the one in that file.
+pub(super) fn load(name_or_file: &str) -> Result<Scenario, ScenariosError> {
+    if let Some(built_in) = Scenario::built_in(name_or_file) {
+        return Ok(built_in);
+    }
+    let path = PathBuf::from(name_or_file);
+    let mut text = String::new();
+    let read = File::open(&path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
+    match read {
+        Ok(bytes) if bytes as u64 > FILE_BYTES_MAX => Err(ScenariosError::TooLarge(path)),
+        Ok(_) => Ok(Scenario::parse(&text, name_or_file)?),
+        Err(source) => Err(ScenariosError::Read { path, source }),
+    }
+}
+
+/// Writes what was asked for.
+pub(crate) fn run(args: &ScenariosArgs, out: &mut dyn Write) -> Result<(), ScenariosError> {
+    let scenario = args.scenario.as_deref();
+    match (scenario, scenario.and_then(Scenario::built_in_text)) {
+        (None, _) => list(out)?,
+        (Some(_), Some(text)) => out.write_all(text.as_bytes())?,
+        (Some(file), None) => {
+            load(file)?;
+            writeln!(out, "{file}: no mistakes")?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+fn list(out: &mut dyn Write) -> io::Result<()> {
+    for name in Scenario::built_in_names() {
+        let about = Scenario::built_in(name).map(|scenario| scenario.about).unwrap_or_default();
+        writeln!(out, "{name:<12}{about}")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn told(scenario: Option<&str>) -> Result<String, ScenariosError> {
+        let mut out = Vec::new();
+        run(&ScenariosArgs { scenario: scenario.map(str::to_owned) }, &mut out)?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn scenarios_are_listed_printed_and_checked() {
+        let list = told(None).unwrap();
+        assert!(list.starts_with("incident    crates.io, 2023-07-20: "), "{list}");
+        assert!(list.lines().all(|line| line.len() <= 80), "{list}");
+        let text = told(Some("metastable")).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mine.toml");
+        fs::write(&path, &text).unwrap();
+        let name = path.to_str().unwrap();
+        assert_eq!(told(Some(name)).unwrap(), format!("{name}: no mistakes\n"));
+        fs::write(&path, text.replace("curl", "curl\"\nmodle = \"x")).unwrap();
+        let mistake = told(Some(name)).unwrap_err().to_string();
+        assert!(mistake.contains("mine.toml:") && mistake.contains("modle"), "{mistake}");
+        let unknown = told(Some("/nowhere")).unwrap_err().to_string();
+        assert!(unknown.ends_with("built-in are incident, metastable"), "{unknown}");
+    }
+}

@@ -1,0 +1,36 @@
+//! `downpour schema`: the published schema, for machines.
+
+use crate::report::{Document, json_schema};
+use clap::{Args, ValueEnum};
+use std::io::{self, Write};
+
+/// Print the JSON Schema of what a run writes
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:
+  downpour schema > run.schema.json
+  downpour schema interval
+
+Names are only ever added within a major version, so other keys are allowed.")]
+pub(crate) struct SchemaArgs {
+    /// Of what: run (run.json), interval (a line of intervals.ndjson) or failure
+    /// (a line of failures.ndjson)
+    #[arg(value_name = "WHAT", value_enum, hide_possible_values = true, default_value_t = What::Run)]
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum What {
+    Run,
+    Interval,
+    Failure,
+}
+
+/// Prints it.
+pub(crate) fn run(args: &SchemaArgs, out: &mut dyn Write) -> io::Result<()> {
+    let document = match args.what {
+        What::Run => Document::Run,
+        What::Interval => Document::Interval,
+        What::Failure => Document::Failure,
+    };
+    out.write_all(json_schema(document).as_bytes()).and_then(|()| out.flush())
+}

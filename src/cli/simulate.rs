@@ -1,0 +1,319 @@
+//! `downpour simulate`: the same run in virtual time.
+//!
+//! Nothing in its result depends on this machine or on the time of day, so that
+//! the same flags and seed give the same bytes: a simulated run begins at the
+//! epoch, and how long it took is told on stderr.
+
+use super::carry_out::{Measured, chain, close, default_path, input_notice, offering_s, without_client};
+use super::client_args::ClientArgs;
+use super::export::{Exports, RunDirectoryKept};
+use super::load_args::{LoadArgs, OutputFormat};
+use super::replay::input;
+use super::requests::Replayed;
+use super::simulate_args::SimulateArgs;
+use super::threshold_args::{AbortArgs, Limits};
+use super::trace_args::TraceArgsError;
+use super::{CliError, say, scenarios, signals, system};
+use crate::engine::{AtEndOfTrace, Observer, Phase, Played, RunEnd};
+use crate::report::{
+    Assessment, Ending, Exit, GeneratorFacts, Input, Modelled, Parts, Plan, RunDirectory, RunReport, Watch,
+};
+use crate::scenario::{Scenario, Service, trouble};
+use crate::schedule::Pace;
+use crate::simulate::sweep::{Grid, sweep};
+use crate::simulate::{SimulationPlan, simulate};
+use crate::tally::{Interval, Second, Series, Totals};
+use crate::trace::Source;
+use crate::units::{Factor, NANOS_PER_SECOND, Stamp, approximate, grouped};
+use std::io::Write;
+use std::ops::Range;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// What is played, and what there is to tell of it.
+struct Prepared {
+    simulation: SimulationPlan,
+    played: Played,
+    plan: Plan,
+    scenario: Option<Scenario>,
+}
+
+/// Simulates and reports.
+pub(crate) fn run(args: &SimulateArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let exports = args.report.exports.open(RunDirectoryKept::Yes)?;
+    let phase = &signals::phases().map_err(CliError::Signals)?.phase;
+    match (&args.scenario, &args.report.sweep) {
+        (Some(name), None) => {
+            report(from_scenario(scenarios::load(name)?, args)?, (args, exports), phase, out)
+        }
+        (Some(name), Some(grid)) => sweep_of(scenarios::load(name)?, grid, args, phase, out),
+        (None, Some(_)) => {
+            Err(CliError::Usage("--sweep is for a --scenario, whose load it changes".to_owned()))
+        }
+        (None, None) => report(from_trace(args)?, (args, exports), phase, out),
+    }
+}
+
+fn from_scenario(scenario: Scenario, args: &SimulateArgs) -> Result<Prepared, CliError> {
+    let scenario = args.changed(scenario)?;
+    let speed = args.load.speed.unwrap_or(Factor::ONE);
+    let model = args.model(&scenario.clients.model)?.hastened(speed);
+    let scenario = scenario.hastened(speed);
+    let load = LoadArgs { rate: Pace::AS_RECORDED, speed: None, ..args.load.as_replayed()? };
+    let schedule = load.schedule(&Pace::AS_RECORDED, args.trace.seed).map_err(CliError::Usage)?;
+    let of_service = (scenario.service.clone(), scenario.faults.clone());
+    let simulation = args.simulation(&scenario.clients, model, of_service);
+    let played = Played::new(Box::new(scenario.requests(args.trace.seed)), schedule, AtEndOfTrace::Stop);
+    let plan = Plan {
+        inputs: vec![Input {
+            name: scenario.name.clone(),
+            format: "scenario".to_owned(),
+            packing: "plain".to_owned(),
+        }],
+        rate: scenario.load.downloads.to_string(),
+        arrivals: "scenario".to_owned(),
+        speed: args.load.speed.map(Factor::as_f64),
+        duration_s: Some(scenario.load.duration.as_secs_f64()),
+        ..plan(args, &simulation, Some(scenario.name.clone()))
+    };
+    Ok(Prepared { simulation, played, plan, scenario: Some(scenario) })
+}
+
+fn from_trace(args: &SimulateArgs) -> Result<Prepared, CliError> {
+    if args.trace.traces.is_empty() {
+        return Err(CliError::Usage(
+            "name a trace, or a --scenario (downpour scenarios lists them)".to_owned(),
+        ));
+    }
+    let options = args.trace.options()?;
+    let source = Source::open(&args.trace.traces, options).map_err(TraceArgsError::from)?;
+    let load = args.load.as_replayed()?;
+    let pace = load.pace().map_err(CliError::Usage)?;
+    let schedule = load.schedule(&pace, args.trace.seed).map_err(CliError::Usage)?;
+    load.check_warmup(&pace).map_err(CliError::Usage)?;
+    check(&source, &pace, args)?;
+    let clients = args.own_clients();
+    let of_service = (args.service.changed(Service::default()), args.service.faults.clone());
+    let simulation = args.simulation(&clients, args.model(&clients.model)?, of_service);
+    let plan = Plan {
+        inputs: source.inputs().map(input).collect(),
+        rate: pace.to_string(),
+        speed: pace.speed(),
+        arrivals: load.shape.arrivals_of(&pace).to_owned(),
+        reorder_window_s: source.reorder_window().as_secs_f64(),
+        ..plan(args, &simulation, None)
+    };
+    let first_only = ClientArgs { first_attempts: args.clients.first_attempts, ..ClientArgs::default() };
+    first_only.check(&source)?;
+    let requests = first_only.filtered(Box::new(Replayed::begin(source, Vec::new())?));
+    let at_end = if load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
+    Ok(Prepared { simulation, played: Played::new(requests, schedule, at_end), plan, scenario: None })
+}
+
+fn check(source: &Source, pace: &Pace, args: &SimulateArgs) -> Result<(), CliError> {
+    let told = match pace {
+        Pace::Max => {
+            "--rate max waits for connections, and a simulation has none: give a rate, as in --rate 100k/s"
+        }
+        Pace::Recorded(_) if !source.has_times() => {
+            "this trace has no times to follow: give a rate, as in --rate 100/s"
+        }
+        Pace::Recorded(_) | Pace::Constant(_) | Pace::Profile(_)
+            if args.load.loop_trace && !source.is_repeatable() =>
+        {
+            "--loop needs inputs that can be read again, and a stream cannot: give files"
+        }
+        Pace::Recorded(_) | Pace::Constant(_) | Pace::Profile(_) => {
+            return args.load.shape.check_clients(source.tells_clients()).map_err(CliError::Usage);
+        }
+    };
+    Err(CliError::Usage(told.to_owned()))
+}
+
+/// The effective plan, but for what the input says.
+fn plan(args: &SimulateArgs, simulation: &SimulationPlan, scenario: Option<String>) -> Plan {
+    let (trace, load, service) = (&args.trace, &args.load, &simulation.service);
+    Plan {
+        command: "simulate".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        target: "a modelled service".to_owned(),
+        stages: load.shape.stages.iter().map(ToString::to_string).collect(),
+        sample: load.shape.sample.map(|share| share.to_string()),
+        sample_by: load.shape.sample.map(|_| load.shape.sample_by.name().to_owned()),
+        amplify: load.shape.amplify.map(Factor::as_f64),
+        duration_s: load.duration.map(|duration| duration.as_secs_f64()),
+        warmup_s: (!load.warmup.is_zero()).then_some(load.warmup.as_secs_f64()),
+        requests: load.requests,
+        repeat: load.loop_trace,
+        seed: trace.seed,
+        max_in_flight: load.max_in_flight as u64,
+        overload: "shed".to_owned(),
+        timeout_s: simulation.timeout.as_secs_f64(),
+        verify: "off".to_owned(),
+        rewrite: trace.rewrite.clone(),
+        subsecond: trace.subsecond.name().to_owned(),
+        allow_invalid: args.report.allow_invalid,
+        simulated: Some(Modelled {
+            scenario,
+            client: simulation.client.name.clone(),
+            retry_budget: args.clients.retry_budget.map(|share| share.to_string()),
+            servers: service.servers.map(|servers| u64::from(servers.get())),
+            service_time: service.service_time.to_string(),
+            queue: service.queue as u64,
+            abandoned: service.abandoned.name().to_owned(),
+            round_trip_s: service.round_trip.as_secs_f64(),
+            lookup_s: service.lookup.as_secs_f64(),
+            capacity_drops: service.drops.iter().map(ToString::to_string).collect(),
+            faults: simulation.faults.iter().map(ToString::to_string).collect(),
+        }),
+        client: Some(simulation.client.name.clone()),
+        session_gap_s: Some(simulation.session_gap.as_secs_f64()),
+        first_attempts_s: args.clients.first_attempts.map(|window| window.as_secs_f64()),
+        started_at: system::rfc3339(Stamp::default()),
+        ..Plan::default()
+    }
+}
+
+fn report(
+    prepared: Prepared,
+    (args, exports): (&SimulateArgs, Exports),
+    phase: &watch::Receiver<Phase>,
+    out: &mut dyn Write,
+) -> Result<Exit, CliError> {
+    let Prepared { simulation, played, mut plan, scenario } = prepared;
+    let counted = plan.duration_s.map(|all| Duration::from_secs_f64(all).saturating_sub(simulation.warmup));
+    let limits = Limits::of(&args.thresholds, &AbortArgs::default(), counted)?;
+    limits.tell(&mut plan);
+    let now = Plan { started_at: system::rfc3339(system::now()), ..Plan::default() };
+    let path = args.report.out.clone().unwrap_or_else(|| default_path(&now));
+    let directory = RunDirectory::create(&path, Stamp::default())?;
+    let watch = Watch::over(limits.thresholds);
+    let mut seconds = Seconds { directory, series: Series::default(), watch, trouble: Vec::new() };
+    let begun = Instant::now();
+    let end = simulate(&simulation, played, &mut seconds, &|| *phase.borrow() > Phase::Running);
+    let took = begun.elapsed();
+    let Seconds { directory, series, watch, mut trouble } = seconds;
+    if !args.report.quiet {
+        say(&speed(&end, took));
+    }
+    let fault = plan_of_trouble(&simulation, &plan, &end);
+    let thresholds = watch.assess(&end.totals, offering_s(&end, simulation.warmup));
+    let report = result((plan, thresholds), &end, (&series, fault, simulation.warmup), &mut trouble)?;
+    let beside = scenario.and_then(|scenario| scenario.beside(&report));
+    let measured = Measured {
+        report,
+        kept: Some((directory, path)),
+        trouble,
+        ended_by: end.trouble,
+        interrupted: end.interrupted,
+    };
+    let (exit, _) = measured.publish(args.report.format, exports, out)?;
+    if let (Some(beside), OutputFormat::Text) = (beside, args.report.format) {
+        write!(out, "\n{beside}").and_then(|()| out.flush()).map_err(CliError::Print)?;
+    }
+    Ok(exit)
+}
+
+/// The seconds of the run, counted from the end of the warm-up, in which
+/// something was planned to be wrong; `None` where nothing was.
+fn plan_of_trouble(simulation: &SimulationPlan, plan: &Plan, end: &RunEnd) -> Option<Range<u64>> {
+    let length = plan.duration_s.map_or(end.last_due.as_duration(), Duration::from_secs_f64);
+    let (from, to) = trouble(&simulation.faults, &simulation.service.drops, length)?;
+    let counted = |at: Duration| at.saturating_sub(simulation.warmup);
+    let end = counted(to).as_nanos().div_ceil(u128::from(NANOS_PER_SECOND));
+    Some(counted(from).as_secs()..u64::try_from(end).unwrap_or(u64::MAX))
+}
+
+fn result(
+    (plan, thresholds): (Plan, Assessment),
+    end: &RunEnd,
+    (series, fault, warmup): (&Series, Option<Range<u64>>, Duration),
+    trouble: &mut Vec<String>,
+) -> Result<RunReport, CliError> {
+    let stopped_early = end.interrupted || !end.trouble.is_empty();
+    let books = close(end, trouble)?;
+    let mut notices: Vec<_> = end.notices.iter().map(|notice| input_notice(notice)).collect();
+    notices.extend(without_client(end.scheduled.without_client));
+    let generator = GeneratorFacts {
+        wall_s: end.wall.as_secs_f64(),
+        offering_s: offering_s(end, warmup),
+        ..GeneratorFacts::default()
+    };
+    let ending = if stopped_early { Ending::Interrupted } else { Ending::Finished };
+    let totals = &end.totals;
+    let report =
+        RunReport::build(Parts { plan, books: &books, totals, generator, ending, thresholds, notices })
+            .with_retries(&totals.counts, Some(series));
+    Ok(match fault {
+        Some(fault) => report.with_storm_within(series, fault),
+        None => report,
+    })
+}
+
+/// How fast it went.
+fn speed(end: &RunEnd, took: Duration) -> String {
+    let counts = &end.totals.counts;
+    let attempts = counts.attempts.total() + counts.warmup.attempts.total();
+    format!(
+        "simulated {} attempts in {} s of virtual time; it took {:.2} s, {:.2} million attempts a second",
+        grouped(attempts),
+        grouped(end.wall.as_secs()),
+        took.as_secs_f64(),
+        approximate(attempts) / took.as_secs_f64().max(1e-9) / 1e6
+    )
+}
+
+/// Keeps each second.
+struct Seconds {
+    directory: RunDirectory,
+    series: Series,
+    watch: Watch,
+    /// What could not be written; the run goes on without it.
+    trouble: Vec<String>,
+}
+
+impl Observer for Seconds {
+    fn second(&mut self, interval: &Interval, _: &Totals) {
+        self.series.add(interval.second(), Second::from(interval));
+        self.watch.second(interval);
+        if let Err(error) = self.directory.append(interval) {
+            let text = chain(&error);
+            if !self.trouble.contains(&text) {
+                self.trouble.push(text);
+            }
+        }
+    }
+}
+
+fn sweep_of(
+    scenario: Scenario,
+    grid: &Grid,
+    args: &SimulateArgs,
+    phase: &watch::Receiver<Phase>,
+    out: &mut dyn Write,
+) -> Result<Exit, CliError> {
+    let scenario = args.changed(scenario)?;
+    if scenario.service.servers.is_none() {
+        return Err(CliError::Usage(format!(
+            "--sweep: the service of {} has no bound, so that no loss of capacity matters to it: give --servers",
+            scenario.name
+        )));
+    }
+    if args.load.speed.is_some() || !args.load.warmup.is_zero() || args.load.requests.is_some() {
+        return Err(CliError::Usage("--sweep does not go with --speed, --warmup or --requests".to_owned()));
+    }
+    let model = args.model(&scenario.clients.model)?;
+    let of_service = (scenario.service.clone(), scenario.faults.clone());
+    let simulation = args.simulation(&scenario.clients, model, of_service);
+    let grid = grid.clone().filled_in(&scenario);
+    let Some(swept) = sweep(&scenario, &simulation, grid, &|| *phase.borrow() > Phase::Running) else {
+        return Ok(Exit::Interrupted);
+    };
+    let written = match args.report.format {
+        OutputFormat::Text => write!(out, "{swept}"),
+        OutputFormat::Json => writeln!(out, "{}", swept.to_json()),
+    };
+    written.and_then(|()| out.flush()).map_err(CliError::Print)?;
+    Ok(Exit::Passed)
+}

@@ -1,0 +1,358 @@
+//! The flags of `simulate`: a load without a wire, a service that is modelled.
+//!
+//! What a scenario says stands where no flag says otherwise; without one, where
+//! a flag says nothing, the service has room for all.
+
+use super::CliError;
+use super::clients::{ClientsError, load as load_clients};
+use super::export::ExportArgs;
+use super::load_args::{LoadArgs, OutputFormat, parse_positive, parse_requests, parse_time};
+use super::shape_args::ShapeArgs;
+use super::threshold_args::ThresholdArgs;
+use super::trace_args::TraceArgs;
+use crate::client::{BudgetRule, ClientModel, ClientModels, sessions};
+use crate::registry::plan::PlannedFault;
+use crate::scenario::{Abandoned, CapacityDrop, Clients, Scenario, Service, ServiceTime};
+use crate::schedule::Pace;
+use crate::simulate::sweep::Grid;
+use crate::simulate::{self, MOST, SimulationPlan};
+use crate::units::{Factor, Share, parse_count, parse_duration};
+use clap::Args;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Play a trace or a scenario in virtual time against a modelled service
+#[derive(Args, Clone, Debug)]
+#[command(args_override_self = true, mut_arg("traces", |arg| arg.required(false)))]
+#[command(after_help = "Examples:
+  downpour simulate --scenario incident
+  downpour simulate --scenario metastable --retry-budget 10%
+  downpour simulate --scenario metastable --sweep load=0.5x..1.2x,duration=5s..15s
+  downpour simulate access.log.gz --rewrite crates-io --client cargo-1.89 \\
+      --rate 50k/s --loop -d 5m --servers 64 --service-time 'exponential 1ms' \\
+      --drop 80%@60s..70s --timeout 3s")]
+pub(crate) struct SimulateArgs {
+    #[command(flatten)]
+    pub(super) trace: TraceArgs,
+    /// Play a built-in scenario (downpour scenarios lists them), or one from a
+    /// TOML file; other flags change it
+    #[arg(long, value_name = "SCENARIO", conflicts_with = "traces", help_heading = "Load")]
+    pub(super) scenario: Option<String>,
+    #[command(flatten)]
+    pub(super) load: SimulatedLoadArgs,
+    #[command(flatten)]
+    pub(super) clients: SimulatedClientArgs,
+    #[command(flatten)]
+    pub(super) service: ServiceArgs,
+    #[command(flatten)]
+    pub(super) thresholds: ThresholdArgs,
+    #[command(flatten)]
+    pub(super) report: SimulatedReportArgs,
+}
+
+/// How fast, and for how long.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Load")]
+pub(crate) struct SimulatedLoadArgs {
+    /// Arrivals a second in all: 4700, 4.7k/s; or recorded, or a multiple such
+    /// as 2x of the recorded pace; of a scenario, its downloads a second, or a
+    /// multiple of its load
+    #[arg(short, long, visible_short_alias = 'R', value_name = "RATE", default_value = "recorded")]
+    pub(super) rate: Pace,
+
+    /// Play the recorded pace this many times as fast; of a scenario, all that
+    /// takes time in it, for the same load a second
+    #[arg(long, value_name = "FACTOR")]
+    pub(super) speed: Option<Factor>,
+
+    /// Offer arrivals for this long: 20s, 13m, 1h30m
+    #[arg(short, long, visible_short_alias = 'z', value_name = "TIME", value_parser = parse_time)]
+    pub(super) duration: Option<Duration>,
+
+    /// Offer this many arrivals: 1000, 10k, 1.5m
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_requests)]
+    pub(super) requests: Option<u64>,
+
+    /// Play what is due this early, and count nothing of it; a part of -d
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    pub(super) warmup: Duration,
+
+    /// Begin the trace again when it ends before -d or -n does
+    #[arg(long = "loop")]
+    pub(super) loop_trace: bool,
+
+    /// Most attempts in flight at once; what is over that is shed
+    #[arg(long, value_name = "N", default_value_t = MOST, value_parser = parse_positive)]
+    pub(super) max_in_flight: usize,
+
+    // Last, as it begins a heading of its own.
+    #[command(flatten)]
+    pub(super) shape: ShapeArgs,
+}
+
+/// Who asks, and what they do when a download fails.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Clients")]
+pub(crate) struct SimulatedClientArgs {
+    /// Try failed downloads again as this client does (downpour clients lists
+    /// them) [default: the scenario's, or none, which asks once]
+    #[arg(long, value_name = "NAME")]
+    pub(super) client: Option<String>,
+
+    /// Read further clients from a TOML file
+    #[arg(long, value_name = "FILE")]
+    pub(super) client_file: Option<PathBuf>,
+
+    /// The gap between two requests of a client that ends its session, within
+    /// which downloads share a budget and may end together; 0s for no sessions
+    /// [default: the scenario's, or 1m]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(super) session_gap: Option<Duration>,
+
+    /// Leave out recorded retries: play only the first request of a client for
+    /// a target within this time, 15s for cargo's
+    #[arg(long, value_name = "WINDOW", value_parser = parse_duration)]
+    pub(super) first_attempts: Option<Duration>,
+
+    /// Let each client make at most this share as many retries as first
+    /// attempts, whatever else limits it: 10%
+    #[arg(long, value_name = "SHARE")]
+    pub(super) retry_budget: Option<Share>,
+
+    /// From when an attempt is due until its client no longer waits [default:
+    /// the scenario's, or 30s]
+    #[arg(short, long, value_name = "TIME", value_parser = parse_time)]
+    pub(super) timeout: Option<Duration>,
+}
+
+/// What answers, and what goes wrong with it.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+#[command(next_help_heading = "Service")]
+pub(crate) struct ServiceArgs {
+    /// Requests served at a time, or unlimited [default: the scenario's, or
+    /// unlimited]
+    #[arg(long, value_name = "N", value_parser = parse_servers)]
+    pub(super) servers: Option<Servers>,
+
+    /// How long one takes: constant 5ms; exponential 10ms (its mean); lognormal
+    /// 2ms..20ms (p50 and p99) [default: the scenario's, or constant 1ms]
+    #[arg(long, value_name = "TIME")]
+    pub(super) service_time: Option<ServiceTime>,
+
+    /// Requests that may wait for a server; one more is answered 503 [default:
+    /// the scenario's, or 1000]
+    #[arg(long, value_name = "N", value_parser = parse_places)]
+    pub(super) queue: Option<usize>,
+
+    /// What becomes of a request whose client no longer waits: served (the
+    /// service does not know) or dropped from the queue
+    #[arg(long, value_name = "WHAT", value_parser = parse_abandoned)]
+    pub(super) abandoned: Option<Abandoned>,
+
+    /// From a client to the service and back
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(super) round_trip: Option<Duration>,
+
+    /// How long a client looks for the host of a redirect that does not exist
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(super) lookup: Option<Duration>,
+
+    /// Lose this much capacity for so long: 80%@30s..40s; may be repeated;
+    /// takes the place of the scenario's
+    #[arg(long = "drop", value_name = "SHARE@FROM..TO")]
+    pub(super) drops: Vec<CapacityDrop>,
+
+    /// Spoil answers as serve --fault does: missing-slash@5s..15s,
+    /// status-503:10%; may be repeated; takes the place of the scenario's
+    #[arg(long = "fault", value_name = "FAULT", value_parser = parse_fault)]
+    pub(super) faults: Vec<PlannedFault>,
+}
+
+/// What is said of the run, and where.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Report")]
+pub(crate) struct SimulatedReportArgs {
+    /// The run directory [default: reports/ and the time of the start]
+    #[arg(short, long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+
+    /// What stdout carries: text (the summary) or json (the whole of run.json)
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value_t = OutputFormat::Text)]
+    pub(super) format: OutputFormat,
+
+    /// Play every combination of loads, losses of capacity and their lengths,
+    /// and tell which the scenario's service does not recover from:
+    /// load=0.5x..1.2x,drop=50%:80%,duration=5s..15s; a range is eight values,
+    /// and an axis that is left out has the scenario's own
+    #[arg(long, value_name = "AXES", conflicts_with_all = ["out", "exports", "junit", "thresholds"])]
+    pub(super) sweep: Option<Grid>,
+
+    /// Give the verdict of an invalid run as if it were valid, with a warning
+    #[arg(long)]
+    pub(super) allow_invalid: bool,
+
+    /// Write nothing on stderr but errors
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+
+    #[command(flatten)]
+    pub(super) exports: ExportArgs,
+}
+
+/// How many servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Servers(Option<NonZeroU32>);
+
+fn parse_servers(text: &str) -> Result<Servers, String> {
+    if text == "unlimited" {
+        return Ok(Servers(None));
+    }
+    let count = parse_count(text).ok().and_then(|count| NonZeroU32::new(u32::try_from(count).ok()?));
+    count.map(|count| Servers(Some(count))).ok_or_else(|| "write a number from 1 on, or unlimited".to_owned())
+}
+
+fn parse_places(text: &str) -> Result<usize, String> {
+    let count = parse_count(text).map_err(|error| error.to_string())?;
+    let fits = |count: &usize| *count <= Service::QUEUE_MAX;
+    let most = Service::QUEUE_MAX;
+    usize::try_from(count).ok().filter(fits).ok_or_else(|| format!("a queue has at most {most} places"))
+}
+
+fn parse_abandoned(text: &str) -> Result<Abandoned, String> {
+    let known = [Abandoned::Served, Abandoned::Dropped].into_iter().find(|known| known.name() == text);
+    known.ok_or_else(|| "use served or dropped".to_owned())
+}
+
+fn parse_fault(text: &str) -> Result<PlannedFault, String> {
+    let fault: PlannedFault =
+        text.parse().map_err(|error: crate::registry::plan::PlanError| error.to_string())?;
+    let known = simulate::is_modelled(fault.kind);
+    known.then_some(fault).ok_or_else(|| format!("a simulation has only {}", simulate::modelled_names()))
+}
+
+impl SimulateArgs {
+    /// The scenario with what flags say otherwise, at its own speed.
+    pub(super) fn changed(&self, mut scenario: Scenario) -> Result<Scenario, CliError> {
+        let (load, clients) = (&self.load, &self.clients);
+        let downloads = match &load.rate {
+            Pace::Recorded(factor) => {
+                scenario = scenario.loaded(*factor);
+                None
+            }
+            Pace::Constant(rate) => Some(*rate),
+            Pace::Profile(_) | Pace::Max => {
+                return Err(CliError::Usage(
+                    "--rate of a scenario is its downloads a second, such as 3k/s, or a multiple, such as 2x"
+                        .to_owned(),
+                ));
+            }
+        };
+        if !load.shape.is_plain() || load.loop_trace {
+            return Err(CliError::Usage(
+                "--stage, --arrivals, --sample, --amplify and --loop are for traces: a scenario has a load of \
+                 its own, which --rate changes"
+                    .to_owned(),
+            ));
+        }
+        let is_own = downloads.is_none()
+            && self.service == ServiceArgs::default()
+            && (load.duration, load.requests, load.warmup) == (None, None, Duration::ZERO)
+            && (&clients.client, clients.session_gap, clients.retry_budget, clients.timeout)
+                == (&None, None, None, None);
+        scenario.expected = scenario.expected.filter(|_| is_own);
+        scenario.load.downloads = downloads.unwrap_or(scenario.load.downloads);
+        scenario.load.duration = load.duration.unwrap_or(scenario.load.duration);
+        scenario.clients.model = clients.client.clone().unwrap_or(scenario.clients.model);
+        scenario.clients.timeout = clients.timeout.unwrap_or(scenario.clients.timeout);
+        scenario.clients.session_gap = clients.session_gap.unwrap_or(scenario.clients.session_gap);
+        scenario.service = self.service.changed(scenario.service);
+        if !self.service.faults.is_empty() {
+            scenario.faults.clone_from(&self.service.faults);
+        }
+        if let Some(fault) = scenario.faults.iter().find(|fault| !simulate::is_modelled(fault.kind)) {
+            let known = simulate::modelled_names();
+            return Err(CliError::Usage(format!(
+                "{}: {fault}: a simulation has only {known}",
+                scenario.name
+            )));
+        }
+        Ok(scenario)
+    }
+
+    /// Who asks a trace, by flags alone.
+    pub(super) fn own_clients(&self) -> Clients {
+        let default = Clients::default();
+        Clients {
+            model: self.clients.client.clone().unwrap_or(default.model),
+            timeout: self.clients.timeout.unwrap_or(default.timeout),
+            session_gap: self.clients.session_gap.unwrap_or(sessions::GAP),
+        }
+    }
+
+    /// The model of that name, with the budget that was asked for.
+    pub(super) fn model(&self, name: &str) -> Result<ClientModel, CliError> {
+        let mut models = ClientModels::built_in();
+        if let Some(path) = &self.clients.client_file {
+            models = models.and(load_clients(path)?);
+        }
+        let mut model = models.find(name).ok_or_else(|| ClientsError::unknown(name, &models))?.clone();
+        if let Some(share) = self.clients.retry_budget {
+            model.budget = BudgetRule::Ratio(share);
+        }
+        Ok(model)
+    }
+
+    /// What is simulated.
+    pub(super) fn simulation(
+        &self,
+        clients: &Clients,
+        model: ClientModel,
+        (service, faults): (Service, Vec<PlannedFault>),
+    ) -> SimulationPlan {
+        SimulationPlan {
+            client: model,
+            session_gap: clients.session_gap,
+            timeout: clients.timeout,
+            service,
+            faults,
+            warmup: self.load.warmup,
+            max_in_flight: self.load.max_in_flight,
+            max_waiting: MOST,
+            seed: self.trace.seed,
+        }
+    }
+}
+
+impl SimulatedLoadArgs {
+    /// The same flags as those of a replay, whose rules hold here too. Nothing
+    /// is ever sent to its target.
+    pub(super) fn as_replayed(&self) -> Result<LoadArgs, CliError> {
+        Ok(LoadArgs {
+            rate: self.rate.clone(),
+            speed: self.speed,
+            duration: self.duration,
+            requests: self.requests,
+            warmup: self.warmup,
+            loop_trace: self.loop_trace,
+            max_in_flight: self.max_in_flight,
+            shape: self.shape.clone(),
+            ..LoadArgs::at("http://simulated.invalid".parse()?)
+        })
+    }
+}
+
+impl ServiceArgs {
+    /// `service` with what flags say otherwise.
+    pub(super) fn changed(&self, service: Service) -> Service {
+        Service {
+            servers: self.servers.map_or(service.servers, |Servers(servers)| servers),
+            service_time: self.service_time.unwrap_or(service.service_time),
+            queue: self.queue.unwrap_or(service.queue),
+            abandoned: self.abandoned.unwrap_or(service.abandoned),
+            drops: if self.drops.is_empty() { service.drops } else { self.drops.clone() },
+            round_trip: self.round_trip.unwrap_or(service.round_trip),
+            lookup: self.lookup.unwrap_or(service.lookup),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Who asks: clients of one kind, or each arrival's own.
+
+use super::{BudgetRule, ClientModel, ClientModels};
+use crate::trace::agent::ClientKind;
+use crate::units::Factor;
+
+/// The models of a run's clients.
+///
+/// ```
+/// use downpour::client::{ClientModels, Clientele};
+/// use downpour::trace::agent::ClientKind;
+///
+/// let mixed = Clientele::by_agent(&ClientModels::built_in());
+/// let pip = ClientKind::of(b"pip/25.0 {}");
+/// assert_eq!(mixed.model(pip).name, "pip");
+/// assert_eq!(mixed.model(ClientKind::NONE).attempts.get(), 1);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clientele(Members);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Members {
+    Alike(Box<ClientModel>),
+    /// By the place of their kind.
+    ByAgent(Vec<ClientModel>),
+}
+
+impl Clientele {
+    /// All clients follow this model.
+    pub fn of(model: ClientModel) -> Self {
+        Self(Members::Alike(Box::new(model)))
+    }
+
+    /// Each follows the model of its own kind.
+    ///
+    /// # Panics
+    ///
+    /// If a kind has no model: `models` must hold the built-in ones.
+    pub fn by_agent(models: &ClientModels) -> Self {
+        let model = |kind: ClientKind| models.find(kind.preset()).cloned();
+        let all = ClientKind::all().map(model).collect::<Option<_>>();
+        Self(Members::ByAgent(all.expect("every kind is named for a built-in model")))
+    }
+
+    /// The model that a client of that kind follows.
+    pub fn model(&self, kind: ClientKind) -> &ClientModel {
+        match &self.0 {
+            Members::Alike(model) => model,
+            Members::ByAgent(models) => &models[kind.index()],
+        }
+    }
+
+    /// The same in a run that is played `factor` times as fast.
+    #[must_use]
+    pub fn hastened(&self, factor: Factor) -> Self {
+        Self(match &self.0 {
+            Members::Alike(model) => Members::Alike(Box::new(model.hastened(factor))),
+            Members::ByAgent(models) => {
+                Members::ByAgent(models.iter().map(|model| model.hastened(factor)).collect())
+            }
+        })
+    }
+
+    /// The same, each client with this budget whatever it had.
+    #[must_use]
+    pub fn budgeted(self, budget: BudgetRule) -> Self {
+        let with = |model: ClientModel| ClientModel { budget, ..model };
+        Self(match self.0 {
+            Members::Alike(model) => Members::Alike(Box::new(with(*model))),
+            Members::ByAgent(models) => Members::ByAgent(models.into_iter().map(with).collect()),
+        })
+    }
+
+    /// Whether clients are told apart by their kind.
+    pub const fn is_mixed(&self) -> bool {
+        matches!(self.0, Members::ByAgent(_))
+    }
+
+    /// What it is called: the name of its model, or how clients are told.
+    pub fn name(&self) -> &str {
+        match &self.0 {
+            Members::Alike(model) => &model.name,
+            Members::ByAgent(_) => "auto",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_model_of_its_name() {
+        let mixed = Clientele::by_agent(&ClientModels::built_in());
+        for kind in ClientKind::all() {
+            assert_eq!(mixed.model(kind).name, kind.preset());
+        }
+        assert_eq!((mixed.name(), mixed.is_mixed()), ("auto", true));
+        let models = ClientModels::built_in();
+        let alike = Clientele::of(models.find("uv").unwrap().clone());
+        let curl = ClientKind::of(b"curl/8.0");
+        assert_eq!((alike.model(curl).name.as_str(), alike.is_mixed()), ("uv", false));
+    }
+}

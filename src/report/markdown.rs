@@ -1,0 +1,185 @@
+//! A run in a screenful of Markdown, for a pull request or the page of a job.
+//!
+//! The verdict and why, the load, the clocks side by side, the faults with an
+//! example each. What came from logs and servers stands in code spans or has its
+//! punctuation escaped, so that it is text, whatever it holds; lists and texts
+//! are bounded. Pure.
+
+use super::text::format::{micros, per_second, safe, share, shortened};
+use super::text::headline::{told, verdict, warmup};
+use super::text::{STATISTICS, asked};
+use super::{FaultLine, RunReport, Times, Verdict};
+use crate::units::grouped;
+use std::fmt::{self, Write};
+
+/// Faults told, each with an example.
+const FAULTS: usize = 10;
+
+/// Reasons and warnings told.
+const REASONS: usize = 10;
+
+/// The longest sentence.
+const SENTENCE: usize = 400;
+
+/// The longest path or Location.
+const CODE: usize = 200;
+
+/// The summary in GitHub's Markdown.
+pub fn markdown(report: &RunReport) -> String {
+    let mut out = String::new();
+    // A string takes whatever is written to it.
+    write(report, &mut out).unwrap_or_default();
+    out
+}
+
+fn write(report: &RunReport, out: &mut String) -> fmt::Result {
+    let verdict = verdict(report);
+    let (word, sentence) = verdict.split_once(": ").unwrap_or((&verdict, ""));
+    let mark = match report.verdict {
+        Verdict::Passed => "✅",
+        Verdict::Failed => "❌",
+        Verdict::Invalid | Verdict::Cut => "⚠️",
+    };
+    writeln!(out, "### {mark} downpour: {}\n\n{}\n", word.to_lowercase(), prose(sentence))?;
+    writeln!(out, "{}\n", prose(&asked(report)))?;
+    for reason in report.invalid_reasons.iter().take(REASONS) {
+        writeln!(out, "- **{}**\n  Remedy: {}", prose(&reason.detail), prose(&reason.remedy))?;
+    }
+    for fault in report.faults.iter().take(FAULTS) {
+        writeln!(out, "- {}", prose(&told(report, fault)))?;
+    }
+    for warning in report.warnings.iter().take(REASONS) {
+        writeln!(out, "- Note: {}", prose(&warning.detail))?;
+    }
+    if report.warmup.seconds > 0.0 {
+        writeln!(out, "- {}", prose(&warmup(report)))?;
+    }
+    load(report, out)?;
+    clocks(report, out)?;
+    faults(report, out)
+}
+
+fn load(report: &RunReport, out: &mut String) -> fmt::Result {
+    let rate = &report.rate;
+    writeln!(out, "\n| | count | rate |\n|---|---:|---:|")?;
+    for (name, count, rate) in [
+        ("offered", report.arrivals.offered, rate.offered_per_s),
+        ("sent", report.attempts.sent, rate.sent_per_s),
+        ("completed", report.attempts.completed, rate.completed_per_s),
+    ] {
+        writeln!(out, "| {name} | {} | {} |", grouped(count), per_second(rate))?;
+    }
+    if report.attempts.retries > 0 {
+        let amplification = report.attempts.amplification;
+        writeln!(out, "| retries | {} | ×{amplification:.2} |", grouped(report.attempts.retries))?;
+    }
+    Ok(())
+}
+
+fn clocks(report: &RunReport, out: &mut String) -> fmt::Result {
+    writeln!(
+        out,
+        "\n| | latency (good) | latency (failed) | service | lateness |\n|---|---:|---:|---:|---:|"
+    )?;
+    let columns = [&report.latency_us, &report.latency_failed_us, &report.service_us, &report.lateness_us];
+    for (name, of) in STATISTICS {
+        let cell = |times: &Times| if times.count == 0 { "-".to_owned() } else { micros(of(times)) };
+        writeln!(out, "| {name} | {} |", columns.map(cell).join(" | "))?;
+    }
+    Ok(())
+}
+
+fn faults(report: &RunReport, out: &mut String) -> fmt::Result {
+    if report.faults.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n| fault | count | share | seconds | means |\n|---|---:|---:|---:|---|")?;
+    for fault in report.faults.iter().take(FAULTS) {
+        let FaultLine { id, meaning, count, first_s, last_s, .. } = fault;
+        let share = share(*count, report.arrivals.offered);
+        writeln!(
+            out,
+            "| {} | {} | {share} | {first_s:.0} to {last_s:.0} | {} |",
+            code(id, Place::Cell),
+            grouped(*count),
+            prose(meaning)
+        )?;
+    }
+    let left_out = report.faults.len().saturating_sub(FAULTS);
+    if left_out > 0 {
+        writeln!(out, "\n{left_out} more kinds of fault are in the report.")?;
+    }
+    for fault in report.faults.iter().take(FAULTS) {
+        let Some(example) = fault.examples.first() else { continue };
+        write!(out, "\n{}: {}", code(&fault.id, Place::Text), code(&example.path, Place::Text))?;
+        if let Some(location) = &example.location {
+            write!(out, " → {}", code(location, Place::Text))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// Where a code span stands: in a table, a bar must be escaped even in code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Text,
+    Cell,
+}
+
+/// A text from outside as code. Nothing ends a code span but a backtick.
+fn code(text: &str, place: Place) -> String {
+    let text = shortened(&safe(text), CODE).replace('`', "'");
+    let text = if place == Place::Cell { text.replace('|', "\\|") } else { text };
+    if text.trim().is_empty() { "`(empty)`".to_owned() } else { format!("`{text}`") }
+}
+
+/// A sentence that may hold texts from outside. Escaped punctuation makes no
+/// markup, and neither a link of its own nor a mention of somebody.
+fn prose(text: &str) -> String {
+    let text = safe(&text.replace('\u{a0}', " "));
+    let mut out = String::with_capacity(text.len());
+    let text = shortened(&text, SENTENCE);
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '@' => out.push_str("(at)"),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '!' | '~' | '&'
+            | '$' => {
+                out.push('\\');
+                out.push(letter);
+            }
+            // What begins a link: a scheme's colon, or the first dot of www.
+            ':' | '.' if letters.peek() == Some(&'/') || out.ends_with(['w', 'W']) => {
+                out.push('\\');
+                out.push(letter);
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(shown: String, expected: &str) {
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn texts_from_outside_are_texts() {
+        check(code("/a`b`|<i>", Place::Text), "`/a'b'|<i>`");
+        check(code("/a|b", Place::Cell), "`/a\\|b`");
+        check(code(" \u{1b}", Place::Text), "` ?`");
+        check(code("", Place::Text), "`(empty)`");
+        check(
+            prose("<img src=x> **b** [l](http://x) @me"),
+            "\\<img src=x\\> \\*\\*b\\*\\* \\[l\\](http\\://x) (at)me",
+        );
+        check(prose("to www.x"), "to www\\.x");
+        assert!(code(&"x".repeat(1 << 20), Place::Text).len() < 210);
+    }
+}

@@ -1,0 +1,46 @@
+//! The modelled service of a simulated run, in words.
+
+use super::format::{Page, counted, micros, safe, seconds, whole};
+use crate::report::RunReport;
+use crate::units::grouped;
+
+pub(super) fn write(report: &RunReport, page: &mut Page) {
+    let Some(model) = &report.plan.simulated else { return };
+    page.heading("Service (modelled)");
+    let servers = model.servers.map_or_else(|| "any number of servers".to_owned(), |n| counted(n, "server"));
+    let mut does = vec![servers, safe(&model.service_time)];
+    if model.servers.is_some() {
+        does.push(format!("a queue of {}", grouped(model.queue)));
+        does.push(format!("those who no longer wait are {}", safe(&model.abandoned)));
+    }
+    page.item("serves", &does.join(", "));
+    let trip = format!("{} there and back", micros(whole(model.round_trip_s * 1e6)));
+    let patience = seconds(report.plan.timeout_s);
+    page.item(
+        "clients",
+        &format!("{trip}, {} for a lookup, {patience} of patience", micros(whole(model.lookup_s * 1e6))),
+    );
+    page.item(
+        "retries",
+        &model.retry_budget.as_ref().map_or_else(
+            || "as the client's model says".to_owned(),
+            |share| format!("at most {} of each client's first attempts", safe(share)),
+        ),
+    );
+    let wrong: Vec<_> = model
+        .capacity_drops
+        .iter()
+        .map(|drop| format!("less capacity {}", safe(drop)))
+        .chain(model.faults.iter().map(|fault| safe(fault)))
+        .collect();
+    page.item("wrong", &if wrong.is_empty() { "nothing is planned".to_owned() } else { wrong.join(", ") });
+    let connections = &report.connections;
+    page.item(
+        "at most",
+        &format!(
+            "{} in flight, {} in the queue, seen each second",
+            grouped(connections.in_flight_max),
+            grouped(connections.waiting_max)
+        ),
+    );
+}

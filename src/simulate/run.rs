@@ -1,0 +1,358 @@
+//! One run: the loop of events, and what each does to the books.
+//!
+//! There are three kinds of event. An arrival comes from the schedule; each puts
+//! the next one on the agenda, so that there is never more than one. An attempt
+//! comes out, well or not; how was known when it was sent, since nothing that
+//! comes later changes it. A retry is due. What is under way lies in a slab, and
+//! events name its places.
+
+use super::SimulationPlan;
+use super::agenda::Agenda;
+use super::clients::{Clients, Trial};
+use super::desk::{Admission, Desk};
+use super::outcome::Outcome;
+use crate::engine::{Observer, Played, RunEnd};
+use crate::fault::Fault;
+use crate::registry::plan::{FaultKind, FaultPlan, WireFault};
+use crate::schedule::Arrival;
+use crate::tally::{Attempt, AttemptEnd, AttemptKind, Ended, Fate, Gauges, Recorder, Sighting, Totals};
+use crate::units::{Offset, grouped};
+use http::uri::PathAndQuery;
+use std::time::Duration;
+
+/// What happens next.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// The next arrival is due.
+    Arrival,
+    /// The attempt at this download has come out, and its client knows.
+    Out(u32),
+    /// A retry of this download is due.
+    Retry(u32),
+}
+
+/// A download that has begun and is not over.
+#[derive(Clone, Debug)]
+struct Flight {
+    state: State,
+    target: PathAndQuery,
+}
+
+const _: () = assert!(size_of::<Flight>() <= 128, "a storm holds a million of them");
+
+/// What is known of it beside its target.
+#[derive(Clone, Copy, Debug)]
+struct State {
+    /// When its arrival was due.
+    due: Offset,
+    sequence: u64,
+    recorded_status: Option<u16>,
+    trial: Trial,
+    /// When the attempt under way, or the last one, was due.
+    sent: Offset,
+    /// How that comes out.
+    outcome: Outcome,
+}
+
+impl State {
+    const fn kind(&self) -> AttemptKind {
+        if self.trial.attempts == 0 { AttemptKind::First } else { AttemptKind::Retry }
+    }
+
+    /// The attempt as the books have it: a simulated one is sent when it is
+    /// due.
+    const fn attempt(&self, done: Offset, end: AttemptEnd) -> Attempt {
+        Attempt { due: self.sent, sent: Some(self.sent), first_byte: None, done, end }
+    }
+}
+
+/// A run under way.
+struct Simulation<'p> {
+    plan: &'p SimulationPlan,
+    faults: FaultPlan,
+    desk: Desk,
+    clients: Clients<'p>,
+    agenda: Agenda<Event>,
+    flights: Vec<Flight>,
+    /// Places of the slab that are free.
+    vacant: Vec<u32>,
+    recorder: Recorder,
+    totals: Totals,
+    in_flight: usize,
+    waiting: usize,
+    /// Requests that have been sent.
+    requests: u64,
+    last_due: Offset,
+}
+
+/// Simulates a run to its end, or until `is_stopped`. `observer` sees each
+/// second in which something happened.
+pub fn simulate(
+    plan: &SimulationPlan,
+    mut arrivals: Played,
+    observer: &mut dyn Observer,
+    is_stopped: &dyn Fn() -> bool,
+) -> RunEnd {
+    let mut run = Simulation::new(plan);
+    let mut trouble = Vec::new();
+    let mut pull = || {
+        let pulled = arrivals.next();
+        pulled.unwrap_or_else(|error| {
+            trouble.push(error);
+            None
+        })
+    };
+    let mut next = pull();
+    run.expect(next.as_ref());
+    let (mut now, mut interrupted) = (Offset::ZERO, false);
+    while let Some((at, event)) = run.agenda.next() {
+        if at >= run.recorder.second_ends() {
+            run.end_second(at, observer);
+            interrupted = is_stopped();
+        }
+        now = at;
+        if interrupted {
+            run.cut(event);
+            continue;
+        }
+        match event {
+            Event::Arrival => {
+                if let Some(arrival) = next.take() {
+                    run.arrive(arrival);
+                }
+                next = pull();
+                run.expect(next.as_ref());
+            }
+            Event::Out(place) => run.comes_out(at, place),
+            Event::Retry(place) => run.retry(at, place),
+        }
+    }
+    run.end_second(now, observer);
+    let mut played = arrivals.end();
+    played.unreleased += u64::from(next.is_some());
+    played.notices.extend(run.forgotten());
+    RunEnd {
+        totals: run.totals,
+        books: played.trace,
+        unreleased: played.unreleased,
+        scheduled: played.counts,
+        last_due: run.last_due,
+        wall: now.as_duration(),
+        cpu: Duration::ZERO,
+        interrupted,
+        notices: played.notices,
+        trouble,
+    }
+}
+
+impl<'p> Simulation<'p> {
+    fn new(plan: &'p SimulationPlan) -> Self {
+        Self {
+            plan,
+            faults: plan.fault_plan(),
+            desk: Desk::new(&plan.service, plan.seed),
+            clients: Clients::new(&plan.client, plan.session_gap, plan.seed),
+            agenda: Agenda::new(),
+            flights: Vec::new(),
+            vacant: Vec::new(),
+            recorder: Recorder::new(plan.warmup),
+            totals: Totals::default(),
+            in_flight: 0,
+            waiting: 0,
+            requests: 0,
+            last_due: Offset::ZERO,
+        }
+    }
+
+    /// The next arrival is known.
+    fn expect(&mut self, arrival: Option<&Arrival>) {
+        if let Some(arrival) = arrival {
+            self.agenda.put(arrival.due, Event::Arrival);
+        }
+    }
+
+    fn arrive(&mut self, arrival: Arrival) {
+        let Arrival { due, sequence, recorded_status, .. } = arrival;
+        self.last_due = due;
+        self.recorder.offered(due);
+        if self.in_flight >= self.plan.max_in_flight {
+            return self.recorder.shed(due);
+        }
+        let Some(trial) = self.clients.begin(arrival.client, due) else {
+            let detail = "another download of its session had failed for good";
+            return self.failed((due, due), Fault::ClientAborted, &arrival.target, detail);
+        };
+        let state = State { due, sequence, recorded_status, trial, sent: due, outcome: Outcome::SOUND };
+        let place = self.seat(Flight { state, target: arrival.target });
+        self.send(due, place);
+    }
+
+    /// An attempt leaves; how it comes out is known from here on.
+    fn send(&mut self, now: Offset, place: u32) {
+        self.in_flight += 1;
+        let half = self.plan.service.round_trip / 2;
+        let gives_up = now.after(self.plan.timeout);
+        let comes_in = now.after(half);
+        let spoiled = self.faults.pick(self.requests, comes_in.as_duration());
+        self.requests += 1;
+        let admission = self.desk.admit(comes_in, gives_up.after(half));
+        let (done, outcome) = match admission {
+            Admission::Refused => (comes_in, Outcome::REFUSED),
+            Admission::Dropped => (gives_up, Outcome::TIMED_OUT),
+            Admission::Served(done) => self.spoil(done, spoiled),
+        };
+        let done = done.after(self.plan.service.round_trip.saturating_sub(half));
+        // Whoever no longer waits does not see what comes.
+        let (done, outcome) = if done > gives_up { (gives_up, Outcome::TIMED_OUT) } else { (done, outcome) };
+        let known = done.after(self.lookup(outcome));
+        let state = self.state(place);
+        (state.sent, state.outcome) = (now, outcome);
+        self.agenda.put(known, Event::Out(place));
+    }
+
+    /// What a planned fault makes of a sound answer.
+    fn spoil(&self, done: Offset, fault: Option<usize>) -> (Offset, Outcome) {
+        let Some(fault) = fault.and_then(|index| self.faults.faults().get(index)) else {
+            return (done, Outcome::SOUND);
+        };
+        let held = match (fault.kind, fault.window.end()) {
+            (FaultKind::Wire(WireFault::Stall), Some(end)) => done.max(end.into()),
+            (FaultKind::Wire(WireFault::Stall), None) => Offset::from_nanos(u64::MAX),
+            (_, _) => done,
+        };
+        (held, Outcome::spoiled(fault.kind).unwrap_or(Outcome::SOUND))
+    }
+
+    /// How long a client takes to know what an answer is worth.
+    fn lookup(&self, outcome: Outcome) -> Duration {
+        if outcome.takes_a_lookup() { self.plan.service.lookup } else { Duration::ZERO }
+    }
+
+    fn comes_out(&mut self, now: Offset, place: u32) {
+        self.in_flight -= 1;
+        let state = *self.state(place);
+        let State { due, recorded_status, trial, outcome, .. } = state;
+        let done = Offset::from(now.as_duration().saturating_sub(self.lookup(outcome)));
+        let end = outcome.end();
+        self.recorder.attempt(due, &state.attempt(done, end), state.kind());
+        if let AttemptEnd::Status(status) = end {
+            self.recorder.transition(due, (recorded_status, status), outcome.has_wrong_status());
+        }
+        if let Some(fault) = outcome.fault {
+            return self.fails((now, done), place, fault);
+        }
+        self.clients.succeeded(&trial);
+        if let Some(counts) = self.recorder.retries(due) {
+            counts.over(trial.attempts + 1);
+        }
+        let fate = if state.kind() == AttemptKind::First { Fate::Passed } else { Fate::Recovered };
+        self.recorder.arrival(fate, due, done);
+        self.vacant.push(place);
+    }
+
+    /// An attempt failed; the download did, too, unless its client tries again.
+    fn fails(&mut self, (now, done): (Offset, Offset), place: u32, fault: Fault) {
+        let State { due, sequence, mut trial, outcome, .. } = *self.state(place);
+        let next = self.clients.failed(&mut trial, sequence, outcome.last(fault));
+        self.state(place).trial = trial;
+        let why = match next {
+            Ok(_) if self.waiting >= self.plan.max_waiting => Ended::NoRoom,
+            Ok(wait) => {
+                if let Some(counts) = self.recorder.retries(due) {
+                    counts.hid(fault, done);
+                }
+                self.waiting += 1;
+                return self.agenda.put(now.after(wait), Event::Retry(place));
+            }
+            Err(why) => why,
+        };
+        if why != Ended::Aborted {
+            self.clients.end_session(&trial, now);
+        }
+        self.gives_up(place, fault, done, why);
+    }
+
+    fn retry(&mut self, now: Offset, place: u32) {
+        self.waiting -= 1;
+        let State { due, trial, outcome, .. } = *self.state(place);
+        let fault = outcome.fault.unwrap_or(Fault::ClientAborted);
+        if let Some(aborted) = self.clients.aborted_at(&trial) {
+            // It did not wait for longer, and what failed it last stands.
+            self.gives_up(place, fault, aborted.max(due), Ended::Aborted);
+        } else if self.in_flight >= self.plan.max_in_flight {
+            self.clients.end_session(&trial, now);
+            self.gives_up(place, fault, now, Ended::Shed);
+        } else {
+            self.send(now, place);
+        }
+    }
+
+    /// A download has failed for good.
+    fn gives_up(&mut self, place: u32, fault: Fault, done: Offset, why: Ended) {
+        let State { due, trial, .. } = *self.state(place);
+        if let Some(counts) = self.recorder.retries(due) {
+            counts.over(trial.attempts);
+            counts.ended(why);
+        }
+        let target = self.flights[place as usize].target.clone();
+        self.failed((due, done), fault, &target, "");
+        self.vacant.push(place);
+    }
+
+    fn failed(&mut self, (due, done): (Offset, Offset), fault: Fault, target: &PathAndQuery, detail: &str) {
+        self.recorder.arrival(Fate::Failed(fault), due, done);
+        let path = target.as_str().as_bytes();
+        self.recorder.example(due, &Sighting { fault, at: done, path, location: None, detail });
+    }
+
+    /// The run was stopped: nobody will see how this ends.
+    fn cut(&mut self, event: Event) {
+        let (Event::Out(place) | Event::Retry(place)) = event else { return };
+        let state = *self.state(place);
+        if let Event::Out(_) = event {
+            self.recorder.attempt(state.due, &state.attempt(state.sent, AttemptEnd::Cut), state.kind());
+        }
+        self.recorder.arrival(Fate::Cut, state.due, state.due);
+    }
+
+    fn end_second(&mut self, now: Offset, observer: &mut dyn Observer) {
+        let second_ends = self.recorder.second_ends();
+        self.recorder.set_gauges(Gauges {
+            in_flight: count(self.in_flight),
+            waiting: count(self.desk.waiting(second_ends.min(now))),
+            connections_open: 0,
+        });
+        let interval = self.recorder.take(now);
+        self.totals.absorb(&interval);
+        self.totals.raise_peak(&interval);
+        observer.second(&interval, &self.totals);
+    }
+
+    /// Takes a place in the slab.
+    fn seat(&mut self, flight: Flight) -> u32 {
+        if let Some(place) = self.vacant.pop() {
+            self.flights[place as usize] = flight;
+            return place;
+        }
+        self.flights.push(flight);
+        u32::try_from(self.flights.len() - 1).expect("limits keep the slab far below that")
+    }
+
+    fn state(&mut self, place: u32) -> &mut State {
+        &mut self.flights[place as usize].state
+    }
+
+    fn forgotten(&self) -> Option<String> {
+        let forgotten = self.clients.forgotten();
+        (forgotten > 0).then(|| {
+            format!(
+                "{} sessions had to be forgotten for others: their downloads went on by themselves",
+                grouped(forgotten)
+            )
+        })
+    }
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,183 @@
+//! Simulated runs against what mathematics says of them, and the storms that
+//! the literature and the incident tell of.
+
+mod contention;
+mod oracles;
+mod storms;
+
+use super::*;
+use crate::client::ClientModels;
+use crate::engine::{AtEndOfTrace, Observer, Played, Requests, RunEnd};
+use crate::scenario::Scenario;
+use crate::schedule::process::Spacing;
+use crate::schedule::{Pace, Schedule, Window};
+use crate::tally::{Books, Interval, LeftOut, Second, Series, Totals};
+use crate::trace::agent::ClientKind;
+use crate::trace::{Method, Request, TraceBooks};
+
+/// A run that was watched.
+struct Watched {
+    end: RunEnd,
+    series: Series,
+    /// Attempts in flight at the end of each second.
+    in_flight: Vec<u64>,
+}
+
+#[derive(Default)]
+struct Watch {
+    series: Series,
+    in_flight: Vec<u64>,
+}
+
+impl Observer for Watch {
+    fn second(&mut self, interval: &Interval, _: &Totals) {
+        self.series.add(interval.second(), Second::from(interval));
+        self.in_flight.push(interval.gauges().in_flight);
+    }
+}
+
+/// Requests as fast as the pace says, of nobody in particular.
+struct Endless(u64);
+
+impl Requests for Endless {
+    fn next(&mut self) -> Result<Option<Request>, String> {
+        self.0 += 1;
+        let target = bytes::Bytes::from_static(b"/");
+        Ok(Some(Request {
+            at: None,
+            method: Method::Get,
+            target,
+            status: None,
+            client: None,
+            kind: ClientKind::NONE,
+        }))
+    }
+
+    fn rewind(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn stop(&mut self) {}
+
+    fn books(&self) -> TraceBooks {
+        TraceBooks { read: self.0, accepted: self.0, ..TraceBooks::default() }
+    }
+
+    fn notices(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Plays `arrivals`, and closes the books.
+fn watched(plan: &SimulationPlan, arrivals: Played) -> Watched {
+    let mut watch = Watch::default();
+    let end = simulate(plan, arrivals, &mut watch, &|| false);
+    let left_out = LeftOut { sampled_out: 0, unreleased: end.unreleased, amplified: 0 };
+    Books::close(end.books.clone(), left_out, &end.totals).unwrap();
+    Watched { end, series: watch.series, in_flight: watch.in_flight }
+}
+
+/// Random arrivals at a rate, for so long.
+fn poisson(rate: &str, seconds: u64) -> Played {
+    let window = Window { duration: Some(Duration::from_secs(seconds)), requests: None };
+    let schedule = Schedule::new(rate.parse().unwrap(), window).spaced(Spacing::Poisson, 1);
+    Played::new(Box::new(Endless(0)), schedule, AtEndOfTrace::Stop)
+}
+
+/// So many arrivals at once.
+fn burst(count: u64) -> Played {
+    let window = Window { requests: Some(count), duration: None };
+    Played::new(Box::new(Endless(0)), Schedule::new(Pace::Max, window), AtEndOfTrace::Stop)
+}
+
+fn of_scenario(scenario: &Scenario) -> Played {
+    let schedule = Schedule::new(Pace::AS_RECORDED, Window::default());
+    Played::new(Box::new(scenario.requests(1)), schedule, AtEndOfTrace::Stop)
+}
+
+fn model(name: &str) -> ClientModel {
+    ClientModels::built_in().find(name).unwrap().clone()
+}
+
+/// A model of a user's own, from the lines of its table after the name.
+fn written(lines: &str) -> ClientModel {
+    let text = format!("[[client]]\nname = \"own\"\n{lines}\n");
+    ClientModels::parse(&text, "own.toml").unwrap().find("own").unwrap().clone()
+}
+
+/// A plan in which nothing goes wrong.
+fn plan(client: ClientModel, service: Service) -> SimulationPlan {
+    SimulationPlan {
+        client,
+        session_gap: crate::client::sessions::GAP,
+        timeout: Duration::from_secs(30),
+        service,
+        faults: Vec::new(),
+        warmup: Duration::ZERO,
+        max_in_flight: MOST,
+        max_waiting: MOST,
+        seed: 1,
+    }
+}
+
+fn plan_of(scenario: &Scenario) -> SimulationPlan {
+    SimulationPlan {
+        session_gap: scenario.clients.session_gap,
+        timeout: scenario.clients.timeout,
+        faults: scenario.faults.clone(),
+        ..plan(model(&scenario.clients.model), scenario.service.clone())
+    }
+}
+
+#[track_caller]
+fn is_about(found: f64, expected: f64, percent: f64) {
+    let off = (found / expected - 1.0) * 100.0;
+    assert!(off.abs() <= percent, "{found} is {off:.2} % off {expected}");
+}
+
+/// A wait that is cut or shed is in the books like any other end, which
+/// `watched` has closed them over.
+#[test]
+fn a_storm_that_outgrows_its_limits_is_counted() {
+    let mut narrow = plan(model("cargo-1.70"), Service::default());
+    narrow.faults = vec!["status-503".parse().unwrap()];
+    (narrow.max_in_flight, narrow.max_waiting) = (30, 20);
+    let end = watched(&narrow, burst(100)).end;
+    let (arrivals, retries) = (end.totals.counts.arrivals, &end.totals.counts.retries);
+    assert_eq!((arrivals.offered, arrivals.shed, arrivals.failed), (100, 70, 30));
+    assert_eq!(retries.count_of(crate::tally::Ended::NoRoom), 10);
+    assert_eq!(end.totals.counts.attempts.total(), 30 + 3 * 20);
+}
+
+#[test]
+fn a_run_that_is_stopped_is_cut_and_balances() {
+    let cargo =
+        plan(model("cargo-1.70"), Service { round_trip: Duration::from_secs(5), ..Service::default() });
+    let end = simulate(&cargo, poisson("100/s", 60), &mut Watch::default(), &|| true);
+    assert!(end.interrupted);
+    let left_out = LeftOut { sampled_out: 0, unreleased: end.unreleased, amplified: 0 };
+    Books::close(end.books.clone(), left_out, &end.totals).unwrap();
+    let arrivals = end.totals.counts.arrivals;
+    assert!(arrivals.cut > 50 && arrivals.cut == arrivals.offered, "{arrivals:?}");
+    assert_eq!(end.totals.counts.attempts.cut, arrivals.cut);
+}
+
+#[test]
+fn a_seed_gives_the_same_run_again() {
+    let scenario = Scenario::built_in("incident").unwrap().loaded("0.01x".parse().unwrap());
+    let run = |seed| {
+        let plan = SimulationPlan { seed, ..plan_of(&scenario) };
+        watched(&plan, of_scenario(&scenario)).end.totals
+    };
+    assert_eq!(run(7), run(7));
+    assert_ne!(run(7), run(8));
+}
+
+#[test]
+fn what_is_due_in_the_warm_up_is_not_counted() {
+    let warm = SimulationPlan { warmup: Duration::from_secs(5), ..plan(model("none"), Service::default()) };
+    let counts = watched(&warm, poisson("100/s", 10)).end.totals.counts;
+    let (counted, warmup) = (counts.arrivals.offered, counts.warmup.arrivals.offered);
+    assert!((400..600).contains(&counted) && (400..600).contains(&warmup), "{counted}, {warmup}");
+    assert_eq!(counts.attempts.total(), counted);
+}
