@@ -83,9 +83,9 @@ fn download(interval: &mut Interval, second: u64, n: u64) {
     let dice = (second * PER_SECOND + n).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
     let due = Offset::from_nanos(second * 1_000_000_000 + n * 1_000_000_000 / PER_SECOND);
     let after = |micros: u64| Offset::from_nanos(due.as_nanos() + micros * 1_000);
-    let tail = if dice % 100 == 0 { dice % 200_000 } else { 0 };
+    let tail = if dice.is_multiple_of(100) { dice % 200_000 } else { 0 };
     let (sent, done) = (after(20 + dice % 80), after(900 + dice % 4_000 + tail));
-    let broken = (1_200..1_800).contains(&second) && dice % 3 > 0;
+    let broken = (1_200..1_800).contains(&second) && !dice.is_multiple_of(3);
     interval.offered();
     let attempt =
         Attempt { due, sent: Some(sent), first_byte: Some(done), done, end: AttemptEnd::Status(302) };

@@ -5,7 +5,7 @@
 //! [`super::Times`] and [`super::Curve`], to three digits.
 
 use super::curve::one_line;
-use crate::tally::Histogram;
+use crate::tally::{Histogram, Times as ClockTimes};
 use hdrhistogram::Counter;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
@@ -38,6 +38,17 @@ pub struct ClockBuckets {
     pub latency_failed_us: Buckets,
 }
 
+impl From<&ClockTimes<u64>> for ClockBuckets {
+    fn from(times: &ClockTimes<u64>) -> Self {
+        Self {
+            latency_us: Buckets::from(&times.latency),
+            service_us: Buckets::from(&times.service),
+            lateness_us: Buckets::from(&times.lateness),
+            latency_failed_us: Buckets::from(&times.latency_failed),
+        }
+    }
+}
+
 impl Serialize for Buckets {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         one_line(&self.0, serializer)
@@ -67,7 +78,9 @@ mod tests {
     #[track_caller]
     fn check(samples: &[u64], bound: u64, expected: u64) {
         let mut histogram = Histogram::<u32>::new();
-        samples.iter().for_each(|micros| histogram.record(*micros));
+        for micros in samples {
+            histogram.record(*micros);
+        }
         let Buckets(counted) = Buckets::from(&histogram);
         assert_eq!(counted.len(), BOUNDS_US.len());
         let found = counted.iter().find(|(known, _)| *known == bound).unwrap().1;

@@ -9,7 +9,7 @@ use super::schema::{
     IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
     TransitionLine, TransitionsLeftOut, Warmup,
 };
-use super::{AbortLine, Assessment, Buckets, ClockBuckets, Curve, Plan, judge};
+use super::{AbortLine, Assessment, ClockBuckets, Curve, Plan, judge};
 use crate::tally::{
     ArrivalCounts, AttemptCounts, Books, CatalogCounts, Counts, Example, Examples, FaultTable, Histogram,
     Interval, Pair, Second, Totals, Transition, Transitions, Unchecked, WarmupCounts,
@@ -128,12 +128,7 @@ impl RunReport {
                 lateness_us: Curve::from(&times.lateness),
                 latency_failed_us: Curve::from(&times.latency_failed),
             },
-            buckets: ClockBuckets {
-                latency_us: Buckets::from(&times.latency),
-                service_us: Buckets::from(&times.service),
-                lateness_us: Buckets::from(&times.lateness),
-                latency_failed_us: Buckets::from(&times.latency_failed),
-            },
+            buckets: ClockBuckets::from(times),
             statuses: statuses(&counts.attempts),
             transitions: transitions(&counts.transitions),
             transitions_left_out: transitions_left_out(&counts.transitions),

@@ -16,8 +16,12 @@ const NAMES: usize = 64;
 /// The longest name.
 const NAME: usize = 60;
 
+type CountOf = fn(&IntervalLine) -> u64;
+type ClockOf = fn(&IntervalLine) -> &IntervalTimes;
+type TimeOf = fn(&IntervalTimes) -> u64;
+
 /// The columns that are numbers of the second.
-const COUNTS: [(&str, fn(&IntervalLine) -> u64); 18] = [
+const COUNTS: [(&str, CountOf); 18] = [
     ("t_s", |line| line.t_s),
     ("offered", |line| line.offered),
     ("sent", |line| line.sent),
@@ -39,7 +43,7 @@ const COUNTS: [(&str, fn(&IntervalLine) -> u64); 18] = [
 ];
 
 /// The clocks of a second.
-const CLOCKS: [(&str, fn(&IntervalLine) -> &IntervalTimes); 4] = [
+const CLOCKS: [(&str, ClockOf); 4] = [
     ("latency_us", |line| &line.latency_us),
     ("latency_failed_us", |line| &line.latency_failed_us),
     ("service_us", |line| &line.service_us),
@@ -47,7 +51,7 @@ const CLOCKS: [(&str, fn(&IntervalLine) -> &IntervalTimes); 4] = [
 ];
 
 /// What is told of each. A percentile of no samples is an empty cell.
-const TOLD: [(&str, fn(&IntervalTimes) -> u64); 5] =
+const TOLD: [(&str, TimeOf); 5] =
     [("count", |t| t.count), ("p50", |t| t.p50), ("p90", |t| t.p90), ("p99", |t| t.p99), ("max", |t| t.max)];
 
 /// The line of names.

@@ -7,6 +7,7 @@
 
 use super::text::format::{micros, per_second, safe, share, shortened};
 use super::text::headline::{told, verdict, warmup};
+use super::text::thresholds;
 use super::text::{STATISTICS, asked};
 use super::{FaultLine, RunReport, Times, Verdict};
 use crate::units::grouped;
@@ -14,6 +15,9 @@ use std::fmt::{self, Write};
 
 /// Faults told, each with an example.
 const FAULTS: usize = 10;
+
+/// Thresholds told.
+const THRESHOLDS: usize = 50;
 
 /// Reasons and warnings told.
 const REASONS: usize = 10;
@@ -54,9 +58,26 @@ fn write(report: &RunReport, out: &mut String) -> fmt::Result {
     if report.warmup.seconds > 0.0 {
         writeln!(out, "- {}", prose(&warmup(report)))?;
     }
+    if let Some(why) = &report.aborted {
+        writeln!(out, "- {}", prose(&thresholds::aborted(why)))?;
+    }
+    kept(report, out)?;
     load(report, out)?;
     clocks(report, out)?;
     faults(report, out)
+}
+
+fn kept(report: &RunReport, out: &mut String) -> fmt::Result {
+    if report.thresholds.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n| threshold | value | | |\n|---|---:|---|---|")?;
+    for line in report.thresholds.iter().take(THRESHOLDS) {
+        let (value, room) = (prose(&thresholds::value(line)), prose(&thresholds::room(line)));
+        let word = if line.passed { "kept" } else { "**broken**" };
+        writeln!(out, "| {} | {value} | {word} | {room} |", code(&line.expression, Place::Cell))?;
+    }
+    Ok(())
 }
 
 fn load(report: &RunReport, out: &mut String) -> fmt::Result {
@@ -165,21 +186,21 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(shown: String, expected: &str) {
+    fn check(shown: &str, expected: &str) {
         assert_eq!(shown, expected);
     }
 
     #[test]
     fn texts_from_outside_are_texts() {
-        check(code("/a`b`|<i>", Place::Text), "`/a'b'|<i>`");
-        check(code("/a|b", Place::Cell), "`/a\\|b`");
-        check(code(" \u{1b}", Place::Text), "` ?`");
-        check(code("", Place::Text), "`(empty)`");
+        check(&code("/a`b`|<i>", Place::Text), "`/a'b'|<i>`");
+        check(&code("/a|b", Place::Cell), "`/a\\|b`");
+        check(&code(" \u{1b}", Place::Text), "` ?`");
+        check(&code("", Place::Text), "`(empty)`");
         check(
-            prose("<img src=x> **b** [l](http://x) @me"),
+            &prose("<img src=x> **b** [l](http://x) @me"),
             "\\<img src=x\\> \\*\\*b\\*\\* \\[l\\](http\\://x) (at)me",
         );
-        check(prose("to www.x"), "to www\\.x");
+        check(&prose("to www.x"), "to www\\.x");
         assert!(code(&"x".repeat(1 << 20), Place::Text).len() < 210);
     }
 }

@@ -1,7 +1,7 @@
 //! A run as Prometheus reads it: `metrics.prom`, and what is scraped live.
 //!
 //! One list of families in two dialects, the older text format for files and
-//! OpenMetrics for those who ask for it. Values of labels come from bounded lists
+//! `OpenMetrics` for those who ask for it. Values of labels come from bounded lists
 //! and are shortened and escaped; a candidate cannot make up series without end.
 //! Times are in seconds, in buckets that are the same for every run. Pure.
 
@@ -26,7 +26,7 @@ const MOST_BUCKETS: usize = 64;
 pub enum Dialect {
     /// The text format 0.0.4, which everything reads.
     Prometheus,
-    /// OpenMetrics 1.0.0.
+    /// `OpenMetrics` 1.0.0.
     OpenMetrics,
 }
 

@@ -337,17 +337,17 @@ fn addresses_of_the_metadata_services_are_refused() {
 
 /// The candidate at `store`, under a name of its own, with what nobody else may
 /// know.
-fn candidate(store: &Store, url: Url) -> Option<Candidate> {
+fn candidate(store: &Store, url: Url) -> Candidate {
     let headers = [(AUTHORIZATION, "Bearer secret"), (COOKIE, "session=secret")];
     let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
     let headers = HeaderMap::from_iter(headers);
-    Some(Candidate { url, addresses: vec![store.address()], tls: None, headers })
+    Candidate { url, addresses: vec![store.address()], tls: None, headers }
 }
 
 #[test]
 fn what_is_for_the_candidate_crosses_to_no_other_origin() {
     let (own, store) = (Store::start(), Store::start());
-    let options = ProbeOptions { candidate: candidate(&own, own.url("/")), ..options(Reach::Get) };
+    let options = ProbeOptions { candidate: Some(candidate(&own, own.url("/"))), ..options(Reach::Get) };
     let path = format!("/away-{}/a.crate", store.address().port());
     let (verdict, stats) = ask(options, own.url(&path), Expect::default());
     assert_eq!((verdict.fault, stats.requests), (None, 2));
@@ -361,7 +361,7 @@ fn the_candidates_address_is_reached_by_its_very_origin_alone() {
     let (store, dns) = (Store::start(), DnsServer::start());
     let end = |url: &str| {
         let guarded = ProbeOptions {
-            candidate: candidate(&store, "http://candidate.test:81/".parse().unwrap()),
+            candidate: Some(candidate(&store, "http://candidate.test:81/".parse().unwrap())),
             private_addresses: PrivateAddresses::Refuse,
             resolver: Resolver::Servers(vec![dns.address()]),
             ..options(Reach::Get)

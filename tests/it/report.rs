@@ -333,7 +333,15 @@ fn a_run_directory_holds_the_run() {
     names.sort();
     assert_eq!(
         names,
-        ["failures.ndjson", "intervals.ndjson", "latency.hlog", "report.html", "run.json", "summary.txt"]
+        [
+            "failures.ndjson",
+            "intervals.ndjson",
+            "latency.hlog",
+            "metrics.prom",
+            "report.html",
+            "run.json",
+            "summary.txt"
+        ]
     );
 }
 

@@ -46,10 +46,11 @@ pub(in crate::report) fn clock(
                 stopped(if long { "too long" } else { "torn: the run was killed as it was written" }),
             ));
         }
-        let Some(encoded) = histogram_of(&line, clock) else {
-            return Ok((sum, stopped("not a line of an interval log")));
+        let encoded = match told_by(&line, clock) {
+            Told::Histogram(encoded) => encoded,
+            Told::Another => continue,
+            Told::Nothing => return Ok((sum, stopped("not a line of an interval log"))),
         };
-        let Some(encoded) = encoded else { continue };
         match decoded(&encoded, sum.distinct_values(), &mut deserializer) {
             Some(second) if sum.add(&second).is_ok() => {}
             Some(_) | None => return Ok((sum, stopped("not a histogram of this program"))),
@@ -62,19 +63,31 @@ pub(in crate::report) fn none() -> hdrhistogram::Histogram<u64> {
     Histogram::new().counters().clone()
 }
 
-/// The histogram in a line, if it is of that clock; nothing for what is no line
-/// of such a file.
-fn histogram_of(line: &[u8], clock: Clock) -> Option<Option<String>> {
+/// What a line holds.
+enum Told {
+    /// A histogram of the clock that was asked for, packed.
+    Histogram(String),
+    /// Something that belongs there, and is of no use here.
+    Another,
+    /// Nothing that belongs into such a file.
+    Nothing,
+}
+
+fn told_by(line: &[u8], clock: Clock) -> Told {
     // Legends and stamps are of no use here.
     if matches!(line.first(), Some(b'#' | b'"' | b'\n')) {
-        return Some(None);
+        return Told::Another;
     }
-    match IntervalLogIterator::new(line).next()?.ok()? {
-        LogEntry::Interval(interval) => {
-            let ours = interval.tag().is_some_and(|tag| tag.as_str() == clock.name());
-            Some(ours.then(|| interval.encoded_histogram().to_owned()))
+    match IntervalLogIterator::new(line).next() {
+        Some(Ok(LogEntry::Interval(interval))) => {
+            if interval.tag().is_some_and(|tag| tag.as_str() == clock.name()) {
+                Told::Histogram(interval.encoded_histogram().to_owned())
+            } else {
+                Told::Another
+            }
         }
-        LogEntry::StartTime(_) | LogEntry::BaseTime(_) => Some(None),
+        Some(Ok(LogEntry::StartTime(_) | LogEntry::BaseTime(_))) => Told::Another,
+        Some(Err(_)) | None => Told::Nothing,
     }
 }
 

@@ -19,6 +19,9 @@ const COMMANDS: [&str; 15] = [
     "clients",
     "completions",
     "man",
+    "simulate",
+    "scenarios",
+    "schema",
 ];
 
 #[test]

@@ -113,6 +113,15 @@ fn mistakes_are_told_before_anything_is_played() {
 }
 
 #[test]
+fn thresholds_and_other_forms_are_those_of_a_replay() {
+    let flags = ["--rate", "100/s", "-d", "2s", "--loop", "--threshold", "latency.p99 < 1ms"];
+    let call = simulate(&[&[INCIDENT], &flags[..], &["--export", "markdown=out.md"]].concat());
+    let report = call.report(99);
+    assert_eq!(report.list("/thresholds").len(), 1);
+    assert!(fs::read_to_string(call.path("out.md")).unwrap().contains("latency.p99"));
+}
+
+#[test]
 fn a_scenario_of_ones_own_is_read_and_its_mistakes_are_placed() {
     let text = Call::new(&["scenarios", "metastable"]).run().stdout;
     let own = text.replace("duration = \"60s\"", "duration = \"5s\"").replace("80%@10s..20s", "80%@1s..2s");
