@@ -19,9 +19,6 @@ const COMMANDS: [&str; 15] = [
     "clients",
     "completions",
     "man",
-    "simulate",
-    "scenarios",
-    "schema",
 ];
 
 #[test]
