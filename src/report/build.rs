@@ -60,6 +60,15 @@ pub enum Ending {
     Interrupted,
 }
 
+impl Ending {
+    fn why_aborted(self) -> Option<AbortLine> {
+        match self {
+            Self::Aborted(why) => Some(why),
+            Self::Finished | Self::Interrupted => None,
+        }
+    }
+}
+
 /// What a report is made from.
 #[derive(Clone, Debug)]
 pub struct Parts<'a> {
@@ -99,10 +108,7 @@ impl RunReport {
             invalid_reasons: judgement.invalid_reasons,
             warnings: judgement.warnings,
             thresholds: thresholds.lines,
-            aborted: match ending {
-                Ending::Aborted(why) => Some(why),
-                Ending::Finished | Ending::Interrupted => None,
-            },
+            aborted: ending.why_aborted(),
             plan,
             lines: books.trace().map(lines).unwrap_or_default(),
             records: books.trace().map(|trace| records(trace, books, counts)).unwrap_or_default(),
@@ -125,12 +131,7 @@ impl RunReport {
             buckets: ClockBuckets::from(times),
             statuses: statuses(&counts.attempts),
             transitions: transitions(&counts.transitions),
-            transitions_left_out: TransitionsLeftOut {
-                recorded_none: counts.transitions.recorded_none(),
-                recorded_none_by_status: made_up(&counts.transitions),
-                other: counts.transitions.other().count,
-                other_refused: counts.transitions.other().refused,
-            },
+            transitions_left_out: transitions_left_out(&counts.transitions),
             faults: faults(&counts.faults, &totals.examples),
             targets: targets(counts, generator),
             catalog: catalog(counts.catalog),
@@ -328,6 +329,16 @@ fn made_up(transitions: &Transitions) -> BTreeMap<String, u64> {
     let name =
         |status: Option<u16>| status.map_or_else(|| "none".to_owned(), |status| format!("{status:03}"));
     transitions.made_up().map(|(status, count)| (name(status), count)).collect()
+}
+
+fn transitions_left_out(transitions: &Transitions) -> TransitionsLeftOut {
+    let other = transitions.other();
+    TransitionsLeftOut {
+        recorded_none: transitions.recorded_none(),
+        recorded_none_by_status: made_up(transitions),
+        other: other.count,
+        other_refused: other.refused,
+    }
 }
 
 fn targets(counts: &Counts, generator: GeneratorFacts) -> Targets {

@@ -34,7 +34,7 @@ pub(super) const CHART_LICENCE: &str = include_str!("html/vendor/LICENSE");
 
 /// What may run and what may style, as SHA-256 of the four texts above. A test
 /// holds them together.
-pub(super) const STYLE_DIGESTS: &str = "'sha256-32MMao1vjur/JktQ9zzlsRT2Rv/ZoLt08EmwoAE1+gQ=' 'sha256-VXEMruDKWMkHqeBbLeJM4LYbSh41aj/0zmc5WUuJXQ0='";
+pub(super) const STYLE_DIGESTS: &str = "'sha256-32MMao1vjur/JktQ9zzlsRT2Rv/ZoLt08EmwoAE1+gQ=' 'sha256-E85+td/dqfHTH0WL5mfj+SA/iJyqOWv/y25s4Vd1cCA='";
 pub(super) const SCRIPT_DIGESTS: &str = "'sha256-GcjUxq2Ikpp59K5J1vcWFWbf0Lo9FcxJXpdPeH63jx8=' 'sha256-0/dK/2mTo80TX1ujms/baukta2+J1dd4JUBPQpfxqoc='";
 
 /// Reasons and notes shown of each kind.

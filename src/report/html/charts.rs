@@ -9,7 +9,7 @@ use super::shown;
 use crate::report::text::format::{counted, micros, per_second};
 use crate::report::timeline::{Point, Spread};
 use crate::report::{Curve, IntervalTimes, RunReport, Timeline};
-use crate::units::grouped;
+use crate::units::{approximate, grouped};
 use serde::Serialize;
 use std::cmp::Reverse;
 
@@ -90,7 +90,11 @@ impl Charts {
         Self {
             step_s: timeline.seconds_per_point(),
             points: timeline.points().len(),
-            windows: windows.map(|fault| (fault.first_s, fault.last_s)).collect(),
+            windows: match &report.storm {
+                // Retries put the failures off to its end.
+                Some(storm) => vec![(approximate(storm.fault_from_s), approximate(storm.fault_to_s))],
+                None => windows.map(|fault| (fault.first_s, fault.last_s)).collect(),
+            },
             all: charts,
         }
     }

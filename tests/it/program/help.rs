@@ -5,6 +5,9 @@ use serde_json::Value;
 
 const COMMANDS: [&str; 15] = [
     "demo",
+    "simulate",
+    "scenarios",
+    "schema",
     "replay",
     "check",
     "inspect",
@@ -16,9 +19,6 @@ const COMMANDS: [&str; 15] = [
     "clients",
     "completions",
     "man",
-    "simulate",
-    "scenarios",
-    "schema",
 ];
 
 #[test]
