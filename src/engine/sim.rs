@@ -213,7 +213,13 @@ impl Scene {
             target: path.parse().unwrap(),
             recorded_status: None,
             client: self.client,
-            kind: self.kinds.iter().cycle().nth(sequence as usize).copied().unwrap_or_default(),
+            kind: self
+                .kinds
+                .iter()
+                .cycle()
+                .nth(usize::try_from(sequence).unwrap())
+                .copied()
+                .unwrap_or_default(),
         };
         (0..).zip(&self.paths).map(arrival).collect()
     }

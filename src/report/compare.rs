@@ -210,7 +210,7 @@ fn is_of_interest(name: &str, change: &Change) -> bool {
         "failed" | "offered" | "good" => true,
         // Without retries it is 1 and says nothing.
         "amplification" => larger(change) > 1.0,
-        _ => !(is_nothing(change.a) && is_nothing(change.b)) && !(change.a.is_none() && change.b.is_none()),
+        _ => !(is_nothing(change.a) && is_nothing(change.b)),
     }
 }
 

@@ -138,6 +138,7 @@ struct Input {
 /// assert_eq!(source.books().skipped["comment"], 1);
 /// ```
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each tells another thing of the inputs")]
 pub struct Source {
     inputs: Vec<Input>,
     subsecond: Subsecond,

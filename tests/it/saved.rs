@@ -137,13 +137,14 @@ fn no_number_brings_a_rendering_down() {
     }
 }
 
+type Break<'a> = &'a dyn Fn(&Path);
+
 /// Whatever stands beside `run.json`: each rendering is made of what there is,
 /// and no file is read without an end.
 #[test]
 fn a_broken_file_costs_only_what_it_would_have_shown() {
     let noise: Vec<u8> = (0..=255_u8).cycle().take(100_000).collect();
     let sparse = |path: &Path| fs::File::create(path).unwrap().set_len(1 << 40).unwrap();
-    type Break<'a> = &'a dyn Fn(&Path);
     let breaks: [(&str, Break<'_>); 6] = [
         ("garbage", &|path| fs::write(path, &noise).unwrap()),
         ("nothing", &|path| fs::write(path, "").unwrap()),

@@ -389,12 +389,14 @@ mod tests {
             share in 0.01..1.0_f64,
         ) {
             let mut histogram = Histogram::<u32>::new();
-            times.iter().for_each(|&micros| histogram.record(micros));
+            for &micros in &times {
+                histogram.record(micros);
+            }
             let blocks = blocks(&[&times]);
             let found = blocks.evaluate(&Statistic::Quantile(Clock::Latency, share), &[1]).unwrap();
             // A histogram ends at its exact maximum.
             let found = found.min(approximate(histogram.max()));
-            prop_assert_eq!(found, approximate(histogram.quantile(share)));
+            prop_assert!((found - approximate(histogram.quantile(share))).abs() < 0.5);
         }
     }
 }

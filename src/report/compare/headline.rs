@@ -84,7 +84,13 @@ fn sentence(group: &str, name: &str, change: &Change) -> String {
     match change.word {
         Word::New => format!("{subject}: new in B, {b}"),
         Word::Gone => format!("{subject}: gone in B, was {a}"),
-        word => format!(
+        word @ (Word::Indistinguishable
+        | Word::Slower
+        | Word::Faster
+        | Word::Higher
+        | Word::Lower
+        | Word::TooFew
+        | Word::TooShort) => format!(
             "{subject}: {} ({}), {a} in A and {b} in B, {}",
             show::difference(change),
             show::interval(change),

@@ -72,7 +72,7 @@ struct Rows {
     title: &'static str,
     /// How far the pictures reach.
     scale: String,
-    rows: Vec<Row>,
+    each: Vec<Row>,
 }
 
 struct Row {
@@ -174,9 +174,9 @@ fn rows(group: &Group) -> Rows {
     });
     let unit =
         if group.rows.iter().any(|(_, change)| change.metric.unit == Unit::Share) { "pp" } else { "%" };
-    let digits = if reach < 0.01 { 1 } else { 0 };
+    let digits = usize::from(reach < 0.01);
     let scale = format!("\u{b1}{:.digits$} {unit}", reach * 100.0);
-    Rows { title: group.title, scale, rows: rows.collect() }
+    Rows { title: group.title, scale, each: rows.collect() }
 }
 
 /// The ends of an interval in the unit that is drawn: parts of A's number, or

@@ -66,9 +66,7 @@ fn text(value: Option<&Value>) -> String {
     let text = match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(values)) => {
-            values.iter().map(|value| text_of_one(value)).collect::<Vec<_>>().join(" ")
-        }
+        Some(Value::Array(values)) => values.iter().map(text_of_one).collect::<Vec<_>>().join(" "),
         Some(other) => other.to_string(),
     };
     let text = safe(&text);
@@ -84,7 +82,7 @@ fn text_of_one(value: &Value) -> String {
         Value::String(text) => text.clone(),
         // An input is told by its name.
         Value::Object(fields) => fields.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        other => other.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => value.to_string(),
     }
 }
 

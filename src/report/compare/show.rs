@@ -21,8 +21,13 @@ pub(super) enum Scale {
 pub(super) fn scale(change: &Change) -> Scale {
     match change.metric.unit {
         Unit::Share => Scale::Points,
-        _ if change.relative().is_some() => Scale::Relative,
-        _ => Scale::Absolute,
+        Unit::Micros | Unit::Count | Unit::PerSecond | Unit::Ratio => {
+            if change.relative().is_some() {
+                Scale::Relative
+            } else {
+                Scale::Absolute
+            }
+        }
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn transitions(report: &RunReport) -> Vec<TransitionRow> {
     let made_up = left_out.recorded_none_by_status.iter().take(ROWS_SHOWN);
     rows.extend(made_up.map(|(status, &count)| {
         let name = match status.as_str() {
-            "none" => "not recorded".to_owned(),
+            "none" => "nothing recorded".to_owned(),
             status => format!("{}, sent by no server", shown(status, 60)),
         };
         let (share, refused) = (String::new(), String::new());

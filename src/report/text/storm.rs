@@ -57,8 +57,12 @@ fn write_mix(clients: &BTreeMap<String, ClientLine>, page: &mut Page) {
     ));
     for (name, line) in lines {
         let counts = [line.offered, line.recovered, line.failed, line.retries].map(grouped);
-        let counts: String = counts.iter().map(|count| format!("{count:>12}")).collect();
-        page.line(&format!("  {:<14}{counts}{:>14.2}", safe(name), line.amplification));
+        let [offered, recovered, failed, retries] = counts;
+        page.line(&format!(
+            "  {:<14}{offered:>12}{recovered:>12}{failed:>12}{retries:>12}{:>14.2}",
+            safe(name),
+            line.amplification
+        ));
     }
 }
 

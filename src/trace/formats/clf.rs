@@ -168,7 +168,7 @@ impl Tail {
         })
     }
 
-    fn read<'l>(self, tail: &'l [u8]) -> Result<Extra<'l>, Reject> {
+    fn read(self, tail: &[u8]) -> Result<Extra<'_>, Reject> {
         let mut extra = Extra { end: None, duration_ns: None, host: None, agent: b"", notes: Notes::NONE };
         let rest = match self {
             Self::Nothing => tail,

@@ -30,7 +30,8 @@ tolerance = "60%"
 "#;
 
 fn live(flags: &[&str]) -> Call {
-    let flags = [&["replay", "--scenario", "mine.toml", "--max-lateness", "5s"], flags].concat();
+    let flags =
+        [&["replay", "--scenario", "mine.toml", "--max-lateness", "5s", "--out", "run"], flags].concat();
     Call::new(&flags).file("mine.toml", NOWHERE)
 }
 
