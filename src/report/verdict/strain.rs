@@ -15,6 +15,10 @@ use crate::units::{approximate, grouped};
 /// The share of a run that its generator may have spoiled.
 const SPOILED_MAX: f64 = 0.01;
 
+/// How long a closed loop may wait for its trace at all: less than this tells of
+/// the beginning of a run, not of its reader.
+const BEGINNING_S: f64 = 0.1;
+
 /// What a plan calls arrivals that leave when a connection is free.
 const CLOSED_LOOP: &str = "closed_loop";
 
@@ -76,7 +80,7 @@ pub(super) fn behind(totals: &Totals) -> Option<Reason> {
 pub(super) fn ran_dry(totals: &Totals, plan: &Plan, generator: &GeneratorFacts) -> Option<Reason> {
     let starved = totals.counts.strain.starved.as_secs_f64();
     let whole = generator.offering_s * approximate(generator.threads);
-    (plan.arrivals == CLOSED_LOOP && starved > SPOILED_MAX * whole).then(|| {
+    (plan.arrivals == CLOSED_LOOP && starved > (SPOILED_MAX * whole).max(BEGINNING_S)).then(|| {
         reason(
             "trace_behind",
             format!(

@@ -139,13 +139,13 @@ fn a_closed_loop_that_waited_for_its_trace_has_measured_the_reader() {
         let mut totals = good_run();
         totals.counts.strain.starved = Duration::from_millis(waited_ms);
         let plan = Plan { arrivals: arrivals.to_owned(), ..dns_plan() };
-        let generator = GeneratorFacts { offering_s: 5.0, threads: 2, ..machine() };
+        let generator = GeneratorFacts { offering_s: 10.0, threads: 2, ..machine() };
         let reasons = judge(&totals, &plan, &generator, finished()).invalid_reasons;
         reasons.into_iter().map(|reason| reason.id).collect::<Vec<_>>()
     };
-    assert_eq!(judged("closed_loop", 101), ["trace_behind"]);
-    assert!(judged("closed_loop", 100).is_empty());
-    assert!(judged("uniform", 101).is_empty());
+    assert_eq!(judged("closed_loop", 201), ["trace_behind"]);
+    assert!(judged("closed_loop", 200).is_empty());
+    assert!(judged("uniform", 201).is_empty());
 }
 
 #[track_caller]

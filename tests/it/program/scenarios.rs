@@ -30,14 +30,15 @@ tolerance = "60%"
 "#;
 
 fn live(flags: &[&str]) -> Call {
-    let flags =
-        [&["replay", "--scenario", "mine.toml", "--max-lateness", "5s", "--out", "run"], flags].concat();
+    let flags = [&["replay", "--scenario", "mine.toml", "--max-lateness", "5s"], flags].concat();
     Call::new(&flags).file("mine.toml", NOWHERE)
 }
 
 #[test]
 fn a_scenario_is_played_against_a_stand_in_of_its_own() {
-    let ended = live(&[]).run();
+    // It holds the directory that the run is in.
+    let call = live(&[]);
+    let ended = call.run();
     assert_eq!(ended.code, Some(3), "{}{}", ended.stdout, ended.stderr);
     let report = Report::read(&ended.out);
     report.check_everything(&ended.out);
