@@ -15,6 +15,9 @@ rm -rf reports/incident
 # Exits with 3: its downloads fail, which is what it shows.
 "$downpour" demo "$@" --quiet --out reports/incident >/dev/null || [ $? = 3 ]
 "$downpour" report reports/incident | cmp - reports/incident/summary.txt
+for form in markdown=summary.md junit=junit.xml k6=k6.json prometheus=metrics.prom csv=intervals.csv hgrm=latency.hgrm; do
+    "$downpour" report reports/incident --format "${form%%=*}" -o "reports/incident/${form#*=}"
+done
 profile=$(mktemp -d)
 trap 'rm -rf "$profile"' EXIT
 chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --hide-scrollbars \
