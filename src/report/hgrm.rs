@@ -59,7 +59,9 @@ fn write(histogram: &Histogram<u64>, out: &mut String) -> fmt::Result {
 }
 
 fn row(micros: u64, percent: f64, samples: u64, out: &mut String) -> fmt::Result {
-    write!(out, "{:>12.3} {:>2.12} {samples:>10}", approximate(micros) / UNIT, percent / 100.0)?;
+    // Twelve digits, a half rounded up: formatting alone rounds it to even.
+    let share = (percent * 1e10).round() / 1e12;
+    write!(out, "{:>12.3} {share:>2.12} {samples:>10}", approximate(micros) / UNIT)?;
     if percent < 100.0 {
         write!(out, " {:>14.2}", 1.0 / (1.0 - percent / 100.0))?;
     }
@@ -106,6 +108,13 @@ mod tests {
     fn a_step_is_where_its_share_is_reached() {
         let text = hgrm(&of(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]));
         assert!(text.contains("\n       0.007 0.700000000000          7           3.33\n"), "{text}");
+    }
+
+    #[test]
+    fn the_last_digit_is_rounded_as_the_original_rounds_it() {
+        let many: Vec<u64> = (1..=6_000).collect();
+        let text = hgrm(&of(&many));
+        assert!(text.contains(" 0.999780273438       5999        4551.11\n"), "{text}");
     }
 
     /// Whoever wrote the log may have written any number.
