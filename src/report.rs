@@ -40,7 +40,7 @@ pub use build::{Ending, GeneratorFacts, Parts};
 pub use control::{ComparisonsLine, ControlExampleLine, ControlReport};
 pub use curve::Curve;
 pub use directory::{DirectoryError, FAILURES_PER_FAULT, RunDirectory};
-pub use hlog::{ClockSecond, HistogramLines, IntervalLog};
+pub use hlog::IntervalLog;
 pub use html::html;
 pub use json_schema::{Document, json_schema};
 pub use junit::junit;

@@ -77,7 +77,7 @@ pub(crate) enum CompareError {
 pub(crate) fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let open = |path: &Path| -> Result<_, CompareError> {
         let mut saved = SavedRun::open(path)?;
-        let blocks = saved.blocks(path);
+        let blocks = saved.blocks();
         Ok((path.display().to_string(), saved, blocks))
     };
     let read = [open(&args.a)?, open(&args.b)?];

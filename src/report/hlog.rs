@@ -6,11 +6,7 @@
 //! `max` column in milliseconds, as the Java tools write it. Logs of several
 //! machines can be concatenated and merged exactly.
 
-mod lines;
 pub(super) mod read;
-
-pub(super) use lines::LINE_BYTES;
-pub use lines::{ClockSecond, HistogramLines};
 
 use super::threshold::Clock;
 use crate::tally::Interval;

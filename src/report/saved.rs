@@ -6,13 +6,12 @@
 //! is told in a note.
 
 use super::compare::{Blocks, Cut};
-use super::hlog::{HistogramLines, LINE_BYTES};
 use super::read::{self, RunError, Stopped};
 use super::threshold::Clock;
 use super::{IntervalLine, Rendering, RunReport, Timeline, csv, hgrm, hlog, html};
 use crate::units::approximate;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// A directory that no run can be read from.
@@ -67,17 +66,22 @@ impl SavedRun {
         Ok(saved)
     }
 
-    /// Reads the seconds of the same directory again, summed up by block.
-    pub fn blocks(&mut self, directory: &Path) -> Blocks {
+    /// Reads its seconds again, summed up by block.
+    pub fn blocks(&mut self) -> Blocks {
         let offered = approximate(self.report.arrivals.offered);
         let cut = Cut::of(self.timeline.offering_s());
         let mut blocks = Blocks::new(cut, offered / self.report.rate.offered_per_s);
         // What is wrong with these was noted when they were read first.
-        if let Ok(file) = File::open(directory.join(super::directory::INTERVALS)) {
+        if let Ok(file) = open(&self.directory.join(super::directory::INTERVALS)) {
             drop(read::lines(BufReader::new(file), |second: IntervalLine| blocks.add_second(&second)));
         }
-        let path = directory.join(super::directory::HISTOGRAMS);
-        if let Err(why) = read_histograms(&path, &mut blocks) {
+        let path = self.directory.join(super::directory::HISTOGRAMS);
+        let end = open(&path).and_then(|file| {
+            hlog::read::seconds(BufReader::with_capacity(1 << 16, file), &Clock::ALL, |second| {
+                blocks.add_times(second.clock, second.second, second.times());
+            })
+        });
+        if let Some(why) = missing(end) {
             self.notes
                 .push(format!("{}{why}; percentiles are those of what stands before it", path.display()));
         }
@@ -126,14 +130,12 @@ impl SavedRun {
     fn percentiles(&self, clock: Clock, out: &mut dyn Write) -> io::Result<Option<String>> {
         let path = self.directory.join(super::directory::HISTOGRAMS);
         let read = open(&path).and_then(|file| hlog::read::clock(BufReader::new(file), clock));
-        let (histogram, missing) = match read {
-            Ok((histogram, stopped)) => {
-                (histogram, stopped.map(|Stopped { line, why }| format!(", line {line}: {why}")))
-            }
-            Err(error) => (hlog::read::none(), Some(format!(": {error}"))),
+        let (histogram, end) = match read {
+            Ok((histogram, stopped)) => (histogram, Ok(stopped)),
+            Err(error) => (hlog::read::none(), Err(error)),
         };
         out.write_all(hgrm::hgrm(&histogram).as_bytes())?;
-        Ok(missing.map(|what| format!("{}{what}; only what stands before it is told", path.display())))
+        Ok(missing(end).map(|what| format!("{}{what}; only what stands before it is told", path.display())))
     }
 
     fn read_intervals(&mut self, path: &Path) {
@@ -159,27 +161,12 @@ impl SavedRun {
     }
 }
 
-fn read_histograms(path: &Path, blocks: &mut Blocks) -> Result<(), String> {
-    let unreadable = |error: io::Error| format!(": {error}");
-    let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(unreadable)?);
-    let (mut lines, mut line) = (HistogramLines::default(), Vec::new());
-    for number in 1_u64.. {
-        line.clear();
-        Read::take(&mut file, LINE_BYTES).read_until(b'\n', &mut line).map_err(unreadable)?;
-        if line.is_empty() {
-            break;
-        }
-        let told = |why: &str| format!(", line {number}: {why}");
-        if line.last() != Some(&b'\n') {
-            return Err(told("torn: the run was killed as it was written"));
-        }
-        if let Some(found) = lines.read(&line).map_err(told)?
-            && let Some(clock) = Clock::ALL.into_iter().find(|clock| clock.name() == found.tag)
-        {
-            blocks.add_times(clock, found.second, found.times());
-        }
+/// Why a file could not be read to its end, to be set behind its name.
+fn missing(end: io::Result<Option<Stopped>>) -> Option<String> {
+    match end {
+        Ok(stopped) => stopped.map(|Stopped { line, why }| format!(", line {line}: {why}")),
+        Err(error) => Some(format!(": {error}")),
     }
-    Ok(())
 }
 
 fn report(path: &Path) -> Result<RunReport, SavedRunError> {

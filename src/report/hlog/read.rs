@@ -1,8 +1,8 @@
-//! Reads `latency.hlog` back, line by line, and adds up each clock.
+//! Reads `latency.hlog` back, a line at a time, as far as it goes.
 //!
-//! The file may have been written by anyone: a histogram of another shape than
-//! ours, or one that unpacks to more than its shape can hold, is refused before
-//! anything is allocated for it.
+//! The file may have been written by anyone, and a histogram is sized by what
+//! its header claims: only the shape that every run writes is taken, and what
+//! unpacks to more than that can hold is refused before anything is made of it.
 
 use crate::report::read::Stopped;
 use crate::report::threshold::Clock;
@@ -14,48 +14,69 @@ use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use std::io::{self, BufRead, Read};
 
-/// The longest line. A second's histogram of a clock takes some kilobytes.
+/// The longest line: a histogram whose every counter is used.
 const LINE_BYTES: u64 = 1 << 20;
 
-/// Bytes before the counters: a cookie, the length of what follows, an offset,
-/// the digits, the lowest and the highest value, a ratio.
-const HEAD_BYTES: usize = 40;
+/// Bytes before the counters: cookie, length, offset, digits, bounds, ratio.
+const HEADER: usize = 40;
 
-/// Most bytes of a counter, as it is packed.
-const COUNTER_BYTES: usize = 9;
+/// A histogram cannot be longer, whatever its counters hold.
+const MOST_BYTES: u64 = 1 << 18;
 
-/// The sum of one clock's histograms in an interval log, as far as it goes.
-pub(in crate::report) fn clock(
+/// The times of one clock in one second.
+#[derive(Debug)]
+pub(in crate::report) struct ClockSecond {
+    /// Which clock.
+    pub(in crate::report) clock: Clock,
+    /// The second of the run.
+    pub(in crate::report) second: u64,
+    counters: hdrhistogram::Histogram<u32>,
+}
+
+impl ClockSecond {
+    /// Times in microseconds, ascending, and how many samples each had.
+    pub(in crate::report) fn times(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.counters.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value()))
+    }
+}
+
+/// Reads an interval log up to its end, or to where it makes no sense any more;
+/// clocks that are not `wanted` are passed over.
+pub(in crate::report) fn seconds(
     mut input: impl BufRead,
-    clock: Clock,
-) -> io::Result<(hdrhistogram::Histogram<u64>, Option<Stopped>)> {
-    let mut sum = none();
-    let (mut line, mut number, mut deserializer) = (Vec::new(), 0, Deserializer::new());
+    wanted: &[Clock],
+    mut each: impl FnMut(&ClockSecond),
+) -> io::Result<Option<Stopped>> {
+    let (mut lines, mut line, mut number) = (Lines::default(), Vec::new(), 0);
     loop {
         line.clear();
         number += 1;
+        let stopped = |why: &str| Ok(Some(Stopped { line: number, why: why.to_owned() }));
         Read::take(&mut input, LINE_BYTES).read_until(b'\n', &mut line)?;
-        let stopped = |why: &str| Some(Stopped { line: number, why: why.to_owned() });
         if line.is_empty() {
-            return Ok((sum, None));
+            return Ok(None);
         }
         if line.last() != Some(&b'\n') {
             let long = line.len() as u64 == LINE_BYTES;
-            return Ok((
-                sum,
-                stopped(if long { "too long" } else { "torn: the run was killed as it was written" }),
-            ));
+            return stopped(if long { "too long" } else { "torn: the run was killed as it was written" });
         }
-        let encoded = match told_by(&line, clock) {
-            Told::Histogram(encoded) => encoded,
-            Told::Another => continue,
-            Told::Nothing => return Ok((sum, stopped("not a line of an interval log"))),
-        };
-        match decoded(&encoded, sum.distinct_values(), &mut deserializer) {
-            Some(second) if sum.add(&second).is_ok() => {}
-            Some(_) | None => return Ok((sum, stopped("not a histogram of this program"))),
+        match lines.read(&line, wanted) {
+            Ok(second) => second.iter().for_each(&mut each),
+            Err(why) => return stopped(why),
         }
     }
+}
+
+/// The sum of one clock's histograms in an interval log, as far as it goes.
+pub(in crate::report) fn clock(
+    input: impl BufRead,
+    clock: Clock,
+) -> io::Result<(hdrhistogram::Histogram<u64>, Option<Stopped>)> {
+    let mut sum = none();
+    let stopped = seconds(input, &[clock], |second| {
+        second.times().for_each(|(micros, count)| sum.saturating_record_n(micros, count.into()));
+    })?;
+    Ok((sum, stopped))
 }
 
 /// A clock without samples.
@@ -63,52 +84,121 @@ pub(in crate::report) fn none() -> hdrhistogram::Histogram<u64> {
     Histogram::new().counters().clone()
 }
 
-/// What a line holds.
-enum Told {
-    /// A histogram of the clock that was asked for, packed.
-    Histogram(String),
-    /// Something that belongs there, and is of no use here.
-    Another,
-    /// Nothing that belongs into such a file.
-    Nothing,
+/// Reads one line after the other.
+struct Lines {
+    /// What every histogram of a run looks like.
+    shape: Histogram<u32>,
+    deserializer: Deserializer,
+    packed: Vec<u8>,
+    unpacked: Vec<u8>,
 }
 
-fn told_by(line: &[u8], clock: Clock) -> Told {
-    // Legends and stamps are of no use here.
-    if matches!(line.first(), Some(b'#' | b'"' | b'\n')) {
-        return Told::Another;
+impl Default for Lines {
+    fn default() -> Self {
+        let (shape, deserializer) = (Histogram::new(), Deserializer::new());
+        Self { shape, deserializer, packed: Vec::new(), unpacked: Vec::new() }
     }
-    match IntervalLogIterator::new(line).next() {
-        Some(Ok(LogEntry::Interval(interval))) => {
-            if interval.tag().is_some_and(|tag| tag.as_str() == clock.name()) {
-                Told::Histogram(interval.encoded_histogram().to_owned())
-            } else {
-                Told::Another
+}
+
+impl Lines {
+    /// What a line holds; nothing for a comment, a header or a line of another
+    /// clock. The error says what is wrong with it.
+    fn read(&mut self, line: &[u8], wanted: &[Clock]) -> Result<Option<ClockSecond>, &'static str> {
+        let entry = match IntervalLogIterator::new(line).next() {
+            None => return Ok(None),
+            Some(entry) => entry.map_err(|_| "not a line of an interval log")?,
+        };
+        let LogEntry::Interval(interval) = entry else { return Ok(None) };
+        let Some(tag) = interval.tag() else { return Ok(None) };
+        let Some(&clock) = wanted.iter().find(|clock| clock.name() == tag.as_str()) else { return Ok(None) };
+        self.packed.clear();
+        STANDARD
+            .decode_vec(interval.encoded_histogram(), &mut self.packed)
+            .map_err(|_| "its histogram is not in base64")?;
+        let counters = self.counters()?;
+        Ok(Some(ClockSecond { clock, second: interval.start_timestamp().as_secs(), counters }))
+    }
+
+    fn counters(&mut self) -> Result<hdrhistogram::Histogram<u32>, &'static str> {
+        const BROKEN: &str = "its histogram is broken";
+        // Cookie and length of what is packed.
+        let packed = self.packed.get(8..).ok_or(BROKEN)?;
+        self.unpacked.clear();
+        ZlibDecoder::new(packed).take(MOST_BYTES).read_to_end(&mut self.unpacked).map_err(|_| BROKEN)?;
+        let header = self.unpacked.first_chunk::<HEADER>().ok_or(BROKEN)?;
+        let shape = self.shape.counters();
+        let expected = [
+            (12, 4, u64::from(shape.sigfig())),
+            (16, 8, shape.low()),
+            (24, 8, shape.high()),
+            (4, 4, (self.unpacked.len() - HEADER) as u64),
+        ];
+        for (at, length, value) in expected {
+            let found = header.iter().skip(at).take(length).fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+            if found != value {
+                return Err("its histogram has another range than a run's");
             }
         }
-        Some(Ok(LogEntry::StartTime(_) | LogEntry::BaseTime(_))) => Told::Another,
-        Some(Err(_)) | None => Told::Nothing,
+        self.deserializer.deserialize(&mut self.unpacked.as_slice()).map_err(|_| BROKEN)
     }
 }
 
-fn decoded(
-    encoded: &str,
-    counters: usize,
-    deserializer: &mut Deserializer,
-) -> Option<hdrhistogram::Histogram<u64>> {
-    let packed = STANDARD.decode(encoded).ok()?;
-    let mut head = [0; HEAD_BYTES];
-    ZlibDecoder::new(packed.get(8..)?).read_exact(&mut head).ok()?;
-    let ours = Histogram::<u64>::new();
-    let shape = ours.counters();
-    let word = |at: usize| Some(u32::from_be_bytes(head.get(at..at + 4)?.try_into().ok()?));
-    let value = |at: usize| Some(u64::from_be_bytes(head.get(at..at + 8)?.try_into().ok()?));
-    let fits = usize::try_from(word(4)?).ok()? <= counters.saturating_mul(COUNTER_BYTES)
-        && word(12)? == u32::from(shape.sigfig())
-        && value(16)? == shape.low()
-        && value(24)? == shape.high();
-    if !fits {
-        return None;
+#[cfg(test)]
+mod tests {
+    use super::super::IntervalLog;
+    use super::*;
+    use crate::tally::{Fate, Interval};
+    use crate::units::{Offset, Stamp};
+
+    fn log() -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut log = IntervalLog::begin(&mut out, Stamp::from_nanos(1_700_000_000_000_000_000)).unwrap();
+        for second in [0, 7] {
+            let mut interval = Interval::new(second);
+            for micros in [900, 900, 5_000] {
+                let done = Offset::from_nanos(micros * 1_000);
+                interval.arrival(Fate::Passed, Offset::ZERO, done);
+            }
+            log.write(&interval).unwrap();
+        }
+        out
     }
-    deserializer.deserialize(&mut packed.as_slice()).ok()
+
+    #[test]
+    fn what_was_written_is_read() {
+        let (log, mut found) = (log(), Vec::new());
+        let stopped = seconds(&log[..], &Clock::ALL, |second| {
+            found.push((second.clock, second.second, second.times().collect::<Vec<_>>()));
+        });
+        assert_eq!(stopped.unwrap(), None);
+        let times = vec![(900, 2), (5_003, 1)];
+        assert_eq!(found, [(Clock::Latency, 0, times.clone()), (Clock::Latency, 7, times)]);
+        let (sum, stopped) = clock(&log[..], Clock::Latency).unwrap();
+        assert_eq!((sum.len(), sum.max(), stopped), (6, 5_003, None));
+        assert_eq!(clock(&log[..], Clock::Service).unwrap().0.len(), 0);
+    }
+
+    #[test]
+    fn foreign_and_torn_lines_are_refused() {
+        let mut lines = Lines::default();
+        let mut check = |line: &[u8], expected: Result<bool, &str>| {
+            assert_eq!(lines.read(line, &Clock::ALL).map(|found| found.is_some()), expected);
+        };
+        check(b"#[Anything]\n", Ok(false));
+        check(b"noise\n", Err("not a line of an interval log"));
+        check(b"Tag=latency,1.000,1.000,0.1,AAA\n", Err("its histogram is not in base64"));
+        check(b"Tag=latency,1.000,1.000,0.1,HISTFAAA\n", Err("its histogram is broken"));
+        let log = log();
+        let line = log.split_inclusive(|&byte| byte == b'\n').next_back().unwrap();
+        check(line, Ok(true));
+        check(&line[..line.len() - 25], Err("not a line of an interval log"));
+        check(&[&line[..line.len() - 25], b"\n"].concat(), Err("its histogram is broken"));
+        let mut wide = hdrhistogram::Histogram::<u64>::new_with_bounds(1, u64::MAX / 2, 5).unwrap();
+        wide.record(1).unwrap();
+        let mut bytes = Vec::new();
+        let mut packing = hdrhistogram::serialization::V2DeflateSerializer::new();
+        hdrhistogram::serialization::Serializer::serialize(&mut packing, &wide, &mut bytes).unwrap();
+        let line = format!("Tag=latency,1.000,1.000,0.1,{}\n", STANDARD.encode(bytes));
+        check(line.as_bytes(), Err("its histogram has another range than a run's"));
+    }
 }
