@@ -20,6 +20,7 @@ use crate::report::{
 use crate::schedule::{Schedule, ScheduleCounts};
 use crate::tally::{Books, Interval, LeftOut, Second, Series, Totals};
 use crate::units::{Stamp, grouped};
+use crate::verify::probe::net::Probes;
 use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -396,7 +397,7 @@ fn generator_facts(
         wall_s: end.wall.as_secs_f64(),
         offering_s: offering_s(end, engine.warmup),
         lookups: judging.lookups.as_ref().map_or(0, |lookups| lookups.stats().lookups),
-        target_requests: judging.probes.as_ref().map_or(0, |probes| probes.stats().requests),
+        probes: judging.probes.as_ref().map(Probes::stats).unwrap_or_default(),
         throttled_s: throttled_s(throttling),
     }
 }

@@ -1,6 +1,6 @@
 //! The flags that say how targets of redirects are asked, and what they mean.
 
-use super::load_args::{LoadArgs, parse_positive};
+use super::load_args::{LoadArgs, parse_positive, parse_time};
 use super::prepare_run::headers;
 use super::target::ConnectTo;
 use super::wire_args::{HttpArg, WireArgs};
@@ -37,8 +37,8 @@ const HOPS: usize = 10;
 /// 1 %, since it is the candidate that is asked.
 const JSON_PPM: u32 = 10_000;
 
-/// Most time for the beginning of an answer.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Most time for the beginning of an answer, if nothing is said.
+const TIMEOUT: &str = "10s";
 
 /// Most time for a whole file.
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_mins(1);
@@ -68,6 +68,10 @@ pub(crate) struct ProbeArgs {
     #[arg(id = "verify-hops", long, value_name = "N", default_value_t = HOPS)]
     pub(crate) hops: usize,
 
+    /// Most time from a request to a target to the first bytes of its answer
+    #[arg(id = "verify-timeout", long, value_name = "TIME", default_value = TIMEOUT, value_parser = parse_time)]
+    pub(crate) timeout: Duration,
+
     /// Ask this share of the redirects for their form in JSON, too, where the
     /// rules state one: 1%, or off
     #[arg(id = "verify-json", long, value_name = "SHARE", default_value_t)]
@@ -91,6 +95,7 @@ impl Default for ProbeArgs {
             concurrency: CONCURRENCY,
             sample: Share::ALL,
             hops: HOPS,
+            timeout: parse_time(TIMEOUT).expect("a constant"),
             json: JsonShare::default(),
             connect_to: Vec::new(),
             patience: Some(PATIENCE),
@@ -177,7 +182,7 @@ impl ProbeArgs {
             concurrency: NonZeroUsize::new(self.concurrency).unwrap_or(NonZeroUsize::MIN),
             patience: self.patience,
             connect_timeout: load.connect_timeout,
-            timeout: TIMEOUT,
+            timeout: self.timeout,
             download_timeout: DOWNLOAD_TIMEOUT,
             pause: PAUSE,
             resolver,

@@ -17,6 +17,9 @@ const ACCESS_DENIED: &[u8] = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
 const SIGN_IN: &[u8] =
     b"<!DOCTYPE html><title>Sign in</title><p>This network wants you to sign in first.</p>";
 
+/// What a redirect of the CDN's own adds to the path.
+const SECOND_HOP: &[u8] = b"?hop=2";
+
 const GZIP: &str = "application/gzip";
 
 /// Appends the answer to `head`, spoiled by `fault`.
@@ -61,6 +64,10 @@ fn sound<'o>(out: &'o mut Vec<u8>, head: &Head<'_>) -> Answer<'o> {
     Answer::begin(out, head, 200).field("cache-control", "public,max-age=31536000,immutable")
 }
 
+fn is_second_hop(head: &Head<'_>) -> bool {
+    head.target.ends_with(SECOND_HOP)
+}
+
 /// The answer with `file`, spoiled by `fault`.
 fn spoiled(fault: StoreFault, head: &Head<'_>, file: &mut Vec<u8>, out: &mut Vec<u8>) -> Said {
     let spoiled = Said { spoiled: true, ..Said::default() };
@@ -90,6 +97,26 @@ fn spoiled(fault: StoreFault, head: &Head<'_>, file: &mut Vec<u8>, out: &mut Vec
             let here = |out: &mut Vec<u8>| out.extend_from_slice(head.target);
             Answer::begin(out, head, 302).field_of("location", here).empty();
         }
+        StoreFault::OneHop if is_second_hop(head) => {
+            sound(out, head).content(GZIP, file);
+            return Said::default();
+        }
+        StoreFault::OneHop => {
+            let on = |out: &mut Vec<u8>| {
+                out.extend_from_slice(head.path);
+                out.extend_from_slice(SECOND_HOP);
+            };
+            Answer::begin(out, head, 302).field_of("location", on).empty();
+        }
+        StoreFault::HopToHttp => {
+            let insecure = |out: &mut Vec<u8>| {
+                out.extend_from_slice(b"http://");
+                out.extend_from_slice(head.host);
+                out.extend_from_slice(head.target);
+            };
+            Answer::begin(out, head, 302).field_of("location", insecure).empty();
+        }
+        StoreFault::HopNowhere => Answer::begin(out, head, 302).empty(),
     }
     spoiled
 }
@@ -211,7 +238,9 @@ mod tests {
         check("short-file", "200", &file[..file.len() - 1], file.len() - 1);
         check("cut-file", "200", &file[..file.len() / 2], file.len());
         check("no-head", "200", &file, file.len());
-        check("circle", "302", b"", 0);
+        for redirecting in ["circle", "one-hop", "hop-to-http", "hop-nowhere"] {
+            check(redirecting, "302", b"", 0);
+        }
         check("status-503", "503", ACCESS_DENIED, ACCESS_DENIED.len());
         let (head, content, said) = ask("HEAD", Some(FaultKind::Store(StoreFault::NoHead)));
         assert!(head.starts_with("HTTP/1.1 405 ") && content.is_empty() && said.spoiled, "{head}");

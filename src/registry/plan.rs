@@ -254,9 +254,7 @@ mod tests {
         check("slow:1%:2%", Err(PlanError::Twice("2%".into())));
         let listed = "x".parse::<PlannedFault>().unwrap_err().to_string();
         assert!(
-            listed.ends_with(
-                "short-file, cut-file, no-head, circle, status-CODE, delay:TIME, capacity:RPS:QUEUE"
-            ),
+            listed.ends_with("hop-to-http, hop-nowhere, status-CODE, delay:TIME, capacity:RPS:QUEUE"),
             "{listed}"
         );
     }

@@ -77,7 +77,7 @@ const ADVICE: &[(&str, &str)] = &[
     ),
     ("target.404", "See whether the file is there under this very name: encoding, case and version count."),
     ("target.5xx", "Look at the store; if its errors come with the checks, lower --verify-rate."),
-    ("target.timeout", "Look at the store; if it is slow under the checks alone, lower --verify-rate."),
+    ("target.timeout", "Look at the store; if the checks are what slows it, lower --verify-rate."),
     ("target.unchecked", "Raise --max-body if files of this size are to be downloaded."),
     (
         "target.not_an_archive",

@@ -17,6 +17,7 @@ use crate::tally::{
 use crate::trace::TraceBooks;
 use crate::units::{Offset, approximate, grouped};
 use crate::verify::Tier;
+use crate::verify::probe::net::ProbeStats;
 use hdrhistogram::Counter;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -42,8 +43,8 @@ pub struct GeneratorFacts {
     pub offering_s: f64,
     /// DNS lookups of redirect targets.
     pub lookups: u64,
-    /// Requests to redirect targets.
-    pub target_requests: u64,
+    /// What was asked of redirect targets.
+    pub probes: ProbeStats,
     /// For how long a cgroup's processor limit stopped this process; `None`
     /// where that is not known.
     pub throttled_s: Option<f64>,
@@ -370,7 +371,9 @@ fn targets(counts: &Counts, generator: GeneratorFacts) -> Targets {
         other_hosts: counts.hosts.others() + left_out,
         no_host: counts.hosts.without(),
         lookups: generator.lookups,
-        requests: generator.target_requests,
+        requests: generator.probes.requests,
+        redirected_on: generator.probes.redirected_on,
+        most_hops: generator.probes.most_hops,
         cacheable_wrong: redirects.sticky.count,
         cacheable_wrong_without_end: redirects.sticky.without_end,
         cacheable_wrong_max_s: redirects.sticky.longest_s,

@@ -355,6 +355,10 @@ pub struct Targets {
     pub lookups: u64,
     /// Requests made to targets, and tries for which there was no connection.
     pub requests: u64,
+    /// Distinct targets that answered with a redirect of their own.
+    pub redirected_on: u64,
+    /// The most redirects of that kind that one target took.
+    pub most_hops: u64,
     /// Redirects that lead astray and that caches may keep: they outlive a
     /// roll-back.
     pub cacheable_wrong: u64,

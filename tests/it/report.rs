@@ -12,6 +12,7 @@ use downpour::tally::{
 use downpour::trace::TraceBooks;
 use downpour::units::{Offset, Rate, Stamp, approximate};
 use downpour::verify::Tier;
+use downpour::verify::probe::net::ProbeStats;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
@@ -116,7 +117,7 @@ pub(crate) fn report_with(plan: Plan, totals: &Totals) -> RunReport {
         wall_s: 20.1,
         offering_s: 20.0,
         lookups: 2,
-        target_requests: 0,
+        probes: ProbeStats::default(),
         throttled_s: Some(0.0),
     };
     let (books, ending, thresholds) = (&books(totals), Ending::Finished, Assessment::default());
@@ -129,9 +130,12 @@ pub(crate) fn check_golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     let expected = fs::read_to_string(&path).unwrap_or_default();
     if text != expected {
-        let found = std::env::temp_dir().join(name);
+        let found = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::write(&found, text).unwrap();
-        panic!("{} differs from {}:\n{text}", found.display(), path.display());
+        let same =
+            text.lines().zip(expected.lines()).take_while(|(found, expected)| found == expected).count();
+        let lines = (text.lines().nth(same), expected.lines().nth(same));
+        panic!("{} differs from {} from line {} on: {lines:?}", found.display(), path.display(), same + 1);
     }
 }
 

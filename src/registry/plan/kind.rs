@@ -117,6 +117,9 @@ faults! {
         CutFile = "cut-file", "the CDN promises the file, sends half of it, and closes";
         NoHead = "no-head", "the CDN answers 405 to HEAD; harmless";
         Circle = "circle", "the CDN redirects to itself";
+        OneHop = "one-hop", "the CDN redirects once more, to the file; harmless";
+        HopToHttp = "hop-to-http", "the CDN redirects to `http://`";
+        HopNowhere = "hop-nowhere", "the CDN redirects without saying where";
     }
 }
 

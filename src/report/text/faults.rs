@@ -79,6 +79,10 @@ pub(super) fn hosts(report: &RunReport, page: &mut Page) {
     if targets.requests > 0 {
         page.line(&format!("  targets asked: {}", counted(targets.requests, "request")));
     }
+    if targets.redirected_on > 0 {
+        let (times, most) = (grouped(targets.redirected_on), counted(targets.most_hops, "more redirect"));
+        page.line(&format!("  targets that redirect on: {times}, by up to {most}"));
+    }
 }
 
 fn host_line(host: &HostLine) -> String {

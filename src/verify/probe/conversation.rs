@@ -153,6 +153,11 @@ impl Conversation {
         &self.url
     }
 
+    /// How many redirects of the target's own were followed so far.
+    pub const fn hops(&self) -> usize {
+        self.hops.len()
+    }
+
     /// Takes in what came of the last step.
     pub fn heard(&mut self, heard: &Heard<'_>) -> Next {
         match heard {

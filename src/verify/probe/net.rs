@@ -136,6 +136,10 @@ pub struct ProbeStats {
     pub connections: u64,
     /// Questions left out: not in time at this rate.
     pub left_out: u64,
+    /// Distinct targets that redirected on, and were followed.
+    pub redirected_on: u64,
+    /// The most redirects that one of them took.
+    pub most_hops: u64,
 }
 
 #[derive(Debug, Default)]
@@ -146,6 +150,18 @@ struct Counts {
     repeated: AtomicU64,
     connections: AtomicU64,
     left_out: AtomicU64,
+    redirected_on: AtomicU64,
+    most_hops: AtomicU64,
+}
+
+impl Counts {
+    /// A target is settled, so many redirects after the first place asked.
+    fn chain(&self, hops: usize) {
+        if hops > 0 {
+            count(&self.redirected_on);
+            self.most_hops.fetch_max(u64::try_from(hops).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+    }
 }
 
 fn count(counter: &AtomicU64) {
@@ -217,6 +233,8 @@ impl Probes {
             repeated: read(&counts.repeated),
             connections: read(&counts.connections),
             left_out: read(&counts.left_out),
+            redirected_on: read(&counts.redirected_on),
+            most_hops: read(&counts.most_hops),
         }
     }
 }

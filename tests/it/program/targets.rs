@@ -119,9 +119,28 @@ fn each_fault_of_the_store_is_found() {
     check("status-404", "head", "target.404");
     check("status-503", "head", "target.5xx");
     check("error-page", "head", "target.not_an_archive");
+    check("status-402", "head", "target.status");
     check("circle", "head", "target.loop");
+    check("hop-to-http", "head", "target.downgrade");
+    check("hop-nowhere", "head", "target.bad_redirect");
     check("cut-file", "digest", "target.truncated");
     check("reset", "get", "target.broken");
+}
+
+#[test]
+fn a_store_that_never_answers_is_not_waited_for() {
+    let stage = Stage::with(&["--cdn-fault", "stall"]);
+    let flags = ["--verify-timeout", "100ms"];
+    let report = stage.call(&downloads(5, 2), "head", &flags).report(3);
+    assert_eq!(report.faults(), [("target.timeout", 10)]);
+}
+
+#[test]
+fn a_redirect_of_the_store_itself_is_followed_and_told() {
+    let stage = Stage::with(&["--cdn-fault", "one-hop"]);
+    let report = stage.call(&downloads(5, 4), "head", &[]).report(0);
+    assert_eq!((report.number("/arrivals/passed"), report.number("/targets/requests")), (20, 10));
+    assert_eq!((report.number("/targets/redirected_on"), report.number("/targets/most_hops")), (5, 1));
 }
 
 #[test]

@@ -167,6 +167,7 @@ async fn converse(lines: &Lines, question: Question) -> TargetVerdict {
     loop {
         let step = match next {
             Next::Done(verdict) => {
+                lines.counts.chain(conversation.hops());
                 if let Some(fault) = verdict.fault.filter(|fault| is_dead(*fault)) {
                     lines.bury(conversation.url(), fault);
                 }
