@@ -4,7 +4,7 @@
 //! `cargo bench --bench simulate` prints a line each; the goal is 2 million.
 //! Numbers of a shared machine say little: look at the user time.
 
-use downpour::client::ClientModels;
+use downpour::client::{ClientModels, ClientPlan, Clientele};
 use downpour::engine::{AtEndOfTrace, Observer, Played};
 use downpour::scenario::Scenario;
 use downpour::schedule::{Pace, Schedule, Window};
@@ -12,6 +12,7 @@ use downpour::simulate::{MOST, SimulationPlan, simulate};
 use downpour::tally::{Interval, Totals};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Sees nothing, so that only the simulation is measured.
@@ -30,8 +31,11 @@ fn cpu() -> Duration {
 fn measure(name: &str, scenario: &Scenario) -> io::Result<()> {
     let client = ClientModels::built_in().find(&scenario.clients.model).expect("it is built in").clone();
     let plan = SimulationPlan {
-        client,
-        session_gap: scenario.clients.session_gap,
+        clients: Arc::new(ClientPlan {
+            clients: Clientele::of(client),
+            session_gap: scenario.clients.session_gap,
+            seed: 1,
+        }),
         timeout: scenario.clients.timeout,
         service: scenario.service.clone(),
         faults: scenario.faults.clone(),

@@ -14,6 +14,7 @@
 //! follows is told by its [kind](crate::trace::agent).
 
 pub mod budget;
+pub mod conduct;
 pub mod delays;
 pub mod file;
 pub mod first_attempts;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use budget::{Budget, BudgetRule};
 pub use clientele::Clientele;
+pub use conduct::{ClientPlan, Conduct, Over, Trial};
 pub use file::{ClientFileError, ClientModels};
 
 use crate::fault::Fault;

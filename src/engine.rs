@@ -36,11 +36,11 @@ pub use connect::Protocol;
 pub use control::{ControlPlan, Controls};
 pub use played::{AtEndOfTrace, Played, PlayedBooks, Requests};
 pub use priority::yield_to_workers;
-pub use retries::ClientPlan;
 pub use run::run;
 pub use shard::{Origin, Reuse};
 pub use worker::{Feed, Phase};
 
+use crate::client::ClientPlan;
 use crate::schedule::ScheduleCounts;
 use crate::schedule::sample::Sample;
 use crate::tally::{Interval, Totals};

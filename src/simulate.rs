@@ -14,7 +14,6 @@
 //! retries.
 
 mod agenda;
-mod clients;
 mod desk;
 mod outcome;
 mod run;
@@ -25,19 +24,18 @@ mod tests;
 
 pub use run::simulate;
 
-use crate::client::ClientModel;
+use crate::client::ClientPlan;
 use crate::registry::plan::{FaultKind, FaultPlan, PlannedFault};
 use crate::scenario::Service;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is simulated, but for the arrivals.
 #[derive(Clone, Debug)]
 pub struct SimulationPlan {
     /// What clients do when a download fails.
-    pub client: ClientModel,
-    /// The gap between two requests of a client that ends its session; nothing
-    /// for no sessions.
-    pub session_gap: Duration,
+    pub clients: Arc<ClientPlan>,
     /// From when an attempt was due until its client no longer waits.
     pub timeout: Duration,
     /// What answers.
@@ -51,13 +49,17 @@ pub struct SimulationPlan {
     pub max_in_flight: usize,
     /// Most downloads that wait for a retry; one more fails.
     pub max_waiting: usize,
-    /// What every random choice depends on.
+    /// What every random choice but those of clients depends on.
     pub seed: u64,
 }
 
 /// Attempts in flight where nothing else is said, and downloads that wait for a
 /// retry: about a hundred bytes each.
 pub const MOST: usize = 500_000;
+
+/// Sessions that are remembered: more than in a live run, since a simulated one
+/// may be a thousand times as large. They take memory only as they come.
+const SESSIONS_MAX: NonZeroUsize = NonZeroUsize::new(1 << 20).expect("it is not zero");
 
 impl SimulationPlan {
     fn fault_plan(&self) -> FaultPlan {

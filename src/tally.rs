@@ -95,6 +95,13 @@ pub enum AttemptKind {
     Retry,
 }
 
+impl AttemptKind {
+    /// What the attempt is that follows so many of the same arrival.
+    pub const fn after(attempts: u32) -> Self {
+        if attempts == 0 { Self::First } else { Self::Retry }
+    }
+}
+
 /// How an arrival that was not shed came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {

@@ -2,8 +2,8 @@
 
 use super::CliError;
 use super::clients::{ClientsError, load};
-use crate::client::{BudgetRule, ClientModels, Clientele, first_attempts, sessions};
-use crate::engine::{ClientPlan, Requests};
+use crate::client::{BudgetRule, ClientModels, ClientPlan, Clientele, first_attempts, sessions};
+use crate::engine::Requests;
 use crate::report::Plan;
 use crate::schedule::Pace;
 use crate::trace::client::Agents;
@@ -22,7 +22,7 @@ const NONE: &str = "none";
 const AUTO: &str = "auto";
 
 /// Who asks, and what they do when a download fails.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Clients")]
 pub(crate) struct ClientArgs {
     /// Try failed downloads again as this client does (downpour clients lists
@@ -42,25 +42,14 @@ pub(crate) struct ClientArgs {
 
     /// The gap between two requests of a client that ends its session, within
     /// which downloads share a budget and may end together; 0s for no sessions
-    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = parse_duration)]
-    pub(crate) session_gap: Duration,
+    /// [default: 1m, or a scenario's own]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) session_gap: Option<Duration>,
 
     /// Leave out recorded retries: play only the first request of a client for
     /// a target within this time, 15s for cargo's
     #[arg(long, value_name = "WINDOW", value_parser = parse_duration)]
     pub(crate) first_attempts: Option<Duration>,
-}
-
-impl Default for ClientArgs {
-    fn default() -> Self {
-        Self {
-            client: None,
-            client_file: None,
-            retry_budget: None,
-            session_gap: sessions::GAP,
-            first_attempts: None,
-        }
-    }
 }
 
 impl ClientArgs {
@@ -77,9 +66,25 @@ impl ClientArgs {
     /// where arrivals come as fast as they are answered, there are no sessions.
     pub(super) fn plan(&self, pace: &Pace, seed: u64) -> Result<Option<Arc<ClientPlan>>, CliError> {
         let clients = self.clientele()?;
-        let session_gap = if matches!(pace, Pace::Max) { Duration::ZERO } else { self.session_gap };
+        let session_gap = if matches!(pace, Pace::Max) {
+            Duration::ZERO
+        } else {
+            self.session_gap.unwrap_or(sessions::GAP)
+        };
         let plan = ClientPlan { clients, session_gap, seed };
         Ok((self.name() != NONE).then(|| Arc::new(plan)))
+    }
+
+    /// Who asks in a scenario, whose own client is `model`.
+    pub(super) fn clientele_of_scenario(&self, model: &str) -> Result<Clientele, CliError> {
+        let named = Self { client: Some(self.client.as_deref().unwrap_or(model).to_owned()), ..self.clone() };
+        if named.name() == AUTO {
+            return Err(CliError::Usage(
+                "--client auto goes by the user agents of a trace, and a scenario has none: name a client"
+                    .to_owned(),
+            ));
+        }
+        named.clientele()
     }
 
     /// Who asks, with the budget that was asked for.

@@ -145,7 +145,7 @@ fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliEr
         // its clients' sessions mean nothing.
         clients: ClientArgs {
             client: Some(args.client.clone()),
-            session_gap: Duration::ZERO,
+            session_gap: Some(Duration::ZERO),
             ..ClientArgs::default()
         },
         control: ControlArgs::default(),

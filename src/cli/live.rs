@@ -7,7 +7,7 @@
 
 use super::replay::{ReplayArgs, Requested, play};
 use super::{CliError, say, scenarios};
-use crate::engine::ClientPlan;
+use crate::client::ClientPlan;
 use crate::registry::{Registry, RegistryConfig};
 use crate::report::{Exit, Input};
 use crate::scenario::Scenario;
@@ -70,9 +70,7 @@ pub(super) fn run(name_or_file: &str, args: &ReplayArgs, out: &mut dyn Write) ->
 
 /// Those of the scenario, or whom `--client` names, in its haste.
 fn clients(scenario: &Scenario, args: &ReplayArgs, speed: Factor) -> Result<ClientPlan, CliError> {
-    let mut named = args.clients.clone();
-    named.client.get_or_insert_with(|| scenario.clients.model.clone());
-    let clients = named.clientele()?.hastened(speed);
+    let clients = args.clients.clientele_of_scenario(&scenario.clients.model)?.hastened(speed);
     let session_gap = scenario.clients.session_gap;
     Ok(ClientPlan { clients, session_gap, seed: args.trace.seed })
 }

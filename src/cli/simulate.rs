@@ -5,7 +5,6 @@
 //! epoch, and how long it took is told on stderr.
 
 use super::carry_out::{Measured, chain, close, default_path, input_notice, offering_s, without_client};
-use super::client_args::ClientArgs;
 use super::export::{Exports, RunDirectoryKept};
 use super::load_args::{LoadArgs, OutputFormat};
 use super::replay::input;
@@ -23,7 +22,7 @@ use crate::schedule::Pace;
 use crate::simulate::sweep::{Grid, sweep};
 use crate::simulate::{SimulationPlan, simulate};
 use crate::tally::{Interval, Second, Series, Totals};
-use crate::trace::Source;
+use crate::trace::{ReadOptions, Source};
 use crate::units::{Factor, NANOS_PER_SECOND, Stamp, approximate, grouped};
 use std::io::Write;
 use std::ops::Range;
@@ -58,12 +57,12 @@ pub(crate) fn run(args: &SimulateArgs, out: &mut dyn Write) -> Result<Exit, CliE
 fn from_scenario(scenario: Scenario, args: &SimulateArgs) -> Result<Prepared, CliError> {
     let scenario = args.changed(scenario)?;
     let speed = args.load.speed.unwrap_or(Factor::ONE);
-    let model = args.model(&scenario.clients.model)?.hastened(speed);
+    let clientele = args.clients.conduct.clientele_of_scenario(&scenario.clients.model)?.hastened(speed);
     let scenario = scenario.hastened(speed);
     let load = LoadArgs { rate: Pace::AS_RECORDED, speed: None, ..args.load.as_replayed()? };
     let schedule = load.schedule(&Pace::AS_RECORDED, args.trace.seed).map_err(CliError::Usage)?;
     let of_service = (scenario.service.clone(), scenario.faults.clone());
-    let simulation = args.simulation(&scenario.clients, model, of_service);
+    let simulation = args.simulation(&scenario.clients, clientele, of_service);
     let played = Played::new(Box::new(scenario.requests(args.trace.seed)), schedule, AtEndOfTrace::Stop);
     let plan = Plan {
         inputs: vec![Input {
@@ -86,16 +85,18 @@ fn from_trace(args: &SimulateArgs) -> Result<Prepared, CliError> {
             "name a trace, or a --scenario (downpour scenarios lists them)".to_owned(),
         ));
     }
-    let options = args.trace.options()?;
+    let conduct = &args.clients.conduct;
+    let options = ReadOptions { agents: conduct.agents(), ..args.trace.options()? };
     let source = Source::open(&args.trace.traces, options).map_err(TraceArgsError::from)?;
     let load = args.load.as_replayed()?;
     let pace = load.pace().map_err(CliError::Usage)?;
     let schedule = load.schedule(&pace, args.trace.seed).map_err(CliError::Usage)?;
     load.check_warmup(&pace).map_err(CliError::Usage)?;
     check(&source, &pace, args)?;
+    conduct.check(&source)?;
     let clients = args.own_clients();
     let of_service = (args.service.changed(Service::default()), args.service.faults.clone());
-    let simulation = args.simulation(&clients, args.model(&clients.model)?, of_service);
+    let simulation = args.simulation(&clients, conduct.clientele()?, of_service);
     let plan = Plan {
         inputs: source.inputs().map(input).collect(),
         rate: pace.to_string(),
@@ -104,9 +105,7 @@ fn from_trace(args: &SimulateArgs) -> Result<Prepared, CliError> {
         reorder_window_s: source.reorder_window().as_secs_f64(),
         ..plan(args, &simulation, None)
     };
-    let first_only = ClientArgs { first_attempts: args.clients.first_attempts, ..ClientArgs::default() };
-    first_only.check(&source)?;
-    let requests = first_only.filtered(Box::new(Replayed::begin(source, Vec::new())?));
+    let requests = conduct.filtered(Box::new(Replayed::begin(source, Vec::new())?));
     let at_end = if load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
     Ok(Prepared { simulation, played: Played::new(requests, schedule, at_end), plan, scenario: None })
 }
@@ -156,8 +155,8 @@ fn plan(args: &SimulateArgs, simulation: &SimulationPlan, scenario: Option<Strin
         allow_invalid: args.report.allow_invalid,
         simulated: Some(Modelled {
             scenario,
-            client: simulation.client.name.clone(),
-            retry_budget: args.clients.retry_budget.map(|share| share.to_string()),
+            client: simulation.clients.clients.name().to_owned(),
+            retry_budget: args.clients.conduct.retry_budget.map(|share| share.to_string()),
             servers: service.servers.map(|servers| u64::from(servers.get())),
             service_time: service.service_time.to_string(),
             queue: service.queue as u64,
@@ -167,9 +166,9 @@ fn plan(args: &SimulateArgs, simulation: &SimulationPlan, scenario: Option<Strin
             capacity_drops: service.drops.iter().map(ToString::to_string).collect(),
             faults: simulation.faults.iter().map(ToString::to_string).collect(),
         }),
-        client: Some(simulation.client.name.clone()),
-        session_gap_s: Some(simulation.session_gap.as_secs_f64()),
-        first_attempts_s: args.clients.first_attempts.map(|window| window.as_secs_f64()),
+        client: Some(simulation.clients.clients.name().to_owned()),
+        session_gap_s: Some(simulation.clients.session_gap.as_secs_f64()),
+        first_attempts_s: args.clients.conduct.first_attempts.map(|window| window.as_secs_f64()),
         started_at: system::rfc3339(Stamp::default()),
         ..Plan::default()
     }
@@ -303,9 +302,9 @@ fn sweep_of(
     if args.load.speed.is_some() || !args.load.warmup.is_zero() || args.load.requests.is_some() {
         return Err(CliError::Usage("--sweep does not go with --speed, --warmup or --requests".to_owned()));
     }
-    let model = args.model(&scenario.clients.model)?;
+    let clientele = args.clients.conduct.clientele_of_scenario(&scenario.clients.model)?;
     let of_service = (scenario.service.clone(), scenario.faults.clone());
-    let simulation = args.simulation(&scenario.clients, model, of_service);
+    let simulation = args.simulation(&scenario.clients, clientele, of_service);
     let grid = grid.clone().filled_in(&scenario);
     let Some(swept) = sweep(&scenario, &simulation, grid, &|| *phase.borrow() > Phase::Running) else {
         return Ok(Exit::Interrupted);

@@ -4,22 +4,23 @@
 //! a flag says nothing, the service has room for all.
 
 use super::CliError;
-use super::clients::{ClientsError, load as load_clients};
+use super::client_args::ClientArgs;
 use super::export::ExportArgs;
 use super::load_args::{LoadArgs, OutputFormat, parse_positive, parse_requests, parse_time};
 use super::shape_args::ShapeArgs;
 use super::threshold_args::ThresholdArgs;
 use super::trace_args::TraceArgs;
-use crate::client::{BudgetRule, ClientModel, ClientModels, sessions};
+use crate::client::{ClientPlan, Clientele, sessions};
 use crate::registry::plan::PlannedFault;
 use crate::scenario::{Abandoned, CapacityDrop, Clients, Scenario, Service, ServiceTime};
 use crate::schedule::Pace;
 use crate::simulate::sweep::Grid;
 use crate::simulate::{self, MOST, SimulationPlan};
-use crate::units::{Factor, Share, parse_count, parse_duration};
+use crate::units::{Factor, parse_count, parse_duration};
 use clap::Args;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Play a trace or a scenario in virtual time against a modelled service
@@ -95,30 +96,8 @@ pub(crate) struct SimulatedLoadArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Clients")]
 pub(crate) struct SimulatedClientArgs {
-    /// Try failed downloads again as this client does (downpour clients lists
-    /// them) [default: the scenario's, or none, which asks once]
-    #[arg(long, value_name = "NAME")]
-    pub(super) client: Option<String>,
-
-    /// Read further clients from a TOML file
-    #[arg(long, value_name = "FILE")]
-    pub(super) client_file: Option<PathBuf>,
-
-    /// The gap between two requests of a client that ends its session, within
-    /// which downloads share a budget and may end together; 0s for no sessions
-    /// [default: the scenario's, or 1m]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub(super) session_gap: Option<Duration>,
-
-    /// Leave out recorded retries: play only the first request of a client for
-    /// a target within this time, 15s for cargo's
-    #[arg(long, value_name = "WINDOW", value_parser = parse_duration)]
-    pub(super) first_attempts: Option<Duration>,
-
-    /// Let each client make at most this share as many retries as first
-    /// attempts, whatever else limits it: 10%
-    #[arg(long, value_name = "SHARE")]
-    pub(super) retry_budget: Option<Share>,
+    #[command(flatten)]
+    pub(super) conduct: ClientArgs,
 
     /// From when an attempt is due until its client no longer waits [default:
     /// the scenario's, or 30s]
@@ -234,7 +213,8 @@ fn parse_fault(text: &str) -> Result<PlannedFault, String> {
 impl SimulateArgs {
     /// The scenario with what flags say otherwise, at its own speed.
     pub(super) fn changed(&self, mut scenario: Scenario) -> Result<Scenario, CliError> {
-        let (load, clients) = (&self.load, &self.clients);
+        let (load, clients) = (&self.load, &self.clients.conduct);
+        let timeout = self.clients.timeout;
         let downloads = match &load.rate {
             Pace::Recorded(factor) => {
                 scenario = scenario.loaded(*factor);
@@ -258,13 +238,13 @@ impl SimulateArgs {
         let is_own = downloads.is_none()
             && self.service == ServiceArgs::default()
             && (load.duration, load.requests, load.warmup) == (None, None, Duration::ZERO)
-            && (&clients.client, clients.session_gap, clients.retry_budget, clients.timeout)
+            && (&clients.client, clients.session_gap, clients.retry_budget, timeout)
                 == (&None, None, None, None);
         scenario.expected = scenario.expected.filter(|_| is_own);
         scenario.load.downloads = downloads.unwrap_or(scenario.load.downloads);
         scenario.load.duration = load.duration.unwrap_or(scenario.load.duration);
         scenario.clients.model = clients.client.clone().unwrap_or(scenario.clients.model);
-        scenario.clients.timeout = clients.timeout.unwrap_or(scenario.clients.timeout);
+        scenario.clients.timeout = timeout.unwrap_or(scenario.clients.timeout);
         scenario.clients.session_gap = clients.session_gap.unwrap_or(scenario.clients.session_gap);
         scenario.service = self.service.changed(scenario.service);
         if !self.service.faults.is_empty() {
@@ -284,42 +264,29 @@ impl SimulateArgs {
     pub(super) fn own_clients(&self) -> Clients {
         let default = Clients::default();
         Clients {
-            model: self.clients.client.clone().unwrap_or(default.model),
+            model: self.clients.conduct.client.clone().unwrap_or(default.model),
             timeout: self.clients.timeout.unwrap_or(default.timeout),
-            session_gap: self.clients.session_gap.unwrap_or(sessions::GAP),
+            session_gap: self.clients.conduct.session_gap.unwrap_or(sessions::GAP),
         }
-    }
-
-    /// The model of that name, with the budget that was asked for.
-    pub(super) fn model(&self, name: &str) -> Result<ClientModel, CliError> {
-        let mut models = ClientModels::built_in();
-        if let Some(path) = &self.clients.client_file {
-            models = models.and(load_clients(path)?);
-        }
-        let mut model = models.find(name).ok_or_else(|| ClientsError::unknown(name, &models))?.clone();
-        if let Some(share) = self.clients.retry_budget {
-            model.budget = BudgetRule::Ratio(share);
-        }
-        Ok(model)
     }
 
     /// What is simulated.
     pub(super) fn simulation(
         &self,
         clients: &Clients,
-        model: ClientModel,
+        clientele: Clientele,
         (service, faults): (Service, Vec<PlannedFault>),
     ) -> SimulationPlan {
+        let (session_gap, seed) = (clients.session_gap, self.trace.seed);
         SimulationPlan {
-            client: model,
-            session_gap: clients.session_gap,
+            clients: Arc::new(ClientPlan { clients: clientele, session_gap, seed }),
             timeout: clients.timeout,
             service,
             faults,
             warmup: self.load.warmup,
             max_in_flight: self.load.max_in_flight,
             max_waiting: MOST,
-            seed: self.trace.seed,
+            seed,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Who asks: clients of one kind, or each arrival's own.
 
-use super::{BudgetRule, ClientModel, ClientModels};
+use super::{BudgetRule, ClientModel, ClientModels, Siblings};
 use crate::trace::agent::ClientKind;
 use crate::units::Factor;
 
@@ -69,6 +69,25 @@ impl Clientele {
             Members::Alike(model) => Members::Alike(Box::new(with(*model))),
             Members::ByAgent(models) => Members::ByAgent(models.into_iter().map(with).collect()),
         })
+    }
+
+    /// Whether it makes a difference to any of them which downloads are of one
+    /// session.
+    pub fn knows_sessions(&self) -> bool {
+        let knows =
+            |model: &ClientModel| model.siblings == Siblings::Abort || model.budget != BudgetRule::Unlimited;
+        match &self.0 {
+            Members::Alike(model) => knows(model),
+            Members::ByAgent(models) => models.iter().any(knows),
+        }
+    }
+
+    /// The most attempts that one of them makes at one download.
+    pub fn attempts_at_most(&self) -> u32 {
+        match &self.0 {
+            Members::Alike(model) => model.attempts_at_most(),
+            Members::ByAgent(models) => models.iter().map(ClientModel::attempts_at_most).max().unwrap_or(1),
+        }
     }
 
     /// Whether clients are told apart by their kind.

@@ -8,6 +8,7 @@ mod retries;
 mod strain;
 mod warmup;
 
+use super::Pacing;
 use super::clock::RunClock;
 use super::connect::{Connect, Opened, Protocol};
 use super::exchange::AnswerLimits;
@@ -18,7 +19,7 @@ use super::retries::Retries;
 use super::shard::{Origin, Reuse, Shard, ShardLimits};
 use super::wire::{Stamped, Stamper};
 use super::worker::{Feed, Lines, Phase, Worked, work};
-use super::{ClientPlan, Pacing};
+use crate::client::ClientPlan;
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::tally::{Fold, Recorder, Totals};

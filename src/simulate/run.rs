@@ -6,18 +6,22 @@
 //! comes later changes it. A retry is due. What is under way lies in a slab, and
 //! events name its places.
 
-use super::SimulationPlan;
 use super::agenda::Agenda;
-use super::clients::{Clients, Trial};
 use super::desk::{Admission, Desk};
 use super::outcome::Outcome;
+use super::{SESSIONS_MAX, SimulationPlan};
+use crate::client::{Conduct, Trial};
 use crate::engine::{Observer, Played, RunEnd};
 use crate::fault::Fault;
 use crate::registry::plan::{FaultKind, FaultPlan, WireFault};
 use crate::schedule::Arrival;
-use crate::tally::{Attempt, AttemptEnd, AttemptKind, Ended, Fate, Gauges, Recorder, Sighting, Totals};
+use crate::tally::{
+    Attempt, AttemptEnd, AttemptKind, ClientCounts, Ended, Fate, Gauges, Recorder, Sighting, Totals,
+};
+use crate::trace::agent::ClientKind;
 use crate::units::{Offset, grouped};
 use http::uri::PathAndQuery;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What happens next.
@@ -56,7 +60,7 @@ struct State {
 
 impl State {
     const fn kind(&self) -> AttemptKind {
-        if self.trial.attempts == 0 { AttemptKind::First } else { AttemptKind::Retry }
+        AttemptKind::after(self.trial.attempts())
     }
 
     /// The attempt as the books have it: a simulated one is sent when it is
@@ -71,7 +75,7 @@ struct Simulation<'p> {
     plan: &'p SimulationPlan,
     faults: FaultPlan,
     desk: Desk,
-    clients: Clients<'p>,
+    clients: Conduct,
     agenda: Agenda<Event>,
     flights: Vec<Flight>,
     /// Places of the slab that are free.
@@ -151,7 +155,7 @@ impl<'p> Simulation<'p> {
             plan,
             faults: plan.fault_plan(),
             desk: Desk::new(&plan.service, plan.seed),
-            clients: Clients::new(&plan.client, plan.session_gap, plan.seed),
+            clients: Conduct::new(Arc::clone(&plan.clients), SESSIONS_MAX),
             agenda: Agenda::new(),
             flights: Vec::new(),
             vacant: Vec::new(),
@@ -175,10 +179,13 @@ impl<'p> Simulation<'p> {
         let Arrival { due, sequence, recorded_status, .. } = arrival;
         self.last_due = due;
         self.recorder.offered(due);
+        self.of_client(due, arrival.kind, |counts| counts.arrivals.offered += 1);
         if self.in_flight >= self.plan.max_in_flight {
+            self.of_client(due, arrival.kind, |counts| counts.arrivals.shed += 1);
             return self.recorder.shed(due);
         }
-        let Some(trial) = self.clients.begin(arrival.client, due) else {
+        let Some(trial) = self.clients.begin(arrival.client, arrival.kind, due) else {
+            self.of_client(due, arrival.kind, |counts| counts.arrivals.failed += 1);
             let detail = "another download of its session had failed for good";
             return self.failed((due, due), Fault::ClientAborted, &arrival.target, detail);
         };
@@ -235,6 +242,7 @@ impl<'p> Simulation<'p> {
         let done = Offset::from(now.as_duration().saturating_sub(self.lookup(outcome)));
         let end = outcome.end();
         self.recorder.attempt(due, &state.attempt(done, end), state.kind());
+        self.of_client(due, trial.client(), |counts| counts.attempt(state.kind()));
         if let AttemptEnd::Status(status) = end {
             self.recorder.transition(due, (recorded_status, status), outcome.has_wrong_status());
         }
@@ -243,9 +251,13 @@ impl<'p> Simulation<'p> {
         }
         self.clients.succeeded(&trial);
         if let Some(counts) = self.recorder.retries(due) {
-            counts.over(trial.attempts + 1);
+            counts.over(trial.attempts() + 1);
         }
-        let fate = if state.kind() == AttemptKind::First { Fate::Passed } else { Fate::Recovered };
+        let is_first = state.kind() == AttemptKind::First;
+        let fate = if is_first { Fate::Passed } else { Fate::Recovered };
+        self.of_client(due, trial.client(), |counts| {
+            *(if is_first { &mut counts.arrivals.passed } else { &mut counts.arrivals.recovered }) += 1;
+        });
         self.recorder.arrival(fate, due, done);
         self.vacant.push(place);
     }
@@ -253,18 +265,18 @@ impl<'p> Simulation<'p> {
     /// An attempt failed; the download did, too, unless its client tries again.
     fn fails(&mut self, (now, done): (Offset, Offset), place: u32, fault: Fault) {
         let State { due, sequence, mut trial, outcome, .. } = *self.state(place);
-        let next = self.clients.failed(&mut trial, sequence, outcome.last(fault));
+        let next = self.clients.failed((&mut trial, sequence), (outcome.last(fault), fault), now);
         self.state(place).trial = trial;
         let why = match next {
             Ok(_) if self.waiting >= self.plan.max_waiting => Ended::NoRoom,
-            Ok(wait) => {
+            Ok(again) => {
                 if let Some(counts) = self.recorder.retries(due) {
                     counts.hid(fault, done);
                 }
                 self.waiting += 1;
-                return self.agenda.put(now.after(wait), Event::Retry(place));
+                return self.agenda.put(again, Event::Retry(place));
             }
-            Err(why) => why,
+            Err(over) => Ended::from(over),
         };
         if why != Ended::Aborted {
             self.clients.end_session(&trial, now);
@@ -273,9 +285,14 @@ impl<'p> Simulation<'p> {
     }
 
     fn retry(&mut self, now: Offset, place: u32) {
+        let State { due, mut trial, .. } = *self.state(place);
+        let moved = self.clients.moved(&mut trial, now);
+        self.state(place).trial = trial;
+        if let Some(later) = moved.filter(|&begins| begins > now) {
+            return self.agenda.put(later, Event::Retry(place));
+        }
         self.waiting -= 1;
-        let State { due, trial, outcome, .. } = *self.state(place);
-        let fault = outcome.fault.unwrap_or(Fault::ClientAborted);
+        let fault = trial.fault();
         if let Some(aborted) = self.clients.aborted_at(&trial) {
             // It did not wait for longer, and what failed it last stands.
             self.gives_up(place, fault, aborted.max(due), Ended::Aborted);
@@ -291,9 +308,10 @@ impl<'p> Simulation<'p> {
     fn gives_up(&mut self, place: u32, fault: Fault, done: Offset, why: Ended) {
         let State { due, trial, .. } = *self.state(place);
         if let Some(counts) = self.recorder.retries(due) {
-            counts.over(trial.attempts);
+            counts.over(trial.attempts());
             counts.ended(why);
         }
+        self.of_client(due, trial.client(), |counts| counts.arrivals.failed += 1);
         let target = self.flights[place as usize].target.clone();
         self.failed((due, done), fault, &target, "");
         self.vacant.push(place);
@@ -311,8 +329,19 @@ impl<'p> Simulation<'p> {
         let state = *self.state(place);
         if let Event::Out(_) = event {
             self.recorder.attempt(state.due, &state.attempt(state.sent, AttemptEnd::Cut), state.kind());
+            self.of_client(state.due, state.trial.client(), |counts| counts.attempt(state.kind()));
         }
         self.recorder.arrival(Fate::Cut, state.due, state.due);
+        self.of_client(state.due, state.trial.client(), |counts| counts.arrivals.cut += 1);
+    }
+
+    /// Books something with a kind of client, where they are told apart.
+    fn of_client(&mut self, due: Offset, kind: ClientKind, book: impl FnOnce(&mut ClientCounts)) {
+        if self.clients.is_mixed()
+            && let Some(counts) = self.recorder.client(due, kind)
+        {
+            book(counts);
+        }
     }
 
     fn end_second(&mut self, now: Offset, observer: &mut dyn Observer) {

@@ -126,7 +126,7 @@ pub fn sweep(
         scenario: scenario.name.clone(),
         downloads_per_s: scenario.load.downloads.per_second_f64(),
         capacity_per_s: plan.service.capacity_per_s().unwrap_or(f64::INFINITY),
-        attempts_at_most: plan.client.attempts_at_most(),
+        attempts_at_most: plan.clients.clients.attempts_at_most(),
         patience: trial.patience,
     };
     Some(Sweep { grid, about, cells, boundaries })

@@ -6,13 +6,14 @@ mod oracles;
 mod storms;
 
 use super::*;
-use crate::client::ClientModels;
+use crate::client::{ClientModel, ClientModels, Clientele};
 use crate::engine::{AtEndOfTrace, Observer, Played, Requests, RunEnd};
 use crate::scenario::Scenario;
 use crate::schedule::process::Spacing;
 use crate::schedule::{Pace, Schedule, Window};
 use crate::tally::{Books, Interval, LeftOut, Second, Series, Totals};
 use crate::trace::agent::ClientKind;
+use crate::trace::client::ClientKey;
 use crate::trace::{Method, Request, TraceBooks};
 
 /// A run that was watched.
@@ -36,19 +37,22 @@ impl Observer for Watch {
     }
 }
 
-/// Requests as fast as the pace says, of nobody in particular.
-struct Endless(u64);
+/// Requests as fast as the pace says, of one client or of nobody in particular.
+struct Endless {
+    read: u64,
+    client: Option<ClientKey>,
+}
 
 impl Requests for Endless {
     fn next(&mut self) -> Result<Option<Request>, String> {
-        self.0 += 1;
+        self.read += 1;
         let target = bytes::Bytes::from_static(b"/");
         Ok(Some(Request {
             at: None,
             method: Method::Get,
             target,
             status: None,
-            client: None,
+            client: self.client,
             kind: ClientKind::NONE,
         }))
     }
@@ -60,7 +64,7 @@ impl Requests for Endless {
     fn stop(&mut self) {}
 
     fn books(&self) -> TraceBooks {
-        TraceBooks { read: self.0, accepted: self.0, ..TraceBooks::default() }
+        TraceBooks { read: self.read, accepted: self.read, ..TraceBooks::default() }
     }
 
     fn notices(&self) -> Vec<String> {
@@ -81,13 +85,17 @@ fn watched(plan: &SimulationPlan, arrivals: Played) -> Watched {
 fn poisson(rate: &str, seconds: u64) -> Played {
     let window = Window { duration: Some(Duration::from_secs(seconds)), requests: None };
     let schedule = Schedule::new(rate.parse().unwrap(), window).spaced(Spacing::Poisson, 1);
-    Played::new(Box::new(Endless(0)), schedule, AtEndOfTrace::Stop)
+    Played::new(Box::new(Endless { read: 0, client: None }), schedule, AtEndOfTrace::Stop)
 }
 
 /// So many arrivals at once.
 fn burst(count: u64) -> Played {
     let window = Window { requests: Some(count), duration: None };
-    Played::new(Box::new(Endless(0)), Schedule::new(Pace::Max, window), AtEndOfTrace::Stop)
+    Played::new(
+        Box::new(Endless { read: 0, client: None }),
+        Schedule::new(Pace::Max, window),
+        AtEndOfTrace::Stop,
+    )
 }
 
 fn of_scenario(scenario: &Scenario) -> Played {
@@ -105,11 +113,14 @@ fn written(lines: &str) -> ClientModel {
     ClientModels::parse(&text, "own.toml").unwrap().find("own").unwrap().clone()
 }
 
+fn clients(model: ClientModel, session_gap: Duration) -> Arc<ClientPlan> {
+    Arc::new(ClientPlan { clients: Clientele::of(model), session_gap, seed: 1 })
+}
+
 /// A plan in which nothing goes wrong.
 fn plan(client: ClientModel, service: Service) -> SimulationPlan {
     SimulationPlan {
-        client,
-        session_gap: crate::client::sessions::GAP,
+        clients: clients(client, crate::client::sessions::GAP),
         timeout: Duration::from_secs(30),
         service,
         faults: Vec::new(),
@@ -121,11 +132,12 @@ fn plan(client: ClientModel, service: Service) -> SimulationPlan {
 }
 
 fn plan_of(scenario: &Scenario) -> SimulationPlan {
+    let Scenario { clients: asking, service, .. } = scenario;
     SimulationPlan {
-        session_gap: scenario.clients.session_gap,
+        clients: clients(model(&asking.model), asking.session_gap),
         timeout: scenario.clients.timeout,
         faults: scenario.faults.clone(),
-        ..plan(model(&scenario.clients.model), scenario.service.clone())
+        ..plan(model(&asking.model), service.clone())
     }
 }
 
@@ -162,15 +174,33 @@ fn a_run_that_is_stopped_is_cut_and_balances() {
     assert_eq!(end.totals.counts.attempts.cut, arrivals.cut);
 }
 
+/// The same as in a live run, whose test has the same numbers.
+#[test]
+fn what_runs_a_client_again_begins_the_whole_session_anew() {
+    let lines = "attempts = 2\ndelays = [\"100ms\"]\nstatuses = [\"5xx\"]\nsiblings = \"abort\"\n\
+                 outer = { runs = 2, pause = \"1s\" }";
+    let service = Service { round_trip: Duration::from_millis(14), ..Service::default() };
+    let mut refusing = plan(written(lines), service);
+    refusing.faults = vec!["status-503".parse().unwrap()];
+    let window = Window { requests: Some(3), duration: None };
+    let schedule = Schedule::new("100/s".parse().unwrap(), window);
+    let requests = Endless { read: 0, client: ClientKey::new(1) };
+    let totals = watched(&refusing, Played::new(Box::new(requests), schedule, AtEndOfTrace::Stop)).end.totals;
+    assert_eq!(totals.counts.retries.by_attempts, [(3, 1), (4, 2)].into());
+    assert_eq!(totals.counts.arrivals.failed, 3);
+    assert_eq!(totals.times.latency_failed.max(), 1_260_000);
+}
+
 #[test]
 fn a_seed_gives_the_same_run_again() {
     let scenario = Scenario::built_in("incident").unwrap().loaded("0.01x".parse().unwrap());
     let run = |seed| {
-        let plan = SimulationPlan { seed, ..plan_of(&scenario) };
-        watched(&plan, of_scenario(&scenario)).end.totals
+        let plan = plan_of(&scenario);
+        let clients = Arc::new(ClientPlan { seed, ..ClientPlan::clone(&plan.clients) });
+        watched(&SimulationPlan { clients, seed, ..plan }, of_scenario(&scenario)).end.totals
     };
-    assert_eq!(run(7), run(7));
-    assert_ne!(run(7), run(8));
+    assert!(run(7) == run(7), "totals are too long to be printed");
+    assert!(run(7) != run(8), "totals are too long to be printed");
 }
 
 #[test]

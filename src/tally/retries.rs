@@ -4,7 +4,7 @@
 //! say how retries came about and why they ended, which is what tells a storm
 //! that a client model makes from one that it would stop.
 
-use crate::client::GiveUp;
+use crate::client::{GiveUp, Over};
 use crate::fault::Fault;
 use std::collections::BTreeMap;
 
@@ -22,6 +22,16 @@ pub enum Ended {
     Shed,
     /// Too many others waited for a retry.
     NoRoom,
+}
+
+impl From<Over> for Ended {
+    fn from(over: Over) -> Self {
+        match over {
+            Over::GaveUp(reason) => Self::GaveUp(reason),
+            Over::Hop => Self::Hop,
+            Over::Aborted => Self::Aborted,
+        }
+    }
 }
 
 impl Ended {

@@ -5,10 +5,10 @@
 //! are booked as they end, the arrival once, when its client is done with it.
 
 use super::{Case, Ledger};
-use crate::client::{GiveUp, Opening, Timeouts};
+use crate::client::{GiveUp, Opening, Timeouts, Trial};
 use crate::engine::clock::wall_now;
 use crate::engine::exchange::Received;
-use crate::engine::retries::{Retries, Trial, Tried, Verdict, Waiting};
+use crate::engine::retries::{Retries, Tried, Verdict, Waiting};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::tally::{Attempt, AttemptKind, ClientCounts, Ended, Fate, Sighting};
@@ -61,7 +61,7 @@ impl Case {
 impl Ledger {
     /// An attempt is over.
     pub(super) fn attempted(&mut self, (arrival, trial): Sent<'_>, attempt: &Attempt) {
-        let kind = trial.map_or(AttemptKind::First, Trial::kind);
+        let kind = AttemptKind::after(trial.map_or(0, Trial::attempts));
         self.recorder.attempt(arrival.due, attempt, kind);
         self.of_client(arrival, |counts| counts.attempt(kind));
     }
@@ -149,7 +149,7 @@ impl Ledger {
         let mut fate = Fate::Passed;
         if let (Some(tried), Some(retries)) = (&case.tried, &mut self.retries) {
             retries.succeeded(&tried.trial);
-            if tried.trial.kind() == AttemptKind::Retry {
+            if tried.trial.attempts() > 0 {
                 fate = Fate::Recovered;
             }
             if let Some(counts) = self.recorder.retries(case.due) {

@@ -36,7 +36,10 @@ fn the_incident_comes_out_as_the_postmortem_says() {
 fn a_hastened_incident_amplifies_as_much() {
     let speed = "20x".parse().unwrap();
     let scenario = Scenario::built_in("incident").unwrap().hastened(speed);
-    let plan = SimulationPlan { client: model("cargo-1.70").hastened(speed), ..plan_of(&scenario) };
+    let plan = SimulationPlan {
+        clients: clients(model("cargo-1.70").hastened(speed), scenario.clients.session_gap),
+        ..plan_of(&scenario)
+    };
     let watched = watched(&plan, of_scenario(&scenario));
     let storm = storm(&watched, 3..42);
     is_about(storm.attempt_rate_during_fault_per_s, 4_710.0, 3.0);
@@ -81,7 +84,10 @@ fn a_loss_of_capacity_may_outlive_itself() {
 #[test]
 fn a_retry_budget_lets_it_recover() {
     let mut metastable = Metastable::new();
-    metastable.plan.client.budget = BudgetRule::Ratio("10%".parse().unwrap());
+    let budget = BudgetRule::Ratio("10%".parse().unwrap());
+    let asking = &metastable.scenario.clients;
+    let budgeted = ClientModel { budget, ..model(&asking.model) };
+    metastable.plan.clients = clients(budgeted, asking.session_gap);
     assert!(metastable.recovers("1x", "80%@10s..20s").is_some());
 }
 
@@ -90,7 +96,7 @@ fn a_retry_budget_lets_it_recover() {
 fn below_its_hidden_capacity_a_service_always_recovers() {
     let metastable = Metastable::new();
     let capacity = metastable.plan.service.capacity_per_s().unwrap();
-    let hidden = capacity / f64::from(metastable.plan.client.attempts_at_most());
+    let hidden = capacity / f64::from(metastable.plan.clients.clients.attempts_at_most());
     let load = hidden / metastable.scenario.load.downloads.per_second_f64() * 0.6;
     assert!(metastable.recovers(&format!("{load:.3}x"), "100%@10s..30s").is_some());
 }

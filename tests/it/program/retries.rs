@@ -18,7 +18,7 @@ fn replay(candidate: &Serving, count: usize, flags: &[&str]) -> Call {
 
 /// Holds what a run with retries says of itself against each other.
 #[track_caller]
-fn check_books(report: &Report) {
+pub(super) fn check_books(report: &Report) {
     let of = |key: &str| report.number(key);
     let fates = ["passed", "recovered", "failed", "shed", "cut"];
     let settled: u64 = fates.iter().map(|fate| of(&format!("/arrivals/{fate}"))).sum();
@@ -114,7 +114,7 @@ fn mistakes_are_told_before_anybody_is_asked() {
 }
 
 /// One client after the other, told by their agents alone.
-fn mixed_log() -> String {
+pub(super) fn mixed_log() -> String {
     let agents = ["cargo/1.80.0 (376290515 2024-07-16)", "pip/25.0 {\\\"ci\\\":true}", "secret-agent/7"];
     (0..60).fold(String::new(), |mut log, number| {
         writeln!(

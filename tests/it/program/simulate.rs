@@ -57,6 +57,23 @@ fn a_trace_is_played_as_a_replay_plays_it() {
 }
 
 #[test]
+fn each_record_s_own_client_is_simulated() {
+    let flags = ["--rate", "50", "--client", "auto", "--session-gap", "0s", "--fault", "status-503"];
+    let call = simulate(&[&["mixed.log"], &flags[..]].concat());
+    let report = call.file("mixed.log", super::retries::mixed_log()).report(3);
+    super::retries::check_books(&report);
+    let of = |client: &str| {
+        let count = |key: &str| report.number(&format!("/retries/clients/{client}/{key}"));
+        (count("offered"), count("failed"), count("first"), count("retries"))
+    };
+    assert_eq!(of("cargo-1.70"), (20, 20, 20, 60));
+    assert_eq!(of("none"), (20, 20, 20, 0));
+    assert_eq!(of("pip").3, 100);
+    let nobody = simulate(&["--scenario", "incident", "--client", "auto"]);
+    nobody.refused(2, &["--client auto", "a scenario has none"]);
+}
+
+#[test]
 fn a_service_stays_down_and_a_budget_brings_it_back() {
     let recovered = |flags: &[&str]| {
         let ended = simulate(&[&["--scenario", "metastable", "--format", "json"], flags].concat()).run();
