@@ -1,8 +1,9 @@
 //! What it costs to give out an hour at 4,700 requests a second in each form.
 //!
 //! Writes the run directory of such an hour, 3,600 seconds with a histogram of
-//! three clocks each and ten broken minutes, then has the program render it.
-//! Fails where a form takes more than a second of processor time, or 128 MiB.
+//! three clocks each and ten broken minutes, then has the program render it, and
+//! compare it with itself. Fails where a form takes more than a second of
+//! processor time (a comparison: two), or 128 MiB, or the page 300 KB.
 
 mod support;
 
@@ -20,7 +21,10 @@ use support::{DOWNPOUR, mib, scratch, watch};
 
 const PER_SECOND: u64 = 4_700;
 const MOST: Duration = Duration::from_secs(1);
+/// A comparison reads two runs, and draws their seconds a thousand times.
+const MOST_COMPARED: Duration = Duration::from_secs(2);
 const MOST_KIB: u64 = 128 * 1_024;
+const MOST_BYTES_OF_PAGE: usize = 300_000;
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -47,12 +51,23 @@ fn main() -> io::Result<ExitCode> {
     for rendering in Rendering::ALL {
         let mut command = Command::new(DOWNPOUR);
         command.arg("report").arg(&run).args(["--format", rendering.name()]);
-        let watched = watch(command, Duration::from_millis(1))?;
-        let (bytes, spent) = (watched.stdout.len(), watched.cpu.as_secs_f64());
-        writeln!(out, "{:<20}{bytes:>12}{spent:>12.2} s{:>16}", rendering.name(), mib(watched.peak_kib))?;
-        passed &= watched.status.success() && watched.cpu <= MOST && watched.peak_kib <= MOST_KIB;
+        passed &= is_within(MOST, rendering.name(), command, &mut out)?;
+    }
+    for form in ["text", "html"] {
+        let mut command = Command::new(DOWNPOUR);
+        command.arg("compare").arg(&run).arg(&run).args(["--format", form]);
+        passed &= is_within(MOST_COMPARED, &format!("compare, {form}"), command, &mut out)?;
     }
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs `command`, tells what it took, and whether that was allowed.
+fn is_within(most: Duration, form: &str, command: Command, out: &mut impl Write) -> io::Result<bool> {
+    let watched = watch(command, Duration::from_millis(1))?;
+    let (bytes, spent) = (watched.stdout.len(), watched.cpu.as_secs_f64());
+    writeln!(out, "{form:<20}{bytes:>12}{spent:>12.2} s{:>16}", mib(watched.peak_kib))?;
+    let is_small = form != Rendering::Html.name() || bytes <= MOST_BYTES_OF_PAGE;
+    Ok(watched.status.success() && watched.cpu <= most && watched.peak_kib <= MOST_KIB && is_small)
 }
 
 fn write_run(run: &Path, seconds: u64) -> io::Result<()> {

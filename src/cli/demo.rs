@@ -64,7 +64,7 @@ pub(crate) struct DemoArgs {
 
 /// Runs the demonstration.
 pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let (from, to) = (args.duration / 12, args.duration * 7 / 12);
+    let (from, to) = (tenths(args.duration / 12), tenths(args.duration * 7 / 12));
     let window = Window::new(from, Some(to))
         .ok_or_else(|| CliError::Usage("--duration is too short for a fault within it".to_owned()))?;
     let fault = PlannedFault { kind: FaultKind::Place(PlaceFault::MissingSlash), share: Share::ALL, window };
@@ -97,6 +97,12 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
         .map_err(CliError::Print)?;
     }
     Ok(exit)
+}
+
+/// Cut to a tenth of a second, as the window is told.
+fn tenths(time: Duration) -> Duration {
+    const TENTH: Duration = Duration::from_millis(100);
+    TENTH.saturating_mul(u32::try_from(time.as_millis() / TENTH.as_millis()).unwrap_or(u32::MAX))
 }
 
 fn trace() -> Result<Source, CliError> {

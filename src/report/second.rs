@@ -31,7 +31,8 @@ pub struct IntervalLine {
     pub first: u64,
     /// Attempts that ended and were repetitions.
     pub retries: u64,
-    /// Attempts that failed: no answer, an error, or a redirect to nowhere.
+    /// Attempts that failed: no answer, an error, or a redirect to nowhere. It is
+    /// the work that was done for nothing.
     pub failed_attempts: u64,
     /// Retries that were due over the limit of arrivals in flight.
     pub retries_shed: u64,

@@ -39,6 +39,7 @@ mod shape;
 mod signals;
 mod simulate;
 mod targets;
+mod terminal;
 mod thresholds;
 mod traces;
 mod transitions;
