@@ -41,13 +41,27 @@ impl Pacer {
     pub(crate) fn new(pacing: Pacing, grain: Duration, clock: RunClock) -> io::Result<Self> {
         let by = match pacing {
             #[cfg(target_os = "linux")]
-            Pacing::Timer => By::Timerfd(timerfd::Timer::new(clock)?),
+            Pacing::Timer => By::Timerfd(timerfd::Timer::new(clock, Lead::Learned)?),
             #[cfg(not(target_os = "linux"))]
             Pacing::Timer => By::Tokio,
             Pacing::Tokio => By::Tokio,
             Pacing::Spin => By::Spin,
         };
         Ok(Self { clock, grain, not_before: Cell::new(Offset::ZERO), by, awake: Cell::new(Duration::ZERO) })
+    }
+
+    /// One beside this, for what may be late by a wake-up: it never waits awake,
+    /// so a worker has no more than one that does.
+    pub(crate) fn relaxed(&self) -> io::Result<Self> {
+        let by = match &self.by {
+            #[cfg(target_os = "linux")]
+            By::Timerfd(_) | By::Spin => By::Timerfd(timerfd::Timer::new(self.clock, Lead::None)?),
+            #[cfg(not(target_os = "linux"))]
+            By::Spin => By::Tokio,
+            By::Tokio => By::Tokio,
+        };
+        let (clock, not_before, awake) = (self.clock, Cell::default(), Cell::default());
+        Ok(Self { clock, grain: self.grain, not_before, by, awake })
     }
 
     /// Returns once `due` is reached, at once where it lies in the past.
@@ -87,11 +101,19 @@ impl Pacer {
     }
 }
 
+/// Whether a timer is set early by what a wake-up takes.
+#[cfg(target_os = "linux")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lead {
+    Learned,
+    None,
+}
+
 #[cfg(target_os = "linux")]
 mod timerfd {
     //! The kernel's high-resolution timer, as a descriptor.
 
-    use super::RunClock;
+    use super::{Lead, RunClock};
     use crate::units::Offset;
     use rustix::time::{
         ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
@@ -126,10 +148,11 @@ mod timerfd {
         /// the timer is set that much early, and what is left over is for the
         /// pacer to wait out awake.
         lead: Cell<u64>,
+        lead_max: u64,
     }
 
     impl Timer {
-        pub(super) fn new(clock: RunClock) -> io::Result<Self> {
+        pub(super) fn new(clock: RunClock, lead: Lead) -> io::Result<Self> {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let fd = timerfd_create(TimerfdClockId::Monotonic, flags)?;
             #[expect(
@@ -137,7 +160,8 @@ mod timerfd {
                 reason = "the successor is an unsafe function; an OwnedFd keeps the promise it asks for"
             )]
             let fd = AsyncFd::new(fd)?;
-            Ok(Self { fd, clock, start: start_on_monotonic(clock), lead: Cell::new(0) })
+            let lead_max = if lead == Lead::Learned { LEAD_MAX } else { 0 };
+            Ok(Self { fd, clock, start: start_on_monotonic(clock), lead: Cell::new(0), lead_max })
         }
 
         /// Returns a little before `wake`, or some time after it.
@@ -159,7 +183,7 @@ mod timerfd {
             let took = self.clock.now().nanos_since(early);
             let lead = self.lead.get();
             let moved = if took > lead { lead + LEAD_STEP } else { lead.saturating_sub(LEAD_STEP) };
-            self.lead.set(moved.min(LEAD_MAX));
+            self.lead.set(moved.min(self.lead_max));
         }
 
         fn arm(&self, at: Duration) -> io::Result<()> {
@@ -246,10 +270,15 @@ mod tests {
         let clock = RunClock::starting_in(Duration::ZERO);
         for (n, pacing) in (1..).zip([Pacing::Timer, Pacing::Spin, Pacing::Tokio]) {
             let pacer = Pacer::new(pacing, Duration::ZERO, clock).unwrap();
+            let relaxed = pacer.relaxed().unwrap();
             for due in [ms(2 * n), ms(2 * n + 1), ms(1)] {
                 pacer.until(due).await.unwrap();
                 assert!(clock.now() >= due, "{pacing:?}");
+                let due = due.after(Duration::from_micros(300));
+                relaxed.until(due).await.unwrap();
+                assert!(clock.now() >= due, "relaxed, beside {pacing:?}");
             }
+            assert_eq!(relaxed.awake(), Duration::ZERO, "beside {pacing:?}");
         }
     }
 }

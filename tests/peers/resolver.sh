@@ -125,4 +125,4 @@ stop dnsmasq
 redirect_to good.zone.test gone.zone.test
 judge first-is-dead "${dnsmasq[@]}" "${unbound[@]}" -- dns.nxdomain="$(to gone.zone.test)" /arrivals/passed=$times
 stop unbound
-judge both-are-dead "${dnsmasq[@]}" "${unbound[@]}" -- dns.timeout=$((2 * times))
+judge both-are-dead "${dnsmasq[@]}" "${unbound[@]}" -- generator.no_resolver=$((2 * times))

@@ -9,6 +9,10 @@ pub(super) fn number(unit: Unit, value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| in_unit(value, unit.name()))
 }
 
+/// What lies further from A's number than so many per cent of it is told as it
+/// is.
+const PERCENT_MAX: f64 = 1_000.0;
+
 /// How a change is told: as a part of A's number, or, for shares and where A has
 /// nothing to be a part of, as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +26,11 @@ pub(super) fn scale(change: &Change) -> Scale {
     match change.metric.unit {
         Unit::Share => Scale::Points,
         Unit::Micros | Unit::Count | Unit::PerSecond | Unit::Ratio => {
-            if change.relative().is_some() {
-                Scale::Relative
-            } else {
-                Scale::Absolute
-            }
+            // Blocks of a run that was broken for a while may lie thousands of times
+            // A's number apart, which nobody reads as a percentage.
+            let most = change.a.unwrap_or(0.0).abs() * PERCENT_MAX / 100.0;
+            let is_told = change.interval.is_none_or(|(low, high)| low.abs().max(high.abs()) <= most);
+            if change.relative().is_some() && is_told { Scale::Relative } else { Scale::Absolute }
         }
     }
 }
@@ -87,6 +91,7 @@ mod tests {
         check("latency.p99", (1_000.0, 1_123.0), (81.0, 124.0), ("+12.3 %", "+8.1 to +12.4 %"));
         check("latency.p99", (1_000.0, 1_000.0), (-0.01, 0.0), ("0 %", "0 to 0 %"));
         check("latency.p99", (1_000.0, 999.5), (-20.0, 5_000.0), ("-0.05 %", "-2.0 to +500 %"));
+        check("latency.p50", (116.0, 145.0), (-4.7e6, 4.8e6), ("+29 µs", "-4.70 s to +4.80 s"));
         check("failed.rate", (0.0, 0.041), (0.0, 0.0821), ("+4.1 pp", "0 to +8.2 pp"));
         check("failed.rate", (0.0, 0.000_05), (0.0, 0.000_1), ("+0.005 pp", "0 to +0.010 pp"));
         check("good.per_s", (0.0, 1_500.0), (1_000.0, 2_000.0), ("+1,500/s", "+1,000/s to +2,000/s"));

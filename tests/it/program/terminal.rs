@@ -38,8 +38,8 @@ fn widest(written: &str) -> usize {
     let mut rest = written;
     while let Some((before, after)) = rest.split_once('\u{1b}') {
         plain.push_str(before);
-        let end = after.find(|c: char| c.is_ascii_alphabetic()).unwrap();
-        rest = &after[end + 1..];
+        let (_, text) = after.split_once(|c: char| c.is_ascii_alphabetic()).unwrap();
+        rest = text;
     }
     plain.push_str(rest);
     plain.split(['\r', '\n']).map(|line| line.chars().count()).max().unwrap()
@@ -48,7 +48,7 @@ fn widest(written: &str) -> usize {
 #[test]
 fn a_check_draws_a_bar_and_takes_it_away() {
     let slow = Serving::with_faults(&["delay:100ms"]);
-    let list: String = (0..15).map(|n| format!("/api/v1/crates/serde/1.0.{n}/download\n")).collect();
+    let list = super::targets::downloads(15, 1);
     let target = ["--target", &slow.api, "--resolver", &slow.dns, "--rules", "crates-io", "--verify", "dns"];
     let call = Call::new(&["check", "list", "-c", "1", "--allow-private"]).file("list", list).with(&target);
     let (code, written) = on_a_terminal(&call);
