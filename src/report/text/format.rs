@@ -52,6 +52,8 @@ impl Page {
         let mut line = first.to_owned();
         let mut width = first.chars().count();
         let mut fresh = true;
+        // A percentage stays whole.
+        let text = text.replace(" %", "\u{a0}%");
         for word in text.split(' ').filter(|word| !word.is_empty()) {
             let word = shortened(word, COLUMNS - indent);
             let length = word.chars().count();
