@@ -136,6 +136,13 @@ fn a_store_that_never_answers_is_not_waited_for() {
 }
 
 #[test]
+fn a_file_too_large_to_be_downloaded_is_no_pass() {
+    let stage = Stage::with(&[]);
+    let report = stage.call(&downloads(5, 2), "digest", &["--max-body", "10"]).report(3);
+    assert_eq!(report.faults(), [("target.unchecked", 10)]);
+}
+
+#[test]
 fn a_redirect_of_the_store_itself_is_followed_and_told() {
     let stage = Stage::with(&["--cdn-fault", "one-hop"]);
     let report = stage.call(&downloads(5, 4), "head", &[]).report(0);
