@@ -235,23 +235,12 @@ fn plan(command: &str, args: &ReplayArgs, engine: &EnginePlan, (pace, started): 
     let servers: Vec<String> = verify.resolver.iter().map(ToString::to_string).collect();
     Plan {
         command: command.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
         target: load.target.to_string(),
         rate: pace.to_string(),
         speed: pace.speed(),
-        stages: load.shape.stages.iter().map(ToString::to_string).collect(),
         arrivals: load.shape.arrivals_of(pace).to_owned(),
-        sample: load.shape.sample.map(|share| share.to_string()),
-        sample_by: load.shape.sample.map(|_| load.shape.sample_by.name().to_owned()),
-        amplify: load.shape.amplify.map(Factor::as_f64),
-        duration_s: load.duration.map(|duration| duration.as_secs_f64()),
-        warmup_s: (!load.warmup.is_zero()).then_some(load.warmup.as_secs_f64()),
-        requests: load.requests,
-        repeat: load.loop_trace,
-        seed: trace.seed,
         threads: count(engine.threads),
         connections: count(engine.connections),
-        max_in_flight: count(engine.max_in_flight),
         overload: load.overload.name().to_owned(),
         timeout_s: load.timeout.as_secs_f64(),
         connect_timeout_s: load.connect_timeout.as_secs_f64(),
@@ -268,9 +257,7 @@ fn plan(command: &str, args: &ReplayArgs, engine: &EnginePlan, (pace, started): 
         verify_sample: asks_targets.then(|| verify.probe.sample.to_string()),
         rules: verify.rules.clone(),
         catalog: verify.catalog.as_ref().map(|path| path.display().to_string()),
-        rewrite: trace.rewrite.clone(),
         resolver: (!servers.is_empty()).then(|| servers.join(",")),
-        subsecond: trace.subsecond.name().to_owned(),
         max_lateness_us: args
             .report
             .max_lateness
@@ -278,6 +265,27 @@ fn plan(command: &str, args: &ReplayArgs, engine: &EnginePlan, (pace, started): 
         allow_invalid: args.report.allow_invalid,
         headers: load.headers.iter().map(|(name, _)| name.to_string()).collect(),
         started_at: system::rfc3339(started),
+        ..plan_of_load(load, trace)
+    }
+}
+
+/// The part of a plan that a live run and a simulated one tell in the same way.
+pub(super) fn plan_of_load(load: &LoadArgs, trace: &TraceArgs) -> Plan {
+    let shape = &load.shape;
+    Plan {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        stages: shape.stages.iter().map(ToString::to_string).collect(),
+        sample: shape.sample.map(|share| share.to_string()),
+        sample_by: shape.sample.map(|_| shape.sample_by.name().to_owned()),
+        amplify: shape.amplify.map(Factor::as_f64),
+        duration_s: load.duration.map(|duration| duration.as_secs_f64()),
+        warmup_s: (!load.warmup.is_zero()).then_some(load.warmup.as_secs_f64()),
+        requests: load.requests,
+        repeat: load.loop_trace,
+        max_in_flight: u64::try_from(load.max_in_flight).unwrap_or(u64::MAX),
+        seed: trace.seed,
+        rewrite: trace.rewrite.clone(),
+        subsecond: trace.subsecond.name().to_owned(),
         ..Plan::default()
     }
 }

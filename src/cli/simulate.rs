@@ -7,7 +7,7 @@
 use super::carry_out::{Measured, chain, close, default_path, input_notice, offering_s, without_client};
 use super::export::{Exports, RunDirectoryKept};
 use super::load_args::{LoadArgs, OutputFormat};
-use super::replay::input;
+use super::replay::{input, plan_of_load};
 use super::requests::Replayed;
 use super::simulate_args::SimulateArgs;
 use super::threshold_args::{AbortArgs, Limits};
@@ -74,7 +74,7 @@ fn from_scenario(scenario: Scenario, args: &SimulateArgs) -> Result<Prepared, Cl
         arrivals: "scenario".to_owned(),
         speed: args.load.speed.map(Factor::as_f64),
         duration_s: Some(scenario.load.duration.as_secs_f64()),
-        ..plan(args, &simulation, Some(scenario.name.clone()))
+        ..plan(args, &load, &simulation, Some(scenario.name.clone()))
     };
     Ok(Prepared { simulation, played, plan, scenario: Some(scenario) })
 }
@@ -103,7 +103,7 @@ fn from_trace(args: &SimulateArgs) -> Result<Prepared, CliError> {
         speed: pace.speed(),
         arrivals: load.shape.arrivals_of(&pace).to_owned(),
         reorder_window_s: source.reorder_window().as_secs_f64(),
-        ..plan(args, &simulation, None)
+        ..plan(args, &load, &simulation, None)
     };
     let requests = conduct.filtered(Box::new(Replayed::begin(source, Vec::new())?));
     let at_end = if load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
@@ -131,27 +131,14 @@ fn check(source: &Source, pace: &Pace, args: &SimulateArgs) -> Result<(), CliErr
 }
 
 /// The effective plan, but for what the input says.
-fn plan(args: &SimulateArgs, simulation: &SimulationPlan, scenario: Option<String>) -> Plan {
-    let (trace, load, service) = (&args.trace, &args.load, &simulation.service);
+fn plan(args: &SimulateArgs, load: &LoadArgs, simulation: &SimulationPlan, scenario: Option<String>) -> Plan {
+    let service = &simulation.service;
     Plan {
         command: "simulate".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
         target: "a modelled service".to_owned(),
-        stages: load.shape.stages.iter().map(ToString::to_string).collect(),
-        sample: load.shape.sample.map(|share| share.to_string()),
-        sample_by: load.shape.sample.map(|_| load.shape.sample_by.name().to_owned()),
-        amplify: load.shape.amplify.map(Factor::as_f64),
-        duration_s: load.duration.map(|duration| duration.as_secs_f64()),
-        warmup_s: (!load.warmup.is_zero()).then_some(load.warmup.as_secs_f64()),
-        requests: load.requests,
-        repeat: load.loop_trace,
-        seed: trace.seed,
-        max_in_flight: load.max_in_flight as u64,
         overload: "shed".to_owned(),
         timeout_s: simulation.timeout.as_secs_f64(),
         verify: "off".to_owned(),
-        rewrite: trace.rewrite.clone(),
-        subsecond: trace.subsecond.name().to_owned(),
         allow_invalid: args.report.allow_invalid,
         simulated: Some(Modelled {
             scenario,
@@ -170,7 +157,7 @@ fn plan(args: &SimulateArgs, simulation: &SimulationPlan, scenario: Option<Strin
         session_gap_s: Some(simulation.clients.session_gap.as_secs_f64()),
         first_attempts_s: args.clients.conduct.first_attempts.map(|window| window.as_secs_f64()),
         started_at: system::rfc3339(Stamp::default()),
-        ..Plan::default()
+        ..plan_of_load(load, &args.trace)
     }
 }
 

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 const LARGEST: usize = 300 * 1_024;
 
 /// The incident, as a run writes it.
-fn written() -> (TempDir, RunReport) {
+pub(crate) fn written() -> (TempDir, RunReport) {
     let (intervals, totals) = incident();
     let room = tempfile::tempdir().unwrap();
     let mut directory = RunDirectory::create(room.path(), Stamp::from_nanos(0)).unwrap();

@@ -1,8 +1,8 @@
 //! Run directories read back: whole ones, killed ones, foreign ones.
 
-use super::report::{incident, plan, report_with};
+use super::report::incident;
 use base64::Engine;
-use downpour::report::{IntervalLog, Rendering, RunDirectory, SavedRun, html, read, summary};
+use downpour::report::{IntervalLog, Rendering, SavedRun, html, read, summary};
 use downpour::units::Stamp;
 use hdrhistogram::serialization::Serializer;
 use std::error::Error;
@@ -23,15 +23,7 @@ fn directory(files: &[(&str, &str)]) -> TempDir {
 
 #[test]
 fn a_whole_run_is_rendered_again_byte_for_byte() {
-    let (intervals, totals) = incident();
-    let room = tempfile::tempdir().unwrap();
-    let mut directory = RunDirectory::create(room.path(), Stamp::from_nanos(0)).unwrap();
-    for interval in &intervals {
-        directory.append(interval).unwrap();
-    }
-    let report = report_with(plan(), &totals);
-    directory.finish(&report).unwrap();
-
+    let (room, report) = super::renderings::written();
     let saved = SavedRun::open(room.path()).unwrap();
     assert_eq!((&saved.report, &saved.notes), (&report, &Vec::new()));
     assert_eq!(saved.timeline.offered(), report.arrivals.offered);
