@@ -77,8 +77,8 @@ fn row_of(name: &str, change: &Change) -> String {
 fn row([name, a, b, change, interval, word]: [&str; 6]) -> String {
     let room = 12_usize.max(name.chars().count());
     let narrower = room - 12;
-    let first = 10_usize.saturating_sub(narrower);
-    format!("  {name:<room$}{a:>first$}{b:>10}{change:>9}{interval:>18}  {word}")
+    let first = 9_usize.saturating_sub(narrower);
+    format!("  {name:<room$}{a:>first$}{b:>10}{change:>10}{interval:>19} {word}")
 }
 
 fn targets(comparison: &Comparison<'_>, page: &mut Page) {
