@@ -30,7 +30,7 @@ pub struct ClientPlan {
 impl ClientPlan {
     /// Whether it matters which downloads are of one client.
     pub fn has_sessions(&self) -> bool {
-        !self.session_gap.is_zero()
+        !self.session_gap.is_zero() && self.clients.knows_sessions()
     }
 }
 
@@ -86,8 +86,7 @@ pub struct Conduct {
 impl Conduct {
     /// None yet; at most so many sessions are remembered.
     pub fn new(plan: Arc<ClientPlan>, sessions_max: NonZeroUsize) -> Self {
-        let matter = plan.has_sessions() && plan.clients.knows_sessions();
-        let sessions = matter.then(|| Sessions::new(plan.session_gap, sessions_max));
+        let sessions = plan.has_sessions().then(|| Sessions::new(plan.session_gap, sessions_max));
         Self { plan, sessions }
     }
 
