@@ -25,6 +25,7 @@ mod probe_args;
 mod progress;
 mod replay;
 mod report;
+mod report_args;
 mod requests;
 mod rules;
 mod scenarios;
@@ -40,6 +41,8 @@ mod threshold_args;
 mod throttling;
 mod tls;
 mod trace_args;
+mod values;
+mod verify_args;
 mod wire_args;
 
 use crate::report::Exit;
@@ -265,16 +268,31 @@ pub fn run() -> Exit {
     match dispatch(&cli.command, out) {
         Ok(exit) => exit,
         Err(error) => {
-            say(&format!("error: {}{}", error.opening(), carry_out::chain(&error)));
+            say(&format!("error: {}{}", error.opening(), chain(&error)));
             error.exit()
         }
     }
 }
 
+/// An error and what caused it, as one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
 fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
     match command {
         Command::Demo(args) => demo::run(args, out),
-        Command::Replay(args) => replay::run(args, out),
+        Command::Replay(args) => match &args.scenario {
+            Some(scenario) => live::run(scenario, args, out),
+            None => replay::run(args, out),
+        },
         Command::Check(args) => check::run(args, out),
         Command::Simulate(args) => simulate::run(args, out),
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
@@ -343,7 +361,7 @@ mod tests {
     fn check(arguments: &[&str], exit: Exit, told: &str) {
         let cli = Cli::try_parse_from([&["downpour"], arguments].concat()).unwrap();
         let error = dispatch(&cli.command, &mut Vec::new()).unwrap_err();
-        let message = format!("{}{}", error.opening(), carry_out::chain(&error));
+        let message = format!("{}{}", error.opening(), chain(&error));
         assert!(message.starts_with(told), "{message}");
         assert_eq!(error.exit(), exit);
     }

@@ -18,6 +18,7 @@ mod http2;
 mod ledger;
 mod limits;
 mod meter;
+mod origin;
 mod pacer;
 mod played;
 mod pool;
@@ -28,16 +29,18 @@ mod shard;
 #[cfg(test)]
 mod sim;
 mod supply;
+mod threads;
 mod wakes;
 mod wire;
 mod worker;
 
 pub use connect::Protocol;
 pub use control::{ControlPlan, Controls};
+pub use limits::Reuse;
+pub use origin::Origin;
 pub use played::{AtEndOfTrace, Played, PlayedBooks, Requests};
 pub use priority::yield_to_workers;
 pub use run::run;
-pub use shard::{Origin, Reuse};
 pub use worker::{Feed, Phase};
 
 use crate::client::ClientPlan;

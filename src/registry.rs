@@ -38,9 +38,9 @@ pub use base::{BaseError, LocationBase};
 pub use cdn::crate_file;
 pub use tls::{CdnCertificate, CdnTls, CertificateError};
 
-use connection::Host;
 use listen::Place;
 use plan::FaultPlan;
+use site::Host;
 use site::Site;
 use std::collections::BTreeMap;
 use std::io;

@@ -4,14 +4,14 @@
 //! Whatever happens on the way, what was measured is printed and, as far as
 //! the disk lets us, written.
 
-use super::CliError;
 use super::export::Exports;
-use super::load_args::{OutputFormat, ReportArgs};
 use super::metrics::MetricsServer;
 use super::progress::{Expected, Progress, Voice};
+use super::report_args::{OutputFormat, ReportArgs};
 use super::signals::Phases;
 use super::threshold_args::Limits;
 use super::throttling::Throttling;
+use super::{CliError, chain};
 use crate::engine::{self, AtEndOfTrace, Controls, EnginePlan, Judging, Observer, Requests, RunEnd};
 use crate::report::{
     AbortLine, DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport,
@@ -422,16 +422,4 @@ fn seconds(whole: u64) -> f64 {
 
 fn count(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
-}
-
-/// An error and what caused it, as one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -3,7 +3,8 @@
 
 use super::CliError;
 use super::load_args::LoadArgs;
-use super::prepare_run::{POLITE_RATE, headers};
+use super::load_args::headers;
+use super::prepare_run::POLITE_RATE;
 use super::target::{Instead, Target, all_loopback};
 use super::wire_args::{HttpArg, WireArgs};
 use crate::engine::ControlPlan;

@@ -6,11 +6,14 @@
 
 use super::client_args::ClientArgs;
 use super::control_args::ControlArgs;
-use super::load_args::{LoadArgs, OutputFormat, ReportArgs, VerifyArgs, parse_time};
+use super::load_args::LoadArgs;
 use super::probe_args::{JsonShare, ProbeArgs};
 use super::replay::{ReplayArgs, replay};
+use super::report_args::{OutputFormat, ReportArgs};
 use super::threshold_args::{AbortArgs, ThresholdArgs};
 use super::trace_args::{InputFormat, TraceArgs, TraceArgsError};
+use super::values::parse_time;
+use super::verify_args::VerifyArgs;
 use super::wire_args::WireArgs;
 use super::{CliError, say};
 use crate::registry::plan::{FaultKind, FaultPlan, PlaceFault, PlannedFault, Share, Window};

@@ -115,7 +115,7 @@ impl Exports {
             let written = match (rendering.of(report), &saved) {
                 (Some(text), _) => write_to(file, |out| out.write_all(text.as_bytes())),
                 (None, Some(Ok(saved))) => write_to(file, |out| saved.render(rendering, out).map(drop)),
-                (None, Some(Err(error))) => Err(io::Error::other(super::carry_out::chain(error))),
+                (None, Some(Err(error))) => Err(io::Error::other(super::chain(error))),
                 (None, None) => Err(io::Error::other("there is no run directory")),
             };
             if let Err(error) = written {

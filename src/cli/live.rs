@@ -61,8 +61,8 @@ pub(super) fn run(name_or_file: &str, args: &ReplayArgs, out: &mut dyn Write) ->
     let (exit, report) = played?;
     if let Some(beside) = scenario.beside(&report) {
         match args.report.format {
-            super::load_args::OutputFormat::Text => writeln!(out, "\n{beside}").map_err(CliError::Print)?,
-            super::load_args::OutputFormat::Json => say(&beside),
+            super::report_args::OutputFormat::Text => writeln!(out, "\n{beside}").map_err(CliError::Print)?,
+            super::report_args::OutputFormat::Json => say(&beside),
         }
     }
     Ok(exit)

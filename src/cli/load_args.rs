@@ -4,19 +4,15 @@
 //! Spellings are those that users of other load generators have in their
 //! fingers.
 
-use super::export::ExportArgs;
-use super::probe_args::ProbeArgs;
 use super::shape_args::ShapeArgs;
 use super::target::Target;
+use super::values::{parse_header, parse_positive, parse_requests, parse_time};
 use crate::engine::Overload;
 use crate::schedule::{Pace, Schedule, Window};
-use crate::units::{Factor, parse_count, parse_duration};
-use crate::verify::Depth;
-use crate::verify::lookup::ParseResolverError;
+use crate::units::{Factor, parse_duration};
 use clap::{Args, ValueEnum};
-use http::{HeaderName, HeaderValue};
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use http::header::{ACCEPT, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use std::time::Duration;
 
 const MAX_IN_FLIGHT: usize = 10_000;
@@ -106,77 +102,6 @@ pub(crate) struct LoadArgs {
     pub(crate) shape: ShapeArgs,
 }
 
-/// How answers are judged.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Verification")]
-pub(crate) struct VerifyArgs {
-    /// How far redirects are checked: off; policy (the URL alone); dns (its host
-    /// resolves, too); connect (it takes connections); head (the file is there);
-    /// get (its first bytes are those of an archive); digest (it can be
-    /// downloaded whole)
-    #[arg(long, value_name = "DEPTH", default_value = "dns")]
-    pub(crate) verify: Depth,
-
-    /// What the candidate must answer: a built-in set (downpour rules lists
-    /// them), or a TOML file
-    #[arg(long, value_name = "SET")]
-    pub(crate) rules: Option<String>,
-
-    /// The files that there are: NDJSON or CSV with name, version, size and
-    /// sha256, a directory of such files, or a cargo index; needs --rules
-    #[arg(long, value_name = "PATH", requires = "rules")]
-    pub(crate) catalog: Option<PathBuf>,
-
-    /// Ask this DNS server instead of the system's; may be repeated
-    #[arg(long, value_name = "IP[:PORT]", value_parser = parse_server)]
-    pub(crate) resolver: Vec<SocketAddr>,
-
-    /// Let redirects lead to private, loopback and link-local addresses
-    #[arg(long)]
-    pub(crate) allow_private: bool,
-
-    #[command(flatten)]
-    pub(crate) probe: ProbeArgs,
-}
-
-/// What is said of the run, and where.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Report")]
-pub(crate) struct ReportArgs {
-    /// The run directory [default: reports/ and the time of the start]
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-
-    /// What stdout carries: text (the summary) or json (the whole of run.json)
-    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value_t = OutputFormat::Text)]
-    pub(crate) format: OutputFormat,
-
-    #[command(flatten)]
-    pub(crate) exports: ExportArgs,
-
-    /// Let Prometheus scrape the run while it goes on, at this address; port 0
-    /// takes a free one
-    #[arg(long, value_name = "IP:PORT")]
-    pub(crate) metrics_addr: Option<SocketAddr>,
-
-    /// Most lateness at p99 of a valid run [default: 5ms, or a tenth of the
-    /// latency's p50 if that is more]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub(crate) max_lateness: Option<Duration>,
-
-    /// Give the verdict of an invalid run as if it were valid, with a warning
-    #[arg(long)]
-    pub(crate) allow_invalid: bool,
-
-    /// Draw nothing on stderr; write a line every ten seconds
-    #[arg(long)]
-    pub(crate) no_progress: bool,
-
-    /// Write nothing on stderr but errors
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-}
-
 /// The spellings of [`Overload`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OverloadArg {
@@ -203,15 +128,6 @@ impl From<OverloadArg> for Overload {
             OverloadArg::Queue => Self::Queue,
         }
     }
-}
-
-/// What stdout carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OutputFormat {
-    /// The summary
-    Text,
-    /// The whole of run.json
-    Json,
 }
 
 impl LoadArgs {
@@ -294,46 +210,23 @@ impl LoadArgs {
     }
 }
 
-pub(super) fn parse_positive(text: &str) -> Result<usize, String> {
-    let count = parse_count(text).map_err(|error| error.to_string())?;
-    match usize::try_from(count) {
-        Ok(count @ 1..) => Ok(count),
-        Ok(0) | Err(_) => Err("it must be at least 1".to_owned()),
+/// What every request to `target` says beside its own target: what is `added`,
+/// and what is not said there.
+pub(super) fn headers(target: &Target, added: &[(HeaderName, HeaderValue)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let own = concat!("downpour/", env!("CARGO_PKG_VERSION"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(own));
+    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    if let Ok(authority) = HeaderValue::from_str(&target.authority()) {
+        headers.insert(HOST, authority);
     }
-}
-
-pub(super) fn parse_requests(text: &str) -> Result<u64, String> {
-    match parse_count(text).map_err(|error| error.to_string())? {
-        0 => Err("it must be at least 1".to_owned()),
-        count => Ok(count),
+    for (name, _) in added {
+        headers.remove(name);
     }
-}
-
-/// A length of time that is not nothing.
-pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
-    match parse_duration(text).map_err(|error| error.to_string())? {
-        Duration::ZERO => Err("it must be longer than nothing".to_owned()),
-        length => Ok(length),
+    for (name, value) in added {
+        headers.append(name, value.clone());
     }
-}
-
-pub(super) fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let (name, value) = text.split_once(':').ok_or("write it like 'Accept: application/json'")?;
-    let parsed = name.trim().parse().ok().zip(HeaderValue::from_str(value.trim()).ok());
-    let (name, value): (HeaderName, HeaderValue) =
-        parsed.ok_or_else(|| "it holds a byte that no header may hold".to_owned())?;
-    if FRAMING.contains(&name.as_str()) {
-        return Err(format!("{name} says how a message is framed, which is not for a header flag to change"));
-    }
-    Ok((name, value))
-}
-
-/// Fields that describe the message itself (RFC 9112 §6): a request here has no
-/// body.
-const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
-
-fn parse_server(text: &str) -> Result<SocketAddr, ParseResolverError> {
-    crate::verify::lookup::parse_server(text)
+    headers
 }
 
 #[cfg(test)]
@@ -341,11 +234,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_no_limit() {
-        assert_eq!(parse_time("20s"), Ok(Duration::from_secs(20)));
-        assert_eq!(parse_requests("10k"), Ok(10_000));
-        for mistake in [parse_time("0s").err(), parse_requests("0").err(), parse_positive("0").err()] {
-            assert!(mistake.is_some_and(|told| told.starts_with("it must be")));
-        }
+    fn a_header_that_is_given_takes_the_place_of_the_default() {
+        let target = "http://candidate.test:8080".parse().unwrap();
+        let own = headers(&target, &[]);
+        assert_eq!(own[HOST], "candidate.test:8080");
+        assert!(own[USER_AGENT].to_str().unwrap().starts_with("downpour/"));
+        let given = |name: HeaderName, value| (name, HeaderValue::from_static(value));
+        let added = [given(ACCEPT, "a"), given(ACCEPT, "b"), given(HOST, "crates.io")];
+        let both = headers(&target, &added);
+        assert_eq!(both.get_all(ACCEPT).iter().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(both[HOST], "crates.io");
     }
 }

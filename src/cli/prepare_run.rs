@@ -1,9 +1,10 @@
 //! From flags to what the engine needs: the part that every run shares.
 
 use super::CliError;
-use super::load_args::{LoadArgs, VerifyArgs};
+use super::load_args::{LoadArgs, headers};
 use super::system;
-use super::target::{Target, all_loopback};
+use super::target::all_loopback;
+use super::verify_args::VerifyArgs;
 use super::wire_args::{HTTP2_CONNECTIONS, HttpArg, WireArgs};
 use crate::engine::{EnginePlan, Feed, Judging, Overload, TlsPlan};
 use crate::schedule::Pace;
@@ -17,8 +18,6 @@ use crate::verify::probe::net::ProbeOptions;
 use crate::verify::probe::sample::Sampling;
 use crate::verify::rules::Rules;
 use crate::verify::{Depth, Tier};
-use http::header::{ACCEPT, HOST, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,23 +127,6 @@ fn as_f64(cores: usize) -> f64 {
     cores as f64
 }
 
-pub(super) fn headers(target: &Target, added: &[(HeaderName, HeaderValue)]) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let own = concat!("downpour/", env!("CARGO_PKG_VERSION"));
-    headers.insert(USER_AGENT, HeaderValue::from_static(own));
-    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    if let Ok(authority) = HeaderValue::from_str(&target.authority()) {
-        headers.insert(HOST, authority);
-    }
-    for (name, _) in added {
-        headers.remove(name);
-    }
-    for (name, value) in added {
-        headers.append(name, value.clone());
-    }
-    headers
-}
-
 /// The judge, and the thread that looks hosts up; and how targets are asked, if
 /// they are. Without a control.
 pub(super) fn judging(
@@ -251,21 +233,8 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_given_takes_the_place_of_the_default() {
-        let target = "http://candidate.test:8080".parse().unwrap();
-        let own = headers(&target, &[]);
-        assert_eq!(own[HOST], "candidate.test:8080");
-        assert!(own[USER_AGENT].to_str().unwrap().starts_with("downpour/"));
-        let given = |name: HeaderName, value| (name, HeaderValue::from_static(value));
-        let added = [given(ACCEPT, "a"), given(ACCEPT, "b"), given(HOST, "crates.io")];
-        let both = headers(&target, &added);
-        assert_eq!(both.get_all(ACCEPT).iter().collect::<Vec<_>>(), ["a", "b"]);
-        assert_eq!(both[HOST], "crates.io");
-    }
-
-    #[test]
     fn there_are_never_more_threads_than_connections() {
-        let target: Target = "http://127.0.0.1:1".parse().unwrap();
+        let target: super::super::target::Target = "http://127.0.0.1:1".parse().unwrap();
         let threads = |connections, threads| {
             let load = LoadArgs {
                 connections: Some(connections),

@@ -1,8 +1,8 @@
 //! The flags that say how targets of redirects are asked, and what they mean.
 
-use super::load_args::{LoadArgs, parse_positive, parse_time};
-use super::prepare_run::headers;
+use super::load_args::{LoadArgs, headers};
 use super::target::ConnectTo;
+use super::values::{parse_positive, parse_time};
 use super::wire_args::{HttpArg, WireArgs};
 use super::{CliError, tls};
 use crate::engine::yield_to_workers;

@@ -5,14 +5,16 @@ use super::carry_out::{Prepared, carry_out};
 use super::client_args::ClientArgs;
 use super::control_args::ControlArgs;
 use super::export::RunDirectoryKept;
-use super::load_args::{LoadArgs, ReportArgs, VerifyArgs};
+use super::load_args::LoadArgs;
 use super::metrics::MetricsServer;
 use super::prepare_run::{engine_plan, guard, judging};
 use super::probe_args::candidate;
+use super::report_args::ReportArgs;
 use super::requests::{RefusedHost, Replayed};
 use super::target::Instead;
 use super::threshold_args::{AbortArgs, Limits, ThresholdArgs};
 use super::trace_args::{TraceArgs, TraceArgsError};
+use super::verify_args::VerifyArgs;
 use super::wire_args::{HttpArg, WireArgs};
 use super::{signals, system};
 use crate::client::ClientPlan;
@@ -74,9 +76,6 @@ pub(crate) struct ReplayArgs {
 
 /// Replays and reports.
 pub(crate) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    if let Some(scenario) = &args.scenario {
-        return super::live::run(scenario, args, out);
-    }
     let options = ReadOptions { agents: args.clients.agents(), ..args.trace.options()? };
     let source = Source::open(&args.trace.traces, options).map_err(TraceArgsError::from)?;
     replay("replay", source, args, out)

@@ -1,6 +1,6 @@
 //! A trace as the engine takes it, watched for hosts it must not be aimed at.
 
-use super::carry_out::chain;
+use super::chain;
 use super::memory::Memory;
 use super::trace_args::TraceArgsError;
 use crate::engine::Requests;

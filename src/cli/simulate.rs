@@ -4,15 +4,16 @@
 //! the same flags and seed give the same bytes: a simulated run begins at the
 //! epoch, and how long it took is told on stderr.
 
-use super::carry_out::{Measured, chain, close, default_path, input_notice, offering_s, without_client};
+use super::carry_out::{Measured, close, default_path, input_notice, offering_s, without_client};
 use super::export::{Exports, RunDirectoryKept};
-use super::load_args::{LoadArgs, OutputFormat};
+use super::load_args::LoadArgs;
 use super::replay::{input, plan_of_load};
+use super::report_args::OutputFormat;
 use super::requests::Replayed;
 use super::simulate_args::SimulateArgs;
 use super::threshold_args::{AbortArgs, Limits};
 use super::trace_args::TraceArgsError;
-use super::{CliError, say, scenarios, signals, system};
+use super::{CliError, chain, say, scenarios, signals, system};
 use crate::engine::{AtEndOfTrace, Observer, Phase, Played, RunEnd};
 use crate::report::{
     Assessment, Ending, Exit, GeneratorFacts, Input, Modelled, Parts, Plan, RunDirectory, RunReport, Watch,

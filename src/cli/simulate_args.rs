@@ -6,10 +6,12 @@
 use super::CliError;
 use super::client_args::ClientArgs;
 use super::export::ExportArgs;
-use super::load_args::{LoadArgs, OutputFormat, parse_positive, parse_requests, parse_time};
+use super::load_args::LoadArgs;
+use super::report_args::OutputFormat;
 use super::shape_args::ShapeArgs;
 use super::threshold_args::ThresholdArgs;
 use super::trace_args::TraceArgs;
+use super::values::{parse_positive, parse_requests, parse_time};
 use crate::client::{ClientPlan, Clientele, sessions};
 use crate::registry::plan::PlannedFault;
 use crate::scenario::{Abandoned, CapacityDrop, Clients, Scenario, Service, ServiceTime};

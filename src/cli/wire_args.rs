@@ -1,8 +1,8 @@
 //! The flags that say how connections are opened, secured and used, and what
 //! wakes the sender.
 
-use super::load_args::{parse_positive, parse_requests};
 use super::target::{ConnectTo, Target};
+use super::values::{parse_positive, parse_requests};
 use crate::engine::{LanePlan, Pacing, Protocol, Reuse};
 use crate::units::{parse_count, parse_duration};
 use clap::{Args, ValueEnum};

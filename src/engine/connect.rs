@@ -5,6 +5,7 @@
 //! and certificates are read. What is left is what every client does for each
 //! connection, and what goes wrong in it is told apart by type.
 
+use super::TlsPlan;
 use super::wire::{Stamped, Stamper};
 use crate::fault::Fault;
 use rustls::pki_types::ServerName;
@@ -163,6 +164,18 @@ fn classify_tls(error: &io::Error) -> Fault {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Fault::TlsName,
         _ => Fault::TlsUntrusted,
     }
+}
+
+/// Sessions that a worker remembers.
+const TLS_SESSIONS: usize = 256;
+
+/// TLS with a session store of the worker's own: a shared one is behind a lock.
+pub(super) fn secured(tcp: Tcp, plan: TlsPlan) -> Tls {
+    use rustls::client::Resumption;
+    let TlsPlan { mut config, resume, name } = plan;
+    config.resumption =
+        if resume { Resumption::in_memory_sessions(TLS_SESSIONS) } else { Resumption::disabled() };
+    Tls::new(tcp, Arc::new(config), name)
 }
 
 #[cfg(test)]

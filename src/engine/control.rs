@@ -8,9 +8,10 @@
 //! differs from itself.
 
 use super::clock::RunClock;
-use super::connect::{Connect, Opened, Protocol, Tcp};
-use super::exchange::{AnswerLimits, Deadline, Exchanged, Http1, Received};
-use super::run::{HEAD_BYTES, on_local_runtime, panic_text, secured};
+use super::connect::{Connect, Opened, Protocol, Tcp, secured};
+use super::exchange::{Deadline, Exchanged, Http1, Received};
+use super::limits::{AnswerLimits, HEAD_BYTES};
+use super::threads::{on_local_runtime, panic_text};
 use super::wire::{Stamper, Stamps};
 use super::{EngineError, Origin, TlsPlan, priority};
 use crate::fault::Fault;

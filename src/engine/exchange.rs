@@ -4,7 +4,7 @@
 //! task, one after the other, so an exchange costs no wake-up of another task.
 //! What went wrong is told by type, never by message text.
 
-use super::limits::{buffered_max, check_head};
+use super::limits::{AnswerLimits, buffered_max, check_head};
 use super::wakes::Wakes;
 use super::wire::Stamps;
 use crate::fault::Fault;
@@ -24,15 +24,6 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use tokio::time::{Instant, Sleep};
-
-/// The limits of an answer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct AnswerLimits {
-    /// Most bytes of a body.
-    pub(crate) body: u64,
-    /// Most bytes of a head.
-    pub(crate) head: usize,
-}
 
 /// What came back.
 #[derive(Debug)]

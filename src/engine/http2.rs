@@ -9,9 +9,9 @@
 //! while another is idle, and it tells nobody of the limit or of GOAWAY.
 
 use super::clock::RunClock;
-use super::exchange::{AnswerLimits, Deadline, Exchanged, Received, drive, ended_by};
-use super::limits::check_head;
-use super::shard::{Origin, ShardLimits};
+use super::exchange::{Deadline, Exchanged, Received, drive, ended_by};
+use super::limits::{AnswerLimits, ShardLimits, check_head};
+use super::origin::Origin;
 use super::wakes::Wakes;
 use super::wire::Stamps;
 use crate::fault::Fault;

@@ -1,13 +1,66 @@
-//! How large the head of an answer may be.
+//! The limits of a worker, of its connections, and of an answer.
 //!
 //! hyper bounds what it buffers of a head that is not complete yet. A head that
 //! comes in one read is parsed before that bound is looked at, so the same
-//! answer would pass or fail by how the network cut it. What is counted here,
-//! once the head is whole, does not depend on that, nor on the version of HTTP.
+//! answer would pass or fail by how the network cut it. What [`check_head`]
+//! counts, once the head is whole, does not depend on that, nor on the version
+//! of HTTP.
 
-use super::exchange::AnswerLimits;
 use crate::fault::Fault;
 use http::HeaderMap;
+use std::time::Duration;
+
+/// Which of the idle connections is used next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reuse {
+    /// The one used last, so that the others can fall idle as those of real
+    /// clients do.
+    #[default]
+    Lifo,
+    /// The one idle longest, so that all stay in use.
+    Fifo,
+}
+
+/// One worker's share of the run's limits.
+#[derive(Clone, Debug)]
+pub(crate) struct ShardLimits {
+    /// Most arrivals in flight; one more is shed.
+    pub(crate) in_flight: usize,
+    /// Most connections open at once.
+    pub(crate) active: usize,
+    /// Most arrivals in flight or waiting to be judged while a closed loop
+    /// takes another.
+    pub(crate) open: Option<usize>,
+    /// Most streams in use of an HTTP/2 connection.
+    pub(crate) streams: usize,
+    /// Which idle connection is used next.
+    pub(crate) reuse: Reuse,
+    /// Most requests that a connection carries.
+    pub(crate) requests_per_connection: Option<u64>,
+    /// How long a connection may be idle.
+    pub(crate) idle: Option<Duration>,
+    /// From due to the end of the answer.
+    pub(crate) timeout: Duration,
+    /// From the attempt to connect to the connection.
+    pub(crate) connect_timeout: Duration,
+    /// From the sending of a request to the first byte of its answer.
+    pub(crate) first_byte: Option<Duration>,
+    /// What an answer may hold.
+    pub(crate) answer: AnswerLimits,
+}
+
+/// The limits of an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnswerLimits {
+    /// Most bytes of a body.
+    pub(crate) body: u64,
+    /// Most bytes of a head.
+    pub(crate) head: usize,
+}
+
+/// Most bytes of an answer's head; beyond them the answer is a fault of the
+/// candidate. Twice what common servers send at most.
+pub(super) const HEAD_BYTES: usize = 64 * 1024;
 
 /// The most fields of a head: as many as hyper takes over HTTP/1. It is never
 /// told so, since any number, this one too, costs an allocation for each answer.

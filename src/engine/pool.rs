@@ -6,9 +6,9 @@
 
 use super::clock::RunClock;
 use super::connect::Connect;
-use super::exchange::AnswerLimits;
 use super::http2::{Shared, Stream};
-use super::shard::{Flight, Reuse, Seat};
+use super::limits::{AnswerLimits, Reuse};
+use super::shard::{Flight, Seat};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use tokio::task::JoinSet;

@@ -1,27 +1,26 @@
 //! A run from start to end: threads, the start signal, the collector.
 
 use super::clock::RunClock;
-use super::connect::{Connect, Tcp, Tls};
+use super::connect::{Connect, Tcp, secured};
 use super::control::Controls;
-use super::exchange::AnswerLimits;
 use super::feed::{Deal, Fed, Feeder, QUEUED_BATCHES};
 use super::ledger::{HOST_ANSWERS, Ledger, LookupLine, TARGET_ANSWERS, TargetLine};
+use super::limits::{AnswerLimits, HEAD_BYTES, ShardLimits};
 use super::meter::thread_cpu;
 use super::pacer::Pacer;
 use super::played::{AtEndOfTrace, Played, Requests};
 use super::priority;
 use super::retries::{Retries, WAITING_MAX};
-use super::shard::{Shard, ShardLimits};
+use super::shard::Shard;
+use super::threads::{on_local_runtime, panic_text};
 use super::worker::{Delivery, Feed, Lines, Phase, Worked, work};
-use super::{EngineError, EnginePlan, Judging, Observer, Origin, Overload, RunEnd, TlsPlan};
+use super::{EngineError, EnginePlan, Judging, Observer, Origin, Overload, RunEnd};
 use crate::schedule::{Arrival, Schedule, ScheduleCounts};
 use crate::tally::{Fold, Recorder, Totals};
 use crate::units::Offset;
 use crate::verify::probe::Reach;
-use std::any::Any;
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -34,15 +33,8 @@ const LEAD: Duration = Duration::from_millis(20);
 /// The same where connections are opened ahead of need.
 const LEAD_TO_CONNECT: Duration = Duration::from_secs(1);
 
-/// Sessions that a worker remembers.
-const TLS_SESSIONS: usize = 256;
-
 /// Most deliveries on their way to the collector: a minute of one worker.
 const DELIVERIES: usize = 64;
-
-/// Most bytes of an answer's head; beyond them the answer is a fault of the
-/// candidate. Twice what common servers send at most.
-pub(super) const HEAD_BYTES: usize = 64 * 1024;
 
 /// What a worker thread returns, and the processor time it took.
 type Joined = (io::Result<Worked>, Duration);
@@ -195,20 +187,6 @@ async fn begin<C: Connect>(
     work(shard, pacer, lines).await
 }
 
-/// TLS with a session store of the worker's own: a shared one is behind a lock.
-pub(super) fn secured(tcp: Tcp, plan: TlsPlan) -> Tls {
-    use rustls::client::Resumption;
-    let TlsPlan { mut config, resume, name } = plan;
-    config.resumption =
-        if resume { Resumption::in_memory_sessions(TLS_SESSIONS) } else { Resumption::disabled() };
-    Tls::new(tcp, Arc::new(config), name)
-}
-
-pub(super) fn on_local_runtime<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().build_local(tokio::runtime::LocalOptions::default())?.block_on(work)
-}
-
 /// One worker's share of the limits. The first workers take what does not
 /// divide evenly; nobody gets none.
 fn share(plan: &EnginePlan, index: usize) -> ShardLimits {
@@ -282,9 +260,4 @@ fn join(end: &mut RunEnd, workers: Vec<JoinHandle<Joined>>, feeder: JoinHandle<(
         }
         Err(panic) => end.trouble.push(format!("the trace reader panicked: {}", panic_text(&*panic))),
     }
-}
-
-pub(super) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }

@@ -7,9 +7,11 @@
 use super::clock::RunClock;
 use super::connect::Connect;
 use super::connection;
-use super::exchange::{AnswerLimits, Received};
+use super::exchange::Received;
 use super::http2::Shared;
 use super::ledger::{Begun, Ledger, Sent};
+use super::limits::ShardLimits;
+use super::origin::Origin;
 use super::pool::Pool;
 use super::retries::Waiting;
 use super::supply::Supply;
@@ -20,63 +22,11 @@ use crate::schedule::Arrival;
 use crate::tally::{Attempt, AttemptEnd, Gauges};
 use crate::trace::Method;
 use crate::units::Offset;
-use http::HeaderMap;
-use http::uri::{Authority, Scheme};
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 use tokio::sync::Notify;
-
-/// Which of the idle connections is used next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reuse {
-    /// The one used last, so that the others can fall idle as those of real
-    /// clients do.
-    #[default]
-    Lifo,
-    /// The one idle longest, so that all stay in use.
-    Fifo,
-}
-
-/// One worker's share of the run's limits.
-#[derive(Clone, Debug)]
-pub(crate) struct ShardLimits {
-    /// Most arrivals in flight; one more is shed.
-    pub(crate) in_flight: usize,
-    /// Most connections open at once.
-    pub(crate) active: usize,
-    /// Most arrivals in flight or waiting to be judged while a closed loop
-    /// takes another.
-    pub(crate) open: Option<usize>,
-    /// Most streams in use of an HTTP/2 connection.
-    pub(crate) streams: usize,
-    /// Which idle connection is used next.
-    pub(crate) reuse: Reuse,
-    /// Most requests that a connection carries.
-    pub(crate) requests_per_connection: Option<u64>,
-    /// How long a connection may be idle.
-    pub(crate) idle: Option<Duration>,
-    /// From due to the end of the answer.
-    pub(crate) timeout: Duration,
-    /// From the attempt to connect to the connection.
-    pub(crate) connect_timeout: Duration,
-    /// From the sending of a request to the first byte of its answer.
-    pub(crate) first_byte: Option<Duration>,
-    /// What an answer may hold.
-    pub(crate) answer: AnswerLimits,
-}
-
-/// What every request says beside its target.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// `http` or `https`.
-    pub scheme: Scheme,
-    /// Host, and the port if it is not the scheme's own.
-    pub authority: Authority,
-    /// The header fields of every request, `Host` among them.
-    pub headers: HeaderMap,
-}
 
 /// One worker.
 pub(crate) struct Shard<C: Connect> {

@@ -6,6 +6,9 @@
 
 use super::head::{Head, Persistence, Refusal, Verb};
 
+/// The media type of JSON.
+pub(super) const JSON: &str = "application/json";
+
 const HTTP10: &[u8] = b"HTTP/1.0";
 
 /// An answer whose status line is written and whose fields are being added.

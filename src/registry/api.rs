@@ -7,17 +7,16 @@
 //! said, and an answer spoiled as a whole is a redirect whoever asks; faults
 //! below HTTP are the connection's business.
 
-use super::answer::Answer;
+use super::answer::{Answer, JSON};
 use super::base::LocationBase;
 use super::head::{Head, Verb};
-use super::place::Place;
+use super::place::{Place, json_of};
 use super::plan::{AnswerFault, FaultKind, PlaceFault};
 use super::release::Release;
 use super::spoiled;
 
 const NOT_FOUND: &[u8] = br#"{"errors":[{"detail":"Not Found"}]}"#;
 const METHOD_NOT_ALLOWED: &[u8] = br#"{"errors":[{"detail":"Method Not Allowed"}]}"#;
-pub(super) const JSON: &str = "application/json";
 
 /// What was said, for the books and for what comes next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,20 +121,6 @@ fn point(head: &Head<'_>, places: &[Place<'_>], out: &mut Vec<u8>) -> Said {
     });
     answer.field("vary", "accept").empty();
     Said { redirect: true, ..Said::default() }
-}
-
-/// What clients of JSON get, with a place if there is one; one backslash is two
-/// there.
-pub(super) fn json_of(place: Option<&Place<'_>>) -> Vec<u8> {
-    let Some(place) = place else { return b"{}".to_vec() };
-    let mut content = br#"{"url":""#.to_vec();
-    let begin = content.len();
-    place.push(&mut content);
-    if let Some(at) = memchr::memchr(b'\\', &content[begin..]) {
-        content.insert(begin + at, b'\\');
-    }
-    content.extend_from_slice(br#""}"#);
-    content
 }
 
 fn refuse(head: &Head<'_>, status: u16, out: &mut Vec<u8>) {

@@ -14,7 +14,7 @@ use super::api::Said;
 use super::cdn;
 use super::head::{self, Head, MAX_HEAD, Persistence};
 use super::plan::FaultKind;
-use super::site::{Batch, Site};
+use super::site::{Batch, Host, Site};
 use line::Line;
 use std::io;
 use std::sync::Arc;
@@ -32,15 +32,6 @@ const KEPT_BYTES: usize = 4 * WRITE_AT;
 /// How much a client may still send after the last answer, and for how long.
 const MAX_UNREAD: usize = 1 << 20;
 const MAX_GOODBYE: Duration = Duration::from_secs(1);
-
-/// Which of the two hosts a connection belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Host {
-    /// `crates.io`.
-    Api,
-    /// `static.crates.io`.
-    Cdn,
-}
 
 /// Serves `stream` until one side ends it.
 pub(super) async fn serve(stream: TcpStream, site: Arc<Site>, host: Host) {

@@ -5,7 +5,8 @@
 //! listeners on the same addresses, and the kernel shares connections out.
 
 use super::RegistryError;
-use super::connection::{self, Host};
+use super::connection;
+use super::site::Host;
 use super::site::Site;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;

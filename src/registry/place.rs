@@ -120,3 +120,17 @@ impl<'a> Place<'a> {
         }
     }
 }
+
+/// What clients of JSON get, with a place if there is one; one backslash is two
+/// there.
+pub(super) fn json_of(place: Option<&Place<'_>>) -> Vec<u8> {
+    let Some(place) = place else { return b"{}".to_vec() };
+    let mut content = br#"{"url":""#.to_vec();
+    let begin = content.len();
+    place.push(&mut content);
+    if let Some(at) = memchr::memchr(b'\\', &content[begin..]) {
+        content.insert(begin + at, b'\\');
+    }
+    content.extend_from_slice(br#""}"#);
+    content
+}

@@ -8,13 +8,21 @@ use super::Served;
 use super::access::AccessLog;
 use super::api::Api;
 use super::base::LocationBase;
-use super::connection::Host;
 use super::plan::{Desk, FaultPlan, PlannedFault, Turn};
 use rustls::ServerConfig;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// Which of the two hosts a connection belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Host {
+    /// `crates.io`.
+    Api,
+    /// `static.crates.io`.
+    Cdn,
+}
 
 /// How long an answer takes that never comes.
 const FOR_EVER: Duration = Duration::from_hours(24 * 365);

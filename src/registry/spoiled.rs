@@ -3,10 +3,9 @@
 //! Each is a redirect to the sound place but for what its fault does to it, so
 //! that whatever a client makes of it comes of that alone.
 
-use super::answer::Answer;
-use super::api::{JSON, json_of};
+use super::answer::{Answer, JSON};
 use super::head::Head;
-use super::place::Place;
+use super::place::{Place, json_of};
 use super::plan::AnswerFault;
 
 /// Content of a redirect that some servers write for people.

@@ -6,14 +6,8 @@
 //! Each is remembered as a target is. There is no exception for unusual names
 //! here: it is the candidate that is asked, and the share is a promise.
 
-use super::targets::{Waiting, Work};
-use super::{Case, Ledger};
-use crate::engine::coverage::Tiers;
 use crate::schedule::sample::Sample;
 use crate::tally::{Coverage, Unchecked};
-use crate::units::Offset;
-use crate::verify::json::JsonForm;
-use crate::verify::probe::{Question, TargetKey, Want};
 
 /// What becomes of the form in JSON of a redirect.
 #[derive(Debug)]
@@ -54,30 +48,5 @@ impl Form {
             Self::Due(_) => Coverage::Unchecked(Unchecked::FaultBefore),
             Self::Is(coverage) => *coverage,
         }
-    }
-}
-
-impl Ledger {
-    /// Nothing speaks against a redirect, as far as `tiers` say it was judged:
-    /// it has passed, or its other form is looked at.
-    pub(super) fn sound(&mut self, mut case: Case, host: Option<&str>, tiers: Tiers, now: Offset) {
-        if let Form::Due(member) = &case.form {
-            let member = member.clone();
-            if let Some(question) = self.question(&case, member) {
-                let waiting = Waiting { case, host: host.map(Into::into), work: Work::Form(tiers) };
-                return self.ask(question, waiting, now);
-            }
-            case.form.leave(Unchecked::NoLocation);
-        }
-        self.count_redirect(&case, host, None, tiers);
-        self.settle(&case, None, "");
-    }
-
-    fn question(&self, case: &Case, member: Box<str>) -> Option<Question> {
-        let (path, location) = (case.path.as_str(), case.location.as_ref()?.as_bytes());
-        let place = self.judge.place(path.as_bytes(), location)?;
-        let url = self.judge.asked_url(path.as_bytes())?;
-        let want = Want::Json(JsonForm { member, due: location.into() });
-        Some(Question { key: TargetKey::of_json(path, &place), url, want })
     }
 }

@@ -12,9 +12,10 @@ use crate::tally::{Coverage, Unchecked};
 use crate::units::Offset;
 use crate::verify::Tier;
 use crate::verify::catalog::Known;
+use crate::verify::json::JsonForm;
 use crate::verify::probe::net::ProbeHandle;
 use crate::verify::probe::sample::Sampling;
-use crate::verify::probe::{Expect, Question, Reach, TargetVerdict, Want};
+use crate::verify::probe::{Expect, Question, Reach, TargetKey, TargetVerdict, Want};
 use crate::verify::single_flight::Reply;
 use crate::verify::targets::{TargetAnswer, TargetCache, WORKER_BOUNDS};
 use tokio::sync::mpsc;
@@ -76,6 +77,29 @@ impl TargetLine {
 }
 
 impl Ledger {
+    /// Nothing speaks against a redirect, as far as `tiers` say it was judged:
+    /// it has passed, or its other form is looked at.
+    pub(super) fn sound(&mut self, mut case: Case, host: Option<&str>, tiers: Tiers, now: Offset) {
+        if let Form::Due(member) = &case.form {
+            let member = member.clone();
+            if let Some(question) = self.question(&case, member) {
+                let waiting = Waiting { case, host: host.map(Into::into), work: Work::Form(tiers) };
+                return self.ask(question, waiting, now);
+            }
+            case.form.leave(Unchecked::NoLocation);
+        }
+        self.count_redirect(&case, host, None, tiers);
+        self.settle(&case, None, "");
+    }
+
+    fn question(&self, case: &Case, member: Box<str>) -> Option<Question> {
+        let (path, location) = (case.path.as_str(), case.location.as_ref()?.as_bytes());
+        let place = self.judge.place(path.as_bytes(), location)?;
+        let url = self.judge.asked_url(path.as_bytes())?;
+        let want = Want::Json(JsonForm { member, due: location.into() });
+        Some(Question { key: TargetKey::of_json(path, &place), url, want })
+    }
+
     /// The thread that checks targets has answered.
     pub(crate) fn target_answered(&mut self, answer: &TargetAnswer, now: Offset) {
         let Some(targets) = &mut self.targets else { return };

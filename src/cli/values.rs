@@ -1,0 +1,63 @@
+//! Values of flags as they are typed, that several subcommands have.
+
+use crate::units::{parse_count, parse_duration};
+use crate::verify::lookup::ParseResolverError;
+use http::{HeaderName, HeaderValue};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+pub(super) fn parse_positive(text: &str) -> Result<usize, String> {
+    let count = parse_count(text).map_err(|error| error.to_string())?;
+    match usize::try_from(count) {
+        Ok(count @ 1..) => Ok(count),
+        Ok(0) | Err(_) => Err("it must be at least 1".to_owned()),
+    }
+}
+
+pub(super) fn parse_requests(text: &str) -> Result<u64, String> {
+    match parse_count(text).map_err(|error| error.to_string())? {
+        0 => Err("it must be at least 1".to_owned()),
+        count => Ok(count),
+    }
+}
+
+/// A length of time that is not nothing.
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+    match parse_duration(text).map_err(|error| error.to_string())? {
+        Duration::ZERO => Err("it must be longer than nothing".to_owned()),
+        length => Ok(length),
+    }
+}
+
+pub(super) fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("write it like 'Accept: application/json'")?;
+    let parsed = name.trim().parse().ok().zip(HeaderValue::from_str(value.trim()).ok());
+    let (name, value): (HeaderName, HeaderValue) =
+        parsed.ok_or_else(|| "it holds a byte that no header may hold".to_owned())?;
+    if FRAMING.contains(&name.as_str()) {
+        return Err(format!("{name} says how a message is framed, which is not for a header flag to change"));
+    }
+    Ok((name, value))
+}
+
+/// Fields that describe the message itself (RFC 9112 §6): a request here has no
+/// body.
+const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
+
+pub(super) fn parse_server(text: &str) -> Result<SocketAddr, ParseResolverError> {
+    crate::verify::lookup::parse_server(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_no_limit() {
+        assert_eq!(parse_time("20s"), Ok(Duration::from_secs(20)));
+        assert_eq!(parse_requests("10k"), Ok(10_000));
+        for mistake in [parse_time("0s").err(), parse_requests("0").err(), parse_positive("0").err()] {
+            assert!(mistake.is_some_and(|told| told.starts_with("it must be")));
+        }
+    }
+}
