@@ -4,7 +4,7 @@
 use super::facts::Fact;
 use super::shown;
 use crate::report::text::format::{per_second, share};
-use crate::report::text::storm::{plateau, recovered};
+use crate::report::text::storm::{counted_s, plateau, recovered};
 use crate::report::{RunReport, TransitionLine};
 use crate::units::grouped;
 
@@ -73,7 +73,7 @@ pub(super) fn storm(report: &RunReport) -> Vec<Fact> {
         fact("goodput", per_second(storm.goodput_during_fault_per_s)),
         fact("failed attempts", grouped(storm.failed_attempts)),
         fact("plateau", plateau(storm)),
-        fact("recovered", recovered(storm)),
+        fact("recovered", recovered(storm, counted_s(report))),
     ]
 }
 

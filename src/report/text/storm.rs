@@ -3,13 +3,16 @@
 
 use super::format::{Page, counted, per_second, safe, share};
 use crate::report::{ClientLine, RetriesSection, RunReport, StormSection};
-use crate::units::grouped;
+use crate::units::{approximate, grouped};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+/// What it takes to know that all is well, and a bit, in seconds.
+const TELLING_S: f64 = 4.0;
+
 pub(super) fn write(report: &RunReport, page: &mut Page) {
     if let Some(storm) = &report.storm {
-        write_storm(storm, page);
+        write_storm(storm, counted_s(report), page);
     }
     if let Some(retries) = &report.retries {
         write_retries(retries, report, page);
@@ -66,7 +69,7 @@ fn write_mix(clients: &BTreeMap<String, ClientLine>, page: &mut Page) {
     }
 }
 
-fn write_storm(storm: &StormSection, page: &mut Page) {
+fn write_storm(storm: &StormSection, run_s: f64, page: &mut Page) {
     page.heading("Storm");
     page.item(
         "fault",
@@ -87,7 +90,7 @@ fn write_storm(storm: &StormSection, page: &mut Page) {
     }
     page.item("failed", &format!("{:>12}  attempts in all", grouped(storm.failed_attempts)));
     page.item("plateau", &plateau(storm));
-    page.item("recovered", &recovered(storm));
+    page.item("recovered", &recovered(storm, run_s));
 }
 
 pub(in crate::report) fn plateau(storm: &StormSection) -> String {
@@ -97,9 +100,33 @@ pub(in crate::report) fn plateau(storm: &StormSection) -> String {
     )
 }
 
-pub(in crate::report) fn recovered(storm: &StormSection) -> String {
-    storm.time_to_recover_s.map_or_else(
-        || "NOT within this run, though the fault was over".to_owned(),
-        |after| format!("{} after the fault was over", counted(after, "second")),
-    )
+/// When all was well again, in a run that counted for `run_s`.
+pub(in crate::report) fn recovered(storm: &StormSection, run_s: f64) -> String {
+    match storm.time_to_recover_s {
+        Some(after) => format!("{} after the fault was over", counted(after, "second")),
+        None if run_s < approximate(storm.fault_to_s) + TELLING_S => {
+            "not known: the run ended with the fault".to_owned()
+        }
+        None => "NOT within this run, though the fault was over".to_owned(),
+    }
+}
+
+/// For how many seconds a run counted, its last answers included.
+pub(in crate::report) fn counted_s(report: &RunReport) -> f64 {
+    report.generator.wall_s - report.plan.warmup_s.unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_recovers_after_the_end_of_a_run() {
+        let told = |time_to_recover_s, run_s| {
+            recovered(&StormSection { fault_to_s: 20, time_to_recover_s, ..StormSection::default() }, run_s)
+        };
+        assert_eq!(told(Some(7), 30.0).replace('\u{a0}', " "), "7 seconds after the fault was over");
+        assert!(told(None, 60.0).starts_with("NOT within"));
+        assert!(told(None, 21.5).starts_with("not known"));
+    }
 }
