@@ -75,7 +75,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show the founding incident in 20 seconds, without a network
+    /// Show the founding incident in half a minute, without a network
     Demo(demo::DemoArgs),
     /// Replay logs against a candidate and judge every answer
     Replay(Box<replay::ReplayArgs>),
@@ -262,7 +262,7 @@ pub fn run() -> Exit {
         Ok(cli) => cli,
         Err(error) => return said_by_clap(error),
     };
-    log_to_stderr(cli.verbose);
+    log_to_stderr(cli.verbose, cli.command.is_quiet());
     system::keep_pages_small();
     let out = &mut io::stdout().lock();
     match dispatch(&cli.command, out) {
@@ -309,6 +309,29 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
     }
 }
 
+impl Command {
+    /// Whether nothing but errors is wanted on stderr.
+    fn is_quiet(&self) -> bool {
+        match self {
+            Self::Demo(args) => args.report.quiet,
+            Self::Replay(args) => args.report.quiet,
+            Self::Check(args) => args.told.quiet,
+            Self::Simulate(args) => args.report.quiet,
+            Self::Inspect(_)
+            | Self::Report(_)
+            | Self::Compare(_)
+            | Self::Rules(_)
+            | Self::Explain(_)
+            | Self::Serve(_)
+            | Self::Schema(_)
+            | Self::Clients(_)
+            | Self::Scenarios(_)
+            | Self::Completions(_)
+            | Self::Man(_) => false,
+        }
+    }
+}
+
 /// Help and version are results; mistakes are usage errors.
 fn said_by_clap(mut error: clap::Error) -> Exit {
     hide_credentials(&mut error);
@@ -324,14 +347,18 @@ fn hide_credentials(error: &mut clap::Error) {
         Some(ContextValue::String(text)) => text.as_str(),
         Some(_) | None => "",
     };
-    let is_header = text(ContextKind::InvalidArg).starts_with("--header");
-    if is_header || text(ContextKind::InvalidValue).contains('@') {
+    // Those have times behind an @, and nothing to hide.
+    let has_times = ["--fault", "--cdn-fault", "--drop", "--sweep"];
+    let (flag, value) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue));
+    let may_hide = !has_times.iter().any(|known| flag.starts_with(known)) || value.contains("://");
+    if flag.starts_with("--header") || (value.contains('@') && may_hide) {
         error.insert(ContextKind::InvalidValue, ContextValue::String("(hidden)".to_owned()));
     }
 }
 
-fn log_to_stderr(verbose: u8) {
+fn log_to_stderr(verbose: u8, quiet: bool) {
     let default = match verbose {
+        0 if quiet => "error",
         0 => "warn",
         1 => "downpour=info,warn",
         _ => "downpour=trace,info",

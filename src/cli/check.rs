@@ -88,7 +88,7 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     thresholds: ThresholdArgs,
     #[command(flatten)]
-    told: ToldArgs,
+    pub(super) told: ToldArgs,
 }
 
 /// Who is asked.
@@ -129,7 +129,7 @@ struct CandidateArgs {
 /// What is said, and where.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Report")]
-struct ToldArgs {
+pub(super) struct ToldArgs {
     #[command(flatten)]
     exports: ExportArgs,
 
@@ -147,7 +147,7 @@ struct ToldArgs {
 
     /// Write nothing on stderr but errors
     #[arg(short, long)]
-    quiet: bool,
+    pub(super) quiet: bool,
 }
 
 /// Checks and reports.

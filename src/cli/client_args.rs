@@ -125,6 +125,16 @@ impl ClientArgs {
                     .to_owned(),
             ));
         }
+        let idle = [
+            ("--client-file", self.client_file.is_some()),
+            ("--retry-budget", self.retry_budget.is_some()),
+            ("--session-gap", self.session_gap.is_some()),
+        ];
+        if let (NONE, Some((flag, _))) = (self.name(), idle.iter().find(|(_, is_given)| *is_given)) {
+            return Err(CliError::Usage(format!(
+                "{flag} says how clients try again, and none does: name one with --client"
+            )));
+        }
         if source.tells_clients() || self.first_attempts.is_none() {
             return Ok(());
         }

@@ -62,7 +62,7 @@ pub(crate) struct DemoArgs {
     #[command(flatten)]
     abort: AbortArgs,
     #[command(flatten)]
-    report: ReportArgs,
+    pub(super) report: ReportArgs,
 }
 
 /// Runs the demonstration.

@@ -8,10 +8,11 @@
 use super::CliError;
 use crate::report::{Rendering, RunReport, SavedRun, markdown};
 use clap::Args;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 /// Other forms of the result.
 #[derive(Args, Clone, Debug, Default)]
@@ -72,17 +73,22 @@ impl ExportArgs {
             path: path.clone(),
             flag: format!("--junit {}", path.display()),
         });
-        let mut files: Vec<(Export, File)> = Vec::new();
-        for export in self.exports.iter().cloned().chain(junit) {
+        let exports: Vec<Export> = self.exports.iter().cloned().chain(junit).collect();
+        let mut places = BTreeSet::new();
+        for export in &exports {
             if kept == RunDirectoryKept::No && export.rendering.needs_directory() {
                 return Err(CliError::Usage(format!(
                     "{} shows seconds of the run, which only a run directory has: add --out DIR",
                     export.flag
                 )));
             }
-            if files.iter().any(|(known, _)| known.path == export.path) {
+            let place = path::absolute(&export.path).unwrap_or_else(|_| export.path.clone());
+            if !places.insert(place) {
                 return Err(CliError::Usage(format!("{}: this file is named twice", export.flag)));
             }
+        }
+        let mut files = Vec::new();
+        for export in exports {
             let file = File::create(&export.path)
                 .map_err(|error| CliError::Usage(format!("cannot write {}: {error}", export.flag)))?;
             files.push((export, file));

@@ -1,6 +1,7 @@
 //! The flags that say what is told of a run, and where.
 
 use super::export::ExportArgs;
+use super::values::parse_listen;
 use crate::units::parse_duration;
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
@@ -24,7 +25,7 @@ pub(crate) struct ReportArgs {
 
     /// Let Prometheus scrape the run while it goes on, at this address; port 0
     /// takes a free one
-    #[arg(long, value_name = "IP:PORT")]
+    #[arg(long, value_name = "IP:PORT", value_parser = parse_listen)]
     pub(crate) metrics_addr: Option<SocketAddr>,
 
     /// Most lateness at p99 of a valid run [default: 5ms, or a tenth of the

@@ -4,6 +4,7 @@
 //! listens, one host a line, and keeps it running until the process is asked to
 //! end. A script can read the three lines and begin.
 
+use super::values::{parse_listen, parse_threads};
 use crate::registry::dns::{Answer, ParseAnswerError, Zone};
 use crate::registry::plan::{FaultKind, FaultPlan, PlanError, PlannedFault, with_argument};
 use crate::registry::{AccessLog, LocationBase, Registry, RegistryConfig, RegistryError};
@@ -23,15 +24,15 @@ const ANY_PORT: &str = "127.0.0.1:0";
 #[command(after_help = faults_help())]
 pub(crate) struct ServeArgs {
     /// Where the API host listens; port 0 lets the system choose
-    #[arg(long, value_name = "ADDR", default_value = ANY_PORT)]
+    #[arg(long, value_name = "ADDR", default_value = ANY_PORT, value_parser = parse_listen)]
     pub(crate) listen: SocketAddr,
 
     /// Where the CDN host listens
-    #[arg(long, value_name = "ADDR", default_value = ANY_PORT)]
+    #[arg(long, value_name = "ADDR", default_value = ANY_PORT, value_parser = parse_listen)]
     pub(crate) cdn_listen: SocketAddr,
 
     /// Where the DNS responder listens, over UDP
-    #[arg(long, value_name = "ADDR", default_value = ANY_PORT)]
+    #[arg(long, value_name = "ADDR", default_value = ANY_PORT, value_parser = parse_listen)]
     pub(crate) dns_listen: SocketAddr,
 
     /// What goes wrong, when, and how often.
@@ -83,7 +84,7 @@ pub(crate) struct ServeArgs {
     pub(crate) access_log: Option<PathBuf>,
 
     /// Threads that serve
-    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN, value_parser = parse_threads)]
     pub(crate) threads: NonZeroUsize,
 }
 

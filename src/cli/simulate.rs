@@ -20,7 +20,7 @@ use crate::report::{
 };
 use crate::scenario::{Scenario, Service, trouble};
 use crate::schedule::Pace;
-use crate::simulate::sweep::{Grid, sweep};
+use crate::simulate::sweep::{Grid, longest_run_s, sweep};
 use crate::simulate::{SimulationPlan, simulate};
 use crate::tally::{Interval, Second, Series, Totals};
 use crate::trace::{ReadOptions, Source};
@@ -62,6 +62,9 @@ fn from_scenario(scenario: Scenario, args: &SimulateArgs) -> Result<Prepared, Cl
     let scenario = scenario.hastened(speed);
     let load = LoadArgs { rate: Pace::AS_RECORDED, speed: None, ..args.load.as_replayed()? };
     let schedule = load.schedule(&Pace::AS_RECORDED, args.trace.seed).map_err(CliError::Usage)?;
+    if !args.service.drops.is_empty() {
+        check_bound("--drop", &scenario.service)?;
+    }
     let of_service = (scenario.service.clone(), scenario.faults.clone());
     let simulation = args.simulation(&scenario.clients, clientele, of_service);
     let played = Played::new(Box::new(scenario.requests(args.trace.seed)), schedule, AtEndOfTrace::Stop);
@@ -98,6 +101,9 @@ fn from_trace(args: &SimulateArgs) -> Result<Prepared, CliError> {
     let clients = args.own_clients();
     let of_service = (args.service.changed(Service::default()), args.service.faults.clone());
     let simulation = args.simulation(&clients, conduct.clientele()?, of_service);
+    if !args.service.drops.is_empty() {
+        check_bound("--drop", &simulation.service)?;
+    }
     let plan = Plan {
         inputs: source.inputs().map(input).collect(),
         rate: pace.to_string(),
@@ -273,6 +279,39 @@ impl Observer for Seconds {
     }
 }
 
+/// A service without a bound has no capacity to lose.
+fn check_bound(flag: &str, service: &Service) -> Result<(), CliError> {
+    if service.servers.is_some() {
+        return Ok(());
+    }
+    Err(CliError::Usage(format!(
+        "{flag}: the service has no bound, so that no loss of capacity matters to it: give --servers"
+    )))
+}
+
+/// Downloads of one run of a sweep, of which there are many.
+const SWEPT_MAX: f64 = 50e6;
+
+/// Refuses runs that would tell nothing, or hardly ever end.
+fn check_sweep(scenario: &Scenario, plan: &SimulationPlan, grid: &Grid) -> Result<(), String> {
+    let seconds = longest_run_s(scenario, plan, grid);
+    for &load in &grid.loads {
+        let per_second = load.as_f64() * scenario.load.downloads.per_second_f64();
+        if per_second < 1.0 {
+            return Err(format!(
+                "--sweep: a load of {load} is less than a download a second, by which no recovery is told"
+            ));
+        }
+        if per_second * seconds > SWEPT_MAX {
+            return Err(format!(
+                "--sweep: a run of {seconds} s at a load of {load} has more than 50 million downloads: sweep \
+                 shorter losses, or less load"
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn sweep_of(
     scenario: Scenario,
     grid: &Grid,
@@ -281,12 +320,7 @@ fn sweep_of(
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
     let scenario = args.changed(scenario)?;
-    if scenario.service.servers.is_none() {
-        return Err(CliError::Usage(format!(
-            "--sweep: the service of {} has no bound, so that no loss of capacity matters to it: give --servers",
-            scenario.name
-        )));
-    }
+    check_bound("--sweep", &scenario.service)?;
     if args.load.speed.is_some() || !args.load.warmup.is_zero() || args.load.requests.is_some() {
         return Err(CliError::Usage("--sweep does not go with --speed, --warmup or --requests".to_owned()));
     }
@@ -294,6 +328,7 @@ fn sweep_of(
     let of_service = (scenario.service.clone(), scenario.faults.clone());
     let simulation = args.simulation(&scenario.clients, clientele, of_service);
     let grid = grid.clone().filled_in(&scenario);
+    check_sweep(&scenario, &simulation, &grid).map_err(CliError::Usage)?;
     let Some(swept) = sweep(&scenario, &simulation, grid, &|| *phase.borrow() > Phase::Running) else {
         return Ok(Exit::Interrupted);
     };

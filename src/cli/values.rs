@@ -3,7 +3,8 @@
 use crate::units::{parse_count, parse_duration};
 use crate::verify::lookup::ParseResolverError;
 use http::{HeaderName, HeaderValue};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 pub(super) fn parse_positive(text: &str) -> Result<usize, String> {
@@ -19,6 +20,33 @@ pub(super) fn parse_requests(text: &str) -> Result<u64, String> {
         0 => Err("it must be at least 1".to_owned()),
         count => Ok(count),
     }
+}
+
+/// The longest grain: what falls due within it waits for it.
+const GRAIN_MAX: Duration = Duration::from_secs(1);
+
+pub(super) fn parse_grain(text: &str) -> Result<Duration, String> {
+    match parse_duration(text).map_err(|error| error.to_string())? {
+        grain if grain > GRAIN_MAX => Err("all that falls due meanwhile waits for it: at most 1s".to_owned()),
+        grain => Ok(grain),
+    }
+}
+
+/// Where to listen.
+pub(super) fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an address and a port, like 127.0.0.1:8080 or [::1]:0".to_owned())
+}
+
+pub(super) fn parse_address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "write an address, like 127.0.0.1 or ::1".to_owned())
+}
+
+/// The most threads that a machine is asked for.
+const THREADS_MAX: usize = 1_024;
+
+pub(super) fn parse_threads(text: &str) -> Result<NonZeroUsize, String> {
+    let count = text.parse().ok().filter(|&count: &NonZeroUsize| count.get() <= THREADS_MAX);
+    count.ok_or_else(|| format!("write a number from 1 to {THREADS_MAX}"))
 }
 
 /// A length of time that is not nothing.

@@ -15,8 +15,8 @@ const STAGING: &str = "static.staging.crates.io";
 
 /// Text that was to be the base of redirects and is not one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a base for redirects; write scheme and host alone, like {CRATES_IO}")]
-pub struct BaseError(String);
+#[error("this is no base for redirects; write scheme and host alone, like {CRATES_IO}")]
+pub struct BaseError;
 
 /// Scheme, host and perhaps port, without a path and without a slash at the
 /// end: `https://static.crates.io`.
@@ -73,13 +73,12 @@ impl FromStr for LocationBase {
     type Err = BaseError;
 
     fn from_str(text: &str) -> Result<Self, BaseError> {
-        let wrong = || BaseError(text.to_owned());
-        let url: url::Url = text.parse().map_err(|_| wrong())?;
-        let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or_else(wrong)?;
+        let url: url::Url = text.parse().map_err(|_| BaseError)?;
+        let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).ok_or(BaseError)?;
         // The parser forgives much; a base is what it prints, less the slash
         // that it puts behind every host.
         if url.as_str().strip_suffix('/') != Some(text) || !url.username().is_empty() {
-            return Err(wrong());
+            return Err(BaseError);
         }
         Ok(Self {
             text: text.to_owned(),

@@ -29,8 +29,9 @@ const BEGIN: Duration = Duration::from_secs(10);
 /// How long a service is given to recover where the scenario says nothing.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How near the boundary is looked for, as a part of itself.
+/// How near the boundary is looked for, as a part of itself, and at the least.
 const FINE: u32 = 100;
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// One combination.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,18 +108,15 @@ pub fn sweep(
     grid: Grid,
     is_stopped: &dyn Fn() -> bool,
 ) -> Option<Sweep> {
-    let trial = Trial::of(scenario, plan);
+    let trial = Trial::of(scenario, plan, is_stopped);
     let (mut cells, mut boundaries) = (Vec::new(), Vec::new());
     for &load in &grid.loads {
         for &drop in &grid.drops {
             let begun = cells.len();
             for &length in &grid.lengths {
-                if is_stopped() {
-                    return None;
-                }
-                cells.push(trial.play(Point { load, drop, length }));
+                cells.push(trial.play(Point { load, drop, length }).ok()?);
             }
-            let stuck_from = trial.boundary(&cells[begun..]);
+            let stuck_from = trial.boundary(&cells[begun..]).ok()?;
             boundaries.push(Boundary { load, drop, stuck_from });
         }
     }
@@ -132,26 +130,37 @@ pub fn sweep(
     Some(Sweep { grid, about, cells, boundaries })
 }
 
+/// The longest run that a sweep would make of `scenario`, in seconds.
+pub fn longest_run_s(scenario: &Scenario, plan: &SimulationPlan, grid: &Grid) -> f64 {
+    let Trial { begin, patience, .. } = Trial::of(scenario, plan, &|| false);
+    let longest = grid.lengths.iter().max().copied().unwrap_or_default();
+    begin.saturating_add(longest).saturating_add(patience).as_secs_f64()
+}
+
+/// Nobody waits for the result any more.
+struct Stopped;
+
 /// One run of the sweep, but for its point.
 struct Trial<'s> {
     scenario: &'s Scenario,
     plan: &'s SimulationPlan,
     begin: Duration,
     patience: Duration,
+    is_stopped: &'s dyn Fn() -> bool,
 }
 
 impl<'s> Trial<'s> {
-    fn of(scenario: &'s Scenario, plan: &'s SimulationPlan) -> Self {
+    fn of(scenario: &'s Scenario, plan: &'s SimulationPlan, is_stopped: &'s dyn Fn() -> bool) -> Self {
         let (begin, patience) = match scenario.trouble() {
             Some((from, to)) if to < scenario.load.duration => {
                 (from, scenario.load.duration.saturating_sub(to))
             }
             Some(_) | None => (BEGIN, PATIENCE),
         };
-        Self { scenario, plan, begin, patience }
+        Self { scenario, plan, begin, patience, is_stopped }
     }
 
-    fn play(&self, point: Point) -> Cell {
+    fn play(&self, point: Point) -> Result<Cell, Stopped> {
         let end = self.begin + point.length;
         let mut scenario = self.scenario.clone().loaded(point.load);
         scenario.load.duration = end + self.patience;
@@ -161,29 +170,34 @@ impl<'s> Trial<'s> {
         let requests = Box::new(scenario.requests(plan.seed));
         let schedule = Schedule::new(Pace::AS_RECORDED, RunWindow::default());
         let mut seconds = Seconds::default();
-        simulate(&plan, Played::new(requests, schedule, AtEndOfTrace::Stop), &mut seconds, &|| false);
+        let arrivals = Played::new(requests, schedule, AtEndOfTrace::Stop);
+        if simulate(&plan, arrivals, &mut seconds, self.is_stopped).interrupted {
+            return Err(Stopped);
+        }
         let whole = |length: Duration| length.as_nanos().div_ceil(u128::from(NANOS_PER_SECOND));
         let fault = self.begin.as_secs()..u64::try_from(whole(end)).unwrap_or(u64::MAX);
         let storm = Storm::of(&seconds.0, Some(fault)).as_ref().map(StormSection::from);
-        Cell { point, storm: storm.unwrap_or_default() }
+        Ok(Cell { point, storm: storm.unwrap_or_default() })
     }
 
     /// Between the longest loss that the service recovers from and the shortest
-    /// that it does not. Cells ascend by length.
-    fn boundary(&self, cells: &[Cell]) -> Option<Duration> {
-        let first_stuck = cells.iter().position(|cell| !cell.has_recovered())?;
+    /// that it does not, if there is one. Cells ascend by length.
+    fn boundary(&self, cells: &[Cell]) -> Result<Option<Duration>, Stopped> {
+        let Some(first_stuck) = cells.iter().position(|cell| !cell.has_recovered()) else {
+            return Ok(None);
+        };
         let point = cells[first_stuck].point;
         let mut stuck = point.length;
         let mut well = first_stuck.checked_sub(1).map_or(Duration::ZERO, |index| cells[index].point.length);
-        while stuck.abs_diff(well) > stuck / FINE {
+        while stuck.abs_diff(well) > (stuck / FINE).max(SHORTEST) {
             let length = well + stuck.abs_diff(well) / 2;
-            if self.play(Point { length, ..point }).has_recovered() {
+            if self.play(Point { length, ..point })?.has_recovered() {
                 well = length;
             } else {
                 stuck = length;
             }
         }
-        Some(stuck)
+        Ok(Some(stuck))
     }
 }
 

@@ -48,6 +48,9 @@ fn a_mistake_in_an_export_is_told_before_anything_is_sent() {
     refused(&["--export", "csv=x.csv"], &["--export csv=x.csv", "add --out DIR"]);
     refused(&["--export", "k6=no/x"], &["cannot write --export k6=no/x: No such file"]);
     refused(&["--export", "k6=x", "--junit", "x"], &["--junit x: this file is named twice"]);
+    let twice = Call::new(&nobody).with(&["--export", "k6=x", "--export", "json=./x"]).file("list", "/x\n");
+    twice.refused(2, &["--export json=./x: this file is named twice"]);
+    assert!(!twice.path("x").exists());
     let replay = Call::new(&["replay", "list", "--target", "http://127.0.0.1:1", "--rate", "1"]);
     replay.file("list", "/x\n").with(&["--metrics-addr", "localhost"]).refused(2, &["--metrics-addr"]);
 }

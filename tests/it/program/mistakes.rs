@@ -28,6 +28,27 @@ fn traces_that_cannot_be_opened_or_read() {
 }
 
 #[test]
+fn values_that_make_no_sense_say_what_would() {
+    let check = |flags: &[&str], parts: &[&str]| {
+        replay("trace", flags).file("trace", every(1, 5)).refused(2, parts);
+    };
+    check(&["--pacing-grain", "10000h"], &["--pacing-grain", "at most 1s"]);
+    check(&["--resolve", "1.2.3"], &["--resolve", "like 127.0.0.1"]);
+    check(&["--metrics-addr", "127.0.0.1"], &["--metrics-addr", "like 127.0.0.1:8080"]);
+    for idle in [["--retry-budget", "10%"], ["--session-gap", "5s"], ["--client-file", "/dev/null"]] {
+        check(&idle, &[idle[0], "name one with --client"]);
+    }
+    let serve =
+        |flags: &[&str], parts: &[&str]| Call::new(&["serve"]).without_out().with(flags).refused(2, parts);
+    serve(&["--threads", "100000000"], &["--threads", "from 1 to 1024"]);
+    serve(&["--listen", ""], &["--listen", "like 127.0.0.1:8080"]);
+    // A time stands behind the one @, a password may before the other.
+    serve(&["--fault", "missing-slash@5s..1s"], &["missing-slash@5s..1s", "is not a window"]);
+    let base = Call::new(&["serve", "--location-base", "http://user:secret@x"]).without_out().run();
+    assert!(base.stderr.contains("(hidden)") && !base.stderr.contains("secret"), "{}", base.stderr);
+}
+
+#[test]
 fn traces_in_no_known_format() {
     let call = replay("notes.txt", &[]).file("notes.txt", "hello world\nthis is no log\n");
     call.refused(

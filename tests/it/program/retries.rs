@@ -108,7 +108,7 @@ fn mistakes_are_told_before_anybody_is_asked() {
     let candidate = Serving::sound();
     let refused = |flags: &[&str], parts: &[&str]| replay(&candidate, 1, flags).refused(2, parts);
     refused(&["--client", "carog"], &["\"carog\"", "cargo-1.89", "--client-file"]);
-    refused(&["--client-file", "none.toml"], &["none.toml", "--client-file"]);
+    refused(&["--client", "own", "--client-file", "none.toml"], &["none.toml", "--client-file"]);
     refused(&["--first-attempts", "15s"], &["--first-attempts", "who asked"]);
     refused(&["--session-gap", "long"], &["--session-gap"]);
 }

@@ -124,6 +124,13 @@ fn mistakes_are_told_before_anything_is_played() {
     refused(&["--scenario", "incident", "--service-time", "5ms"], &["write constant 5ms"]);
     refused(&[INCIDENT, "--rate", "max"], &["a simulation has none"]);
     let sweep = |flags: &[&str], parts: &[&str]| simulate(flags).without_out().refused(2, parts);
+    let metastable =
+        |grid: &str, parts: &[&str]| sweep(&["--scenario", "metastable", "--sweep", grid], parts);
+    metastable("load=0.000001x,duration=5s", &["less than a download a second"]);
+    metastable("duration=5000000h", &["more than 50 million downloads"]);
+    metastable("load=1000000x,duration=5s", &["more than 50 million downloads"]);
+    let bound = ["no bound", "give --servers"];
+    sweep(&["--scenario", "incident", "--drop", "80%@1s..2s"], &[&["--drop"], &bound[..]].concat());
     sweep(&["--scenario", "incident", "--sweep", "load=1x"], &["has no bound", "--servers"]);
     sweep(&["--scenario", "metastable", "--sweep", "lod=1x"], &["\"lod\" is no axis"]);
     sweep(&[INCIDENT, "--sweep", "load=1x"], &["--scenario"]);
