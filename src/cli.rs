@@ -267,6 +267,8 @@ pub fn run() -> Exit {
     let out = &mut io::stdout().lock();
     match dispatch(&cli.command, out) {
         Ok(exit) => exit,
+        // Nobody reads any further, as in `| head`.
+        Err(CliError::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::CouldNotRun,
         Err(error) => {
             say(&format!("error: {}{}", error.opening(), chain(&error)));
             error.exit()

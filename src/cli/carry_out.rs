@@ -128,6 +128,9 @@ pub(crate) fn measure(
     let books = close(&end, &mut trouble)?;
     notices.extend(end.notices.iter().map(|notice| input_notice(notice)));
     notices.extend(without_client(end.scheduled.without_client));
+    if matches!(ending, Ending::Finished) {
+        notices.extend(ended_early(&plan, &end.totals));
+    }
     let parts = Parts {
         plan,
         books: &books,
@@ -218,6 +221,18 @@ pub(super) fn without_client(requests: u64) -> Option<Reason> {
     })
 }
 
+/// That the trace had fewer requests than were asked for.
+pub(super) fn ended_early(plan: &Plan, totals: &Totals) -> Option<Reason> {
+    let counts = &totals.counts;
+    let offered = counts.arrivals.offered + counts.warmup.arrivals.offered;
+    let asked = plan.requests.filter(|&asked| offered < asked)?;
+    Some(Reason {
+        id: "trace_ended".to_owned(),
+        detail: format!("the trace ended after {} of {} requests", grouped(offered), grouped(asked)),
+        remedy: "add --loop to begin it again, or ask for fewer with -n".to_owned(),
+    })
+}
+
 /// When the run will be over, as far as its plan says.
 fn expected(prepared: &Prepared) -> Expected {
     let (warmup, plan) = (prepared.engine.warmup, &prepared.plan);
@@ -225,7 +240,12 @@ fn expected(prepared: &Prepared) -> Expected {
 }
 
 pub(super) fn default_path(plan: &Plan) -> PathBuf {
-    Path::new("reports").join(RunDirectory::default_name(&plan.started_at))
+    let reports = Path::new("reports");
+    let name = RunDirectory::default_name(&plan.started_at);
+    // Two runs may begin in one second.
+    let others = (2..10).map(|number| format!("{name}-{number}"));
+    let mut all = std::iter::once(name.clone()).chain(others).map(|name| reports.join(name));
+    all.find(|path| !path.exists()).unwrap_or_else(|| reports.join(&name))
 }
 
 fn print(

@@ -15,7 +15,8 @@ Examples:
   downpour compare reports/before reports/after
   downpour compare reports/before reports/after -o compare.html
   downpour compare reports/before reports/after --fail-on 'latency.p99 > +10%' \\
-      --fail-on 'good.per_s < -5%' --fail-on 'failed.rate > +0.1pp' --fail-on 'fault(dns.nxdomain) > +0'
+      --fail-on 'good.per_s < -5%' --fail-on 'failed.rate > +0.1pp' \\
+      --fail-on 'fault(dns.nxdomain) > +0'
 
 A condition is a measure as in a threshold, > or <, and by how much B's may lie above or below A's: in
 per cent of A's, or in us, ms, s, /s, pp (points of a percentage) or a count. It is broken if the

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 /// Print the completions of a shell
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
-  downpour completions bash > ~/.local/share/bash-completion/completions/downpour
+  downpour completions bash \\
+      > ~/.local/share/bash-completion/completions/downpour
   downpour completions zsh > ~/.zfunc/_downpour
   downpour completions fish > ~/.config/fish/completions/downpour.fish")]
 pub(crate) struct CompletionsArgs {

@@ -54,7 +54,8 @@ pub(crate) struct LoadArgs {
     #[arg(long = "loop")]
     pub(crate) loop_trace: bool,
 
-    /// Most connections open at once [default: as many as --max-in-flight]
+    /// Most connections open at once [default: as many as --max-in-flight, 50
+    /// with --rate max]
     #[arg(short, long, value_name = "N", value_parser = parse_positive)]
     pub(crate) connections: Option<usize>,
 

@@ -111,7 +111,8 @@ impl From<CertificateArg> for CdnCertificate {
 
 const EXAMPLES: &str = "Examples:
   downpour serve --listen 127.0.0.1:8080 --dns-listen 127.0.0.1:5353
-  downpour serve --listen 127.0.0.1:8080 --fault missing-slash@5s..15s --fault status-503:10%";
+  downpour serve --listen 127.0.0.1:8080 --fault missing-slash@5s..15s \\
+      --fault status-503:10%";
 
 /// A line for each fault; the manual has the same in Markdown.
 fn faults_help() -> String {

@@ -4,7 +4,9 @@
 //! the same flags and seed give the same bytes: a simulated run begins at the
 //! epoch, and how long it took is told on stderr.
 
-use super::carry_out::{Measured, close, default_path, input_notice, offering_s, without_client};
+use super::carry_out::{
+    Measured, close, default_path, ended_early, input_notice, offering_s, without_client,
+};
 use super::export::{Exports, RunDirectoryKept};
 use super::load_args::LoadArgs;
 use super::replay::{input, plan_of_load};
@@ -228,6 +230,9 @@ fn result(
     let books = close(end, trouble)?;
     let mut notices: Vec<_> = end.notices.iter().map(|notice| input_notice(notice)).collect();
     notices.extend(without_client(end.scheduled.without_client));
+    if !stopped_early {
+        notices.extend(ended_early(&plan, &end.totals));
+    }
     let generator = GeneratorFacts {
         wall_s: end.wall.as_secs_f64(),
         offering_s: offering_s(end, warmup),

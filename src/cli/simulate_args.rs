@@ -31,7 +31,8 @@ use std::time::Duration;
 #[command(after_help = "Examples:
   downpour simulate --scenario incident
   downpour simulate --scenario metastable --retry-budget 10%
-  downpour simulate --scenario metastable --sweep load=0.5x..1.2x,duration=5s..15s
+  downpour simulate --scenario metastable \\
+      --sweep load=0.5x..1.2x,duration=5s..15s
   downpour simulate access.log.gz --rewrite crates-io --client cargo-1.89 \\
       --rate 50k/s --loop -d 5m --servers 64 --service-time 'exponential 1ms' \\
       --drop 80%@60s..70s --timeout 3s")]

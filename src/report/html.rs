@@ -22,7 +22,7 @@ pub(super) use charts::{Chart, Charts};
 use facts::{Fact, facts};
 pub(super) use overlay::overlay;
 use rows::{ClockRow, CountRow, FaultRow, Figure, HostRow, LoadRow, ThresholdRow, TierRow};
-use sections::TransitionRow;
+use sections::{ClientRow, TransitionRow};
 use std::fmt::Write;
 use still::Still;
 
@@ -94,6 +94,7 @@ struct Page<'a> {
     generator: Vec<Fact>,
     connections: Vec<Fact>,
     clients: Vec<Fact>,
+    mix: Vec<ClientRow>,
     still: Option<Still>,
     charts: Charts,
     data: String,
@@ -155,7 +156,8 @@ impl<'a> Page<'a> {
             plan: facts(&report.plan),
             generator: facts(&report.generator),
             connections: facts(&report.connections),
-            clients: facts(&report.retries),
+            clients: facts(&sections::without_mix(report)),
+            mix: sections::mix(report),
             still: Still::of(timeline),
             charts,
             data,

@@ -77,7 +77,7 @@ fn rows(storm: &StormSection, expected: &Expected) -> [[String; 4]; 4] {
         [
             "seconds to recover".to_owned(),
             recovered.map_or_else(|| "never".to_owned(), grouped),
-            format!("at most {}", within.as_secs_f64()),
+            format!("at most {}", within.as_secs_f64().ceil()),
             told(is_in_time),
         ],
     ]

@@ -62,10 +62,14 @@ pub(crate) fn choose(name: &str, head: &Head, asked: Option<Format>) -> Result<O
         };
     }
     let all: Vec<_> = Format::ALL.iter().map(|&format| examine(format, head)).collect();
+    let most = all.iter().map(|examined| examined.accepted).max().unwrap_or(0);
+    // Of formats that hardly differ, the one that leaves least of its lines unread: a few torn
+    // lines make no log of a poorer format.
+    let is_near = |examined: &Examined| examined.accepted * 50 >= most * 49;
     let best =
-        all.iter().enumerate().filter(|(_, examined)| examined.fits()).max_by_key(|(place, examined)| {
-            (examined.accepted, Reverse(examined.blemishes), Reverse(*place))
-        });
+        all.iter().enumerate().filter(|(_, examined)| examined.fits() && is_near(examined)).max_by_key(
+            |(place, examined)| (Reverse(examined.blemishes), examined.accepted, Reverse(*place)),
+        );
     if let Some((place, _)) = best {
         return Ok(all.into_iter().nth(place));
     }
@@ -138,5 +142,26 @@ impl Examined {
             considered: self.considered,
             reason: self.reasons.iter().max_by_key(|(_, count)| **count).map(|(reason, _)| *reason),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(torn: usize, expected: Format) {
+        let line = "192.0.2.1 - - [05/Mar/2026:14:03:00 +0000] \"GET /x HTTP/1.1\" 302 0 \"-\" \"curl/8.0";
+        let log = format!("{line}\"\n").repeat(100) + &format!("{line}\n").repeat(torn);
+        let head = Head { bytes: log.into(), whole: true };
+        assert_eq!(choose("log", &head, None).unwrap().unwrap().format, expected, "{torn} torn");
+    }
+
+    #[test]
+    fn a_torn_line_makes_no_log_of_a_poorer_format() {
+        check(0, Format::Combined);
+        check(1, Format::Combined);
+        check(2, Format::Combined);
+        check(50, Format::Common);
     }
 }

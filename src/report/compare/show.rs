@@ -6,7 +6,8 @@ use crate::report::threshold::Unit;
 
 /// A number with its unit; `-` for none.
 pub(super) fn number(unit: Unit, value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| in_unit(value, unit.name()))
+    // Nothing has no sign.
+    value.map_or_else(|| "-".to_owned(), |value| in_unit(value + 0.0, unit.name()))
 }
 
 /// What lies further from A's number than so many per cent of it is told as it

@@ -5,11 +5,23 @@ use super::facts::Fact;
 use super::shown;
 use crate::report::text::format::{per_second, share};
 use crate::report::text::storm::{counted_s, plateau, recovered};
-use crate::report::{RunReport, TransitionLine};
+use crate::report::{ClientLine, RetriesSection, RunReport, TransitionLine};
 use crate::units::grouped;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 /// Pairs of statuses that are shown.
 const ROWS_SHOWN: usize = 40;
+
+/// The longest name of a client.
+const CLIENT_COLUMNS: usize = 60;
+
+/// Downloads offered, recovered and failed, retries and amplification of one
+/// kind of client.
+pub(super) struct ClientRow {
+    pub(super) name: String,
+    pub(super) cells: [String; 5],
+}
 
 /// Answers with one recorded and one answered status.
 pub(super) struct TransitionRow {
@@ -53,6 +65,28 @@ pub(super) fn transitions(report: &RunReport) -> Vec<TransitionRow> {
         TransitionRow { name, count: grouped(count), share, refused, is_wrong: false }
     }));
     rows
+}
+
+/// What clients did, but for each kind's own: that has a table.
+pub(super) fn without_mix(report: &RunReport) -> Option<RetriesSection> {
+    report.retries.clone().map(|retries| RetriesSection { clients: BTreeMap::new(), ..retries })
+}
+
+/// The kinds of clients, those first of whom most was asked.
+pub(super) fn mix(report: &RunReport) -> Vec<ClientRow> {
+    let Some(retries) = &report.retries else { return Vec::new() };
+    let mut lines: Vec<_> = retries.clients.iter().collect();
+    lines.sort_by_key(|(name, line)| (Reverse(line.offered), name.as_str()));
+    let row = |(name, line): (&String, &ClientLine)| {
+        let [offered, recovered, failed, retries] =
+            [line.offered, line.recovered, line.failed, line.retries].map(grouped);
+        let amplification = format!("{:.2}", line.amplification);
+        ClientRow {
+            name: shown(name, CLIENT_COLUMNS),
+            cells: [offered, recovered, failed, retries, amplification],
+        }
+    };
+    lines.into_iter().map(row).collect()
 }
 
 /// What a fault made of the load; empty where there was no storm.

@@ -149,6 +149,8 @@ fn each_record_s_own_client_is_played_and_only_its_kind_is_told() {
         let text = std::fs::read_to_string(call.path(&format!("run/{name}"))).unwrap();
         assert!(!text.contains("secret-agent"), "{name}");
     }
+    let page = std::fs::read_to_string(call.path("run/report.html")).unwrap();
+    assert!(page.contains("<th scope=\"row\">cargo-1.70</th><td class=\"n\">20</td>"), "{page}");
     let nameless = replay(&candidate, 3, &["--client", "auto"]);
     nameless.refused(2, &["--client auto", "tell no user agents"]);
 }

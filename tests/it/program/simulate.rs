@@ -47,6 +47,8 @@ fn a_trace_is_played_as_a_replay_plays_it() {
     let report = simulate(&[&[INCIDENT], &flags[..]].concat()).report(0);
     assert_eq!((report.offered(), report.number("/attempts/total")), (20_000, 20_000));
     assert_eq!(report.number("/latency_us/max"), 1_000);
+    let short = simulate(&[INCIDENT, "--rewrite", "crates-io", "--rate", "10k/s", "-n", "5k"]).report(0);
+    assert!(short.list("/warnings").iter().any(|warning| warning["id"] == "trace_ended"));
     let refusing =
         ["--servers", "1", "--service-time", "constant 1s", "--queue", "0", "--client", "uv", "--seed", "3"];
     let report = simulate(&[&["trace"], &refusing[..]].concat()).file("trace", every(100, 50)).report(3);
