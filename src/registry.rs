@@ -40,8 +40,7 @@ pub use tls::{CdnCertificate, CdnTls, CertificateError};
 
 use listen::Place;
 use plan::FaultPlan;
-use site::Host;
-use site::Site;
+use site::{Host, Site};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};

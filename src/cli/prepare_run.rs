@@ -197,6 +197,7 @@ pub(super) fn guard(load: &LoadArgs, pace: &Pace, addresses: &[SocketAddr]) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::target::Target;
 
     const HERE: &str = "127.0.0.1:80";
     const HERE_TOO: &str = "[::1]:80";
@@ -234,7 +235,7 @@ mod tests {
 
     #[test]
     fn there_are_never_more_threads_than_connections() {
-        let target: super::super::target::Target = "http://127.0.0.1:1".parse().unwrap();
+        let target: Target = "http://127.0.0.1:1".parse().unwrap();
         let threads = |connections, threads| {
             let load = LoadArgs {
                 connections: Some(connections),

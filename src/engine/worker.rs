@@ -94,7 +94,7 @@ pub(crate) async fn work<C: Connect>(
     let measured = (Meter::start(lines.cpu), Rc::clone(&pacer));
     let deliveries = (lines.index, lines.deliveries.clone());
     let seconds = tokio::task::spawn_local(deliver_seconds(Rc::clone(&shard), measured, deliveries));
-    let retries = tokio::task::spawn_local(send_retries(Rc::clone(&shard), pacer.relaxed()?));
+    let retries = tokio::task::spawn_local(send_retries(Rc::clone(&shard), Rc::clone(&pacer)));
     let first = lines.first.take().unwrap_or_default().into_iter();
     let mut queue = Queue { batch: first, arrivals: lines.arrivals, caught_up: Offset::ZERO };
     let released = match lines.feed {
@@ -293,8 +293,9 @@ async fn take_hosts<C: Connect>(shard: Rc<Shard<C>>, mut answers: mpsc::Receiver
 /// Sends retries when they are due; returns at once where no client is
 /// modelled. A storm is thousands of them at a time, so answers and arrivals get
 /// their turn in between.
-async fn send_retries<C: Connect>(shard: Rc<Shard<C>>, pacer: Pacer) {
+async fn send_retries<C: Connect>(shard: Rc<Shard<C>>, pacer: Rc<Pacer>) {
     let Some(sooner) = shard.ledger.borrow().sooner() else { return };
+    let pacer = pacer.relaxed();
     loop {
         let due = shard.ledger.borrow().next_retry_due();
         let reached = async {

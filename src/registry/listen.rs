@@ -6,8 +6,7 @@
 
 use super::RegistryError;
 use super::connection;
-use super::site::Host;
-use super::site::Site;
+use super::site::{Host, Site};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};

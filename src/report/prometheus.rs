@@ -84,8 +84,8 @@ fn write(report: &RunReport, now: Option<&Gauges>, out: &mut Families) -> fmt::R
         ("cut", arrivals.cut),
     ];
     // What is open in a run that goes on would be cut if it ended now, and a counter must not fall.
-    let known = if now.is_some() { &fates[..fates.len() - 1] } else { &fates[..] };
-    out.counters("arrivals", "Downloads by what came of them.", "outcome", known.iter().copied())?;
+    let known = fates.into_iter().filter(|(outcome, _)| now.is_none() || *outcome != "cut");
+    out.counters("arrivals", "Downloads by what came of them.", "outcome", known)?;
     let kinds = [("first", attempts.first), ("retry", attempts.retries)];
     out.counters("attempts", "Attempts that are over.", "kind", kinds)?;
     out.counter("sent_attempts", "Attempts of which a byte was sent.", attempts.sent)?;

@@ -1,7 +1,7 @@
 //! Which format an input has, by its first lines.
 //!
-//! Every parser is tried and the one that accepts most of the lines it does
-//! not skip wins. Less than half is a refusal, also of a format that was asked
+//! Every parser is tried. Of those that accept nearly as many lines as any does,
+//! the one to which fewest of them look odd wins. Less than half is a refusal, also of a format that was asked
 //! for: a wrong preset is the commonest mistake, and a replay of the few lines
 //! that happen to fit would look like a success.
 
@@ -62,7 +62,8 @@ pub(crate) fn choose(name: &str, head: &Head, asked: Option<Format>) -> Result<O
         };
     }
     let all: Vec<_> = Format::ALL.iter().map(|&format| examine(format, head)).collect();
-    let most = all.iter().map(|examined| examined.accepted).max().unwrap_or(0);
+    let most =
+        all.iter().filter(|examined| examined.fits()).map(|examined| examined.accepted).max().unwrap_or(0);
     // Of formats that hardly differ, the one that leaves least of its lines unread: a few torn
     // lines make no log of a poorer format.
     let is_near = |examined: &Examined| examined.accepted * 50 >= most * 49;
