@@ -7,6 +7,7 @@ use crate::engine::Requests;
 use crate::report::Plan;
 use crate::schedule::Pace;
 use crate::trace::client::Agents;
+use crate::trace::fate::Filter;
 use crate::trace::{Request, Source, TraceBooks};
 use crate::units::{Share, parse_duration};
 use clap::Args;
@@ -198,7 +199,7 @@ impl Requests for FirstOnly {
     fn books(&self) -> TraceBooks {
         let mut books = self.requests.books();
         if self.left_out > 0 {
-            *books.filtered.entry("repeat").or_default() += self.left_out;
+            *books.filtered.entry(Filter::Repeat.id()).or_default() += self.left_out;
         }
         books
     }

@@ -7,6 +7,7 @@
 //! twice than leave something out.
 
 use crate::engine::Requests;
+use crate::trace::fate::Filter;
 use crate::trace::{Request, TraceBooks};
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -103,7 +104,7 @@ impl Requests for Distinct {
     fn books(&self) -> TraceBooks {
         let mut books = self.requests.books();
         if self.duplicates > 0 {
-            *books.filtered.entry("duplicate").or_default() += self.duplicates;
+            *books.filtered.entry(Filter::Duplicate.id()).or_default() += self.duplicates;
         }
         books
     }

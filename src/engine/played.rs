@@ -4,6 +4,7 @@
 //! come. Both play the same ones, and account for the rest alike.
 
 use crate::schedule::{Arrival, Placed, Schedule, ScheduleCounts};
+use crate::trace::fate::Filter;
 use crate::trace::{Request, TraceBooks};
 
 /// Requests in order of arrival, from wherever they come.
@@ -100,7 +101,7 @@ impl Played {
         self.requests.stop();
         let mut trace = self.requests.books();
         if self.unsendable > 0 {
-            *trace.filtered.entry("unsendable").or_default() += self.unsendable;
+            *trace.filtered.entry(Filter::Unsendable.id()).or_default() += self.unsendable;
         }
         PlayedBooks {
             trace,

@@ -265,8 +265,8 @@ pub struct TransitionLine {
 pub struct TransitionsLeftOut {
     /// The record holds no status that a server sent.
     pub recorded_none: u64,
-    /// The same by what it holds instead: `000`, 460, 499, 520 to 526, or
-    /// `none`.
+    /// The same by what it holds instead: `000`, 444, 460, 499, 520 to 526,
+    /// or `none`.
     pub recorded_none_by_status: BTreeMap<String, u64>,
     /// There were too many distinct pairs.
     pub other: u64,

@@ -155,9 +155,9 @@ mod tests {
 
     #[test]
     fn what_no_server_sent_is_compared_with_nothing_and_counted_by_name() {
-        let recorded = [None, Some(0), Some(460), Some(499), Some(499), Some(500)];
+        let recorded = [None, Some(0), Some(444), Some(460), Some(499), Some(499), Some(500)];
         let counted = of(&recorded.map(|recorded| (recorded, 302, false)));
-        let made_up = [(None, 1), (Some(0), 1), (Some(460), 1), (Some(499), 2)];
+        let made_up = [(None, 1), (Some(0), 1), (Some(444), 1), (Some(460), 1), (Some(499), 2)];
         let twice = made_up.map(|(status, count)| (status, 2 * count));
         assert_eq!((counted.pairs().count(), counted.made_up().collect::<Vec<_>>()), (1, made_up.to_vec()));
         assert_eq!(merged(&[&counted, &counted]).made_up().collect::<Vec<_>>(), twice);

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use downpour::trace::client::ClientKey;
-use downpour::trace::fate::{Fate, Note, Skip};
+use downpour::trace::fate::{Fate, Filter, Note, Skip};
 use downpour::trace::formats::Format;
 use downpour::trace::rewrite::Rewrites;
 use downpour::trace::scrub::Scrub;
@@ -382,6 +382,21 @@ fn records_are_rewritten_scrubbed_and_filtered() {
     assert_eq!(source.books().notes[Note::QueryScrubbed.id()], 1);
     let mut source = over(list, ReadOptions { scrub: Scrub::KeepAll, ..ReadOptions::default() }).unwrap();
     assert_eq!(drain(&mut source)[0].target, "/x?q=secret&page=2");
+}
+
+#[test]
+fn a_recorded_change_of_protocol_is_not_replayed() {
+    let line = |target: &str, status: u16| {
+        format!(
+            "192.0.2.1 - - [30/Nov/2026:12:00:00 +0000] \"GET {target} HTTP/1.1\" {status} 0 \"-\" \"x/1\"\n"
+        )
+    };
+    let log = [line("/a", 302), line("/live", 101), line("/b", 302), line("/live", 101)].concat();
+    let mut source = over(log, ReadOptions::default()).unwrap();
+    let requests = drain(&mut source);
+    assert_eq!(requests.iter().map(|request| &request.target[..]).collect::<Vec<_>>(), [b"/a", b"/b"]);
+    assert_eq!(source.books().filtered[Filter::Upgrade.id()], 2);
+    assert!(source.books().balance(2));
 }
 
 #[test]

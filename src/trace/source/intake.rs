@@ -6,7 +6,7 @@
 
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
-use crate::trace::fate::{Note, Notes, Reject, Skip};
+use crate::trace::fate::{Filter, Note, Notes, Reject, Skip};
 use crate::trace::rewrite::Rewrites;
 use crate::trace::scrub::Scrub;
 use crate::trace::target::{MAX_TARGET, reencoded};
@@ -18,6 +18,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The most recorded hosts that are told apart.
 const MAX_AUTHORITIES: usize = 1_000;
+
+/// RFC 9110 §15.2.2: the recorded client had asked for another protocol, which
+/// is not part of a log and not replayed.
+const SWITCHING_PROTOCOLS: u16 = 101;
 
 /// The hosts that a trace was recorded at, with how many records each has.
 ///
@@ -159,19 +163,22 @@ impl Intake {
                 *self.books.notes.entry(note.id()).or_default() += 1;
             }
         }
-        admitted.map_err(|reason| *self.books.filtered.entry(reason).or_default() += 1).ok()
+        admitted.map_err(|reason| *self.books.filtered.entry(reason.id()).or_default() += 1).ok()
     }
 
-    fn replayed<'l>(&self, record: Record<'l>, notes: &mut Notes) -> Result<Admitted<'l>, &'static str> {
+    fn replayed<'l>(&self, record: Record<'l>, notes: &mut Notes) -> Result<Admitted<'l>, Filter> {
         let method = match record.method {
             b"GET" => Method::Get,
             b"HEAD" => Method::Head,
-            _ => return Err("method"),
+            _ => return Err(Filter::Method),
         };
         if !record.target.starts_with(b"/") {
-            return Err("target");
+            return Err(Filter::Target);
         }
-        let rewritten = self.rewrites.apply(record.target).ok_or("route")?;
+        if record.status == Some(SWITCHING_PROTOCOLS) {
+            return Err(Filter::Upgrade);
+        }
+        let rewritten = self.rewrites.apply(record.target).ok_or(Filter::Route)?;
         let mut target = rewritten;
         if let Some(scrubbed) = self.scrub.replacement(&target) {
             *notes = notes.with(Note::QueryScrubbed);
@@ -182,7 +189,7 @@ impl Intake {
             target = Cow::Owned(encoded);
         }
         if target.len() > MAX_TARGET {
-            return Err("target");
+            return Err(Filter::Target);
         }
         let Record { at, status, client, kind, .. } = record;
         Ok(Admitted { at, method, target, status, client, kind: kind.unwrap_or_default() })
