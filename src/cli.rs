@@ -264,15 +264,50 @@ pub fn run() -> Exit {
     };
     log_to_stderr(cli.verbose, cli.command.is_quiet());
     system::keep_pages_small();
-    let out = &mut io::stdout().lock();
+    let out = &mut UntilClosed { out: io::stdout().lock(), is_closed: false };
     match dispatch(&cli.command, out) {
         Ok(exit) => exit,
-        // Nobody reads any further, as in `| head`.
-        Err(CliError::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => Exit::CouldNotRun,
         Err(error) => {
             say(&format!("error: {}{}", error.opening(), chain(&error)));
             error.exit()
         }
+    }
+}
+
+/// Writes for as long as somebody reads, and drops the rest, as in `| head`: a
+/// command goes on and ends with the exit code that it would have had.
+struct UntilClosed<W> {
+    out: W,
+    is_closed: bool,
+}
+
+impl<W: Write> UntilClosed<W> {
+    fn unless_closed<T>(&mut self, done: io::Result<T>, dropped: T) -> io::Result<T> {
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_closed = true;
+                Ok(dropped)
+            }
+            done => done,
+        }
+    }
+}
+
+impl<W: Write> Write for UntilClosed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_closed {
+            return Ok(bytes.len());
+        }
+        let done = self.out.write(bytes);
+        self.unless_closed(done, bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.is_closed {
+            return Ok(());
+        }
+        let done = self.out.flush();
+        self.unless_closed(done, ())
     }
 }
 

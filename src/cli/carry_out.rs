@@ -33,6 +33,9 @@ const CHECKPOINT_EVERY: u64 = 5;
 /// for all that may wait, and a little more.
 const CONTROL_PATIENCE: Duration = Duration::from_secs(6);
 
+/// The page in a run directory.
+const PAGE: &str = "report.html";
+
 /// Everything a run needs.
 pub(crate) struct Prepared {
     pub(crate) plan: Plan,
@@ -65,7 +68,7 @@ pub(crate) fn carry_out(
     let path = args.out.clone().unwrap_or_else(|| default_path(&prepared.plan));
     let voice = Voice::of(args.quiet, args.no_progress);
     let expected = expected(&prepared);
-    let progress = Progress::by_the_second(voice, expected);
+    let progress = Progress::by_the_second(voice, expected, phases);
     let measured = measure(prepared, (Some(path), progress), phases)?;
     measured.publish(args.format, exports, out)
 }
@@ -112,7 +115,7 @@ pub(crate) fn measure(
         metrics,
     };
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, &phases.phase, &mut recorder)?;
-    let Recorder { directory, mut trouble, throttling, progress, series, watch, abort, .. } = recorder;
+    let Recorder { directory, mut trouble, throttling, progress, series, mut watch, abort, .. } = recorder;
     drop(progress);
 
     // What ends a run early by its own wish is no interruption.
@@ -125,6 +128,9 @@ pub(crate) fn measure(
     let generator = generator_facts(&end, &engine, (&judging, &throttling));
     let patience = if interrupted { Duration::ZERO } else { CONTROL_PATIENCE };
     let asked = judging.control.take().map(|control| control.finish(patience));
+    if let Some((tally, _)) = &asked {
+        watch.control(tally.candidate());
+    }
     let books = close(&end, &mut trouble)?;
     notices.extend(end.notices.iter().map(|notice| input_notice(notice)));
     notices.extend(without_client(end.scheduled.without_client));
@@ -256,7 +262,13 @@ fn print(
 ) -> Result<(), CliError> {
     let printed = match format {
         OutputFormat::Text => write!(out, "{}", coloured(summary(report))).and_then(|()| match path {
-            Some(path) => writeln!(out, "\nrun directory: {}", path.display()),
+            Some(path) => {
+                let page = path.join(PAGE);
+                writeln!(out, "\nrun directory: {}", path.display()).and_then(|()| {
+                    // It may be what could not be written.
+                    if page.is_file() { writeln!(out, "page: {}", page.display()) } else { Ok(()) }
+                })
+            }
             None => Ok(()),
         }),
         OutputFormat::Json => serde_json::to_writer_pretty(&mut *out, report)
@@ -359,6 +371,13 @@ impl Observer for Recorder<'_> {
         if let Some(series) = &mut self.series {
             series.add(interval.second(), Second::from(interval));
         }
+        if let Some(control) = self.control
+            && (self.watch.is_about_control() || self.abort.on.is_about_control())
+        {
+            let tally = control.tally();
+            self.watch.control(tally.candidate());
+            self.abort.on.control(tally.candidate());
+        }
         self.watch.second(interval);
         self.abort.second(interval, totals);
         let is_checkpoint = self.directory.is_some() && interval.second().is_multiple_of(CHECKPOINT_EVERY);
@@ -400,7 +419,8 @@ impl<'p> Abort<'p> {
             return;
         }
         if let Some(why) = self.on.come_true(totals).filter(|_| self.phases.end()) {
-            self.came_true = Some(why);
+            let offered = interval.counts().arrivals.offered;
+            self.came_true = Some(AbortLine { offered_per_s: Some(offered), ..why });
         }
     }
 }

@@ -162,7 +162,8 @@ pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
     prepared.requests = Box::new(Distinct::of(prepared.requests, Arc::clone(&found)));
     prepared.engine.feed = Feed::WhenFree { until: None, open: Some(OPEN) };
     let phases = signals::phases().map_err(CliError::Signals)?;
-    let progress = Progress::by_count(Voice::of(args.told.quiet, args.told.no_progress), Arc::clone(&found));
+    let progress =
+        Progress::by_count(Voice::of(args.told.quiet, args.told.no_progress), Arc::clone(&found), &phases);
     let mut measured = measure(prepared, (args.told.out.clone(), progress), &phases)?;
     measured.report.warnings.extend(unremembered(found.unremembered()));
     measured.publish(args.told.format, exports, out).map(|(exit, _)| exit)

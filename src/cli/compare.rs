@@ -18,12 +18,16 @@ Examples:
       --fail-on 'good.per_s < -5%' --fail-on 'failed.rate > +0.1pp' \\
       --fail-on 'fault(dns.nxdomain) > +0'
 
-A condition is a measure as in a threshold, > or <, and by how much B's may lie above or below A's: in
-per cent of A's, or in us, ms, s, /s, pp (points of a percentage) or a count. It is broken if the
-change is beyond that, and more than chance; or if A never had one at all.
+A condition is a measure as in a threshold, > or <, and how much B may be above
+or below A: in per cent of A, or in us, ms, s, /s, pp (percentage points) or a
+count. It is broken if the change is larger than that and more than chance, or
+if A had none at all.
 
-Exits with 4 if a condition is broken, with 5 if one cannot be judged: a run is invalid or too
-short, or has too few samples. Without conditions it exits with 0.")]
+Exit code: 4 if a condition is broken; 5 if one cannot be judged because a run
+is invalid, too short or has too few samples; 0 otherwise. Without conditions
+the exit code is 0, whatever the runs are.
+
+With --output, stdout has the verdict.")]
 pub(crate) struct CompareArgs {
     /// The run directory to compare with
     #[arg(value_name = "A")]
@@ -104,6 +108,11 @@ pub(crate) fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, CliEr
         Some(path) => {
             let failed = |source| CompareError::Write { path: path.clone(), source };
             fs::write(path, rendered).map_err(failed)?;
+            let mut lines: Vec<_> =
+                comparison.broken_sides().iter().map(|side| format!("! {side}")).collect();
+            lines.push(comparison.verdict());
+            lines.push(format!("written: {}", path.display()));
+            writeln!(out, "{}", lines.join("\n")).and_then(|()| out.flush()).map_err(CliError::Print)?;
         }
         None => out.write_all(rendered.as_bytes()).and_then(|()| out.flush()).map_err(CliError::Print)?,
     }

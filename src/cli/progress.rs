@@ -9,6 +9,7 @@ mod view;
 pub(crate) use view::Expected;
 
 use super::distinct::Found;
+use super::signals::{Answer, Phases};
 use crate::report::micros;
 use crate::tally::{Interval, Totals};
 use crate::units::grouped;
@@ -57,6 +58,8 @@ impl Voice {
 pub(crate) struct Progress {
     voice: Voice,
     way: Way,
+    /// Learns how many requests are in flight.
+    answer: Arc<Answer>,
 }
 
 /// How it is told.
@@ -73,22 +76,29 @@ enum Way {
 
 impl Progress {
     /// About the seconds of a run.
-    pub(crate) fn by_the_second(voice: Voice, expected: Expected) -> Self {
+    pub(crate) fn by_the_second(voice: Voice, expected: Expected, phases: &Phases) -> Self {
         if voice == Voice::Lines && !expected.warmup.is_zero() {
             super::say(&format!("warming up for {:?}: nothing is counted yet", expected.warmup));
         }
-        let live = (voice == Voice::Drawn).then(|| Live::start(expected)).flatten();
-        Self { voice, way: live.map_or(Way::Seconds, Way::Live) }
+        let live = (voice == Voice::Drawn).then(|| Live::start(expected, phases.phase.clone())).flatten();
+        if voice != Voice::Silent && live.is_none() {
+            phases.answer.ask_for();
+        }
+        Self { voice, way: live.map_or(Way::Seconds, Way::Live), answer: Arc::clone(&phases.answer) }
     }
 
     /// About a run that ends when all that is `found` is done.
-    pub(super) fn by_count(voice: Voice, found: Arc<Found>) -> Self {
-        Self { voice, way: Way::Count(found) }
+    pub(super) fn by_count(voice: Voice, found: Arc<Found>, phases: &Phases) -> Self {
+        if voice != Voice::Silent {
+            phases.answer.ask_for();
+        }
+        Self { voice, way: Way::Count(found), answer: Arc::clone(&phases.answer) }
     }
 
     /// A second of the run is complete.
     pub(crate) fn second(&self, interval: &Interval, totals: &Totals) {
         let second = interval.second() + 1;
+        self.answer.in_flight(interval.gauges().in_flight);
         let has_a_line = self.voice != Voice::Silent && second.is_multiple_of(EVERY);
         match &self.way {
             Way::Live(live) => live.second(Seen::of(interval, totals)),
@@ -98,7 +108,7 @@ impl Progress {
             }
             Way::Seconds if has_a_line => super::say(&line(second, interval)),
             Way::Count(found) if has_a_line => {
-                super::say(&format!("{second:>5} s  {}", Advance::of(totals, found).told()));
+                super::say(&format!("after {second:>4} s: {}", Advance::of(totals, found).told()));
             }
             Way::Seconds | Way::Count(_) => {}
         }
@@ -156,7 +166,7 @@ fn line(second: u64, interval: &Interval) -> String {
     let latency = if times.latency.is_empty() { &times.latency_failed } else { &times.latency };
     let p99 = if latency.is_empty() { "-".to_owned() } else { micros(latency.quantile(0.99)) };
     let mut text = format!(
-        "{second:>5} s  offered {:>6}  done {:>6}  failed {:>6}  p99 {p99:>7}",
+        "second {second:>4}: offered {:>6}  done {:>6}  failed {:>6}  p99 {p99:>7}",
         grouped(counts.arrivals.offered),
         grouped(counts.attempts.completed()),
         grouped(counts.arrivals.failed),

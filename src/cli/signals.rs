@@ -1,7 +1,10 @@
 //! SIGINT and SIGTERM, as phases of a run.
 
 use crate::engine::Phase;
+use crate::units::grouped;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -12,6 +15,39 @@ pub(crate) struct Phases {
     /// How far the run has come.
     pub(crate) phase: watch::Receiver<Phase>,
     command: watch::Sender<Phase>,
+    /// What the first signal is answered with.
+    pub(crate) answer: Arc<Answer>,
+}
+
+/// What the first signal is answered with on stderr, where nothing is drawn that
+/// would show it.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    is_wanted: AtomicBool,
+    in_flight: AtomicU64,
+}
+
+impl Answer {
+    /// A line is to be printed.
+    pub(crate) fn ask_for(&self) {
+        self.is_wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// So many requests have no answer yet.
+    pub(crate) fn in_flight(&self, requests: u64) {
+        self.in_flight.store(requests, Ordering::Relaxed);
+    }
+
+    fn say(&self) {
+        if self.is_wanted.load(Ordering::Relaxed) {
+            super::say(&ending(self.in_flight.load(Ordering::Relaxed)));
+        }
+    }
+}
+
+/// What is shown of a run that ends on a signal.
+pub(crate) fn ending(in_flight: u64) -> String {
+    format!("ending: {} in flight; Ctrl-C again to stop now", grouped(in_flight))
 }
 
 impl Phases {
@@ -38,17 +74,22 @@ pub(crate) fn phases() -> io::Result<Phases> {
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
     };
     let signalled = command.clone();
+    let answer = Arc::new(Answer::default());
+    let answered = Arc::clone(&answer);
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async {
             for commanded in [Phase::Draining, Phase::Stopping] {
                 either(&mut interrupt, &mut terminate).await;
+                if commanded == Phase::Draining {
+                    answered.say();
+                }
                 signalled.send_replace(commanded);
             }
             // The sender must outlive the run.
             std::future::pending::<()>().await;
         });
     })?;
-    Ok(Phases { phase, command })
+    Ok(Phases { phase, command, answer })
 }
 
 async fn either(interrupt: &mut Signal, terminate: &mut Signal) {

@@ -143,6 +143,17 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    /// What came of it in a line, as [`text()`] begins.
+    pub fn verdict(&self) -> String {
+        let (word, sentence) = headline::headline(self);
+        format!("{word}: {sentence}")
+    }
+
+    /// The runs that are no sound measurement, in a sentence each.
+    pub fn broken_sides(&self) -> Vec<String> {
+        headline::broken_sides(self)
+    }
+
     fn is_invalid(&self) -> bool {
         self.runs.iter().any(|run| run.report.verdict == Verdict::Invalid)
     }

@@ -9,7 +9,7 @@
 
 use super::text::format::{safe, share, shortened};
 use super::text::thresholds;
-use super::{CHECK, ExampleLine, FaultLine, Reason, RunReport, ThresholdLine, Verdict};
+use super::{AbortLine, CHECK, ExampleLine, FaultLine, Reason, RunReport, ThresholdLine, Verdict};
 use crate::fault::Fault;
 use crate::report::Plan;
 use crate::units::grouped;
@@ -78,8 +78,15 @@ fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
         r#"  <testsuite package="downpour" id="0" name="{}" hostname="localhost" timestamp="{}" tests="{}" failures="{}" errors="{}" skipped="0" time="{:.3}">"#,
         escaped(&format!("downpour {}", report.plan.command)),
         escaped(started),
-        1 + usize::from(is_misled) + passed.len() + faults.len() + report.thresholds.len(),
-        usize::from(is_misled) + faults.len() + report.broken_thresholds(),
+        1 + usize::from(is_misled)
+            + passed.len()
+            + faults.len()
+            + report.thresholds.len()
+            + report.plan.abort_on.len(),
+        usize::from(is_misled)
+            + faults.len()
+            + report.broken_thresholds()
+            + usize::from(ended_itself(report).is_some()),
         u8::from(broken_off),
         report.generator.wall_s,
     )?;
@@ -87,6 +94,9 @@ fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
     complete(report, broken_off, xml)?;
     for line in &report.thresholds {
         threshold(line, xml)?;
+    }
+    for expression in &report.plan.abort_on {
+        abort(report, expression, xml)?;
     }
     if is_misled {
         misled(report, xml)?;
@@ -156,6 +166,24 @@ fn threshold(line: &ThresholdLine, xml: &mut String) -> fmt::Result {
         writeln!(xml, "<system-out>{told}</system-out></testcase>")
     } else {
         writeln!(xml, r#"<failure message="{name}: {told}" type="threshold">{told}</failure></testcase>"#)
+    }
+}
+
+/// What ended the run, if it was one of those that may.
+fn ended_itself(report: &RunReport) -> Option<&AbortLine> {
+    report.aborted.as_ref().filter(|why| report.plan.abort_on.contains(&why.expression))
+}
+
+/// Whether the run was ended early by this `--abort-on`.
+fn abort(report: &RunReport, expression: &str, xml: &mut String) -> fmt::Result {
+    let name = escaped(&format!("abort-on: {expression}"));
+    write!(xml, r#"    <testcase classname="downpour.abort" name="{name}" time="0""#)?;
+    match ended_itself(report).filter(|why| why.expression == expression) {
+        None => writeln!(xml, "/>"),
+        Some(why) => {
+            let told = escaped(&thresholds::aborted(report, why));
+            writeln!(xml, r#"><failure message="{told}" type="abort">{told}</failure></testcase>"#)
+        }
     }
 }
 

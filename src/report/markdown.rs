@@ -59,7 +59,7 @@ fn write(report: &RunReport, out: &mut String) -> fmt::Result {
         writeln!(out, "- {}", prose(&warmup(report)))?;
     }
     if let Some(why) = &report.aborted {
-        writeln!(out, "- {}", prose(&thresholds::aborted(why)))?;
+        writeln!(out, "- {}", prose(&thresholds::aborted(report, why)))?;
     }
     kept(report, out)?;
     load(report, out)?;

@@ -179,6 +179,18 @@ impl Measure {
     }
 }
 
+impl Measure {
+    /// Whether it is about what a control answered.
+    pub(super) fn is_of_control(self) -> bool {
+        match self {
+            Self::Count(counted) | Self::Share(counted) | Self::PerSecond(counted) => {
+                counted == Counted::ControlDiffer
+            }
+            Self::Time(..) | Self::Amplification => false,
+        }
+    }
+}
+
 impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -313,11 +325,16 @@ pub enum Counted {
     Redirects,
     /// Those that were not judged as deep as asked.
     Unchecked,
+    /// Answers that differ from the control's, of those that were compared.
+    ControlDiffer,
     /// Arrivals that failed of this.
     Fault(Fault),
     /// Arrivals that failed of a fault of this family.
     Family(&'static str),
 }
+
+/// The name of [`Counted::ControlDiffer`].
+const CONTROL_DIFFER: &str = "control.differ";
 
 impl Counted {
     /// What has a name of its own. Statuses and faults have an argument.
@@ -351,6 +368,9 @@ impl fmt::Display for Counted {
             } else {
                 write!(f, "status({first})")
             };
+        }
+        if *self == Self::ControlDiffer {
+            f.write_str(CONTROL_DIFFER)?;
         }
         if let Self::Fault(fault) = self {
             write!(f, "fault({fault})")?;

@@ -7,7 +7,11 @@
 //! never averaged away. Equal seconds give an equal timeline, whoever adds them.
 
 use super::schema::{IntervalLine, IntervalTimes};
+use crate::units::approximate;
 use std::collections::BTreeMap;
+
+/// What may be missing of a second that is drawn as a whole one.
+const WHOLE_S: f64 = 0.02;
 
 /// Most points of a timeline.
 pub const MOST_POINTS: usize = 600;
@@ -98,6 +102,16 @@ impl Timeline {
     /// Seconds up to the last in which something was offered.
     pub const fn offering_s(&self) -> u64 {
         self.offering_s
+    }
+
+    /// How many seconds were offered to in full: the last second of a run is
+    /// seldom a whole one. `offering_s` is for how long arrivals were offered, 0
+    /// where that is not known. A run shorter than a second has no whole one.
+    pub(super) fn whole_seconds(&self, offering_s: f64) -> u64 {
+        let last = self.offering_s.saturating_sub(1);
+        let missing = approximate(self.offering_s) - offering_s;
+        let is_known = offering_s.is_finite() && (-1.0..1.0).contains(&missing);
+        if is_known && missing > WHOLE_S { last } else { self.offering_s }
     }
 
     /// The same with points of so many seconds, or of as many as they have.
@@ -275,6 +289,16 @@ mod tests {
         assert_eq!((timeline.seconds_per_point(), timeline.end(), timeline.offered()), (1, 3, 12));
         assert_eq!(timeline.points().iter().map(|p| p.seconds).collect::<Vec<_>>(), [1, 0, 1]);
         assert_eq!(timeline.faults(), [("dns.nxdomain", vec![1, 0, 1])]);
+    }
+
+    #[test]
+    fn the_last_second_counts_where_it_is_a_whole_one() {
+        let mut timeline = Timeline::default();
+        (0..10).for_each(|t_s| timeline.add(&second(t_s, 100, 10)));
+        timeline.add(&second(10, 0, 10));
+        for (offering_s, whole) in [(10.0, 10), (9.99, 10), (9.7, 9), (9.01, 9), (0.0, 10), (f64::NAN, 10)] {
+            assert_eq!(timeline.whole_seconds(offering_s), whole, "{offering_s}");
+        }
     }
 
     #[test]

@@ -148,7 +148,32 @@ fn a_slower_run_is_a_regression_where_it_is_beyond_the_limit() {
 fn a_fault_that_is_new_is_told_first_and_needs_no_interval() {
     let runs = Runs::of(Made { failing: true, ..SOUND });
     runs.check(&[], 0, &["failed: new in B, 10 %", "faults dns.nxdomain: new in B, 10 %"]);
+    // Without a condition, too, nobody can miss that one side is broken.
+    let (_, out, _) = runs.compare(&[]);
+    assert!(out.starts_with("! B FAILED: 150 of 1,500 downloads failed (10\u{a0}%)\nDIFFERENT: "), "{out}");
+    let gate = ["--fail-on", "fault(dns.nxdomain) > +0", "-o", "page.html"];
+    let (code, out, _) = runs.compare(&gate);
+    assert_eq!(code, 4);
+    assert!(out.contains("\nREGRESSED: 1 of 1 condition broken: fault(dns.nxdomain) > +0\n"), "{out}");
+    let page = fs::read_to_string(runs.path("page.html")).unwrap();
+    assert!(page.contains("<p class=\"left-out\">B FAILED: 150 of 1,500"), "{page}");
     runs.check(&["--fail-on", "fault(dns.nxdomain) > +0"], 4, &["broken fault(dns.nxdomain) > +0: +150"]);
+}
+
+/// Times that fall by much, and vary much: no interval reaches below nothing.
+#[test]
+fn no_time_falls_by_more_than_all_of_it() {
+    let room = tempfile::tempdir().unwrap();
+    write(&room.path().join("a"), Made { seed: 1, longer_us: 900_000, failing: true }, plan());
+    write(&room.path().join("b"), SOUND, plan());
+    let runs = Runs(room);
+    let (_, json, _) = runs.compare(&["--format", "json"]);
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    for metric in value["metrics"].as_array().unwrap() {
+        if let (Some(a), Some(low)) = (metric["a"].as_f64(), metric["difference_low"].as_f64()) {
+            assert!(low >= -a, "{metric}");
+        }
+    }
 }
 
 #[test]
@@ -211,7 +236,8 @@ fn each_form_says_the_same() {
     assert!(!markdown.contains("<script>") && markdown.contains("&lt;script&gt;\\|\\`"), "{markdown}");
 
     let (code, out, errors) = runs.compare(&["-o", "page.html"]);
-    assert_eq!((code, out.as_str(), errors.as_str()), (0, "", ""));
+    assert_eq!((code, errors.as_str()), (0, ""));
+    assert!(out.starts_with("DIFFERENT: ") && out.ends_with("written: page.html\n"), "{out}");
     let page = fs::read_to_string(runs.path("page.html")).unwrap();
     assert!(page.contains("DIFFERENT") && page.contains("&#60;script&#62;") && page.len() < 300_000);
     let data = page.split("id=\"data\">").nth(1).unwrap().split("</script>").next().unwrap();

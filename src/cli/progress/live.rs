@@ -6,12 +6,14 @@
 //! next one, and a change of its size leaves nothing behind.
 
 use super::view::{Expected, Line, Seen, Tone, view};
+use crate::engine::Phase;
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use terminal_size::{Height, Width, terminal_size_of};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// The time between two pictures.
@@ -30,11 +32,11 @@ pub(super) struct Live {
 
 impl Live {
     /// Begins to draw; `None` where there can be no thread for it.
-    pub(super) fn start(expected: Expected) -> Option<Self> {
+    pub(super) fn start(expected: Expected, phase: watch::Receiver<Phase>) -> Option<Self> {
         let (seconds, seen) = sync_channel(4);
         let drawn = thread::Builder::new().name("progress".to_owned()).spawn(move || {
             crate::engine::yield_to_workers();
-            draw_until_over(&expected, &seen);
+            draw_until_over(&expected, &phase, &seen);
         });
         Some(Self { seconds: Some(seconds), thread: Some(drawn.ok()?) })
     }
@@ -58,7 +60,7 @@ impl Drop for Live {
     }
 }
 
-fn draw_until_over(expected: &Expected, seconds: &Receiver<Seen>) {
+fn draw_until_over(expected: &Expected, phase: &watch::Receiver<Phase>, seconds: &Receiver<Seen>) {
     let mut began = Instant::now();
     let mut seen: Option<Seen> = None;
     let is_coloured = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
@@ -76,6 +78,9 @@ fn draw_until_over(expected: &Expected, seconds: &Receiver<Seen>) {
         let (columns, rows) = size();
         // A line that is as wide as the terminal may wrap.
         let mut lines = view(expected, began.elapsed(), seen.as_ref(), columns.saturating_sub(1));
+        if *phase.borrow() != Phase::Running {
+            lines[0] = super::view::ending(began.elapsed().saturating_sub(expected.warmup), seen.as_ref());
+        }
         lines.truncate(rows.saturating_sub(1).max(1));
         show(&picture(&lines, is_coloured));
     }

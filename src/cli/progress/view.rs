@@ -1,5 +1,6 @@
 //! What a run that goes on looks like: numbers in, a few lines out. Pure.
 
+use crate::cli::signals;
 use crate::fault::Fault;
 use crate::report::micros;
 use crate::tally::{Interval, Totals};
@@ -8,9 +9,6 @@ use std::time::Duration;
 
 /// Columns of the bar.
 const BAR: usize = 24;
-
-/// Kinds of failure that are named; the others are counted.
-const KINDS: usize = 3;
 
 /// When a run will be over, where that is known.
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,10 +104,31 @@ pub(super) fn view(expected: &Expected, elapsed: Duration, seen: Option<&Seen>, 
         lines.push((Tone::Plain, load(seen)));
         lines.push((Tone::Plain, times(seen)));
         let tone = if seen.failed > 0 || seen.hidden > 0 { Tone::Wrong } else { Tone::Plain };
-        lines.push((tone, failures(seen)));
+        lines.push((tone, failures(seen, width)));
         lines.push((Tone::Plain, targets(seen)));
     }
-    lines.into_iter().map(|(tone, text)| Line { text: text.chars().take(width).collect(), tone }).collect()
+    lines.into_iter().map(|(tone, text)| Line { text: cut(&text, width), tone }).collect()
+}
+
+/// The first line of a run that was told to end: no time is left to promise.
+pub(super) fn ending(elapsed: Duration, seen: Option<&Seen>) -> Line {
+    let in_flight = seen.map_or(0, |seen| seen.in_flight);
+    Line { text: format!("{} {}", clock(elapsed), signals::ending(in_flight)), tone: Tone::Plain }
+}
+
+/// What of a line fits, up to the end of a number with its name.
+fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mut fits = String::new();
+    for part in text.split_inclusive("  ") {
+        if fits.chars().count() + part.trim_end().chars().count() > width {
+            break;
+        }
+        fits.push_str(part);
+    }
+    if fits.is_empty() { text.chars().take(width).collect() } else { fits.trim_end().to_owned() }
 }
 
 fn progress(expected: &Expected, elapsed: Duration, seen: Option<&Seen>) -> String {
@@ -159,7 +178,7 @@ fn clock(time: Duration) -> String {
 
 fn load(seen: &Seen) -> String {
     format!(
-        "a second  offered {}  sent {}  completed {}  in flight {}",
+        "last second  offered {}  sent {}  completed {}  in flight {}",
         grouped(seen.offered),
         grouped(seen.sent),
         grouped(seen.completed),
@@ -173,26 +192,36 @@ fn times(seen: &Seen) -> String {
         |[p50, p99, max]| format!("p50 {}  p99 {}  max {}", micros(p50), micros(p99), micros(max)),
     );
     let lateness = seen.lateness_p99.map_or_else(|| "-".to_owned(), micros);
-    format!("latency   {latency}  lateness p99 {lateness}")
+    format!("             latency {latency}  lateness p99 {lateness}")
 }
 
-fn failures(seen: &Seen) -> String {
+/// As many kinds of failure as fit are named; the others are counted.
+fn failures(seen: &Seen, width: usize) -> String {
     let hidden = match seen.hidden {
         0 => String::new(),
         attempts => format!(", {} tried again", grouped(attempts)),
     };
-    let kinds = seen.faults.iter().take(KINDS).map(|(id, count)| format!("  {id} {}", grouped(*count)));
-    let more = match seen.faults.len().saturating_sub(KINDS) {
+    let mut text =
+        format!("whole run    failed {} of {}{hidden}", grouped(seen.failed), grouped(seen.settled));
+    let more = |others: usize| match others {
         0 => String::new(),
+        1 => "  and one more kind".to_owned(),
         others => format!("  and {others} more kinds"),
     };
-    let kinds: String = kinds.collect();
-    format!("failed    {} of {}{hidden}{kinds}{more}", grouped(seen.failed), grouped(seen.settled))
+    for (named, (id, count)) in seen.faults.iter().enumerate() {
+        let kind = format!("  {id} {}", grouped(*count));
+        let rest = more(seen.faults.len() - named - 1);
+        if text.chars().count() + kind.len() + rest.len() > width {
+            return format!("{text}{}", more(seen.faults.len() - named));
+        }
+        text.push_str(&kind);
+    }
+    text
 }
 
 fn targets(seen: &Seen) -> String {
     let checked = grouped(seen.redirects.saturating_sub(seen.unchecked));
-    let targets = format!("targets   {checked} of {} redirects checked", grouped(seen.redirects));
+    let targets = format!("             {checked} of {} redirects checked", grouped(seen.redirects));
     if seen.amplification > 1.0 {
         format!("{targets}  amplification {:.2}", seen.amplification)
     } else {
@@ -267,10 +296,10 @@ mod tests {
             &seen(),
             80,
             &[
-                ("a second  offered 1,500  sent 3,936  completed 3,930  in flight 12", Plain),
-                ("latency   p50 420 µs  p99 3.10 ms  max 12.0 ms  lateness p99 300 µs", Plain),
-                ("failed    0 of 17,000", Plain),
-                ("targets   46,998 of 47,000 redirects checked", Plain),
+                ("last second  offered 1,500  sent 3,936  completed 3,930  in flight 12", Plain),
+                ("             latency p50 420 µs  p99 3.10 ms  max 12.0 ms  lateness p99 300 µs", Plain),
+                ("whole run    failed 0 of 17,000", Plain),
+                ("             46,998 of 47,000 redirects checked", Plain),
             ],
         );
         let faults = vec![("dns.nxdomain", 1_474), ("status.5xx", 3), ("http.reset", 2), ("tls.name", 1)];
@@ -278,17 +307,30 @@ mod tests {
         // What a retry hides is seen all the same.
         let hiding = Seen { hidden: 1_400, faults: vec![("dns.nxdomain", 1_400)], ..seen() };
         let shown = view(&Expected::default(), s(12), Some(&hiding), 80).remove(3);
-        let told = "failed    0 of 17,000, 1,400 tried again  dns.nxdomain 1,400".to_owned();
+        let told = "whole run    failed 0 of 17,000, 1,400 tried again  dns.nxdomain 1,400".to_owned();
         assert_eq!(shown, Line { text: told, tone: Wrong });
         check_rest(
             &storm,
             60,
             &[
-                ("a second  offered 1,500  sent 3,936  completed 3,930  in fli", Plain),
-                ("latency   -  lateness p99 300 µs", Plain),
-                ("failed    1,480 of 17,000  dns.nxdomain 1,474  status.5xx 3 ", Wrong),
-                ("targets   46,998 of 47,000 redirects checked  amplification ", Plain),
+                ("last second  offered 1,500  sent 3,936  completed 3,930", Plain),
+                ("             latency -  lateness p99 300 µs", Plain),
+                ("whole run    failed 1,480 of 17,000  and 4 more kinds", Wrong),
+                ("             46,998 of 47,000 redirects checked", Plain),
             ],
         );
+        let wide = view(&Expected::default(), s(12), Some(&storm), 120).remove(3).text;
+        assert_eq!(
+            wide,
+            "whole run    failed 1,480 of 17,000  dns.nxdomain 1,474  status.5xx 3  http.reset 2  tls.name 1"
+        );
+        let narrow = view(&Expected::default(), s(12), Some(&storm), 79).remove(3).text;
+        assert_eq!(narrow, "whole run    failed 1,480 of 17,000  dns.nxdomain 1,474  and 3 more kinds");
+    }
+
+    #[test]
+    fn a_run_that_was_told_to_end_promises_no_time() {
+        let line = ending(s(9), Some(&seen())).text;
+        assert_eq!(line, "0:09 ending: 12 in flight; Ctrl-C again to stop now");
     }
 }

@@ -5,7 +5,8 @@
 //! measuring again. Where both runs had the same load second by second, the
 //! same blocks are drawn of both: what the load itself did to both is then no
 //! part of the difference. The interval is the middle 95 % of the differences,
-//! widened as Student's distribution is wider than the normal one, because few
+//! of times, rates and counts that of the logarithm of B ÷ A, so that it never
+//! reaches below what a number above 0 can fall by. It is widened as Student's distribution is wider than the normal one, because few
 //! blocks make it too narrow (Hesterberg 2015, §4.3). Seeded: equal runs and
 //! seeds give equal intervals.
 
@@ -73,7 +74,7 @@ pub(super) struct Found {
 /// Nothing where a run, or most choices of its blocks, do not have the number.
 pub(super) fn difference(a: &Blocks, b: &Blocks, statistic: &Statistic, draws: &Draws) -> Option<Found> {
     let whole = |run: &Blocks| run.evaluate(statistic, &vec![1; run.cut().blocks()]);
-    let difference = whole(b)? - whole(a)?;
+    let (of_a, of_b) = (whole(a)?, whole(b)?);
     let mut pairs = Vec::with_capacity(RESAMPLES);
     for (taken_a, taken_b) in draws.each() {
         pairs.extend(a.evaluate(statistic, taken_a).zip(b.evaluate(statistic, taken_b)));
@@ -81,16 +82,27 @@ pub(super) fn difference(a: &Blocks, b: &Blocks, statistic: &Statistic, draws: &
     if pairs.len() < RESAMPLES * 9 / 10 {
         return None;
     }
-    let mut differences: Vec<f64> = pairs.iter().map(|(a, b)| b - a).collect();
-    differences.sort_by(f64::total_cmp);
-    let tail = differences.len() * (100 - CONFIDENCE_PERCENT as usize) / 200;
     let wider = widening(&pairs, draws);
-    let ends = (differences[tail], differences[differences.len() - 1 - tail]);
-    Some(Found {
-        difference,
-        low: difference + (ends.0 - difference) * wider,
-        high: difference + (ends.1 - difference) * wider,
-    })
+    let have_ratio = of_a > 0.0 && of_b > 0.0 && pairs.iter().all(|(a, b)| *a > 0.0 && *b > 0.0);
+    let (low, high) = if have_ratio && !matches!(statistic, Statistic::Share(..)) {
+        let ratios = pairs.iter().map(|(a, b)| (b / a).ln()).collect();
+        let (low, high) = middle(ratios, (of_b / of_a).ln(), wider);
+        (of_a * low.exp_m1(), of_a * high.exp_m1())
+    } else {
+        let (low, high) = middle(pairs.iter().map(|(a, b)| b - a).collect(), of_b - of_a, wider);
+        // No number here is below 0, so none can fall by more than all of A's.
+        (low.max(-of_a), high)
+    };
+    Some(Found { difference: of_b - of_a, low, high })
+}
+
+/// The ends of the middle [`CONFIDENCE_PERCENT`] of the values, moved away from
+/// the one that was measured by a factor.
+fn middle(mut values: Vec<f64>, measured: f64, wider: f64) -> (f64, f64) {
+    values.sort_by(f64::total_cmp);
+    let tail = values.len() * (100 - CONFIDENCE_PERCENT as usize) / 200;
+    let end = |value: f64| measured + (value - measured) * wider;
+    (end(values[tail]), end(values[values.len() - 1 - tail]))
 }
 
 /// By how much the middle of the differences is too narrow: blocks lose a

@@ -1,12 +1,23 @@
 //! The first lines of a comparison: a word, a sentence, and what matters most.
 
 use super::change::{Change, Word};
+use super::remarks::LETTERS;
 use super::{CONFIDENCE_PERCENT, Comparison, Held, Judged, show};
+use crate::report::Verdict;
 use crate::report::text::format::safe;
+use crate::report::text::headline as of_run;
 use crate::units::grouped;
 
 /// Differences told in a sentence each.
 const TOLD: usize = 5;
+
+/// Each run that is no sound measurement, in a sentence: it failed, was invalid
+/// or was cut short. What was compared with it says little.
+pub(super) fn broken_sides(comparison: &Comparison<'_>) -> Vec<String> {
+    let broken =
+        LETTERS.iter().zip(&comparison.runs).filter(|(_, run)| run.report.verdict != Verdict::Passed);
+    broken.map(|(letter, run)| format!("{letter} {}", of_run::verdict(run.report))).collect()
+}
 
 /// The word and the sentence behind it.
 pub(super) fn headline(comparison: &Comparison<'_>) -> (&'static str, String) {

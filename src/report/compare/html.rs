@@ -2,7 +2,7 @@
 //! schemes, with the curves of both runs over each other.
 
 use super::change::{Change, Word};
-use super::headline::{condition_told, headline, held_word, method, told};
+use super::headline::{broken_sides, condition_told, headline, held_word, method, told};
 use super::remarks::{LETTERS, plans_told};
 use super::{Comparison, Group, Held, Judged, PlanDifference, Side, show, totals};
 use crate::report::html::{self, Charts, script_safe, shown};
@@ -14,7 +14,7 @@ use askama::Template;
 const LONGEST: usize = 300;
 
 /// Half the width of a whisker's picture, and where its middle is.
-const MIDDLE: f64 = 80.0;
+const MIDDLE: f64 = 120.0;
 
 /// A comparison as one HTML page.
 #[expect(clippy::missing_panics_doc, reason = "a template of texts has nothing that could fail")]
@@ -38,6 +38,8 @@ struct Page {
     tone: &'static str,
     word: &'static str,
     sentence: String,
+    /// Runs that failed, were invalid or were cut short.
+    broken: Vec<String>,
     told: Vec<String>,
     remarks: Vec<String>,
     runs: Vec<RunRow>,
@@ -113,6 +115,7 @@ impl Page {
             tone: tone(word),
             word,
             sentence: shown(&sentence, LONGEST),
+            broken: texts(broken_sides(comparison)),
             told: texts(told(comparison)),
             remarks: texts(comparison.remarks.clone()),
             runs: LETTERS.iter().zip(&comparison.runs).map(|(letter, run)| run_row(letter, run)).collect(),
@@ -196,7 +199,7 @@ fn drawn(change: &Change) -> Option<[f64; 3]> {
 fn reach(group: &Group) -> f64 {
     let ends = group.rows.iter().filter_map(|(_, change)| drawn(change)).flatten();
     let furthest = ends.map(f64::abs).fold(0.0, f64::max);
-    let steps = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
+    let steps = [0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75];
     steps.into_iter().find(|step| furthest <= *step).unwrap_or(1.0)
 }
 

@@ -3,7 +3,7 @@
 //! What came from a directory's name or a run's texts is escaped: no markup in
 //! it works, and no bar in it breaks a table.
 
-use super::headline::{condition_told, headline, held_word, method, told};
+use super::headline::{broken_sides, condition_told, headline, held_word, method, told};
 use super::remarks::{LETTERS, plans_told};
 use super::{Comparison, show, totals};
 use crate::report::text::format::{safe, shortened};
@@ -22,6 +22,9 @@ pub fn markdown(comparison: &Comparison<'_>) -> String {
     };
     let (word, sentence) = headline(comparison);
     line(&format!("## {word}: {}\n", plain(&sentence)));
+    for side in broken_sides(comparison) {
+        line(&format!("**{}**\n", plain(&side)));
+    }
     line("| | run | verdict | candidate | started |\n|---|---|---|---|---|");
     for (letter, run) in LETTERS.iter().zip(&comparison.runs) {
         let plan = &run.report.plan;

@@ -83,7 +83,7 @@ fn counted_by(counted: threshold::Counted) -> Result<(Counted, Counted), &'stati
         }
         Of::Fault(fault) => of_arrivals(Counted::Fault(fault.id().to_owned())),
         Of::Family(family) => of_arrivals(Counted::Family(format!("{family}."))),
-        Of::Misled | Of::Unchecked => Err("it is not kept by the second"),
+        Of::Misled | Of::Unchecked | Of::ControlDiffer => Err("it is not kept by the second"),
     }
 }
 
@@ -118,7 +118,9 @@ mod tests {
 
     #[test]
     fn what_no_second_tells_is_not_compared() {
-        for name in ["latency.max", "latency.min", "latency.mean", "unchecked", "misled.rate"] {
+        for name in
+            ["latency.max", "latency.min", "latency.mean", "unchecked", "misled.rate", "control.differ"]
+        {
             assert!(named(name).is_err(), "{name}");
         }
     }

@@ -1,15 +1,24 @@
 //! A comparison for a terminal: 80 columns, no colour, pure.
 
-use super::headline::{condition_told, headline, held_word, method, told};
+use super::headline::{broken_sides, condition_told, headline, held_word, method, told};
 use super::remarks::{LETTERS, plans_told};
 use super::{Change, Comparison, show};
 use crate::report::text::format::{Page, safe, shortened};
 use crate::report::text::headline as of_run;
 
+/// Columns of a terminal.
+const WIDTH: usize = 80;
+
+/// Spaces between two columns of a table.
+const GAP: &str = "  ";
+
 /// A comparison as text.
 pub fn text(comparison: &Comparison<'_>) -> String {
     let mut page = Page::default();
     let (word, sentence) = headline(comparison);
+    for side in broken_sides(comparison) {
+        page.wrapped(0, &format!("! {side}"));
+    }
     page.wrapped(0, &format!("{word}: {sentence}"));
     page.blank();
     for (letter, run) in LETTERS.iter().zip(&comparison.runs) {
@@ -35,10 +44,10 @@ pub fn text(comparison: &Comparison<'_>) -> String {
     conditions(comparison, &mut page);
     for group in &comparison.groups {
         page.heading(group.title);
-        page.line(&row(["", "A", "B", "change", "95 % of the time", ""]));
-        for (name, change) in &group.rows {
-            page.line(&row_of(name, change));
-        }
+        let head = ["", "A", "B", "change", "95 % of the time", ""].map(str::to_owned);
+        let rows = group.rows.iter().map(|(name, change)| row_of(name, change));
+        let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+        table(&rows).iter().for_each(|line| page.line(line));
     }
     targets(comparison, &mut page);
     page.blank();
@@ -66,25 +75,87 @@ fn conditions(comparison: &Comparison<'_>, page: &mut Page) {
     }
 }
 
-fn row_of(name: &str, change: &Change) -> String {
+/// Name, A, B, change, interval and word.
+fn row_of(name: &str, change: &Change) -> [String; 6] {
     let number = |value| show::number(change.metric.unit, value);
-    let (a, b) = (number(change.a), number(change.b));
-    let (difference, interval) = (show::difference(change), show::interval(change));
-    row([&shortened(&safe(name), 18), &a, &b, &difference, &interval, change.word.text()])
+    [
+        shortened(&safe(name), 26).into_owned(),
+        number(change.a),
+        number(change.b),
+        show::difference(change),
+        show::interval(change),
+        change.word.text().to_owned(),
+    ]
 }
 
-/// Names may be long where numbers are short, and the other way round.
-fn row([name, a, b, change, interval, word]: [&str; 6]) -> String {
-    let room = 12_usize.max(name.chars().count());
-    let narrower = room - 12;
-    let first = 9_usize.saturating_sub(narrower);
-    format!("  {name:<room$}{a:>first$}{b:>10}{change:>10}{interval:>19} {word}")
+/// Columns that are as wide as their widest cell, the first and the last to the
+/// left. Where that is too wide for a terminal, each row takes two lines.
+fn table(rows: &[[String; 6]]) -> Vec<String> {
+    const LEAST: [usize; 6] = [13, 7, 7, 7, 16, 0];
+    let mut widths = LEAST;
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let padded = |row: &[String; 6], columns: std::ops::Range<usize>| {
+        let cells = columns.map(|n| match n {
+            0 | 5 => format!("{:<1$}", row[n], widths[n]),
+            _ => format!("{:>1$}", row[n], widths[n]),
+        });
+        cells.collect::<Vec<_>>().join(GAP).trim_end().to_owned()
+    };
+    let gaps = GAP.len() * widths.len();
+    let is_too_wide = widths.iter().sum::<usize>() + gaps > WIDTH;
+    let mut lines = Vec::new();
+    for row in rows {
+        if is_too_wide {
+            lines.push(format!("{GAP}{}", padded(row, 0..4)));
+            let rest = padded(row, 4..6);
+            lines.extend((!rest.trim().is_empty()).then(|| format!("{GAP}{GAP}{rest}")));
+        } else {
+            lines.push(format!("{GAP}{}", padded(row, 0..6)));
+        }
+    }
+    lines
 }
 
 fn targets(comparison: &Comparison<'_>, page: &mut Page) {
-    let rows = super::totals(comparison);
     page.heading("Totals, without intervals");
-    for (name, [a, b]) in rows {
-        page.line(&row([&shortened(&name, 18), &a, &b, "", "", ""]));
+    let rows = super::totals(comparison).into_iter().map(|(name, [a, b])| {
+        let nothing = String::new;
+        [shortened(&name, 26).into_owned(), a, b, nothing(), nothing(), nothing()]
+    });
+    table(&rows.collect::<Vec<_>>()).iter().for_each(|line| page.line(line));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn wide_numbers_do_not_touch() {
+        let row = ["latency p99", "1.20 s", "1.16 s", "-40.5 ms", "-52.6 ms to +645 ms", "indistinguishable"];
+        let lines = table(&[row.map(str::to_owned)]);
+        assert_eq!(
+            lines,
+            ["  latency p99     1.20 s   1.16 s  -40.5 ms", "    -52.6 ms to +645 ms  indistinguishable"]
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn two_spaces_lie_between_any_two_cells(
+            rows in prop::collection::vec(prop::array::uniform6("[a-z0-9%+-]{1,30}"), 1..5),
+        ) {
+            let found = table(&rows).join("\n");
+            let cells: Vec<_> = found.split(['\n']).flat_map(|line| line.split("  ")).map(str::trim).collect();
+            let cells: Vec<_> = cells.into_iter().filter(|cell| !cell.is_empty()).collect();
+            let expected: Vec<_> = rows.iter().flatten().map(String::as_str).collect();
+            prop_assert_eq!(cells, expected);
+        }
     }
 }

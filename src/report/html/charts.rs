@@ -19,6 +19,9 @@ const NAMES_SHOWN: usize = 6;
 /// Points of a curve.
 const PERCENTILES_SHOWN: usize = 100;
 
+/// Seconds after the last request in which answers come as a matter of course.
+const LONGEST_END_S: u64 = 3;
+
 /// Fault windows marked.
 const WINDOWS_SHOWN: usize = 40;
 
@@ -113,28 +116,57 @@ pub(super) fn plain(label: &str, ink: &'static str, values: Column) -> Line {
     Line { label: label.to_owned(), ink, values, range: None }
 }
 
+/// The points that lie in whole seconds of the offering. In the one after them
+/// less was offered because the run ended, and nothing is in it that could be
+/// called a drop. Where the load was over for some seconds and answers still
+/// came, as after a storm, those are shown, too.
+pub(super) fn whole_points(report: &RunReport, timeline: &Timeline) -> usize {
+    let whole = timeline.whole_seconds(offering_s(report)) / timeline.seconds_per_point();
+    let points = timeline.points().len();
+    let whole = usize::try_from(whole).unwrap_or(points).min(points);
+    if whole == 0 { points } else { whole }
+}
+
+/// The same, or all where much came after them.
+pub(super) fn whole_points_of_answers(report: &RunReport, timeline: &Timeline) -> usize {
+    let after = timeline.end().saturating_sub(timeline.offering_s());
+    if after > LONGEST_END_S { timeline.points().len() } else { whole_points(report, timeline) }
+}
+
+fn offering_s(report: &RunReport) -> f64 {
+    approximate(report.arrivals.offered) / report.rate.offered_per_s
+}
+
+/// The first so many points of a column.
+pub(super) fn first_of(mut column: Column, points: usize) -> Column {
+    column.iter_mut().skip(points).for_each(|value| *value = None);
+    column
+}
+
 pub(super) fn each(timeline: &Timeline, value: impl Fn(&Point) -> Option<Number>) -> Column {
     timeline.points().iter().map(|point| if point.seconds == 0 { None } else { value(point) }).collect()
 }
 
 fn rate(report: &RunReport, timeline: &Timeline) -> Chart {
-    let line = |label: &str, ink, of: fn(&Point) -> Spread| Line {
+    let (whole, of_answers) = (whole_points(report, timeline), whole_points_of_answers(report, timeline));
+    let line = |label: &str, ink, points: usize, of: fn(&Point) -> Spread| Line {
         label: label.to_owned(),
         ink,
-        values: each(timeline, |p| Some(Number::mean(of(p).sum, p.seconds))),
+        values: first_of(each(timeline, |p| Some(Number::mean(of(p).sum, p.seconds))), points),
         range: (timeline.seconds_per_point() > 1).then(|| {
             let least = each(timeline, |p| Some(Number::whole(of(p).least)));
-            (least, each(timeline, |p| Some(Number::whole(of(p).most))))
+            let most = each(timeline, |p| Some(Number::whole(of(p).most)));
+            (first_of(least, points), first_of(most, points))
         }),
     };
-    let mut lines = vec![line("offered", "reference", |p| p.offered)];
+    let mut lines = vec![line("offered", "reference", whole, |p| p.offered)];
     // Without retries all attempts are first ones.
     if report.attempts.retries > 0 {
-        lines.push(line("first attempts", "third", |p| p.first));
+        lines.push(line("first attempts", "third", whole, |p| p.first));
     }
-    lines.push(line("attempts", "second", |p| p.sent));
-    lines.push(line("good", "first", |p| p.good));
-    let good = timeline.points().iter().filter(|p| p.offered.least > 0).map(|p| p.good);
+    lines.push(line("attempts", "second", of_answers, |p| p.sent));
+    lines.push(line("good", "first", of_answers, |p| p.good));
+    let good = timeline.points().iter().take(whole).filter(|p| p.offered.least > 0).map(|p| p.good);
     let least = good.clone().map(|good| good.least).min().unwrap_or_default();
     let most = good.map(|good| good.most).max().unwrap_or_default();
     Chart {
@@ -292,7 +324,11 @@ fn faults(report: &RunReport, timeline: &Timeline) -> Option<Chart> {
 }
 
 fn statuses(report: &RunReport, timeline: &Timeline) -> Option<Chart> {
-    let lines = by_name(timeline.statuses(), timeline);
+    let mut lines = by_name(timeline.statuses(), timeline);
+    let points = whole_points_of_answers(report, timeline);
+    for line in &mut lines {
+        line.values = first_of(std::mem::take(&mut line.values), points);
+    }
     (!lines.is_empty()).then(|| Chart {
         id: "statuses",
         title: "Answers by status over time",

@@ -3,7 +3,9 @@
 //! A is orange and dashed, B blue and solid in every one of them. Both have
 //! points of the same length, that of the longer run.
 
-use super::charts::{Chart, Charts, Column, Unit, by_percentile, each, plain, time, times};
+use super::charts::{
+    Chart, Charts, Column, Unit, by_percentile, each, first_of, plain, time, times, whole_points,
+};
 use super::numbers::Number;
 use crate::report::timeline::Point;
 use crate::report::{RunReport, Timeline};
@@ -42,8 +44,14 @@ impl OverTime {
         })
     }
 
-    fn rates(&self, count: fn(&Point) -> u64) -> [Column; 2] {
-        self.columns(|timeline| each(timeline, |point| Some(Number::mean(count(point), point.seconds))))
+    /// Of the seconds that each run offered its load in.
+    fn rates(&self, reports: [&RunReport; 2], count: fn(&Point) -> u64) -> [Column; 2] {
+        let rate = |point: &Point| Some(Number::mean(count(point), point.seconds));
+        let mut columns = self.columns(|timeline| each(timeline, rate));
+        for ((column, timeline), report) in columns.iter_mut().zip(&self.timelines).zip(reports) {
+            *column = first_of(std::mem::take(column), whole_points(report, timeline));
+        }
+        columns
     }
 
     fn chart(&self, id: &'static str, title: &'static str, unit: Unit) -> Chart {
@@ -57,7 +65,7 @@ impl OverTime {
     }
 
     fn good(&self, [of_a, of_b]: [&RunReport; 2]) -> Chart {
-        let [a, b] = self.rates(|point| point.good.sum);
+        let [a, b] = self.rates([of_a, of_b], |point| point.good.sum);
         let good =
             |report: &RunReport| grouped(report.arrivals.passed.saturating_add(report.arrivals.recovered));
         Chart {
@@ -68,7 +76,8 @@ impl OverTime {
     }
 
     fn failed(&self, [of_a, of_b]: [&RunReport; 2]) -> Option<Chart> {
-        let [a, b] = self.rates(|point| point.failed);
+        let [a, b] =
+            self.columns(|timeline| each(timeline, |point| Some(Number::mean(point.failed, point.seconds))));
         let (failed_a, failed_b) = (of_a.arrivals.failed, of_b.arrivals.failed);
         (failed_a > 0 || failed_b > 0).then(|| Chart {
             told: format!("{} failed downloads in A, {} in B.", grouped(failed_a), grouped(failed_b)),

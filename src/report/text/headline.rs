@@ -138,7 +138,7 @@ pub(in crate::report) fn verdict(report: &RunReport) -> String {
 /// What ended the run, or which of its thresholds were not kept.
 fn crossed(report: &RunReport) -> String {
     if let Some(why) = &report.aborted {
-        return thresholds::aborted(why);
+        return thresholds::aborted(report, why);
     }
     let mut broken = report.thresholds.iter().filter(|threshold| !threshold.passed);
     match (broken.next(), broken.count()) {

@@ -66,10 +66,14 @@ pub(in crate::report) fn window(line: &ThresholdLine) -> Option<String> {
     Some(format!("{worst} from second {} to {}", grouped(window.from_s), grouped(window.to_s)))
 }
 
-/// Why a run ended itself.
-pub(in crate::report) fn aborted(why: &AbortLine) -> String {
+/// Why a run ended itself. Where the rate changes, that of the moment is told.
+pub(in crate::report) fn aborted(report: &RunReport, why: &AbortLine) -> String {
     let value = in_unit(why.value, &why.unit);
-    format!("ended after {} s: {} came true ({value})", grouped(why.at_s), safe(&why.expression))
+    let rate = match why.offered_per_s {
+        Some(offered) if !report.plan.stages.is_empty() => format!(" at {}/s", grouped(offered)),
+        Some(_) | None => String::new(),
+    };
+    format!("ended after {} s{rate}: {} came true ({value})", grouped(why.at_s), safe(&why.expression))
 }
 
 /// A number in the unit of that name, as `run.json` has both.

@@ -53,4 +53,7 @@ pub struct AbortLine {
     pub unit: String,
     /// How many seconds of the run had been counted by then.
     pub at_s: u64,
+    /// Arrivals offered in the last of these seconds: the rate at which it came
+    /// true, where the rate rises. Nothing in runs of older versions.
+    pub offered_per_s: Option<u64>,
 }

@@ -94,6 +94,7 @@ pub(super) fn seconds(counted: Counted, counts: &Counts, offering_s: f64) -> f64
         | Counted::Status(..)
         | Counted::Redirects
         | Counted::Unchecked
+        | Counted::ControlDiffer
         | Counted::Fault(_)
         | Counted::Family(_) => until(counts.attempts.last_done),
     }
@@ -118,6 +119,8 @@ fn part(counted: Counted, counts: &Counts) -> u64 {
         Counted::Status(first, last) => attempts.statuses.range(first..=last).map(|(_, count)| count).sum(),
         Counted::Redirects => redirects.seen,
         Counted::Unchecked => redirects.unchecked_total(redirects.deepest()),
+        // No counter of the run: the watch has it from the control.
+        Counted::ControlDiffer => 0,
         Counted::Fault(fault) => counts.faults.get(fault).count,
         Counted::Family(family) => {
             let of_family = counts.faults.seen().filter(|(fault, _)| fault.family() == family);
@@ -146,5 +149,6 @@ fn whole(counted: Counted, counts: &Counts) -> u64 {
         | Counted::Status(..)
         | Counted::Redirects => counts.attempts.total(),
         Counted::Unchecked => counts.redirects.seen,
+        Counted::ControlDiffer => 0,
     }
 }

@@ -3,7 +3,9 @@
 //! One pass from left to right. The first thing that makes no sense is told
 //! with its column and with what would be right there.
 
-use super::{Clock, Counted, LONGEST_WINDOW_S, Measure, Relation, Statistic, Threshold, Unit};
+use super::{
+    CONTROL_DIFFER, Clock, Counted, LONGEST_WINDOW_S, Measure, Relation, Statistic, Threshold, Unit,
+};
 use crate::fault::Fault;
 use crate::units::{Rate, Share, approximate, decimal, parse_duration};
 use std::fmt;
@@ -119,7 +121,11 @@ fn threshold(cursor: &mut Cursor<'_>) -> Result<Threshold, Wrong> {
     cursor.skip_spaces();
     let Subject { measure, bare_is_ms } = subject(cursor)?;
     cursor.skip_spaces();
+    let begin = cursor.at;
     let over_s = over(cursor)?;
+    if over_s.is_some() && measure.is_of_control() {
+        return Err((begin, format!("{measure} is counted over the whole run: leave out the window")));
+    }
     cursor.skip_spaces();
     let relation = relation(cursor)?;
     cursor.skip_spaces();
@@ -162,6 +168,12 @@ fn subject(cursor: &mut Cursor<'_>) -> Result<Subject, Wrong> {
             let status = argument(cursor, "status(503) or status(5xx)", status)?;
             counted_as(cursor, status)
         }
+        "control" => {
+            if !cursor.take(".differ") {
+                return cursor.wrong("what of it? As in control.differ.count or control.differ.rate");
+            }
+            counted_as(cursor, Counted::ControlDiffer)
+        }
         "rate" | "count" => {
             cursor.at = begin;
             cursor.wrong(format!("the {name} of what? As in failed.{name} or status(5xx).{name}"))
@@ -185,7 +197,8 @@ fn subject(cursor: &mut Cursor<'_>) -> Result<Subject, Wrong> {
 fn unknown_measure(name: &str) -> String {
     let clocks = Clock::ALL.iter().map(|clock| clock.name());
     let counted = Counted::NAMED.iter().map(|(name, _)| *name);
-    let known: Vec<_> = clocks.chain(counted).chain(["amplification", "fault(ID)", "status(CODE)"]).collect();
+    let known: Vec<_> =
+        clocks.chain(counted).chain(["amplification", CONTROL_DIFFER, "fault(ID)", "status(CODE)"]).collect();
     if name.is_empty() {
         return "say what is measured, as in latency.p99 < 50ms or failed.rate <= 0.1%".to_owned();
     }
@@ -287,6 +300,11 @@ fn counted_as(cursor: &mut Cursor<'_>, counted: Counted) -> Result<Subject, Wron
             cursor.wrong("all are offered, so there is no share of them: write per_s for how many a second")
         }
         "rate" => Ok(Subject::of(Measure::Share(counted))),
+        "per_s" if counted == Counted::ControlDiffer => {
+            cursor.at = begin;
+            cursor
+                .wrong("a control is asked for a sample, so this has no rate per second: write count or rate")
+        }
         "per_s" => Ok(Subject::of(Measure::PerSecond(counted))),
         _ => {
             cursor.at = begin;

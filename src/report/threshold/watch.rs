@@ -13,7 +13,7 @@
 use super::measure::{self, Sums};
 use super::{AbortLine, Clock, Counted, Measure, Relation, Statistic, Threshold, ThresholdLine, WindowLine};
 use crate::fault::Fault;
-use crate::tally::{Counts, Interval, Sliding, Totals};
+use crate::tally::{Comparisons, Counts, Interval, Sliding, Totals};
 use crate::units::approximate;
 use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroU64;
@@ -30,6 +30,8 @@ pub struct Watch {
     clocks: Vec<(Clock, NonZeroU64, Sliding)>,
     /// Seconds seen.
     seconds: u64,
+    /// Answers that differ from the control's, of those that were compared.
+    control: Sums,
 }
 
 #[derive(Clone, Debug)]
@@ -133,13 +135,24 @@ impl Watch {
         }
     }
 
+    /// Whether one is about a control's answers.
+    pub fn is_about_control(&self) -> bool {
+        self.thresholds().any(|threshold| threshold.measure().is_of_control())
+    }
+
+    /// Takes into account what came of asking a control so far.
+    pub fn control(&mut self, comparisons: &Comparisons) {
+        self.control = Sums { part: comparisons.differing, whole: comparisons.compared };
+    }
+
     /// What came of them in a run with these totals, whose arrivals were offered
     /// for so long.
     pub fn assess(&self, totals: &Totals, offering_s: f64) -> Assessment {
         let lines = self.thresholds.iter().map(|Watched { threshold, windows }| match windows {
-            None => {
-                line(threshold, whole(threshold.measure(), totals, offering_s).map(|value| (value, None)))
-            }
+            None => line(
+                threshold,
+                self.whole(threshold.measure(), totals, offering_s).map(|value| (value, None)),
+            ),
             Some(windows) => {
                 let worst = windows.worst_of(threshold, offering_s);
                 line(threshold, worst.map(|seen| (seen.value, Some(seen.window(windows.length)))))
@@ -148,13 +161,20 @@ impl Watch {
         Assessment { lines: lines.collect(), allowed: Allowed::by(self.thresholds()) }
     }
 
+    fn whole(&self, measure: Measure, totals: &Totals, offering_s: f64) -> Option<f64> {
+        if measure.is_of_control() {
+            return (self.control.whole > 0).then(|| self.control.value(measure, offering_s)).flatten();
+        }
+        whole(measure, totals, offering_s)
+    }
+
     /// The first of them that is so, of the run so far or of its latest window:
     /// what ends it, where that is what they are for. What was not measured yet
     /// is not so.
     pub fn come_true(&self, totals: &Totals) -> Option<AbortLine> {
         self.thresholds.iter().find_map(|Watched { threshold, windows }| {
             let value = match windows {
-                None => whole(threshold.measure(), totals, approximate(self.seconds)),
+                None => self.whole(threshold.measure(), totals, approximate(self.seconds)),
                 Some(windows) => windows.latest,
             };
             value.filter(|value| threshold.holds(*value)).map(|value| AbortLine {
@@ -162,6 +182,7 @@ impl Watch {
                 value,
                 unit: threshold.measure().unit().name().to_owned(),
                 at_s: self.seconds,
+                offered_per_s: None,
             })
         })
     }

@@ -70,6 +70,18 @@ fn redirects_that_differ_are_counted_to_the_last_one() {
 }
 
 #[test]
+fn a_threshold_says_how_much_may_differ() {
+    let (candidate, control) = (Serving::with_faults(&["missing-slash:10%"]), Serving::sound());
+    let none = ["--verify", "off", "--threshold", "control.differ == 0"];
+    let report = against(&candidate, &control.api, &none).report(99);
+    let differing = report.list("/thresholds")[0]["value"].as_f64();
+    assert!(differing > Some(0.0), "{differing:?}");
+    assert_eq!(differing.map(|n| format!("{n:.0}")), Some(report.number("/control/differing").to_string()));
+    let some = ["--verify", "off", "--threshold", "control.differ.rate <= 100%"];
+    against(&candidate, &control.api, &some).report(0);
+}
+
+#[test]
 fn statuses_and_fields_are_differences_of_their_own() {
     let control = Serving::sound();
     let failing = Serving::with_faults(&["status-503"]);

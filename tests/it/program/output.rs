@@ -25,7 +25,7 @@ fn text_on_stdout_is_the_summary_and_where_the_rest_is() {
     let ended = call.run();
     let summary = fs::read_to_string(ended.out.join("summary.txt")).unwrap();
     assert!(summary.starts_with("PASSED: all 100 downloads were good\n"), "{summary}");
-    assert_eq!(ended.stdout, format!("{summary}\nrun directory: run\n"));
+    assert_eq!(ended.stdout, format!("{summary}\nrun directory: run\npage: run/report.html\n"));
 }
 
 #[test]
@@ -97,4 +97,18 @@ fn a_quiet_demo_in_json_is_json_alone() {
     let ended = call.run();
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(3), ""));
     Report::parse(&ended.stdout).check_everything(&ended.out);
+}
+
+/// As in `| head`: what was not read is dropped, and nothing is said of it.
+#[test]
+fn whoever_stops_reading_hears_no_complaint() {
+    let room = tempfile::tempdir().unwrap();
+    for args in [&["inspect", INCIDENT][..], &["explain"], &["clients"], &["schema"], &["rules", "crates-io"]]
+    {
+        let mut process = super::Process::start(args, room.path());
+        drop(process.0.stdout.take());
+        let output = process.end();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), errors.as_str()), (Some(0), ""), "{args:?}");
+    }
 }

@@ -78,6 +78,19 @@ fn a_second_signal_waits_for_nobody() {
 }
 
 #[test]
+fn the_first_signal_is_answered_and_names_the_second() {
+    let candidate = Serving::with_faults(&["stall"]);
+    let call = endless(&candidate).with(&["--timeout", "1h", "--grace", "100ms"]);
+    let mut going = Going::start(call);
+    going.until_there_is("intervals.ndjson");
+    going.process.signal(Signal::INT);
+    let (ended, _call) = going.end();
+    assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+    let line = ended.stderr.lines().find(|line| line.starts_with("ending: ")).unwrap();
+    assert!(line.ends_with(" in flight; Ctrl-C again to stop now"), "{line}");
+}
+
+#[test]
 fn what_was_on_disk_outlives_a_kill() {
     let candidate = Serving::sound();
     let mut going = Going::start(endless(&candidate));

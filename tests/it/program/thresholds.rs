@@ -84,6 +84,26 @@ fn a_run_ends_itself_when_that_comes_true_and_its_books_balance() {
 }
 
 #[test]
+fn an_end_on_a_ramp_names_its_rate_and_is_a_case_of_its_own() {
+    let candidate = Serving::with_faults(&["status-503"]);
+    let ramp = ["--stage", "60s:200/s", "--loop", "--abort-on", "failed > 3", "--junit", "ramp.xml"];
+    let call = Call::replay("trace", &candidate).file("trace", every(1, 20)).with(&ramp);
+    let call = call.with(&["--abort-on", "lateness.p99 > 1h"]);
+    let report = call.report(99);
+    let rate = report.number("/aborted/offered_per_s");
+    assert!(rate > 0);
+    let summary = fs::read_to_string(call.path("run/summary.txt")).unwrap();
+    let first = summary.lines().next().unwrap();
+    assert!(first.contains(&format!(" s at {rate}/s: failed > 3 came true")), "{first}");
+    let xml = fs::read_to_string(call.path("ramp.xml")).unwrap();
+    assert!(
+        xml.contains(r#"name="abort-on: failed &gt; 3" time="0"><failure message="ended after "#),
+        "{xml}"
+    );
+    assert!(xml.contains(r#"name="abort-on: lateness.p99 &gt; 1h" time="0"/>"#), "{xml}");
+}
+
+#[test]
 fn a_check_has_thresholds_of_what_it_counts() {
     let stage = Stage::with(&["--fault", "status-503"]);
     let flags = ["--threshold", "failed.rate <= 100%", "--threshold", "good > 0", "--junit", "check.xml"];

@@ -41,6 +41,8 @@ fn expressions_as_people_write_them() {
     check("fault(status.*) != 3", "fault(status).count !=", 3.0);
     check("status(302).rate >= 99%", "status(302).rate >=", 0.99);
     check("status(5xx) == 0", "status(5xx).count ==", 0.0);
+    check("control.differ == 0", "control.differ.count ==", 0.0);
+    check("control.differ.rate <= 0.5%", "control.differ.rate <=", 0.005);
 }
 
 #[test]
@@ -65,6 +67,9 @@ fn refuse(text: &str, column: usize, told: &str) {
 
 #[test]
 fn a_mistake_is_told_with_its_column_and_what_would_be_right() {
+    refuse("control == 0", 8, "As in control.differ.count");
+    refuse("control.differ.per_s < 1", 16, "write count or rate");
+    refuse("control.differ over 3s < 1", 16, "counted over the whole run");
     refuse("", 1, "say what is measured");
     refuse("latncy.p99 < 50ms", 1, "did you mean latency?");
     refuse("zzz < 50ms", 1, "zzz is nothing that is measured. There are latency,");
