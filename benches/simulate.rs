@@ -34,6 +34,7 @@ fn measure(name: &str, scenario: &Scenario) -> io::Result<()> {
         clients: Arc::new(ClientPlan {
             clients: Clientele::of(client),
             session_gap: scenario.clients.session_gap,
+            session_max: scenario.clients.session_max,
             seed: 1,
         }),
         timeout: scenario.clients.timeout,

@@ -106,6 +106,8 @@ pub struct Clients {
     pub timeout: Duration,
     /// The gap between two requests of a client that ends its session.
     pub session_gap: Duration,
+    /// The longest that a session lasts.
+    pub session_max: Duration,
 }
 
 /// What must come of a scenario.
@@ -172,6 +174,7 @@ impl Scenario {
         self.load.duration = shorter(self.load.duration, factor);
         self.clients.timeout = shorter(self.clients.timeout, factor);
         self.clients.session_gap = shorter(self.clients.session_gap, factor);
+        self.clients.session_max = shorter(self.clients.session_max, factor);
         self.service = self.service.hastened(factor);
         for fault in &mut self.faults {
             fault.window = hastened_window(fault.window, factor);
@@ -210,7 +213,12 @@ pub fn trouble(
 
 impl Default for Clients {
     fn default() -> Self {
-        Self { model: "none".to_owned(), timeout: Duration::from_secs(30), session_gap: sessions::GAP }
+        Self {
+            model: "none".to_owned(),
+            timeout: Duration::from_secs(30),
+            session_gap: sessions::GAP,
+            session_max: sessions::MAX,
+        }
     }
 }
 

@@ -34,6 +34,9 @@ pub struct Arrival {
     pub sequence: u64,
     /// When it is due, since the start of the run.
     pub due: Offset,
+    /// When its client asked, in the log's time since the first record; where
+    /// the record has no time, when it is due. It tells sessions apart.
+    pub asked: Offset,
     /// The method to send.
     pub method: Method,
     /// The target to send, byte for byte.
@@ -105,6 +108,8 @@ pub struct ScheduleCounts {
 struct Pass {
     /// Where the pass begins in the run.
     base: Offset,
+    /// Where it begins in the log's time, the passes before it laid end to end.
+    asked_base: Offset,
     /// The stamps of its first and its last request.
     span: Option<(Stamp, Stamp)>,
     /// How many requests it has, whether they are played or not.
@@ -224,7 +229,10 @@ impl Schedule {
         let gaps = self.pass.requests.saturating_sub(1);
         let mean_gap = span.checked_div(gaps).unwrap_or(0).max(1);
         let base = self.pass.base.after(Duration::from_nanos(span.saturating_add(mean_gap)));
-        self.pass = Pass { base, ..Pass::default() };
+        let recorded = self.pass.span.map_or(0, |(first, last)| last.nanos_since(first));
+        let seam = recorded.checked_div(gaps).unwrap_or(0).max(1);
+        let asked_base = self.pass.asked_base.after(Duration::from_nanos(recorded.saturating_add(seam)));
+        self.pass = Pass { base, asked_base, ..Pass::default() };
     }
 
     /// What became of the requests so far.
@@ -252,6 +260,8 @@ impl Schedule {
         let Ok(target) = PathAndQuery::from_maybe_shared(request.target) else {
             return Placed::Unsendable;
         };
+        let since_first = request.at.zip(self.pass.span).map(|(at, (first, _))| at.nanos_since(first));
+        let asked = since_first.map_or(due, |nanos| self.pass.asked_base.after(Duration::from_nanos(nanos)));
         let sequence = self.counts.placed;
         self.counts.placed += 1;
         self.counts.amplified += u64::from(origin == Origin::Copy);
@@ -260,6 +270,7 @@ impl Schedule {
         Placed::Due(Arrival {
             sequence,
             due,
+            asked,
             method: request.method,
             target,
             recorded_status: request.status,
@@ -356,6 +367,31 @@ mod tests {
             schedule.begin_pass();
         }
         assert_eq!(due, [0, 10, 40, 60, 70, 100]);
+    }
+
+    #[test]
+    fn when_clients_asked_is_told_in_the_log_s_time_at_any_pace() {
+        let asked = |pace: &str, stamps_ms: [Option<i64>; 3]| {
+            let mut schedule = Schedule::new(pace.parse().unwrap(), Window::default());
+            let mut asked = Vec::new();
+            for _ in 0..2 {
+                for at in stamps_ms {
+                    let at = at.map(|ms| Stamp::from_nanos(ms * 1_000_000));
+                    schedule.offer(Request { at, ..request(0) });
+                    if let Some(Placed::Due(arrival)) = schedule.place_next() {
+                        asked.push(arrival.asked.as_micros() / 1_000);
+                    }
+                }
+                schedule.begin_pass();
+            }
+            asked
+        };
+        let stamps = [100, 110, 140].map(Some);
+        for pace in ["recorded", "100x", "0.5x", "1k/s", "max"] {
+            assert_eq!(asked(pace, stamps), [0, 10, 40, 60, 70, 100], "{pace}");
+        }
+        // Without times, it is the run's.
+        assert_eq!(asked("100/s", [None; 3]), [0, 10, 20, 30, 40, 50]);
     }
 
     #[test]

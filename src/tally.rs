@@ -107,8 +107,8 @@ impl AttemptKind {
 pub enum Fate {
     /// The first attempt was good, its redirect included.
     Passed,
-    /// A retry was good.
-    Recovered,
+    /// A retry was good; the fault of the attempt before it.
+    Recovered(Fault),
     /// No attempt was good; the last one's fault.
     Failed(Fault),
     /// The run ended first.

@@ -2,6 +2,7 @@
 
 use super::CliError;
 use super::clients::{ClientsError, load};
+use super::values::parse_time;
 use crate::client::{BudgetRule, ClientModels, ClientPlan, Clientele, first_attempts, sessions};
 use crate::engine::Requests;
 use crate::report::Plan;
@@ -41,11 +42,16 @@ pub(crate) struct ClientArgs {
     #[arg(long, value_name = "SHARE")]
     pub(crate) retry_budget: Option<Share>,
 
-    /// The gap between two requests of a client that ends its session, within
-    /// which downloads share a budget and may end together; 0s for no sessions
-    /// [default: 1m, or a scenario's own]
+    /// The gap between two requests of a client that ends its session, in the
+    /// log's time, within which downloads share a budget and may end together;
+    /// 0s for no sessions [default: 1m, or a scenario's own]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) session_gap: Option<Duration>,
+
+    /// End a session after this time, in the log's time, even if its client
+    /// never rests [default: 30m, or a scenario's own]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) session_max: Option<Duration>,
 
     /// Leave out recorded retries: play only the first request of a client for
     /// a target within this time, 15s for cargo's
@@ -72,7 +78,8 @@ impl ClientArgs {
         } else {
             self.session_gap.unwrap_or(sessions::GAP)
         };
-        let plan = ClientPlan { clients, session_gap, seed };
+        let session_max = self.session_max.unwrap_or(sessions::MAX);
+        let plan = ClientPlan { clients, session_gap, session_max, seed };
         Ok((self.name() != NONE).then(|| Arc::new(plan)))
     }
 
@@ -130,6 +137,7 @@ impl ClientArgs {
             ("--client-file", self.client_file.is_some()),
             ("--retry-budget", self.retry_budget.is_some()),
             ("--session-gap", self.session_gap.is_some()),
+            ("--session-max", self.session_max.is_some()),
         ];
         if let (NONE, Some((flag, _))) = (self.name(), idle.iter().find(|(_, is_given)| *is_given)) {
             return Err(CliError::Usage(format!(
@@ -150,6 +158,7 @@ impl ClientArgs {
     pub(super) fn tell(&self, plan: &mut Plan, clients: Option<&ClientPlan>) {
         plan.client = clients.map(|clients| clients.clients.name().to_owned());
         plan.session_gap_s = clients.map(|clients| clients.session_gap.as_secs_f64());
+        plan.session_max_s = clients.map(|clients| clients.session_max.as_secs_f64());
         plan.retry_budget = self.retry_budget.map(|share| share.to_string());
         plan.first_attempts_s = self.first_attempts.map(|window| window.as_secs_f64());
     }

@@ -155,6 +155,7 @@ fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliEr
         clients: ClientArgs {
             client: Some(args.client.clone()),
             session_gap: Some(Duration::ZERO),
+            session_max: None,
             ..ClientArgs::default()
         },
         control: ControlArgs::default(),

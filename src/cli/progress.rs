@@ -10,6 +10,7 @@ pub(crate) use view::Expected;
 
 use super::distinct::Found;
 use super::signals::{Answer, Phases};
+use crate::fault::Fault;
 use crate::report::micros;
 use crate::tally::{Interval, Totals};
 use crate::units::grouped;
@@ -166,13 +167,16 @@ fn line(second: u64, interval: &Interval) -> String {
     let latency = if times.latency.is_empty() { &times.latency_failed } else { &times.latency };
     let p99 = if latency.is_empty() { "-".to_owned() } else { micros(latency.quantile(0.99)) };
     let mut text = format!(
-        "second {second:>4}: offered {:>6}  done {:>6}  failed {:>6}  p99 {p99:>7}",
+        "second {second:>4}: offered {:>6}  done {:>6}  wrong {:>6}  failed {:>6}  p99 {p99:>7}",
         grouped(counts.arrivals.offered),
         grouped(counts.attempts.completed()),
+        grouped(counts.wrong_attempts.total()),
         grouped(counts.arrivals.failed),
     );
-    let worst = counts.faults.seen().max_by_key(|(_, seen)| seen.count);
-    if let Some((fault, _)) = worst {
+    // What clients try again is wrong all the same; what was never sent has no attempt.
+    let of_all = |&fault: &Fault| counts.wrong_attempts.get(fault).count.max(counts.faults.get(fault).count);
+    let worst = Fault::ALL.iter().max_by_key(|&fault| of_all(fault)).filter(|&fault| of_all(fault) > 0);
+    if let Some(fault) = worst {
         text.push_str("  ");
         text.push_str(fault.id());
     }

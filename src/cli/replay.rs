@@ -52,7 +52,7 @@ use std::sync::Arc;
 pub(crate) struct ReplayArgs {
     /// Play a scenario in place of a trace, against a stand-in of its own:
     /// incident, metastable or a TOML file (downpour scenarios lists them)
-    #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["traces", "target", "rate", "stages", "loop_trace", "warmup", "amplify", "rewrite", "rules", "resolver", "session_gap"])]
+    #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["traces", "target", "rate", "stages", "loop_trace", "warmup", "amplify", "rewrite", "rules", "resolver", "session_gap", "session_max"])]
     pub(super) scenario: Option<String>,
     #[command(flatten)]
     pub(super) trace: TraceArgs,

@@ -164,6 +164,7 @@ fn plan(args: &SimulateArgs, load: &LoadArgs, simulation: &SimulationPlan, scena
         }),
         client: Some(simulation.clients.clients.name().to_owned()),
         session_gap_s: Some(simulation.clients.session_gap.as_secs_f64()),
+        session_max_s: Some(simulation.clients.session_max.as_secs_f64()),
         first_attempts_s: args.clients.conduct.first_attempts.map(|window| window.as_secs_f64()),
         started_at: system::rfc3339(Stamp::default()),
         ..plan_of_load(load, &args.trace)

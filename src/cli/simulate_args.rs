@@ -241,14 +241,15 @@ impl SimulateArgs {
         let is_own = downloads.is_none()
             && self.service == ServiceArgs::default()
             && (load.duration, load.requests, load.warmup) == (None, None, Duration::ZERO)
-            && (&clients.client, clients.session_gap, clients.retry_budget, timeout)
-                == (&None, None, None, None);
+            && (&clients.client, clients.session_gap, clients.session_max, clients.retry_budget, timeout)
+                == (&None, None, None, None, None);
         scenario.expected = scenario.expected.filter(|_| is_own);
         scenario.load.downloads = downloads.unwrap_or(scenario.load.downloads);
         scenario.load.duration = load.duration.unwrap_or(scenario.load.duration);
         scenario.clients.model = clients.client.clone().unwrap_or(scenario.clients.model);
         scenario.clients.timeout = timeout.unwrap_or(scenario.clients.timeout);
         scenario.clients.session_gap = clients.session_gap.unwrap_or(scenario.clients.session_gap);
+        scenario.clients.session_max = clients.session_max.unwrap_or(scenario.clients.session_max);
         scenario.service = self.service.changed(scenario.service);
         if !self.service.faults.is_empty() {
             scenario.faults.clone_from(&self.service.faults);
@@ -270,6 +271,7 @@ impl SimulateArgs {
             model: self.clients.conduct.client.clone().unwrap_or(default.model),
             timeout: self.clients.timeout.unwrap_or(default.timeout),
             session_gap: self.clients.conduct.session_gap.unwrap_or(sessions::GAP),
+            session_max: self.clients.conduct.session_max.unwrap_or(sessions::MAX),
         }
     }
 
@@ -280,9 +282,10 @@ impl SimulateArgs {
         clientele: Clientele,
         (service, faults): (Service, Vec<PlannedFault>),
     ) -> SimulationPlan {
-        let (session_gap, seed) = (clients.session_gap, self.trace.seed);
+        let &Clients { session_gap, session_max, .. } = clients;
+        let seed = self.trace.seed;
         SimulationPlan {
-            clients: Arc::new(ClientPlan { clients: clientele, session_gap, seed }),
+            clients: Arc::new(ClientPlan { clients: clientele, session_gap, session_max, seed }),
             timeout: clients.timeout,
             service,
             faults,

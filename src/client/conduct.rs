@@ -8,6 +8,7 @@
 use super::sessions::{Joined, Run, SessionId, Sessions};
 use super::{Budget, ClientModel, Clientele, GiveUp, LastAttempt, Next, RetryState, Siblings, draws};
 use crate::fault::Fault;
+use crate::schedule::Arrival;
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
 use crate::units::Offset;
@@ -20,9 +21,11 @@ use std::time::Duration;
 pub struct ClientPlan {
     /// What each of them is.
     pub clients: Clientele,
-    /// The gap between two requests of a client that ends its session; zero for
-    /// no sessions: each download is a client's only one.
+    /// The gap between two requests of a client that ends its session, in the
+    /// log's time; zero for no sessions: each download is a client's only one.
     pub session_gap: Duration,
+    /// The longest that a session lasts, in the log's time.
+    pub session_max: Duration,
     /// What random waits depend on.
     pub seed: u64,
 }
@@ -86,7 +89,8 @@ pub struct Conduct {
 impl Conduct {
     /// None yet; at most so many sessions are remembered.
     pub fn new(plan: Arc<ClientPlan>, sessions_max: NonZeroUsize) -> Self {
-        let sessions = plan.has_sessions().then(|| Sessions::new(plan.session_gap, sessions_max));
+        let sessions =
+            plan.has_sessions().then(|| Sessions::new(plan.session_gap, plan.session_max, sessions_max));
         Self { plan, sessions }
     }
 
@@ -100,13 +104,15 @@ impl Conduct {
         self.plan.clients.model(client)
     }
 
-    /// Begins a download, of a client of that kind, which is due; `None` where
-    /// its client has ended with another one, and would not have asked.
-    pub fn begin(&mut self, key: Option<ClientKey>, client: ClientKind, due: Offset) -> Option<Trial> {
-        let member = key.map(|key| self.member(key, client));
+    /// Begins the download of an arrival; `None` where its client has ended with
+    /// another one, and would not have asked.
+    pub fn begin(&mut self, arrival: &Arrival) -> Option<Trial> {
+        let (client, due) = (arrival.kind, arrival.due);
+        let member = arrival.client.map(|key| self.member(key, client));
         let budget = self.model(client).budget;
         let joined = member.zip(self.sessions.as_mut());
-        let session = match joined.map(|(member, sessions)| sessions.join(member, due, budget)) {
+        let session = match joined.map(|(member, sessions)| sessions.join(member, arrival.asked, due, budget))
+        {
             None => None,
             Some(Joined::Opened(id) | Joined::Member(id)) => Some(id),
             Some(Joined::Aborted(_)) => return None,

@@ -4,7 +4,12 @@
 //! file has failed for good. What a log tells of that is a client's key and the
 //! time: requests of one key with no long gap between them count as one
 //! session. A key may stand for many machines behind one address, so an aborted
-//! session is over a gap after its end, whatever still arrives under its key.
+//! session is over a gap after its end, whatever still arrives under its key, and
+//! every session is over after a time.
+//!
+//! These times are the log's: how fast it is played says nothing of which
+//! requests belong together. Each arrival comes with two: when its client
+//! *asked*, on the log's clock, and when it is *due*, on the run's.
 //!
 //! The table is bounded. Where it is full, the session that was not heard of for
 //! the longest time is forgotten, and counted.
@@ -12,12 +17,16 @@
 use super::budget::{Budget, BudgetRule};
 use crate::units::Offset;
 use std::collections::{BTreeMap, HashMap};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 /// The gap that ends a session where nothing else is said: longer than the
 /// pauses within a build, shorter than those between two.
 pub const GAP: Duration = Duration::from_mins(1);
+
+/// The longest that a session lasts where nothing else is said: longer than most
+/// builds. An address that never rests, such as a proxy's, is not one build.
+pub const MAX: Duration = Duration::from_mins(30);
 
 /// Sessions that are remembered where nothing else is said: about ten megabytes.
 pub const SESSIONS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).expect("it is not zero");
@@ -26,7 +35,7 @@ pub const SESSIONS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).expect("it is n
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionId {
     client: u64,
-    ordinal: u64,
+    ordinal: NonZeroU64,
 }
 
 /// What an arrival of a client finds.
@@ -44,19 +53,44 @@ pub enum Joined {
 #[derive(Clone, Debug)]
 pub struct Sessions {
     gap: u64,
+    longest: u64,
+    /// The arrival that asked last.
+    latest: When,
     capacity: NonZeroUsize,
     by_client: HashMap<u64, Session>,
     /// Clients by when they were heard of last, the longest ago first.
     by_use: BTreeMap<u64, u64>,
-    uses: u64,
+    /// One more than the arrivals so far, but for those that changed nothing.
+    uses: NonZeroU64,
     forgotten: u64,
+}
+
+/// When an arrival was asked for and is due.
+#[derive(Clone, Copy, Debug, Default)]
+struct When {
+    /// On the log's clock.
+    asked: Offset,
+    /// On the run's.
+    due: Offset,
+}
+
+/// When a session was aborted.
+#[derive(Clone, Copy, Debug)]
+struct Aborted {
+    /// On the log's clock.
+    asked: Offset,
+    /// On the run's.
+    at: Offset,
 }
 
 #[derive(Clone, Debug)]
 struct Session {
-    ordinal: u64,
+    ordinal: NonZeroU64,
+    /// When its first download was asked for, on the log's clock, as the next.
+    begun: Offset,
+    /// The same of its last one.
     heard: Offset,
-    aborted: Option<Offset>,
+    aborted: Option<Aborted>,
     used: u64,
     budget: Budget,
     run: Run,
@@ -73,62 +107,76 @@ pub struct Run {
 }
 
 impl Sessions {
-    /// No sessions yet; `gap` without an arrival ends one, and at most
-    /// `capacity` are remembered.
-    pub fn new(gap: Duration, capacity: NonZeroUsize) -> Self {
+    /// No sessions yet; `gap` without an arrival ends one, none lasts for longer
+    /// than `longest`, and at most `capacity` are remembered.
+    pub fn new(gap: Duration, longest: Duration, capacity: NonZeroUsize) -> Self {
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         Self {
-            gap: u64::try_from(gap.as_nanos()).unwrap_or(u64::MAX),
+            gap: nanos(gap),
+            longest: nanos(longest),
+            latest: When::default(),
             capacity,
             by_client: HashMap::new(),
             by_use: BTreeMap::new(),
-            uses: 0,
+            uses: NonZeroU64::MIN,
             forgotten: 0,
         }
     }
 
-    /// The session that an arrival of `client` at `now` belongs to. A session
-    /// begins with a full budget of `rule`.
-    pub fn join(&mut self, client: u64, now: Offset, rule: BudgetRule) -> Joined {
-        self.uses += 1;
+    /// The session that an arrival of `client` belongs to, which was `asked` for
+    /// on the log's clock and is `due` on the run's. A session begins with a full
+    /// budget of `rule`.
+    pub fn join(&mut self, client: u64, asked: Offset, due: Offset, rule: BudgetRule) -> Joined {
+        if asked >= self.latest.asked {
+            self.latest = When { asked, due };
+        }
+        // Zero is never used, and an ordinal so not zero.
+        self.uses = self.uses.saturating_add(1);
         let used = self.uses;
-        let gap = self.gap;
+        let (gap, longest) = (self.gap, self.longest);
         if let Some(session) = self.by_client.get_mut(&client) {
             let id = SessionId { client, ordinal: session.ordinal };
-            let is_over = now.nanos_since(session.heard) > gap
-                || session.aborted.is_some_and(|end| now.nanos_since(end) > gap);
-            if session.used + 1 == used && !is_over {
+            let is_over = asked.nanos_since(session.heard) > gap
+                || asked.nanos_since(session.begun) > longest
+                || session.aborted.is_some_and(|end| asked.nanos_since(end.asked) > gap);
+            if session.used + 1 == used.get() && !is_over {
                 // A build asks for many files in a row: it is the newest already.
-                self.uses -= 1;
+                self.uses = NonZeroU64::new(used.get() - 1).unwrap_or(NonZeroU64::MIN);
             } else {
                 self.by_use.remove(&session.used);
-                self.by_use.insert(used, client);
-                session.used = used;
+                self.by_use.insert(used.get(), client);
+                session.used = used.get();
             }
             if !is_over {
-                session.heard = session.heard.max(now);
+                session.heard = session.heard.max(asked);
                 return if session.aborted.is_some() { Joined::Aborted(id) } else { Joined::Member(id) };
             }
         } else {
             self.make_room();
-            self.by_use.insert(used, client);
+            self.by_use.insert(used.get(), client);
         }
         // The number of an arrival is as good a name for what it opened.
         let session = Session {
             ordinal: used,
-            heard: now,
+            begun: asked,
+            heard: asked,
             aborted: None,
-            used,
+            used: used.get(),
             budget: Budget::new(rule),
-            run: Run { number: 0, begins: now },
+            run: Run { number: 0, begins: due },
         };
         self.by_client.insert(client, session);
         Joined::Opened(SessionId { client, ordinal: used })
     }
 
-    /// Ends a session: one of its downloads has failed for good at `now`.
+    /// Ends a session: one of its downloads has failed for good at `now`, on the
+    /// run's clock. On the log's that is when the latest arrival asked, and what
+    /// has passed since it was due.
     pub fn abort(&mut self, id: SessionId, now: Offset) {
+        let since = Duration::from_nanos(now.nanos_since(self.latest.due));
+        let asked = self.latest.asked.after(since);
         if let Some(session) = self.of(id) {
-            session.aborted.get_or_insert(now);
+            session.aborted.get_or_insert(Aborted { asked, at: now });
         }
     }
 
@@ -153,7 +201,11 @@ impl Sessions {
 
     /// When a session was aborted, if it was and is not forgotten.
     pub fn aborted_at(&self, id: SessionId) -> Option<Offset> {
-        self.by_client.get(&id.client).filter(|session| session.ordinal == id.ordinal)?.aborted
+        self.by_client
+            .get(&id.client)
+            .filter(|session| session.ordinal == id.ordinal)?
+            .aborted
+            .map(|end| end.at)
     }
 
     /// What a session has left for retries; `None` where it was forgotten or a
@@ -193,7 +245,7 @@ impl Sessions {
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self::new(GAP, SESSIONS_MAX)
+        Self::new(GAP, MAX, SESSIONS_MAX)
     }
 }
 
@@ -206,7 +258,7 @@ mod tests {
     }
 
     fn join(sessions: &mut Sessions, client: u64, seconds: u64) -> Joined {
-        sessions.join(client, at(seconds), BudgetRule::Unlimited)
+        sessions.join(client, at(seconds), at(seconds), BudgetRule::Unlimited)
     }
 
     #[track_caller]
@@ -250,8 +302,44 @@ mod tests {
     }
 
     #[test]
+    fn the_log_tells_which_requests_belong_together_however_fast_it_is_played() {
+        let mut sessions = Sessions::default();
+        // A hundred times as fast: a minute of the log takes 600 ms.
+        let mut ask = |seconds: u64| {
+            sessions.join(
+                1,
+                at(seconds),
+                Offset::from(Duration::from_millis(seconds * 10)),
+                BudgetRule::Unlimited,
+            )
+        };
+        let Joined::Opened(first) = ask(0) else { panic!("it was known") };
+        assert_eq!(ask(60), Joined::Member(first));
+        let Joined::Opened(second) = ask(121) else { panic!("there was a gap") };
+        assert_eq!(ask(130), Joined::Member(second));
+        // The run's clock is at 1.4 s: on the log's that is about second 130.
+        sessions.abort(second, Offset::from(Duration::from_millis(1_400)));
+        assert_eq!(sessions.aborted_at(second), Some(Offset::from(Duration::from_millis(1_400))));
+        assert_eq!(join(&mut sessions, 1, 190), Joined::Aborted(second));
+        assert_ne!(opened(&mut sessions, 1, 192), second);
+    }
+
+    #[test]
+    fn a_client_that_never_rests_is_not_one_session() {
+        let mut sessions = Sessions::new(GAP, Duration::from_secs(100), SESSIONS_MAX);
+        let first = opened(&mut sessions, 1, 0);
+        for seconds in [40, 80, 100] {
+            assert_eq!(join(&mut sessions, 1, seconds), Joined::Member(first));
+        }
+        let second = opened(&mut sessions, 1, 101);
+        sessions.abort(second, at(190));
+        assert_eq!(join(&mut sessions, 1, 200), Joined::Aborted(second));
+        assert_ne!(opened(&mut sessions, 1, 202), second);
+    }
+
+    #[test]
     fn the_one_not_heard_of_for_the_longest_time_is_forgotten() {
-        let mut sessions = Sessions::new(GAP, NonZeroUsize::new(2).unwrap());
+        let mut sessions = Sessions::new(GAP, MAX, NonZeroUsize::new(2).unwrap());
         assert!(sessions.is_empty());
         let first = opened(&mut sessions, 1, 0);
         let second = opened(&mut sessions, 2, 1);
@@ -266,7 +354,7 @@ mod tests {
     #[test]
     fn memory_is_bounded_whatever_arrives() {
         let capacity = NonZeroUsize::new(100).unwrap();
-        let mut sessions = Sessions::new(GAP, capacity);
+        let mut sessions = Sessions::new(GAP, MAX, capacity);
         for n in 0..10_000_u64 {
             join(&mut sessions, n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % 1_000, n / 100);
             assert!(sessions.len() <= 100 && sessions.by_use.len() == sessions.len());

@@ -412,6 +412,7 @@ mod tests {
         let arrival = Arrival {
             sequence: 0,
             due: crate::units::Offset::ZERO,
+            asked: crate::units::Offset::ZERO,
             method: Method::Get,
             target: PathAndQuery::from_static("/a?b"),
             recorded_status: None,

@@ -20,7 +20,7 @@ use super::connect::Handshake;
 use super::control::ControlLine;
 use super::coverage::{self, Tiers};
 use super::exchange::Received;
-use super::retries::{Retries, Tried, Verdict};
+use super::retries::{Retries, Tried};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::schedule::sample::Sample;
@@ -429,7 +429,8 @@ impl Ledger {
 
     fn settle(&mut self, case: &Case, fault: Option<Fault>, detail: &str) {
         let Some(fault) = fault else { return self.passed(case) };
-        if self.failed(case, fault) == Verdict::Again {
+        self.failed(case, fault);
+        if !self.recorder.keeps_example(case.due, fault, case.done) {
             return;
         }
         let detail = case.detail(fault, detail);

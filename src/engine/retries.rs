@@ -125,7 +125,7 @@ impl Retries {
     /// Begins a download; `None` where its client has ended with another one,
     /// and would not have asked.
     pub(crate) fn begin(&mut self, arrival: &Arrival) -> Option<Trial> {
-        self.clients.begin(arrival.client, arrival.kind, arrival.due)
+        self.clients.begin(arrival)
     }
 
     /// A download came out well.

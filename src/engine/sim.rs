@@ -211,6 +211,7 @@ impl Scene {
         let arrival = |(sequence, path): (u64, &String)| Arrival {
             sequence,
             due: rate.due(sequence),
+            asked: rate.due(sequence),
             method: Method::Get,
             target: path.parse().unwrap(),
             recorded_status: None,

@@ -10,6 +10,7 @@ use super::schema::{
     TransitionLine, TransitionsLeftOut, Warmup,
 };
 use super::{AbortLine, Assessment, ClockBuckets, Curve, Plan, judge};
+use crate::fault::Fault;
 use crate::tally::{
     ArrivalCounts, AttemptCounts, Books, CatalogCounts, Counts, Example, Examples, FaultTable, Histogram,
     Interval, Pair, Second, Totals, Transition, Transitions, Unchecked, WarmupCounts,
@@ -133,7 +134,7 @@ impl RunReport {
             statuses: statuses(&counts.attempts),
             transitions: transitions(&counts.transitions),
             transitions_left_out: transitions_left_out(&counts.transitions),
-            faults: faults(&counts.faults, &totals.examples),
+            faults: faults(counts, &totals.examples),
             targets: targets(counts, generator),
             catalog: catalog(counts.catalog),
             control: None,
@@ -286,24 +287,26 @@ fn seconds(at: Offset) -> f64 {
     approximate(at.as_nanos() / 1_000_000) / 1e3
 }
 
-fn faults(table: &FaultTable, examples: &Examples) -> Vec<FaultLine> {
-    let mut lines: Vec<_> = table
-        .seen()
-        .map(|(fault, entry)| {
-            let (first, last) = entry.seen.unwrap_or_default();
-            let shown = examples.of(fault).iter().take(EXAMPLES_SHOWN);
-            FaultLine {
-                id: fault.id().to_owned(),
-                meaning: fault.meaning().to_owned(),
-                count: entry.count,
-                first_s: seconds(first),
-                last_s: seconds(last),
-                examples: shown.map(ExampleLine::from).collect(),
-            }
+fn faults(counts: &Counts, examples: &Examples) -> Vec<FaultLine> {
+    let line = |&fault: &Fault| {
+        let (failed, wrong) = (counts.faults.get(fault), counts.wrong_attempts.get(fault));
+        // A download may fail long after its last attempt: while it waits for the next.
+        let (first, last) = wrong.seen.or(failed.seen)?;
+        let shown = examples.of(fault).iter().take(EXAMPLES_SHOWN);
+        Some(FaultLine {
+            id: fault.id().to_owned(),
+            meaning: fault.meaning().to_owned(),
+            count: failed.count,
+            attempts: wrong.count,
+            saved_by_retries: counts.saved.get(fault).count,
+            first_s: seconds(first),
+            last_s: seconds(last),
+            examples: shown.map(ExampleLine::from).collect(),
         })
-        .collect();
+    };
+    let mut lines: Vec<_> = Fault::ALL.iter().filter_map(line).collect();
     // Stable: equals stay in the order of the list of faults.
-    lines.sort_by_key(|line| Reverse(line.count));
+    lines.sort_by_key(|line| Reverse((line.count, line.attempts)));
     lines
 }
 
@@ -441,6 +444,7 @@ impl From<&Interval> for IntervalLine {
             connections_open: gauges.connections_open,
             statuses: statuses(&counts.attempts),
             faults: fault_counts(&counts.faults),
+            wrong_attempts: fault_counts(&counts.wrong_attempts),
             latency_us: IntervalTimes::from(&times.latency),
             latency_failed_us: IntervalTimes::from(&times.latency_failed),
             service_us: IntervalTimes::from(&times.service),

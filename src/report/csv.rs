@@ -59,7 +59,7 @@ pub(super) fn header() -> String {
     let counts = COUNTS.iter().map(|(name, _)| (*name).to_owned());
     let clocks =
         CLOCKS.iter().flat_map(|(clock, _)| TOLD.iter().map(move |(name, _)| format!("{clock}.{name}")));
-    let others = ["worker_cpu_peak_permille", "statuses", "faults"].map(str::to_owned);
+    let others = ["worker_cpu_peak_permille", "statuses", "faults", "wrong_attempts"].map(str::to_owned);
     counts.chain(clocks).chain(others).collect::<Vec<_>>().join(",") + "\n"
 }
 
@@ -79,6 +79,8 @@ pub(super) fn row(line: &IntervalLine) -> String {
     row.push_str(&text(&line.statuses));
     row.push(',');
     row.push_str(&text(&line.faults));
+    row.push(',');
+    row.push_str(&text(&line.wrong_attempts));
     row.push('\n');
     row
 }

@@ -63,9 +63,11 @@ pub fn junit(report: &RunReport) -> String {
 
 fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
     let met = |id: &str| report.faults.iter().find(|line| line.id == id);
+    // What retries hid of every download is no failure of its own: `misled` is.
+    let of_failed = report.faults.iter().filter(|line| line.count > 0);
     let passed = Fault::ALL.iter().filter(|fault| is_looked_for(**fault, &report.plan));
     let passed: Vec<_> = passed.map(|fault| fault.id()).filter(|id| met(id).is_none()).collect();
-    let faults = report.faults.get(..FAULTS).unwrap_or(&report.faults);
+    let faults: Vec<_> = of_failed.take(FAULTS).collect();
     // Not one download failed, and yet the run did.
     let is_misled = report.verdict == Verdict::Failed && faults.is_empty();
     let broken_off = matches!(report.verdict, Verdict::Invalid | Verdict::Cut);
@@ -190,7 +192,12 @@ fn abort(report: &RunReport, expression: &str, xml: &mut String) -> fmt::Result 
 fn misled(report: &RunReport, xml: &mut String) -> fmt::Result {
     let told = escaped(&super::text::headline::verdict(report));
     writeln!(xml, "    {}>", opening(report, MISLED))?;
-    writeln!(xml, r#"      <failure message="{told}" type="{MISLED}"/>"#)?;
+    write!(xml, r#"      <failure message="{told}" type="{MISLED}">"#)?;
+    for fault in report.faults.iter().take(FAULTS) {
+        writeln!(xml, "{}", escaped(&super::text::headline::told(report, fault)))?;
+        examples(fault, xml)?;
+    }
+    writeln!(xml, "</failure>")?;
     writeln!(xml, "    </testcase>")
 }
 
@@ -209,6 +216,11 @@ fn failed(report: &RunReport, fault: &FaultLine, xml: &mut String) -> fmt::Resul
     if let Some(known) = Fault::from_id(&fault.id) {
         writeln!(xml, "a client such as cargo: {}", escaped(known.reaction()))?;
     }
+    examples(fault, xml)?;
+    writeln!(xml, "</failure>\n    </testcase>")
+}
+
+fn examples(fault: &FaultLine, xml: &mut String) -> fmt::Result {
     for ExampleLine { path, location, detail, .. } in fault.examples.iter().take(EXAMPLES) {
         writeln!(xml, "{}", escaped(path))?;
         if let Some(location) = location {
@@ -218,7 +230,7 @@ fn failed(report: &RunReport, fault: &FaultLine, xml: &mut String) -> fmt::Resul
             writeln!(xml, "  {}", escaped(detail))?;
         }
     }
-    writeln!(xml, "</failure>\n    </testcase>")
+    Ok(())
 }
 
 /// Whether a fault would have been found under this plan.

@@ -6,7 +6,7 @@
 //! are bounded. Pure.
 
 use super::text::format::{micros, per_second, safe, share, shortened};
-use super::text::headline::{told, verdict, warmup};
+use super::text::headline::{is_retried, told, verdict, warmup};
 use super::text::thresholds;
 use super::text::{STATISTICS, asked};
 use super::{FaultLine, RunReport, Times, Verdict};
@@ -114,13 +114,21 @@ fn faults(report: &RunReport, out: &mut String) -> fmt::Result {
     if report.faults.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n| fault | count | share | seconds | means |\n|---|---:|---:|---:|---|")?;
+    // Where clients tried again, failed downloads do not tell all of it.
+    let by_attempts = report.faults.iter().any(is_retried);
+    let (more, line) = if by_attempts { (" attempts | saved |", "---:|---:|") } else { ("", "") };
+    writeln!(out, "\n| fault | count | share |{more} seconds | means |\n|---|---:|---:|{line}---:|---|")?;
     for fault in report.faults.iter().take(FAULTS) {
         let FaultLine { id, meaning, count, first_s, last_s, .. } = fault;
         let share = share(*count, report.arrivals.offered);
+        let more = if by_attempts {
+            format!(" {} | {} |", grouped(fault.attempts), grouped(fault.saved_by_retries))
+        } else {
+            String::new()
+        };
         writeln!(
             out,
-            "| {} | {} | {share} | {first_s:.0} to {last_s:.0} | {} |",
+            "| {} | {} | {share} |{more} {first_s:.0} to {last_s:.0} | {} |",
             code(id, Place::Cell),
             grouped(*count),
             prose(meaning)

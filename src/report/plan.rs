@@ -119,9 +119,13 @@ pub struct Plan {
     /// The share of retries that each client may make, where that was set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_budget: Option<String>,
-    /// The gap that ends a client's session; 0 where there are no sessions.
+    /// The gap that ends a client's session, in the log's time; 0 where there
+    /// are no sessions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_gap_s: Option<f64>,
+    /// The longest that a session lasts, in the log's time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_max_s: Option<f64>,
     /// Within what time repeats of a client's request are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_attempts_s: Option<f64>,

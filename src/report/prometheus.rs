@@ -6,7 +6,7 @@
 //! Times are in seconds, in buckets that are the same for every run. Pure.
 
 use super::text::format::{safe, shortened};
-use super::{Buckets, RunReport, Times, Verdict};
+use super::{Buckets, FaultLine, RunReport, Times, Verdict};
 use crate::tally::Gauges;
 use crate::units::approximate;
 use std::collections::BTreeMap;
@@ -96,13 +96,27 @@ fn write(report: &RunReport, now: Option<&Gauges>, out: &mut Families) -> fmt::R
         "fault",
         bounded(&attempts.faults),
     )?;
-    let faults = report.faults.iter().map(|line| (line.id.clone(), line.count)).collect();
-    out.counters("faults", "Failed downloads by fault.", "fault", bounded(&faults))?;
+    let failed = by_fault(report, |line| line.count);
+    out.counters("faults", "Failed downloads by fault.", "fault", bounded(&failed))?;
+    let wrong = by_fault(report, |line| line.attempts);
+    out.counters("wrong_attempts", "Attempts that were found wrong, by fault.", "fault", bounded(&wrong))?;
+    let saved = by_fault(report, |line| line.saved_by_retries);
+    out.counters(
+        "recovered_arrivals",
+        "Downloads that were good after a retry, by the fault before it.",
+        "fault",
+        bounded(&saved),
+    )?;
     redirects(report, out)?;
     out.counter("connections_opened", "Connections opened to the candidate.", report.connections.opened)?;
     gauges(report, now, out)?;
     clocks(report, out)?;
     out.end()
+}
+
+/// A count of each fault that has some.
+fn by_fault(report: &RunReport, of: impl Fn(&FaultLine) -> u64) -> BTreeMap<String, u64> {
+    report.faults.iter().map(|line| (line.id.clone(), of(line))).filter(|(_, count)| *count > 0).collect()
 }
 
 fn verdict(verdict: Verdict, out: &mut Families) -> fmt::Result {

@@ -92,7 +92,8 @@ pub struct RunReport {
     pub transitions: Vec<TransitionLine>,
     /// Answers that are not in that list.
     pub transitions_left_out: TransitionsLeftOut,
-    /// Why arrivals failed, most frequent first.
+    /// What was found wrong, in attempts that were tried again as well: what
+    /// most arrivals failed of first.
     pub faults: Vec<FaultLine>,
     /// Where redirects led.
     pub targets: Targets,
@@ -297,12 +298,18 @@ pub struct FaultLine {
     pub id: String,
     /// One line for a person who has never met it.
     pub meaning: String,
-    /// Arrivals that failed of it.
+    /// Arrivals that failed of it for good.
     pub count: u64,
-    /// Second of the run it was first seen at. Seconds begin with the end of
-    /// the warm-up, here and everywhere.
+    /// Attempts in which it was found, those that were tried again among them.
+    /// 0 for what keeps a request from being sent.
+    pub attempts: u64,
+    /// Arrivals that were good at the next attempt after one with this fault.
+    /// The sum over all faults is `arrivals.recovered`.
+    pub saved_by_retries: u64,
+    /// Second of the run it was first seen at, in any attempt. Seconds begin
+    /// with the end of the warm-up, here and everywhere.
     pub first_s: f64,
-    /// Second of the run it was last seen at.
+    /// Second of the run it was last seen at, in any attempt.
     pub last_s: f64,
     /// The earliest few.
     pub examples: Vec<ExampleLine>,

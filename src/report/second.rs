@@ -46,6 +46,9 @@ pub struct IntervalLine {
     pub statuses: BTreeMap<String, u64>,
     /// Failed arrivals by fault.
     pub faults: BTreeMap<String, u64>,
+    /// Attempts that were found wrong, by fault, those that were tried again
+    /// among them.
+    pub wrong_attempts: BTreeMap<String, u64>,
     /// As in the run.
     pub latency_us: IntervalTimes,
     /// As in the run.

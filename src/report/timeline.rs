@@ -29,6 +29,7 @@ pub struct Timeline {
     points: Vec<Point>,
     statuses: Named,
     faults: Named,
+    wrong_attempts: Named,
 }
 
 /// Some seconds in a row.
@@ -82,6 +83,7 @@ impl Timeline {
         self.points[place].join(&Point::of(second));
         self.statuses.add(place, &second.statuses);
         self.faults.add(place, &second.faults);
+        self.wrong_attempts.add(place, &second.wrong_attempts);
     }
 
     /// Whether no second was added.
@@ -142,6 +144,11 @@ impl Timeline {
         self.faults.columns(self.points.len())
     }
 
+    /// Wrong attempts by fault, in each point.
+    pub(super) fn wrong_attempts(&self) -> Vec<(&str, Vec<u64>)> {
+        self.wrong_attempts.columns(self.points.len())
+    }
+
     fn join_neighbours(&mut self) {
         self.doublings += 1;
         let pairs = self.points.chunks(2);
@@ -156,6 +163,7 @@ impl Timeline {
             .collect();
         self.statuses.join_neighbours();
         self.faults.join_neighbours();
+        self.wrong_attempts.join_neighbours();
     }
 }
 

@@ -124,6 +124,7 @@ pub fn judge(
     let mut warnings = checks_left_out(totals, plan);
     warnings.extend(sticky(totals));
     warnings.extend(hidden(totals));
+    warnings.extend(aborted(totals));
     let mut invalid_reasons = reasons_for_invalid(totals, plan, generator);
     invalid_reasons.extend(not_over(totals).filter(|_| *ending == Ending::Finished));
     if plan.allow_invalid {
@@ -260,17 +261,42 @@ fn sticky(totals: &Totals) -> Option<Reason> {
 /// Wrong redirects that users did not see, because their clients tried again:
 /// they fail a run all the same, for the next client may not.
 fn hidden(totals: &Totals) -> Option<Reason> {
-    let misled = totals.counts.retries.misled();
+    let counts = &totals.counts;
+    let misled = counts.retries.misled();
+    let of_redirects = counts.saved.seen().filter(|(fault, _)| fault.misleads());
+    let outcome = match of_redirects.map(|(_, saved)| saved.count).sum() {
+        0 => "no download recovered by that".to_owned(),
+        1 => "1 download recovered by that: its user did not see the fault, which is there".to_owned(),
+        saved => format!(
+            "{} downloads recovered by that: their users did not see the fault, which is there",
+            grouped(saved)
+        ),
+    };
     (misled > 0).then(|| {
         reason(
             "hidden_by_retries",
-            format!(
-                "{} wrong redirects were tried again, and {} downloads recovered by that: the redirects are wrong, \
-                 and those users did not see it",
-                grouped(misled),
-                grouped(totals.counts.arrivals.recovered)
-            ),
+            format!("{} wrong redirects were tried again, and {outcome}", grouped(misled)),
             "mend the redirects: clients that do not retry, or give up sooner, fail",
+        )
+    })
+}
+
+/// Most of what failed was never sent: a session in which other downloads had
+/// failed says so, and an address may be many machines.
+fn aborted(totals: &Totals) -> Option<Reason> {
+    let counts = &totals.counts;
+    let (aborted, failed) = (counts.faults.get(Fault::ClientAborted).count, counts.arrivals.failed);
+    (aborted > failed / 2).then(|| {
+        reason(
+            "aborted_sessions",
+            format!(
+                "{} of {} failures are {}: these downloads were not sent, because another one of their \
+                 client's session had failed; --session-gap 0s turns sessions off",
+                grouped(aborted),
+                grouped(failed),
+                Fault::ClientAborted
+            ),
+            "compare with a run with --session-gap 0s, or give a shorter --session-gap or --session-max",
         )
     })
 }

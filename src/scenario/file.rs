@@ -49,6 +49,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Scenario, ScenarioError>
             model: file.clients.model,
             timeout: file.clients.timeout.0,
             session_gap: file.clients.session_gap.map_or(sessions::GAP, |gap| gap.0),
+            session_max: file.clients.session_max.map_or(sessions::MAX, |longest| longest.0),
         },
         faults: file.service.faults.into_iter().map(|fault| fault.0).collect(),
         service: Service {
@@ -118,6 +119,7 @@ struct FileClients {
     model: String,
     timeout: Time,
     session_gap: Option<Time>,
+    session_max: Option<Time>,
 }
 
 #[derive(Deserialize)]

@@ -184,10 +184,12 @@ impl<'p> Simulation<'p> {
             self.of_client(due, arrival.kind, |counts| counts.arrivals.shed += 1);
             return self.recorder.shed(due);
         }
-        let Some(trial) = self.clients.begin(arrival.client, arrival.kind, due) else {
+        let Some(trial) = self.clients.begin(&arrival) else {
             self.of_client(due, arrival.kind, |counts| counts.arrivals.failed += 1);
+            let (fault, path) = (Fault::ClientAborted, arrival.target.as_str().as_bytes());
             let detail = "another download of its session had failed for good";
-            return self.failed((due, due), Fault::ClientAborted, &arrival.target, detail);
+            self.recorder.arrival(Fate::Failed(fault), due, due);
+            return self.recorder.example(due, &Sighting { fault, at: due, path, location: None, detail });
         };
         let state = State { due, sequence, recorded_status, trial, sent: due, outcome: Outcome::SOUND };
         let place = self.seat(Flight { state, target: arrival.target });
@@ -254,7 +256,7 @@ impl<'p> Simulation<'p> {
             counts.over(trial.attempts() + 1);
         }
         let is_first = state.kind() == AttemptKind::First;
-        let fate = if is_first { Fate::Passed } else { Fate::Recovered };
+        let fate = if is_first { Fate::Passed } else { Fate::Recovered(trial.fault()) };
         self.of_client(due, trial.client(), |counts| {
             *(if is_first { &mut counts.arrivals.passed } else { &mut counts.arrivals.recovered }) += 1;
         });
@@ -265,6 +267,11 @@ impl<'p> Simulation<'p> {
     /// An attempt failed; the download did, too, unless its client tries again.
     fn fails(&mut self, (now, done): (Offset, Offset), place: u32, fault: Fault) {
         let State { due, sequence, mut trial, outcome, .. } = *self.state(place);
+        self.recorder.wrong_attempt(due, fault, done);
+        if self.recorder.keeps_example(due, fault, done) {
+            let path = self.flights[place as usize].target.as_str().as_bytes();
+            self.recorder.example(due, &Sighting { fault, at: done, path, location: None, detail: "" });
+        }
         let next = self.clients.failed((&mut trial, sequence), (outcome.last(fault), fault), now);
         self.state(place).trial = trial;
         let why = match next {
@@ -312,15 +319,8 @@ impl<'p> Simulation<'p> {
             counts.ended(why);
         }
         self.of_client(due, trial.client(), |counts| counts.arrivals.failed += 1);
-        let target = self.flights[place as usize].target.clone();
-        self.failed((due, done), fault, &target, "");
-        self.vacant.push(place);
-    }
-
-    fn failed(&mut self, (due, done): (Offset, Offset), fault: Fault, target: &PathAndQuery, detail: &str) {
         self.recorder.arrival(Fate::Failed(fault), due, done);
-        let path = target.as_str().as_bytes();
-        self.recorder.example(due, &Sighting { fault, at: done, path, location: None, detail });
+        self.vacant.push(place);
     }
 
     /// The run was stopped: nobody will see how this ends.

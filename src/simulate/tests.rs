@@ -8,6 +8,7 @@ mod storms;
 use super::*;
 use crate::client::{ClientModel, ClientModels, Clientele};
 use crate::engine::{AtEndOfTrace, Observer, Played, Requests, RunEnd};
+use crate::fault::Fault;
 use crate::scenario::Scenario;
 use crate::schedule::process::Spacing;
 use crate::schedule::{Pace, Schedule, Window};
@@ -114,7 +115,8 @@ fn written(lines: &str) -> ClientModel {
 }
 
 fn clients(model: ClientModel, session_gap: Duration) -> Arc<ClientPlan> {
-    Arc::new(ClientPlan { clients: Clientele::of(model), session_gap, seed: 1 })
+    let session_max = crate::client::sessions::MAX;
+    Arc::new(ClientPlan { clients: Clientele::of(model), session_gap, session_max, seed: 1 })
 }
 
 /// A plan in which nothing goes wrong.
@@ -159,6 +161,21 @@ fn a_storm_that_outgrows_its_limits_is_counted() {
     assert_eq!((arrivals.offered, arrivals.shed, arrivals.failed), (100, 70, 30));
     assert_eq!(retries.count_of(crate::tally::Ended::NoRoom), 10);
     assert_eq!(end.totals.counts.attempts.total(), 30 + 3 * 20);
+}
+
+/// The same as in a live run: what retries hide is counted and has examples.
+#[test]
+fn what_retries_hide_is_counted_by_attempt() {
+    let mut broken = plan(model("cargo-1.70"), Service::default());
+    broken.faults = vec!["missing-slash@2s..4s".parse().unwrap()];
+    let totals = watched(&broken, poisson("50/s", 30)).end.totals;
+    let (fault, counts) = (Fault::DnsNxdomain, &totals.counts);
+    let (wrong, arrivals) = (counts.wrong_attempts.get(fault), counts.arrivals);
+    assert!(arrivals.recovered > 50 && wrong.count > arrivals.recovered, "{arrivals:?}");
+    assert_eq!((arrivals.failed, counts.saved.get(fault).count), (0, arrivals.recovered));
+    let seen = wrong.seen.map(|(first, last)| (first.second(), last.second()));
+    assert!(seen == Some((2, 3)) || seen == Some((2, 4)), "{seen:?}");
+    assert_eq!(totals.examples.of(fault).len(), 10);
 }
 
 #[test]

@@ -141,6 +141,10 @@ fn check_events(totals: &Totals) -> Result<(), Imbalance> {
     check_attempts("attempts of the warm-up", &counts.warmup.attempts)?;
     balance(("arrivals failed", arrivals.failed), ("faults of arrivals", counts.faults.total()))?;
     balance(
+        ("arrivals recovered", arrivals.recovered),
+        ("arrivals saved by retries, by fault", counts.saved.total()),
+    )?;
+    balance(
         ("arrivals passed and recovered", arrivals.passed + arrivals.recovered),
         ("good latencies", times.latency.count()),
     )?;

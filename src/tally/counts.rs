@@ -19,6 +19,12 @@ pub struct Counts {
     pub arrivals: ArrivalCounts,
     /// Why arrivals failed.
     pub faults: FaultTable,
+    /// The fault of each attempt that was found wrong, whatever came of its
+    /// arrival. An arrival that was never sent has none.
+    pub wrong_attempts: FaultTable,
+    /// Arrivals that were good after a retry, by the fault of the attempt
+    /// before it. The sum is the number of those that recovered.
+    pub saved: FaultTable,
     /// Attempts by end.
     pub attempts: AttemptCounts,
     /// What clients did about failures.
@@ -62,6 +68,8 @@ impl Counts {
     pub fn merge(&mut self, other: &Self) {
         self.arrivals.merge(&other.arrivals);
         self.faults.merge(&other.faults);
+        self.wrong_attempts.merge(&other.wrong_attempts);
+        self.saved.merge(&other.saved);
         self.attempts.merge(&other.attempts);
         self.retries.merge(&other.retries);
         self.clients.merge(&other.clients);
@@ -138,7 +146,7 @@ impl ArrivalCounts {
     pub(super) fn count(&mut self, fate: Fate) {
         match fate {
             Fate::Passed => self.passed += 1,
-            Fate::Recovered => self.recovered += 1,
+            Fate::Recovered(_) => self.recovered += 1,
             Fate::Failed(_) => self.failed += 1,
             Fate::Cut => self.cut += 1,
         }

@@ -67,11 +67,16 @@ impl Examples {
     /// Keeps a sighting if it is among the earliest of its fault. What is not
     /// kept is not copied either.
     pub fn see(&mut self, sighting: &Sighting<'_>) {
-        let kept = self.0.entry(sighting.fault).or_default();
-        let full = kept.len() >= EXAMPLES_PER_FAULT;
-        if !full || kept.last().is_some_and(|last| sighting.at < last.at) {
-            insert(kept, Example::from(sighting));
+        if self.keeps(sighting.fault, sighting.at) {
+            insert(self.0.entry(sighting.fault).or_default(), Example::from(sighting));
         }
+    }
+
+    /// Whether one of `fault` at `at` is among the earliest, if it differs from
+    /// those that are kept.
+    pub fn keeps(&self, fault: Fault, at: Offset) -> bool {
+        let kept = self.of(fault);
+        kept.len() < EXAMPLES_PER_FAULT || kept.last().is_some_and(|last| at < last.at)
     }
 
     /// The examples of one fault, earliest first.

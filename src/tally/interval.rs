@@ -9,6 +9,7 @@ use super::{
     Attempt, AttemptKind, ClientCounts, ControlCounts, Counts, Examples, Fate, Lap, Redirect, RetryCounts,
     Sighting, Times, WarmupCounts,
 };
+use crate::fault::Fault;
 use crate::trace::agent::ClientKind;
 use crate::units::Offset;
 use crate::verify::catalog::Known;
@@ -97,13 +98,22 @@ impl Interval {
     pub fn arrival(&mut self, fate: Fate, due: Offset, done: Offset) {
         self.counts.arrivals.count(fate);
         match fate {
-            Fate::Passed | Fate::Recovered => self.times.latency.record(micros(due, done)),
+            Fate::Passed => self.times.latency.record(micros(due, done)),
+            Fate::Recovered(fault) => {
+                self.counts.saved.count(fault, done);
+                self.times.latency.record(micros(due, done));
+            }
             Fate::Failed(fault) => {
                 self.counts.faults.count(fault, done);
                 self.times.latency_failed.record(micros(due, done));
             }
             Fate::Cut => {}
         }
+    }
+
+    /// An attempt that was over at `done` was found to have `fault`.
+    pub fn wrong_attempt(&mut self, fault: Fault, done: Offset) {
+        self.counts.wrong_attempts.count(fault, done);
     }
 
     /// An answer's status was held against the recorded one; `refused` says
@@ -253,7 +263,6 @@ fn micros(from: Offset, to: Offset) -> u64 {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::fault::Fault;
     use crate::tally::{AttemptEnd, Coverage, Unchecked};
     use crate::verify::Tier;
     use proptest::prelude::*;

@@ -9,6 +9,7 @@ use super::{
     Attempt, AttemptKind, ClientCounts, ControlCounts, Fate, Gauges, Interval, Lap, Redirect, RetryCounts,
     Sighting,
 };
+use crate::fault::Fault;
 use crate::trace::agent::ClientKind;
 use crate::units::Offset;
 use crate::verify::catalog::Known;
@@ -105,11 +106,25 @@ impl Recorder {
         }
     }
 
+    /// An attempt that was over at `done` was found to have `fault`; its
+    /// arrival was due at `due`.
+    pub fn wrong_attempt(&mut self, due: Offset, fault: Fault, done: Offset) {
+        if !self.is_warmup(due) {
+            self.interval.wrong_attempt(fault, self.counted(done));
+        }
+    }
+
     /// An answer that redirects was judged; its arrival was due at `due`.
     pub fn redirect(&mut self, due: Offset, redirect: &Redirect<'_>) {
         if !self.is_warmup(due) {
             self.interval.redirect(&Redirect { at: self.counted(redirect.at), ..*redirect });
         }
+    }
+
+    /// Whether an example of `fault` at `at` would be kept for an arrival that
+    /// was due at `due`: nothing need be said about it otherwise.
+    pub fn keeps_example(&self, due: Offset, fault: Fault, at: Offset) -> bool {
+        !self.is_warmup(due) && self.interval.examples().keeps(fault, self.counted(at))
     }
 
     /// A fault was seen at an arrival that was due at `due`.
@@ -230,7 +245,6 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Fault;
     use crate::tally::{AttemptEnd, Books, Coverage, Totals};
 
     fn ms(millis: u64) -> Offset {

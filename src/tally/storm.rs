@@ -305,7 +305,7 @@ mod tests {
         attempt(AttemptEnd::Status(302), AttemptKind::Retry);
         attempt(AttemptEnd::Fault(Fault::HttpReset), AttemptKind::First);
         attempt(AttemptEnd::Cut, AttemptKind::First);
-        interval.arrival(Fate::Recovered, Offset::ZERO, Offset::ZERO);
+        interval.arrival(Fate::Recovered(Fault::HttpReset), Offset::ZERO, Offset::ZERO);
         let second = Second::from(&interval);
         assert_eq!(second, Second { first: 3, attempts: 4, passed: 1, failed_attempts: 2 });
     }

@@ -214,6 +214,8 @@ fn hostile_texts_stay_texts() {
         id: text(),
         meaning: text(),
         count: u64::MAX,
+        attempts: u64::MAX,
+        saved_by_retries: u64::MAX,
         first_s: -1e300,
         last_s: 1e300,
         examples: vec![example; 50],

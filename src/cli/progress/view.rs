@@ -39,7 +39,10 @@ pub(super) struct Seen {
     settled: u64,
     /// Attempts that failed and were tried again.
     hidden: u64,
-    /// Failed arrivals, and those attempts, by fault, most frequent first.
+    /// Attempts that were found wrong.
+    wrong: u64,
+    /// The same by fault, most frequent first; failed arrivals where no attempt
+    /// was made.
     faults: Vec<(&'static str, u64)>,
     redirects: u64,
     unchecked: u64,
@@ -51,9 +54,9 @@ impl Seen {
         let (counts, times, all) = (interval.counts(), interval.times(), &totals.counts);
         // In a second without a good answer, the others have times too.
         let latency = if times.latency.is_empty() { &times.latency_failed } else { &times.latency };
-        let hidden = &all.retries.hidden;
-        let both = |&fault: &Fault| (fault.id(), all.faults.get(fault).count + hidden.get(fault).count);
-        let mut faults: Vec<_> = Fault::ALL.iter().map(both).filter(|(_, count)| *count > 0).collect();
+        let wrong = &all.wrong_attempts;
+        let of = |&fault: &Fault| (fault.id(), wrong.get(fault).count.max(all.faults.get(fault).count));
+        let mut faults: Vec<_> = Fault::ALL.iter().map(of).filter(|(_, count)| *count > 0).collect();
         faults.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let first = approximate(all.attempts.first.max(1));
         Self {
@@ -71,7 +74,8 @@ impl Seen {
             in_warmup: all.warmup.arrivals.offered,
             failed: all.arrivals.failed,
             settled: all.arrivals.settled(),
-            hidden: hidden.total(),
+            hidden: all.retries.hidden.total(),
+            wrong: wrong.total(),
             faults,
             redirects: all.redirects.seen,
             unchecked: all.redirects.unchecked_total(all.redirects.deepest()),
@@ -103,8 +107,11 @@ pub(super) fn view(expected: &Expected, elapsed: Duration, seen: Option<&Seen>, 
     if let Some(seen) = seen {
         lines.push((Tone::Plain, load(seen)));
         lines.push((Tone::Plain, times(seen)));
-        let tone = if seen.failed > 0 || seen.hidden > 0 { Tone::Wrong } else { Tone::Plain };
-        lines.push((tone, failures(seen, width)));
+        let tone = if seen.failed > 0 || seen.wrong > 0 { Tone::Wrong } else { Tone::Plain };
+        lines.push((tone, failures(seen)));
+        if !seen.faults.is_empty() {
+            lines.push((tone, faults(seen, width)));
+        }
         lines.push((Tone::Plain, targets(seen)));
     }
     lines.into_iter().map(|(tone, text)| Line { text: cut(&text, width), tone }).collect()
@@ -195,14 +202,20 @@ fn times(seen: &Seen) -> String {
     format!("             latency {latency}  lateness p99 {lateness}")
 }
 
+fn failures(seen: &Seen) -> String {
+    let failed = format!("whole run    failed {} of {}", grouped(seen.failed), grouped(seen.settled));
+    match (seen.wrong, seen.hidden) {
+        (0, _) => failed,
+        (wrong, 0) => format!("{failed}, {} attempts wrong", grouped(wrong)),
+        (wrong, again) => {
+            format!("{failed}, {} attempts wrong, {} tried again", grouped(wrong), grouped(again))
+        }
+    }
+}
+
 /// As many kinds of failure as fit are named; the others are counted.
-fn failures(seen: &Seen, width: usize) -> String {
-    let hidden = match seen.hidden {
-        0 => String::new(),
-        attempts => format!(", {} tried again", grouped(attempts)),
-    };
-    let mut text =
-        format!("whole run    failed {} of {}{hidden}", grouped(seen.failed), grouped(seen.settled));
+fn faults(seen: &Seen, width: usize) -> String {
+    let mut text = " ".repeat(11);
     let more = |others: usize| match others {
         0 => String::new(),
         1 => "  and one more kind".to_owned(),
@@ -303,29 +316,29 @@ mod tests {
             ],
         );
         let faults = vec![("dns.nxdomain", 1_474), ("status.5xx", 3), ("http.reset", 2), ("tls.name", 1)];
-        let storm = Seen { failed: 1_480, faults, latency: None, amplification: 2.615, ..seen() };
+        let storm =
+            Seen { failed: 1_480, wrong: 1_480, faults, latency: None, amplification: 2.615, ..seen() };
         // What a retry hides is seen all the same.
-        let hiding = Seen { hidden: 1_400, faults: vec![("dns.nxdomain", 1_400)], ..seen() };
-        let shown = view(&Expected::default(), s(12), Some(&hiding), 80).remove(3);
-        let told = "whole run    failed 0 of 17,000, 1,400 tried again  dns.nxdomain 1,400".to_owned();
-        assert_eq!(shown, Line { text: told, tone: Wrong });
+        let hiding = Seen { hidden: 1_400, wrong: 1_400, faults: vec![("dns.nxdomain", 1_400)], ..seen() };
+        let shown = view(&Expected::default(), s(12), Some(&hiding), 80);
+        let told = "whole run    failed 0 of 17,000, 1,400 attempts wrong, 1,400 tried again".to_owned();
+        assert_eq!(shown[3], Line { text: told, tone: Wrong });
+        assert_eq!(shown[4], Line { text: "             dns.nxdomain 1,400".to_owned(), tone: Wrong });
         check_rest(
             &storm,
             60,
             &[
                 ("last second  offered 1,500  sent 3,936  completed 3,930", Plain),
                 ("             latency -  lateness p99 300 µs", Plain),
-                ("whole run    failed 1,480 of 17,000  and 4 more kinds", Wrong),
+                ("whole run    failed 1,480 of 17,000, 1,480 attempts wrong", Wrong),
+                ("             dns.nxdomain 1,474  and 3 more kinds", Wrong),
                 ("             46,998 of 47,000 redirects checked", Plain),
             ],
         );
-        let wide = view(&Expected::default(), s(12), Some(&storm), 120).remove(3).text;
-        assert_eq!(
-            wide,
-            "whole run    failed 1,480 of 17,000  dns.nxdomain 1,474  status.5xx 3  http.reset 2  tls.name 1"
-        );
-        let narrow = view(&Expected::default(), s(12), Some(&storm), 79).remove(3).text;
-        assert_eq!(narrow, "whole run    failed 1,480 of 17,000  dns.nxdomain 1,474  and 3 more kinds");
+        let wide = view(&Expected::default(), s(12), Some(&storm), 120).remove(4).text;
+        assert_eq!(wide, "             dns.nxdomain 1,474  status.5xx 3  http.reset 2  tls.name 1");
+        let narrow = view(&Expected::default(), s(12), Some(&storm), 70).remove(4).text;
+        assert_eq!(narrow, "             dns.nxdomain 1,474  status.5xx 3  and 2 more kinds");
     }
 
     #[test]

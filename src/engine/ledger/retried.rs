@@ -150,7 +150,7 @@ impl Ledger {
         if let (Some(tried), Some(retries)) = (&case.tried, &mut self.retries) {
             retries.succeeded(&tried.trial);
             if tried.trial.attempts() > 0 {
-                fate = Fate::Recovered;
+                fate = Fate::Recovered(tried.trial.fault());
             }
             if let Some(counts) = self.recorder.retries(case.due) {
                 counts.over(tried.trial.attempts() + 1);
@@ -158,13 +158,14 @@ impl Ledger {
         }
         self.recorder.arrival(fate, case.due, case.done);
         self.of_case(case, |counts| match fate {
-            Fate::Recovered => counts.arrivals.recovered += 1,
+            Fate::Recovered(_) => counts.arrivals.recovered += 1,
             Fate::Passed | Fate::Failed(_) | Fate::Cut => counts.arrivals.passed += 1,
         });
     }
 
     /// An attempt failed; the download did, too, unless its client tries again.
-    pub(super) fn failed(&mut self, case: &Case, fault: Fault) -> Verdict {
+    pub(super) fn failed(&mut self, case: &Case, fault: Fault) {
+        self.recorder.wrong_attempt(case.due, fault, case.done);
         let mut verdict = Verdict::Over(Ended::GaveUp(GiveUp::NotRetried));
         if let (Some(tried), Some(retries)) = (&case.tried, &mut self.retries) {
             verdict = retries.failed(tried, fault);
@@ -181,11 +182,10 @@ impl Ledger {
             self.recorder.arrival(Fate::Failed(fault), case.due, case.done);
             self.of_case(case, |counts| counts.arrivals.failed += 1);
         }
-        verdict
     }
 
     /// A download that waited for a retry has failed of what it failed of
-    /// last.
+    /// last, which an example was given of then.
     fn gave_up(&mut self, waiting: &Waiting, done: Offset, why: Ended) {
         let due = waiting.arrival.due;
         if let Some(counts) = self.recorder.retries(due) {
@@ -195,9 +195,6 @@ impl Ledger {
         let fault = waiting.trial.fault();
         self.recorder.arrival(Fate::Failed(fault), due, done);
         self.of_client(&waiting.arrival, |counts| counts.arrivals.failed += 1);
-        let path = waiting.arrival.target.as_str().as_bytes();
-        let detail = "while it waited for a retry";
-        self.recorder.example(due, &Sighting { fault, at: done, path, location: None, detail });
     }
 }
 

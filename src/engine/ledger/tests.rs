@@ -20,6 +20,7 @@ fn answer(ledger: &mut Ledger, due: u64) {
     let arrival = Arrival {
         sequence: 0,
         due: ms(due),
+        asked: ms(due),
         method: Method::Get,
         target: PathAndQuery::from_static("/x"),
         recorded_status: None,

@@ -1,6 +1,7 @@
 //! Clients that try again: exact counts and times, on the paused clock.
 
 use super::*;
+use crate::client::sessions;
 use crate::client::{Budget, ClientModel, ClientModels, Clientele, GiveUp, LastAttempt, Next, draws};
 use crate::tally::{Books, Counts, Ended};
 use crate::trace::agent::ClientKind;
@@ -19,7 +20,7 @@ fn written(lines: &str) -> ClientModel {
 
 fn scene(model: ClientModel, rate: u64, paths: Vec<String>) -> Scene {
     let clients = Clientele::of(model);
-    let plan = ClientPlan { clients, session_gap: Duration::from_mins(1), seed: SEED };
+    let plan = ClientPlan { clients, session_gap: sessions::GAP, session_max: sessions::MAX, seed: SEED };
     Scene { clients: Some(plan), ..Scene::of(rate, paths) }
 }
 
@@ -98,6 +99,26 @@ fn what_helps_is_a_recovery_whose_latency_holds_the_wait() {
     assert_eq!(counts.retries.hidden.get(Fault::StatusServerError).count, 30);
     assert_eq!((totals.times.latency.min(), totals.times.latency.max()), (10_000, 220_000));
     assert!(counts.faults.total() == 0 && totals.times.latency_failed.is_empty());
+    // What every retry hides is counted by attempt, and has examples.
+    let (wrong, saved) = (&counts.wrong_attempts, &counts.saved);
+    assert_eq!((wrong.get(Fault::StatusServerError).count, wrong.total()), (30, 30));
+    assert_eq!((saved.get(Fault::StatusServerError).count, saved.total()), (30, 30));
+    let examples = totals.examples.of(Fault::StatusServerError);
+    assert_eq!((examples.len(), examples[0].path.as_str()), (10, "/flaky-10?x"));
+}
+
+/// A download that fails for good after 11 seconds was wrong from the start.
+#[test]
+fn a_fault_is_seen_from_the_first_attempt_to_the_last() {
+    let cargo = built_in("cargo-1.70");
+    let last_us = gives_up_after_us(&cargo, 0, 10);
+    let counts = play(alike(cargo, 10, 1, "/down-10")).counts;
+    let fault = Fault::StatusServerError;
+    let (wrong, failed) = (counts.wrong_attempts.get(fault), counts.faults.get(fault));
+    assert_eq!((wrong.count, failed.count, counts.saved.total()), (4, 1, 0));
+    let us = |at: Offset| at.as_micros();
+    assert_eq!(wrong.seen.map(|(first, last)| (us(first), us(last))), Some((10_000, last_us)));
+    assert_eq!(failed.seen.map(|(first, _)| us(first)), Some(last_us));
 }
 
 #[test]
@@ -199,7 +220,7 @@ fn each_client_of_a_mix_follows_its_own_model() {
     let kind = |agent: &str| ClientKind::of(agent.as_bytes());
     let agents = ["cargo/1.80.0 (376290515 2024-07-16)", "pip/25.0 {}", "Mozilla/5.0"];
     let clients = Clientele::by_agent(&ClientModels::built_in());
-    let plan = ClientPlan { clients, session_gap: Duration::ZERO, seed: SEED };
+    let plan = ClientPlan { clients, session_gap: Duration::ZERO, session_max: sessions::MAX, seed: SEED };
     let scene = Scene::of(10, vec!["/down-10".to_owned(); 30]);
     let totals = play(Scene { clients: Some(plan), kinds: agents.map(kind).to_vec(), ..scene });
     let of = |name: &str| {

@@ -7,6 +7,7 @@
 use super::numbers::Number;
 use super::shown;
 use crate::report::text::format::{counted, micros, per_second};
+use crate::report::text::headline::by_attempts;
 use crate::report::timeline::{Point, Spread};
 use crate::report::{Curve, IntervalTimes, RunReport, Timeline};
 use crate::units::{approximate, grouped};
@@ -303,13 +304,18 @@ fn by_name(columns: Vec<(&str, Vec<u64>)>, timeline: &Timeline) -> Vec<Line> {
 }
 
 fn faults(report: &RunReport, timeline: &Timeline) -> Option<Chart> {
-    let lines = by_name(timeline.faults(), timeline);
+    // By attempt; what keeps a request from being sent has none.
+    let mut kinds = timeline.wrong_attempts();
+    let known: Vec<_> = kinds.iter().map(|(fault, _)| *fault).collect();
+    kinds.extend(timeline.faults().into_iter().filter(|(fault, _)| !known.contains(fault)));
+    let lines = by_name(kinds, timeline);
     let told: Vec<_> = report
         .faults
         .iter()
         .take(NAMES_SHOWN)
         .map(|f| {
-            format!("{}: {}, second {:.1} to {:.1}", shown(&f.id, 40), grouped(f.count), f.first_s, f.last_s)
+            let count = by_attempts(f).unwrap_or_else(|| grouped(f.count));
+            format!("{}: {count}, second {:.1} to {:.1}", shown(&f.id, 40), f.first_s, f.last_s)
         })
         .collect();
     (!lines.is_empty()).then(|| Chart {

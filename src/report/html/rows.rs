@@ -4,7 +4,7 @@ use super::shown;
 use crate::report::advice::advice;
 use crate::report::text::STATISTICS;
 use crate::report::text::format::{micros, per_second, share};
-use crate::report::text::headline::sentence;
+use crate::report::text::headline::{by_attempts, sentence};
 use crate::report::text::thresholds;
 use crate::report::{FaultLine, RunReport, Times};
 use crate::units::grouped;
@@ -72,6 +72,8 @@ pub(super) struct FaultRow {
     pub(super) count: String,
     pub(super) share: String,
     pub(super) when: String,
+    /// Empty where nothing was tried again.
+    pub(super) attempts: String,
     pub(super) advice: &'static str,
     pub(super) examples: Vec<ExampleRow>,
 }
@@ -195,6 +197,7 @@ fn fault_row(report: &RunReport, fault: &FaultLine) -> FaultRow {
         count: grouped(fault.count),
         share: share(fault.count, report.arrivals.offered),
         when: shown(&format!("second {:.1} to {:.1}", fault.first_s, fault.last_s), 60),
+        attempts: by_attempts(fault).map(|told| shown(&told, LONGEST)).unwrap_or_default(),
         advice: advice(&fault.id),
         examples: examples.collect(),
     }

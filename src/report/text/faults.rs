@@ -1,6 +1,7 @@
 //! The faults with their examples, and the hosts that redirects led to.
 
 use super::format::{COLUMNS, Page, counted, safe, share, shortened};
+use super::headline::by_attempts;
 use crate::fault::Fault;
 use crate::report::advice::advice;
 use crate::report::{ExampleLine, FaultLine, HostLine, RunReport};
@@ -38,6 +39,9 @@ fn row(report: &RunReport, fault: &FaultLine, page: &mut Page) {
         fault.first_s,
         fault.last_s
     ));
+    if let Some(attempts) = by_attempts(fault) {
+        page.wrapped(4, &attempts);
+    }
     page.wrapped(4, &safe(&fault.meaning));
     page.wrapped(4, &format!("To do: {}", advice(&fault.id)));
 }

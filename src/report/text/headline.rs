@@ -115,9 +115,13 @@ pub(in crate::report) fn verdict(report: &RunReport) -> String {
         }
         Verdict::Failed if arrivals.failed == 0 => {
             let misled = report.retries.as_ref().map_or(0, |retries| retries.misled);
-            let recovered = grouped(arrivals.recovered);
+            let retried = match arrivals.recovered {
+                0 => String::new(),
+                1 => ": 1 was good after a retry".to_owned(),
+                recovered => format!(": {} were good after a retry", grouped(recovered)),
+            };
             format!(
-                "FAILED: {} led astray, though none of {offered} downloads failed: {recovered} came after a retry",
+                "FAILED: {} led astray, though none of {offered} downloads failed{retried}",
                 counted(misled, "redirect")
             )
         }
@@ -166,15 +170,26 @@ pub(in crate::report) fn warmup(report: &RunReport) -> String {
 
 /// One fault in one sentence.
 pub(in crate::report) fn told(report: &RunReport, fault: &FaultLine) -> String {
-    let downloads = format!("{} of {} downloads", grouped(fault.count), grouped(report.arrivals.offered));
+    let of_all = |count| format!("{} of {} downloads", grouped(count), grouped(report.arrivals.offered));
+    let downloads = of_all(fault.count);
     let when = when(fault);
+    // Where clients tried again, what was wrong are attempts.
+    let tail = is_retried(fault).then(|| {
+        let failed = if fault.count == 0 { "no download".to_owned() } else { downloads.clone() };
+        format!("; {failed} failed of it, {}", saved(fault))
+    });
     let which = OF_A_HOST.iter().find(|(known, _)| known.id() == fault.id).map(|(_, which)| which);
     let targets = &report.targets;
     let host_list_is_full = targets.other_hosts > 0 && targets.hosts.iter().all(|host| host.fault.is_some());
     let mut hosts = targets.hosts.iter().filter(|host| host.fault.as_ref() == Some(&fault.id));
     match (which, hosts.next()) {
         (Some(which), Some(host)) => {
-            let verb = if fault.count == 1 { "redirects" } else { "redirect" };
+            let what = match &tail {
+                None if fault.count == 1 => format!("{downloads} redirects"),
+                None => format!("{downloads} redirect"),
+                Some(_) if fault.attempts == 1 => "1 attempt was redirected".to_owned(),
+                Some(_) => format!("{} attempts were redirected", grouped(fault.attempts)),
+            };
             let others = match hosts.count() {
                 0 => String::new(),
                 // The list is bounded, and holds broken hosts before good ones.
@@ -182,10 +197,45 @@ pub(in crate::report) fn told(report: &RunReport, fault: &FaultLine) -> String {
                 1 => " (and one more host)".to_owned(),
                 n => format!(" (and {n} more hosts)"),
             };
-            format!("{downloads} {verb} to {}, {which}{others}, {when}.", safe(&host.host))
+            format!("{what} to {}, {which}{others}, {when}{}.", safe(&host.host), tail.unwrap_or_default())
         }
-        _ => format!("{downloads} failed {when}: {} ({}).", safe(&fault.meaning), safe(&fault.id)),
+        _ => {
+            let what = if tail.is_some() { counted(fault.attempts, "attempt") } else { downloads };
+            format!(
+                "{what} failed {when}: {} ({}){}.",
+                safe(&fault.meaning),
+                safe(&fault.id),
+                tail.unwrap_or_default()
+            )
+        }
     }
+}
+
+/// Whether attempts with this fault were tried again, so that a count of failed
+/// downloads does not tell all of it.
+pub(in crate::report) fn is_retried(fault: &FaultLine) -> bool {
+    fault.attempts > 0 && (fault.attempts != fault.count || fault.saved_by_retries > 0)
+}
+
+/// How many downloads a retry saved.
+fn saved(fault: &FaultLine) -> String {
+    match fault.saved_by_retries {
+        0 => "none was saved by a retry".to_owned(),
+        1 => "1 was saved by a retry".to_owned(),
+        downloads => format!("{} were saved by a retry", grouped(downloads)),
+    }
+}
+
+/// Attempts and what came of their downloads, where clients tried again.
+pub(in crate::report) fn by_attempts(fault: &FaultLine) -> Option<String> {
+    is_retried(fault).then(|| {
+        format!(
+            "{}: {} failed for good, {}",
+            counted(fault.attempts, "attempt"),
+            counted(fault.count, "download"),
+            saved(fault)
+        )
+    })
 }
 
 fn when(fault: &FaultLine) -> String {
@@ -197,4 +247,76 @@ fn when(fault: &FaultLine) -> String {
 pub(in crate::report) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::HostLine;
+
+    /// A run of 3,085 downloads whose redirects led to `host`, if there is one.
+    #[track_caller]
+    fn check(count: u64, attempts: u64, saved_by_retries: u64, host: Option<&str>, expected: &str) {
+        let id = Fault::DnsNxdomain.id().to_owned();
+        let mut report = RunReport::default();
+        report.arrivals.offered = 3_085;
+        report.targets.hosts = host
+            .map(|host| HostLine { host: host.to_owned(), redirects: attempts, fault: Some(id.clone()) })
+            .into_iter()
+            .collect();
+        let line = FaultLine {
+            id,
+            meaning: "no such host".to_owned(),
+            count,
+            attempts,
+            saved_by_retries,
+            first_s: 2.1,
+            last_s: 14.3,
+            ..FaultLine::default()
+        };
+        assert_eq!(told(&report, &line).replace('\u{a0}', " "), expected);
+    }
+
+    #[test]
+    fn where_clients_try_again_attempts_are_told() {
+        check(
+            227,
+            1_685,
+            591,
+            Some("a.example"),
+            "1,685 attempts were redirected to a.example, which does not exist (NXDOMAIN), from second 2 to 14; \
+             227 of 3,085 downloads failed of it, 591 were saved by a retry.",
+        );
+        check(
+            0,
+            2,
+            1,
+            None,
+            "2 attempts failed from second 2 to 14: no such host (dns.nxdomain); no download failed of it, \
+             1 was saved by a retry.",
+        );
+        // Without retries a download is an attempt. Older reports do not know attempts.
+        for attempts in [227, 0] {
+            check(
+                227,
+                attempts,
+                0,
+                Some("a.example"),
+                "227 of 3,085 downloads redirect to a.example, which does not exist (NXDOMAIN), from second 2 \
+                 to 14.",
+            );
+        }
+    }
+
+    #[test]
+    fn nobody_is_said_to_have_recovered_where_nobody_did() {
+        let mut report = RunReport { verdict: Verdict::Failed, ..RunReport::default() };
+        report.arrivals.offered = 20;
+        report.retries = Some(crate::report::RetriesSection { misled: 5, ..Default::default() });
+        let start = "FAILED: 5 redirects led astray, though none of 20 downloads failed";
+        assert_eq!(verdict(&report).replace('\u{a0}', " "), start);
+        report.arrivals.recovered = 1;
+        let told = verdict(&report).replace('\u{a0}', " ");
+        assert_eq!(told, format!("{start}: 1 was good after a retry"));
+    }
 }

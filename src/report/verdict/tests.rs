@@ -65,6 +65,39 @@ fn a_run_without_load_is_neither_pass_nor_fail() {
 }
 
 #[test]
+fn sessions_that_make_most_of_the_failures_are_told() {
+    fn aborted(totals: &mut Totals, count: u64) {
+        totals.counts.arrivals.failed = 10;
+        let at = crate::units::Offset::ZERO;
+        (0..count).for_each(|_| totals.counts.faults.count(Fault::ClientAborted, at));
+    }
+    check(|t, _| aborted(t, 5), Verdict::Failed, &[], &[]);
+    check(|t, _| aborted(t, 6), Verdict::Failed, &[], &["aborted_sessions"]);
+    let mut totals = good_run();
+    aborted(&mut totals, 6);
+    let told = super::aborted(&totals).unwrap().detail;
+    assert!(told.starts_with("6 of 10 failures are client.aborted: "), "{told}");
+    assert!(told.ends_with("--session-gap 0s turns sessions off"), "{told}");
+}
+
+#[test]
+fn what_no_retry_saved_is_not_said_to_have_recovered() {
+    let mut totals = good_run();
+    let at = crate::units::Offset::ZERO;
+    (0..3).for_each(|_| totals.counts.retries.hid(Fault::DnsNxdomain, at));
+    let told = |totals: &Totals| hidden(totals).unwrap().detail;
+    assert_eq!(told(&totals), "3 wrong redirects were tried again, and no download recovered by that");
+    // Another fault's recovery is not theirs.
+    totals.counts.saved.count(Fault::StatusServerError, at);
+    assert_eq!(told(&totals), "3 wrong redirects were tried again, and no download recovered by that");
+    totals.counts.saved.count(Fault::DnsNxdomain, at);
+    assert!(
+        told(&totals)
+            .ends_with(", and 1 download recovered by that: its user did not see the fault, which is there")
+    );
+}
+
+#[test]
 fn a_check_may_be_slow_but_not_left_undone() {
     let slow = |t: &mut Totals, p: &mut Plan| {
         p.command = CHECK.to_owned();

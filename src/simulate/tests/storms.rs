@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::client::BudgetRule;
+use crate::fault::Fault;
 use crate::report::{RunReport, StormSection};
 use crate::simulate::sweep::{Grid, sweep};
 use crate::tally::Storm;
+use crate::units::{Offset, Stamp};
 
 fn storm(watched: &Watched, fault: std::ops::Range<u64>) -> StormSection {
     let storm = Storm::of(&watched.series, Some(fault)).unwrap();
@@ -118,4 +120,72 @@ fn a_sweep_finds_the_boundary() {
     let json: serde_json::Value = serde_json::from_str(&swept.to_json()).unwrap();
     assert_eq!((&json["cells"][3]["stuck"], json["cells"].as_array().unwrap().len()), (&true.into(), 4));
     assert!(sweep(&scenario, &plan, swept.grid, &|| true).is_none());
+}
+
+/// A log in which 50 clients take turns, each with so much time between its
+/// requests.
+struct Turns {
+    read: u64,
+    between: Duration,
+}
+
+impl Requests for Turns {
+    fn next(&mut self) -> Result<Option<Request>, String> {
+        let nanos = u64::try_from(self.between.as_nanos()).unwrap() / 50 * self.read;
+        let client = ClientKey::new(self.read % 50 + 1);
+        self.read += 1;
+        Ok(Some(Request {
+            at: Some(Stamp::from_nanos(i64::try_from(nanos).unwrap())),
+            method: Method::Get,
+            target: format!("/{}", self.read).into(),
+            status: None,
+            client,
+            kind: ClientKind::NONE,
+        }))
+    }
+
+    fn rewind(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn stop(&mut self) {}
+
+    fn books(&self) -> TraceBooks {
+        TraceBooks { read: self.read, accepted: self.read, ..TraceBooks::default() }
+    }
+
+    fn notices(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A log that is played a hundred times as fast, for half a minute, against a
+/// service that is broken from second 10 to 11.
+fn played_fast(between: Duration) -> Totals {
+    let client = written(
+        "attempts = 2\ndelays = [\"100ms\"]\nstatuses = [\"5xx\"]\nfaults = [\"dns\"]\nsiblings = \"abort\"",
+    );
+    let mut broken = plan(client, Service::default());
+    broken.faults = vec!["missing-slash@10s..11s".parse().unwrap()];
+    let window = Window { duration: Some(Duration::from_secs(30)), requests: None };
+    let schedule = Schedule::new("100x".parse().unwrap(), window);
+    let requests = Box::new(Turns { read: 0, between });
+    watched(&broken, Played::new(requests, schedule, AtEndOfTrace::Stop)).end.totals
+}
+
+#[test]
+fn sessions_are_those_of_the_log_at_any_pace() {
+    // More than a minute of the log lies between any two requests of a client.
+    let counts = played_fast(Duration::from_secs(70)).counts;
+    assert!(counts.faults.get(Fault::DnsNxdomain).count > 0, "{:?}", counts.arrivals);
+    assert_eq!(counts.faults.get(Fault::ClientAborted).count, 0);
+    // Here a client is one session, and what it asks for in the minute after its
+    // end is not sent: that is 600 ms of the run.
+    let counts = played_fast(Duration::from_secs(10)).counts;
+    let aborted = counts.faults.get(Fault::ClientAborted);
+    assert!(aborted.count > 0, "{:?}", counts.arrivals);
+    let (first, last) = aborted.seen.unwrap();
+    assert!(first >= Offset::from(Duration::from_secs(10)), "{first:?}");
+    assert!(last <= Offset::from(Duration::from_millis(11_900)), "{last:?}");
+    assert!(aborted.count * 20 < counts.arrivals.offered, "{:?}", counts.arrivals);
 }

@@ -76,10 +76,16 @@ impl Report {
         self.number("/arrivals/offered")
     }
 
-    /// Ids and counts of the faults, the most frequent first.
+    /// The faults that downloads failed of and how many did, the most frequent
+    /// first.
     pub(super) fn faults(&self) -> Vec<(&str, u64)> {
-        let fault = |line: &'_ Value| -> u64 { line["count"].as_u64().unwrap() };
-        self.list("/faults").iter().map(|line| (line["id"].as_str().unwrap(), fault(line))).collect()
+        self.faults_by("count").into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// One of the counts of all faults.
+    fn faults_by(&self, key: &str) -> Vec<(&str, u64)> {
+        let count = |line: &'_ Value| -> u64 { line[key].as_u64().unwrap() };
+        self.list("/faults").iter().map(|line| (line["id"].as_str().unwrap(), count(line))).collect()
     }
 
     #[track_caller]
@@ -133,6 +139,8 @@ impl Report {
         self.check_attempts("/warmup");
         let [offered, passed, recovered, failed, shed, _cut] = fates("");
         assert_eq!(self.faults().iter().map(|(_, count)| count).sum::<u64>(), failed, "faults");
+        let saved = self.faults_by("saved_by_retries").iter().map(|(_, count)| count).sum::<u64>();
+        assert_eq!(saved, recovered, "downloads saved by retries, by fault");
         assert_eq!(self.number("/latency_us/count"), passed + recovered, "good latencies");
         assert_eq!(self.number("/latency_failed_us/count"), failed, "failed latencies");
 
@@ -183,6 +191,8 @@ impl Report {
         let inner = |key: &str| intervals.iter().map(|line| sum(&line[key])).sum::<u64>();
         assert_eq!(inner("statuses"), self.sum("/statuses"));
         assert_eq!(inner("faults"), total("failed"));
+        let wrong = self.faults_by("attempts").iter().map(|(_, count)| count).sum::<u64>();
+        assert_eq!(inner("wrong_attempts"), wrong, "wrong attempts of the intervals");
     }
 
     /// Each fault has examples, and nothing else has.
@@ -190,11 +200,13 @@ impl Report {
     fn check_failures(&self, directory: &Path) {
         let text = fs::read_to_string(directory.join("failures.ndjson")).unwrap();
         let examples: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        for (id, count) in self.faults() {
+        let failed = self.faults_by("count");
+        for ((id, attempts), (_, failed)) in self.faults_by("attempts").into_iter().zip(failed) {
+            let count = attempts.max(failed);
             let shown = examples.iter().filter(|example| example["fault"] == id).count() as u64;
             assert!((1..=count).contains(&shown), "{shown} examples of {count} {id}");
         }
-        let ids: Vec<&str> = self.faults().iter().map(|(id, _)| *id).collect();
+        let ids: Vec<&str> = self.faults_by("count").iter().map(|(id, _)| *id).collect();
         assert!(examples.iter().all(|example| ids.contains(&example["fault"].as_str().unwrap())));
     }
 }

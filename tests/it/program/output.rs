@@ -84,6 +84,11 @@ fn the_demo_shows_what_it_set_out_to_show() {
     assert_eq!(report.times("/statuses", "302"), 600 + retries);
     assert_eq!(report.map("/retries/hidden").collect::<Vec<_>>(), [("dns.nxdomain", retries)]);
     assert_eq!(report.number("/storm/failed_attempts"), retries);
+    // And has a line of its own, with the time in which it was there and examples.
+    assert_eq!((report.number("/faults/0/count"), report.number("/faults/0/attempts")), (0, retries));
+    assert_eq!(report.number("/faults/0/saved_by_retries"), recovered);
+    assert!(report.amount("/faults/0/first_s") < report.amount("/faults/0/last_s"));
+    assert!(fs::read_to_string(ended.out.join("failures.ndjson")).unwrap().lines().count() > 0);
     let last: Vec<&str> = ended.stdout.lines().rev().take(2).collect();
     assert_eq!(last[1], "second 0.2 to 1.4 none led anywhere, and clients that tried again made a storm of");
     assert_eq!(last[0], "it. Exit code 3: redirects were wrong.");
