@@ -33,6 +33,7 @@ pub use conduct::{ClientPlan, Conduct, Over, Trial};
 pub use file::{ClientFileError, ClientModels};
 
 use crate::fault::Fault;
+use crate::trace::agent::AgentPattern;
 use crate::units::Factor;
 use budget::{Failure, Tokens};
 use delays::{Delay, Delays, Jitter};
@@ -55,6 +56,8 @@ pub struct ClientModel {
     pub about: String,
     /// Where its numbers are from: files of the client's source, measurements.
     pub sources: Vec<String>,
+    /// The user agents by which it is told in a log, where it is not built in.
+    pub agents: Vec<AgentPattern>,
     /// Attempts at one download, the first one included; at most 100.
     pub attempts: NonZeroU8,
     /// How long it waits before each retry.

@@ -6,6 +6,8 @@
 //! `ARCHITECTURE.md` names (opening logs, asking a resolver, writing a run
 //! directory); time and randomness come in as arguments.
 
+pub mod names;
+
 pub mod units;
 
 pub mod fault;

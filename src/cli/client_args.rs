@@ -7,18 +7,22 @@ use crate::client::{BudgetRule, ClientModels, ClientPlan, Clientele, first_attem
 use crate::engine::Requests;
 use crate::report::Plan;
 use crate::schedule::Pace;
+use crate::trace::agent::{AgentCounts, AgentTable};
 use crate::trace::client::Agents;
 use crate::trace::fate::Filter;
 use crate::trace::{Request, Source, TraceBooks};
-use crate::units::{Share, parse_duration};
+use crate::units::{Share, grouped, parse_duration};
 use clap::Args;
 use first_attempts::FirstAttempts;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The client that asks once.
 const NONE: &str = "none";
+
+/// Products of unknown clients that are named to who reads the log.
+pub(super) const PRODUCTS_TOLD: usize = 5;
 
 /// Each record's own client.
 const AUTO: &str = "auto";
@@ -28,8 +32,9 @@ const AUTO: &str = "auto";
 #[command(next_help_heading = "Clients")]
 pub(crate) struct ClientArgs {
     /// Try failed downloads again as this client does (downpour clients lists
-    /// them); auto: as the client of each record does, by its user agent; none
-    /// asks once [default: none, or a scenario's own]
+    /// them; cargo is the newest cargo); auto: as the client of each record
+    /// does, by its user agent; none asks once [default: none, or a scenario's
+    /// own]
     #[arg(long, value_name = "NAME")]
     pub(crate) client: Option<String>,
 
@@ -57,12 +62,41 @@ pub(crate) struct ClientArgs {
     /// a target within this time, 15s for cargo's
     #[arg(long, value_name = "WINDOW", value_parser = parse_duration)]
     pub(crate) first_attempts: Option<Duration>,
+
+    /// The user agents that clients are told by, once they were asked for.
+    #[arg(skip)]
+    pub(super) table: OnceLock<&'static AgentTable>,
 }
 
 impl ClientArgs {
-    /// Whether the user agents of the trace are read.
-    pub(super) fn agents(&self) -> Agents {
-        if self.name() == AUTO { Agents::Read } else { Agents::Unread }
+    /// Whether the user agents of the trace are read, and by what.
+    pub(super) fn agents(&self) -> Result<Agents, CliError> {
+        if self.name() != AUTO {
+            return Ok(Agents::Unread);
+        }
+        let models = self.models()?;
+        let own = models.iter().filter(|model| !model.agents.is_empty());
+        let own: Vec<_> = own.map(|model| (model.name.as_str(), model.agents.as_slice())).collect();
+        if let (Some(path), true) = (&self.client_file, own.is_empty()) {
+            return Err(CliError::Usage(format!(
+                "--client auto goes by user agents, and no client of {} has any: write agents = [\"renovate\"], \
+                 leave out --client-file, or name one of its clients",
+                path.display()
+            )));
+        }
+        let too_many = || CliError::Usage("--client-file: these are too many clients with agents".to_owned());
+        let table = AgentTable::new(own).ok_or_else(too_many)?;
+        // Once in the life of the program.
+        Ok(Agents::ReadBy(self.table.get_or_init(|| Box::leak(Box::new(table)))))
+    }
+
+    /// All clients that are known.
+    fn models(&self) -> Result<ClientModels, CliError> {
+        let models = ClientModels::built_in();
+        Ok(match &self.client_file {
+            Some(path) => models.and(load(path)?),
+            None => models,
+        })
     }
 
     fn name(&self) -> &str {
@@ -105,23 +139,12 @@ impl ClientArgs {
     }
 
     fn modelled(&self) -> Result<Clientele, CliError> {
-        let mut models = ClientModels::built_in();
-        if let Some(path) = &self.client_file {
-            models = models.and(load(path)?);
-        }
-        let name = self.name();
-        if name != AUTO {
-            let unknown = || ClientsError::unknown(name, &models);
-            return Ok(Clientele::of(models.find(name).ok_or_else(unknown)?.clone()));
-        }
-        if self.client_file.is_none() {
+        let (models, name) = (self.models()?, self.name());
+        if name == AUTO {
             return Ok(Clientele::by_agent(&models));
         }
-        Err(CliError::Usage(
-            "--client auto knows the built-in clients alone, by their user agents: leave out --client-file, or \
-             name one of its clients"
-                .to_owned(),
-        ))
+        let unknown = || ClientsError::unknown(name, &models);
+        Ok(Clientele::of(models.named(name).ok_or_else(unknown)?.clone()))
     }
 
     /// Refuses to go by what the first lines of the trace do not tell.
@@ -156,6 +179,7 @@ impl ClientArgs {
 
     /// Tells the plan of it.
     pub(super) fn tell(&self, plan: &mut Plan, clients: Option<&ClientPlan>) {
+        plan.own_clients = clients.map(|clients| clients.clients.own_names()).unwrap_or_default();
         plan.client = clients.map(|clients| clients.clients.name().to_owned());
         plan.session_gap_s = clients.map(|clients| clients.session_gap.as_secs_f64());
         plan.session_max_s = clients.map(|clients| clients.session_max.as_secs_f64());
@@ -163,8 +187,13 @@ impl ClientArgs {
         plan.first_attempts_s = self.first_attempts.map(|window| window.as_secs_f64());
     }
 
-    /// `requests`, or the first attempts of them.
+    /// `requests`, or the first attempts of them. At their end there is a word
+    /// about user agents that nobody knows.
     pub(super) fn filtered(&self, requests: Box<dyn Requests>) -> Box<dyn Requests> {
+        let requests: Box<dyn Requests> = match self.table.get() {
+            None => requests,
+            Some(&table) => Box::new(WithAgents { requests, table }),
+        };
         match self.first_attempts {
             None => requests,
             Some(window) => Box::new(FirstOnly { requests, window, filter: filter(window), left_out: 0 }),
@@ -174,6 +203,52 @@ impl ClientArgs {
 
 fn filter(window: Duration) -> FirstAttempts {
     FirstAttempts::new(window, first_attempts::REMEMBERED_MAX)
+}
+
+/// Requests whose clients are told by their user agents.
+struct WithAgents {
+    requests: Box<dyn Requests>,
+    table: &'static AgentTable,
+}
+
+impl Requests for WithAgents {
+    fn next(&mut self) -> Result<Option<Request>, String> {
+        self.requests.next()
+    }
+
+    fn rewind(&mut self) -> Result<(), String> {
+        self.requests.rewind()
+    }
+
+    fn stop(&mut self) {
+        self.requests.stop();
+    }
+
+    fn books(&self) -> TraceBooks {
+        self.requests.books()
+    }
+
+    fn notices(&self) -> Vec<String> {
+        let mut notices = self.requests.notices();
+        // What they call themselves stays out of reports, which are shown to others.
+        let counts = unknown_agents(&self.table.counts(0));
+        notices.extend(counts.map(|told| format!("{told}; downpour inspect names the most frequent")));
+        notices
+    }
+}
+
+/// How many user agents are nobody's, and what they call themselves.
+pub(super) fn unknown_agents(counts: &AgentCounts) -> Option<String> {
+    let AgentCounts { told, unknown, products } = counts;
+    let each: Vec<_> = products.iter().map(|(name, count)| format!("{name} {}", grouped(*count))).collect();
+    let named = if each.is_empty() { String::new() } else { format!(": {}", each.join(", ")) };
+    (*unknown > 0).then(|| {
+        format!(
+            "{} of {} user agents are of no known client, which asks once{named}",
+            grouped(*unknown),
+            grouped(*told)
+        )
+    })
 }
 
 /// Requests without the repeats that recorded clients made.

@@ -1,6 +1,7 @@
 //! `downpour clients`: how clients retry, as this program knows it.
 
 use crate::client::{ClientFileError, ClientModels};
+use crate::names::did_you_mean;
 use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ in seconds, as ranges where they are random.
 
 Examples:
   downpour clients
-  downpour clients cargo-1.70
+  downpour clients cargo
   downpour clients --client-file ours.toml")]
 pub(crate) struct ClientsArgs {
     /// Show this client's table: a start for a file of your own
@@ -49,10 +50,12 @@ pub(crate) enum ClientsError {
     #[error(transparent)]
     Mistake(#[from] ClientFileError),
     /// There is no such client.
-    #[error("{name:?} is no known client; there are {known}; --client-file adds others")]
+    #[error("{name:?} is no known client{meant}; there are {known}; --client-file adds others")]
     Unknown {
         /// What was asked for.
         name: String,
+        /// What was meant, if anything looks alike.
+        meant: String,
         /// What there is.
         known: String,
     },
@@ -64,7 +67,11 @@ pub(crate) enum ClientsError {
 impl ClientsError {
     /// That there is no client of that name.
     pub(super) fn unknown(name: &str, models: &ClientModels) -> Self {
-        Self::Unknown { name: name.to_owned(), known: models.names().collect::<Vec<_>>().join(", ") }
+        Self::Unknown {
+            name: name.to_owned(),
+            meant: did_you_mean(name, models.families().into_keys().chain(models.names()).chain(["auto"])),
+            known: models.names().collect::<Vec<_>>().join(", "),
+        }
     }
 
     /// Whether the message goes on after "failed to".
@@ -78,15 +85,22 @@ impl ClientsError {
     }
 }
 
-/// Writes the list, or one client's table.
+/// Writes the list, one client's table, or what came of a file.
 pub(crate) fn run(args: &ClientsArgs, out: &mut dyn Write) -> Result<(), ClientsError> {
-    let mut models = ClientModels::built_in();
-    if let Some(path) = &args.client_file {
-        models = models.and(load(path)?);
-    }
-    let Some(name) = &args.name else {
-        write!(out, "{models}")?;
-        return Ok(out.flush()?);
+    let own = args.client_file.as_ref().map(|path| Ok::<_, ClientsError>((path, load(path)?))).transpose()?;
+    let (name, models) = match (&args.name, own) {
+        (None, None) => {
+            write!(out, "{}", ClientModels::built_in())?;
+            return Ok(out.flush()?);
+        }
+        (None, Some((path, own))) => {
+            let count = own.names().count();
+            let clients = if count == 1 { "client" } else { "clients" };
+            writeln!(out, "{}: {count} {clients}, no mistakes\n\n{own}", path.display())?;
+            return Ok(out.flush()?);
+        }
+        (Some(name), None) => (name, ClientModels::built_in()),
+        (Some(name), Some((_, own))) => (name, ClientModels::built_in().and(own)),
     };
     let table = models.table(name).ok_or_else(|| ClientsError::unknown(name, &models))?;
     writeln!(out, "{table}")?;
@@ -125,13 +139,26 @@ mod tests {
     }
 
     #[test]
+    fn a_family_is_its_newest_client() {
+        assert_eq!(clients(Some("cargo"), None).unwrap(), clients(Some("cargo-1.89"), None).unwrap());
+        assert!(clients(None, None).unwrap().contains("\ncargo         is cargo-1.89, its newest\n"));
+        let error = clients(Some("carog"), None).unwrap_err().to_string();
+        assert!(
+            error.starts_with("\"carog\" is no known client (did you mean cargo?); there are none, "),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn what_is_shown_is_a_start_for_a_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("own.toml");
         let table = clients(Some("npm"), None).unwrap().replace("\"npm\"", "\"impatient\"");
         fs::write(&path, &table).unwrap();
         assert_eq!(clients(Some("impatient"), Some(&path)).unwrap(), table);
-        assert!(clients(None, Some(&path)).unwrap().contains("\nimpatient "));
+        let told = clients(None, Some(&path)).unwrap();
+        assert!(told.starts_with(&format!("{}: 1 client, no mistakes\n\n", path.display())), "{told}");
+        assert!(told.contains("\nimpatient ") && !told.contains("\nnpm "), "{told}");
         fs::write(&path, vec![b'#'; usize::try_from(FILE_BYTES_MAX).unwrap() + 1]).unwrap();
         assert!(matches!(clients(None, Some(&path)), Err(ClientsError::TooLarge { .. })));
     }

@@ -3,6 +3,7 @@
 
 use super::CliError;
 use crate::fault::Fault;
+use crate::names::did_you_mean;
 use std::io::{self, Write};
 
 /// Columns of the ids.
@@ -27,7 +28,10 @@ pub(crate) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CliErro
         }
         Some(id) => {
             let fault = Fault::from_id(id).ok_or_else(|| {
-                CliError::Usage(format!("{id:?} is no fault; downpour explain without an id lists them all"))
+                let meant = did_you_mean(id, Fault::ALL.iter().map(|fault| fault.id()));
+                CliError::Usage(format!(
+                    "{id:?} is no fault{meant}; downpour explain without an id lists them all"
+                ))
             })?;
             explain(fault, out)
         }
@@ -72,5 +76,7 @@ mod tests {
         }
         let unknown = told(Some("dns")).unwrap_err();
         assert!(unknown.to_string().starts_with("\"dns\" is no fault"), "{unknown}");
+        let near = told(Some("nxdomain")).unwrap_err();
+        assert!(near.to_string().contains("(did you mean dns.nxdomain?)"), "{near}");
     }
 }

@@ -6,6 +6,7 @@
 //! bytes.
 
 use super::CliError;
+use crate::names::did_you_mean;
 use crate::report::{Rendering, RunReport, SavedRun, markdown};
 use clap::Args;
 use std::collections::BTreeSet;
@@ -55,10 +56,15 @@ pub(super) fn names() -> String {
     names.join(", ")
 }
 
+/// Which rendering was meant, where one looks alike.
+pub(super) fn meant(typed: &str) -> String {
+    did_you_mean(typed, Rendering::ALL.iter().map(|rendering| rendering.name()))
+}
+
 fn parse_export(text: &str) -> Result<Export, String> {
     let (name, path) = text.split_once('=').ok_or("write it like junit=result.xml")?;
-    let rendering =
-        Rendering::from_name(name).ok_or_else(|| format!("{name:?} is no format: there are {}", names()))?;
+    let rendering = Rendering::from_name(name)
+        .ok_or_else(|| format!("{name:?} is no format{}: there are {}", meant(name), names()))?;
     if path.is_empty() {
         return Err(format!("it names no file: write it like {name}=FILE"));
     }

@@ -1,9 +1,15 @@
 //! `downpour inspect`: what is in a trace, and what of it would be replayed.
 
+use super::client_args::{PRODUCTS_TOLD, unknown_agents};
 use super::trace_args::{TraceArgs, TraceArgsError};
-use crate::trace::Source;
-use crate::trace::census::Counting;
+use crate::trace::agent::{AgentCounts, AgentTable};
+use crate::trace::census::{Census, Counting};
+use crate::trace::client::Agents;
+use crate::trace::{ReadOptions, Source};
 use std::io::{self, Write};
+
+/// Products of unknown clients in the object.
+const PRODUCTS_IN_JSON: usize = 20;
 
 /// Tell what is in a trace: rates, routes, hosts, and why lines were lost.
 #[derive(Clone, Debug, clap::Args)]
@@ -41,9 +47,18 @@ pub(crate) enum InspectError {
     Write(#[from] io::Error),
 }
 
+/// What is in a trace, as one object.
+#[derive(serde::Serialize)]
+struct Inspected<'c> {
+    #[serde(flatten)]
+    census: &'c Census,
+    agents: AgentCounts,
+}
+
 /// Reads the whole trace and writes what is in it.
 pub(crate) fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<(), InspectError> {
-    let options = args.trace.options()?;
+    let agents: &'static AgentTable = Box::leak(Box::default());
+    let options = ReadOptions { agents: Agents::ReadBy(agents), ..args.trace.options()? };
     let mut source = Source::open(&args.trace.traces, options).map_err(TraceArgsError::from)?;
     let mut counting = Counting::default();
     while let Some(request) = source.next().map_err(TraceArgsError::from)? {
@@ -51,9 +66,15 @@ pub(crate) fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<(), Inspect
     }
     let census = counting.finish(&source);
     match args.format {
-        Form::Text => write!(out, "{census}")?,
+        Form::Text => {
+            write!(out, "{census}")?;
+            if let Some(told) = unknown_agents(&agents.counts(PRODUCTS_TOLD)) {
+                writeln!(out, "\nUser agents\n  {}", told.replace(": ", ":\n  "))?;
+            }
+        }
         Form::Json => {
-            serde_json::to_writer_pretty(&mut *out, &census).map_err(io::Error::from)?;
+            let inspected = Inspected { census: &census, agents: agents.counts(PRODUCTS_IN_JSON) };
+            serde_json::to_writer_pretty(&mut *out, &inspected).map_err(io::Error::from)?;
             writeln!(out)?;
         }
     }
@@ -86,8 +107,31 @@ mod tests {
     }
 
     #[test]
+    fn user_agents_of_no_known_client_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("access.log");
+        let line = |agent: &str| {
+            format!(
+                "192.0.2.1 - - [10/Oct/2025:13:55:36 +0000] \"GET /x HTTP/1.1\" 200 5 \"-\" \"{agent}\"\n"
+            )
+        };
+        let agents = ["curl/8.7.1", "renovate/37", "renovate/38", "Wget/1.21", "-"];
+        std::fs::write(&path, agents.map(line).concat()).unwrap();
+        let path = path.to_str().unwrap();
+        let text = inspect(&[path]).unwrap();
+        let told = "User agents\n  3 of 4 user agents are of no known client, which asks once:\n  \
+                    renovate 2, Wget 1\n";
+        assert!(text.ends_with(told), "{text}");
+        let json: serde_json::Value =
+            serde_json::from_str(&inspect(&[path, "--format", "json"]).unwrap()).unwrap();
+        assert_eq!((&json["agents"]["told"], &json["agents"]["unknown"]), (&4.into(), &3.into()));
+    }
+
+    #[test]
     fn mistakes_are_named() {
         let error = inspect(&["x", "--rewrite", "nowhere.toml"]).unwrap_err().to_string();
         assert!(error.contains("nowhere.toml") && error.contains("crates-io"), "{error}");
+        let error = inspect(&["x", "--rewrite", "crates.io"]).unwrap_err().to_string();
+        assert!(error.contains("(did you mean crates-io?)"), "{error}");
     }
 }

@@ -76,7 +76,7 @@ pub(crate) struct ReplayArgs {
 
 /// Replays and reports.
 pub(crate) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let options = ReadOptions { agents: args.clients.agents(), ..args.trace.options()? };
+    let options = ReadOptions { agents: args.clients.agents()?, ..args.trace.options()? };
     let source = Source::open(&args.trace.traces, options).map_err(TraceArgsError::from)?;
     replay("replay", source, args, out)
 }

@@ -1,6 +1,6 @@
 //! `downpour report`: a run rendered again from its directory.
 
-use super::export::names;
+use super::export::{meant, names};
 use super::say;
 use crate::report::{Rendering, SavedRun, SavedRunError};
 use clap::Args;
@@ -36,7 +36,7 @@ pub(crate) struct ReportRunArgs {
 }
 
 fn parse_form(text: &str) -> Result<Rendering, String> {
-    Rendering::from_name(text).ok_or_else(|| format!("there are {}", names()))
+    Rendering::from_name(text).ok_or_else(|| format!("there are {}{}", names(), meant(text)))
 }
 
 /// Why a run could not be rendered.

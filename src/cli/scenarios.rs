@@ -1,9 +1,10 @@
 //! `downpour scenarios`: the built-in scenarios, to use or to copy.
 
+use crate::names::did_you_mean;
 use crate::scenario::{Scenario, ScenarioError};
 use std::fs::File;
 use std::io::{self, Read as _, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The largest file that is read as a scenario.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -24,7 +25,7 @@ pub(crate) struct ScenariosArgs {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ScenariosError {
     /// There is no such scenario, and no such file.
-    #[error("read {}, which --scenario names; built-in are {}", path.display(), names())]
+    #[error("read {}, which --scenario names{}; built-in are {}", path.display(), meant(path), names())]
     Read {
         /// What was taken for a file.
         path: PathBuf,
@@ -52,6 +53,10 @@ impl ScenariosError {
     pub(super) const fn is_configuration(&self) -> bool {
         !matches!(self, Self::Write(_))
     }
+}
+
+fn meant(path: &Path) -> String {
+    did_you_mean(&path.to_string_lossy(), Scenario::built_in_names())
 }
 
 fn names() -> String {
@@ -122,5 +127,7 @@ mod tests {
         assert!(mistake.contains("mine.toml:") && mistake.contains("modle"), "{mistake}");
         let unknown = told(Some("/nowhere")).unwrap_err().to_string();
         assert!(unknown.ends_with("built-in are incident, metastable"), "{unknown}");
+        let near = told(Some("incidnt")).unwrap_err().to_string();
+        assert!(near.contains("(did you mean incident?)"), "{near}");
     }
 }

@@ -92,7 +92,7 @@ fn from_trace(args: &SimulateArgs) -> Result<Prepared, CliError> {
         ));
     }
     let conduct = &args.clients.conduct;
-    let options = ReadOptions { agents: conduct.agents(), ..args.trace.options()? };
+    let options = ReadOptions { agents: conduct.agents()?, ..args.trace.options()? };
     let source = Source::open(&args.trace.traces, options).map_err(TraceArgsError::from)?;
     let load = args.load.as_replayed()?;
     let pace = load.pace().map_err(CliError::Usage)?;
@@ -164,6 +164,7 @@ fn plan(args: &SimulateArgs, load: &LoadArgs, simulation: &SimulationPlan, scena
         }),
         client: Some(simulation.clients.clients.name().to_owned()),
         session_gap_s: Some(simulation.clients.session_gap.as_secs_f64()),
+        own_clients: simulation.clients.clients.own_names(),
         session_max_s: Some(simulation.clients.session_max.as_secs_f64()),
         first_attempts_s: args.clients.conduct.first_attempts.map(|window| window.as_secs_f64()),
         started_at: system::rfc3339(Stamp::default()),

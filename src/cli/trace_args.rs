@@ -4,6 +4,7 @@
 //! text, [`TraceArgs::options`] makes [`ReadOptions`] of it and reads the file
 //! of rewrites.
 
+use crate::names::did_you_mean;
 use crate::trace::client::Agents;
 use crate::trace::formats::Format;
 use crate::trace::rewrite::{RewriteError, Rewrites};
@@ -61,7 +62,11 @@ pub(crate) enum InputFormat {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TraceArgsError {
     /// The file of rewrites can't be read.
-    #[error("read {name}, which --rewrite names; built-in sets are {}", Rewrites::BUILT_IN.join(", "))]
+    #[error(
+        "read {name}, which --rewrite names{}; built-in sets are {}",
+        did_you_mean(name, Rewrites::BUILT_IN.iter().copied()),
+        Rewrites::BUILT_IN.join(", ")
+    )]
     Unreadable {
         /// The file.
         name: String,

@@ -31,14 +31,16 @@ impl Clientele {
         Self(Members::Alike(Box::new(model)))
     }
 
-    /// Each follows the model of its own kind.
+    /// Each follows the model of its own kind. Models with user agents of their
+    /// own are kinds, too, in their order.
     ///
     /// # Panics
     ///
     /// If a kind has no model: `models` must hold the built-in ones.
     pub fn by_agent(models: &ClientModels) -> Self {
         let model = |kind: ClientKind| models.find(kind.preset()).cloned();
-        let all = ClientKind::all().map(model).collect::<Option<_>>();
+        let own = models.iter().filter(|model| !model.agents.is_empty()).cloned().map(Some);
+        let all = ClientKind::all().map(model).chain(own).collect::<Option<_>>();
         Self(Members::ByAgent(all.expect("every kind is named for a built-in model")))
     }
 
@@ -69,6 +71,17 @@ impl Clientele {
             Members::Alike(model) => Members::Alike(Box::new(with(*model))),
             Members::ByAgent(models) => Members::ByAgent(models.into_iter().map(with).collect()),
         })
+    }
+
+    /// The names of those that are told by user agents of their own, by
+    /// [`ClientKind::own_place`].
+    pub fn own_names(&self) -> Vec<String> {
+        match &self.0 {
+            Members::Alike(_) => Vec::new(),
+            Members::ByAgent(models) => {
+                models.iter().skip(ClientKind::all().count()).map(|model| model.name.clone()).collect()
+            }
+        }
     }
 
     /// Whether it makes a difference to any of them which downloads are of one

@@ -4,7 +4,8 @@
 //! relies on is checked here, so that retrying meets no surprise. The built-in
 //! models are written the same way and read the same way.
 //!
-//! Only `name` and `attempts` are always needed:
+//! A client that asks once is its `name` and `attempts = 1`. One that tries again
+//! has `delays`, and `statuses` or `faults` that it tries again after:
 #![doc = concat!("```toml\n", include_str!("file/example.toml"), "```")]
 
 mod check;
@@ -15,6 +16,7 @@ use crate::client::budget::{TOKENS_MAX, Tokens};
 use crate::trace::rewrite::line_and_column;
 use crate::units::{Share, parse_duration};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::ops::Range;
 use std::time::Duration;
@@ -68,9 +70,34 @@ impl ClientModels {
         self.models.iter().find(|model| model.name == name)
     }
 
+    /// The model of that name. The name of a family, such as `cargo`, is that of
+    /// its newest member.
+    pub fn named(&self, name: &str) -> Option<&ClientModel> {
+        self.find(name).or_else(|| self.find(self.families().get(name)?))
+    }
+
+    /// Families whose members are told apart by a version behind their name, and
+    /// the newest member of each. A family of one has no other name.
+    pub fn families(&self) -> BTreeMap<&str, &str> {
+        let mut families: BTreeMap<&str, Vec<(Vec<u32>, &str)>> = BTreeMap::new();
+        for name in self.names() {
+            if let Some((family, version)) = name.rsplit_once('-')
+                && let Some(version) =
+                    version.split('.').map(|part| part.parse::<u32>().ok()).collect::<Option<Vec<_>>>()
+            {
+                families.entry(family).or_default().push((version, name));
+            }
+        }
+        families.retain(|family, members| members.len() > 1 && self.find(family).is_none());
+        let newest =
+            families.into_iter().filter_map(|(family, members)| Some((family, members.into_iter().max()?.1)));
+        newest.collect()
+    }
+
     /// The table that describes the model of that name, as it was written.
     pub fn table(&self, name: &str) -> Option<&str> {
-        let index = self.models.iter().position(|model| model.name == name)?;
+        let name = &self.named(name)?.name;
+        let index = self.models.iter().position(|model| model.name == *name)?;
         self.tables.get(index).map(String::as_str)
     }
 
@@ -169,6 +196,8 @@ struct FileClient {
     about: String,
     #[serde(default)]
     source: Vec<String>,
+    #[serde(default)]
+    agents: Vec<Spanned<String>>,
     attempts: Spanned<i64>,
     delays: Option<Spanned<FileDelays>>,
     delays_after_fault: Option<Spanned<FileDelays>>,

@@ -35,6 +35,9 @@ impl fmt::Display for ClientModels {
                 writeln!(f, "{}", text.trim_end())?;
             }
         }
+        for (family, newest) in self.families() {
+            writeln!(f, "{family:name$}  is {newest}, its newest")?;
+        }
         Ok(())
     }
 }

@@ -332,6 +332,7 @@ mod tests {
             assert_eq!(join(&mut sessions, 1, seconds), Joined::Member(first));
         }
         let second = opened(&mut sessions, 1, 101);
+        assert_eq!(join(&mut sessions, 1, 150), Joined::Member(second));
         sessions.abort(second, at(190));
         assert_eq!(join(&mut sessions, 1, 200), Joined::Aborted(second));
         assert_ne!(opened(&mut sessions, 1, 202), second);

@@ -116,6 +116,9 @@ pub struct Plan {
     /// The client model, where failed downloads are tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// The clients of one's own that were told by their user agents.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub own_clients: Vec<String>,
     /// The share of retries that each client may make, where that was set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_budget: Option<String>,

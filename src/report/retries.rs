@@ -3,6 +3,7 @@
 use super::{RunReport, StormSection};
 use crate::client::GiveUp;
 use crate::tally::{ClientCounts, Counts, Ended, Series, Storm};
+use crate::trace::agent::ClientKind;
 use crate::units::approximate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -91,7 +92,7 @@ impl RunReport {
             by_attempts: counts.by_attempts.clone(),
             ended: counts.ended.iter().map(|(why, &count)| (why.id().to_owned(), count)).collect(),
             hidden: hidden.collect(),
-            clients: mix.iter().map(|(kind, of)| (kind.preset().to_owned(), ClientLine::from(of))).collect(),
+            clients: mix.iter().map(|(kind, of)| (self.name_of(kind), ClientLine::from(of))).collect(),
             misled: counts.misled(),
             shed: counts.shed(),
             budget_exhausted: counts.count_of(Ended::GaveUp(GiveUp::Budget)),
@@ -116,6 +117,11 @@ impl RunReport {
         self
     }
 
+    fn name_of(&self, kind: ClientKind) -> String {
+        let own = kind.own_place().and_then(|place| self.plan.own_clients.get(place));
+        own.map_or_else(|| kind.preset().to_owned(), Clone::clone)
+    }
+
     /// Over the whole run: a verdict may come a second after its attempt.
     fn failed_attempts(&self) -> u64 {
         let good = self.arrivals.passed + self.arrivals.recovered;
@@ -128,7 +134,6 @@ mod tests {
     use super::*;
     use crate::fault::Fault;
     use crate::tally::Second;
-    use crate::trace::agent::ClientKind;
     use crate::units::Offset;
 
     #[test]

@@ -175,7 +175,8 @@ fn what_retries_hide_is_counted_by_attempt() {
     assert_eq!((arrivals.failed, counts.saved.get(fault).count), (0, arrivals.recovered));
     let seen = wrong.seen.map(|(first, last)| (first.second(), last.second()));
     assert!(seen == Some((2, 3)) || seen == Some((2, 4)), "{seen:?}");
-    assert_eq!(totals.examples.of(fault).len(), 10);
+    // All ask for the same.
+    assert_eq!(totals.examples.of(fault).len(), 1);
 }
 
 #[test]

@@ -1,9 +1,14 @@
 //! Which client asks, by its user agent.
 //!
-//! A table of how known clients introduce themselves. What is not in it is
+//! A table of how known clients introduce themselves, and one of the operator's
+//! own before it. What is in neither is
 //! `none`, a client that asks once: a storm is not made of guesses. The text
 //! comes from a log, so only its beginning is looked at, byte by byte, and none
 //! of it goes further than its line: a kind is one of the names below.
+
+mod table;
+
+pub use table::{AgentCounts, AgentPattern, AgentTable};
 
 use crate::route::hex_pair;
 use std::borrow::Cow;
@@ -116,7 +121,7 @@ impl ClientKind {
     /// One that asks once.
     pub const NONE: Self = named("none");
 
-    /// Every kind.
+    /// Every built-in kind.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..).zip(NAMES).map(|(place, _)| Self(place))
     }
@@ -161,9 +166,20 @@ impl ClientKind {
         found.unwrap_or(Self::NONE)
     }
 
-    /// The name of its model.
+    /// The name of its model; `own` for all of the operator's own.
     pub const fn preset(self) -> &'static str {
-        NAMES[self.index()]
+        if self.index() < NAMES.len() { NAMES[self.index()] } else { "own" }
+    }
+
+    /// The kind of the operator's own client at that place of their list; `None`
+    /// where a byte has no room for it.
+    pub fn own(place: usize) -> Option<Self> {
+        u8::try_from(NAMES.len().checked_add(place)?).ok().map(Self)
+    }
+
+    /// Its place in the operator's list, where it is on that.
+    pub const fn own_place(self) -> Option<usize> {
+        self.index().checked_sub(NAMES.len())
     }
 }
 

@@ -8,7 +8,7 @@
 //! seed and can try all addresses: keys stay in the process, and no report,
 //! log or trace holds one.
 
-use super::agent::ClientKind;
+use super::agent::{AgentTable, ClientKind};
 use super::keyed_hash::sip_hash;
 use std::num::NonZeroU64;
 
@@ -35,13 +35,17 @@ impl ClientKey {
 }
 
 /// Whether user agents are looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub enum Agents {
     /// They are not.
     #[default]
     Unread,
     /// They are, and tell the kind of client.
     Read,
+    /// The same, by a table with the operator's own clients, which also counts
+    /// the agents that are nobody's. It is there until the program ends: parsers
+    /// are many, and copy what they read by.
+    ReadBy(&'static AgentTable),
 }
 
 /// Makes keys of what stands for a client in a log, and kinds of its agents.
@@ -67,13 +71,23 @@ impl ClientKeys {
     /// The kind of client that a user agent tells of, percent-encoded or not;
     /// `None` where it is missing or not to be read.
     pub fn kind(self, agent: &[u8]) -> Option<ClientKind> {
-        let told = self.agents == Agents::Read && !matches!(agent, b"" | b"-" | b"(null)");
-        told.then(|| ClientKind::of_encoded(agent))
+        if matches!(agent, b"" | b"-" | b"(null)") {
+            return None;
+        }
+        match self.agents {
+            Agents::Unread => None,
+            Agents::Read => Some(ClientKind::of_encoded(agent)),
+            Agents::ReadBy(table) => Some(table.kind(agent)),
+        }
     }
 
     /// The same where it was told before: by the name of its model.
     pub fn kind_named(self, name: &str) -> Option<ClientKind> {
-        (self.agents == Agents::Read).then(|| ClientKind::of_preset(name).unwrap_or(ClientKind::NONE))
+        match self.agents {
+            Agents::Unread => None,
+            Agents::Read => Some(ClientKind::of_preset(name).unwrap_or(ClientKind::NONE)),
+            Agents::ReadBy(table) => Some(table.kind_named(name)),
+        }
     }
 
     /// The key of a client, by the bytes of its address or name as they stand

@@ -15,6 +15,7 @@ pub(crate) mod url_list;
 
 use super::client::{Agents, ClientKeys};
 use super::fate::{Fate, Reject};
+use crate::names::did_you_mean;
 use std::fmt;
 use std::str::FromStr;
 
@@ -118,8 +119,12 @@ impl fmt::Display for Format {
 
 /// A format's name that is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a format; known are {known}", known = names())]
+#[error("{0:?} is not a format{meant}; known are {known}", meant = meant(.0), known = names())]
 pub struct UnknownFormat(String);
+
+fn meant(typed: &str) -> String {
+    did_you_mean(typed, Format::ALL.iter().map(|format| format.name()))
+}
 
 fn names() -> String {
     Format::ALL.iter().map(|format| format.name()).collect::<Vec<_>>().join(", ")

@@ -9,12 +9,16 @@ use crate::client::delays::{Delay, Delays, Jitter};
 use crate::client::retried::{FaultSet, StatusSet, family_of, is_met, members};
 use crate::client::{ClientModel, Outer, Retried, RetryAfter, Timeouts};
 use crate::fault::Fault;
+use crate::trace::agent::AgentPattern;
 use std::collections::BTreeSet;
 use std::num::NonZeroU8;
 use toml::Spanned;
 
 /// The longest name, which keeps a list of models within a terminal.
 const NAME_MAX: usize = 16;
+
+/// The most user agents of one client.
+const AGENTS_MAX: usize = 50;
 
 /// The most attempts, and the most runs.
 const TIMES_MAX: u8 = 100;
@@ -44,6 +48,7 @@ pub(super) fn model(file: FileClient) -> Checked<ClientModel> {
         name,
         about: file.about,
         sources: file.source,
+        agents: agents(&file.agents)?,
         attempts,
         delays,
         delays_after_fault,
@@ -76,11 +81,22 @@ fn name(name: &Spanned<String>) -> Checked<String> {
     Err(mistake(name, format!("name: {text:?} is no name of a client; {remedy}")))
 }
 
+fn agents(list: &[Spanned<String>]) -> Checked<Vec<AgentPattern>> {
+    if let Some(beyond) = list.get(AGENTS_MAX) {
+        return Err(mistake(beyond, format!("agents: at most {AGENTS_MAX} are possible")));
+    }
+    let pattern = |text: &Spanned<String>| {
+        let remedy = "write the name of a product, as in \"renovate\", or a pattern, as in \"Wget/1.*\"";
+        let what = || mistake(text, format!("agents: {:?} is no user agent; {remedy}", text.get_ref()));
+        AgentPattern::new(text.get_ref()).ok_or_else(what)
+    };
+    list.iter().map(pattern).collect()
+}
+
 fn times(field: &str, count: &Spanned<i64>) -> Checked<NonZeroU8> {
     let count_of = u8::try_from(*count.get_ref()).ok().filter(|count| *count <= TIMES_MAX);
     count_of.and_then(NonZeroU8::new).ok_or_else(|| {
-        let what = format!("{field}: {} is out of bounds; use 1 to {TIMES_MAX}", count.get_ref());
-        mistake(count, what + ", for a client that never gives up has no end to be told of")
+        mistake(count, format!("{field}: must be 1 to {TIMES_MAX}, and is {}", count.get_ref()))
     })
 }
 

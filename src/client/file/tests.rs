@@ -49,10 +49,10 @@ fn a_client_that_never_gives_up_is_refused() {
         check(
             &format!("name = \"own\"\nattempts = {attempts}"),
             (3, 12),
-            &["attempts: ", "1 to 100", "never gives up"],
+            &["attempts: must be 1 to 100, and is "],
         );
     }
-    check_added("outer = { runs = 0, pause = \"1s\" }", 18, &["outer: 0", "1 to 100"]);
+    check_added("outer = { runs = 0, pause = \"1s\" }", 18, &["outer: must be 1 to 100, and is 0"]);
     check_added("outer = { runs = 3 }", 9, &["`pause`"]);
 }
 
@@ -147,4 +147,32 @@ fn models_of_two_files_stand_together() {
     assert_eq!(all.names().last(), Some("own"));
     assert_eq!(all.table("own"), Some("[[client]]\nname = \"own\"\nattempts = 1"));
     assert!(all.find("nobody").is_none() && all.table("nobody").is_none());
+}
+
+#[test]
+fn user_agents_are_patterns() {
+    let text = "[[client]]\nname = \"ours\"\nattempts = 1\nagents = [\"renovate\", \"Wget/*\"]\n";
+    let models = ClientModels::parse(text, "ours.toml").unwrap();
+    let agents: Vec<_> = models.find("ours").unwrap().agents.iter().map(ToString::to_string).collect();
+    assert_eq!(agents, ["renovate", "Wget/*"]);
+    check_added("agents = [\"*\"]", 11, &["agents: \"*\" is no user agent", "renovate"]);
+}
+
+#[test]
+fn a_family_is_its_newest_member() {
+    let models = ClientModels::built_in();
+    assert_eq!(models.families(), [("cargo", "cargo-1.89")].into());
+    assert_eq!(models.named("cargo").unwrap().name, "cargo-1.89");
+    assert!(models.find("cargo").is_none() && models.named("aws").is_none());
+    // Versions are numbers; and a client of that very name is itself.
+    let client = |name: &str| format!("[[client]]\nname = \"{name}\"\nattempts = 1\n");
+    let own = |names: &[&str]| {
+        ClientModels::parse(&names.iter().map(|name| client(name)).collect::<String>(), "x").unwrap()
+    };
+    assert_eq!(own(&["ours-2", "ours-10"]).named("ours").unwrap().name, "ours-10");
+    assert_eq!(built_in_and(own(&["cargo"])).named("cargo").unwrap().name, "cargo");
+}
+
+fn built_in_and(own: ClientModels) -> ClientModels {
+    ClientModels::built_in().and(own)
 }

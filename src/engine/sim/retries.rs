@@ -104,7 +104,7 @@ fn what_helps_is_a_recovery_whose_latency_holds_the_wait() {
     assert_eq!((wrong.get(Fault::StatusServerError).count, wrong.total()), (30, 30));
     assert_eq!((saved.get(Fault::StatusServerError).count, saved.total()), (30, 30));
     let examples = totals.examples.of(Fault::StatusServerError);
-    assert_eq!((examples.len(), examples[0].path.as_str()), (10, "/flaky-10?x"));
+    assert_eq!((examples.len(), examples[0].path.as_str()), (2, "/flaky-10?x"));
 }
 
 /// A download that fails for good after 11 seconds was wrong from the start.

@@ -6,6 +6,7 @@
 //! holds the names, which are public, and what help and manual say of them.
 
 use super::{Capacity, PlanError};
+use crate::names::did_you_mean;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -221,6 +222,12 @@ pub(crate) fn with_argument() -> [(&'static str, FaultKind); 3] {
         ("delay:TIME", FaultKind::Delay(Duration::ZERO)),
         ("capacity:RPS:QUEUE", FaultKind::Capacity(capacity)),
     ]
+}
+
+/// Which fault was meant, where one looks alike.
+pub(super) fn meant(typed: &str) -> String {
+    let names: Vec<_> = FaultKind::plain().map(|kind| kind.to_string()).collect();
+    did_you_mean(typed, names.iter().map(String::as_str))
 }
 
 pub(super) fn known_names() -> String {

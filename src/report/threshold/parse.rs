@@ -7,6 +7,7 @@ use super::{
     CONTROL_DIFFER, Clock, Counted, LONGEST_WINDOW_S, Measure, Relation, Statistic, Threshold, Unit,
 };
 use crate::fault::Fault;
+use crate::names::nearest;
 use crate::units::{Rate, Share, approximate, decimal, parse_duration};
 use std::fmt;
 use std::num::NonZeroU64;
@@ -207,13 +208,6 @@ fn unknown_measure(name: &str) -> String {
         None => ".".to_owned(),
     };
     format!("{name} is nothing that is measured{meant} There are {}", known.join(", "))
-}
-
-/// The one of `known` that `typed` looks most like, if any does.
-fn nearest<'k>(typed: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    let scored = known.map(|name| (strsim::jaro_winkler(typed, name), name));
-    let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b));
-    best.filter(|(score, _)| *score > 0.75).map(|(_, name)| name)
 }
 
 fn statistic(cursor: &mut Cursor<'_>) -> Result<Statistic, Wrong> {

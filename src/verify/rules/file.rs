@@ -7,6 +7,7 @@
 use super::headers::{Due, Element, HeaderDemand};
 use super::hosts::{HostPattern, is_usable};
 use super::{Authority, Expected, MIN_TTL, Relative, Rule, Rules, Scheme, Transitions};
+use crate::names::did_you_mean;
 use crate::route::{Pattern, Template};
 use crate::units::parse_duration;
 use http::HeaderName;
@@ -31,7 +32,11 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 #[non_exhaustive]
 pub enum RulesError {
     /// There is no built-in set of that name.
-    #[error("{name:?} is no built-in set of rules; there are: {}", names())]
+    #[error(
+        "{name:?} is no built-in set of rules{}; there are: {}",
+        did_you_mean(name, Rules::builtin_names()),
+        names()
+    )]
     UnknownSet {
         /// What was asked for.
         name: String,

@@ -24,16 +24,18 @@ fn a_file_adds_clients() {
     let own = "[[client]]\nname = \"ours\"\nattempts = 3\ndelays = [\"2s\"]\nfaults = [\"dns\"]\n";
     let list = Call::new(&["clients", "--client-file", "own.toml"]).file("own.toml", own).run();
     assert_eq!(list.code, Some(0), "{}", list.stderr);
+    assert!(list.stdout.starts_with("own.toml: 1 client, no mistakes\n"), "{}", list.stdout);
     let line = list.stdout.lines().find(|line| line.starts_with("ours ")).unwrap();
     assert_eq!(line.split_whitespace().collect::<Vec<_>>(), ["ours", "3", "start", "2", "dns"]);
 }
 
 #[test]
 fn mistakes_name_the_file_the_place_and_the_field() {
-    Call::new(&["clients", "carog"]).refused(2, &["\"carog\"", "cargo-1.89", "--client-file"]);
+    Call::new(&["clients", "carog"])
+        .refused(2, &["\"carog\"", "did you mean cargo?", "cargo-1.89", "--client-file"]);
     Call::new(&["clients", "--client-file", "none.toml"])
         .refused(2, &["failed to read none.toml", "--client-file"]);
     let endless = "[[client]]\nname = \"ours\"\nattempts = 0\n";
     let call = Call::new(&["clients", "--client-file", "own.toml"]).file("own.toml", endless);
-    call.refused(2, &["error: own.toml:3:12: attempts: 0", "1 to 100"]);
+    call.refused(2, &["error: own.toml:3:12: attempts: must be 1 to 100, and is 0"]);
 }

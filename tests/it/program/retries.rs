@@ -156,6 +156,25 @@ fn each_record_s_own_client_is_played_and_only_its_kind_is_told() {
 }
 
 #[test]
+fn clients_of_ones_own_are_told_by_their_user_agents() {
+    let candidate = Serving::with_faults(&["status-429"]);
+    let own = "[[client]]\nname = \"ours\"\nattempts = 2\ndelays = [\"1ms\"]\nstatuses = [429]\n\
+               agents = [\"secret-agent\", \"pip/2*\"]\n";
+    let flags = ["--rate", "50", "--client", "auto", "--session-gap", "0s", "--client-file", "own.toml"];
+    let call = Call::replay("mixed.log", &candidate).file("mixed.log", mixed_log()).file("own.toml", own);
+    let report = call.with(&flags).report(3);
+    let mix: Vec<&str> = report.keys("/retries/clients").collect();
+    assert_eq!(mix, ["cargo-1.70", "ours"]);
+    let of = |key: &str| report.number(&format!("/retries/clients/ours/{key}"));
+    assert_eq!((of("offered"), of("failed"), of("first"), of("retries")), (40, 40, 40, 40));
+    // A file without any is told of.
+    let nobody = QUICK;
+    let flags = ["--client", "auto", "--client-file", "own.toml"];
+    let call = Call::replay("mixed.log", &candidate).file("mixed.log", mixed_log()).file("own.toml", nobody);
+    call.with(&flags).refused(2, &["--client auto goes by user agents", "agents = [\"renovate\"]"]);
+}
+
+#[test]
 fn a_client_that_begins_with_head_asks_so_and_what_it_asked_can_be_replayed() {
     let room = tempfile::tempdir().unwrap();
     let log = room.path().join("access.ndjson");
