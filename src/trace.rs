@@ -21,6 +21,8 @@ pub mod formats;
 
 mod lines;
 
+mod windows;
+
 mod unpack;
 
 pub mod rewrite;

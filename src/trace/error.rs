@@ -116,8 +116,8 @@ pub enum TraceError {
     },
     /// Too many inputs overlap in time.
     #[error(
-        "open {name}: {limit} inputs that overlap in time are open already; \
-         put some of them together first (gzip and zstd files can simply be concatenated)"
+        "open {name}: {limit} inputs that overlap in time are open already; merge some of them by time \
+         first (not with cat), or give fewer"
     )]
     TooManyOpen {
         /// The input that would have been one too many.

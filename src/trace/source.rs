@@ -22,6 +22,7 @@ use super::rewrite::Rewrites;
 use super::scrub::Scrub;
 use super::spread::{Second, Spread, Subsecond};
 use super::unpack::Packing;
+use super::windows::Windows;
 use super::{Request, TraceBooks};
 use crate::units::Stamp;
 use bytes::Bytes;
@@ -144,6 +145,8 @@ pub struct Source {
     subsecond: Subsecond,
     seed: u64,
     agents: Agents,
+    /// What the windows of open zstd inputs may take together.
+    windows: Windows,
     window_ns: i64,
     timed: bool,
     tells_clients: bool,
@@ -185,6 +188,7 @@ impl Source {
 
     fn new(specs: Vec<Spec>, options: ReadOptions) -> Result<Self, TraceError> {
         let mut intake = Intake::new(options.rewrites, options.scrub);
+        let windows = Windows::default();
         let mut inputs = Vec::with_capacity(specs.len());
         let mut readers = Vec::with_capacity(specs.len());
         let mut timed: [Option<String>; 2] = [None, None];
@@ -192,7 +196,7 @@ impl Source {
         let mut tells_agents = false;
         for (index, spec) in specs.into_iter().enumerate() {
             let (reader, examined) =
-                Reader::open(&spec, index, options.format, (options.seed, options.agents))?;
+                Reader::open(&spec, index, options.format, &windows, (options.seed, options.agents))?;
             let format = examined.as_ref().map(|examined| examined.format);
             let report = InputReport { name: spec.name.clone(), packing: reader.packing(), format };
             let mut earliest = Stamp::from_nanos(i64::MIN);
@@ -223,6 +227,7 @@ impl Source {
             subsecond: options.subsecond,
             seed: options.seed,
             agents: options.agents,
+            windows,
             window_ns,
             timed: has_times,
             tells_clients,
@@ -419,7 +424,7 @@ impl Source {
             return Err(TraceError::TooManyOpen { name: input.spec.name.clone(), limit: MAX_OPEN });
         }
         self.pass.open += 1;
-        Reader::reopen(&input.spec, index, input.report.format, (self.seed, self.agents))
+        Reader::reopen(&input.spec, index, input.report.format, &self.windows, (self.seed, self.agents))
     }
 }
 

@@ -4,13 +4,10 @@
 //! normal case: logs are put together with `cat`. Packed once only; what is
 //! inside is not looked at again.
 
+use super::windows::{Grant, Windows};
 use flate2::read::MultiGzDecoder;
 use std::fmt;
 use std::io::{self, Cursor, Read};
-
-/// How much of an input's past a zstd frame may refer to: 2^27 bytes, zstd's
-/// own limit. A frame that wants more is refused, since the window is memory.
-const ZSTD_WINDOW_LOG: u32 = 27;
 
 /// How an input is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +30,27 @@ impl fmt::Display for Packing {
     }
 }
 
-/// How `raw` is packed, and what is in it.
-pub(crate) fn unpack(mut raw: Box<dyn Read + Send>) -> io::Result<(Packing, Box<dyn Read + Send>)> {
+/// How many bytes the header of a zstd frame may have behind its magic number.
+const REST_OF_HEADER: u64 = 14;
+
+/// A decoder with its share of the budget for windows.
+struct Windowed<R> {
+    decoder: R,
+    _grant: Grant,
+}
+
+impl<R: Read> Read for Windowed<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.decoder.read(out)
+    }
+}
+
+/// How `raw` is packed, and what is in it. The window of a zstd stream is
+/// granted by `windows`.
+pub(crate) fn unpack(
+    mut raw: Box<dyn Read + Send>,
+    windows: &Windows,
+) -> io::Result<(Packing, Box<dyn Read + Send>)> {
     let mut magic = Vec::with_capacity(4);
     raw.by_ref().take(4).read_to_end(&mut magic)?;
     let packing = match magic.as_slice() {
@@ -43,17 +59,16 @@ pub(crate) fn unpack(mut raw: Box<dyn Read + Send>) -> io::Result<(Packing, Box<
         [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Packing::Zstd,
         _ => Packing::Plain,
     };
-    let whole = Cursor::new(magic).chain(raw);
-    Ok((
-        packing,
-        match packing {
-            Packing::Plain => Box::new(whole),
-            Packing::Gzip => Box::new(MultiGzDecoder::new(whole)),
-            Packing::Zstd => {
-                let mut decoder = zstd::Decoder::new(whole)?;
-                decoder.window_log_max(ZSTD_WINDOW_LOG)?;
-                Box::new(decoder)
-            }
-        },
-    ))
+    let unpacked: Box<dyn Read + Send> = match packing {
+        Packing::Plain => Box::new(Cursor::new(magic).chain(raw)),
+        Packing::Gzip => Box::new(MultiGzDecoder::new(Cursor::new(magic).chain(raw))),
+        Packing::Zstd => {
+            raw.by_ref().take(REST_OF_HEADER).read_to_end(&mut magic)?;
+            let grant = windows.grant(&magic)?;
+            let mut decoder = zstd::Decoder::new(Cursor::new(magic).chain(raw))?;
+            decoder.window_log_max(grant.log())?;
+            Box::new(Windowed { decoder, _grant: grant })
+        }
+    };
+    Ok((packing, unpacked))
 }

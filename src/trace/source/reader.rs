@@ -16,6 +16,7 @@ use crate::trace::lines::{Line, Lines};
 use crate::trace::open::Spec;
 use crate::trace::order::Late;
 use crate::trace::unpack::{Packing, unpack};
+use crate::trace::windows::Windows;
 use crate::trace::{Record, StampKind};
 use crate::units::{NANOS_PER_SECOND, Stamp};
 use bytes::{Buf, Bytes};
@@ -82,10 +83,11 @@ impl Reader {
         spec: &Spec,
         index: usize,
         asked: Option<Format>,
+        windows: &Windows,
         who: (u64, Agents),
     ) -> Result<(Self, Option<Examined>), TraceError> {
         let cannot_open = |source| TraceError::Open { name: spec.name.clone(), source };
-        let (packing, mut stream) = spec.open().and_then(unpack).map_err(cannot_open)?;
+        let (packing, mut stream) = spec.open().and_then(|raw| unpack(raw, windows)).map_err(cannot_open)?;
         let (head, failed) = peek(&mut stream);
         if let Some(source) = failed {
             // A compressed file that breaks off is still worth its lines.
@@ -105,9 +107,10 @@ impl Reader {
         spec: &Spec,
         index: usize,
         format: Option<Format>,
+        windows: &Windows,
         who: (u64, Agents),
     ) -> Result<Self, TraceError> {
-        let unpacked = spec.open().and_then(unpack);
+        let unpacked = spec.open().and_then(|raw| unpack(raw, windows));
         let unpacked = unpacked.map_err(|source| TraceError::Open { name: spec.name.clone(), source })?;
         Ok(Self::new(spec, index, unpacked, format, who))
     }
