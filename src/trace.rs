@@ -35,6 +35,8 @@ mod order;
 
 pub mod spread;
 
+pub mod lost;
+
 mod error;
 
 mod open;
@@ -54,6 +56,7 @@ use agent::ClientKind;
 use bytes::Bytes;
 use client::ClientKey;
 use fate::Notes;
+use lost::Lost;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -152,8 +155,10 @@ pub struct TraceBooks {
     pub rejected: BTreeMap<&'static str, u64>,
     /// Records left out on purpose, by reason: `method`, `route`, `target`.
     pub filtered: BTreeMap<&'static str, u64>,
-    /// Records older than what had already been handed out.
+    /// Records that have no place in the order; [`lost`](Self::lost) tells why.
     pub late: u64,
+    /// What was lost, by reason and by kind.
+    pub lost: Lost,
     /// Records accepted and not handed out, because reading was stopped.
     pub undelivered: u64,
     /// Things worth telling about accepted lines: `target_reencoded`,

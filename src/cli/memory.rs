@@ -80,6 +80,7 @@ impl Memory {
             (&mut books.rejected, &pass.rejected),
             (&mut books.filtered, &pass.filtered),
             (&mut books.notes, &pass.notes),
+            (&mut books.lost.by_reason, &pass.lost.by_reason),
         ];
         for (all, of_pass) in tables {
             for (reason, count) in of_pass {

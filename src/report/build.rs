@@ -101,8 +101,7 @@ impl RunReport {
         let warmup = warmup(&plan, counts, books);
         match books.trace() {
             None => judgement.warnings.push(unfinished()),
-            Some(trace) if trace.late > 0 => judgement.warnings.push(came_late(trace.late)),
-            Some(_) => {}
+            Some(trace) => judgement = judgement.with_lost(trace, &plan),
         }
         Self {
             schema: SCHEMA.to_owned(),
@@ -171,14 +170,6 @@ fn sampled(plan: &Plan, books: &Books) -> Option<Reason> {
     })
 }
 
-fn came_late(records: u64) -> Reason {
-    Reason {
-        id: "late_records".to_owned(),
-        detail: format!("{records} records were left out: they came too late to be put in order"),
-        remedy: "raise --reorder-window, at the price of memory".to_owned(),
-    }
-}
-
 fn unfinished() -> Reason {
     Reason {
         id: "unfinished".to_owned(),
@@ -212,6 +203,7 @@ fn records(trace: &TraceBooks, books: &Books, counts: &Counts) -> Records {
         sampled_out: books.sampled_out(),
         out_of_window: books.out_of_window(),
         late: trace.late,
+        late_by_reason: owned(&trace.lost.by_reason),
     }
 }
 

@@ -153,8 +153,11 @@ pub struct Records {
     pub sampled_out: u64,
     /// Those outside the window of the run.
     pub out_of_window: u64,
-    /// Those too far out of order.
+    /// Those that were lost, since they have no place in the order.
     pub late: u64,
+    /// The same by reason: `out_of_order`, `clock_ahead`, `clock_behind`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub late_by_reason: BTreeMap<String, u64>,
 }
 
 /// Where arrivals went: `offered` is the sum of the others.

@@ -5,6 +5,7 @@
 //! Each reason names what was found and what to do. Pure: totals and plan in,
 //! judgement out.
 
+mod lost;
 mod strain;
 
 use super::text::micros;

@@ -215,8 +215,10 @@ pub struct Records {
     pub requests: u64,
     /// Left out on purpose.
     pub filtered: BTreeMap<String, u64>,
-    /// Older than what had been handed out.
+    /// Lost, since they have no place in the order.
     pub late: u64,
+    /// The same by reason.
+    pub late_by_reason: BTreeMap<String, u64>,
     /// Not handed out, because reading was stopped.
     pub undelivered: u64,
 }
@@ -224,9 +226,9 @@ pub struct Records {
 /// See [`Disorder`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct DisorderLine {
-    /// Records whose stamp was less than the greatest before it in its input.
+    /// Records that began before one that stands above them in their input.
     pub inversions: u64,
-    /// By how much at most.
+    /// By how much at most: the window that keeps all of them.
     pub deepest_ns: u64,
 }
 
@@ -280,8 +282,9 @@ impl From<&TraceBooks> for Lines {
 
 impl Records {
     fn of(books: &TraceBooks, requests: u64) -> Self {
-        let TraceBooks { filtered, late, undelivered, .. } = books;
-        Self { requests, filtered: owned(filtered), late: *late, undelivered: *undelivered }
+        let TraceBooks { filtered, late, undelivered, lost, .. } = books;
+        let late_by_reason = owned(&lost.by_reason);
+        Self { requests, filtered: owned(filtered), late: *late, late_by_reason, undelivered: *undelivered }
     }
 }
 

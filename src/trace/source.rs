@@ -8,7 +8,11 @@
 //! bounds the oldest record is handed out early, and what then turns out to be
 //! older is counted as late; beyond the third, reading ends with an error.
 
+mod consensus;
+mod doubts;
 mod intake;
+mod pass;
+mod placing;
 mod reader;
 
 pub use intake::{Authorities, Disorder};
@@ -16,8 +20,9 @@ pub use intake::{Authorities, Disorder};
 use super::client::Agents;
 use super::error::TraceError;
 use super::formats::Format;
+use super::lost::Loss;
 use super::open::{self, Origin, Spec};
-use super::order::{Late, Order};
+use super::order::Late;
 use super::rewrite::Rewrites;
 use super::scrub::Scrub;
 use super::spread::{Second, Spread, Subsecond};
@@ -27,9 +32,9 @@ use super::{Request, TraceBooks};
 use crate::units::Stamp;
 use bytes::Bytes;
 use intake::Intake;
+use pass::Pass;
 use reader::{Reader, Step};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
@@ -42,14 +47,25 @@ pub const MAX_HELD_BYTES: usize = 256 * 1024 * 1024;
 /// The most inputs that are open at once.
 pub const MAX_OPEN: usize = 256;
 
-/// How far back a line may lie behind the newest of its input, unless told
-/// otherwise.
+/// How many records wait at least: a log of no more lines is put in order as a
+/// whole, whatever its disorder. A few MiB.
+pub const LEAST_HELD: usize = 50_000;
+
+/// From this many bytes of targets on that does not hold.
+pub const LEAST_HELD_BYTES: usize = 16 * 1024 * 1024;
+
+/// How far back the start of an exchange may lie behind those of the lines
+/// around it, unless told otherwise.
 ///
 /// CDNs write what many machines saw, servers write when an exchange has ended:
 /// no log is in order of arrival. Half a minute of a busy CDN's log is 15 to 20
-/// MiB. Who has downloads that take longer, in a log that stamps their end, asks
-/// for more; what comes too late is counted and never silently lost.
+/// MiB. In a log that stamps the end, exchanges that take longer widen the
+/// window, up to [`WIDEST_WINDOW`]. What comes too late is counted and never
+/// silently lost.
 pub const REORDER_WINDOW: Duration = Duration::from_secs(30);
+
+/// How far long exchanges widen the window, unless it is given.
+pub const WIDEST_WINDOW: Duration = Duration::from_mins(15);
 
 /// The most warnings that are kept; the books count all of them.
 const MAX_WARNINGS: usize = 100;
@@ -148,6 +164,8 @@ pub struct Source {
     /// What the windows of open zstd inputs may take together.
     windows: Windows,
     window_ns: i64,
+    /// How far exchanges that take long may widen the window.
+    widest_ns: i64,
     timed: bool,
     tells_clients: bool,
     tells_agents: bool,
@@ -155,22 +173,6 @@ pub struct Source {
     intake: Intake,
     warnings: Vec<Warning>,
     stopped: bool,
-}
-
-/// What one pass over the inputs keeps.
-#[derive(Debug)]
-struct Pass {
-    /// Inputs that are not at their end, the one that lies back furthest first.
-    fronts: BinaryHeap<Reverse<(Stamp, usize)>>,
-    /// The open ones, by input.
-    readers: Vec<Option<Reader>>,
-    open: usize,
-    spread: Spread,
-    order: Order,
-    /// Requests of a trace without times.
-    ready: VecDeque<Request>,
-    /// The most records that wait: [`MAX_HELD`] but in tests.
-    most: usize,
 }
 
 impl Source {
@@ -187,7 +189,8 @@ impl Source {
     }
 
     fn new(specs: Vec<Spec>, options: ReadOptions) -> Result<Self, TraceError> {
-        let mut intake = Intake::new(options.rewrites, options.scrub);
+        let names = specs.iter().map(|spec| spec.name.clone());
+        let mut intake = Intake::new(options.rewrites, options.scrub, names);
         let windows = Windows::default();
         let mut inputs = Vec::with_capacity(specs.len());
         let mut readers = Vec::with_capacity(specs.len());
@@ -219,8 +222,9 @@ impl Source {
         if inputs.iter().all(|input| input.report.format.is_none()) {
             return Err(empty(&inputs, 0));
         }
-        let window = options.reorder_window.unwrap_or(REORDER_WINDOW);
-        let window_ns = i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
+        let nanos = |window: Duration| i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
+        let window_ns = nanos(options.reorder_window.unwrap_or(REORDER_WINDOW));
+        let widest_ns = options.reorder_window.map_or(nanos(WIDEST_WINDOW), nanos);
         let pass = Pass::new(&inputs, readers, Spread::new(options.subsecond, options.seed));
         Ok(Self {
             inputs,
@@ -229,6 +233,7 @@ impl Source {
             agents: options.agents,
             windows,
             window_ns,
+            widest_ns,
             timed: has_times,
             tells_clients,
             tells_agents,
@@ -273,9 +278,7 @@ impl Source {
     /// Ends the reading. What was read and not handed out is undelivered.
     pub fn stop(&mut self) {
         self.stopped = true;
-        let pass = &self.pass;
-        let held = pass.spread.len() + pass.order.len() + pass.ready.len();
-        self.intake.books.undelivered += u64::try_from(held).unwrap_or(u64::MAX);
+        self.intake.books.undelivered += u64::try_from(self.pass.held()).unwrap_or(u64::MAX);
         self.pass = Pass::new(&[], Vec::new(), Spread::new(self.subsecond, self.seed));
     }
 
@@ -355,7 +358,10 @@ impl Source {
             }
             // A second that is not drawn yet may still hold something older.
             let known = self.pass.spread.oldest().map_or(front, |oldest| oldest.min(front));
-            if let Some(request) = self.pass.order.pop_until(known.plus_nanos(-self.window_ns)) {
+            let window_ns = self.window_ns.max(self.pass.longest_ns.min(self.widest_ns));
+            if self.pass.is_deep()
+                && let Some(request) = self.pass.order.pop_until(known.plus_nanos(-window_ns))
+            {
                 return Some(request);
             }
             if !self.pass.is_full() {
@@ -377,9 +383,9 @@ impl Source {
     }
 
     fn put_in_order(&mut self, drawn: Second) {
-        for held in drawn.placed() {
+        for (held, shift_ns) in drawn.placed() {
             if let Err(Late) = self.pass.order.push(&held) {
-                self.intake.books.late += 1;
+                self.intake.lose(Loss::OutOfOrder, held.input, doubts::is_long(shift_ns));
             }
         }
         self.pass.spread.take_back(drawn);
@@ -395,7 +401,8 @@ impl Source {
             None => self.open_input(index)?,
         };
         for _ in 0..BATCH {
-            match reader.step(&mut self.intake, &mut self.pass, self.timed)? {
+            let step = reader.step(&mut self.intake, &mut self.pass, self.timed);
+            match step.inspect_err(|_| reader.settle(&mut self.intake, &mut self.pass))? {
                 Step::Read => {}
                 Step::Cut(message) => {
                     if self.warnings.len() < MAX_WARNINGS {
@@ -438,64 +445,5 @@ fn empty(inputs: &[Input], lines: u64) -> TraceError {
     TraceError::Empty { names, lines }
 }
 
-impl Pass {
-    fn new(inputs: &[Input], readers: Vec<Option<Reader>>, spread: Spread) -> Self {
-        let fronts = inputs.iter().enumerate().map(|(index, input)| Reverse((input.earliest, index)));
-        Self {
-            fronts: fronts.collect(),
-            open: readers.iter().flatten().count(),
-            readers,
-            spread,
-            order: Order::default(),
-            ready: VecDeque::new(),
-            most: MAX_HELD,
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.spread.len() + self.order.len() >= self.most
-            || self.spread.bytes() + self.order.bytes() >= MAX_HELD_BYTES
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The targets in order and the books, with room for `most` records.
-    fn read(log: String, most: usize) -> (Vec<Bytes>, TraceBooks) {
-        let window = Some(Duration::from_hours(1));
-        let options = ReadOptions { reorder_window: window, ..ReadOptions::default() };
-        let mut source = Source::over(vec![("memory".to_owned(), log.into())], options).unwrap();
-        source.pass.most = most;
-        let targets = std::iter::from_fn(|| source.next().unwrap()).map(|request| request.target).collect();
-        (targets, source.books().clone())
-    }
-
-    #[test]
-    fn a_full_waiting_room_hands_out_its_oldest_early() {
-        // More lines than a batch, then one that belongs before all of them.
-        let count = 2 * BATCH;
-        let line = |at: usize| format!("{{\"at_ns\":{at},\"target\":\"/{at}\"}}\n");
-        let log = (1..=count).chain([0]).map(line).collect::<String>();
-        let (all, books) = read(log.clone(), MAX_HELD);
-        assert_eq!((all.len(), books.late), (count + 1, 0));
-        let (some, books) = read(log, 10);
-        assert_eq!((some.len(), books.late), (count, 1));
-        assert!(books.balance(some.len() as u64));
-    }
-
-    #[test]
-    fn seconds_that_are_drawn_early_stay_in_order() {
-        let line = |i: usize| {
-            let second = i / 100;
-            format!("192.0.2.1 - - [05/Mar/2026:14:03:{second:02} +0000] \"GET /{i} HTTP/1.1\" 200 1\n")
-        };
-        let log = (0..2_000).map(line).collect::<String>();
-        let (all, _) = read(log.clone(), MAX_HELD);
-        let (early, books) = read(log, 150);
-        assert_eq!(all.len(), 2_000);
-        assert_eq!(early.len() as u64 + books.late, 2_000);
-        assert!(books.balance(early.len() as u64));
-    }
-}
+mod tests;

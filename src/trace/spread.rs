@@ -60,12 +60,13 @@ pub(crate) struct Second {
 }
 
 impl Second {
-    /// The records with the starts that were drawn for them.
-    pub(crate) fn placed(&self) -> impl Iterator<Item = Held<'_>> {
+    /// The records with the starts that were drawn for them, and how far those
+    /// lie from the logged instants.
+    pub(crate) fn placed(&self) -> impl Iterator<Item = (Held<'_>, i64)> {
         self.lines.iter().zip(&self.nanos).map(|(line, &nanos)| {
             let held = self.shelf.unpack(&line.packed);
             let whole = start_of(held.start.epoch_second());
-            Held { start: whole.plus_nanos(nanos).plus_nanos(line.shift_ns), ..held }
+            (Held { start: whole.plus_nanos(nanos).plus_nanos(line.shift_ns), ..held }, line.shift_ns)
         })
     }
 }
@@ -196,7 +197,7 @@ mod tests {
     fn starts(mode: Subsecond, seed: u64, count: u64) -> Vec<i64> {
         let mut spread = Spread::new(mode, seed);
         (0..count).for_each(|line| spread.hold(&held(7_000_000_000, 0, line), 0));
-        spread.draw_oldest().placed().map(|held| held.start.as_nanos()).collect()
+        spread.draw_oldest().placed().map(|(held, _)| held.start.as_nanos()).collect()
     }
 
     #[test]
@@ -221,7 +222,7 @@ mod tests {
         let mut spread = Spread::new(Subsecond::Even, 0);
         spread.hold(&held(7_000_000_000, 0, 0), 0);
         spread.hold(&held(7_000_000_000, 0, 1), -2_000_000_000);
-        let starts: Vec<_> = spread.draw_oldest().placed().map(|held| held.start.as_nanos()).collect();
+        let starts: Vec<_> = spread.draw_oldest().placed().map(|(held, _)| held.start.as_nanos()).collect();
         assert_eq!(starts, [7_000_000_000, 5_500_000_000]);
         assert_eq!((spread.len(), spread.bytes()), (0, 0));
     }
@@ -235,7 +236,7 @@ mod tests {
         let first = spread.complete(Stamp::from_nanos(13_000_000_000)).unwrap();
         spread.hold(&held(7_500_000_000, 0, 0), 0);
         let straggler = spread.complete(Stamp::from_nanos(13_000_000_000)).unwrap();
-        let start = |second: &Second| second.placed().next().unwrap().start;
+        let start = |second: &Second| second.placed().next().unwrap().0.start;
         assert_ne!(start(&first), start(&straggler));
     }
 }

@@ -5,6 +5,7 @@
 //! middle, where paths differ least.
 
 use super::{Census, Time, Top};
+use crate::trace::lost::Loss;
 use crate::units::{NANOS_PER_SECOND, grouped};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -31,13 +32,14 @@ impl fmt::Display for Census {
         reasons(f, "skipped", &self.lines.skipped)?;
         reasons(f, "rejected", &self.lines.rejected)?;
         let records = &self.records;
-        let late = if records.late > 0 { format!(", {} late", grouped(records.late)) } else { String::new() };
+        let late = if records.late > 0 { format!(", {} lost", grouped(records.late)) } else { String::new() };
         let head = match self.methods.head {
             0 => String::new(),
             n => format!(", {} of them HEAD", grouped(n)),
         };
         row(f, "requests", &format!("{}{head}{late}", grouped(records.requests)))?;
         reasons(f, "filtered", &records.filtered)?;
+        reasons(f, "lost", &records.late_by_reason)?;
         reasons(f, "notes", &self.notes)?;
         match &self.time {
             Some(time) => self.write_time(f, time)?,
@@ -73,7 +75,17 @@ impl Census {
             1 => format!("1 line, by {}", duration(self.disorder.deepest_ns)),
             n => format!("{} lines, by {} at most", grouped(n), duration(self.disorder.deepest_ns)),
         };
-        row(f, "disorder", &disorder)
+        row(f, "disorder", &disorder)?;
+        if self.records.late_by_reason.contains_key(Loss::OutOfOrder.id()) {
+            let needed_s = self.disorder.deepest_ns.div_ceil(NANOS_PER_SECOND) + 1;
+            row(
+                f,
+                "",
+                &format!("--reorder-window {needed_s}s would keep all, memory permitting; files that"),
+            )?;
+            row(f, "", "were joined with cat are better given one by one")?;
+        }
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
 use crate::trace::fate::{Filter, Note, Notes, Reject, Skip};
+use crate::trace::lost::{Loss, Lost};
 use crate::trace::rewrite::Rewrites;
 use crate::trace::scrub::Scrub;
 use crate::trace::target::{MAX_TARGET, reencoded};
@@ -76,7 +77,8 @@ impl Authorities {
 /// How far the lines of a trace were from being in order, input by input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Disorder {
-    /// Records whose stamp was less than the greatest before it in its input.
+    /// Records that began before one that stands above them in their input.
+    /// Lines with a wrong clock do not count.
     pub inversions: u64,
     /// By how many nanoseconds at most.
     pub deepest_ns: u64,
@@ -116,11 +118,11 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(rewrites: Rewrites, scrub: Scrub) -> Self {
+    pub(super) fn new(rewrites: Rewrites, scrub: Scrub, inputs: impl Iterator<Item = String>) -> Self {
         Self {
             rewrites,
             scrub,
-            books: TraceBooks::default(),
+            books: TraceBooks { lost: Lost::of(inputs), ..TraceBooks::default() },
             authorities: Authorities::default(),
             disorder: Disorder::default(),
             coarsest_ns: 0,
@@ -135,12 +137,19 @@ impl Intake {
         *self.books.rejected.entry(reason.id()).or_default() += 1;
     }
 
-    /// Counts a stamp that lies behind `newest`.
-    pub(super) fn compare(&mut self, at: Stamp, newest: Stamp) {
-        if at < newest {
+    /// Counts a record whose start lies so far behind the newest of its input.
+    pub(super) fn compare(&mut self, behind_ns: u64) {
+        if behind_ns > 0 {
             self.disorder.inversions += 1;
-            self.disorder.deepest_ns = self.disorder.deepest_ns.max(newest.nanos_since(at));
+            self.disorder.deepest_ns = self.disorder.deepest_ns.max(behind_ns);
+            self.books.lost.window_needed_ns = self.disorder.deepest_ns;
         }
+    }
+
+    /// Counts a record that has no place in the order.
+    pub(super) fn lose(&mut self, loss: Loss, input: u32, is_long: bool) {
+        self.books.late += 1;
+        self.books.lost.lose(loss, usize::try_from(input).unwrap_or(usize::MAX), is_long);
     }
 
     /// What is replayed of a record, unless it is filtered. Its time is the

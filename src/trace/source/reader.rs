@@ -6,29 +6,23 @@
 
 use super::Pass;
 use super::intake::{Admitted, Intake};
+use super::placing::Placing;
+use crate::trace::Record;
 use crate::trace::client::Agents;
 use crate::trace::detect::{self, Examined, Head, SAMPLE_LINES};
 use crate::trace::error::TraceError;
 use crate::trace::fate::{Fate, Reject};
 use crate::trace::formats::{Format, Parser};
-use crate::trace::held::Held;
 use crate::trace::lines::{Line, Lines};
 use crate::trace::open::Spec;
-use crate::trace::order::Late;
 use crate::trace::unpack::{Packing, unpack};
 use crate::trace::windows::Windows;
-use crate::trace::{Record, StampKind};
-use crate::units::{NANOS_PER_SECOND, Stamp};
+use crate::units::Stamp;
 use bytes::{Buf, Bytes};
 use std::io::{self, Read};
 
 /// How many bytes are looked at to find out a format.
 const SAMPLE_BYTES: usize = 1024 * 1024;
-
-/// Stamps that are further ahead than this of all before them are believed
-/// when a second one says the same: one wrong line must not make every other
-/// one late.
-const LEAP_NS: u64 = 3_600 * NANOS_PER_SECOND;
 
 /// What a step came to.
 #[derive(Debug)]
@@ -44,37 +38,12 @@ pub(super) enum Step {
 /// An open input.
 #[derive(Debug)]
 pub(super) struct Reader {
-    index: usize,
     name: String,
     packing: Packing,
     lines: Lines,
     parser: Parser,
     line: u64,
-    newest: Newest,
-}
-
-/// The newest stamp that is believed.
-#[derive(Clone, Copy, Debug, Default)]
-struct Newest {
-    stamp: Option<Stamp>,
-    /// One far ahead of it, waiting for a second witness.
-    doubted: Option<Stamp>,
-}
-
-impl Newest {
-    fn see(&mut self, at: Stamp) {
-        match self.stamp {
-            Some(newest) if at <= newest => {}
-            Some(newest) if at.nanos_since(newest) > LEAP_NS => {
-                let witness = self.doubted.replace(at);
-                if let Some(witness) = witness {
-                    self.stamp = Some(witness.min(at));
-                    self.doubted = Some(witness.max(at)).filter(|ahead| Some(*ahead) > self.stamp);
-                }
-            }
-            Some(_) | None => self.stamp = Some(at),
-        }
-    }
+    placing: Placing,
 }
 
 impl Reader {
@@ -123,14 +92,13 @@ impl Reader {
         (seed, agents): (u64, Agents),
     ) -> Self {
         Self {
-            index,
             name: spec.name.clone(),
             packing,
             lines: Lines::new(stream),
             // An input without a line has no format, and no use for a parser.
             parser: format.unwrap_or(Format::UrlList).parser().seeded(seed).with(agents),
             line: 0,
-            newest: Newest::default(),
+            placing: Placing::of(index),
         }
     }
 
@@ -144,9 +112,19 @@ impl Reader {
         self.line
     }
 
-    /// The newest stamp that was read.
+    /// When the requests arrived that are read now, as most lines have it.
     pub(super) fn front(&self) -> Option<Stamp> {
-        self.newest.stamp
+        self.placing.front()
+    }
+
+    /// How many records wait for the lines behind them.
+    pub(super) fn doubted(&self) -> usize {
+        self.placing.doubted()
+    }
+
+    /// Judges what waits for lines that will not come, or not yet.
+    pub(super) fn settle(&mut self, intake: &mut Intake, pass: &mut Pass) {
+        self.placing.settle(intake, pass);
     }
 
     /// Reads one line, counts it, and puts its request where it belongs.
@@ -157,7 +135,10 @@ impl Reader {
         timed: bool,
     ) -> Result<Step, TraceError> {
         let (line, unended) = match self.lines.next() {
-            Ok(None) => return Ok(Step::Ended),
+            Ok(None) => {
+                self.placing.settle(intake, pass);
+                return Ok(Step::Ended);
+            }
             Ok(Some(Line::Whole(line))) => (line, false),
             Ok(Some(Line::Unended(line))) => (line, true),
             Ok(Some(Line::TooLong)) => {
@@ -186,9 +167,7 @@ impl Reader {
                     intake.reject(Reject::MissingTimestamp);
                     return Ok(Step::Read);
                 };
-                intake.compare(at, self.newest.stamp.unwrap_or(at));
-                self.newest.see(at);
-                place(record, (self.index, self.line), intake, pass);
+                self.placing.take(record, at, self.line, intake, pass);
             }
             Fate::Record(record) => {
                 let admitted = intake.admit(Record { at: None, ..record });
@@ -196,26 +175,6 @@ impl Reader {
             }
         }
         Ok(Step::Read)
-    }
-}
-
-fn place(record: Record<'_>, (input, line): (usize, u64), intake: &mut Intake, pass: &mut Pass) {
-    let shift_ns = match (record.stamp, record.duration_ns) {
-        (StampKind::End, Some(duration)) => -i64::try_from(duration).unwrap_or(i64::MAX),
-        (StampKind::Start, _) | (StampKind::End, None) => 0,
-    };
-    let whole_seconds = record.resolution_ns >= NANOS_PER_SECOND;
-    let Some(Admitted { at, method, target, status, client, kind }) = intake.admit(record) else { return };
-    let input = u32::try_from(input).unwrap_or(u32::MAX);
-    let start = at.unwrap_or_default();
-    let held = Held { start, input, line, method, status, client, kind, target: &target };
-    if whole_seconds {
-        pass.spread.hold(&held, shift_ns);
-        return;
-    }
-    let held = Held { start: held.start.plus_nanos(shift_ns), ..held };
-    if let Err(Late) = pass.order.push(&held) {
-        intake.books.late += 1;
     }
 }
 
@@ -250,30 +209,5 @@ struct Broken(Option<io::Error>);
 impl Read for Broken {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         self.0.take().map_or(Ok(0), Err)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(stamps: &[i64], expected: i64) {
-        let hour = 3_600_000_000_000;
-        let mut newest = Newest::default();
-        for at in stamps {
-            newest.see(Stamp::from_nanos(at * hour));
-        }
-        assert_eq!(newest.stamp, Some(Stamp::from_nanos(expected * hour)), "{stamps:?}");
-    }
-
-    #[test]
-    fn a_leap_ahead_needs_two_witnesses() {
-        check(&[1, 2, 1], 2);
-        check(&[1, 90, 2], 2);
-        check(&[1, 90, 2, 3], 3);
-        check(&[1, 90, 91], 90);
-        check(&[1, 91, 90], 90);
-        check(&[1, 90, 90, 91], 91);
     }
 }
