@@ -1,7 +1,6 @@
 //! Logs whose lines are out of order, or whose clocks are wrong.
 
 use super::*;
-use std::fmt::Write;
 
 /// The targets in order and the books, with room for `most` records, of which
 /// `least` wait at least.
@@ -62,7 +61,7 @@ fn files_joined_with_cat_are_put_in_order_as_far_as_room_allows() {
     let (all, books) = read_of(log_of(edges()), (MAX_HELD, LEAST_HELD), None);
     assert_eq!((all.len(), books.late), (3_600, 0));
     assert_eq!(all[..4], ["/0", "/1200", "/2400", "/1"]);
-    assert_eq!(books.lost.window_needed_ns, 3_597_000_000_000);
+    assert_eq!(books.lost.window_needed_ns, 3_596_000_000_000);
     let (_, books) = read_of(log_of(edges()), (MAX_HELD, 100), None);
     assert!(books.late > 2_000, "{}", books.late);
     assert_eq!(books.lost.by_reason["out_of_order"], books.late);
@@ -106,15 +105,15 @@ fn a_clock_that_is_minutes_ahead_costs_nothing() {
     assert_eq!((all.len(), books.late), (5_000, 0));
 }
 
-/// Lines written at the end of exchanges; each hundredth took ten minutes.
+/// Lines written at the end of exchanges, one a second; each hundredth took ten
+/// minutes.
 fn long_exchanges(count: i64) -> String {
-    (0..count).fold(String::new(), |mut log, i| {
-        let at = jiff::Timestamp::from_second(START + i).unwrap();
-        let usec = if i % 100 == 50 { 600_000_000 } else { 40_000 };
-        let at = at.strftime("%d/%b/%Y:%H:%M:%S +0000");
-        writeln!(log, "192.0.2.1 - - [{at}] \"GET /{i} HTTP/1.1\" 200 1 \"-\" \"curl/8\" {usec}").unwrap();
-        log
-    })
+    let line = |i: i64| {
+        let (end, took) = (START + i, if i % 100 == 50 { "600.000" } else { "0.040" });
+        let at = jiff::Timestamp::from_second(end).unwrap().strftime("%d/%b/%Y:%H:%M:%S +0000");
+        format!("192.0.2.1 - - [{at}] \"GET /{i} HTTP/1.1\" 200 1 \"-\" \"curl/8\" {end}.000 {took}\n")
+    };
+    (0..count).map(line).collect()
 }
 
 #[test]
@@ -122,9 +121,10 @@ fn the_longest_exchanges_are_kept_where_lines_tell_the_end() {
     let (all, books) = read_of(long_exchanges(3_000), (MAX_HELD, LEAST_HELD), None);
     assert_eq!((all.len(), books.late), (3_000, 0));
     assert!(books.lost.window_needed_ns > 590_000_000_000, "{}", books.lost.window_needed_ns);
-    // With little room the first of them widen the window for those behind.
+    // With little room the first of them widen the window for those that began
+    // after what had been handed out until then.
     let (_, books) = read_of(long_exchanges(3_000), (MAX_HELD, 0), None);
-    assert!(books.late <= 1, "{}", books.late);
+    assert!((1..=7).contains(&books.late), "{}", books.late);
     // A window that was given is kept: all of a kind is lost, and said to be.
     let (_, books) = read_of(long_exchanges(3_000), (MAX_HELD, 0), Some(Duration::from_secs(30)));
     assert_eq!((books.late, books.lost.long.lost, books.lost.long.records), (30, 30, 30));
