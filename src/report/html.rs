@@ -14,9 +14,10 @@ mod overlay;
 mod rows;
 mod sections;
 mod still;
+mod tries;
 
 use super::text::{asked, books, format, headline};
-use super::{RunReport, Timeline, Verdict};
+use super::{CHECK, RunReport, Timeline, Verdict};
 use askama::Template;
 pub(super) use charts::{Chart, Charts};
 use facts::{Fact, facts};
@@ -25,6 +26,7 @@ use rows::{ClockRow, CountRow, FaultRow, Figure, HostRow, LoadRow, ThresholdRow,
 use sections::{ClientRow, TransitionRow};
 use std::fmt::Write;
 use still::Still;
+use tries::Tries;
 
 pub(super) const STYLE: &str = include_str!("html/style.css");
 pub(super) const CHART_STYLE: &str = include_str!("html/vendor/uPlot.min.css");
@@ -34,8 +36,8 @@ pub(super) const CHART_LICENCE: &str = include_str!("html/vendor/LICENSE");
 
 /// What may run and what may style, as SHA-256 of the four texts above. A test
 /// holds them together.
-pub(super) const STYLE_DIGESTS: &str = "'sha256-32MMao1vjur/JktQ9zzlsRT2Rv/ZoLt08EmwoAE1+gQ=' 'sha256-E85+td/dqfHTH0WL5mfj+SA/iJyqOWv/y25s4Vd1cCA='";
-pub(super) const SCRIPT_DIGESTS: &str = "'sha256-GcjUxq2Ikpp59K5J1vcWFWbf0Lo9FcxJXpdPeH63jx8=' 'sha256-0/dK/2mTo80TX1ujms/baukta2+J1dd4JUBPQpfxqoc='";
+pub(super) const STYLE_DIGESTS: &str = "'sha256-32MMao1vjur/JktQ9zzlsRT2Rv/ZoLt08EmwoAE1+gQ=' 'sha256-Z6uuh3HRgmeWOol85iV3ZaK2J0bKnBCWmvkFlN51Yzc='";
+pub(super) const SCRIPT_DIGESTS: &str = "'sha256-GcjUxq2Ikpp59K5J1vcWFWbf0Lo9FcxJXpdPeH63jx8=' 'sha256-ThjxS+2u0bTa62gu0ksCdjqh/cD3QClL+Vf0WcqY950='";
 
 /// Reasons and notes shown of each kind.
 const REASONS_SHOWN: usize = 20;
@@ -93,7 +95,9 @@ struct Page<'a> {
     plan: Vec<Fact>,
     generator: Vec<Fact>,
     connections: Vec<Fact>,
-    clients: Vec<Fact>,
+    tries: Option<Tries>,
+    /// A check begins with what it found; times say nothing of it.
+    is_check: bool,
     mix: Vec<ClientRow>,
     still: Option<Still>,
     charts: Charts,
@@ -115,6 +119,7 @@ impl<'a> Page<'a> {
         let charts = Charts::of(report, timeline);
         let data =
             script_safe(&serde_json::to_string(&charts).expect("charts have text keys and finite numbers"));
+        let is_check = report.plan.command == CHECK;
         let books = books::equations(report).into_iter();
         Self {
             report,
@@ -156,9 +161,10 @@ impl<'a> Page<'a> {
             plan: facts(&report.plan),
             generator: facts(&report.generator),
             connections: facts(&report.connections),
-            clients: facts(&sections::without_mix(report)),
+            tries: Tries::of(report),
+            is_check,
             mix: sections::mix(report),
-            still: Still::of(timeline),
+            still: if is_check { None } else { Still::of(timeline) },
             charts,
             data,
         }

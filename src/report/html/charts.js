@@ -6,7 +6,7 @@
   const root = document.documentElement;
   const HEIGHT = 250;
   const PRINTED_WIDTH = 660;
-  const DASHES = { second: [7, 3], third: [2, 3], fourth: [9, 3, 2, 3], fifth: [5, 2], sixth: [1, 2], reference: [4, 4], max: [2, 3], p50: [], "a-p50": [4, 4], "a-p99": [7, 3], wrong: [6, 3] };
+  const DASHES = { second: [7, 3], third: [2, 3], fourth: [9, 3, 2, 3], fifth: [5, 2], sixth: [1, 2], reference: [4, 4], max: [2, 3], p50: [], p90: [6, 3], p99: [], "a-p50": [2, 3], "a-p99": [7, 3], "b-p50": [2, 3], wrong: [6, 3] };
   const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 172800, 604800];
 
   const colour = (name) => getComputedStyle(root).getPropertyValue("--" + name).trim();
@@ -38,17 +38,25 @@
     count: { show: count, log: false },
   };
 
-  // The nearest of 1, 2, 5 times a power of ten, outwards.
-  const outward = (value, up) => {
+  // Times a power of ten, by how many powers lie between the ends.
+  const FINE = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+  const nice = (ratio) => (ratio > 300 ? [1] : ratio > 6 ? [1, 2, 5] : FINE);
+  // The nearest of these, outwards.
+  const outward = (value, up, of) => {
     const power = 10 ** Math.floor(Math.log10(value) + 1e-9);
-    const steps = [1, 2, 5, 10].map((n) => n * power);
-    return up ? steps.find((n) => n >= value * 1.1) || 20 * power : steps.findLast((n) => n <= value * 1.001);
+    const all = [...of, ...of.map((n) => 10 * n)].map((n) => n * power);
+    return up ? all.find((n) => n >= value * 1.02) : all.findLast((n) => n <= value * 1.001);
   };
-  const logRange = (u, low, high) => (low > 0 ? [outward(low, false), Math.max(outward(high, true), outward(low, false) * 10)] : [1, 10]);
+  const logRange = (u, low, high) => {
+    if (!(low > 0)) return [1, 10];
+    const of = high / low > 6 ? [1, 2, 5] : FINE;
+    const from = outward(low, false, of);
+    return [from, Math.max(outward(high, true, of), 2 * from)];
+  };
   const logSplits = (u, axis, low, high) => {
     const every = [];
     for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10) {
-      for (const n of high / low > 300 ? [1] : [1, 2, 5]) {
+      for (const n of nice(high / low)) {
         if (n * power >= low * 0.999 && n * power <= high * 1.001) every.push(n * power);
       }
     }
@@ -106,7 +114,7 @@
     const line = ({ label, ink, hidden }) => ({
       label,
       stroke: hidden ? "transparent" : colour(ink),
-      width: hidden ? 0 : ink === "first" || ink === "p99" ? 2 : 1.5,
+      width: hidden ? 0 : ink === "first" || ink === "p99" || ink === "b-p99" ? 2 : 1.5,
       dash: hidden ? undefined : DASHES[ink],
       points: { show: false },
       value: (u, value) => show(value),
@@ -124,6 +132,7 @@
     return {
       width,
       height: HEIGHT,
+      padding: [null, overTime ? null : 34, null, null],
       series: [{ label: overTime ? "at" : "percentile", value: (u, value) => (value == null ? "\u2013" : overTime ? moment(value) : percent(value)) }, ...lines],
       bands,
       scales: {
@@ -140,7 +149,11 @@
       ],
       cursor: overTime && !printed ? { sync: { key: "time" }, y: false, points: { size: 6 }, dataIdx: (u, series, nearest, at) => (nearest > 0 && u.data[0][nearest] > at ? nearest - 1 : nearest) } : { y: false, points: { size: 6 } },
       legend: { live: !printed, markers: { width: 2, dash: (u, n) => (lines[n - 1].dash && lines[n - 1].dash.length ? "dashed" : "solid") } },
-      hooks: overTime ? { drawClear: [tint] } : {},
+      hooks: {
+        drawClear: overTime ? [tint] : [],
+        // Values are of a place; without one there are only names.
+        setCursor: [(u) => u.root.classList.toggle("hovered", u.cursor.idx != null && u.cursor.left >= 0)],
+      },
     };
   };
 

@@ -9,7 +9,7 @@ use super::shown;
 use crate::report::text::format::{counted, micros, per_second};
 use crate::report::text::headline::by_attempts;
 use crate::report::timeline::{Point, Spread};
-use crate::report::{Curve, IntervalTimes, RunReport, Timeline};
+use crate::report::{CHECK, Curve, IntervalTimes, RunReport, Timeline};
 use crate::units::{approximate, grouped};
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -81,7 +81,9 @@ pub(super) struct Line {
 impl Charts {
     pub(super) fn of(report: &RunReport, timeline: &Timeline) -> Self {
         let mut charts = Vec::new();
-        if !timeline.is_empty() {
+        // A check asks as fast as it can: its rates and times say nothing.
+        let is_check = report.plan.command == CHECK;
+        if !timeline.is_empty() && !is_check {
             charts.push(rate(report, timeline));
             charts.extend(latency(report, timeline));
             charts.extend(lateness(report, timeline));
@@ -89,7 +91,7 @@ impl Charts {
             charts.extend(statuses(report, timeline));
             charts.push(in_flight(report, timeline));
         }
-        charts.extend(percentiles(report));
+        charts.extend(percentiles(report).filter(|_| !is_check));
         let windows = report.faults.iter().take(WINDOWS_SHOWN);
         Self {
             step_s: timeline.seconds_per_point(),
@@ -161,9 +163,10 @@ fn rate(report: &RunReport, timeline: &Timeline) -> Chart {
         }),
     };
     let mut lines = vec![line("offered", "reference", whole, |p| p.offered)];
-    // Without retries all attempts are first ones.
-    if report.attempts.retries > 0 {
-        lines.push(line("first attempts", "third", whole, |p| p.first));
+    // Without retries all attempts are first ones, and mostly as many as are offered.
+    let first = line("first attempts", "third", whole, |p| p.first);
+    if report.attempts.retries > 0 && first.values != lines[0].values {
+        lines.push(first);
     }
     lines.push(line("attempts", "second", of_answers, |p| p.sent));
     lines.push(line("good", "first", of_answers, |p| p.good));
@@ -398,6 +401,15 @@ pub(super) fn by_percentile(curves: &[(&str, &'static str, &Curve)]) -> Option<(
     Some((xs, lines))
 }
 
+/// What latency has beyond service time.
+fn waited(report: &RunReport) -> &'static str {
+    if report.attempts.retries > 0 {
+        "Where latency is above service time, downloads waited for their retries, or to be sent."
+    } else {
+        "Where latency is above service time, requests waited to be sent."
+    }
+}
+
 fn percentiles(report: &RunReport) -> Option<Chart> {
     let curves = &report.curves;
     let lines = [
@@ -411,8 +423,7 @@ fn percentiles(report: &RunReport) -> Option<Chart> {
     Some(Chart {
         id: "percentiles",
         title: "Latency by percentile",
-        reading: "Each step to the right is ten times rarer. Where latency leaves service time, requests waited to be sent."
-            .to_owned(),
+        reading: format!("Each step to the right is ten times rarer. {}", waited(report)),
         told: format!(
             "Half of them took up to {}, 90\u{a0}% up to {}, 99\u{a0}% up to {}, 99.9\u{a0}% up to {}.",
             time(clock.p50),

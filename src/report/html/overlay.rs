@@ -101,8 +101,8 @@ impl OverTime {
             lines: vec![
                 plain("A, p50", "a-p50", a_p50),
                 plain("A, p99", "a-p99", a_p99),
-                plain("B, p50", "p50", b_p50),
-                plain("B, p99", "p99", b_p99),
+                plain("B, p50", "b-p50", b_p50),
+                plain("B, p99", "b-p99", b_p99),
             ],
             ..self.chart("latency", "Latency of good downloads over time", Unit::Micros)
         })

@@ -6,8 +6,9 @@ use crate::report::text::STATISTICS;
 use crate::report::text::format::{micros, per_second, share};
 use crate::report::text::headline::{by_attempts, sentence};
 use crate::report::text::thresholds;
-use crate::report::{FaultLine, RunReport, Times};
+use crate::report::{CHECK, FaultLine, HostLine, RunReport, Times};
 use crate::units::grouped;
+use crate::verify::Tier;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -74,8 +75,15 @@ pub(super) struct FaultRow {
     pub(super) when: String,
     /// Empty where nothing was tried again.
     pub(super) attempts: String,
-    pub(super) advice: &'static str,
+    pub(super) advice: Vec<Piece>,
     pub(super) examples: Vec<ExampleRow>,
+}
+
+/// A part of a sentence, in the type of code or not.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) text: String,
+    pub(super) is_code: bool,
 }
 
 /// One sighting of it.
@@ -84,6 +92,8 @@ pub(super) struct ExampleRow {
     pub(super) path: String,
     pub(super) location: Option<String>,
     pub(super) detail: String,
+    /// Whether the wrong URL is the one of the detail, and not the Location.
+    pub(super) is_in_detail: bool,
 }
 
 /// A host that redirects led to.
@@ -91,53 +101,57 @@ pub(super) struct HostRow {
     pub(super) host: String,
     pub(super) redirects: String,
     pub(super) fault: String,
+    /// Whether most redirects to it are broken.
+    pub(super) is_wrong: bool,
 }
 
 /// A tier of checks.
 pub(super) struct TierRow {
-    pub(super) name: String,
+    pub(super) name: &'static str,
+    /// What it looks at.
+    pub(super) meaning: &'static str,
     pub(super) checked: String,
     pub(super) unchecked: String,
 }
 
 pub(super) fn figures(report: &RunReport) -> Vec<Figure> {
     let (arrivals, targets) = (&report.arrivals, &report.targets);
-    let time = |times: &Times, of: u64| if times.count == 0 { "-".to_owned() } else { micros(of) };
     let good = arrivals.passed.saturating_add(arrivals.recovered);
     let figure = |name, value, beside, is_wrong| Figure { name, value, beside, is_wrong };
-    vec![
-        figure(
-            "Offered",
-            per_second(report.rate.offered_per_s),
-            format!("{} downloads", grouped(arrivals.offered)),
-            false,
-        ),
-        figure("Good", share(good, arrivals.offered), grouped(good), false),
-        figure(
-            "Failed",
-            share(arrivals.failed, arrivals.offered),
-            grouped(arrivals.failed),
-            arrivals.failed > 0,
-        ),
-        figure(
-            "Latency, p99",
-            time(&report.latency_us, report.latency_us.p99),
-            format!("p50 {}", time(&report.latency_us, report.latency_us.p50)),
-            false,
-        ),
-        figure(
-            "Lateness, p99",
-            time(&report.lateness_us, report.lateness_us.p99),
-            "lost before sending".to_owned(),
-            report.invalid_reasons.iter().any(|reason| reason.id == "lateness"),
-        ),
-        figure(
-            "Redirects checked",
-            grouped(targets.checked),
-            format!("of {}", grouped(targets.redirects)),
-            targets.checked < targets.redirects,
-        ),
-    ]
+    let of_all = |count| share(count, arrivals.offered);
+    let is_check = report.plan.command == CHECK;
+    let mut figures = vec![
+        if is_check {
+            let attempts = format!("{} sent", grouped(report.attempts.sent));
+            figure("Distinct requests", grouped(arrivals.offered), attempts, false)
+        } else {
+            let downloads = format!("{} downloads", grouped(arrivals.offered));
+            figure("Offered", per_second(report.rate.offered_per_s), downloads, false)
+        },
+        figure("Good", of_all(good), grouped(good), false),
+        figure("Failed", of_all(arrivals.failed), grouped(arrivals.failed), arrivals.failed > 0),
+    ];
+    // A check asks as fast as it can, and its times say nothing.
+    if !is_check {
+        let p99 = |times: &Times| if times.count == 0 { "-".to_owned() } else { micros(times.p99) };
+        let p50 = |times: &Times, more: &str| match times.count {
+            0 => String::new(),
+            _ => format!("p50 {}{more}", micros(times.p50)),
+        };
+        let with_retries = if arrivals.recovered > 0 { ", with retries" } else { "" };
+        let is_late = report.invalid_reasons.iter().any(|reason| reason.id == "lateness");
+        let (latency, service, lateness) = (&report.latency_us, &report.service_us, &report.lateness_us);
+        figures.push(figure("Latency, p99", p99(latency), p50(latency, with_retries), false));
+        figures.push(figure("Service time, p99", p99(service), p50(service, ", each attempt"), false));
+        figures.push(figure("Sent late, p99", p99(lateness), "by this machine".to_owned(), is_late));
+    }
+    figures.push(figure(
+        "Redirects checked",
+        grouped(targets.checked),
+        format!("of {}", grouped(targets.redirects)),
+        targets.checked < targets.redirects,
+    ));
+    figures
 }
 
 pub(super) fn thresholds(report: &RunReport) -> Vec<ThresholdRow> {
@@ -185,11 +199,14 @@ pub(super) fn faults(report: &RunReport) -> Vec<FaultRow> {
 }
 
 fn fault_row(report: &RunReport, fault: &FaultLine) -> FaultRow {
+    // Its Location is right; what the JSON names is not.
+    let is_in_detail = fault.id.starts_with("json.");
     let examples = fault.examples.iter().take(EXAMPLES_SHOWN).map(|example| ExampleRow {
         at: shown(&format!("{:.1}", example.at_s), 20),
         path: shown(&example.path, LONGEST),
         location: example.location.as_deref().map(|text| shown(text, LONGEST)),
         detail: shown(&example.detail, LONGEST),
+        is_in_detail,
     });
     FaultRow {
         id: shown(&fault.id, 60),
@@ -198,9 +215,16 @@ fn fault_row(report: &RunReport, fault: &FaultLine) -> FaultRow {
         share: share(fault.count, report.arrivals.offered),
         when: shown(&format!("second {:.1} to {:.1}", fault.first_s, fault.last_s), 60),
         attempts: by_attempts(fault).map(|told| shown(&told, LONGEST)).unwrap_or_default(),
-        advice: advice(&fault.id),
+        advice: pieces(advice(&fault.id)),
         examples: examples.collect(),
     }
+}
+
+/// A sentence, with what stands in backticks as code.
+fn pieces(text: &str) -> Vec<Piece> {
+    let parts = text.split('`').enumerate();
+    let piece = |(n, text): (usize, &str)| Piece { text: text.to_owned(), is_code: n % 2 == 1 };
+    parts.map(piece).filter(|piece| !piece.text.is_empty()).collect()
 }
 
 pub(super) fn hosts(report: &RunReport) -> Vec<HostRow> {
@@ -210,42 +234,92 @@ pub(super) fn hosts(report: &RunReport) -> Vec<HostRow> {
     hosts.sort_by_key(|host| host.fault.is_none());
     hosts.truncate(ROWS_SHOWN);
     let listed = hosts.iter().fold(targets.no_host, |sum, host| sum.saturating_add(host.redirects));
-    let row = |host: String, redirects, fault: &str| HostRow {
-        host,
-        redirects: grouped(redirects),
-        fault: shown(fault, 60),
-    };
     let mut rows: Vec<_> = hosts
         .iter()
         .map(|host| {
-            row(shown(&host.host, LONGEST), host.redirects, host.fault.as_deref().unwrap_or_default())
+            let (fault, is_wrong) = host_fault(report, host);
+            HostRow { host: shown(&host.host, LONGEST), redirects: grouped(host.redirects), fault, is_wrong }
         })
         .collect();
     let rest =
         [("(no usable host)", targets.no_host), ("(others)", targets.redirects.saturating_sub(listed))];
     let rest = rest.into_iter().filter(|(_, count)| *count > 0);
-    rows.extend(rest.map(|(name, count)| row(name.to_owned(), count, "")));
+    rows.extend(rest.map(|(name, count)| HostRow {
+        host: name.to_owned(),
+        redirects: grouped(count),
+        fault: String::new(),
+        is_wrong: false,
+    }));
     rows
 }
 
+/// What was wrong with redirects to a host, and whether that is most of them: a
+/// host is not broken because one of its files is missing.
+fn host_fault(report: &RunReport, host: &HostLine) -> (String, bool) {
+    let Some(id) = &host.fault else { return (String::new(), false) };
+    // Downloads, which may have been tried more than once.
+    let tried_once = report.attempts.retries == 0;
+    let met = report.faults.iter().find(|fault| fault.id == *id && tried_once).map(|fault| fault.count);
+    match met {
+        Some(count) if count < host.redirects / 2 => {
+            (shown(&format!("{id}: {} of them", grouped(count)), 90), false)
+        }
+        Some(_) | None => (shown(id, 60), true),
+    }
+}
+
 pub(super) fn tiers(report: &RunReport) -> Vec<TierRow> {
-    let tiers = report.targets.tiers.iter().take(ROWS_SHOWN);
-    tiers
-        .map(|(name, tier)| TierRow {
-            name: shown(name, 60),
-            checked: grouped(tier.checked),
-            unchecked: reasons(&tier.unchecked),
+    let tiers = &report.targets.tiers;
+    Tier::ALL
+        .iter()
+        .filter_map(|tier| {
+            let line = tiers.get(tier.name())?;
+            let is_off = line.checked == 0 && line.unchecked.keys().all(|reason| reason == "tier_off");
+            let (checked, unchecked) = if is_off && report.targets.redirects > 0 {
+                ("off".to_owned(), String::new())
+            } else {
+                (grouped(line.checked), reasons(&line.unchecked))
+            };
+            Some(TierRow { name: tier.name(), meaning: meaning(*tier), checked, unchecked })
         })
         .collect()
 }
 
+/// What a check looks at.
+const fn meaning(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Headers => "status and headers",
+        Tier::Policy => "the Location, by the rules",
+        Tier::Dns => "whether its host resolves",
+        Tier::Connect => "whether its host takes connections",
+        Tier::Fetch => "whether the file is there",
+        Tier::Digest => "whether it is the right file",
+        Tier::Json => "what the JSON form names",
+    }
+}
+
+/// A reason for leaving a redirect unchecked, in words.
+fn reason(id: &str) -> String {
+    let known = match id {
+        "tier_off" => "off",
+        "no_location" => "no Location",
+        "host_limit" => "too many hosts",
+        "cut" => "unfinished",
+        "fault_before" => "broken before",
+        "own_origin" => "back to the candidate",
+        "sampled_out" => "not in the sample",
+        "budget" => "over --verify-rate",
+        "no_digest" => "no digest known",
+        "no_json" => "no JSON form",
+        "no_resolver" => "no resolver",
+        other => return shown(other, 60),
+    };
+    known.to_owned()
+}
+
 fn reasons(counts: &BTreeMap<String, u64>) -> String {
-    let each: Vec<_> = counts
-        .iter()
-        .take(ROWS_SHOWN)
-        .map(|(name, &n)| format!("{} {}", shown(name, 60), grouped(n)))
-        .collect();
-    if each.is_empty() { "none".to_owned() } else { each.join(", ") }
+    let each = counts.iter().filter(|(_, count)| **count > 0).take(ROWS_SHOWN);
+    each.map(|(id, &count)| format!("{} {}", grouped(count), reason(id))).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn statuses(report: &RunReport) -> Vec<CountRow> {
@@ -266,4 +340,60 @@ fn counts(of: &BTreeMap<String, u64>, total: u64) -> Vec<CountRow> {
     let row =
         |(name, count)| CountRow { name: shown(name, 60), count: grouped(count), share: share(count, total) };
     all.into_iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Arrivals, TierLine};
+
+    #[test]
+    fn a_host_is_not_broken_by_a_few_of_its_files() {
+        let line = |count| FaultLine { id: "target.status".to_owned(), count, ..FaultLine::default() };
+        let host = HostLine {
+            host: "cdn.test".to_owned(),
+            redirects: 5_913,
+            fault: Some("target.status".to_owned()),
+        };
+        let told =
+            |count| host_fault(&RunReport { faults: vec![line(count)], ..RunReport::default() }, &host);
+        assert_eq!(told(2), ("target.status: 2 of them".to_owned(), false));
+        assert_eq!(told(5_913), ("target.status".to_owned(), true));
+    }
+
+    #[test]
+    fn tiers_stand_in_their_order_and_say_what_is_off() {
+        let mut report = RunReport::default();
+        report.targets.redirects = 10;
+        let line = |checked, reason: &str, count| TierLine {
+            checked,
+            unchecked: [(reason.to_owned(), count)].into(),
+        };
+        report.targets.tiers = [
+            ("connect".to_owned(), line(0, "tier_off", 10)),
+            ("dns".to_owned(), line(8, "fault_before", 2)),
+            ("headers".to_owned(), line(10, "cut", 0)),
+        ]
+        .into();
+        let rows: Vec<_> =
+            tiers(&report).into_iter().map(|row| [row.name.to_owned(), row.checked, row.unchecked]).collect();
+        assert_eq!(rows, [["headers", "10", ""], ["dns", "8", "2 broken before"], ["connect", "off", ""]]);
+    }
+
+    #[test]
+    fn backticks_are_code() {
+        let told: Vec<_> = pieces("Ask with `Accept: x`.").into_iter().map(|p| (p.text, p.is_code)).collect();
+        let expected = [("Ask with ", false), ("Accept: x", true), (".", false)];
+        assert_eq!(told, expected.map(|(text, is_code)| (text.to_owned(), is_code)));
+    }
+
+    #[test]
+    fn a_check_has_no_times_among_its_figures() {
+        let mut report =
+            RunReport { arrivals: Arrivals { offered: 5, ..Arrivals::default() }, ..RunReport::default() };
+        let names = |report: &RunReport| figures(report).iter().map(|figure| figure.name).collect::<Vec<_>>();
+        assert!(names(&report).contains(&"Service time, p99"));
+        report.plan.command = CHECK.to_owned();
+        assert_eq!(names(&report), ["Distinct requests", "Good", "Failed", "Redirects checked"]);
+    }
 }

@@ -5,10 +5,9 @@ use super::facts::Fact;
 use super::shown;
 use crate::report::text::format::{per_second, share};
 use crate::report::text::storm::{counted_s, plateau, recovered};
-use crate::report::{ClientLine, RetriesSection, RunReport, TransitionLine};
+use crate::report::{ClientLine, RunReport, TransitionLine};
 use crate::units::grouped;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 /// Pairs of statuses that are shown.
 const ROWS_SHOWN: usize = 40;
@@ -67,11 +66,6 @@ pub(super) fn transitions(report: &RunReport) -> Vec<TransitionRow> {
     rows
 }
 
-/// What clients did, but for each kind's own: that has a table.
-pub(super) fn without_mix(report: &RunReport) -> Option<RetriesSection> {
-    report.retries.clone().map(|retries| RetriesSection { clients: BTreeMap::new(), ..retries })
-}
-
 /// The kinds of clients, those first of whom most was asked.
 pub(super) fn mix(report: &RunReport) -> Vec<ClientRow> {
     let Some(retries) = &report.retries else { return Vec::new() };
@@ -95,7 +89,7 @@ pub(super) fn storm(report: &RunReport) -> Vec<Fact> {
     let fact = |name: &str, value| Fact { name: name.to_owned(), value };
     vec![
         fact("fault", format!("second {} to {}", grouped(storm.fault_from_s), grouped(storm.fault_to_s))),
-        fact("first attempts", per_second(storm.first_rate_during_fault_per_s)),
+        fact("asked for", per_second(storm.first_rate_during_fault_per_s)),
         fact(
             "attempts",
             format!(
@@ -104,9 +98,9 @@ pub(super) fn storm(report: &RunReport) -> Vec<Fact> {
                 storm.amplification_during_fault
             ),
         ),
-        fact("goodput", per_second(storm.goodput_during_fault_per_s)),
+        fact("good", per_second(storm.goodput_during_fault_per_s)),
         fact("failed attempts", grouped(storm.failed_attempts)),
-        fact("plateau", plateau(storm)),
+        fact("level", plateau(storm)),
         fact("recovered", recovered(storm, counted_s(report))),
     ]
 }
