@@ -32,7 +32,8 @@ impl Calendar {
         rest.is_empty().then(|| stamp(midnight, clock, 0, 0)).flatten()
     }
 
-    /// RFC 3339 with nothing or one to nine digits of fraction.
+    /// RFC 3339 with nothing or one to nine digits of fraction; also with the
+    /// offset as `+0000`, the basic form of ISO 8601.
     pub(crate) fn rfc_3339(&mut self, text: &[u8]) -> Option<Stamp> {
         let (date, rest) = text.split_at_checked(10)?;
         let midnight = self.midnight_of(date, iso_day)?;
@@ -40,15 +41,20 @@ impl Calendar {
         let (fraction, rest) = fraction(rest)?;
         let offset = match rest {
             b"Z" | b"z" => 0,
-            [sign, h1, h2, b':', m1, m2] => offset([*sign, *h1, *h2, *m1, *m2])?,
+            [sign, h1, h2, b':', m1, m2] | [sign, h1, h2, m1, m2] => offset([*sign, *h1, *h2, *m1, *m2])?,
             _ => return None,
         };
         stamp(midnight, clock, offset, fraction.unwrap_or(0))
     }
 
-    /// `05/Mar/2026:14:03:07 +0000`, with an optional fraction behind the
-    /// seconds. Its resolution is a second without one, else a microsecond.
+    /// `05/Mar/2026:14:03:07 +0000` or `2026-03-05T14:03:07+00:00`, with an
+    /// optional fraction behind the seconds. Its resolution is a second without
+    /// one, else a microsecond.
     pub(crate) fn clf(&mut self, text: &[u8]) -> Option<Dated> {
+        if text.get(4) == Some(&b'-') {
+            let resolution_ns = if text.get(19) == Some(&b'.') { 1_000 } else { NANOS_PER_SECOND };
+            return Some(Dated { at: self.rfc_3339(text)?, resolution_ns });
+        }
         let (date, rest) = text.split_at_checked(11)?;
         let midnight = self.midnight_of(date, clf_day)?;
         let (clock, rest) = clock(rest.strip_prefix(b":")?)?;
@@ -230,6 +236,11 @@ mod tests {
         check_clf("05/Mar/2026:14:03:07.12 +0000", Some((AT + 120_000_000, 1_000)));
         check_clf("05/Mar/2026:13:33:07 -0030", Some((AT, 1_000_000_000)));
         check_clf("05/Mar/2026:14:02:60 +0000", Some((AT - 7_000_000_001, 1_000_000_000)));
+        check_clf("2026-03-05T15:03:07+01:00", Some((AT, 1_000_000_000)));
+        check_clf("2026-03-05T15:03:07+0100", Some((AT, 1_000_000_000)));
+        check_clf("2026-03-05T14:03:07.5Z", Some((AT + 500_000_000, 1_000)));
+        check_clf("2026-03-05T14:03:07", None);
+        check_clf("2026-03-05 14:03:07 +0000", None);
         check_clf("31/Feb/2026:14:03:07 +0000", None);
         check_clf("05/M\u{e4}r/2026:14:03:07 +0000", None);
         check_clf("05/Mar/2026:14:03:07,1 +0000", None);

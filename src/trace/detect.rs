@@ -1,9 +1,9 @@
 //! Which format an input has, by its first lines.
 //!
 //! Every parser is tried. Of those that accept nearly as many lines as any does,
-//! the one to which fewest of them look odd wins. Less than half is a refusal, also of a format that was asked
-//! for: a wrong preset is the commonest mistake, and a replay of the few lines
-//! that happen to fit would look like a success.
+//! the one wins that leaves columns unread in fewest lines; of equals, the one
+//! that learns most from the columns: clients, user agents, hosts, durations.
+//! Where no format accepts half of the lines, the input is refused.
 
 use super::client::Agents;
 use super::error::{Share, TraceError};
@@ -24,8 +24,14 @@ pub(crate) struct Examined {
     pub(crate) format: Format,
     pub(crate) accepted: usize,
     considered: usize,
-    /// Accepted lines with columns too many or too few.
-    blemishes: usize,
+    /// Accepted lines with columns that the format does not explain, or without
+    /// some that it promises.
+    unexplained: usize,
+    /// Accepted lines that are shorter than the format, as it allows.
+    short: usize,
+    /// What was learned of clients, agents, hosts and durations: one for each in
+    /// each line.
+    learned: usize,
     reasons: BTreeMap<Reject, usize>,
     /// The least stamp, where there are stamps.
     pub(crate) earliest: Option<Stamp>,
@@ -64,13 +70,14 @@ pub(crate) fn choose(name: &str, head: &Head, asked: Option<Format>) -> Result<O
     let all: Vec<_> = Format::ALL.iter().map(|&format| examine(format, head)).collect();
     let most =
         all.iter().filter(|examined| examined.fits()).map(|examined| examined.accepted).max().unwrap_or(0);
-    // Of formats that hardly differ, the one that leaves least of its lines unread: a few torn
-    // lines make no log of a poorer format.
+    // A few torn lines make no log of a poorer format.
     let is_near = |examined: &Examined| examined.accepted * 50 >= most * 49;
-    let best =
-        all.iter().enumerate().filter(|(_, examined)| examined.fits() && is_near(examined)).max_by_key(
-            |(place, examined)| (Reverse(examined.blemishes), examined.accepted, Reverse(*place)),
-        );
+    let worth = |(place, examined): &(usize, &Examined)| {
+        let Examined { unexplained, short, learned, accepted, .. } = **examined;
+        (Reverse(unexplained), learned, Reverse(short), accepted, Reverse(*place))
+    };
+    let fitting = all.iter().enumerate().filter(|(_, examined)| examined.fits() && is_near(examined));
+    let best = fitting.max_by_key(worth);
     if let Some((place, _)) = best {
         return Ok(all.into_iter().nth(place));
     }
@@ -83,7 +90,9 @@ fn examine(format: Format, head: &Head) -> Examined {
         format,
         accepted: 0,
         considered: 0,
-        blemishes: 0,
+        unexplained: 0,
+        short: 0,
+        learned: 0,
         reasons: BTreeMap::new(),
         earliest: None,
         timed: None,
@@ -117,8 +126,16 @@ impl Examined {
             Fate::Record(record) => {
                 self.considered += 1;
                 self.accepted += 1;
-                let odd = record.notes.has(Note::ExtraFields) || record.notes.has(Note::MissingFields);
-                self.blemishes += usize::from(odd);
+                let is_short = record.notes.has(Note::MissingFields);
+                // A combined log has short lines for requests that could not be read.
+                let may_be_short = self.format == Format::Combined;
+                let unexplained = record.notes.has(Note::ExtraFields) || is_short && !may_be_short;
+                self.unexplained += usize::from(unexplained);
+                self.short += usize::from(is_short);
+                self.learned += usize::from(record.client.is_some())
+                    + usize::from(record.kind.is_some())
+                    + usize::from(record.authority.is_some())
+                    + usize::from(record.duration_ns.is_some());
                 self.tells_clients |= record.client.is_some();
                 self.tells_agents |= record.kind.is_some();
                 let has_time = record.at.is_some();

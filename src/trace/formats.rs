@@ -9,6 +9,7 @@
 pub(crate) mod clf;
 pub(crate) mod cloudfront;
 pub(crate) mod fastly;
+pub(crate) mod framing;
 pub(crate) mod json;
 pub(crate) mod ndjson;
 pub(crate) mod url_list;
@@ -33,11 +34,15 @@ pub enum Format {
     /// nginx's combined log with the tail `$msec $request_time`. End stamps of
     /// one millisecond.
     CombinedTimed,
-    /// NCSA combined log, also behind a virtual host.
+    /// NCSA combined log, also behind a virtual host or what a container puts
+    /// before a line. Of columns behind the agent those are used that say what
+    /// they are: times in seconds with milliseconds, `$msec`.
     Combined,
-    /// NCSA common log, also behind a virtual host.
+    /// NCSA common log, also behind a virtual host or what a container puts
+    /// before a line.
     Common,
-    /// Common or combined log behind Fastly's framing.
+    /// Common or combined log behind a syslog header with a priority, as Fastly,
+    /// nginx and HAProxy send it.
     FastlyClf,
     /// Our own: one JSON object a line, see [`Format::GRAMMAR_OF_TRACE`].
     Trace,
@@ -46,16 +51,16 @@ pub enum Format {
 }
 
 impl Format {
-    /// Every format. Where two accept equally many lines of an input, the one
-    /// named first is chosen.
+    /// Every format. Where two explain an input equally well, the one named first
+    /// is chosen.
     pub const ALL: &'static [Self] = &[
         Self::CloudfrontV1,
         Self::FastlyCratesio,
+        Self::FastlyClf,
         Self::CombinedUsec,
         Self::CombinedTimed,
-        Self::Common,
         Self::Combined,
-        Self::FastlyClf,
+        Self::Common,
         Self::Trace,
         Self::UrlList,
     ];
@@ -99,7 +104,7 @@ impl Format {
         let kind = match self {
             Self::CloudfrontV1 => Kind::Cloudfront(Box::default()),
             Self::FastlyCratesio => Kind::FastlyJson(fastly::Json::default()),
-            Self::FastlyClf => Kind::Clf(clf::Clf::new(clf::Tail::Any, clf::Framing::Fastly)),
+            Self::FastlyClf => Kind::Clf(clf::Clf::new(clf::Tail::Any, clf::Framing::Syslog)),
             Self::Common => Kind::Clf(clf::Clf::new(clf::Tail::Nothing, clf::Framing::None)),
             Self::Combined => Kind::Clf(clf::Clf::new(clf::Tail::Agent, clf::Framing::None)),
             Self::CombinedTimed => Kind::Clf(clf::Clf::new(clf::Tail::AgentAndEpoch, clf::Framing::None)),
@@ -189,6 +194,7 @@ impl Parser {
         }
         let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let line = if line.first() == Some(&0) { without_nuls(line) } else { line };
         let clients = self.clients;
         let fate = match &mut self.kind {
             Kind::Cloudfront(parser) => parser.parse(line, clients),
@@ -202,6 +208,13 @@ impl Parser {
             Fate::Record(_) | Fate::Skipped(_) | Fate::Rejected(_) => fate,
         }
     }
+}
+
+/// The line behind the bytes 0 that a file begins with after it was truncated
+/// under its writer.
+fn without_nuls(line: &[u8]) -> &[u8] {
+    let nuls = line.iter().take_while(|b| **b == 0).count();
+    &line[nuls..]
 }
 
 /// A recorded status as the digits of a column.

@@ -2,19 +2,26 @@
 //!
 //! `host ident user [stamp] "request" status bytes`, then a tail that differs.
 //! User names may hold spaces and brackets, so the stamp is searched for, not
-//! counted to. Apache escapes in lower case hex and C style, nginx in upper
+//! counted to; it may also be written as ISO 8601 (nginx's `$time_iso8601`). What
+//! stands before it and behind the agent is known by what it holds, not by its
+//! place. Apache escapes in lower case hex and C style, nginx in upper
 //! case hex: both are undone, once, after splitting. Apache's stamp is when the
 //! request was received; nginx's is its end, a difference that one-second
 //! stamps without a duration can't show.
 
-use super::{fastly, status_of};
+mod columns;
+mod head;
+
+use super::{framing, status_of};
 use crate::route::hex_pair;
 use crate::trace::client::ClientKeys;
 use crate::trace::dates::{Calendar, Dated, decimal_seconds, integer};
 use crate::trace::fate::{Fate, Note, Notes, Reject, Skip};
 use crate::trace::target::{Located, is_token, of_request};
 use crate::trace::{Record, StampKind};
-use crate::units::Stamp;
+use crate::units::{NANOS_PER_SECOND, Stamp};
+use columns::Columns;
+use head::{Head, is_address, is_host_name};
 use memchr::{memchr, memchr_iter, memchr2, memmem, memrchr};
 use std::borrow::Cow;
 
@@ -23,7 +30,7 @@ use std::borrow::Cow;
 pub(crate) enum Tail {
     /// Common: nothing.
     Nothing,
-    /// Combined: `"referer" "agent"`.
+    /// Combined: `"referer" "agent"`, then any columns.
     Agent,
     /// nginx: those, then `$msec $request_time`.
     AgentAndEpoch,
@@ -36,10 +43,10 @@ pub(crate) enum Tail {
 /// What precedes the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// Nothing.
+    /// Nothing, as a rule.
     None,
-    /// A syslog header as Fastly writes it, or nothing.
-    Fastly,
+    /// A syslog header with a priority, as Fastly writes it.
+    Syslog,
 }
 
 /// Reads the lines of one input.
@@ -61,21 +68,19 @@ impl Clf {
         if line.iter().all(u8::is_ascii_whitespace) {
             return Fate::Skipped(Skip::Blank);
         }
-        let line = match self.framing {
-            Framing::Fastly => fastly::payload(line),
-            // A host name never begins so, a syslog header always does.
-            Framing::None if line.starts_with(b"<") => return Fate::Rejected(Reject::BadFieldCount),
-            Framing::None => line,
-        };
         match self.split(line) {
-            Ok(columns) if matches!(columns.request, b"-" | b"") => Fate::Skipped(Skip::NoRequest),
-            Ok(columns) => self.tail.record(&columns, clients).into(),
+            Ok(parts) if matches!(parts.request, b"-" | b"") => Fate::Skipped(Skip::NoRequest),
+            Ok(parts) => self.tail.record(&parts, clients).into(),
             Err(reason) => Fate::Rejected(reason),
         }
     }
 
-    fn split<'l>(&mut self, line: &'l [u8]) -> Result<Columns<'l>, Reject> {
-        let (head, dated, rest) = self.find_stamp(line)?;
+    fn split<'l>(&mut self, line: &'l [u8]) -> Result<Parts<'l>, Reject> {
+        let framed = framing::behind_priority(line);
+        let is_short = self.framing == Framing::Syslog && framed.is_none();
+        let notes = if is_short { Notes::NONE.with(Note::MissingFields) } else { Notes::NONE };
+        let (head, dated, rest) = self.find_stamp(framed.unwrap_or(line))?;
+        let (head, rest) = without_outer_quotes(head, rest);
         let rest = rest.strip_prefix(b" \"").ok_or(Reject::BadRequestLine)?;
         let (request, rest) = quoted(rest)?;
         let (status, rest) = word(rest).ok_or(Reject::BadFieldCount)?;
@@ -86,9 +91,8 @@ impl Clf {
             b"(null)" => None,
             digits => Some(integer(digits).ok_or(Reject::BadFieldCount)?),
         };
-        let host = virtual_host(head);
-        let client = head.split(|&b| b == b' ').nth(usize::from(host.is_some())).unwrap_or_default();
-        Ok(Columns { host, client, dated, request, status, bytes, tail: rest })
+        let Head { host, client } = Head::read(head);
+        Ok(Parts { host, client, dated, request, status, bytes, tail: rest, notes })
     }
 
     /// The first ` [stamp]` in the line, what is before and what is behind it.
@@ -104,7 +108,7 @@ impl Clf {
             }
             // Only a user's name can hold a bracket before the stamp; the
             // request, which may hold anything, comes behind it.
-            if head.contains(&b'"') && self.framing == Framing::None {
+            if head.contains(&b'"') {
                 break;
             }
         }
@@ -113,7 +117,7 @@ impl Clf {
 }
 
 /// A line taken apart; nothing is un-escaped yet.
-struct Columns<'l> {
+struct Parts<'l> {
     host: Option<&'l [u8]>,
     client: &'l [u8],
     dated: Dated,
@@ -121,11 +125,15 @@ struct Columns<'l> {
     status: Option<u16>,
     bytes: Option<u64>,
     tail: &'l [u8],
+    notes: Notes,
 }
 
 /// What a tail adds to a record.
 struct Extra<'l> {
+    /// The end of the exchange, more finely than the line's stamp tells it.
     end: Option<Stamp>,
+    /// What the stamp means.
+    stamp: StampKind,
     duration_ns: Option<u64>,
     host: Option<&'l [u8]>,
     /// As it stands in the line, escapes untouched.
@@ -134,10 +142,10 @@ struct Extra<'l> {
 }
 
 impl Tail {
-    fn record<'l>(self, columns: &Columns<'l>, clients: ClientKeys) -> Result<Record<'l>, Reject> {
-        let extra = self.read(columns.tail)?;
+    fn record<'l>(self, parts: &Parts<'l>, clients: ClientKeys) -> Result<Record<'l>, Reject> {
+        let extra = self.read(parts)?;
         let mut notes = extra.notes;
-        let (method, target) = request_line(columns.request)?;
+        let (method, target) = request_line(parts.request)?;
         let (authority, target) = match unescape(target, &mut notes) {
             Cow::Borrowed(target) => {
                 let Located { authority, target } = of_request(target)?;
@@ -148,40 +156,49 @@ impl Tail {
                 (authority.map(|host| Cow::Owned(host.to_vec())), Cow::Owned(target.into_owned()))
             }
         };
-        let (at, stamp, resolution_ns) = match extra.end {
-            Some(end) => (end, StampKind::End, 1_000_000),
-            None => (columns.dated.at, StampKind::Start, columns.dated.resolution_ns),
+        let (at, resolution_ns) = match extra.end {
+            Some(end) => (end, 1_000_000),
+            None => (parts.dated.at, parts.dated.resolution_ns),
         };
         Ok(Record {
             at: Some(at),
-            stamp,
+            stamp: extra.stamp,
             resolution_ns,
             duration_ns: extra.duration_ns,
             method,
-            authority: authority.or_else(|| columns.host.or(extra.host).map(Cow::Borrowed)),
+            authority: authority.or_else(|| parts.host.or(extra.host).map(Cow::Borrowed)),
             target,
-            status: columns.status,
-            response_bytes: columns.bytes,
-            client: clients.of(columns.client),
+            status: parts.status,
+            response_bytes: parts.bytes,
+            client: clients.of(parts.client),
             kind: clients.kind(extra.agent),
-            notes: notes.about_status(columns.status),
+            notes: notes.about_status(parts.status),
         })
     }
 
-    fn read(self, tail: &[u8]) -> Result<Extra<'_>, Reject> {
-        let mut extra = Extra { end: None, duration_ns: None, host: None, agent: b"", notes: Notes::NONE };
+    fn read<'l>(self, parts: &Parts<'l>) -> Result<Extra<'l>, Reject> {
+        let &Parts { tail, dated, notes, .. } = parts;
+        let mut extra =
+            Extra { end: None, stamp: StampKind::Start, duration_ns: None, host: None, agent: b"", notes };
         let rest = match self {
             Self::Nothing => tail,
             // A server writes the short form for a request it could not read.
             Self::Agent if tail.is_empty() => {
-                extra.notes = Notes::NONE.with(Note::MissingFields);
+                extra.notes = notes.with(Note::MissingFields);
                 tail
             }
             Self::Any if !tail.starts_with(b" \"") => tail,
-            Self::Agent | Self::Any => extra.behind_agent(tail)?,
+            Self::Agent | Self::Any => {
+                let rest = extra.behind_agent(tail)?;
+                if !rest.is_empty() {
+                    extra.add(Columns::read(rest, dated.at));
+                }
+                b""
+            }
             Self::AgentAndEpoch => {
                 let (epoch, rest) = word(extra.behind_agent(tail)?).ok_or(Reject::BadFieldCount)?;
-                extra.end = Some(epoch_stamp(epoch)?);
+                extra.end = Some(epoch_stamp(epoch, dated.at)?);
+                extra.stamp = StampKind::End;
                 let (seconds, rest) = word(rest).ok_or(Reject::BadFieldCount)?;
                 extra.duration_ns = if seconds == b"-" {
                     None
@@ -197,7 +214,13 @@ impl Tail {
                     extra.duration_ns = Some(nanos.ok_or(Reject::BadFieldCount)?);
                 }
                 let (host, rest) = word(rest).ok_or(Reject::BadFieldCount)?;
+                if host != b"-" && !is_host_name(host) && !is_address(host) {
+                    return Err(Reject::BadFieldCount);
+                }
                 extra.host = Some(host).filter(|host| *host != b"-");
+                if dated.resolution_ns >= NANOS_PER_SECOND {
+                    extra.notes = extra.notes.with(Note::MissingFields);
+                }
                 rest
             }
         };
@@ -208,11 +231,20 @@ impl Tail {
     }
 }
 
-/// `1772719387.021`: the point keeps other numbers from being taken for it.
-fn epoch_stamp(epoch: &[u8]) -> Result<Stamp, Reject> {
+/// `1772719387.021`: the point and the line's own stamp keep other numbers from
+/// being taken for it.
+fn epoch_stamp(epoch: &[u8], at: Stamp) -> Result<Stamp, Reject> {
     let nanos = decimal_seconds(epoch).filter(|_| epoch.contains(&b'.'));
-    let nanos = nanos.and_then(|nanos| i64::try_from(nanos).ok());
-    nanos.map(Stamp::from_nanos).ok_or(Reject::BadTimestamp)
+    nanos.and_then(|nanos| columns::near(nanos, at)).ok_or(Reject::BadTimestamp)
+}
+
+/// A line that is in quotes as a whole, as a column of a table: the words before
+/// the stamp without the quote that opens, the rest without the one that closes.
+fn without_outer_quotes<'l>(head: &'l [u8], rest: &'l [u8]) -> (&'l [u8], &'l [u8]) {
+    match head.strip_prefix(b"\"") {
+        Some(inner) if !inner.contains(&b'"') => (inner, rest.strip_suffix(b"\"").unwrap_or(rest)),
+        Some(_) | None => (head, rest),
+    }
 }
 
 /// `METHOD target HTTP/1.1`; the target may hold spaces, and in HTTP/0.9 there
@@ -226,16 +258,6 @@ fn request_line(request: &[u8]) -> Result<(&[u8], &[u8]), Reject> {
         return Err(Reject::BadRequestLine);
     }
     Ok((method, target))
-}
-
-/// `host:port addr ident user` of `vhost_combined`: four words, the first with
-/// exactly one colon, which no address has.
-fn virtual_host(head: &[u8]) -> Option<&[u8]> {
-    let (first, rest) = head.split_at(memchr(b' ', head)?);
-    let colon = memchr(b':', first)?;
-    let (host, port) = (&first[..colon], &first[colon + 1..]);
-    let words = memchr_iter(b' ', rest).take(3).count();
-    (words == 3 && !host.is_empty() && integer(port).is_some_and(|port| port <= 65_535)).then_some(host)
 }
 
 /// A line without any ` [stamp]`. Where its last quote is followed by as many
@@ -254,6 +276,19 @@ impl<'l> Extra<'l> {
         let (agent, rest) = quoted(open(rest)?)?;
         self.agent = agent;
         Ok(rest)
+    }
+
+    /// What the columns behind the agent say. A server that tells times in
+    /// seconds with milliseconds stamps the end of the exchange.
+    fn add(&mut self, columns: Columns) {
+        self.end = columns.end;
+        self.duration_ns = columns.until_end_ns.or(columns.from_start_ns);
+        if columns.end.is_some() || columns.until_end_ns.is_some() {
+            self.stamp = StampKind::End;
+        }
+        if columns.are_unread {
+            self.notes = self.notes.with(Note::ExtraFields);
+        }
     }
 }
 
@@ -358,13 +393,5 @@ mod tests {
         assert_eq!(client("192.0.2.1"), keys.of(b"192.0.2.1"));
         assert_eq!(client("crates.io:443 2001:db8::1"), keys.of(b"2001:db8::1"));
         assert_eq!(client("-"), None);
-    }
-
-    #[test]
-    fn an_address_is_no_virtual_host() {
-        assert_eq!(virtual_host(b"crates.io:443 192.0.2.1 - -"), Some(&b"crates.io"[..]));
-        assert_eq!(virtual_host(b"2001:db8::1 - j doe"), None);
-        assert_eq!(virtual_host(b"192.0.2.1 - j doe"), None);
-        assert_eq!(virtual_host(b"h:1 - -"), None);
     }
 }

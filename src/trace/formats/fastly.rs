@@ -12,7 +12,7 @@ use crate::trace::dates::Calendar;
 use crate::trace::fate::{Fate, Notes, Reject, Skip};
 use crate::trace::target::{Located, of_url};
 use crate::trace::{Record, StampKind};
-use memchr::{memchr, memmem};
+use memchr::memchr;
 use serde::Deserialize;
 use std::borrow::Cow;
 
@@ -104,38 +104,5 @@ pub(super) fn located(url: Cow<'_, str>) -> Result<Parts<'_>, Reject> {
             let Located { authority, target } = of_url(url.as_bytes())?;
             Ok((authority.map(|host| Cow::Owned(host.to_vec())), Cow::Owned(target.into_owned())))
         }
-    }
-}
-
-/// What stands behind the framing; the line itself where there is none.
-pub(crate) fn payload(line: &[u8]) -> &[u8] {
-    let Some(rest) = line.strip_prefix(b"<") else { return line };
-    let rest = memchr(b'>', rest).and_then(|close| rest.get(close + 1..)).unwrap_or(rest);
-    // RFC 5424 §6: version, time, host, name, process, message id, then
-    // structured data, which Fastly leaves empty.
-    if let Some(header) = rest.strip_prefix(b"1 ") {
-        return header.splitn(7, |&b| b == b' ').nth(6).unwrap_or_default();
-    }
-    let behind_process = memmem::find(rest, b"]:").and_then(|at| rest.get(at + 2..));
-    let payload = behind_process.unwrap_or(rest);
-    payload.strip_prefix(b" ").unwrap_or(payload)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn framings() {
-        for line in [
-            "payload [1]: x",
-            "<134>2026-03-05T14:03:07Z node name[1]: payload [1]: x",
-            "<13>2026-03-05T14:03:07Z node name[1]:payload [1]: x",
-            "<134>1 2026-03-05T14:03:07Z node name 1 - - payload [1]: x",
-        ] {
-            assert_eq!(payload(line.as_bytes()), b"payload [1]: x", "{line}");
-        }
-        assert_eq!(payload(b"<134>1 short"), b"");
-        assert_eq!(payload(b"<"), b"");
     }
 }
