@@ -46,7 +46,7 @@ pub use json_schema::{Document, json_schema};
 pub use junit::junit;
 pub use k6::k6_summary;
 pub use markdown::markdown;
-pub use plan::{Input, Modelled, Plan};
+pub use plan::{Input, Modelled, Plan, SkippedInput};
 pub use prometheus::{Dialect, exposition};
 pub use rendering::Rendering;
 pub use retries::{ClientLine, RetriesSection};

@@ -25,9 +25,15 @@ mod windows;
 
 mod unpack;
 
+mod foreign;
+
+mod semver;
+
 pub mod rewrite;
 
 pub mod scrub;
+
+mod shown;
 
 mod held;
 

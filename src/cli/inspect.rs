@@ -2,10 +2,10 @@
 
 use super::client_args::{PRODUCTS_TOLD, unknown_agents};
 use super::trace_args::{TraceArgs, TraceArgsError};
+use crate::trace::ReadOptions;
 use crate::trace::agent::{AgentCounts, AgentTable};
 use crate::trace::census::{Census, Counting};
 use crate::trace::client::Agents;
-use crate::trace::{ReadOptions, Source};
 use std::io::{self, Write};
 
 /// Products of unknown clients in the object.
@@ -59,7 +59,7 @@ struct Inspected<'c> {
 pub(crate) fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<(), InspectError> {
     let agents: &'static AgentTable = Box::leak(Box::default());
     let options = ReadOptions { agents: Agents::ReadBy(agents), ..args.trace.options()? };
-    let mut source = Source::open(&args.trace.traces, options).map_err(TraceArgsError::from)?;
+    let mut source = args.trace.open(options)?;
     let mut counting = Counting::default();
     while let Some(request) = source.next().map_err(TraceArgsError::from)? {
         counting.add(&request);

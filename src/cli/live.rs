@@ -52,6 +52,7 @@ pub(super) fn run(name_or_file: &str, args: &ReplayArgs, out: &mut dyn Write) ->
             format: format!("{}, {speed}", scenario.clients.model),
             packing: "plain".to_owned(),
         }],
+        inputs_skipped: Vec::new(),
         reorder_window_s: 0.0,
         clients: Some(Arc::new(clients)),
         fault: scenario.trouble().map(seconds),

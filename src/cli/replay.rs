@@ -13,15 +13,15 @@ use super::report_args::ReportArgs;
 use super::requests::{RefusedHost, Replayed};
 use super::target::Instead;
 use super::threshold_args::{AbortArgs, Limits, ThresholdArgs};
-use super::trace_args::{TraceArgs, TraceArgsError};
+use super::trace_args::TraceArgs;
 use super::verify_args::VerifyArgs;
 use super::wire_args::{HttpArg, WireArgs};
 use super::{signals, system};
 use crate::client::ClientPlan;
 use crate::engine::{AtEndOfTrace, ControlPlan, Controls, EnginePlan, Requests};
-use crate::report::{Exit, Input, Plan, RunReport};
+use crate::report::{Exit, Input, Plan, RunReport, SkippedInput};
 use crate::schedule::Pace;
-use crate::trace::source::InputReport;
+use crate::trace::source::{InputReport, Unreadable};
 use crate::trace::{ReadOptions, Source};
 use crate::units::{Factor, Stamp};
 use crate::verify::probe::Reach;
@@ -77,7 +77,7 @@ pub(crate) struct ReplayArgs {
 /// Replays and reports.
 pub(crate) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let options = ReadOptions { agents: args.clients.agents()?, ..args.trace.options()? };
-    let source = Source::open(&args.trace.traces, options).map_err(TraceArgsError::from)?;
+    let source = args.trace.open(options)?;
     replay("replay", source, args, out)
 }
 
@@ -112,6 +112,7 @@ pub(super) fn play(
 pub(super) struct Requested {
     pub(super) requests: Box<dyn Requests>,
     pub(super) inputs: Vec<Input>,
+    pub(super) inputs_skipped: Vec<SkippedInput>,
     pub(super) reorder_window_s: f64,
     pub(super) clients: Option<Arc<ClientPlan>>,
     /// The seconds in which something is planned to be wrong.
@@ -141,12 +142,13 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
         return Err(CliError::Usage(refused.to_string()));
     }
     let inputs = source.inputs().map(input).collect();
+    let inputs_skipped = source.left_out().iter().map(skipped).collect();
     let reorder_window_s = source.reorder_window().as_secs_f64();
     let requests = Replayed::begin(source, refused)?;
     let requests = args.clients.filtered(Box::new(requests));
     prepare_requests(
         (command, &pace),
-        Requested { requests, inputs, reorder_window_s, clients, fault: None },
+        Requested { requests, inputs, inputs_skipped, reorder_window_s, clients, fault: None },
         args,
     )
 }
@@ -156,7 +158,7 @@ fn prepare_requests(
     requested: Requested,
     args: &ReplayArgs,
 ) -> Result<Prepared, CliError> {
-    let Requested { requests, inputs, reorder_window_s, clients, fault } = requested;
+    let Requested { requests, inputs, inputs_skipped, reorder_window_s, clients, fault } = requested;
     let counted_for = args.load.counted_for(pace);
     let limits = Limits::of(&args.thresholds, &args.abort, counted_for)?;
     let schedule = args.load.schedule(pace, args.trace.seed).map_err(CliError::Usage)?;
@@ -178,7 +180,8 @@ fn prepare_requests(
     judging.control = control.map(|control| start(control, &addresses)).transpose()?;
     let mut engine = engine_plan((&args.load, &args.wire), pace, (addresses, tls))?;
     let started = system::now();
-    let mut plan = Plan { inputs, reorder_window_s, ..plan(command, args, &engine, (pace, started)) };
+    let mut plan =
+        Plan { inputs, inputs_skipped, reorder_window_s, ..plan(command, args, &engine, (pace, started)) };
     args.control.tell(&mut plan);
     if judging.forms.is_some() {
         args.verify.probe.tell(&mut plan);
@@ -287,6 +290,10 @@ pub(super) fn plan_of_load(load: &LoadArgs, trace: &TraceArgs) -> Plan {
         subsecond: trace.subsecond.name().to_owned(),
         ..Plan::default()
     }
+}
+
+pub(super) fn skipped(input: &Unreadable) -> SkippedInput {
+    SkippedInput { name: input.name.clone(), reason: input.reason.clone() }
 }
 
 pub(super) fn input(report: &InputReport) -> Input {

@@ -58,6 +58,9 @@ impl RefusedHost {
     }
 }
 
+/// The most inputs that a notice names.
+const MAX_LEFT_OUT: usize = 5;
+
 /// Why such a run is refused.
 impl fmt::Display for RefusedHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,7 +114,13 @@ impl Requests for Replayed {
     fn notices(&self) -> Vec<String> {
         let told =
             |warning: &Warning| format!("{}, line {}: {}", warning.name, warning.line, warning.message);
-        self.source.warnings().iter().map(told).collect()
+        let left_out = self.source.left_out();
+        let count = (!left_out.is_empty()).then(|| {
+            let first = left_out.iter().take(MAX_LEFT_OUT).map(ToString::to_string).collect::<Vec<_>>();
+            let inputs = if left_out.len() == 1 { "input" } else { "inputs" };
+            format!("{} {inputs} could not be read: {}", left_out.len(), first.join("; "))
+        });
+        count.into_iter().chain(self.source.warnings().iter().map(told)).collect()
     }
 
     fn books(&self) -> TraceBooks {

@@ -9,12 +9,11 @@ use super::carry_out::{
 };
 use super::export::{Exports, RunDirectoryKept};
 use super::load_args::LoadArgs;
-use super::replay::{input, plan_of_load};
+use super::replay::{input, plan_of_load, skipped};
 use super::report_args::OutputFormat;
 use super::requests::Replayed;
 use super::simulate_args::SimulateArgs;
 use super::threshold_args::{AbortArgs, Limits};
-use super::trace_args::TraceArgsError;
 use super::{CliError, chain, say, scenarios, signals, system};
 use crate::engine::{AtEndOfTrace, Observer, Phase, Played, RunEnd};
 use crate::report::{
@@ -93,7 +92,7 @@ fn from_trace(args: &SimulateArgs) -> Result<Prepared, CliError> {
     }
     let conduct = &args.clients.conduct;
     let options = ReadOptions { agents: conduct.agents()?, ..args.trace.options()? };
-    let source = Source::open(&args.trace.traces, options).map_err(TraceArgsError::from)?;
+    let source = args.trace.open(options)?;
     let load = args.load.as_replayed()?;
     let pace = load.pace().map_err(CliError::Usage)?;
     let schedule = load.schedule(&pace, args.trace.seed).map_err(CliError::Usage)?;
@@ -108,6 +107,7 @@ fn from_trace(args: &SimulateArgs) -> Result<Prepared, CliError> {
     }
     let plan = Plan {
         inputs: source.inputs().map(input).collect(),
+        inputs_skipped: source.left_out().iter().map(skipped).collect(),
         rate: pace.to_string(),
         speed: pace.speed(),
         arrivals: load.shape.arrivals_of(&pace).to_owned(),

@@ -11,7 +11,7 @@ use crate::trace::rewrite::{RewriteError, Rewrites};
 use crate::trace::scrub::Scrub;
 use crate::trace::source::Sequence;
 use crate::trace::spread::Subsecond;
-use crate::trace::{ReadOptions, TraceError};
+use crate::trace::{ReadOptions, Source, TraceError};
 use crate::units::parse_duration;
 use std::fs;
 use std::io;
@@ -117,6 +117,11 @@ impl TraceArgs {
         })
     }
 
+    /// Opens the trace.
+    pub(crate) fn open(&self, options: ReadOptions) -> Result<Source, TraceArgsError> {
+        open(&self.traces, options)
+    }
+
     fn rewrites(&self) -> Result<Rewrites, TraceArgsError> {
         let Some(name) = &self.rewrite else { return Ok(Rewrites::default()) };
         if let Some(rewrites) = Rewrites::built_in(name) {
@@ -126,6 +131,16 @@ impl TraceArgs {
             .map_err(|source| TraceArgsError::Unreadable { name: name.clone(), source })?;
         Ok(Rewrites::parse(name, &text)?)
     }
+}
+
+/// Opens the inputs that `names` stand for, and says on stderr which files of
+/// them are left out.
+pub(super) fn open(names: &[String], options: ReadOptions) -> Result<Source, TraceArgsError> {
+    let source = Source::open(names, options)?;
+    for input in source.left_out() {
+        super::say(&format!("warning: {input}"));
+    }
+    Ok(source)
 }
 
 pub(super) fn parse_format(text: &str) -> Result<InputFormat, String> {

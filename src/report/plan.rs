@@ -16,6 +16,10 @@ pub struct Plan {
     pub version: String,
     /// The logs, in the order given.
     pub inputs: Vec<Input>,
+    /// The files of directories and patterns that could not be read, and were
+    /// left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inputs_skipped: Vec<SkippedInput>,
     /// The candidate's base URL, without user information.
     pub target: String,
     /// The rate as text: `recorded`, `4700/s`.
@@ -150,6 +154,16 @@ pub struct Input {
     pub format: String,
     /// How it is packed: `plain`, `gzip`, `zstd`.
     pub packing: String,
+}
+
+/// A log that could not be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct SkippedInput {
+    /// Its path.
+    pub name: String,
+    /// Why it could not be read.
+    pub reason: String,
 }
 
 /// The service of a simulated run, and its clients.

@@ -7,7 +7,8 @@
 
 mod render;
 
-use super::source::{Disorder, InputReport, Source, Warning};
+use super::fate::Reject;
+use super::source::{Disorder, InputReport, RejectedLine, Source, Unreadable, Warning};
 use super::{Method, Request, TraceBooks};
 use crate::units::{NANOS_PER_SECOND, Stamp};
 use serde::Serialize;
@@ -122,7 +123,9 @@ impl Counting {
         Census {
             schema: "downpour.census/1",
             inputs: source.inputs().map(InputLine::from).collect(),
+            left_out: source.left_out().iter().map(LeftOut::from).collect(),
             lines: Lines::from(books),
+            rejections: source.rejections().map(|found| Rejection::of(found, books)).collect(),
             records: Records::of(books, self.requests),
             disorder: DisorderLine::from(source.disorder()),
             time: self
@@ -162,8 +165,14 @@ pub struct Census {
     pub schema: &'static str,
     /// The inputs, in natural order.
     pub inputs: Vec<InputLine>,
+    /// Files of directories and patterns that cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// The fate of lines: `read = accepted + skipped + rejected`.
     pub lines: Lines,
+    /// Why lines were rejected: what each reason means, and its first lines.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rejections: Vec<Rejection>,
     /// The fate of records: `accepted = requests + filtered + late + undelivered`.
     pub records: Records,
     /// How far lines were from being in order.
@@ -193,6 +202,41 @@ pub struct InputLine {
     pub format: Option<&'static str>,
     /// How it is packed.
     pub packing: String,
+}
+
+/// A file that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// Its path.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl From<&Unreadable> for LeftOut {
+    fn from(input: &Unreadable) -> Self {
+        Self { name: input.name.clone(), reason: input.reason.clone() }
+    }
+}
+
+/// A reason for which lines were rejected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rejection {
+    /// Its stable id.
+    pub reason: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// How many lines there were.
+    pub count: u64,
+    /// The first of them.
+    pub examples: Vec<RejectedLine>,
+}
+
+impl Rejection {
+    fn of((reason, examples): (Reject, &[RejectedLine]), books: &TraceBooks) -> Self {
+        let count = books.rejected.get(reason.id()).copied().unwrap_or_default();
+        Self { reason: reason.id(), meaning: reason.meaning(), count, examples: examples.to_vec() }
+    }
 }
 
 /// Lines by fate and reason.

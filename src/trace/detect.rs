@@ -8,6 +8,7 @@
 use super::client::Agents;
 use super::error::{Share, TraceError};
 use super::fate::{Fate, Note, Reject};
+use super::foreign;
 use super::formats::Format;
 use super::lines::{Line, Lines};
 use crate::units::Stamp;
@@ -60,12 +61,16 @@ pub(crate) fn choose(name: &str, head: &Head, asked: Option<Format>) -> Result<O
         return Ok(None);
     }
     if let Some(format) = asked {
-        let examined = examine(format, head);
-        return if examined.fits() {
-            Ok(Some(examined))
-        } else {
-            Err(TraceError::WrongFormat { name: name.to_owned(), share: examined.share() })
-        };
+        let mut examined = examine(format, head);
+        if examined.accepted > 0 || examined.reasons.is_empty() {
+            return Ok(Some(examined));
+        }
+        if head.whole {
+            return Err(TraceError::WrongFormat { name: name.to_owned(), share: examined.share() });
+        }
+        // A line that fits may follow.
+        examined.timed = format.tells_times();
+        return Ok(Some(examined));
     }
     let all: Vec<_> = Format::ALL.iter().map(|&format| examine(format, head)).collect();
     let most =
@@ -80,6 +85,11 @@ pub(crate) fn choose(name: &str, head: &Head, asked: Option<Format>) -> Result<O
     let best = fitting.max_by_key(worth);
     if let Some((place, _)) = best {
         return Ok(all.into_iter().nth(place));
+    }
+    if all.iter().all(|examined| examined.accepted == 0)
+        && let Some(keys) = foreign::keys_of_json(&head.bytes)
+    {
+        return Err(TraceError::ForeignJson { name: name.to_owned(), keys });
     }
     let shares = all.iter().map(Examined::share).collect();
     Err(TraceError::UnknownFormat { name: name.to_owned(), shares })
@@ -109,7 +119,8 @@ fn examine(format: Format, head: &Head) -> Examined {
             Line::Whole(line) => examined.add(parser.parse(line, false)),
             Line::Unended(line) if head.whole => examined.add(parser.parse(line, true)),
             Line::Unended(_) => break,
-            Line::TooLong => examined.add(Fate::Rejected(Reject::LineTooLong)),
+            // Says nothing of the format: zeros of a file that was truncated under its writer.
+            Line::TooLong => *examined.reasons.entry(Reject::LineTooLong).or_default() += 1,
         }
     }
     examined
@@ -150,7 +161,7 @@ impl Examined {
 
     /// Half of the lines are accepted. A file of nothing but headers fits.
     fn fits(&self) -> bool {
-        self.accepted * 2 >= self.considered
+        if self.considered == 0 { self.reasons.is_empty() } else { self.accepted * 2 >= self.considered }
     }
 
     fn share(&self) -> Share {

@@ -77,7 +77,8 @@ pub enum TraceError {
     /// No format accepts half of an input.
     #[error(
         "recognise {name}: no format accepts half of its first lines{tried}\n\
-         give a log in one of these formats, or a list of URLs",
+         give a log in one of these formats, or a list of URLs; --input-format NAME reads it as that format, \
+         however few of its lines fit",
         tried = list(.shares)
     )]
     UnknownFormat {
@@ -86,10 +87,42 @@ pub enum TraceError {
         /// Every format tried.
         shares: Vec<Share>,
     },
-    /// The format that was asked for does not fit.
+    /// An input is a file of a kind that cannot be read.
+    #[error("read {name}: it is {what}; to read it: {remedy}")]
+    Foreign {
+        /// The input.
+        name: String,
+        /// What it is.
+        what: &'static str,
+        /// What to do with it.
+        remedy: &'static str,
+    },
+    /// An input is JSON of another program.
     #[error(
-        "read {name} as {share}: less than half of its first {considered} lines are accepted; \
-         leave --input-format out to have the format found",
+        "recognise {name}: it is JSON {keys}, which is no format that can be read\n\
+         make a trace of it: one object a line with \"target\" and, if known, \"at_ns\" (nanoseconds since 1970), \
+         \"method\", \"status\", \"client\"; for example\n  \
+         jq -c '{{target: .KEY_OF_THE_PATH, at_ns: (.KEY_OF_SECONDS * 1000000000 | floor)}}' FILE | downpour ... -",
+        keys = shape(.keys)
+    )]
+    ForeignJson {
+        /// The input.
+        name: String,
+        /// The keys of its first object.
+        keys: Vec<String>,
+    },
+    /// None of the files of a directory or pattern can be read.
+    #[error("read any of {count} files")]
+    NoneReadable {
+        /// How many there are.
+        count: usize,
+        /// Why the first cannot be read.
+        source: Box<TraceError>,
+    },
+    /// No line of the input fits the format that was asked for.
+    #[error(
+        "read {name} as {share}: none of its {considered} lines fits; leave --input-format out to have \
+         the format found",
         considered = .share.considered
     )]
     WrongFormat {
@@ -99,12 +132,14 @@ pub enum TraceError {
         share: Share,
     },
     /// There is no request in the trace.
-    #[error("find a request in {names}: {lines} lines were read, none of them is one")]
+    #[error("find a request in {names}: {lines} lines were read, none of them is one{}", mostly(*.reason))]
     Empty {
         /// The inputs.
         names: String,
         /// Lines read, over all inputs.
         lines: u64,
+        /// The most frequent reason, where lines were rejected.
+        reason: Option<Reject>,
     },
     /// Some inputs have times and some have none.
     #[error("merge {timed}, which has times, with {untimed}, which has none; replay them one by one")]
@@ -134,6 +169,39 @@ pub enum TraceError {
     /// A set of rewrites can't be used.
     #[error(transparent)]
     Rewrite(#[from] RewriteError),
+}
+
+impl TraceError {
+    /// Why one input cannot be read, without its name.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Open { source, .. } | Self::Read { source, .. } => source.to_string(),
+            Self::UnknownFormat { .. } => "no format accepts half of its first lines".to_owned(),
+            Self::ForeignJson { keys: found, .. } => {
+                format!("it is JSON {}, which is no format that can be read", shape(found))
+            }
+            Self::Foreign { what, .. } => format!("it is {what}"),
+            Self::WrongFormat { share, .. } => format!("none of its lines is {}", share.format),
+            Self::NoInput
+            | Self::BadPattern { .. }
+            | Self::NothingThere { .. }
+            | Self::StdinTwice
+            | Self::NoneReadable { .. }
+            | Self::Empty { .. }
+            | Self::MixedTimes { .. }
+            | Self::TooManyOpen { .. }
+            | Self::NotRepeatable { .. }
+            | Self::Rewrite(_) => self.to_string(),
+        }
+    }
+}
+
+fn shape(keys: &[String]) -> String {
+    if keys.is_empty() { "of another shape".to_owned() } else { format!("with the keys {}", keys.join(", ")) }
+}
+
+fn mostly(reason: Option<Reject>) -> String {
+    reason.map_or_else(String::new, |reason| format!("; mostly {}: {}", reason.id(), reason.meaning()))
 }
 
 /// One format a line.

@@ -132,6 +132,8 @@ reasons! {
         Target = "target", "the request target does not begin with /, or is too long to be sent";
         /// A rewrite leaves it out.
         Route = "route", "no rewrite matches the path, and the rewrites leave out what they do not match";
+        /// A rewrite demands a semantic version, and the path holds none.
+        Version = "version", "the version in the path is not a semantic version, so no client can ask for it";
         /// The recorded service switched to another protocol (RFC 9110 §15.2.2).
         Upgrade = "upgrade", "the recorded service switched to another protocol (status 101), such as WebSocket; a plain GET cannot repeat that";
         /// A URL that the HTTP library does not send.

@@ -98,6 +98,22 @@ impl Format {
         }
     }
 
+    /// Whether its lines have times; `None` where that differs from input to
+    /// input.
+    pub(crate) const fn tells_times(self) -> Option<bool> {
+        match self {
+            Self::UrlList => Some(false),
+            Self::Trace => None,
+            Self::CloudfrontV1
+            | Self::FastlyCratesio
+            | Self::FastlyClf
+            | Self::CombinedUsec
+            | Self::CombinedTimed
+            | Self::Combined
+            | Self::Common => Some(true),
+        }
+    }
+
     /// A parser at the beginning of an input. Its clients' keys hang on the seed
     /// 0: see [`Parser::seeded`].
     pub fn parser(self) -> Parser {

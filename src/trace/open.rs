@@ -17,6 +17,17 @@ pub(crate) struct Spec {
     /// What it is called in messages: the path as it was given.
     pub(crate) name: String,
     pub(crate) origin: Origin,
+    /// Whether it was named itself, and is not one of a directory's or
+    /// pattern's: an input that was asked for by name is never left out.
+    pub(crate) is_named: bool,
+}
+
+/// The inputs that were found, and what cannot even be looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Expanded {
+    pub(crate) specs: Vec<Spec>,
+    /// Names and reasons: links that lead nowhere or round in circles.
+    pub(crate) broken: Vec<(String, io::Error)>,
 }
 
 /// Where an input's bytes come from.
@@ -57,73 +68,73 @@ impl Spec {
         } else {
             Origin::Stream(path.to_owned())
         };
-        Ok(Self { name, origin })
+        Ok(Self { name, origin, is_named: true })
     }
 }
 
 /// The inputs that `names` stand for.
-pub(crate) fn expand(names: &[String]) -> Result<Vec<Spec>, TraceError> {
-    let mut specs = Vec::new();
+pub(crate) fn expand(names: &[String]) -> Result<Expanded, TraceError> {
+    let mut found = Expanded::default();
     for name in names {
         if name == "-" {
-            if specs.iter().any(|spec: &Spec| matches!(spec.origin, Origin::Stdin)) {
+            if found.specs.iter().any(|spec: &Spec| matches!(spec.origin, Origin::Stdin)) {
                 return Err(TraceError::StdinTwice);
             }
-            specs.push(Spec { name: "standard input".to_owned(), origin: Origin::Stdin });
+            let origin = Origin::Stdin;
+            found.specs.push(Spec { name: "standard input".to_owned(), origin, is_named: true });
             continue;
         }
         let cannot_open = |source| TraceError::Open { name: name.clone(), source };
         let path = Path::new(name);
         if path.is_dir() {
-            let paths = files_in(path).map_err(cannot_open)?;
-            add(&mut specs, name, paths)?;
+            let paths = entries_of(path).map_err(cannot_open)?;
+            found.add(name, paths)?;
         } else if !path.exists() && name.contains(['*', '?', '[']) {
-            let paths = matching(name)?;
-            add(&mut specs, name, paths)?;
+            found.add(name, matching(name)?)?;
         } else {
-            specs.push(Spec::at(path).map_err(cannot_open)?);
+            found.specs.push(Spec::at(path).map_err(cannot_open)?);
         }
     }
-    if specs.is_empty() { Err(TraceError::NoInput) } else { Ok(specs) }
+    if found.specs.is_empty() { Err(TraceError::NoInput) } else { Ok(found) }
 }
 
-fn add(specs: &mut Vec<Spec>, name: &str, mut paths: Vec<PathBuf>) -> Result<(), TraceError> {
-    if paths.is_empty() {
-        return Err(TraceError::NothingThere { name: name.to_owned() });
-    }
-    paths.sort_by(|a, b| natural(a.as_os_str().as_encoded_bytes(), b.as_os_str().as_encoded_bytes()));
-    for path in paths {
-        let spec = Spec::at(&path);
-        specs.push(spec.map_err(|source| TraceError::Open { name: path.display().to_string(), source })?);
-    }
-    Ok(())
-}
-
-fn files_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        if !is_hidden(&path) && fs::metadata(&path)?.is_file() {
-            paths.push(path);
+impl Expanded {
+    /// Adds the regular files among `paths`.
+    fn add(&mut self, name: &str, mut paths: Vec<PathBuf>) -> Result<(), TraceError> {
+        paths.retain(|path| !is_hidden(path));
+        paths.sort_by(|a, b| natural(a.as_os_str().as_encoded_bytes(), b.as_os_str().as_encoded_bytes()));
+        let before = self.specs.len();
+        for path in paths {
+            let name = path.display().to_string();
+            match fs::metadata(&path) {
+                Ok(kind) if kind.is_file() => {
+                    self.specs.push(Spec { name, origin: Origin::File(path), is_named: false });
+                }
+                Ok(_) => {}
+                Err(error) => self.broken.push((name, error)),
+            }
         }
+        if self.specs.len() == before {
+            return Err(TraceError::NothingThere { name: name.to_owned() });
+        }
+        Ok(())
     }
-    Ok(paths)
+}
+
+fn entries_of(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect()
 }
 
 fn matching(pattern: &str) -> Result<Vec<PathBuf>, TraceError> {
     let found = glob::glob(pattern)
         .map_err(|source| TraceError::BadPattern { pattern: pattern.to_owned(), source })?;
-    let mut paths = Vec::new();
-    for path in found {
-        let path = path.map_err(|error| TraceError::Open {
+    let path = |found: glob::GlobResult| {
+        found.map_err(|error| TraceError::Open {
             name: error.path().display().to_string(),
             source: error.into(),
-        })?;
-        if !is_hidden(&path) && path.is_file() {
-            paths.push(path);
-        }
-    }
-    Ok(paths)
+        })
+    };
+    found.map(path).collect()
 }
 
 fn is_hidden(path: &Path) -> bool {
@@ -177,7 +188,7 @@ mod tests {
         }
         fs::create_dir(directory.path().join("sub")).unwrap();
         let of = |name: String| {
-            let specs = expand(&[name])?;
+            let specs = expand(&[name])?.specs;
             let name = |spec: &Spec| spec.name.rsplit('/').next().unwrap().to_owned();
             Ok::<_, TraceError>(specs.iter().map(name).collect::<Vec<_>>())
         };
@@ -188,6 +199,14 @@ mod tests {
         assert!(matches!(of(format!("{path}/sub")), Err(TraceError::NothingThere { .. })));
         assert!(matches!(of(format!("{path}/c")), Err(TraceError::Open { .. })));
         assert!(matches!(of(format!("{path}/[")), Err(TraceError::BadPattern { .. })));
+        std::os::unix::fs::symlink("nowhere", directory.path().join("dangling")).unwrap();
+        std::os::unix::fs::symlink("loop", directory.path().join("loop")).unwrap();
+        std::os::unix::fs::symlink("a", directory.path().join("link")).unwrap();
+        assert_eq!(of(path.to_string()).unwrap(), ["a", "b.9", "b.10", "link"]);
+        let broken = expand(&[path.to_string()]).unwrap().broken;
+        let broken: Vec<_> = broken.iter().map(|(name, _)| name.rsplit('/').next().unwrap()).collect();
+        assert_eq!(broken, ["dangling", "loop"]);
+        assert!(matches!(of(format!("{path}/dangling")), Err(TraceError::Open { .. })));
         assert!(matches!(expand(&[]), Err(TraceError::NoInput)));
         assert!(matches!(expand(&["-".into(), "-".into()]), Err(TraceError::StdinTwice)));
     }

@@ -3,9 +3,12 @@
 //!
 //! A set is a TOML file: `unmatched = "keep"` or `"drop"`, then `[[rewrite]]`
 //! tables with `match` and `to` (see [`crate::route`]) and, if wanted,
-//! `query = "keep"`. The first rule that matches wins; it drops the query
+//! `query = "keep"` and `version = "name"`: the part that must be a semantic
+//! version, or else the target is left out. The first rule that matches wins; it drops the query
 //! unless it says otherwise. A mistake names its line and column.
 
+use super::fate::Filter;
+use super::semver::is_version;
 use crate::route::{Pattern, Template};
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -42,6 +45,8 @@ struct Rule {
     from: Pattern,
     to: Template,
     query: Query,
+    /// The captured part that must be a semantic version.
+    version: Option<usize>,
 }
 
 /// A set that can't be used.
@@ -74,6 +79,7 @@ struct Entry {
     to: Spanned<String>,
     #[serde(default)]
     query: Query,
+    version: Option<Spanned<String>>,
 }
 
 impl Rewrites {
@@ -106,25 +112,37 @@ impl Rewrites {
             if !entry.to.get_ref().starts_with('/') {
                 return Err(wrong(entry.to.span().start, "a target begins with /".to_owned()));
             }
-            rules.push(Rule { from, to, query: entry.query });
+            let version = match &entry.version {
+                Some(name) => {
+                    let place = from.names().iter().position(|known| known == name.get_ref());
+                    let unknown =
+                        || wrong(name.span().start, format!("{{{}}} is not captured", name.get_ref()));
+                    Some(place.ok_or_else(unknown)?)
+                }
+                None => None,
+            };
+            rules.push(Rule { from, to, query: entry.query, version });
         }
         Ok(Self { rules, unmatched: file.unmatched })
     }
 
-    /// What is asked in place of `target`; `None` where it is to be dropped.
-    pub fn apply<'t>(&self, target: Cow<'t, [u8]>) -> Option<Cow<'t, [u8]>> {
+    /// What is asked in place of `target`, or why it is left out.
+    pub fn apply<'t>(&self, target: Cow<'t, [u8]>) -> Result<Cow<'t, [u8]>, Filter> {
         for rule in &self.rules {
             let Some(captures) = rule.from.captures(&target) else { continue };
+            if rule.version.is_some_and(|place| !is_version(captures.value(place))) {
+                return Err(Filter::Version);
+            }
             let mut out = Vec::with_capacity(target.len() + 16);
             rule.to.render(&captures, &mut out);
             if rule.query == Query::Keep {
                 out.extend(target.iter().skip_while(|b| **b != b'?'));
             }
-            return Some(Cow::Owned(out));
+            return Ok(Cow::Owned(out));
         }
         match self.unmatched {
-            Unmatched::Keep => Some(target),
-            Unmatched::Drop => None,
+            Unmatched::Keep => Ok(target),
+            Unmatched::Drop => Err(Filter::Route),
         }
     }
 }
@@ -140,10 +158,10 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(rewrites: &Rewrites, target: &str, expected: Option<&str>) {
+    fn check(rewrites: &Rewrites, target: &str, expected: Result<&str, Filter>) {
         let found = rewrites.apply(Cow::Borrowed(target.as_bytes()));
         let found = found.map(|target| String::from_utf8(target.into_owned()).unwrap());
-        assert_eq!(found.as_deref(), expected, "{target}");
+        assert_eq!(found.as_deref().map_err(|reason| *reason), expected, "{target}");
     }
 
     #[track_caller]
@@ -155,20 +173,32 @@ mod tests {
     #[test]
     fn the_cdn_of_crates_io_becomes_its_api() {
         let rewrites = Rewrites::built_in("crates-io").unwrap().unwrap();
-        let api = Some("/api/v1/crates/a-b/1.0.0%2B2/download");
+        let api = Ok("/api/v1/crates/a-b/1.0.0%2B2/download");
         check(&rewrites, "/crates/a-b/a-b-1.0.0+2.crate?mirror=1", api);
         check(&rewrites, "/crates/a-b/1.0.0%2B2/download", api);
         check(&rewrites, "/api/v1/crates/a-b/1.0.0%2B2/download?x=1", api);
-        check(&rewrites, "/api/v1/crates/a/1+2/download", Some("/api/v1/crates/a/1+2/download"));
-        check(&rewrites, "/robots.txt", None);
+        let as_it_is = "/api/v1/crates/a/1.0.0+2/download";
+        check(&rewrites, as_it_is, Ok(as_it_is));
+        check(&rewrites, "/robots.txt", Err(Filter::Route));
+    }
+
+    #[test]
+    fn what_no_client_can_ask_is_left_out() {
+        let rewrites = Rewrites::built_in("crates-io").unwrap().unwrap();
+        check(&rewrites, "/crates/strsim/strsim-0.0.0%C2%A7foo.crate", Err(Filter::Version));
+        check(&rewrites, "/crates/strsim/strsim-0.10.crate", Err(Filter::Version));
+        check(&rewrites, "/crates/strsim/latest/download", Err(Filter::Version));
+        check(&rewrites, "/api/v1/crates/strsim/latest/download", Err(Filter::Version));
+        let text = "[[rewrite]]\nmatch = \"/{v}\"\nto = \"/{v}\"\nversion = \"w\"";
+        check_error(text, "r.toml:4:11: {w} is not captured");
     }
 
     #[test]
     fn a_rule_may_keep_the_query_and_a_set_the_rest() {
         let text = "[[rewrite]]\nmatch = \"/a/{x}\"\nto = \"/b/{x}\"\nquery = \"keep\"\n";
         let rewrites = Rewrites::parse("r.toml", text).unwrap();
-        check(&rewrites, "/a/1?q=2", Some("/b/1?q=2"));
-        check(&rewrites, "/c", Some("/c"));
+        check(&rewrites, "/a/1?q=2", Ok("/b/1?q=2"));
+        check(&rewrites, "/c", Ok("/c"));
         assert!(Rewrites::built_in("npm").is_none());
     }
 

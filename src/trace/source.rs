@@ -10,23 +10,25 @@
 
 mod consensus;
 mod doubts;
+mod findings;
 mod intake;
+mod options;
 mod pass;
 mod placing;
 mod reader;
 
-pub use intake::{Authorities, Disorder};
+pub use findings::{InputReport, Unreadable, Warning};
+pub use options::{ReadOptions, Sequence};
+
+pub use intake::{Authorities, Disorder, RejectedLine};
 
 use super::client::Agents;
 use super::error::TraceError;
-use super::formats::Format;
+use super::fate::Reject;
 use super::lost::Loss;
-use super::open::{self, Origin, Spec};
+use super::open::{self, Expanded, Origin, Spec};
 use super::order::Late;
-use super::rewrite::Rewrites;
-use super::scrub::Scrub;
 use super::spread::{Second, Spread, Subsecond};
-use super::unpack::Packing;
 use super::windows::Windows;
 use super::{Request, TraceBooks};
 use crate::units::Stamp;
@@ -35,7 +37,6 @@ use intake::Intake;
 use pass::Pass;
 use reader::{Reader, Step};
 use std::cmp::Reverse;
-use std::fmt;
 use std::time::Duration;
 
 /// The most records that wait to be put in order.
@@ -73,66 +74,6 @@ const MAX_WARNINGS: usize = 100;
 /// How many lines of an input are read before another one is looked at.
 const BATCH: usize = 512;
 
-/// How a trace is read.
-#[derive(Clone, Debug, Default)]
-pub struct ReadOptions {
-    /// The format of every input; found out for each where it is `None`.
-    pub format: Option<Format>,
-    /// What is asked in place of what was recorded.
-    pub rewrites: Rewrites,
-    /// What is kept of queries: nothing by default.
-    pub scrub: Scrub,
-    /// Where the lines of one-second logs lie within their second.
-    pub subsecond: Subsecond,
-    /// What the draws within a second and the keys of clients depend on.
-    pub seed: u64,
-    /// Whether user agents are read, to tell the kinds of clients.
-    pub agents: Agents,
-    /// How far back a record may lie behind the newest of its input;
-    /// [`REORDER_WINDOW`] where it is `None`.
-    pub reorder_window: Option<Duration>,
-    /// In which order requests are handed out.
-    pub sequence: Sequence,
-}
-
-/// In which order requests are handed out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sequence {
-    /// In order of arrival, where the trace has times.
-    #[default]
-    OfArrival,
-    /// As they are read, and without their times: none is ever late.
-    AsRead,
-}
-
-/// What was found out about an input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InputReport {
-    /// Its path as it was given.
-    pub name: String,
-    /// How it is packed.
-    pub packing: Packing,
-    /// Its format; `None` for an input without a line.
-    pub format: Option<Format>,
-}
-
-/// Something that went wrong while reading, and did not end it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    /// The input.
-    pub name: String,
-    /// The line it happened at.
-    pub line: u64,
-    /// What happened.
-    pub message: String,
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.name, self.line, self.message)
-    }
-}
-
 #[derive(Debug)]
 struct Input {
     spec: Spec,
@@ -158,6 +99,7 @@ struct Input {
 #[expect(clippy::struct_excessive_bools, reason = "each tells another thing of the inputs")]
 pub struct Source {
     inputs: Vec<Input>,
+    left_out: Vec<Unreadable>,
     subsecond: Subsecond,
     seed: u64,
     agents: Agents,
@@ -179,27 +121,42 @@ impl Source {
     /// Opens the inputs that `names` stand for: files, directories, patterns,
     /// `-`. Fails early: each one is unpacked and its format found out.
     pub fn open(names: &[String], options: ReadOptions) -> Result<Self, TraceError> {
-        Self::new(open::expand(names)?, options)
+        let Expanded { specs, broken } = open::expand(names)?;
+        let left_out = broken.into_iter().map(|(name, error)| Unreadable { name, reason: error.to_string() });
+        Self::new(specs, left_out.collect(), options)
     }
 
     /// The same over named bytes.
     pub fn over(inputs: Vec<(String, Bytes)>, options: ReadOptions) -> Result<Self, TraceError> {
-        let spec = |(name, bytes)| Spec { name, origin: Origin::Memory(bytes) };
-        Self::new(inputs.into_iter().map(spec).collect(), options)
+        let spec = |(name, bytes)| Spec { name, origin: Origin::Memory(bytes), is_named: true };
+        Self::new(inputs.into_iter().map(spec).collect(), Vec::new(), options)
     }
 
-    fn new(specs: Vec<Spec>, options: ReadOptions) -> Result<Self, TraceError> {
-        let names = specs.iter().map(|spec| spec.name.clone());
-        let mut intake = Intake::new(options.rewrites, options.scrub, names);
+    fn new(
+        specs: Vec<Spec>,
+        mut left_out: Vec<Unreadable>,
+        options: ReadOptions,
+    ) -> Result<Self, TraceError> {
         let windows = Windows::default();
+        let mut authorities = Vec::new();
         let mut inputs = Vec::with_capacity(specs.len());
         let mut readers = Vec::with_capacity(specs.len());
         let mut timed: [Option<String>; 2] = [None, None];
         let mut tells_clients = false;
         let mut tells_agents = false;
-        for (index, spec) in specs.into_iter().enumerate() {
-            let (reader, examined) =
-                Reader::open(&spec, index, options.format, &windows, (options.seed, options.agents))?;
+        let mut first_refusal = None;
+        for spec in specs {
+            let who = (options.seed, options.agents);
+            let opened = Reader::open(&spec, inputs.len(), options.format, &windows, who);
+            let (reader, examined) = match opened {
+                // One file of many that cannot be read costs only itself.
+                Err(error) if !spec.is_named => {
+                    left_out.push(Unreadable { name: spec.name, reason: error.reason() });
+                    first_refusal.get_or_insert(error);
+                    continue;
+                }
+                opened => opened?,
+            };
             let format = examined.as_ref().map(|examined| examined.format);
             let report = InputReport { name: spec.name.clone(), packing: reader.packing(), format };
             let mut earliest = Stamp::from_nanos(i64::MIN);
@@ -210,17 +167,27 @@ impl Source {
                 if let Some(has_times) = examined.timed {
                     timed[usize::from(has_times)].get_or_insert_with(|| spec.name.clone());
                 }
-                intake.authorities.expect(examined.authorities);
+                authorities.push(examined.authorities);
             }
             readers.push(Some(reader).filter(|_| !spec.is_repeatable()));
             inputs.push(Input { spec, report, earliest });
+        }
+        if inputs.is_empty()
+            && let Some(refusal) = first_refusal
+        {
+            return Err(TraceError::NoneReadable { count: left_out.len(), source: Box::new(refusal) });
+        }
+        let names = inputs.iter().map(|input: &Input| input.spec.name.clone());
+        let mut intake = Intake::new(options.rewrites, options.scrub, names);
+        for hosts in authorities {
+            intake.authorities.expect(hosts);
         }
         let has_times = timed[1].is_some() && options.sequence == Sequence::OfArrival;
         if has_times && let [Some(untimed), Some(timed)] = timed {
             return Err(TraceError::MixedTimes { timed, untimed });
         }
         if inputs.iter().all(|input| input.report.format.is_none()) {
-            return Err(empty(&inputs, 0));
+            return Err(empty(&inputs, 0, None));
         }
         let nanos = |window: Duration| i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
         let window_ns = nanos(options.reorder_window.unwrap_or(REORDER_WINDOW));
@@ -228,6 +195,7 @@ impl Source {
         let pass = Pass::new(&inputs, readers, Spread::new(options.subsecond, options.seed));
         Ok(Self {
             inputs,
+            left_out,
             subsecond: options.subsecond,
             seed: options.seed,
             agents: options.agents,
@@ -262,7 +230,7 @@ impl Source {
             let request = self.pass.order.pop();
             let books = &self.intake.books;
             if request.is_none() && books.accepted == 0 && !self.stopped {
-                return Err(empty(&self.inputs, books.read));
+                return Err(empty(&self.inputs, books.read, self.intake.main_rejection()));
             }
             return Ok(request);
         }
@@ -297,6 +265,17 @@ impl Source {
     /// What was found out about each input, in their order.
     pub fn inputs(&self) -> impl Iterator<Item = &InputReport> {
         self.inputs.iter().map(|input| &input.report)
+    }
+
+    /// The files of directories and patterns that cannot be read, and are left
+    /// out.
+    pub fn left_out(&self) -> &[Unreadable] {
+        &self.left_out
+    }
+
+    /// The first few of the lines that were rejected, by reason.
+    pub fn rejections(&self) -> impl Iterator<Item = (Reject, &[RejectedLine])> {
+        self.intake.rejections.iter().map(|(reason, lines)| (*reason, lines.as_slice()))
     }
 
     /// How far back a record may lie and still be put in order.
@@ -404,7 +383,7 @@ impl Source {
             let step = reader.step(&mut self.intake, &mut self.pass, self.timed);
             match step.inspect_err(|_| reader.settle(&mut self.intake, &mut self.pass))? {
                 Step::Read => {}
-                Step::Cut(message) => {
+                Step::Cut(message) | Step::Trailed(message) => {
                     if self.warnings.len() < MAX_WARNINGS {
                         let name = self.inputs[index].spec.name.clone();
                         self.warnings.push(Warning { name, line: reader.line(), message });
@@ -436,13 +415,13 @@ impl Source {
 }
 
 /// The error that names the first of the inputs, and how many more there are.
-fn empty(inputs: &[Input], lines: u64) -> TraceError {
+fn empty(inputs: &[Input], lines: u64, reason: Option<Reject>) -> TraceError {
     let first = inputs.first().map_or("no input", |input| input.spec.name.as_str());
     let names = match inputs.len() {
         0 | 1 => first.to_owned(),
         more => format!("{first} and {} more", more - 1),
     };
-    TraceError::Empty { names, lines }
+    TraceError::Empty { names, lines, reason }
 }
 
 #[cfg(test)]

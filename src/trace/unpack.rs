@@ -1,13 +1,17 @@
 //! Compressed inputs, told by their first bytes, never by their name.
 //!
 //! Gzip files with several members and zstd files with several frames are the
-//! normal case: logs are put together with `cat`. Packed once only; what is
-//! inside is not looked at again.
+//! normal case: logs are put together with `cat`. Zeros behind the last one are
+//! padding, and other bytes there are no part of the log: both leave the data
+//! whole, as they do for gzip(1). Packed once only; what is inside is not looked
+//! at again.
 
-use super::windows::{Grant, Windows};
-use flate2::read::MultiGzDecoder;
+use super::windows::Windows;
+use flate2::bufread::GzDecoder;
 use std::fmt;
-use std::io::{self, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How an input is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,45 +34,171 @@ impl fmt::Display for Packing {
     }
 }
 
-/// How many bytes the header of a zstd frame may have behind its magic number.
-const REST_OF_HEADER: u64 = 14;
-
-/// A decoder with its share of the budget for windows.
-struct Windowed<R> {
-    decoder: R,
-    _grant: Grant,
+/// An input without its compression.
+pub(crate) struct Unpacked {
+    pub(crate) packing: Packing,
+    pub(crate) bytes: Box<dyn Read + Send>,
+    pub(crate) trailing: Trailing,
 }
 
-impl<R: Read> Read for Windowed<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.decoder.read(out)
+/// Whether bytes were left unread behind the last compressed part. Known once
+/// the end has been read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trailing(Arc<AtomicBool>);
+
+impl Trailing {
+    /// Whether there were some.
+    pub(crate) fn was_found(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
+/// How many bytes begin a compressed part: the magic number of four, and what a
+/// zstd frame's header may have behind it.
+const BEGINNING: usize = 18;
+
 /// How `raw` is packed, and what is in it. The window of a zstd stream is
 /// granted by `windows`.
-pub(crate) fn unpack(
-    mut raw: Box<dyn Read + Send>,
-    windows: &Windows,
-) -> io::Result<(Packing, Box<dyn Read + Send>)> {
-    let mut magic = Vec::with_capacity(4);
-    raw.by_ref().take(4).read_to_end(&mut magic)?;
-    let packing = match magic.as_slice() {
+pub(crate) fn unpack(raw: Box<dyn Read + Send>, windows: &Windows) -> io::Result<Unpacked> {
+    let mut input = Peeked { held: Vec::new(), taken: 0, input: BufReader::with_capacity(BUFFER, raw) };
+    let packing = packing_of(input.peek()?);
+    let trailing = Trailing::default();
+    let bytes: Box<dyn Read + Send> = match packing {
+        Packing::Plain => Box::new(input),
+        Packing::Gzip => Box::new(Parts {
+            part: Some(GzDecoder::new(input)),
+            open: Box::new(|input| Ok(GzDecoder::new(input))),
+            close: GzDecoder::into_inner,
+            packing,
+            trailing: trailing.clone(),
+        }),
+        Packing::Zstd => {
+            // Given back with the closure that holds it.
+            let grant = windows.grant(input.peek()?)?;
+            let open = move |input: Peeked| -> io::Result<zstd::Decoder<'static, Peeked>> {
+                let mut decoder = zstd::Decoder::with_buffer(input)?.single_frame();
+                decoder.window_log_max(grant.log())?;
+                Ok(decoder)
+            };
+            Box::new(Parts {
+                part: Some(open(input)?),
+                open: Box::new(open),
+                close: zstd::Decoder::finish,
+                packing,
+                trailing: trailing.clone(),
+            })
+        }
+    };
+    Ok(Unpacked { packing, bytes, trailing })
+}
+
+fn packing_of(magic: &[u8]) -> Packing {
+    match magic {
         [0x1f, 0x8b, ..] => Packing::Gzip,
         // A frame, or a skippable one, as pzstd writes before each frame.
         [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Packing::Zstd,
         _ => Packing::Plain,
-    };
-    let unpacked: Box<dyn Read + Send> = match packing {
-        Packing::Plain => Box::new(Cursor::new(magic).chain(raw)),
-        Packing::Gzip => Box::new(MultiGzDecoder::new(Cursor::new(magic).chain(raw))),
-        Packing::Zstd => {
-            raw.by_ref().take(REST_OF_HEADER).read_to_end(&mut magic)?;
-            let grant = windows.grant(&magic)?;
-            let mut decoder = zstd::Decoder::new(Cursor::new(magic).chain(raw))?;
-            decoder.window_log_max(grant.log())?;
-            Box::new(Windowed { decoder, _grant: grant })
+    }
+}
+
+/// How much of a compressed input is read at a time.
+const BUFFER: usize = 128 * 1024;
+
+/// An input whose next bytes can be looked at.
+struct Peeked {
+    /// Bytes that were looked at, and how many of them were read since.
+    held: Vec<u8>,
+    taken: usize,
+    input: BufReader<Box<dyn Read + Send>>,
+}
+
+impl Peeked {
+    /// The next [`BEGINNING`] bytes; fewer at the end.
+    fn peek(&mut self) -> io::Result<&[u8]> {
+        self.held.drain(..self.taken);
+        self.taken = 0;
+        let missing = BEGINNING.saturating_sub(self.held.len());
+        self.input.by_ref().take(missing as u64).read_to_end(&mut self.held)?;
+        Ok(&self.held)
+    }
+
+    /// Reads over zeros.
+    fn skip_zeros(&mut self) -> io::Result<()> {
+        loop {
+            let bytes = self.fill_buf()?;
+            let zeros = bytes.iter().take_while(|b| **b == 0).count();
+            if zeros == 0 {
+                return Ok(());
+            }
+            self.consume(zeros);
         }
-    };
-    Ok((packing, unpacked))
+    }
+}
+
+impl Read for Peeked {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.taken == self.held.len() {
+            return self.input.read(out);
+        }
+        let bytes = &self.held[self.taken..];
+        let read = bytes.len().min(out.len());
+        out[..read].copy_from_slice(&bytes[..read]);
+        self.taken += read;
+        Ok(read)
+    }
+}
+
+impl BufRead for Peeked {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.taken == self.held.len() { self.input.fill_buf() } else { Ok(&self.held[self.taken..]) }
+    }
+
+    fn consume(&mut self, amount: usize) {
+        if self.taken == self.held.len() {
+            self.input.consume(amount);
+        } else {
+            self.taken += amount;
+        }
+    }
+}
+
+/// Compressed parts one behind the other: members of gzip, frames of zstd.
+struct Parts<D> {
+    /// The one that is being read; `None` behind the last.
+    part: Option<D>,
+    open: Box<dyn Fn(Peeked) -> io::Result<D> + Send>,
+    /// Gives back what follows a part.
+    close: fn(D) -> Peeked,
+    packing: Packing,
+    trailing: Trailing,
+}
+
+impl<D: Read> Read for Parts<D> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while let Some(part) = &mut self.part {
+            let read = part.read(out)?;
+            if read > 0 || out.is_empty() {
+                return Ok(read);
+            }
+            self.part = self.next()?;
+        }
+        Ok(0)
+    }
+}
+
+impl<D> Parts<D> {
+    fn next(&mut self) -> io::Result<Option<D>> {
+        let Some(ended) = self.part.take() else { return Ok(None) };
+        let mut input = (self.close)(ended);
+        input.skip_zeros()?;
+        let magic = input.peek()?;
+        if magic.is_empty() {
+            return Ok(None);
+        }
+        if packing_of(magic) != self.packing {
+            self.trailing.0.store(true, Ordering::Relaxed);
+            return Ok(None);
+        }
+        (self.open)(input).map(Some)
+    }
 }

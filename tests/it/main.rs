@@ -5,6 +5,7 @@
 
 mod compare;
 mod example;
+mod inputs;
 mod page;
 mod probe;
 mod program;

@@ -4,7 +4,7 @@
 //! was lost, how fast it was, what it asks for. Long names are cut in their
 //! middle, where paths differ least.
 
-use super::{Census, Time, Top};
+use super::{Census, Rejection, Time, Top};
 use crate::trace::lost::Loss;
 use crate::units::{NANOS_PER_SECOND, grouped};
 use std::collections::BTreeMap;
@@ -24,13 +24,23 @@ impl fmt::Display for Census {
         if self.inputs.len() > super::TOLD {
             row(f, "", &format!("and {} more", self.inputs.len() - super::TOLD))?;
         }
+        for (place, input) in self.left_out.iter().take(super::TOLD).enumerate() {
+            let reason = cut(&input.reason, WIDTH - LABEL);
+            row(f, if place == 0 { "left out" } else { "" }, &cut(&input.name, WIDTH - LABEL))?;
+            row(f, "", &reason)?;
+        }
+        if self.left_out.len() > super::TOLD {
+            row(f, "", &format!("and {} more", self.left_out.len() - super::TOLD))?;
+        }
         row(
             f,
             "lines",
             &format!("{} read, {} accepted", grouped(self.lines.read), grouped(self.lines.accepted)),
         )?;
         reasons(f, "skipped", &self.lines.skipped)?;
-        reasons(f, "rejected", &self.lines.rejected)?;
+        for (place, rejection) in self.rejections.iter().enumerate() {
+            write_rejection(f, if place == 0 { "rejected" } else { "" }, rejection)?;
+        }
         let records = &self.records;
         let late = if records.late > 0 { format!(", {} lost", grouped(records.late)) } else { String::new() };
         let head = match self.methods.head {
@@ -100,6 +110,39 @@ fn reasons(f: &mut fmt::Formatter<'_>, label: &str, account: &BTreeMap<String, u
     Ok(())
 }
 
+/// A reason, what it means, and the first of its lines.
+fn write_rejection(f: &mut fmt::Formatter<'_>, label: &str, rejection: &Rejection) -> fmt::Result {
+    const INDENT: usize = LABEL + 12;
+    row(f, label, &format!("{:>10}  {}", grouped(rejection.count), rejection.reason))?;
+    for line in wrapped(rejection.meaning, WIDTH - INDENT) {
+        writeln!(f, "{:INDENT$}{line}", "")?;
+    }
+    let Some(first) = rejection.examples.first() else { return Ok(()) };
+    let place = format!(":{}", grouped(first.line));
+    let input = cut(&first.input, WIDTH - INDENT - 6 - place.len());
+    writeln!(f, "{:INDENT$}first {input}{place}", "")?;
+    if first.text.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "{:INDENT$}{}", "", cut(&first.text, WIDTH - INDENT))
+}
+
+/// Words in lines of at most `width` columns.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.len() + 1 + word.len() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) | None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 fn table(f: &mut fmt::Formatter<'_>, label: &str, top: &Top) -> fmt::Result {
     for (place, entry) in top.entries.iter().enumerate() {
         let name = cut(&entry.name, WIDTH - LABEL - 12);
@@ -160,6 +203,8 @@ mod tests {
         let text = census(&long, log).to_string();
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(text.contains("no_path"), "{text}");
+        assert!(text.contains("the request names no path"), "{text}");
+        assert!(text.contains("first xxx") && text.contains(":2\n"), "{text}");
     }
 
     #[test]

@@ -189,10 +189,12 @@ fn target_of<'l>(stem: &'l [u8], query: &'l [u8], notes: &mut Notes) -> Result<C
     if matches!(stem, b"" | b"-") {
         return Err(Reject::NoPath);
     }
-    let stem = decode(stem, notes);
     if matches!(query, b"" | b"-") {
-        return Ok(stem);
+        return Ok(decode(stem, notes));
     }
+    // Some logs tell the query twice. A `?` of the path itself is written `%253F`.
+    let path = memchr(b'?', stem).map_or(stem, |question| &stem[..question]);
+    let stem = decode(path, notes);
     let mut target = stem.into_owned();
     target.push(b'?');
     target.extend_from_slice(&decode(query, notes));
@@ -243,6 +245,9 @@ mod tests {
         check("/%25C3%25A9", "-", Ok("/%C3%A9"));
         check("/x", "sig=abc%252Bdef&amp;x=1", Ok("/x?sig=abc%2Bdef&amp;x=1"));
         check("/x%2", "-", Ok("/x%2"));
+        check("/x?mirror=1", "mirror=1", Ok("/x?mirror=1"));
+        check("/x?mirror=1", "-", Ok("/x?mirror=1"));
+        check("/x%253Fa", "b", Ok("/x%3Fa?b"));
         check("-", "q", Err(Reject::NoPath));
     }
 

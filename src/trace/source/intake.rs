@@ -10,12 +10,17 @@ use crate::trace::fate::{Filter, Note, Notes, Reject, Skip};
 use crate::trace::lost::{Loss, Lost};
 use crate::trace::rewrite::Rewrites;
 use crate::trace::scrub::Scrub;
+use crate::trace::shown::shown;
 use crate::trace::target::{MAX_TARGET, reencoded};
 use crate::trace::{Method, Record, Request, StampKind, TraceBooks};
 use crate::units::Stamp;
 use bytes::Bytes;
+use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The most rejected lines that are kept for each reason.
+const MAX_EXAMPLES: usize = 3;
 
 /// The most recorded hosts that are told apart.
 const MAX_AUTHORITIES: usize = 1_000;
@@ -105,11 +110,25 @@ impl Admitted<'_> {
     }
 }
 
+/// A line that was rejected, as an example of its reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RejectedLine {
+    /// The input's name.
+    pub input: String,
+    /// The line's number in it, counted from 1.
+    pub line: u64,
+    /// The line, shortened, printable, without addresses and secrets; empty for
+    /// one that was not read whole.
+    pub text: String,
+}
+
 /// The way in.
 #[derive(Debug)]
 pub(super) struct Intake {
     rewrites: Rewrites,
     scrub: Scrub,
+    /// The first lines of each reason.
+    pub(super) rejections: BTreeMap<Reject, Vec<RejectedLine>>,
     pub(super) books: TraceBooks,
     pub(super) authorities: Authorities,
     pub(super) disorder: Disorder,
@@ -122,6 +141,7 @@ impl Intake {
         Self {
             rewrites,
             scrub,
+            rejections: BTreeMap::new(),
             books: TraceBooks { lost: Lost::of(inputs), ..TraceBooks::default() },
             authorities: Authorities::default(),
             disorder: Disorder::default(),
@@ -133,8 +153,19 @@ impl Intake {
         *self.books.skipped.entry(reason.id()).or_default() += 1;
     }
 
-    pub(super) fn reject(&mut self, reason: Reject) {
+    /// Counts a line that is no request, and keeps the first few as examples.
+    pub(super) fn reject(&mut self, reason: Reject, (input, line): (&str, u64), text: &[u8]) {
         *self.books.rejected.entry(reason.id()).or_default() += 1;
+        let examples = self.rejections.entry(reason).or_default();
+        if examples.len() < MAX_EXAMPLES {
+            examples.push(RejectedLine { input: input.to_owned(), line, text: shown(text) });
+        }
+    }
+
+    /// The most frequent reason for which lines were rejected.
+    pub(super) fn main_rejection(&self) -> Option<Reject> {
+        let count = |reason: &Reject| self.books.rejected.get(reason.id()).copied().unwrap_or_default();
+        self.rejections.keys().copied().max_by_key(count)
     }
 
     /// Counts a record whose start lies so far behind the newest of its input.
@@ -187,7 +218,7 @@ impl Intake {
         if record.status == Some(SWITCHING_PROTOCOLS) {
             return Err(Filter::Upgrade);
         }
-        let rewritten = self.rewrites.apply(record.target).ok_or(Filter::Route)?;
+        let rewritten = self.rewrites.apply(record.target)?;
         let mut target = rewritten;
         if let Some(scrubbed) = self.scrub.replacement(&target) {
             *notes = notes.with(Note::QueryScrubbed);

@@ -12,10 +12,11 @@ use crate::trace::client::Agents;
 use crate::trace::detect::{self, Examined, Head, SAMPLE_LINES};
 use crate::trace::error::TraceError;
 use crate::trace::fate::{Fate, Reject};
+use crate::trace::foreign;
 use crate::trace::formats::{Format, Parser};
-use crate::trace::lines::{Line, Lines};
+use crate::trace::lines::{Line, Lines, MAX_LINE};
 use crate::trace::open::Spec;
-use crate::trace::unpack::{Packing, unpack};
+use crate::trace::unpack::{Packing, Trailing, Unpacked, unpack};
 use crate::trace::windows::Windows;
 use crate::units::Stamp;
 use bytes::{Buf, Bytes};
@@ -24,6 +25,11 @@ use std::io::{self, Read};
 /// How many bytes are looked at to find out a format.
 const SAMPLE_BYTES: usize = 1024 * 1024;
 
+/// How many bytes of overlong lines are read over to find the first lines. A
+/// file that was truncated under its writer begins with as many zeros as it had
+/// bytes.
+const OVERLONG_BYTES: usize = 1024 * 1024 * 1024;
+
 /// What a step came to.
 #[derive(Debug)]
 pub(super) enum Step {
@@ -31,6 +37,8 @@ pub(super) enum Step {
     Read,
     /// A compressed input breaks off here. The break is counted as a line.
     Cut(String),
+    /// Behind a compressed input there is more, which is no part of it.
+    Trailed(String),
     /// There are no more lines.
     Ended,
 }
@@ -40,6 +48,7 @@ pub(super) enum Step {
 pub(super) struct Reader {
     name: String,
     packing: Packing,
+    trailing: Trailing,
     lines: Lines,
     parser: Parser,
     line: u64,
@@ -56,7 +65,8 @@ impl Reader {
         who: (u64, Agents),
     ) -> Result<(Self, Option<Examined>), TraceError> {
         let cannot_open = |source| TraceError::Open { name: spec.name.clone(), source };
-        let (packing, mut stream) = spec.open().and_then(|raw| unpack(raw, windows)).map_err(cannot_open)?;
+        let Unpacked { packing, bytes: mut stream, trailing } =
+            spec.open().and_then(|raw| unpack(raw, windows)).map_err(cannot_open)?;
         let (head, failed) = peek(&mut stream);
         if let Some(source) = failed {
             // A compressed file that breaks off is still worth its lines.
@@ -65,10 +75,13 @@ impl Reader {
             }
             stream = Box::new(Broken(Some(source)));
         }
+        if let Some(foreign::Foreign { what, remedy }) = foreign::named(&head.bytes, packing) {
+            return Err(TraceError::Foreign { name: spec.name.clone(), what, remedy });
+        }
         let examined = detect::choose(&spec.name, &head, asked)?;
         let format = examined.as_ref().map(|examined| examined.format);
-        let whole = Box::new(head.bytes.reader().chain(stream));
-        Ok((Self::new(spec, index, (packing, whole), format, who), examined))
+        let bytes = Box::new(head.bytes.reader().chain(stream));
+        Ok((Self::new(spec, index, Unpacked { packing, bytes, trailing }, format, who), examined))
     }
 
     /// Opens an input again whose format is known.
@@ -87,14 +100,15 @@ impl Reader {
     fn new(
         spec: &Spec,
         index: usize,
-        (packing, stream): (Packing, Box<dyn Read + Send>),
+        Unpacked { packing, bytes, trailing }: Unpacked,
         format: Option<Format>,
         (seed, agents): (u64, Agents),
     ) -> Self {
         Self {
             name: spec.name.clone(),
             packing,
-            lines: Lines::new(stream),
+            trailing,
+            lines: Lines::new(bytes),
             // An input without a line has no format, and no use for a parser.
             parser: format.unwrap_or(Format::UrlList).parser().seeded(seed).with(agents),
             line: 0,
@@ -135,6 +149,12 @@ impl Reader {
         timed: bool,
     ) -> Result<Step, TraceError> {
         let (line, unended) = match self.lines.next() {
+            Ok(None) if std::mem::take(&mut self.trailing).was_found() => {
+                return Ok(Step::Trailed(format!(
+                    "what follows the {} data is not {0} and was ignored",
+                    self.packing
+                )));
+            }
             Ok(None) => {
                 self.placing.settle(intake, pass);
                 return Ok(Step::Ended);
@@ -144,7 +164,7 @@ impl Reader {
             Ok(Some(Line::TooLong)) => {
                 self.line += 1;
                 intake.books.read += 1;
-                intake.reject(Reject::LineTooLong);
+                intake.reject(Reject::LineTooLong, (&self.name, self.line), b"");
                 return Ok(Step::Read);
             }
             Err(source) if self.packing == Packing::Plain || is_the_systems(&source) => {
@@ -153,7 +173,7 @@ impl Reader {
             Err(broken) => {
                 self.line += 1;
                 intake.books.read += 1;
-                intake.reject(Reject::Truncated);
+                intake.reject(Reject::Truncated, (&self.name, self.line), b"");
                 return Ok(Step::Cut(format!("the {} stream breaks off: {broken}", self.packing)));
             }
         };
@@ -161,10 +181,10 @@ impl Reader {
         intake.books.read += 1;
         match self.parser.parse(line, unended) {
             Fate::Skipped(reason) => intake.skip(reason),
-            Fate::Rejected(reason) => intake.reject(reason),
+            Fate::Rejected(reason) => intake.reject(reason, (&self.name, self.line), line),
             Fate::Record(record) if timed => {
                 let Some(at) = record.at else {
-                    intake.reject(Reject::MissingTimestamp);
+                    intake.reject(Reject::MissingTimestamp, (&self.name, self.line), line);
                     return Ok(Step::Read);
                 };
                 self.placing.take(record, at, self.line, intake, pass);
@@ -186,21 +206,51 @@ fn is_the_systems(error: &io::Error) -> bool {
 /// The first lines of a stream, and why there are no more of them if reading
 /// failed.
 fn peek(stream: &mut dyn Read) -> (Head, Option<io::Error>) {
-    let mut bytes = Vec::with_capacity(64 * 1024);
+    let mut sample = Sample { bytes: Vec::with_capacity(64 * 1024), lines: 0, length: 0 };
     let mut chunk = vec![0; 64 * 1024];
-    let mut lines = 0;
-    while bytes.len() < SAMPLE_BYTES && lines < SAMPLE_LINES {
+    let mut seen = 0;
+    while sample.bytes.len() < SAMPLE_BYTES && sample.lines < SAMPLE_LINES && seen < OVERLONG_BYTES {
         match stream.read(&mut chunk) {
-            Ok(0) => return (Head { bytes: Bytes::from(bytes), whole: true }, None),
+            Ok(0) => return (sample.into_head(true), None),
             Ok(read) => {
-                lines += memchr::memchr_iter(b'\n', &chunk[..read]).count();
-                bytes.extend_from_slice(&chunk[..read]);
+                seen += read;
+                sample.add(&chunk[..read]);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return (Head { bytes: Bytes::from(bytes), whole: false }, Some(error)),
+            Err(error) => return (sample.into_head(false), Some(error)),
         }
     }
-    (Head { bytes: Bytes::from(bytes), whole: false }, None)
+    (sample.into_head(false), None)
+}
+
+/// The beginning of an input. Of a line that is too long, only so much is kept
+/// that it stays too long: whoever reads on gets the same lines.
+struct Sample {
+    bytes: Vec<u8>,
+    /// Ends of lines in them.
+    lines: usize,
+    /// Bytes kept of the line that has not ended.
+    length: usize,
+}
+
+impl Sample {
+    fn add(&mut self, chunk: &[u8]) {
+        for piece in chunk.split_inclusive(|&b| b == b'\n') {
+            let (text, end) = match piece.split_last() {
+                Some((b'\n', text)) => (text, &b"\n"[..]),
+                Some(_) | None => (piece, &b""[..]),
+            };
+            let kept = text.len().min((MAX_LINE + 1).saturating_sub(self.length));
+            self.bytes.extend_from_slice(&text[..kept]);
+            self.bytes.extend_from_slice(end);
+            self.length = if end.is_empty() { self.length + kept } else { 0 };
+            self.lines += end.len();
+        }
+    }
+
+    fn into_head(self, whole: bool) -> Head {
+        Head { bytes: Bytes::from(self.bytes), whole }
+    }
 }
 
 /// A stream that fails, once, with an error met before.

@@ -21,10 +21,6 @@ const SAMPLES: [(&str, &str); 10] = [
     ("url-list", "url-list"),
 ];
 
-/// Samples most of whose lines are bad: refused, since a wrong format looks
-/// the same.
-const MOSTLY_BAD: [&str; 2] = ["trace", "url-list"];
-
 fn gz(content: &str) -> Vec<u8> {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(content.as_bytes()).unwrap();
@@ -78,10 +74,6 @@ fn odd_lines_are_counted_under_their_reason() {
             "--input-format",
             format,
         ]);
-        if MOSTLY_BAD.contains(&folder) {
-            call.refused(1, &[path.to_str().unwrap(), format, "less than half"]);
-            continue;
-        }
         let report = replayed(&call);
         let mut found = BTreeMap::from([("accepted".to_owned(), report.offered())]);
         for (map, fate) in [
@@ -173,4 +165,36 @@ fn a_log_that_is_not_what_was_packed_is_said() {
         Call::replay("broken.gz", &candidate).file("broken.gz", broken).with(&["--rate", "1000"]).report(0);
     assert!((399..=400).contains(&report.offered()), "{}", report.offered());
     assert!(report.text("/warnings/0/detail").contains("broken.gz, line "));
+}
+
+#[test]
+fn what_cannot_be_read_of_a_directory_is_said_and_kept_in_the_report() {
+    let candidate = Serving::sound();
+    let call = Call::replay("logs", &candidate)
+        .with(&["--rate", "500"])
+        .file("logs/a.log", every(5, 40))
+        .file("logs/b.xz", b"\xfd7zXZ\0\0");
+    let ended = call.run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("warning: logs/b.xz is left out: it is an xz file"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("Note: 1 input could not be read: logs/b.xz"), "{}", ended.stdout);
+    let report = Report::read(&ended.out);
+    assert_eq!(report.text("/plan/inputs_skipped/0/name"), "logs/b.xz");
+    assert_eq!(report.text("/plan/inputs_skipped/0/reason"), "it is an xz file");
+    assert_eq!(report.offered(), 40);
+    Call::replay("b.xz", &candidate).file("b.xz", b"\xfd7zXZ\0\0").refused(1, &["b.xz", "xz -dc FILE"]);
+}
+
+#[test]
+fn the_summary_of_a_log_shows_rejected_lines_and_what_they_mean() {
+    let log = every(5, 40) + "hello\n";
+    let call = Call::new(&["inspect", "log"]).file("log", &log);
+    let text = call.run().stdout;
+    for part in ["1  bad_json", "not the JSON that the format", "first log:41", "hello"] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    let json = Call::new(&["inspect", "log", "--format", "json"]).file("log", &log).run().stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["rejections"][0]["examples"][0]["line"], 41);
+    assert_eq!(json["rejections"][0]["examples"][0]["text"], "hello");
 }

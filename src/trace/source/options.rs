@@ -1,0 +1,40 @@
+//! How a trace is read, as its operator wants it.
+
+use crate::trace::client::Agents;
+use crate::trace::formats::Format;
+use crate::trace::rewrite::Rewrites;
+use crate::trace::scrub::Scrub;
+use crate::trace::spread::Subsecond;
+use std::time::Duration;
+
+/// How a trace is read.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// The format of every input; found out for each where it is `None`.
+    pub format: Option<Format>,
+    /// What is asked in place of what was recorded.
+    pub rewrites: Rewrites,
+    /// What is kept of queries: nothing by default.
+    pub scrub: Scrub,
+    /// Where the lines of one-second logs lie within their second.
+    pub subsecond: Subsecond,
+    /// What the draws within a second and the keys of clients depend on.
+    pub seed: u64,
+    /// Whether user agents are read, to tell the kinds of clients.
+    pub agents: Agents,
+    /// How far back a record may lie behind the newest of its input;
+    /// [`REORDER_WINDOW`](super::REORDER_WINDOW) where it is `None`.
+    pub reorder_window: Option<Duration>,
+    /// In which order requests are handed out.
+    pub sequence: Sequence,
+}
+
+/// In which order requests are handed out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sequence {
+    /// In order of arrival, where the trace has times.
+    #[default]
+    OfArrival,
+    /// As they are read, and without their times: none is ever late.
+    AsRead,
+}
