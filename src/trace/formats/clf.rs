@@ -77,8 +77,11 @@ impl Clf {
 
     fn split<'l>(&mut self, line: &'l [u8]) -> Result<Parts<'l>, Reject> {
         let framed = framing::behind_priority(line);
-        let is_short = self.framing == Framing::Syslog && framed.is_none();
-        let notes = if is_short { Notes::NONE.with(Note::MissingFields) } else { Notes::NONE };
+        let notes = match (self.framing, framed.is_some()) {
+            (Framing::Syslog, false) => Notes::NONE.with(Note::MissingFields),
+            (Framing::None, true) => Notes::NONE.with(Note::ExtraFields),
+            (Framing::Syslog, true) | (Framing::None, false) => Notes::NONE,
+        };
         let (head, dated, rest) = self.find_stamp(framed.unwrap_or(line))?;
         let (head, rest) = without_outer_quotes(head, rest);
         let rest = rest.strip_prefix(b" \"").ok_or(Reject::BadRequestLine)?;
