@@ -143,12 +143,13 @@ impl Examined {
                 let unexplained = record.notes.has(Note::ExtraFields) || is_short && !may_be_short;
                 self.unexplained += usize::from(unexplained);
                 self.short += usize::from(is_short);
-                self.learned += usize::from(record.client.is_some())
-                    + usize::from(record.kind.is_some())
-                    + usize::from(record.authority.is_some())
-                    + usize::from(record.duration_ns.is_some());
-                self.tells_clients |= record.client.is_some();
-                self.tells_agents |= record.kind.is_some();
+                // What a line without the format's own columns seems to tell may be something else.
+                if !is_short || may_be_short {
+                    self.learned += usize::from(record.client.is_some())
+                        + usize::from(record.kind.is_some())
+                        + usize::from(record.authority.is_some())
+                        + usize::from(record.duration_ns.is_some());
+                }
                 let has_time = record.at.is_some();
                 self.timed.get_or_insert(has_time);
                 self.earliest = self.earliest.into_iter().chain(record.at).min();
