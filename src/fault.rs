@@ -6,6 +6,9 @@
 //! fault.
 
 mod reaction;
+mod set;
+
+pub use set::FaultSet;
 
 use std::fmt;
 

@@ -54,7 +54,7 @@ pub use saved::{SavedRun, SavedRunError};
 pub use schema::{
     Arrivals, Attempts, CatalogReport, Connections, Curves, ExampleLine, FailureLine, FaultLine, Generator,
     HostLine, IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets,
-    TierLine, Times, TransitionLine, TransitionsLeftOut, Verdict, Warmup,
+    TierLine, Times, TransitionLine, TransitionsLeftOut, Verdict, Warmup, WarningLine,
 };
 pub use storm::StormSection;
 pub(crate) use text::micros;

@@ -40,7 +40,7 @@ mod warmup;
 pub use books::{Books, Imbalance, LeftOut};
 pub use clients::{ClientCounts, Mix};
 pub use control::{Against, Comparisons, ControlCounts, ControlExample, ControlTally, EXAMPLES_PER_KIND};
-pub use counts::{ArrivalCounts, AttemptCounts, CatalogCounts, Counts, FaultCount, FaultTable};
+pub use counts::{ArrivalCounts, AttemptCounts, CatalogCounts, Counts, FaultCount, FaultTable, FoundTable};
 pub use example::{EXAMPLE_TEXT_BYTES, EXAMPLES_PER_FAULT, Example, Examples, Sighting, mask_url, printable};
 pub use fold::{Fold, PENDING_SECONDS};
 pub use histogram::{HIGHEST_US, Histogram, Times};

@@ -5,15 +5,18 @@
 //! [`judge`] is pure and covers what can be known offline, by [`rules`] that
 //! are data. Which host a client would connect to is then asked once and
 //! remembered ([`hosts`] and [`single_flight`], pure), on a thread that looks names up ([`lookup`]).
-//! [`final_fault`] puts the two together. What is left standing may then be
-//! asked itself, once for each target ([`targets`], pure), on another thread
-//! ([`probe`]). These two threads are all of this that touches the network.
+//! A target whose host has an address may then be asked itself, once for each
+//! target ([`targets`], pure), on another thread ([`probe`]). These two threads
+//! are all of this that touches the network. What all of them find of one
+//! answer is a list ([`finding`]); the worst of it is the outcome.
 
 pub mod address;
 
 pub mod catalog;
 
 pub mod control;
+
+pub mod finding;
 
 pub mod hosts;
 
@@ -39,6 +42,7 @@ pub mod targets;
 
 use crate::fault::Fault;
 use crate::units::Stamp;
+use finding::{Findings, Level};
 use http::HeaderMap;
 use std::borrow::Cow;
 use std::fmt;
@@ -193,30 +197,33 @@ pub struct Answer<'a> {
 /// What can be said of an answer without asking the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement<'a> {
-    /// What is wrong. A fault of the Location is told before one of the
-    /// status, since it says more, and both before one of another field.
-    pub fault: Option<Fault>,
-    /// What is wrong with the status alone, told or not.
+    /// All that is wrong, each with its level and what more there is to say.
+    pub found: Findings,
+    /// The fault of the status, where that fails the answer.
     pub status: Option<Fault>,
-    /// More about the fault: which field it is, or how long ago a signature
-    /// ended. Empty where there is no more to say.
-    pub note: String,
     /// What the Location tiers found. `None` where the answer is no redirect,
     /// and at [`Depth::Off`].
     pub redirect: Option<Redirect<'a>>,
-    /// The member that names the place of a redirect to clients that ask for
-    /// JSON, where a rule says that there is one.
-    pub json: Option<&'a str>,
+    /// Where a rule says that a redirect has a form in JSON: what it demands.
+    pub json: Option<JsonDemand<'a>>,
 }
 
-/// What the offline tiers say of a redirect.
+/// What a rule demands of the JSON form of a redirect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JsonDemand<'a> {
+    /// The member that names the place.
+    pub member: &'a str,
+    /// What another place there does to the run.
+    pub level: Level,
+}
+
+/// What the offline tiers say of a redirect, but for its faults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redirect<'a> {
-    /// The finding of [`Tier::Headers`].
-    pub headers: Option<Fault>,
-    /// The finding of [`Tier::Policy`]; `None` too where `headers` found
-    /// something, because then there is no URL to judge.
-    pub policy: Option<Fault>,
+    /// The tier behind which there is nothing to look at: no Location that
+    /// leads anywhere, or one that leads back to the same request. `None` for
+    /// all others, however wrong they are.
+    pub ends: Option<Tier>,
     /// What [`Tier::Dns`] has to ask for.
     pub host: HostToCheck<'a>,
 }
@@ -224,9 +231,10 @@ pub struct Redirect<'a> {
 /// The host that a client would connect to after a redirect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostToCheck<'a> {
-    /// Nothing to ask: no usable Location, or the candidate's own origin, which
-    /// the run is talking to already.
+    /// There is none: no usable Location.
     None,
+    /// The candidate's own origin, which the run is talking to already.
+    Own,
     /// A name to look up: lower case, legal labels, at most 253 bytes.
     Name(Cow<'a, str>),
     /// An address literal. Needs no lookup but [`address::PrivateAddresses`].
@@ -251,24 +259,6 @@ pub const fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
-/// The fault of an answer: what was found offline, and what is known of the
-/// host.
-///
-/// A broken host wins, also over a wrong one, because it tells what clients
-/// see: a glued name that does not resolve is a storm of retries, the same
-/// name registered by a stranger is worse and looks like success. The
-/// exceptions are [`Fault::DnsUnchecked`] and [`Fault::GeneratorResolver`]: not
-/// to have been told is no reason to hide what is known.
-pub fn final_fault(offline: Option<Fault>, host: HostVerdict) -> Option<Fault> {
-    match host {
-        HostVerdict::Resolved => offline,
-        HostVerdict::Broken(unasked @ (Fault::DnsUnchecked | Fault::GeneratorResolver)) => {
-            offline.or(Some(unasked))
-        }
-        HostVerdict::Broken(fault) => Some(fault),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,22 +273,6 @@ mod tests {
         assert!(Tier::ALL.is_sorted());
         let covered = |depth: Depth| Tier::ALL.iter().filter(|tier| depth.covers(**tier)).count();
         assert_eq!(Depth::ALL.map(covered), [0, 3, 4, 5, 6, 6, 7]);
-    }
-
-    #[test]
-    fn a_broken_host_wins_and_an_unasked_one_does_not() {
-        let wrong_host = Some(Fault::LocationWrongHost);
-        let nxdomain = HostVerdict::Broken(Fault::DnsNxdomain);
-        let unchecked = HostVerdict::Broken(Fault::DnsUnchecked);
-        assert_eq!(final_fault(wrong_host, nxdomain), Some(Fault::DnsNxdomain));
-        assert_eq!(final_fault(None, nxdomain), Some(Fault::DnsNxdomain));
-        assert_eq!(final_fault(wrong_host, HostVerdict::Resolved), wrong_host);
-        assert_eq!(final_fault(None, HostVerdict::Resolved), None);
-        assert_eq!(final_fault(wrong_host, unchecked), wrong_host);
-        assert_eq!(final_fault(None, unchecked), Some(Fault::DnsUnchecked));
-        let dead = HostVerdict::Broken(Fault::GeneratorResolver);
-        assert_eq!(final_fault(wrong_host, dead), wrong_host);
-        assert_eq!(final_fault(None, dead), Some(Fault::GeneratorResolver));
     }
 
     #[test]

@@ -19,21 +19,29 @@ pub(crate) struct RulesArgs {
 pub(crate) fn run(args: &RulesArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let set = args.set.as_deref();
     let written = match (set, set.and_then(Rules::builtin_text)) {
-        (None, _) => list(out),
+        (None, _) => return list(out),
         (Some(_), Some(text)) => out.write_all(text.as_bytes()),
         (Some(file), None) => {
-            let count = Rules::load(file)?.len();
+            let rules = Rules::load(file)?;
+            let count = rules.len();
             writeln!(out, "{file}: {count} {}, no mistakes", if count == 1 { "rule" } else { "rules" })
+                .and_then(|()| remarks(&rules, out))
         }
     };
     written.map_err(CliError::Print)
 }
 
-fn list(out: &mut dyn Write) -> io::Result<()> {
+/// What only warns, and since when something is demanded and why.
+fn remarks(rules: &Rules, out: &mut dyn Write) -> io::Result<()> {
+    rules.remarks().iter().try_for_each(|remark| writeln!(out, "{:<18}{remark}", ""))
+}
+
+fn list(out: &mut dyn Write) -> Result<(), CliError> {
     for name in Rules::builtin_names() {
         let text = Rules::builtin_text(name).unwrap_or_default();
         let what = text.lines().next().unwrap_or_default().trim_start_matches("# ").trim_end_matches('.');
-        writeln!(out, "{name:<18}{what}")?;
+        let rules = Rules::builtin(name)?;
+        writeln!(out, "{name:<18}{what}").and_then(|()| remarks(&rules, out)).map_err(CliError::Print)?;
     }
     Ok(())
 }
@@ -51,9 +59,11 @@ mod tests {
     #[test]
     fn sets_are_listed_and_printed() {
         let list = told(None).unwrap();
-        assert_eq!(list.lines().count(), Rules::builtin_names().count());
+        let sets = list.lines().filter(|line| !line.starts_with(' '));
+        assert_eq!(sets.count(), Rules::builtin_names().count());
         assert!(list.starts_with("crates-io         What crates.io answers to downloads\n"), "{list}");
-        assert!(list.lines().all(|line| line.len() <= 80), "{list}");
+        let vary = "warn: vary must hold accept; since 2026-06-02; ";
+        assert!(list.lines().nth(1).is_some_and(|line| line.trim_start().starts_with(vary)), "{list}");
         for name in Rules::builtin_names() {
             let text = told(Some(name)).unwrap();
             assert!(!Rules::parse(&text, name).unwrap().is_empty());
@@ -67,6 +77,13 @@ mod tests {
         std::fs::write(&path, "[[rule]]\nmatch = \"/x\"\nstatus = 302\n").unwrap();
         let name = path.to_str().unwrap();
         assert_eq!(told(Some(name)).unwrap(), format!("{name}: 1 rule, no mistakes\n"));
+        let warns = "[[rule]]\nmatch = \"/x\"\nstatus = 302\nlevel = \"warn\"\nwhy = \"a trial\"\n";
+        std::fs::write(&path, warns).unwrap();
+        let said = told(Some(name)).unwrap();
+        assert!(
+            said.ends_with(" no mistakes\n                  warn: all demands of /x; a trial\n"),
+            "{said}"
+        );
         std::fs::write(&path, "[[rule]]\nmatch = \"x\"\nstatus = 302\n").unwrap();
         let mistake = told(Some(name)).unwrap_err().to_string();
         assert!(mistake.contains("mine.toml:2:9: "), "{mistake}");

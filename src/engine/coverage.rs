@@ -26,7 +26,17 @@ pub(super) fn beside(mut tiers: Tiers, json: Coverage) -> Tiers {
 
 /// Up to `last` it was; beyond it was not, for `reason`.
 pub(super) fn up_to(depth: Depth, last: Tier, reason: Unchecked) -> Tiers {
-    tiers(depth, |tier| if tier <= last { Coverage::Checked } else { Coverage::Unchecked(reason) })
+    then(depth, last, Coverage::Unchecked(reason))
+}
+
+/// At `last` it was found to be broken in a way that leaves nothing to look at
+/// beyond.
+pub(super) fn broken_at(depth: Depth, last: Tier) -> Tiers {
+    then(depth, last, Coverage::Broken)
+}
+
+fn then(depth: Depth, last: Tier, beyond: Coverage) -> Tiers {
+    tiers(depth, |tier| if tier <= last { Coverage::Checked } else { beyond })
 }
 
 /// Its Location was not looked at.
@@ -34,14 +44,10 @@ pub(super) fn off() -> Tiers {
     up_to(Depth::Off, Tier::Headers, Unchecked::TierOff)
 }
 
-/// There was no host to ask about: no usable Location, or the candidate's own,
-/// which is not asked.
-pub(super) fn without_host(depth: Depth, found_in_headers: bool, offline: Option<Fault>) -> Tiers {
-    match offline {
-        _ if found_in_headers => up_to(depth, Tier::Headers, Unchecked::NoLocation),
-        Some(_) => up_to(depth, Tier::Dns, Unchecked::FaultBefore),
-        None => up_to(depth, Tier::Dns, Unchecked::OwnOrigin),
-    }
+/// There was no host to ask about, since it is the candidate's own, and nobody
+/// goes on from there.
+pub(super) fn own_origin(depth: Depth) -> Tiers {
+    up_to(depth, Tier::Dns, Unchecked::OwnOrigin)
 }
 
 /// The judgement ended with what is known of its host.
@@ -49,7 +55,7 @@ pub(super) fn to_host(depth: Depth, verdict: HostVerdict) -> Tiers {
     match verdict {
         HostVerdict::Broken(Fault::DnsUnchecked) => up_to(depth, Tier::Policy, Unchecked::HostLimit),
         HostVerdict::Broken(Fault::GeneratorResolver) => up_to(depth, Tier::Policy, Unchecked::NoResolver),
-        HostVerdict::Broken(_) | HostVerdict::Resolved => up_to(depth, Tier::Dns, Unchecked::FaultBefore),
+        HostVerdict::Broken(_) | HostVerdict::Resolved => broken_at(depth, Tier::Dns),
     }
 }
 
@@ -57,7 +63,7 @@ pub(super) fn to_host(depth: Depth, verdict: HostVerdict) -> Tiers {
 pub(super) fn to_target(depth: Depth, verdict: Option<&TargetVerdict>) -> Tiers {
     match verdict {
         None => up_to(depth, Tier::Dns, Unchecked::Budget),
-        Some(TargetVerdict { fault: Some(_), tier, .. }) => up_to(depth, *tier, Unchecked::FaultBefore),
+        Some(TargetVerdict { fault: Some(_), tier, .. }) => broken_at(depth, *tier),
         // A target without a fault was asked to the end of what could be known.
         Some(TargetVerdict { fault: None, tier, .. }) => up_to(depth, *tier, Unchecked::NoDigest),
     }
@@ -71,6 +77,7 @@ mod tests {
     fn check(found: Tiers, expected: [&str; 6]) {
         let [tiers @ .., json] = found.map(|coverage| match coverage {
             Coverage::Checked => "ok",
+            Coverage::Broken => "broken",
             Coverage::Unchecked(reason) => reason.id(),
         });
         assert_eq!((tiers, json), (expected, "tier_off"));
@@ -80,13 +87,13 @@ mod tests {
     fn each_end_of_a_judgement_covers_its_tiers() {
         const OK: &str = "ok";
         const OFF: &str = "tier_off";
-        const BEFORE: &str = "fault_before";
+        const BROKEN: &str = "broken";
         check(off(), [OFF; 6]);
         let resolved = HostVerdict::Resolved;
         check(to_host(Depth::Dns, resolved), [OK, OK, OK, OFF, OFF, OFF]);
         check(
             to_host(Depth::Get, HostVerdict::Broken(Fault::DnsNxdomain)),
-            [OK, OK, OK, BEFORE, BEFORE, OFF],
+            [OK, OK, OK, BROKEN, BROKEN, OFF],
         );
         let limit = HostVerdict::Broken(Fault::DnsUnchecked);
         check(to_host(Depth::Connect, limit), [OK, OK, "host_limit", "host_limit", OFF, OFF]);
@@ -94,15 +101,12 @@ mod tests {
         check(to_host(Depth::Dns, dead), [OK, OK, "no_resolver", OFF, OFF, OFF]);
         check(to_target(Depth::Head, None), [OK, OK, OK, "budget", "budget", OFF]);
         let refused = TargetVerdict::broken(Fault::TargetRefused, Tier::Connect, "");
-        check(to_target(Depth::Digest, Some(&refused)), [OK, OK, OK, OK, BEFORE, BEFORE]);
+        check(to_target(Depth::Digest, Some(&refused)), [OK, OK, OK, OK, BROKEN, BROKEN]);
         let sound = TargetVerdict::sound(Tier::Fetch);
         check(to_target(Depth::Get, Some(&sound)), [OK, OK, OK, OK, OK, OFF]);
         check(to_target(Depth::Digest, Some(&sound)), [OK, OK, OK, OK, OK, "no_digest"]);
-        check(
-            without_host(Depth::Dns, true, Some(Fault::LocationMissing)),
-            [OK, "no_location", "no_location", OFF, OFF, OFF],
-        );
-        check(without_host(Depth::Connect, false, Some(Fault::LocationLoop)), [OK, OK, OK, BEFORE, OFF, OFF]);
-        check(without_host(Depth::Connect, false, None), [OK, OK, OK, "own_origin", OFF, OFF]);
+        check(broken_at(Depth::Dns, Tier::Headers), [OK, BROKEN, BROKEN, OFF, OFF, OFF]);
+        check(broken_at(Depth::Connect, Tier::Policy), [OK, OK, BROKEN, BROKEN, OFF, OFF]);
+        check(own_origin(Depth::Connect), [OK, OK, OK, "own_origin", OFF, OFF]);
     }
 }

@@ -24,19 +24,18 @@ use super::retries::{Retries, Tried};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::schedule::sample::Sample;
-use crate::tally::{
-    Attempt, AttemptEnd, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting, Unchecked,
-};
+use crate::tally::{Attempt, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting, Unchecked};
 use crate::trace::sent_status;
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
 use crate::verify::catalog::{Catalogued, Known};
+use crate::verify::finding::{Finding, Findings};
 use crate::verify::hosts::{HOST_BOUNDS, HostAnswer, HostCache};
 use crate::verify::judge::Judge;
 use crate::verify::lasting::{Lasting, lasting};
 use crate::verify::lookup::LookupHandle;
 use crate::verify::single_flight::Reply;
-use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Tier, final_fault, is_redirect};
+use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Tier, is_redirect};
 use form::Form;
 use http::HeaderValue;
 use http::uri::PathAndQuery;
@@ -75,18 +74,32 @@ struct Case {
     done: Offset,
     path: PathAndQuery,
     location: Option<HeaderValue>,
-    /// What the tiers before the lookup, or the status, found.
-    offline: Option<Fault>,
-    /// Where it had to lead instead, if that is what they found.
-    expected: Option<Box<str>>,
-    /// What else they said of it.
-    note: String,
+    /// What was found so far, and fails the download.
+    found: Findings,
     /// How long caches may keep it.
     lasting: Option<Lasting>,
     /// What its client may do if it failed, where clients are modelled.
     tried: Option<Box<Tried>>,
     /// What becomes of its form in JSON.
     form: Form,
+}
+
+/// Where a redirect leads, as far as the next check must know.
+enum Place {
+    /// The candidate itself, or nowhere.
+    Own,
+    Host(Arc<str>),
+    Address(IpAddr),
+}
+
+impl From<HostToCheck<'_>> for Place {
+    fn from(host: HostToCheck<'_>) -> Self {
+        match host {
+            HostToCheck::None | HostToCheck::Own => Self::Own,
+            HostToCheck::Name(name) => Self::Host(name.into()),
+            HostToCheck::Address(address) => Self::Address(address),
+        }
+    }
 }
 
 impl Ledger {
@@ -230,7 +243,7 @@ impl Ledger {
         for mut case in self.hosts.abandon() {
             case.form.leave(Unchecked::Cut);
             let tiers = coverage::up_to(self.judge.depth(), Tier::Policy, Unchecked::Cut);
-            self.count_redirect(&case, None, None, tiers);
+            self.recorder.redirect(case.due, &case.redirect(None, None, tiers));
             self.recorder.arrival(Fate::Cut, case.due, case.done);
             self.of_case(&case, |counts| counts.arrivals.cut += 1);
         }
@@ -245,20 +258,19 @@ impl Ledger {
         peer: Option<SocketAddr>,
     ) {
         self.attempted((arrival, trial), attempt);
-        let case = Case {
+        let mut case = Case {
             due: arrival.due,
             done: attempt.done,
             path: arrival.target.clone(),
             location: None,
-            offline: Some(fault),
-            expected: None,
-            note: String::new(),
+            found: Findings::default(),
             lasting: None,
             tried: trial.map(|trial| Tried::broken(arrival, trial, attempt.done)),
             form: Form::OFF,
         };
-        let detail = peer.map_or_else(String::new, |peer| format!("at {peer}"));
-        self.settle(&case, Some(fault), &detail);
+        let note = peer.map_or_else(String::new, |peer| format!("at {peer}"));
+        case.found.add(Finding::fail(fault, note));
+        self.settle(case);
     }
 
     /// An attempt ended with an answer.
@@ -279,12 +291,14 @@ impl Ledger {
             at: wall_now(),
         };
         let missing = self.not_listed(arrival.due, received.status, &asked);
-        let judgement = self.judge.judge(&asked, &answer);
+        let mut judgement = self.judge.judge(&asked, &answer);
         let pair = (arrival.recorded_status, received.status);
         self.recorder.transition(arrival.due, pair, judgement.status.is_some());
-        let offline = judgement.fault.or(missing);
+        if let Some(missing) = missing {
+            judgement.found.add(missing.into());
+        }
         let form = Form::of(self.forms.as_ref(), judgement.json, target);
-        if offline.is_none()
+        if judgement.found.is_empty()
             && !self.targets.as_ref().is_some_and(TargetLine::asks)
             && let Form::Is(json) = form
             && self.retries.is_none()
@@ -298,40 +312,81 @@ impl Ledger {
             self.recorder.redirect(arrival.due, &Redirect { at, host, fault: None, lasting: None, tiers });
             return self.recorder.arrival(Fate::Passed, attempt.due, at);
         }
+        let redirect = judgement.redirect.map(|redirect| (redirect.ends, Place::from(redirect.host)));
         let mut case = Case {
             due: arrival.due,
             done: attempt.done,
             path: arrival.target.clone(),
             location: received.location().cloned(),
-            offline,
-            expected: None,
-            note: judgement.note,
+            found: judgement.found,
             lasting: None,
             tried: trial.map(|trial| Tried::answered((arrival, trial), received, attempt.done)),
             form,
         };
-        let Some(redirect) = judgement.redirect else {
+        self.explain(&mut case, received.status);
+        self.warn(&mut case);
+        let Some((ends, place)) = redirect else {
             if is_redirect(received.status) {
-                self.count_redirect(&case, None, case.offline, coverage::off());
+                self.count_redirect(&case, None, coverage::off());
             }
-            return self.settle_offline(&case, attempt);
+            return self.settle(case);
         };
         case.lasting = lasting(received.status, &received.head);
-        if asks && let HostToCheck::Name(host) = redirect.host {
-            let host: Arc<str> = host.into();
-            if leads_elsewhere(case.offline) {
-                case.expected = self.judge.expected().map(Into::into);
-            }
-            let reply = self.hosts.ask(Arc::clone(&host), attempt.done, case);
-            return self.replied(&host, reply, attempt.done);
+        self.follow(case, ends, place, attempt.done);
+    }
+
+    /// Goes on with a redirect that was judged offline, unless that has ended
+    /// at a tier.
+    fn follow(&mut self, case: Case, ends: Option<Tier>, place: Place, now: Offset) {
+        let depth = self.judge.depth();
+        if let Some(tier) = ends {
+            self.count_redirect(&case, None, coverage::broken_at(depth, tier));
+            return self.settle(case);
         }
-        let found_in_headers = redirect.headers.is_some();
-        let host = match redirect.host {
-            HostToCheck::Name(name) => Some(name.into_owned()),
-            HostToCheck::Address(address) => return self.settle_address(case, address, asks),
-            HostToCheck::None => None,
-        };
-        self.settle_unasked(case, host.as_deref(), found_in_headers, attempt);
+        match place {
+            Place::Host(host) if depth >= Depth::Dns => {
+                let reply = self.hosts.ask(Arc::clone(&host), now, case);
+                self.replied(&host, reply, now);
+            }
+            Place::Host(host) => {
+                self.judged(case, Some(&*host), coverage::to_host(depth, HostVerdict::Resolved), now);
+            }
+            Place::Address(address) => self.settle_address(case, address),
+            Place::Own if self.targets.as_ref().is_some_and(TargetLine::leads_home) => {
+                self.go_on(case, None, now);
+            }
+            Place::Own => self.judged(case, None, coverage::own_origin(depth), now),
+        }
+    }
+
+    /// Says what was expected of an answer where its findings do not.
+    fn explain(&self, case: &mut Case, status: u16) {
+        if case.found.is_empty() {
+            return;
+        }
+        let expected = self.judge.expected();
+        for finding in case.found.iter_mut() {
+            let more = match expected {
+                Some(expected) if leads_elsewhere(finding.fault) => format!("expected {expected}"),
+                Some(_) | None => format!("status {status}"),
+            };
+            let between = if finding.note.is_empty() { "" } else { "; " };
+            finding.note = format!("{}{between}{more}", finding.note);
+        }
+    }
+
+    /// Counts what was found and fails nothing, once for this answer.
+    fn warn(&mut self, case: &mut Case) {
+        for warning in case.found.take_warnings() {
+            let sighting = Sighting {
+                fault: warning.fault,
+                at: case.done,
+                path: case.path.as_str().as_bytes(),
+                location: case.location.as_ref().map(HeaderValue::as_bytes),
+                detail: &warning.note,
+            };
+            self.recorder.warn(case.due, &sighting);
+        }
     }
 
     /// What the catalogue has against a redirect, if there is one.
@@ -340,20 +395,6 @@ impl Ledger {
         let known = catalog.expect(asked.target);
         self.recorder.looked_up_in_catalog(due, known);
         not_in_catalog(known, asked)
-    }
-
-    /// A redirect whose host is not asked about: that tier is off, something
-    /// was found before, or it is the candidate itself.
-    fn settle_unasked(&mut self, case: Case, host: Option<&str>, found_in_headers: bool, attempt: &Attempt) {
-        let tiers = coverage::without_host(self.judge.depth(), found_in_headers, case.offline);
-        if case.offline.is_some() {
-            self.count_redirect(&case, host, case.offline, tiers);
-            self.settle_offline(&case, attempt);
-        } else if host.is_none() && self.targets.as_ref().is_some_and(TargetLine::leads_home) {
-            self.go_on(case, None, attempt.done);
-        } else {
-            self.sound(case, host, tiers, attempt.done);
-        }
     }
 
     /// The resolver has answered.
@@ -386,62 +427,51 @@ impl Ledger {
         }
     }
 
-    fn settle_host(&mut self, host: &str, case: Case, verdict: HostVerdict, now: Offset) {
-        let fault = final_fault(case.offline, verdict);
+    fn settle_host(&mut self, host: &str, mut case: Case, verdict: HostVerdict, now: Offset) {
         let tiers = coverage::to_host(self.judge.depth(), verdict);
-        let Some(fault) = fault else { return self.reached(case, host, tiers, now) };
-        self.count_redirect(&case, Some(host), Some(fault), tiers);
-        let detail = match (case.offline, &case.expected) {
-            (Some(also), _) if also != fault => format!("host {host}; also {also}"),
-            (_, Some(expected)) => format!("expected {expected}"),
-            (_, None) => format!("host {host}"),
-        };
-        self.settle(&case, Some(fault), &detail);
+        let HostVerdict::Broken(fault) = verdict else { return self.reached(case, host, tiers, now) };
+        case.found.add(Finding::fail(fault, format!("host {host}")));
+        self.count_redirect(&case, Some(host), tiers);
+        self.settle(case);
     }
 
-    fn settle_address(&mut self, case: Case, address: IpAddr, asks: bool) {
+    fn settle_address(&mut self, mut case: Case, address: IpAddr) {
+        let asks = self.judge.depth() >= Depth::Dns;
         let verdict = if asks { self.private.judge([address]) } else { HostVerdict::Resolved };
-        let fault = final_fault(case.offline, verdict);
         let (tiers, host) = (coverage::to_host(self.judge.depth(), verdict), address.to_string());
-        if fault.is_none() {
+        let HostVerdict::Broken(fault) = verdict else {
             let now = case.done;
             return self.reached(case, &host, tiers, now);
-        }
-        self.count_redirect(&case, Some(&host), fault, tiers);
-        self.settle(&case, fault, "");
-    }
-
-    fn settle_offline(&mut self, case: &Case, attempt: &Attempt) {
-        let Some(fault) = case.offline else { return self.settle(case, None, "") };
-        let expected = self.judge.expected().filter(|_| leads_elsewhere(Some(fault)));
-        let detail = match (expected, attempt.end) {
-            (Some(expected), _) => format!("expected {expected}"),
-            (None, AttemptEnd::Status(status)) => format!("status {status}"),
-            (None, AttemptEnd::Fault(_) | AttemptEnd::Cut) => String::new(),
         };
-        self.settle(case, Some(fault), &detail);
+        case.found.add(fault.into());
+        self.count_redirect(&case, Some(&host), tiers);
+        self.settle(case);
     }
 
-    fn count_redirect(&mut self, case: &Case, host: Option<&str>, fault: Option<Fault>, tiers: Tiers) {
-        let (lasting, tiers) = (case.lasting, coverage::beside(tiers, case.form.coverage()));
-        self.recorder.redirect(case.due, &Redirect { at: case.done, host, fault, lasting, tiers });
+    fn count_redirect(&mut self, case: &Case, host: Option<&str>, tiers: Tiers) {
+        let redirect = case.redirect(host, case.found.outcome(), tiers);
+        self.recorder.redirect(case.due, &redirect);
     }
 
-    fn settle(&mut self, case: &Case, fault: Option<Fault>, detail: &str) {
-        let Some(fault) = fault else { return self.passed(case) };
-        self.failed(case, fault);
-        if !self.recorder.keeps_example(case.due, fault, case.done) {
-            return;
+    /// An attempt was judged: its download has passed, has failed, or is tried
+    /// again.
+    fn settle(&mut self, case: Case) {
+        let Some(fault) = case.found.outcome() else { return self.passed(&case) };
+        self.failed(&case, fault);
+        for finding in case.found.iter() {
+            if !self.recorder.keeps_example(case.due, finding.fault, case.done) {
+                continue;
+            }
+            let detail = case.detail(finding, fault);
+            let sighting = Sighting {
+                fault: finding.fault,
+                at: case.done,
+                path: case.path.as_str().as_bytes(),
+                location: case.location.as_ref().map(HeaderValue::as_bytes),
+                detail: &detail,
+            };
+            self.recorder.example(case.due, &sighting);
         }
-        let detail = case.detail(fault, detail);
-        let sighting = Sighting {
-            fault,
-            at: case.done,
-            path: case.path.as_str().as_bytes(),
-            location: case.location.as_ref().map(HeaderValue::as_bytes),
-            detail: &detail,
-        };
-        self.recorder.example(case.due, &sighting);
     }
 }
 
@@ -454,26 +484,36 @@ fn not_in_catalog(known: Known, asked: &Asked<'_>) -> Option<Fault> {
 }
 
 impl Case {
-    /// What the example says: what was found, more about it, and how long it
-    /// stays with caches if it leads astray.
-    fn detail(&self, told: Fault, found: &str) -> String {
-        let note = if self.offline == Some(told) { self.note.as_str() } else { "" };
-        let lasting = self.lasting.filter(|_| told.misleads()).map(|lasting| lasting.to_string());
-        let parts = [lasting.as_deref().unwrap_or_default(), note, found];
+    /// What the accounting says of the redirect.
+    fn redirect<'c>(&self, host: Option<&'c str>, fault: Option<Fault>, tiers: Tiers) -> Redirect<'c> {
+        let tiers = coverage::beside(tiers, self.form.coverage());
+        Redirect { at: self.done, host, fault, lasting: self.lasting, tiers }
+    }
+
+    /// What the example of a finding says: what was found, what else was, and
+    /// how long it stays with caches if it leads astray.
+    fn detail(&self, finding: &Finding, worst: Fault) -> String {
+        let lasting = self.lasting.filter(|_| finding.fault.misleads()).map(|lasting| lasting.to_string());
+        let others = self.found.iter().map(|other| other.fault.id()).filter(|id| *id != worst.id());
+        let others = others.collect::<Vec<_>>().join(", ");
+        let also = if finding.fault == worst && !others.is_empty() {
+            format!("also {others}")
+        } else {
+            String::new()
+        };
+        let parts = [lasting.as_deref().unwrap_or_default(), &finding.note, &also];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
     }
 }
 
 /// Whether the finding is that a redirect leads to another place than the one
 /// demanded.
-const fn leads_elsewhere(finding: Option<Fault>) -> bool {
+const fn leads_elsewhere(fault: Fault) -> bool {
     matches!(
-        finding,
-        Some(
-            Fault::LocationMismatch
-                | Fault::LocationEncoding
-                | Fault::LocationGluedHost
-                | Fault::LocationWrongHost
-        )
+        fault,
+        Fault::LocationMismatch
+            | Fault::LocationEncoding
+            | Fault::LocationGluedHost
+            | Fault::LocationWrongHost
     )
 }

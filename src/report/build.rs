@@ -7,13 +7,13 @@
 use super::schema::{
     Arrivals, Attempts, CatalogReport, Connections, Curves, ExampleLine, FaultLine, Generator, HostLine,
     IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
-    TransitionLine, TransitionsLeftOut, Warmup,
+    TransitionLine, TransitionsLeftOut, Warmup, WarningLine,
 };
 use super::{AbortLine, Assessment, ClockBuckets, Curve, Plan, judge};
 use crate::fault::Fault;
 use crate::tally::{
-    ArrivalCounts, AttemptCounts, Books, CatalogCounts, Counts, Example, Examples, FaultTable, Histogram,
-    Interval, Pair, Second, Totals, Transition, Transitions, Unchecked, WarmupCounts,
+    ArrivalCounts, AttemptCounts, Books, CatalogCounts, Counts, Example, Examples, FaultCount, FaultTable,
+    Histogram, Interval, Pair, Second, Totals, Transition, Transitions, Unchecked, WarmupCounts,
 };
 use crate::trace::TraceBooks;
 use crate::units::{Offset, approximate, grouped};
@@ -134,6 +134,7 @@ impl RunReport {
             transitions: transitions(&counts.transitions),
             transitions_left_out: transitions_left_out(&counts.transitions),
             faults: faults(counts, &totals.examples),
+            warned: warned(counts, &totals.warned),
             targets: targets(counts, generator),
             catalog: catalog(counts.catalog),
             control: None,
@@ -281,25 +282,54 @@ fn seconds(at: Offset) -> f64 {
 
 fn faults(counts: &Counts, examples: &Examples) -> Vec<FaultLine> {
     let line = |&fault: &Fault| {
-        let (failed, wrong) = (counts.faults.get(fault), counts.wrong_attempts.get(fault));
+        let (failed, found) = (counts.faults.get(fault), counts.found.get(fault));
+        let wrong = counts.attempts_with(fault);
         // A download may fail long after its last attempt: while it waits for the next.
-        let (first, last) = wrong.seen.or(failed.seen)?;
-        let shown = examples.of(fault).iter().take(EXAMPLES_SHOWN);
+        let (first, last) = wrong.seen.or(found.seen)?;
         Some(FaultLine {
             id: fault.id().to_owned(),
             meaning: fault.meaning().to_owned(),
             count: failed.count,
+            found: found.count,
             attempts: wrong.count,
             saved_by_retries: counts.saved.get(fault).count,
             first_s: seconds(first),
             last_s: seconds(last),
-            examples: shown.map(ExampleLine::from).collect(),
+            examples: shown(examples, fault),
         })
     };
     let mut lines: Vec<_> = Fault::ALL.iter().filter_map(line).collect();
     // Stable: equals stay in the order of the list of faults.
-    lines.sort_by_key(|line| Reverse((line.count, line.attempts)));
+    lines.sort_by_key(|line| Reverse((line.count, line.found, line.attempts)));
     lines
+}
+
+fn warned(counts: &Counts, examples: &Examples) -> Vec<WarningLine> {
+    let line = |(fault, entry): (Fault, FaultCount)| {
+        let (first, last) = entry.seen.unwrap_or_default();
+        WarningLine {
+            id: fault.id().to_owned(),
+            meaning: fault.meaning().to_owned(),
+            answers: entry.count,
+            first_s: seconds(first),
+            last_s: seconds(last),
+            examples: shown(examples, fault),
+        }
+    };
+    let mut lines: Vec<_> = counts.warned.seen().map(line).collect();
+    lines.sort_by_key(|line| Reverse(line.answers));
+    lines
+}
+
+fn shown(examples: &Examples, fault: Fault) -> Vec<ExampleLine> {
+    examples.of(fault).iter().take(EXAMPLES_SHOWN).map(ExampleLine::from).collect()
+}
+
+/// Faults that were found in a second, where that says more than its outcomes.
+fn found_beside(counts: &Counts) -> BTreeMap<String, u64> {
+    let beside = counts.found.seen().any(|(fault, entry)| entry.count > counts.faults.get(fault).count);
+    let of = |(fault, entry): (Fault, FaultCount)| (fault.id().to_owned(), entry.count);
+    if beside { counts.found.seen().map(of).collect() } else { BTreeMap::new() }
 }
 
 fn catalog(counts: CatalogCounts) -> CatalogReport {
@@ -341,6 +371,7 @@ fn targets(counts: &Counts, generator: GeneratorFacts) -> Targets {
     let redirects = &counts.redirects;
     let tier_line = |tier: Tier| TierLine {
         checked: redirects.checked(tier),
+        broken: redirects.broken(tier),
         unchecked: Unchecked::ALL
             .iter()
             .map(|&reason| (reason.id().to_owned(), redirects.unchecked(tier, reason)))
@@ -360,6 +391,7 @@ fn targets(counts: &Counts, generator: GeneratorFacts) -> Targets {
     Targets {
         redirects: redirects.seen,
         checked: deepest.checked,
+        broken: deepest.broken,
         unchecked: deepest.unchecked,
         tiers: Tier::ALL.iter().map(|&tier| (tier.name().to_owned(), tier_line(tier))).collect(),
         hosts: shown.collect(),
@@ -437,6 +469,7 @@ impl From<&Interval> for IntervalLine {
             statuses: statuses(&counts.attempts),
             faults: fault_counts(&counts.faults),
             wrong_attempts: fault_counts(&counts.wrong_attempts),
+            found: found_beside(counts),
             latency_us: IntervalTimes::from(&times.latency),
             latency_failed_us: IntervalTimes::from(&times.latency_failed),
             service_us: IntervalTimes::from(&times.service),

@@ -87,6 +87,7 @@ struct Page<'a> {
     clocks: Vec<ClockRow>,
     faults: Vec<FaultRow>,
     more_faults: usize,
+    warned: Vec<FaultRow>,
     hosts: Vec<HostRow>,
     tiers: Vec<TierRow>,
     statuses: Vec<CountRow>,
@@ -137,9 +138,7 @@ impl<'a> Page<'a> {
             reasons: reasons
                 .map(|r| (headline::sentence(&shown(&r.detail, SENTENCE)), shown(&r.remedy, SENTENCE)))
                 .collect(),
-            told: report
-                .faults
-                .iter()
+            told: headline::outcomes(report)
                 .take(headline::FAULTS_TOLD)
                 .map(|fault| shown(&headline::told(report, fault), SENTENCE))
                 .collect(),
@@ -153,6 +152,7 @@ impl<'a> Page<'a> {
             clocks: rows::clocks(report),
             faults: rows::faults(report),
             more_faults: report.faults.len().saturating_sub(rows::FAULTS_SHOWN),
+            warned: rows::warned(report),
             hosts: rows::hosts(report),
             tiers: rows::tiers(report),
             statuses: rows::statuses(report),

@@ -1,7 +1,8 @@
 //! A check as XML in the way of JUnit, for pipelines that show test cases.
 //!
-//! A case for each kind of fault that was looked for, whether it was met or
-//! not, named by its stable id so that its history can be followed; and one for
+//! A case for each kind of fault, whether it was met or not, named by its
+//! stable id so that its history can be followed; one that could not be found,
+//! because its check was off or was never reached, is skipped. And one for
 //! whether the run came to its end and measured what it should; and one for
 //! each threshold. What Jenkins and GitLab read and what the common XML schemas
 //! of JUnit accept. Pure, and everything from outside is made printable and
@@ -9,7 +10,9 @@
 
 use super::text::format::{safe, share, shortened};
 use super::text::thresholds;
-use super::{AbortLine, CHECK, ExampleLine, FaultLine, Reason, RunReport, ThresholdLine, Verdict};
+use super::{
+    AbortLine, CHECK, ExampleLine, FaultLine, Reason, RunReport, ThresholdLine, Verdict, WarningLine,
+};
 use crate::fault::Fault;
 use crate::report::Plan;
 use crate::units::grouped;
@@ -62,11 +65,12 @@ pub fn junit(report: &RunReport) -> String {
 }
 
 fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
-    let met = |id: &str| report.faults.iter().find(|line| line.id == id);
+    let met = |fault: &Fault| report.faults.iter().any(|line| line.id == fault.id());
     // What retries hid of every download is no failure of its own: `misled` is.
-    let of_failed = report.faults.iter().filter(|line| line.count > 0);
-    let passed = Fault::ALL.iter().filter(|fault| is_looked_for(**fault, &report.plan));
-    let passed: Vec<_> = passed.map(|fault| fault.id()).filter(|id| met(id).is_none()).collect();
+    let of_failed = report.faults.iter().filter(|line| line.arrivals() > 0);
+    let unmet = Fault::ALL.iter().copied().filter(|fault| !fault.is_generators_own() && !met(fault));
+    let (passed, skipped): (Vec<_>, Vec<_>) =
+        unmet.map(|fault| (fault, why_skipped(fault, report))).partition(|(_, why)| why.is_none());
     let faults: Vec<_> = of_failed.take(FAULTS).collect();
     // Not one download failed, and yet the run did.
     let is_misled = report.verdict == Verdict::Failed && faults.is_empty();
@@ -77,11 +81,12 @@ fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
     writeln!(xml, "<testsuites>")?;
     writeln!(
         xml,
-        r#"  <testsuite package="downpour" id="0" name="{}" hostname="localhost" timestamp="{}" tests="{}" failures="{}" errors="{}" skipped="0" time="{:.3}">"#,
+        r#"  <testsuite package="downpour" id="0" name="{}" hostname="localhost" timestamp="{}" tests="{}" failures="{}" errors="{}" skipped="{}" time="{:.3}">"#,
         escaped(&format!("downpour {}", report.plan.command)),
         escaped(started),
         1 + usize::from(is_misled)
             + passed.len()
+            + skipped.len()
             + faults.len()
             + report.thresholds.len()
             + report.plan.abort_on.len(),
@@ -90,6 +95,7 @@ fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
             + report.broken_thresholds()
             + usize::from(ended_itself(report).is_some()),
         u8::from(broken_off),
+        skipped.len(),
         report.generator.wall_s,
     )?;
     properties(report, xml)?;
@@ -106,8 +112,15 @@ fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
     for fault in faults {
         failed(report, fault, xml)?;
     }
-    for id in passed {
-        writeln!(xml, "    {}/>", opening(report, id))?;
+    for (fault, _) in passed {
+        match report.warned.iter().find(|line| line.id == fault.id()) {
+            Some(line) => warned(report, line, xml)?,
+            None => writeln!(xml, "    {}/>", opening(report, fault.id()))?,
+        }
+    }
+    for (fault, why) in skipped {
+        let why = escaped(why.unwrap_or_default());
+        writeln!(xml, r#"    {}><skipped message="{why}"/></testcase>"#, opening(report, fault.id()))?;
     }
     writeln!(xml, "    <system-out>{}</system-out>", escaped(&super::text::headline::verdict(report)))?;
     let warned: Vec<_> =
@@ -195,7 +208,7 @@ fn misled(report: &RunReport, xml: &mut String) -> fmt::Result {
     write!(xml, r#"      <failure message="{told}" type="{MISLED}">"#)?;
     for fault in report.faults.iter().take(FAULTS) {
         writeln!(xml, "{}", escaped(&super::text::headline::told(report, fault)))?;
-        examples(fault, xml)?;
+        examples(&fault.examples, xml)?;
     }
     writeln!(xml, "</failure>")?;
     writeln!(xml, "    </testcase>")
@@ -206,9 +219,9 @@ fn failed(report: &RunReport, fault: &FaultLine, xml: &mut String) -> fmt::Resul
     let what = if report.plan.command == CHECK { "distinct requests" } else { "downloads" };
     let of_all = format!(
         "{} of {} {what} ({}): {}",
-        grouped(fault.count),
+        grouped(fault.arrivals()),
         grouped(offered),
-        share(fault.count, offered),
+        share(fault.arrivals(), offered),
         fault.meaning
     );
     writeln!(xml, "    {}>", opening(report, &fault.id))?;
@@ -216,12 +229,21 @@ fn failed(report: &RunReport, fault: &FaultLine, xml: &mut String) -> fmt::Resul
     if let Some(known) = Fault::from_id(&fault.id) {
         writeln!(xml, "a client such as cargo: {}", escaped(known.reaction()))?;
     }
-    examples(fault, xml)?;
+    examples(&fault.examples, xml)?;
     writeln!(xml, "</failure>\n    </testcase>")
 }
 
-fn examples(fault: &FaultLine, xml: &mut String) -> fmt::Result {
-    for ExampleLine { path, location, detail, .. } in fault.examples.iter().take(EXAMPLES) {
+/// A case that passes, and says what was found without failing anything.
+fn warned(report: &RunReport, line: &WarningLine, xml: &mut String) -> fmt::Result {
+    writeln!(xml, "    {}>", opening(report, &line.id))?;
+    let (answers, meaning) = (grouped(line.answers), escaped(&line.meaning));
+    writeln!(xml, "      <system-out>warning, {answers} answers: {meaning}")?;
+    examples(&line.examples, xml)?;
+    writeln!(xml, "</system-out>\n    </testcase>")
+}
+
+fn examples(examples: &[ExampleLine], xml: &mut String) -> fmt::Result {
+    for ExampleLine { path, location, detail, .. } in examples.iter().take(EXAMPLES) {
         writeln!(xml, "{}", escaped(path))?;
         if let Some(location) = location {
             writeln!(xml, "  -&gt; {}", escaped(location))?;
@@ -233,30 +255,67 @@ fn examples(fault: &FaultLine, xml: &mut String) -> fmt::Result {
     Ok(())
 }
 
-/// Whether a fault would have been found under this plan.
-fn is_looked_for(fault: Fault, plan: &Plan) -> bool {
+/// Why a fault could not be found in this run; nothing where it could.
+fn why_skipped(fault: Fault, report: &RunReport) -> Option<&'static str> {
+    off(fault, &report.plan).or_else(|| not_reached(fault, report))
+}
+
+/// Why a fault is not looked for under this plan.
+fn off(fault: Fault, plan: &Plan) -> Option<&'static str> {
     let depth: Depth = plan.verify.parse().unwrap_or(Depth::Off);
     let needs_rules = BY_RULES.contains(&fault) || fault.family() == "headers";
+    let covers = |tier| if depth.covers(tier) { None } else { Some("off: --verify does not go so deep") };
     if needs_rules && plan.rules.is_none() {
-        return false;
+        return Some("off: only --rules can say what is right");
     }
     match fault.family() {
-        "connect" | "http" | "timeout" | "status" => true,
-        "tls" => {
-            plan.tls.as_deref() == Some("verified") || fault == Fault::TlsHandshake && plan.tls.is_some()
+        "tls"
+            if plan.tls.as_deref() != Some("verified")
+                && !(fault == Fault::TlsHandshake && plan.tls.is_some()) =>
+        {
+            Some("off: the candidate's certificate is not looked at")
         }
-        "http2" => plan.streams.is_some(),
-        "headers" => depth.covers(Tier::Headers),
-        "location" => {
-            let listed = fault != Fault::LocationNotInCatalog || plan.catalog.is_some();
-            depth.covers(Tier::Policy) && listed
+        "http2" if plan.streams.is_none() => Some("off: HTTP/2 is not spoken"),
+        "client" if plan.client.is_none() => Some("off: no client is modelled"),
+        "json" if plan.verify_json.is_none() => Some("off: --verify-json was not given"),
+        "location" if fault == Fault::LocationNotInCatalog && plan.catalog.is_none() => {
+            Some("off: no --catalog was given")
         }
-        "dns" => depth.covers(Tier::Dns),
-        "json" => plan.verify_json.is_some(),
-        "target" if BY_CONNECTING.contains(&fault) => depth.covers(Tier::Connect),
-        "target" if fault == Fault::TargetDigest => depth.covers(Tier::Digest) && plan.catalog.is_some(),
-        "target" => depth.covers(Tier::Fetch),
-        _ => false,
+        "target" if fault == Fault::TargetDigest && plan.catalog.is_none() => {
+            Some("off: no --catalog was given")
+        }
+        "headers" => covers(Tier::Headers),
+        "location" => covers(Tier::Policy),
+        "dns" => covers(Tier::Dns),
+        "target" => covers(tier_of(fault)),
+        _ => None,
+    }
+}
+
+/// Why a check that was on happened for no redirect at all.
+fn not_reached(fault: Fault, report: &RunReport) -> Option<&'static str> {
+    let tier = match fault.family() {
+        "dns" => Tier::Dns,
+        "json" => Tier::Json,
+        "target" => tier_of(fault),
+        "location" => Tier::Headers,
+        _ => return None,
+    };
+    let line = report.targets.tiers.get(tier.name());
+    if report.targets.redirects == 0 {
+        return Some("not reached: no answer was a redirect");
+    }
+    let checked = line.map_or(report.targets.redirects, |line| line.checked);
+    (checked == 0).then_some("not reached: no redirect was checked so far")
+}
+
+fn tier_of(fault: Fault) -> Tier {
+    if BY_CONNECTING.contains(&fault) {
+        Tier::Connect
+    } else if fault == Fault::TargetDigest {
+        Tier::Digest
+    } else {
+        Tier::Fetch
     }
 }
 
@@ -289,21 +348,20 @@ mod tests {
     #[track_caller]
     fn check(plan: &Plan, looked_for: &[Fault], not: &[Fault]) {
         for fault in looked_for {
-            assert!(is_looked_for(*fault, plan), "{fault}");
+            assert_eq!(off(*fault, plan), None, "{fault}");
         }
         for fault in not {
-            assert!(!is_looked_for(*fault, plan), "{fault}");
+            assert!(off(*fault, plan).is_some(), "{fault}");
         }
     }
 
     #[test]
     fn a_case_is_what_would_have_been_found() {
         use Fault::{
-            DnsNxdomain, GeneratorPorts, HeadersVary, Http2Reset, JsonMismatch, LocationLoop,
-            LocationMismatch, LocationNotInCatalog, StatusServerError, TargetDigest, TargetForbidden,
-            TargetRefused, TlsName,
+            DnsNxdomain, HeadersVary, Http2Reset, JsonMismatch, LocationLoop, LocationMismatch,
+            LocationNotInCatalog, StatusServerError, TargetDigest, TargetForbidden, TargetRefused, TlsName,
         };
-        check(&plan("off"), &[StatusServerError], &[LocationLoop, DnsNxdomain, TlsName, GeneratorPorts]);
+        check(&plan("off"), &[StatusServerError], &[LocationLoop, DnsNxdomain, TlsName]);
         check(&plan("dns"), &[LocationLoop, DnsNxdomain], &[TargetRefused, LocationMismatch, HeadersVary]);
         check(&plan("connect"), &[TargetRefused], &[TargetForbidden, Http2Reset]);
         let ruled = Plan { rules: Some("crates-io".to_owned()), ..plan("digest") };

@@ -6,7 +6,7 @@
 //! are bounded. Pure.
 
 use super::text::format::{micros, per_second, safe, share, shortened};
-use super::text::headline::{is_retried, told, verdict, warmup};
+use super::text::headline::{is_retried, outcomes, told, verdict, warmup};
 use super::text::thresholds;
 use super::text::{STATISTICS, asked};
 use super::{FaultLine, RunReport, Times, Verdict};
@@ -49,7 +49,7 @@ fn write(report: &RunReport, out: &mut String) -> fmt::Result {
     for reason in report.invalid_reasons.iter().take(REASONS) {
         writeln!(out, "- **{}**\n  Remedy: {}", prose(&reason.detail), prose(&reason.remedy))?;
     }
-    for fault in report.faults.iter().take(FAULTS) {
+    for fault in outcomes(report).take(FAULTS) {
         writeln!(out, "- {}", prose(&told(report, fault)))?;
     }
     for warning in report.warnings.iter().take(REASONS) {
@@ -64,7 +64,8 @@ fn write(report: &RunReport, out: &mut String) -> fmt::Result {
     kept(report, out)?;
     load(report, out)?;
     clocks(report, out)?;
-    faults(report, out)
+    faults(report, out)?;
+    warned(report, out)
 }
 
 fn kept(report: &RunReport, out: &mut String) -> fmt::Result {
@@ -119,8 +120,8 @@ fn faults(report: &RunReport, out: &mut String) -> fmt::Result {
     let (more, line) = if by_attempts { (" attempts | saved |", "---:|---:|") } else { ("", "") };
     writeln!(out, "\n| fault | count | share |{more} seconds | means |\n|---|---:|---:|{line}---:|---|")?;
     for fault in report.faults.iter().take(FAULTS) {
-        let FaultLine { id, meaning, count, first_s, last_s, .. } = fault;
-        let share = share(*count, report.arrivals.offered);
+        let FaultLine { id, meaning, first_s, last_s, .. } = fault;
+        let share = share(fault.arrivals(), report.arrivals.offered);
         let more = if by_attempts {
             format!(" {} | {} |", grouped(fault.attempts), grouped(fault.saved_by_retries))
         } else {
@@ -130,7 +131,7 @@ fn faults(report: &RunReport, out: &mut String) -> fmt::Result {
             out,
             "| {} | {} | {share} |{more} {first_s:.0} to {last_s:.0} | {} |",
             code(id, Place::Cell),
-            grouped(*count),
+            grouped(fault.arrivals()),
             prose(meaning)
         )?;
     }
@@ -145,6 +146,24 @@ fn faults(report: &RunReport, out: &mut String) -> fmt::Result {
             write!(out, " → {}", code(location, Place::Text))?;
         }
         writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn warned(report: &RunReport, out: &mut String) -> fmt::Result {
+    if report.warned.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\n| warning (fails nothing) | answers | share | means | example |\n|---|---:|---:|---|---|"
+    )?;
+    for line in report.warned.iter().take(FAULTS) {
+        let share = share(line.answers, report.attempts.completed);
+        let example =
+            line.examples.first().map(|example| code(&example.path, Place::Cell)).unwrap_or_default();
+        let (id, answers) = (code(&line.id, Place::Cell), grouped(line.answers));
+        writeln!(out, "| {id} | {answers} | {share} | {} | {example} |", prose(&line.meaning))?;
     }
     Ok(())
 }

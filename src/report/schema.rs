@@ -95,6 +95,9 @@ pub struct RunReport {
     /// What was found wrong, in attempts that were tried again as well: what
     /// most arrivals failed of first.
     pub faults: Vec<FaultLine>,
+    /// What was found wrong with answers and fails nothing, most frequent
+    /// first.
+    pub warned: Vec<WarningLine>,
     /// Where redirects led.
     pub targets: Targets,
     /// What the catalogue says of redirects.
@@ -301,8 +304,13 @@ pub struct FaultLine {
     pub id: String,
     /// One line for a person who has never met it.
     pub meaning: String,
-    /// Arrivals that failed of it for good.
+    /// Arrivals of which it was the outcome for good: the worst of their faults.
+    /// The sum over all faults is `arrivals.failed`.
     pub count: u64,
+    /// Arrivals that failed and had it, be it as the worst of their faults or
+    /// beside a worse one. What a threshold on the fault counts. 0 in a report
+    /// of an earlier version.
+    pub found: u64,
     /// Attempts in which it was found, those that were tried again among them.
     /// 0 for what keeps a request from being sent.
     pub attempts: u64,
@@ -313,6 +321,38 @@ pub struct FaultLine {
     /// with the end of the warm-up, here and everywhere.
     pub first_s: f64,
     /// Second of the run it was last seen at, in any attempt.
+    pub last_s: f64,
+    /// The earliest few.
+    pub examples: Vec<ExampleLine>,
+}
+
+impl FaultLine {
+    /// Arrivals that failed and had it. A report of an earlier version knows
+    /// only those of which it was the outcome.
+    pub fn arrivals(&self) -> u64 {
+        self.found.max(self.count)
+    }
+
+    /// Those of them that had a worse fault, which is their outcome.
+    pub fn beside(&self) -> u64 {
+        self.arrivals() - self.count
+    }
+}
+
+/// One fault that was found and fails nothing: a rule warns of it, or no client
+/// minds it and no rule demands otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct WarningLine {
+    /// The stable id, that of the fault.
+    pub id: String,
+    /// One line for a person who has never met it.
+    pub meaning: String,
+    /// Answers that had it, those of retries too.
+    pub answers: u64,
+    /// Second of the run it was first seen at.
+    pub first_s: f64,
+    /// Second of the run it was last seen at.
     pub last_s: f64,
     /// The earliest few.
     pub examples: Vec<ExampleLine>,
@@ -343,7 +383,7 @@ pub struct FailureLine {
     pub example: ExampleLine,
 }
 
-/// Where redirects led: `redirects = checked + unchecked`.
+/// Where redirects led: `redirects = checked + broken + unchecked`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Targets {
@@ -351,6 +391,8 @@ pub struct Targets {
     pub redirects: u64,
     /// Those judged at the deepest tier that was on.
     pub checked: u64,
+    /// Those found broken before that tier, so that nothing was left to ask.
+    pub broken: u64,
     /// Those that were not, by reason.
     pub unchecked: BTreeMap<String, u64>,
     /// The same for each tier, by its name.
@@ -391,12 +433,14 @@ pub struct CatalogReport {
     pub unnamed: u64,
 }
 
-/// One tier: checked + unchecked is the number of redirects.
+/// One tier: checked + broken + unchecked is the number of redirects.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TierLine {
     /// Redirects judged at this tier.
     pub checked: u64,
+    /// Those found broken before it, so that nothing was left to look at.
+    pub broken: u64,
     /// Those that were not, by reason.
     pub unchecked: BTreeMap<String, u64>,
 }

@@ -44,11 +44,15 @@ pub struct IntervalLine {
     pub connections_open: u64,
     /// Answers by status.
     pub statuses: BTreeMap<String, u64>,
-    /// Failed arrivals by fault.
+    /// Failed arrivals by fault: the worst of each.
     pub faults: BTreeMap<String, u64>,
     /// Attempts that were found wrong, by fault, those that were tried again
     /// among them.
     pub wrong_attempts: BTreeMap<String, u64>,
+    /// Failed arrivals by every fault that they had; empty where none had a
+    /// fault beside its worst, since then it is the same.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub found: BTreeMap<String, u64>,
     /// As in the run.
     pub latency_us: IntervalTimes,
     /// As in the run.

@@ -56,6 +56,7 @@ pub fn summary(report: &RunReport) -> String {
     simulated::write(report, &mut page);
     transitions::write(report, &mut page);
     faults::faults(report, &mut page);
+    faults::warnings(report, &mut page);
     faults::hosts(report, &mut page);
     control::write(report, &mut page);
     books::write(report, &mut page);

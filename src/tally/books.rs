@@ -140,6 +140,13 @@ fn check_events(totals: &Totals) -> Result<(), Imbalance> {
     check_attempts("attempts", attempts)?;
     check_attempts("attempts of the warm-up", &counts.warmup.attempts)?;
     balance(("arrivals failed", arrivals.failed), ("faults of arrivals", counts.faults.total()))?;
+    for (fault, entry) in counts.faults.seen() {
+        let found = counts.found.get(fault).count;
+        balance(
+            ("arrivals failed of a fault", entry.count),
+            ("those of them that have it", entry.count.min(found)),
+        )?;
+    }
     balance(
         ("arrivals recovered", arrivals.recovered),
         ("arrivals saved by retries, by fault", counts.saved.total()),
@@ -153,7 +160,10 @@ fn check_events(totals: &Totals) -> Result<(), Imbalance> {
     for tier in Tier::ALL {
         balance(
             ("redirects seen", redirects.seen),
-            ("checked + unchecked at a tier", redirects.checked(tier) + redirects.unchecked_total(tier)),
+            (
+                "checked + broken + unchecked at a tier",
+                redirects.checked(tier) + redirects.broken(tier) + redirects.unchecked_total(tier),
+            ),
         )?;
     }
     let hosts: u64 = counts.hosts.known().map(|(_, host)| host.redirects).sum();
@@ -260,7 +270,7 @@ mod tests {
             |t| t.counts.warmup.attempts.first += 1,
             "attempts of the warm-up = 1, but statuses + faults + cut = 0",
         );
-        check(trace(1), |t| t.counts.redirects.seen += 1, "redirects seen = 1, but checked + unchecked");
+        check(trace(1), |t| t.counts.redirects.seen += 1, "redirects seen = 1, but checked + broken");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::redirects::{Hosts, RedirectCounts};
 use super::retries::RetryCounts;
 use super::strain::Strain;
 use super::{Attempt, AttemptEnd, AttemptKind, ControlCounts, Fate, Mix, Transitions, WarmupCounts};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultSet};
 use crate::units::Offset;
 use crate::verify::catalog::Known;
 use std::collections::BTreeMap;
@@ -17,14 +17,20 @@ use std::collections::BTreeMap;
 pub struct Counts {
     /// Arrivals by fate.
     pub arrivals: ArrivalCounts,
-    /// Why arrivals failed.
+    /// Why arrivals failed: the worst fault of each.
     pub faults: FaultTable,
-    /// The fault of each attempt that was found wrong, whatever came of its
-    /// arrival. An arrival that was never sent has none.
+    /// The worst fault of each attempt that was found wrong, whatever came of
+    /// its arrival. An arrival that was never sent has none.
     pub wrong_attempts: FaultTable,
+    /// The other faults of those attempts.
+    pub beside: FaultTable,
     /// Arrivals that were good after a retry, by the fault of the attempt
     /// before it. The sum is the number of those that recovered.
     pub saved: FaultTable,
+    /// All faults of arrivals that failed, the worst and others.
+    pub found: FoundTable,
+    /// What was found wrong with answers and fails nothing.
+    pub warned: FaultTable,
     /// Attempts by end.
     pub attempts: AttemptCounts,
     /// What clients did about failures.
@@ -64,12 +70,22 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Attempts in which a fault was found, as the worst or beside another.
+    pub fn attempts_with(&self, fault: Fault) -> FaultCount {
+        let mut all = self.wrong_attempts.get(fault);
+        all.merge(self.beside.get(fault));
+        all
+    }
+
     /// Adds the counts of another worker or second.
     pub fn merge(&mut self, other: &Self) {
         self.arrivals.merge(&other.arrivals);
         self.faults.merge(&other.faults);
         self.wrong_attempts.merge(&other.wrong_attempts);
+        self.beside.merge(&other.beside);
         self.saved.merge(&other.saved);
+        self.found.merge(&other.found);
+        self.warned.merge(&other.warned);
         self.attempts.merge(&other.attempts);
         self.retries.merge(&other.retries);
         self.clients.merge(&other.clients);
@@ -275,6 +291,54 @@ impl Default for FaultTable {
     }
 }
 
+/// How many arrivals that failed had each fault, and a fault of each family.
+/// An arrival has one outcome and may have several faults.
+///
+/// Invariant: of no fault it counts less than the table of outcomes does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundTable {
+    faults: FaultTable,
+    /// Those with any fault of a family; there are a dozen.
+    families: BTreeMap<&'static str, u64>,
+}
+
+impl FoundTable {
+    /// Counts an arrival that has these faults, `done` when it failed.
+    pub fn count(&mut self, faults: FaultSet, done: Offset) {
+        let mut families = [""; Fault::ALL.len()];
+        for (at, fault) in faults.iter().enumerate() {
+            self.faults.count(fault, done);
+            let family = fault.family();
+            if !families[..at].contains(&family) {
+                *self.families.entry(family).or_default() += 1;
+            }
+            families[at] = family;
+        }
+    }
+
+    /// What is known of one fault.
+    pub const fn get(&self, fault: Fault) -> FaultCount {
+        self.faults.get(fault)
+    }
+
+    /// How many had any fault of that family.
+    pub fn of_family(&self, family: &str) -> u64 {
+        self.families.get(family).copied().unwrap_or_default()
+    }
+
+    /// The faults that were found, in the order of [`Fault::ALL`].
+    pub fn seen(&self) -> impl Iterator<Item = (Fault, FaultCount)> {
+        self.faults.seen()
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.faults.merge(&other.faults);
+        for (&family, count) in &other.families {
+            *self.families.entry(family).or_default() += count;
+        }
+    }
+}
+
 impl FaultCount {
     fn merge(&mut self, other: Self) {
         self.count += other.count;
@@ -302,6 +366,18 @@ mod tests {
         }
         let n = Fault::ALL.len() as u64;
         assert_eq!(table.total(), n * (n + 1) / 2);
+    }
+
+    #[test]
+    fn an_arrival_with_several_faults_is_one_of_a_family() {
+        let mut found = FoundTable::default();
+        let both = [Fault::HeadersVary, Fault::HeadersCors, Fault::TargetRefused];
+        found.count(both.into_iter().collect(), Offset::ZERO);
+        found.count([Fault::HeadersVary].into_iter().collect(), Offset::ZERO);
+        let mut twice = found.clone();
+        twice.merge(&found);
+        assert_eq!((twice.get(Fault::HeadersVary).count, twice.get(Fault::HeadersCors).count), (4, 2));
+        assert_eq!(["headers", "target", "dns"].map(|family| twice.of_family(family)), [4, 2, 0]);
     }
 
     #[test]

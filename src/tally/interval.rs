@@ -9,7 +9,7 @@ use super::{
     Attempt, AttemptKind, ClientCounts, ControlCounts, Counts, Examples, Fate, Lap, Redirect, RetryCounts,
     Sighting, Times, WarmupCounts,
 };
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultSet};
 use crate::trace::agent::ClientKind;
 use crate::units::Offset;
 use crate::verify::catalog::Known;
@@ -49,6 +49,8 @@ pub struct Interval {
     counts: Counts,
     gauges: Gauges,
     examples: Examples,
+    /// Of warnings.
+    warned: Examples,
     times: Times<u32>,
 }
 
@@ -64,6 +66,7 @@ impl Interval {
         self.counts = Counts::default();
         self.gauges = Gauges::default();
         self.examples.clear();
+        self.warned.clear();
         self.times.reset();
     }
 
@@ -96,6 +99,12 @@ impl Interval {
     /// An arrival's fate is known. Its latency counts among the good or the
     /// failed ones; one that was cut off has none.
     pub fn arrival(&mut self, fate: Fate, due: Offset, done: Offset) {
+        self.arrival_with(fate, FaultSet::EMPTY, due, done);
+    }
+
+    /// The same of an arrival that failed and has these faults besides the one
+    /// that is its outcome.
+    pub fn arrival_with(&mut self, fate: Fate, others: FaultSet, due: Offset, done: Offset) {
         self.counts.arrivals.count(fate);
         match fate {
             Fate::Passed => self.times.latency.record(micros(due, done)),
@@ -105,10 +114,18 @@ impl Interval {
             }
             Fate::Failed(fault) => {
                 self.counts.faults.count(fault, done);
+                let mut found = others;
+                found.insert(fault);
+                self.counts.found.count(found, done);
                 self.times.latency_failed.record(micros(due, done));
             }
             Fate::Cut => {}
         }
+    }
+
+    /// What was found of a wrong attempt besides its worst fault.
+    pub fn found_beside(&mut self, faults: FaultSet, done: Offset) {
+        faults.iter().for_each(|fault| self.counts.beside.count(fault, done));
     }
 
     /// An attempt that was over at `done` was found to have `fault`.
@@ -152,6 +169,12 @@ impl Interval {
     /// A fault was seen; kept as an example if it is among the earliest.
     pub fn example(&mut self, sighting: &Sighting<'_>) {
         self.examples.see(sighting);
+    }
+
+    /// An answer had a fault that fails nothing; kept as an example likewise.
+    pub fn warn(&mut self, sighting: &Sighting<'_>) {
+        self.counts.warned.count(sighting.fault, sighting.at);
+        self.warned.see(sighting);
     }
 
     /// A connection to the candidate was opened.
@@ -227,6 +250,7 @@ impl Interval {
     pub(super) fn merge_history(&mut self, other: &Self) {
         self.counts.merge(&other.counts);
         self.examples.merge(&other.examples);
+        self.warned.merge(&other.warned);
         self.times.merge(&other.times);
     }
 
@@ -248,6 +272,11 @@ impl Interval {
     /// Its examples.
     pub const fn examples(&self) -> &Examples {
         &self.examples
+    }
+
+    /// Its examples of warnings.
+    pub const fn warned(&self) -> &Examples {
+        &self.warned
     }
 
     /// Its histograms.

@@ -9,7 +9,7 @@ use super::{
     Attempt, AttemptKind, ClientCounts, ControlCounts, Fate, Gauges, Interval, Lap, Redirect, RetryCounts,
     Sighting,
 };
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultSet};
 use crate::trace::agent::ClientKind;
 use crate::units::Offset;
 use crate::verify::catalog::Known;
@@ -99,10 +99,23 @@ impl Recorder {
 
     /// An arrival's fate is known.
     pub fn arrival(&mut self, fate: Fate, due: Offset, done: Offset) {
+        self.arrival_with(fate, FaultSet::EMPTY, due, done);
+    }
+
+    /// The same of an arrival that failed and has these faults besides the one
+    /// that is its outcome.
+    pub fn arrival_with(&mut self, fate: Fate, others: FaultSet, due: Offset, done: Offset) {
         if self.is_warmup(due) {
             self.interval.warmup().arrivals.count(fate);
         } else {
-            self.interval.arrival(fate, self.counted(due), self.counted(done));
+            self.interval.arrival_with(fate, others, self.counted(due), self.counted(done));
+        }
+    }
+
+    /// What was found of a wrong attempt besides its worst fault.
+    pub fn found_beside(&mut self, due: Offset, faults: FaultSet, done: Offset) {
+        if !faults.is_empty() && !self.is_warmup(due) {
+            self.interval.found_beside(faults, self.counted(done));
         }
     }
 
@@ -131,6 +144,14 @@ impl Recorder {
     pub fn example(&mut self, due: Offset, sighting: &Sighting<'_>) {
         if !self.is_warmup(due) {
             self.interval.example(&Sighting { at: self.counted(sighting.at), ..*sighting });
+        }
+    }
+
+    /// The answer to an arrival that was due at `due` had a fault that fails
+    /// nothing.
+    pub fn warn(&mut self, due: Offset, sighting: &Sighting<'_>) {
+        if !self.is_warmup(due) {
+            self.interval.warn(&Sighting { at: self.counted(sighting.at), ..*sighting });
         }
     }
 

@@ -1,8 +1,8 @@
 //! Redirects: how far each was judged, and where they led.
 //!
-//! A redirect is checked or unchecked at every tier, and unchecked only for one
-//! of a closed list of reasons, so that a check that did not happen can never
-//! look like one that passed. Hosts are bounded, as a broken candidate can
+//! A redirect is checked, known to be broken, or unchecked at every tier, and
+//! unchecked only for one of a closed list of reasons, so that a check that did
+//! not happen can never look like one that passed. Hosts are bounded, as a broken candidate can
 //! invent a new one for every answer.
 
 use super::example::printable;
@@ -24,14 +24,12 @@ const HOST_BYTES: usize = 255;
 pub enum Unchecked {
     /// The operator left the tier out.
     TierOff,
-    /// There was nothing to look at: a cheaper tier had found the fault.
+    /// There was no place to ask for.
     NoLocation,
     /// Too many distinct hosts.
     HostLimit,
     /// The run ended first.
     Cut,
-    /// A cheaper tier had found a fault: a wrong place is not asked.
-    FaultBefore,
     /// It leads back to the candidate, which cannot be asked as targets are.
     OwnOrigin,
     /// Left out by `--verify-sample`, or `--verify-json`.
@@ -48,12 +46,11 @@ pub enum Unchecked {
 
 impl Unchecked {
     /// All reasons.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 10] = [
         Self::TierOff,
         Self::NoLocation,
         Self::HostLimit,
         Self::Cut,
-        Self::FaultBefore,
         Self::OwnOrigin,
         Self::SampledOut,
         Self::Budget,
@@ -69,7 +66,6 @@ impl Unchecked {
             Self::NoLocation => "no_location",
             Self::HostLimit => "host_limit",
             Self::Cut => "cut",
-            Self::FaultBefore => "fault_before",
             Self::OwnOrigin => "own_origin",
             Self::SampledOut => "sampled_out",
             Self::Budget => "budget",
@@ -85,6 +81,8 @@ impl Unchecked {
 pub enum Coverage {
     /// It was, with whatever result.
     Checked,
+    /// A cheaper tier had found it broken: there was nothing left to look at.
+    Broken,
     /// It was not.
     Unchecked(Unchecked),
 }
@@ -136,7 +134,7 @@ impl Sticky {
 
 /// Redirects by tier.
 ///
-/// Invariant: at each tier, `seen` = checked + the sum of unchecked.
+/// Invariant: at each tier, `seen` = checked + broken + the sum of unchecked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RedirectCounts {
     /// Answers that redirect.
@@ -144,6 +142,7 @@ pub struct RedirectCounts {
     /// Those that will outlive a roll-back.
     pub sticky: Sticky,
     checked: [u64; Tier::ALL.len()],
+    broken: [u64; Tier::ALL.len()],
     unchecked: [[u64; Unchecked::ALL.len()]; Tier::ALL.len()],
 }
 
@@ -151,6 +150,11 @@ impl RedirectCounts {
     /// How many were judged at `tier`.
     pub const fn checked(&self, tier: Tier) -> u64 {
         self.checked[tier as usize]
+    }
+
+    /// How many were found broken before `tier`.
+    pub const fn broken(&self, tier: Tier) -> u64 {
+        self.broken[tier as usize]
     }
 
     /// How many were not judged at `tier`, for `reason`.
@@ -176,6 +180,7 @@ impl RedirectCounts {
         for (tier, coverage) in redirect.tiers.into_iter().enumerate() {
             match coverage {
                 Coverage::Checked => self.checked[tier] += 1,
+                Coverage::Broken => self.broken[tier] += 1,
                 Coverage::Unchecked(reason) => self.unchecked[tier][reason as usize] += 1,
             }
         }
@@ -186,6 +191,7 @@ impl RedirectCounts {
         self.sticky.merge(other.sticky);
         for tier in Tier::ALL.map(|tier| tier as usize) {
             self.checked[tier] += other.checked[tier];
+            self.broken[tier] += other.broken[tier];
             for (mine, theirs) in self.unchecked[tier].iter_mut().zip(other.unchecked[tier]) {
                 *mine += theirs;
             }
@@ -308,15 +314,17 @@ mod tests {
         let mut counts = RedirectCounts::default();
         assert_eq!(counts.deepest(), Tier::Headers);
         let off = Coverage::Unchecked(Unchecked::TierOff);
-        let nothing = Coverage::Unchecked(Unchecked::NoLocation);
         let tiers = |tiers| Redirect { tiers, ..to(None) };
         counts.count(&tiers([Coverage::Checked, Coverage::Checked, off, off, off, off, off]));
-        counts.count(&tiers([Coverage::Checked, nothing, off, off, off, off, Coverage::Checked]));
+        counts.count(&tiers([Coverage::Checked, Coverage::Broken, off, off, off, off, Coverage::Checked]));
         assert_eq!(counts.deepest(), Tier::Policy);
         assert_eq!(counts.checked(Tier::Policy), 1);
-        assert_eq!(counts.unchecked(Tier::Policy, Unchecked::NoLocation), 1);
+        assert_eq!((counts.broken(Tier::Policy), counts.unchecked_total(Tier::Policy)), (1, 0));
         for tier in Tier::ALL {
-            assert_eq!(counts.checked(tier) + counts.unchecked_total(tier), counts.seen);
+            assert_eq!(
+                counts.checked(tier) + counts.broken(tier) + counts.unchecked_total(tier),
+                counts.seen
+            );
         }
     }
 

@@ -9,6 +9,8 @@ pub struct Totals {
     pub counts: Counts,
     /// The earliest examples of each fault.
     pub examples: Examples,
+    /// The earliest examples of each fault that fails nothing.
+    pub warned: Examples,
     /// All samples of the three clocks.
     pub times: Times<u64>,
     /// The highest gauges that any second ended with.
@@ -21,6 +23,7 @@ impl Totals {
     pub fn absorb(&mut self, interval: &Interval) {
         self.counts.merge(interval.counts());
         self.examples.merge(interval.examples());
+        self.warned.merge(interval.warned());
         self.times.absorb(interval.times());
     }
 

@@ -3,15 +3,16 @@
 //!
 //! Pure, and called for every answer: a Location that is byte for byte what
 //! the rule's template gives is compared and done, without an allocation.
-//! Only when it differs is it parsed, to say *how* it differs. Of several
-//! findings the most specific is told, in a fixed order.
+//! Only when it differs is it parsed, to say *how* it differs. All findings
+//! are kept, in a fixed order, each with its level: what a rule demands, or no
+//! client can do without, fails; the rest is a warning.
 
+use super::finding::{Finding, Findings, Level};
 use super::location::{self, Form};
-use super::rules::headers::HeaderDemand;
 use super::rules::hosts::HostPattern;
 use super::rules::{Authority, MIN_TTL, Relative, Rule, Rules, Scheme};
 use super::signed::untimely;
-use super::{Answer, Asked, Depth, HostToCheck, Judgement, Locations, Redirect, is_redirect};
+use super::{Answer, Asked, Depth, HostToCheck, Judgement, Locations, Redirect, Tier, is_redirect};
 use crate::fault::Fault;
 use crate::units::Stamp;
 use std::borrow::Cow;
@@ -83,37 +84,43 @@ impl Judge {
     ///   [`Fault::StatusUnexpected`] otherwise.
     ///
     /// The Location of a redirect is judged whatever the status is worth; the
-    /// other fields where the status is one that the rule demands.
+    /// other fields where the status is one that the rule demands. Every
+    /// finding is kept: one that a threshold tolerates must not hide another.
     pub fn judge(&mut self, asked: &Asked<'_>, answer: &Answer<'_>) -> Judgement<'_> {
         let Self { rules, depth, candidate, origin, expected } = self;
         expected.clear();
-        let found = rules.find(asked.target);
-        let rule = found.as_ref().map(|(rule, _)| *rule);
-        let status = status_fault(rule, answer.status, asked.recorded_status);
-        if *depth == Depth::Off {
-            return Judgement { fault: status, status, note: String::new(), redirect: None, json: None };
+        let matched = rules.find(asked.target);
+        let rule = matched.as_ref().map(|(rule, _)| *rule);
+        let by_rule = rule.map_or(Level::Fail, |rule| rule.level);
+        let mut found = Findings::default();
+        let status = status_fault(rule, answer.status, asked.recorded_status)
+            .map(|fault| Finding { level: status_level(fault, rule), ..fault.into() });
+        let wrong_status =
+            status.as_ref().filter(|status| status.level == Level::Fail).map(|status| status.fault);
+        let redirects = *depth > Depth::Off && is_redirect(answer.status);
+        let redirect = redirects.then(|| {
+            if let Some((rule, captures)) = &matched
+                && let Some(location) = &rule.location
+            {
+                location.template.render(captures, expected);
+            }
+            let asked = asked.target;
+            let mut case =
+                Case { rule, by_rule, asked, candidate, origin, expected, now: answer.at, found: &mut found };
+            case.judge(answer.locations)
+        });
+        if let Some(status) = status {
+            found.add(status);
         }
-        let demand = rule
-            .filter(|rule| rule.statuses.contains(&answer.status))
-            .and_then(|rule| rule.headers.iter().find(|demand| !demand.holds(answer.headers)));
-        let own = status.or_else(|| demand.map(HeaderDemand::fault));
-        let own_note = || demand.filter(|_| status.is_none()).map_or_else(String::new, ToString::to_string);
-        if !is_redirect(answer.status) {
-            return Judgement { fault: own, status, note: own_note(), redirect: None, json: None };
-        }
-        if let Some((rule, captures)) = &found
-            && let Some(location) = &rule.location
+        if let Some(rule) = rule.filter(|rule| *depth > Depth::Off && rule.statuses.contains(&answer.status))
         {
-            location.template.render(captures, expected);
+            for demand in rule.headers.iter().filter(|demand| !demand.holds(answer.headers)) {
+                let level = demand.level.min(by_rule);
+                found.add(Finding { fault: demand.fault(), level, note: demand.to_string() });
+            }
         }
-        let case = Case { rule, asked: asked.target, candidate, origin, expected, now: answer.at };
-        let (redirect, note) = case.judge(answer.locations);
-        let json = rule.and_then(|rule| rule.json.as_deref());
-        let (fault, note) = match redirect.headers.or(redirect.policy) {
-            Some(fault) => (Some(fault), note),
-            None => (own, own_note()),
-        };
-        Judgement { fault, status, note, redirect: Some(redirect), json }
+        let json = rule.filter(|_| redirect.is_some()).and_then(Rule::json_demand);
+        Judgement { found, status: wrong_status, redirect, json }
     }
 
     /// Whether any rule states a form in JSON.
@@ -139,37 +146,61 @@ fn status_fault(rule: Option<&Rule>, status: u16, recorded: Option<u16>) -> Opti
     }
 }
 
+/// What a wrong status does to the run. An error of the server or the client
+/// fails whatever a rule says of its own demands.
+fn status_level(fault: Fault, rule: Option<&Rule>) -> Level {
+    match (fault, rule) {
+        (Fault::StatusUnexpected | Fault::StatusTransition, Some(rule)) => rule.level,
+        _ => Level::Fail,
+    }
+}
+
 /// One redirect, with all it is judged by.
 struct Case<'r, 'a> {
     rule: Option<&'r Rule>,
+    /// What a broken demand of the rule does to the run.
+    by_rule: Level,
     asked: &'a [u8],
     candidate: &'a Url,
     origin: &'a str,
     /// What the rule's template gives; empty without one.
     expected: &'a [u8],
     now: Stamp,
+    /// What was found, of this redirect and otherwise.
+    found: &'a mut Findings,
 }
 
 impl<'r> Case<'r, '_> {
-    /// What is wrong, and more about it.
-    fn judge(&self, locations: Locations<'_>) -> (Redirect<'r>, String) {
-        let headers =
-            |fault| (Redirect { headers: Some(fault), policy: None, host: HostToCheck::None }, String::new());
+    fn judge(&mut self, locations: Locations<'_>) -> Redirect<'r> {
         let location = match locations {
             // Clients treat an empty Location as none.
-            Locations::None | Locations::One(b"") => return headers(Fault::LocationMissing),
-            Locations::Many => return headers(Fault::LocationMultiple),
+            Locations::None | Locations::One(b"") => return self.ends(Tier::Headers, Fault::LocationMissing),
+            Locations::Many => return self.ends(Tier::Headers, Fault::LocationMultiple),
             Locations::One(location) => location,
         };
         if let Some(fault) = location::bytes_fault(location) {
-            return headers(fault);
+            return self.ends(Tier::Headers, fault);
         }
-        if let Some(host) = self.exactly_as_demanded(location) {
-            return (Redirect { headers: None, policy: None, host }, String::new());
+        match self.exactly_as_demanded(location) {
+            Some(host) => Redirect { ends: None, host },
+            None => self.judge_place(location),
         }
-        let (policy, host) = self.judge_place(location);
-        let (policy, note) = policy.map_or((None, String::new()), |found| (Some(found.fault), found.note));
-        (Redirect { headers: None, policy, host }, note)
+    }
+
+    /// A fault behind which there is nothing to look at.
+    fn ends(&mut self, tier: Tier, fault: Fault) -> Redirect<'r> {
+        self.found.add(fault.into());
+        Redirect { ends: Some(tier), host: HostToCheck::None }
+    }
+
+    /// A demand of the rule is broken.
+    fn breaks(&mut self, fault: Fault) {
+        self.found.add(Finding { level: self.by_rule, ..fault.into() });
+    }
+
+    /// Something that no client minds, and no rule forbids.
+    fn warns(&mut self, fault: Fault) {
+        self.found.add(Finding { level: Level::Warn, ..fault.into() });
     }
 
     /// The host of a Location that is the very text the template gives.
@@ -186,8 +217,8 @@ impl<'r> Case<'r, '_> {
                 Host::Ipv4(address) => HostToCheck::Address(IpAddr::V4(*address)),
                 Host::Ipv6(address) => HostToCheck::Address(IpAddr::V6(*address)),
             }),
-            Some(_) => Some(HostToCheck::None),
-            None => (rule.relative != Relative::Never).then_some(HostToCheck::None),
+            Some(_) => Some(HostToCheck::Own),
+            None => (rule.relative != Relative::Never).then_some(HostToCheck::Own),
         }
     }
 
@@ -198,16 +229,36 @@ impl<'r> Case<'r, '_> {
         port == self.candidate.port() && self.candidate.host().is_some_and(|own| *host == own)
     }
 
-    fn judge_place(&self, location: &[u8]) -> (Option<Found>, HostToCheck<'r>) {
-        let placeholder =
-            location::has_placeholder(location, self.asked).then(|| Found::from(Fault::LocationPlaceholder));
+    /// Judges a Location that is not exactly the demanded one.
+    ///
+    /// The first finding is the outcome, so the order is from what tells most
+    /// to what tells least: a placeholder; user information; a loop; a path
+    /// where a URL is due; a wrong host; a URL without a scheme; http for
+    /// https; a port; a URL where a path is due; a signature that is not valid;
+    /// a double slash; a path encoded in another way; any other difference from
+    /// the template. What only follows from an earlier finding is left out.
+    fn judge_place(&mut self, location: &[u8]) -> Redirect<'r> {
+        let has_placeholder = location::has_placeholder(location, self.asked);
+        if has_placeholder {
+            self.found.add(Fault::LocationPlaceholder.into());
+        }
         let Some((form, url, host)) = self.resolve(location) else {
-            return (placeholder.or_else(|| Some(Fault::LocationUnparsable.into())), HostToCheck::None);
+            let fault = if has_placeholder { Fault::LocationPlaceholder } else { Fault::LocationUnparsable };
+            return self.ends(Tier::Policy, fault);
         };
-        let userinfo =
-            || location::has_userinfo(location, form).then(|| Found::from(Fault::LocationUserinfo));
-        let found = placeholder.or_else(userinfo).or_else(|| self.policy_fault(form, &url));
-        (found, host)
+        if location::has_userinfo(location, form) {
+            self.found.add(Fault::LocationUserinfo.into());
+        }
+        if self.is_loop(&url) {
+            self.found.add(Fault::LocationLoop.into());
+            return Redirect { ends: Some(Tier::Policy), host };
+        }
+        let is_glued = self.judge_origin(form, &url);
+        self.judge_signature(&url);
+        if !has_placeholder && !is_glued {
+            self.judge_path(form, &url);
+        }
+        Redirect { ends: None, host }
     }
 
     /// Where a client would go, and the host to connect to. `None` where no
@@ -218,7 +269,7 @@ impl<'r> Case<'r, '_> {
         let own = url.scheme() == self.candidate.scheme() && self.is_candidate(&host, url.port());
         let to_check = match host {
             Host::Domain(name) if !location::is_host_name(name) => return None,
-            _ if own => HostToCheck::None,
+            _ if own => HostToCheck::Own,
             Host::Domain(name) => HostToCheck::Name(Cow::Owned(name.to_owned())),
             Host::Ipv4(address) => HostToCheck::Address(IpAddr::V4(address)),
             Host::Ipv6(address) => HostToCheck::Address(IpAddr::V6(address)),
@@ -230,83 +281,87 @@ impl<'r> Case<'r, '_> {
         asked_url(self.origin, self.asked)
     }
 
-    /// What the policy says of a place that is not exactly the demanded one.
-    ///
-    /// Placeholders, unusable URLs and user information come before this. Then
-    /// in order, each telling more than those after it: a loop; a path where a
-    /// URL is due; a wrong host; a URL without a scheme; http for https; a
-    /// port; a URL where a path is due; a signature that has ended; a double
-    /// slash; a path encoded in another way; any other difference from the
-    /// template.
-    fn policy_fault(&self, form: Form, url: &Url) -> Option<Found> {
-        if self.is_loop(url) {
-            return Some(Fault::LocationLoop.into());
-        }
-        let downgrade = || {
-            let found = self.candidate.scheme() == "https" && url.scheme() == "http";
-            found.then_some(Fault::LocationDowngrade)
+    fn judge_signature(&mut self, url: &Url) {
+        let demanded = self.rule.and_then(|rule| rule.min_ttl);
+        let untimely = url.query().and_then(|query| untimely(query, self.now, demanded.unwrap_or(MIN_TTL)));
+        let Some(untimely) = untimely else { return };
+        let level = match (untimely.fault(), demanded) {
+            // The client is there in time, as far as anybody has said.
+            (Fault::LocationExpiresSoon, None) => Level::Warn,
+            (Fault::LocationExpiresSoon, Some(_)) => self.by_rule,
+            _ => Level::Fail,
         };
-        let place = match self.rule {
-            Some(rule) => self.place_fault(rule, form, url),
-            None => downgrade(),
-        };
-        let min_ttl = self.rule.map_or(MIN_TTL, |rule| rule.min_ttl);
-        let signature = || {
-            let found = untimely(url.query()?, self.now, min_ttl)?;
-            Some(Found { fault: found.fault(), note: found.to_string() })
-        };
-        place.map(Found::from).or_else(signature).or_else(|| self.path_fault(url).map(Found::from))
+        self.found.add(Finding { fault: untimely.fault(), level, note: untimely.to_string() });
     }
 
-    /// What is wrong with path and query, or with a scheme that is not a
+    /// Judges path and query, and a scheme that is wrong without being a
     /// downgrade.
-    fn path_fault(&self, url: &Url) -> Option<Fault> {
-        let double_slash = || url.path().contains("//").then_some(Fault::LocationDoubleSlash);
-        let Some(rule) = self.rule else { return double_slash() };
-        let due = match rule.scheme {
-            Some(Scheme::Any) => true,
-            Some(Scheme::Https) => url.scheme() == "https",
-            Some(Scheme::Http) => url.scheme() == "http",
-            None => url.scheme() == self.candidate.scheme(),
+    fn judge_path(&mut self, form: Form, url: &Url) {
+        let double_slash = url.path().contains("//");
+        let template = self.rule.filter(|rule| rule.location.is_some());
+        let likeness = if template.is_some() { self.likeness(url) } else { Likeness::Same };
+        let is_due = match self.rule.map(|rule| rule.scheme) {
+            Some(Some(Scheme::Http)) => form != Form::Absolute || url.scheme() == "http",
+            Some(None) => url.scheme() == self.candidate.scheme() || url.scheme() == "http",
+            // What is not https is a downgrade, and has been found as one.
+            Some(Some(Scheme::Any | Scheme::Https)) | None => true,
         };
-        let likeness = if rule.location.is_some() { self.likeness(url) } else { Likeness::Same };
-        match (due, likeness) {
-            (true, Likeness::Same) if rule.location.is_some() => None,
-            (true, Likeness::Same) => double_slash(),
-            (true, Likeness::Encoding) => double_slash().or(Some(Fault::LocationEncoding)),
-            (false, _) | (_, Likeness::None) => double_slash().or(Some(Fault::LocationMismatch)),
+        match likeness {
+            Likeness::Same if !is_due => self.breaks(Fault::LocationMismatch),
+            // An empty segment is a segment (RFC 3986 §3.3): a path may hold a URL.
+            Likeness::Same if double_slash && template.is_none() => self.warns(Fault::LocationDoubleSlash),
+            Likeness::Same => {}
+            Likeness::Encoding | Likeness::None if double_slash => self.breaks(Fault::LocationDoubleSlash),
+            Likeness::Encoding => self.breaks(Fault::LocationEncoding),
+            Likeness::None => self.breaks(Fault::LocationMismatch),
         }
     }
 
-    /// What is wrong with where the URL leads, but for its path.
-    fn place_fault(&self, rule: &Rule, form: Form, url: &Url) -> Option<Fault> {
-        let https_due = match rule.scheme {
-            Some(Scheme::Https) => true,
-            Some(Scheme::Http | Scheme::Any) => false,
-            None => self.candidate.scheme() == "https",
+    /// Judges where the URL leads, but for its path; returns whether its host
+    /// is glued to what should be its path.
+    fn judge_origin(&mut self, form: Form, url: &Url) -> bool {
+        // A reference without a scheme keeps that of the request.
+        let is_plain = form == Form::Absolute && url.scheme() == "http";
+        let leaves_https = is_plain && self.candidate.scheme() == "https";
+        let Some(rule) = self.rule else {
+            if leaves_https {
+                self.found.add(Fault::LocationDowngrade.into());
+            }
+            return false;
         };
+        let never = rule.relative == Relative::Never;
+        if form == Form::Path && never {
+            // All else about its origin follows from that.
+            self.breaks(Fault::LocationRelative);
+            return false;
+        }
+        let host = self.host_fault(rule, form, url);
+        if let Some(fault) = host {
+            self.breaks(fault);
+        }
+        if form == Form::NetworkPath && never {
+            self.breaks(Fault::LocationRelative);
+        }
+        match rule.scheme {
+            Some(Scheme::Https) if leaves_https => self.found.add(Fault::LocationDowngrade.into()),
+            Some(Scheme::Https) if is_plain => self.breaks(Fault::LocationDowngrade),
+            None if leaves_https => self.found.add(Fault::LocationDowngrade.into()),
+            Some(_) | None => {}
+        }
         let port_due = match rule.location.as_ref().map(|expected| &expected.authority) {
             Some(Some(authority)) => authority.port,
             Some(None) => self.candidate.port(),
             None if form == Form::Path => self.candidate.port(),
             None => None,
         };
-        let never = rule.relative == Relative::Never;
-        if form == Form::Path && never {
-            Some(Fault::LocationRelative)
-        } else if let Some(fault) = self.host_fault(rule, form, url) {
-            Some(fault)
-        } else if form == Form::NetworkPath && never {
-            Some(Fault::LocationRelative)
-        } else if https_due && url.scheme() == "http" {
-            Some(Fault::LocationDowngrade)
-        } else if url.port() != port_due {
-            Some(Fault::LocationPort)
-        } else if form != Form::Path && rule.relative == Relative::Only {
-            Some(Fault::LocationAbsolute)
-        } else {
-            None
+        // Another host has ports of its own.
+        if host.is_none() && url.port() != port_due {
+            self.breaks(Fault::LocationPort);
         }
+        if host.is_none() && form != Form::Path && rule.relative == Relative::Only {
+            self.breaks(Fault::LocationAbsolute);
+        }
+        host == Some(Fault::LocationGluedHost)
     }
 
     fn host_fault(&self, rule: &Rule, form: Form, url: &Url) -> Option<Fault> {
@@ -373,18 +428,6 @@ fn resolved(origin: &str, target: &[u8], location: &[u8]) -> Option<(Form, Url)>
         Form::NetworkPath | Form::Path => asked_url(origin, target)?.join(text).ok()?,
     };
     Some((form, url))
-}
-
-/// A finding, and more about it.
-struct Found {
-    fault: Fault,
-    note: String,
-}
-
-impl From<Fault> for Found {
-    fn from(fault: Fault) -> Self {
-        Self { fault, note: String::new() }
-    }
 }
 
 /// How like a URL is to the demanded one.

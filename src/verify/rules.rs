@@ -13,11 +13,15 @@
 //! status = [302]                 # one, or a list
 //! transitions = ["200 -> 302"]   # recorded -> answered; no other change will do
 //! location = "https://static.crates.io/crates/{crate}/{crate}-{version}.crate"
-//! hosts = ["*.example.net"]      # allowed besides the location's own; a star is one label
+//! hosts = ["*.example.net"]      # allowed besides the location's own; * is one label, **. one or more
 //! relative = false               # may the Location leave out scheme and host? or "only"
 //! scheme = "https"               # https, http or any; the location's own
 //! min_ttl = "60s"                # how long a signed URL must be good for
 //! json = "url"                   # the member that names the place to clients of JSON
+//! level = "warn"                 # a broken demand is reported and fails nothing; else "fail"
+//! since = "2026-06-02"           # from when on the service answers so; it changes no result
+//! why = "caches need it"         # and neither do these two
+//! source = "https://example.net/changes"
 //!
 //! [rule.headers]                 # of answers with a status that is due
 //! vary = { contains = "accept" }
@@ -33,7 +37,12 @@
 //! that matches counts. How parts are encoded: [`crate::route::Encoding`].
 //!
 //! A field is demanded by a text (it is that), a list (one of them), `true` or
-//! `false` (it is there or not), or by its comma-separated elements.
+//! `false` (it is there or not), or by its comma-separated elements. In braces,
+//! `is` takes the first three forms, and `level`, `since`, `why` and `source`
+//! are those of this field alone: `vary = { is = true, level = "warn" }`.
+//!
+//! `level = "warn"` is about what the rule demands. An error of the server, a
+//! redirect that leads nowhere and a file that is not there fail all the same.
 
 pub mod file;
 
@@ -46,14 +55,18 @@ mod transitions;
 pub use file::RulesError;
 pub use transitions::{ParseTransitionError, Transition, Transitions};
 
+use super::JsonDemand;
+use super::finding::Level;
 use crate::route::{Captures, Pattern, Template};
 use headers::HeaderDemand;
 use hosts::HostPattern;
+use jiff::civil::Date;
+use std::fmt;
 use std::time::Duration;
 use url::Host;
 
-/// How long a signed URL must be good for where no rule says: a client queues,
-/// resolves and connects before it asks the store.
+/// How long a signed URL should be good for where no rule says: a client queues,
+/// resolves and connects before it asks the store. Less is a warning.
 pub(super) const MIN_TTL: Duration = Duration::from_mins(1);
 
 /// The built-in sets, by name.
@@ -91,10 +104,48 @@ pub(super) struct Rule {
     pub(super) scheme: Option<Scheme>,
     /// What the fields of an answer with a due status have to be.
     pub(super) headers: Vec<HeaderDemand>,
-    /// How long a signed URL must be good for.
-    pub(super) min_ttl: Duration,
+    /// How long a signed URL must be good for, where the rule says so.
+    pub(super) min_ttl: Option<Duration>,
+    /// What a broken demand does to the run.
+    pub(super) level: Level,
+    /// Where it comes from.
+    pub(super) provenance: Provenance,
     /// The member that names the place to clients that ask for JSON.
     pub(super) json: Option<String>,
+}
+
+impl Rule {
+    /// What it demands of the form in JSON, if anything.
+    pub(super) fn json_demand(&self) -> Option<JsonDemand<'_>> {
+        Some(JsonDemand { member: self.json.as_deref()?, level: self.level })
+    }
+}
+
+/// Where a demand comes from: what a service answers changes, and a rule that
+/// does not say since when it holds grows wrong unnoticed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Provenance {
+    /// The first day on which the service answered so.
+    pub(super) since: Option<Date>,
+    /// Why it is demanded.
+    pub(super) why: Option<String>,
+    /// Where that can be read.
+    pub(super) source: Option<String>,
+}
+
+impl Provenance {
+    const fn is_empty(&self) -> bool {
+        self.since.is_none() && self.why.is_none() && self.source.is_none()
+    }
+}
+
+impl fmt::Display for Provenance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since = self.since.map(|since| format!("since {since}"));
+        let source = self.source.as_ref().map(|source| format!("source: {source}"));
+        let parts = [since, self.why.clone(), source];
+        f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
+    }
 }
 
 /// Whether a Location may leave out scheme and host.
@@ -173,6 +224,29 @@ impl Rules {
     /// Whether there are none.
     pub const fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// What its rules say of levels and origins, a line each and each once:
+    /// what only warns, since when something is demanded, why, and the source.
+    pub fn remarks(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for rule in &self.rules {
+            let mut line = |level: Level, what: &str, provenance: &Provenance| {
+                if level == Level::Fail && provenance.is_empty() {
+                    return;
+                }
+                let from = if provenance.is_empty() { String::new() } else { format!("; {provenance}") };
+                let text = format!("{}: {what}{from}", level.name());
+                if !lines.contains(&text) {
+                    lines.push(text);
+                }
+            };
+            line(rule.level, &format!("all demands of {}", rule.pattern), &rule.provenance);
+            for demand in &rule.headers {
+                line(demand.level.min(rule.level), &demand.due_text(), &demand.provenance);
+            }
+        }
+        lines
     }
 
     /// The patterns of its rules, in order.

@@ -214,6 +214,7 @@ fn hostile_texts_stay_texts() {
         id: text(),
         meaning: text(),
         count: u64::MAX,
+        found: 0,
         attempts: u64::MAX,
         saved_by_retries: u64::MAX,
         first_s: -1e300,

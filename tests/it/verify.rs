@@ -9,7 +9,7 @@ use downpour::verify::judge::Judge;
 use downpour::verify::lookup::{LookupOptions, LookupStats, Lookups, NotAsked, Resolver};
 use downpour::verify::rules::Rules;
 use downpour::verify::single_flight::Reply;
-use downpour::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Locations, final_fault};
+use downpour::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Locations};
 use http::HeaderMap;
 use rand::{RngExt as _, SeedableRng as _};
 use std::sync::Arc;
@@ -154,20 +154,22 @@ fn a_glued_host_ends_as_the_fault_that_clients_see() {
     let (locations, headers) = (Locations::One(location), HeaderMap::new());
     let answer = Answer { status: 302, locations, headers: &headers, at: Stamp::from_nanos(0) };
     let judgement = judge.judge(&asked, &answer);
-    assert_eq!(judgement.fault, Some(Fault::LocationGluedHost));
+    assert_eq!(judgement.found.outcome(), Some(Fault::LocationGluedHost));
     let HostToCheck::Name(host) = judgement.redirect.unwrap().host else {
         panic!("a name is to be asked for")
     };
 
     let mut hosts = HostCache::new(HOST_BOUNDS);
-    let asked = hosts.ask(host.as_ref().into(), Offset::ZERO, judgement.fault);
+    let asked = hosts.ask(host.as_ref().into(), Offset::ZERO, judgement.found.clone());
     assert_eq!(asked, Reply::Parked { ask: true });
     let (reply, mut answers) = mpsc::channel(1);
     lookups.handle().look_up(host.as_ref().into(), reply).unwrap();
     let answer = answers.blocking_recv().unwrap();
-    let parked = hosts.settle(&answer.host, Some(&answer.held()), Offset::ZERO);
-    assert_eq!(parked, [Some(Fault::LocationGluedHost)]);
-    assert_eq!(final_fault(parked[0], answer.verdict), Some(Fault::DnsNxdomain));
+    let mut parked = hosts.settle(&answer.host, Some(&answer.held()), Offset::ZERO);
+    let HostVerdict::Broken(fault) = answer.verdict else { panic!("the host does not exist") };
+    parked[0].add(fault.into());
+    assert_eq!(parked[0].outcome(), Some(Fault::DnsNxdomain));
+    assert!(parked[0].failing().contains(Fault::LocationGluedHost));
 }
 
 /// Whatever a rule file holds, reading it ends in rules or in a mistake whose

@@ -117,7 +117,7 @@ start() { # FUNCTION plain|tls [MORE]
 books='
     (.arrivals | .offered == .passed + .recovered + .failed + .shed + .cut) and
     (.attempts | .total == .first + .retries and .total == .completed + ([.faults[]] | add // 0) + .cut) and
-    (.targets | .redirects == .checked + ([.unchecked[]] | add // 0)) and
+    (.targets | .redirects == .checked + .broken + ([.unchecked[]] | add // 0)) and
     (.attempts.completed == ([.statuses[]] | add // 0))'
 
 replay() { # NAME EXPECTED-LIMIT FLAGS...

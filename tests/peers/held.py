@@ -63,7 +63,7 @@ def out_of_balance(run):
     if attempts["total"] != attempts["first"] + attempts["retries"] or attempts["total"] != ends:
         yield f"attempts do not balance: {attempts}"
     for name, tier in {"all": targets, **targets["tiers"]}.items():
-        if targets["redirects"] != tier["checked"] + sum(tier["unchecked"].values()):
+        if targets["redirects"] != tier["checked"] + tier["broken"] + sum(tier["unchecked"].values()):
             yield f"redirects do not balance ({name}): {tier}"
     if arrivals["failed"] != sum(fault["count"] for fault in run["faults"]):
         yield "not each failed arrival has one fault"

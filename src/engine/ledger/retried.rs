@@ -166,6 +166,8 @@ impl Ledger {
     /// An attempt failed; the download did, too, unless its client tries again.
     pub(super) fn failed(&mut self, case: &Case, fault: Fault) {
         self.recorder.wrong_attempt(case.due, fault, case.done);
+        let others = case.found.failing().without(fault);
+        self.recorder.found_beside(case.due, others, case.done);
         let mut verdict = Verdict::Over(Ended::GaveUp(GiveUp::NotRetried));
         if let (Some(tried), Some(retries)) = (&case.tried, &mut self.retries) {
             verdict = retries.failed(tried, fault);
@@ -179,7 +181,7 @@ impl Ledger {
             }
         }
         if verdict != Verdict::Again {
-            self.recorder.arrival(Fate::Failed(fault), case.due, case.done);
+            self.recorder.arrival_with(Fate::Failed(fault), others, case.due, case.done);
             self.of_case(case, |counts| counts.arrivals.failed += 1);
         }
     }

@@ -12,6 +12,7 @@ use crate::tally::{Coverage, Unchecked};
 use crate::units::Offset;
 use crate::verify::Tier;
 use crate::verify::catalog::Known;
+use crate::verify::finding::{Finding, Level};
 use crate::verify::json::JsonForm;
 use crate::verify::probe::net::ProbeHandle;
 use crate::verify::probe::sample::Sampling;
@@ -47,8 +48,9 @@ pub(super) struct Waiting {
 pub(super) enum Work {
     /// Its target.
     Target,
-    /// Its other form; how far it was judged otherwise.
-    Form(Tiers),
+    /// Its other form; how far it was judged otherwise, and what another place
+    /// there does to the run.
+    Form(Tiers, Level),
 }
 
 impl TargetLine {
@@ -77,19 +79,19 @@ impl TargetLine {
 }
 
 impl Ledger {
-    /// Nothing speaks against a redirect, as far as `tiers` say it was judged:
-    /// it has passed, or its other form is looked at.
-    pub(super) fn sound(&mut self, mut case: Case, host: Option<&str>, tiers: Tiers, now: Offset) {
-        if let Form::Due(member) = &case.form {
-            let member = member.clone();
+    /// A redirect was judged as far as `tiers` say: its download is over, or
+    /// its other form is looked at.
+    pub(super) fn judged(&mut self, mut case: Case, host: Option<&str>, tiers: Tiers, now: Offset) {
+        if let Form::Due(member, level) = &case.form {
+            let (member, level) = (member.clone(), *level);
             if let Some(question) = self.question(&case, member) {
-                let waiting = Waiting { case, host: host.map(Into::into), work: Work::Form(tiers) };
+                let waiting = Waiting { case, host: host.map(Into::into), work: Work::Form(tiers, level) };
                 return self.ask(question, waiting, now);
             }
             case.form.leave(Unchecked::NoLocation);
         }
-        self.count_redirect(&case, host, None, tiers);
-        self.settle(&case, None, "");
+        self.count_redirect(&case, host, tiers);
+        self.settle(case);
     }
 
     fn question(&self, case: &Case, member: Box<str>) -> Option<Question> {
@@ -105,7 +107,10 @@ impl Ledger {
         let Some(targets) = &mut self.targets else { return };
         let verdict = answer.found.as_ref().map(|found| &found.value);
         for mut waiting in targets.known.settle(&answer.key, answer.found.as_ref(), now) {
-            waiting.case.known(now);
+            // A client whose download has failed does not wait for our checks.
+            if waiting.case.found.outcome().is_none() {
+                waiting.case.known(now);
+            }
             self.settle_target(waiting, verdict, now);
         }
     }
@@ -121,17 +126,18 @@ impl Ledger {
         }
     }
 
-    /// The host of a redirect resolves and nothing speaks against it.
+    /// The host of a redirect resolves.
     pub(super) fn reached(&mut self, case: Case, host: &str, tiers: Tiers, now: Offset) {
         if self.targets.as_ref().is_some_and(TargetLine::asks) {
             self.go_on(case, Some(host), now);
         } else {
-            self.sound(case, Some(host), tiers, now);
+            self.judged(case, Some(host), tiers, now);
         }
     }
 
     /// Goes on with a redirect whose host resolves, or that leads back to the
-    /// candidate. `case` has no fault so far.
+    /// candidate. What else is wrong with it does not matter here: a fault
+    /// that a threshold tolerates must not hide those of the target.
     pub(super) fn go_on(&mut self, case: Case, host: Option<&str>, now: Offset) {
         let location = case.location.as_ref().map_or(&b""[..], http::HeaderValue::as_bytes);
         let asked = case.path.as_str().as_bytes();
@@ -140,13 +146,13 @@ impl Ledger {
         let up_to_host = |depth, reason| coverage::up_to(depth, Tier::Dns, reason);
         let targets = self.targets.as_ref().and_then(|targets| Some((targets.reach?, targets.sampling)));
         let (Some(url), Some((reach, sampling))) = (place, targets) else {
-            return self.sound(case, host, up_to_host(self.judge.depth(), Unchecked::NoLocation), now);
+            return self.judged(case, host, up_to_host(self.judge.depth(), Unchecked::NoLocation), now);
         };
         let mut key = reach.key(&url);
         let expect = expect.unwrap_or_default();
         if reach != Reach::Connect {
             if !sampling.takes(key, &url) {
-                return self.sound(case, host, up_to_host(self.judge.depth(), Unchecked::SampledOut), now);
+                return self.judged(case, host, up_to_host(self.judge.depth(), Unchecked::SampledOut), now);
             }
             key = key.expecting(&expect);
         }
@@ -172,21 +178,24 @@ impl Ledger {
 
     fn settle_target(&mut self, waiting: Waiting, verdict: Option<&TargetVerdict>, now: Offset) {
         let Waiting { mut case, host, work } = waiting;
-        let fault = verdict.and_then(|verdict| verdict.fault);
-        let tiers = match work {
-            Work::Target => coverage::to_target(self.judge.depth(), verdict),
-            Work::Form(tiers) => {
+        let finding = |level| {
+            let fault = verdict.and_then(|verdict| verdict.fault)?;
+            let note = verdict.and_then(|verdict| verdict.told.as_deref()).unwrap_or_default().to_owned();
+            Some(Finding { fault, level, note })
+        };
+        let (tiers, finding) = match work {
+            Work::Target => (coverage::to_target(self.judge.depth(), verdict), finding(Level::Fail)),
+            Work::Form(tiers, level) => {
                 let left = Coverage::Unchecked(Unchecked::Budget);
                 case.form = Form::Is(verdict.map_or(left, |_| Coverage::Checked));
-                tiers
+                (tiers, finding(level))
             }
         };
-        if fault.is_none() {
-            return self.sound(case, host.as_deref(), tiers, now);
+        if let Some(finding) = finding {
+            case.found.add(finding);
         }
-        self.count_redirect(&case, host.as_deref(), fault, tiers);
-        let told = verdict.and_then(|verdict| verdict.told.as_deref());
-        self.settle(&case, fault, told.unwrap_or_default());
+        self.warn(&mut case);
+        self.judged(case, host.as_deref(), tiers, now);
     }
 }
 

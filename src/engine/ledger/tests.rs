@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::schedule::Arrival;
-use crate::tally::Totals;
+use crate::tally::{AttemptEnd, Totals};
 use crate::trace::Method;
 use crate::trace::agent::ClientKind;
 use crate::verify::lookup::{LookupOptions, Lookups, Resolver};

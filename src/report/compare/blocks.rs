@@ -137,7 +137,8 @@ impl Blocks {
             *sum = sum.saturating_add(count);
         }
         let blocks = self.cut.blocks();
-        for (columns, counts) in [(&mut self.statuses, &line.statuses), (&mut self.faults, &line.faults)] {
+        let faults = if line.found.is_empty() { &line.faults } else { &line.found };
+        for (columns, counts) in [(&mut self.statuses, &line.statuses), (&mut self.faults, faults)] {
             for (name, &count) in counts {
                 let has_room = columns.len() < MOST_NAMES;
                 let column = match columns.get_mut(name) {

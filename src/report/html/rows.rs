@@ -6,7 +6,7 @@ use crate::report::text::STATISTICS;
 use crate::report::text::format::{micros, per_second, share};
 use crate::report::text::headline::{by_attempts, sentence};
 use crate::report::text::thresholds;
-use crate::report::{CHECK, FaultLine, HostLine, RunReport, Times};
+use crate::report::{CHECK, ExampleLine, FaultLine, HostLine, RunReport, Times, WarningLine};
 use crate::units::grouped;
 use crate::verify::Tier;
 use std::cmp::Reverse;
@@ -199,25 +199,54 @@ pub(super) fn faults(report: &RunReport) -> Vec<FaultRow> {
 }
 
 fn fault_row(report: &RunReport, fault: &FaultLine) -> FaultRow {
+    let meaning = sentence(&shown(&fault.meaning, LONGEST));
+    FaultRow {
+        id: shown(&fault.id, 60),
+        meaning: match fault.beside() {
+            0 => meaning,
+            some => {
+                format!("{meaning} In {} of them beside a worse fault, which is the outcome.", grouped(some))
+            }
+        },
+        count: grouped(fault.arrivals()),
+        share: share(fault.arrivals(), report.arrivals.offered),
+        when: when(fault.first_s, fault.last_s),
+        attempts: by_attempts(fault).map(|told| shown(&told, LONGEST)).unwrap_or_default(),
+        advice: pieces(advice(&fault.id)),
+        examples: examples(&fault.id, &fault.examples),
+    }
+}
+
+/// What was found and fails nothing, as rows like those of faults.
+pub(super) fn warned(report: &RunReport) -> Vec<FaultRow> {
+    let row = |line: &WarningLine| FaultRow {
+        id: shown(&line.id, 60),
+        meaning: sentence(&shown(&line.meaning, LONGEST)),
+        count: grouped(line.answers),
+        share: share(line.answers, report.attempts.completed),
+        when: when(line.first_s, line.last_s),
+        attempts: String::new(),
+        advice: pieces(advice(&line.id)),
+        examples: examples(&line.id, &line.examples),
+    };
+    report.warned.iter().take(FAULTS_SHOWN).map(row).collect()
+}
+
+fn when(first_s: f64, last_s: f64) -> String {
+    shown(&format!("second {first_s:.1} to {last_s:.1}"), 60)
+}
+
+fn examples(id: &str, examples: &[ExampleLine]) -> Vec<ExampleRow> {
     // Its Location is right; what the JSON names is not.
-    let is_in_detail = fault.id.starts_with("json.");
-    let examples = fault.examples.iter().take(EXAMPLES_SHOWN).map(|example| ExampleRow {
+    let is_in_detail = id.starts_with("json.");
+    let row = |example: &ExampleLine| ExampleRow {
         at: shown(&format!("{:.1}", example.at_s), 20),
         path: shown(&example.path, LONGEST),
         location: example.location.as_deref().map(|text| shown(text, LONGEST)),
         detail: shown(&example.detail, LONGEST),
         is_in_detail,
-    });
-    FaultRow {
-        id: shown(&fault.id, 60),
-        meaning: sentence(&shown(&fault.meaning, LONGEST)),
-        count: grouped(fault.count),
-        share: share(fault.count, report.arrivals.offered),
-        when: shown(&format!("second {:.1} to {:.1}", fault.first_s, fault.last_s), 60),
-        attempts: by_attempts(fault).map(|told| shown(&told, LONGEST)).unwrap_or_default(),
-        advice: pieces(advice(&fault.id)),
-        examples: examples.collect(),
-    }
+    };
+    examples.iter().take(EXAMPLES_SHOWN).map(row).collect()
 }
 
 /// A sentence, with what stands in backticks as code.
@@ -274,11 +303,17 @@ pub(super) fn tiers(report: &RunReport) -> Vec<TierRow> {
         .iter()
         .filter_map(|tier| {
             let line = tiers.get(tier.name())?;
-            let is_off = line.checked == 0 && line.unchecked.keys().all(|reason| reason == "tier_off");
+            let is_off = line.checked == 0
+                && line.broken == 0
+                && line.unchecked.keys().all(|reason| reason == "tier_off");
             let (checked, unchecked) = if is_off && report.targets.redirects > 0 {
                 ("off".to_owned(), String::new())
             } else {
-                (grouped(line.checked), reasons(&line.unchecked))
+                let checked = match line.broken {
+                    0 => grouped(line.checked),
+                    broken => format!("{} and {} broken before", grouped(line.checked), grouped(broken)),
+                };
+                (checked, reasons(&line.unchecked))
             };
             Some(TierRow { name: tier.name(), meaning: meaning(*tier), checked, unchecked })
         })
@@ -367,6 +402,7 @@ mod tests {
         report.targets.redirects = 10;
         let line = |checked, reason: &str, count| TierLine {
             checked,
+            broken: 0,
             unchecked: [(reason.to_owned(), count)].into(),
         };
         report.targets.tiers = [

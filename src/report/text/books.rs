@@ -53,12 +53,17 @@ pub(in crate::report) fn equations(report: &RunReport) -> Equations {
     ];
     equation(&mut books, "attempts", &total, &terms);
     let targets = &report.targets;
-    let terms = [of(targets.checked, "checked"), of_reasons(&targets.unchecked, "unchecked")];
+    let broken = |count: u64| (count > 0).then(|| of(count, "broken before"));
+    let mut terms = vec![of(targets.checked, "checked")];
+    terms.extend(broken(targets.broken));
+    terms.push(of_reasons(&targets.unchecked, "unchecked"));
     equation(&mut books, "redirects", &of(targets.redirects, "seen"), &terms);
     if report.plan.verify_json.is_some()
         && let Some(json) = targets.tiers.get(Tier::Json.name())
     {
-        let terms = [of(json.checked, "asked for in JSON"), of_reasons(&json.unchecked, "not")];
+        let mut terms = vec![of(json.checked, "asked for in JSON")];
+        terms.extend(broken(json.broken));
+        terms.push(of_reasons(&json.unchecked, "not"));
         equation(&mut books, "JSON", &of(targets.redirects, "redirects"), &terms);
     }
     if report.plan.catalog.is_some() {

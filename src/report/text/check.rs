@@ -17,6 +17,7 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
     page.wrapped(2, &asked(report));
     thresholds::write(report, page);
     broken(report, page);
+    faults::warnings(report, page);
     checked(report, page);
     answers(report, page);
     faults::hosts(report, page);
@@ -52,9 +53,10 @@ fn broken(report: &RunReport, page: &mut Page) {
 }
 
 fn fault_line(report: &RunReport, fault: &FaultLine, page: &mut Page) {
-    let share = share(fault.count, report.arrivals.offered);
-    page.line(&format!("  {:<28}{:>12}  {share:>8}", safe(&fault.id), grouped(fault.count)));
+    let share = share(fault.arrivals(), report.arrivals.offered);
+    page.line(&format!("  {:<28}{:>12}  {share:>8}", safe(&fault.id), grouped(fault.arrivals())));
     page.wrapped(4, &safe(&fault.meaning));
+    faults::beside(fault, page);
     if let Some(known) = Fault::from_id(&fault.id) {
         page.wrapped(4, &format!("a client such as cargo: {}", known.reaction()));
     }
@@ -69,11 +71,12 @@ fn checked(report: &RunReport, page: &mut Page) {
         let told = match report.targets.tiers.get(tier.name()) {
             Some(line) if is_on(tier) => {
                 let all = report.targets.redirects;
-                let rest: Vec<_> = line
-                    .unchecked
-                    .iter()
-                    .map(|(why, &count)| format!("{}\u{a0}{}", safe(why), grouped(count)))
-                    .collect();
+                let broken =
+                    (line.broken > 0).then(|| format!("{}\u{a0}broken before", grouped(line.broken)));
+                let unchecked = line.unchecked.iter();
+                let unchecked =
+                    unchecked.map(|(why, &count)| format!("{}\u{a0}{}", safe(why), grouped(count)));
+                let rest: Vec<_> = broken.into_iter().chain(unchecked).collect();
                 let rest = if rest.is_empty() { String::new() } else { format!(" ({})", rest.join(", ")) };
                 format!("{} of {}{rest}", grouped(line.checked), grouped(all))
             }

@@ -30,12 +30,12 @@ pub(super) fn faults(report: &RunReport, page: &mut Page) {
 }
 
 fn row(report: &RunReport, fault: &FaultLine, page: &mut Page) {
-    let share = share(fault.count, report.arrivals.offered);
+    let share = share(fault.arrivals(), report.arrivals.offered);
     let id = shortened(&fault.id, 28).into_owned();
     page.line(&format!(
         "  {:<28}{:>12}  {share:>8}  second {:.1} to {:.1}",
         safe(&id),
-        grouped(fault.count),
+        grouped(fault.arrivals()),
         fault.first_s,
         fault.last_s
     ));
@@ -43,7 +43,37 @@ fn row(report: &RunReport, fault: &FaultLine, page: &mut Page) {
         page.wrapped(4, &attempts);
     }
     page.wrapped(4, &safe(&fault.meaning));
+    beside(fault, page);
     page.wrapped(4, &format!("To do: {}", advice(&fault.id)));
+}
+
+/// Where it was not always the outcome, how often it was not.
+pub(super) fn beside(fault: &FaultLine, page: &mut Page) {
+    match fault.beside() {
+        0 => {}
+        all if all == fault.arrivals() => {
+            page.wrapped(4, "always beside a worse fault, which is the outcome")
+        }
+        some => page
+            .wrapped(4, &format!("in {} of them beside a worse fault, which is the outcome", grouped(some))),
+    }
+}
+
+/// What was found and fails nothing.
+pub(super) fn warnings(report: &RunReport, page: &mut Page) {
+    if report.warned.is_empty() {
+        return;
+    }
+    page.heading("Warnings (they fail nothing)");
+    for line in &report.warned {
+        let share = share(line.answers, report.attempts.completed);
+        let id = shortened(&line.id, 28).into_owned();
+        page.line(&format!("  {:<28}{:>12}  {share:>8}  of all answers", safe(&id), grouped(line.answers)));
+        page.wrapped(4, &safe(&line.meaning));
+        for shown in line.examples.iter().take(EXAMPLES_SHOWN) {
+            example(shown, page);
+        }
+    }
 }
 
 pub(super) fn example(example: &ExampleLine, page: &mut Page) {

@@ -28,7 +28,13 @@ const OF_A_HOST: &[(Fault, &str)] = &[
 ];
 
 pub(super) fn write(report: &RunReport, page: &mut Page) {
-    begin(report, &report.faults[..report.faults.len().min(FAULTS_TOLD)], page);
+    let outcomes: Vec<_> = outcomes(report).take(FAULTS_TOLD).collect();
+    begin(report, &outcomes, page);
+}
+
+/// The faults that are the outcome of arrivals, and not only beside a worse one.
+pub(in crate::report) fn outcomes(report: &RunReport) -> impl Iterator<Item = &FaultLine> {
+    report.faults.iter().filter(|fault| fault.count > 0)
 }
 
 /// The same without the faults.
@@ -36,7 +42,7 @@ pub(super) fn opening(report: &RunReport, page: &mut Page) {
     begin(report, &[], page);
 }
 
-fn begin(report: &RunReport, faults: &[FaultLine], page: &mut Page) {
+fn begin(report: &RunReport, faults: &[&FaultLine], page: &mut Page) {
     let (left_out, notes): (Vec<&Reason>, Vec<&Reason>) =
         report.warnings.iter().partition(|warning| is_left_out(warning));
     for warning in left_out {

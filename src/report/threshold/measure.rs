@@ -121,11 +121,8 @@ fn part(counted: Counted, counts: &Counts) -> u64 {
         Counted::Unchecked => redirects.unchecked_total(redirects.deepest()),
         // No counter of the run: the watch has it from the control.
         Counted::ControlDiffer => 0,
-        Counted::Fault(fault) => counts.faults.get(fault).count,
-        Counted::Family(family) => {
-            let of_family = counts.faults.seen().filter(|(fault, _)| fault.family() == family);
-            of_family.map(|(_, entry)| entry.count).sum()
-        }
+        Counted::Fault(fault) => counts.found.get(fault).count,
+        Counted::Family(family) => counts.found.of_family(family),
     }
 }
 

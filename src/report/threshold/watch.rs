@@ -87,12 +87,13 @@ impl Allowed {
         self.faults.extend(Fault::ALL.iter().filter(|fault| ceiling && is_of(fault)));
     }
 
-    /// How much of what went wrong no threshold is about: failed arrivals and
-    /// hidden wrong redirects.
+    /// How much of what went wrong no threshold is about: faults of failed
+    /// arrivals, at most as many as there are of those, and hidden wrong
+    /// redirects. A fault that is allowed excuses no other of the same arrival.
     pub fn beyond(&self, counts: &Counts) -> (u64, u64) {
-        let faults = counts.faults.seen().filter(|(fault, _)| self.faults.contains(fault));
-        let of_faults: u64 = faults.map(|(_, entry)| entry.count).sum();
-        let failed = counts.arrivals.failed.saturating_sub(of_faults);
+        let faults = counts.found.seen().filter(|(fault, _)| !self.faults.contains(fault));
+        let others: u64 = faults.map(|(_, entry)| entry.count).sum();
+        let failed = counts.arrivals.failed.min(others);
         let misled = counts.retries.misled();
         (if self.failures { 0 } else { failed }, if self.misled { 0 } else { misled })
     }

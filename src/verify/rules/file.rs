@@ -6,10 +6,11 @@
 
 use super::headers::{Due, Element, HeaderDemand};
 use super::hosts::{HostPattern, is_usable};
-use super::{Authority, Expected, MIN_TTL, Relative, Rule, Rules, Scheme, Transitions};
+use super::{Authority, Expected, Provenance, Relative, Rule, Rules, Scheme, Transitions};
 use crate::names::did_you_mean;
 use crate::route::{Pattern, Template};
 use crate::units::parse_duration;
+use crate::verify::finding::Level;
 use http::HeaderName;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -90,6 +91,11 @@ struct FileRule {
     relative: Option<Spanned<FileRelative>>,
     scheme: Option<Spanned<Scheme>>,
     min_ttl: Option<Spanned<String>>,
+    #[serde(default)]
+    level: Level,
+    since: Option<Spanned<String>>,
+    why: Option<String>,
+    source: Option<String>,
     json: Option<Spanned<String>>,
     #[serde(default)]
     headers: BTreeMap<Spanned<String>, Spanned<FileDue>>,
@@ -118,7 +124,7 @@ enum Only {
 #[derive(Deserialize)]
 #[serde(
     untagged,
-    expecting = "true, false, a text, a list of texts, or { contains, lacks, at_least, at_most }"
+    expecting = "true, false, a text, a list of texts, or { is, contains, lacks, at_least, at_most, level, since, why, source }"
 )]
 enum FileDue {
     There(bool),
@@ -131,10 +137,23 @@ enum FileDue {
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
 struct FileElements {
+    is: Option<FileIs>,
     contains: Texts,
     lacks: Texts,
     at_least: BTreeMap<String, u64>,
     at_most: BTreeMap<String, u64>,
+    level: Level,
+    since: Option<String>,
+    why: Option<String>,
+    source: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum FileIs {
+    There(bool),
+    One(String),
+    Many(Vec<String>),
 }
 
 #[derive(Deserialize)]
@@ -249,7 +268,13 @@ fn rule(file: FileRule) -> Checked<Rule> {
         hosts: each_once(&file.hosts, HostPattern::parse)?,
         scheme: scheme.or(own_scheme),
         headers: demands(file.headers)?,
-        min_ttl: file.min_ttl.map_or(Ok(MIN_TTL), |text| min_ttl(&text))?,
+        min_ttl: file.min_ttl.map(|text| min_ttl(&text)).transpose()?,
+        level: file.level,
+        provenance: provenance(
+            file.since.as_ref().map(|since| (since.get_ref().as_str(), since.span())),
+            file.why,
+            file.source,
+        )?,
         json: file.json.map(member).transpose()?,
     })
 }
@@ -316,33 +341,74 @@ fn demands(fields: BTreeMap<Spanned<String>, Spanned<FileDue>>) -> Checked<Vec<H
             return Err(mistake(&text, format!("{name} is named twice")));
         }
         let span = due.span();
-        let due = due_of(due.into_inner());
-        if matches!(&due, Due::OneOf(list) if list.is_empty())
-            || matches!(&due, Due::Elements(list) if list.is_empty())
+        let demand = demand(name.clone(), due.into_inner(), &span)?;
+        let due = &demand.due;
+        if matches!(due, Due::OneOf(list) if list.is_empty())
+            || matches!(due, Due::Elements(list) if list.is_empty())
         {
             let what =
                 format!("nothing is demanded of {name}; write true or false to say whether it is there");
             return Err(Mistake { span, what });
         }
-        demands.push(HeaderDemand { name, due });
+        demands.push(demand);
     }
     Ok(demands)
 }
 
-fn due_of(file: FileDue) -> Due {
-    match file {
-        FileDue::There(true) => Due::Present,
-        FileDue::There(false) => Due::Absent,
-        FileDue::Is(value) => Due::OneOf(vec![value]),
-        FileDue::OneOf(values) => Due::OneOf(values),
-        FileDue::Elements(FileElements { contains, lacks, at_least, at_most }) => {
+fn demand(name: HeaderName, file: FileDue, span: &Range<usize>) -> Checked<HeaderDemand> {
+    let plain = |due| (due, Level::Fail, Provenance::default());
+    let (due, level, provenance) = match file {
+        FileDue::There(there) => plain(due_of(FileIs::There(there))),
+        FileDue::Is(value) => plain(due_of(FileIs::One(value))),
+        FileDue::OneOf(values) => plain(due_of(FileIs::Many(values))),
+        FileDue::Elements(FileElements {
+            is,
+            contains,
+            lacks,
+            at_least,
+            at_most,
+            level,
+            since,
+            why,
+            source,
+        }) => {
             let contains = contains.into_vec().into_iter().map(Element::Contains);
             let lacks = lacks.into_vec().into_iter().map(Element::Lacks);
             let at_least = at_least.into_iter().map(|(name, number)| Element::AtLeast(name, number));
             let at_most = at_most.into_iter().map(|(name, number)| Element::AtMost(name, number));
-            Due::Elements(contains.chain(lacks).chain(at_least).chain(at_most).collect())
+            let elements: Vec<_> = contains.chain(lacks).chain(at_least).chain(at_most).collect();
+            if is.is_some() && !elements.is_empty() {
+                let what =
+                    format!("{name} is demanded as a whole and by its elements; leave one of them out");
+                return Err(Mistake { span: span.clone(), what });
+            }
+            let due = is.map_or(Due::Elements(elements), due_of);
+            (due, level, provenance(since.as_deref().map(|since| (since, span.clone())), why, source)?)
         }
+    };
+    Ok(HeaderDemand { name, due, level, provenance })
+}
+
+fn due_of(is: FileIs) -> Due {
+    match is {
+        FileIs::There(true) => Due::Present,
+        FileIs::There(false) => Due::Absent,
+        FileIs::One(value) => Due::OneOf(vec![value]),
+        FileIs::Many(values) => Due::OneOf(values),
     }
+}
+
+/// Since when, why and by which source something is demanded.
+fn provenance(
+    since: Option<(&str, Range<usize>)>,
+    why: Option<String>,
+    source: Option<String>,
+) -> Checked<Provenance> {
+    let date = |(text, span): (&str, Range<usize>)| {
+        let what = || format!("{text:?} is not a date; write it like \"2026-06-02\"");
+        text.parse().map_err(|_| Mistake { span, what: what() })
+    };
+    Ok(Provenance { since: since.map(date).transpose()?, why, source })
 }
 
 /// The scheme a rule names, which must not contradict that of its location.

@@ -4,7 +4,9 @@
 //! and clients each suffer from another. Fields are compared as bytes; nothing
 //! here allocates but the text of a demand for people.
 
+use super::Provenance;
 use crate::fault::Fault;
+use crate::verify::finding::Level;
 use http::{HeaderMap, HeaderName};
 use std::fmt;
 
@@ -13,6 +15,10 @@ use std::fmt;
 pub(in crate::verify) struct HeaderDemand {
     pub(super) name: HeaderName,
     pub(super) due: Due,
+    /// What it does to the run where it is not so.
+    pub(in crate::verify) level: Level,
+    /// Where it comes from.
+    pub(super) provenance: Provenance,
 }
 
 /// What is demanded of a field.
@@ -145,6 +151,18 @@ pub(in crate::verify) fn delta_seconds(text: &[u8]) -> Option<u64> {
 
 impl fmt::Display for HeaderDemand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_due(f)?;
+        self.provenance.since.map_or(Ok(()), |since| write!(f, " (since {since})"))
+    }
+}
+
+impl HeaderDemand {
+    /// What is demanded, without where that comes from.
+    pub(super) fn due_text(&self) -> String {
+        Self { provenance: Provenance::default(), ..self.clone() }.to_string()
+    }
+
+    fn write_due(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} must ", self.name)?;
         match &self.due {
             Due::Present => f.write_str("be there"),
@@ -172,7 +190,12 @@ mod tests {
     use http::HeaderValue;
 
     fn demand(name: &str, due: Due) -> HeaderDemand {
-        HeaderDemand { name: name.parse().unwrap(), due }
+        HeaderDemand {
+            name: name.parse().unwrap(),
+            due,
+            level: Level::Fail,
+            provenance: Provenance::default(),
+        }
     }
 
     #[track_caller]

@@ -5,6 +5,9 @@
 //! `a.b.example.net`. Unlike there it may fill any label but the last two, so
 //! that `*.s3.*.amazonaws.com` can be said, while nobody can allow a whole
 //! top-level domain by a slip.
+//!
+//! Two stars at the beginning stand for one label or more: `**.example.net`
+//! allows `eu.example.net` and `a.b.example.net`, not `example.net`.
 
 use crate::verify::location::is_host_name;
 use std::fmt;
@@ -21,6 +24,8 @@ pub(in crate::verify) enum HostPattern {
     Exact(Host),
     /// Labels from the left; `None` for any.
     Labels(Vec<Option<String>>),
+    /// One label or more, whatever they are, and then these.
+    Under(Vec<Option<String>>),
 }
 
 impl HostPattern {
@@ -32,23 +37,29 @@ impl HostPattern {
                 format!("{text:?} is not a host; write it like static.example.net, without a port")
             });
         }
-        let labels: Vec<&str> = text.split('.').collect();
+        let (deep, text_below) = match text.strip_prefix("**.") {
+            Some(below) => (true, below),
+            None => (false, text),
+        };
+        let labels: Vec<&str> = text_below.split('.').collect();
         let domain = labels.len().saturating_sub(2);
         let whole = labels.iter().enumerate().all(|(at, label)| match *label {
             "*" => at < domain,
             label => !label.contains('*'),
         });
-        let name = text.replace('*', ANY_LABEL).to_ascii_lowercase();
+        let name = text_below.replace('*', ANY_LABEL).to_ascii_lowercase();
         if !whole
+            || labels.len() < 2
             || !matches!(Host::parse(&name), Ok(Host::Domain(parsed)) if parsed == name && is_host_name(&name))
         {
             return Err(format!(
                 "{text:?} is not a pattern of hosts; a star stands for one whole label, and not for one of \
-                 the last two: *.example.net"
+                 the last two: *.example.net; two stars at the beginning stand for one label or more"
             ));
         }
         let any = |label: &str| (label != "*").then(|| label.to_ascii_lowercase());
-        Ok(Self::Labels(labels.into_iter().map(any).collect()))
+        let labels = labels.into_iter().map(any).collect();
+        Ok(if deep { Self::Under(labels) } else { Self::Labels(labels) })
     }
 
     /// Whether it allows `host`, a name being in lower case.
@@ -57,15 +68,15 @@ impl HostPattern {
             (Self::Exact(exact), host) => exact == host,
             (Self::Labels(labels), Host::Domain(name)) => {
                 let mut told = name.split('.');
-                let fits = |label: &Option<String>| {
-                    told.next().is_some_and(|told| match label {
-                        Some(label) => label == told,
-                        None => !told.is_empty(),
-                    })
-                };
-                labels.iter().all(fits) && told.next().is_none()
+                labels.iter().all(|label| told.next().is_some_and(|told| fits(label.as_ref(), told)))
+                    && told.next().is_none()
             }
-            (Self::Labels(_), Host::Ipv4(_) | Host::Ipv6(_)) => false,
+            (Self::Under(labels), Host::Domain(name)) => {
+                let mut told = name.rsplit('.');
+                labels.iter().rev().all(|label| told.next().is_some_and(|told| fits(label.as_ref(), told)))
+                    && told.next().is_some_and(|told| !told.is_empty())
+            }
+            (Self::Labels(_) | Self::Under(_), Host::Ipv4(_) | Host::Ipv6(_)) => false,
         }
     }
 
@@ -73,7 +84,7 @@ impl HostPattern {
     pub(in crate::verify) fn exact_name(&self) -> Option<&str> {
         match self {
             Self::Exact(Host::Domain(name)) => Some(name),
-            Self::Exact(Host::Ipv4(_) | Host::Ipv6(_)) | Self::Labels(_) => None,
+            Self::Exact(Host::Ipv4(_) | Host::Ipv6(_)) | Self::Labels(_) | Self::Under(_) => None,
         }
     }
 }
@@ -82,12 +93,17 @@ impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exact(host) => host.fmt(f),
-            Self::Labels(labels) => {
-                let labels: Vec<&str> = labels.iter().map(|label| label.as_deref().unwrap_or("*")).collect();
-                f.write_str(&labels.join("."))
+            Self::Labels(labels) | Self::Under(labels) => {
+                let deep = matches!(self, Self::Under(_)).then_some("**");
+                let labels = labels.iter().map(|label| label.as_deref().unwrap_or("*"));
+                f.write_str(&deep.into_iter().chain(labels).collect::<Vec<_>>().join("."))
             }
         }
     }
+}
+
+fn fits(label: Option<&String>, told: &str) -> bool {
+    label.map_or_else(|| !told.is_empty(), |label| label == told)
 }
 
 pub(super) fn is_usable(host: &Host) -> bool {
@@ -130,6 +146,19 @@ mod tests {
     }
 
     #[test]
+    fn two_stars_are_one_label_or_more() {
+        check("**.hf.co", "cdn-lfs.hf.co", true);
+        check("**.hf.co", "us.aws.cdn.hf.co", true);
+        check("**.HF.co", "US.aws.cdn.hf.CO", true);
+        check("**.hf.co", "hf.co", false);
+        check("**.hf.co", "evilhf.co", false);
+        check("**.hf.co", "us.hf.co.evil.example", false);
+        check("**.*.amazonaws.com", "a.b.s3.amazonaws.com", true);
+        check("**.*.amazonaws.com", "s3.amazonaws.com", false);
+        check("**.b.example", "127.0.0.1", false);
+    }
+
+    #[test]
     fn without_a_star_it_is_that_host() {
         check("static.example.net", "static.example.net", true);
         check("static.example.net", "static.example.net.evil.example", false);
@@ -147,6 +176,13 @@ mod tests {
             "a.*.net",
             "cdn-*.example.net",
             "*.*",
+            "**",
+            "**.net",
+            "**.*.net",
+            "a.**.example.net",
+            "***.example.net",
+            "**.**.example.net",
+            "**..example.net",
             "*..example.net",
             "*.a b.net",
             "*.0.0.1",

@@ -76,16 +76,31 @@ impl Report {
         self.number("/arrivals/offered")
     }
 
-    /// The faults that downloads failed of and how many did, the most frequent
-    /// first.
+    /// Ids and counts of the faults that are outcomes, the most frequent first.
     pub(super) fn faults(&self) -> Vec<(&str, u64)> {
-        self.faults_by("count").into_iter().filter(|(_, count)| *count > 0).collect()
+        self.counted("/faults", "count")
+    }
+
+    /// Ids and counts of all faults that were found.
+    pub(super) fn found(&self) -> Vec<(&str, u64)> {
+        self.counted("/faults", "found")
+    }
+
+    /// Ids and counts of what was found and fails nothing.
+    pub(super) fn warned(&self) -> Vec<(&str, u64)> {
+        self.counted("/warned", "answers")
     }
 
     /// One of the counts of all faults.
     fn faults_by(&self, key: &str) -> Vec<(&str, u64)> {
         let count = |line: &'_ Value| -> u64 { line[key].as_u64().unwrap() };
         self.list("/faults").iter().map(|line| (line["id"].as_str().unwrap(), count(line))).collect()
+    }
+
+    fn counted(&self, list: &str, key: &str) -> Vec<(&str, u64)> {
+        let line = |line: &'_ Value| -> u64 { line[key].as_u64().unwrap() };
+        let lines = self.list(list).iter().map(|of| (of["id"].as_str().unwrap(), line(of)));
+        lines.filter(|(_, count)| *count > 0).collect()
     }
 
     #[track_caller]
@@ -155,9 +170,15 @@ impl Report {
         assert!(self.number("/attempts/first") <= offered - shed, "one first attempt an arrival");
 
         let redirects = self.number("/targets/redirects");
-        assert_eq!(redirects, self.number("/targets/checked") + self.sum("/targets/unchecked"), "redirects");
+        assert_eq!(
+            redirects,
+            self.number("/targets/checked") + self.number("/targets/broken") + self.sum("/targets/unchecked"),
+            "redirects"
+        );
         for (tier, line) in self.at("/targets/tiers").as_object().unwrap() {
-            let seen = line["checked"].as_u64().unwrap() + sum(&line["unchecked"]);
+            let seen = line["checked"].as_u64().unwrap()
+                + line["broken"].as_u64().unwrap()
+                + sum(&line["unchecked"]);
             assert_eq!(redirects, seen, "redirects at the tier {tier}");
         }
         let by_host: u64 =
@@ -200,7 +221,7 @@ impl Report {
     fn check_failures(&self, directory: &Path) {
         let text = fs::read_to_string(directory.join("failures.ndjson")).unwrap();
         let examples: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let failed = self.faults_by("count");
+        let failed = self.faults_by("found");
         for ((id, attempts), (_, failed)) in self.faults_by("attempts").into_iter().zip(failed) {
             let count = attempts.max(failed);
             let shown = examples.iter().filter(|example| example["fault"] == id).count() as u64;

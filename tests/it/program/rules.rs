@@ -70,10 +70,14 @@ fn a_change_from_what_was_recorded() {
 fn hosts_by_pattern_and_signatures_by_time() {
     let candidate = Serving::with_faults(&["expires-soon"]);
     let pattern = "status = 302\nhosts = [\"*.crates.io\"]";
-    let report = check(&candidate, pattern, "location.expires_soon", "the signature ends ");
+    let patient = format!("{pattern}\nmin_ttl = \"1m\"");
+    let report = check(&candidate, &patient, "location.expires_soon", "the signature ends ");
     assert_eq!(report.text("/targets/hosts/0/host"), "static.crates.io");
-    let short = format!("{pattern}\nmin_ttl = \"0s\"");
-    assert_eq!(against(&candidate, &rule(&short)).report(0).number("/arrivals/passed"), COUNT);
+    for (line, warned) in [("min_ttl = \"0s\"", 0), ("", COUNT)] {
+        let report = against(&candidate, &rule(&format!("{pattern}\n{line}"))).report(0);
+        assert_eq!(report.number("/arrivals/passed"), COUNT);
+        assert_eq!(report.warned().iter().map(|(_, answers)| answers).sum::<u64>(), warned, "{line}");
+    }
     check(&candidate, "status = 302\nhosts = [\"*.static.crates.io\"]", "location.wrong_host", "host ");
 }
 

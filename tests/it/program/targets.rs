@@ -164,18 +164,59 @@ fn the_stores_certificate_is_judged() {
         let report = stage.call(&downloads(5, 2), "head", &[]).report(3);
         assert_eq!(report.faults(), [("target.tls_certificate", 10)], "{certificate}");
         assert_eq!(tier(&report, "connect", ""), [10, 0]);
-        assert_eq!(tier(&report, "fetch", "fault_before"), [0, 10]);
+        assert_eq!([tier(&report, "fetch", "")[0], report.number("/targets/tiers/fetch/broken")], [0, 10]);
         assert_eq!(stage.targets(), 0);
     }
 }
 
 #[test]
-fn a_wrong_place_is_not_asked() {
+fn a_redirect_to_nowhere_is_broken_before_its_target_is_asked() {
+    let stage = Stage::with(&["--fault", "no-location"]);
+    let report = stage.call(&downloads(5, 2), "get", &[]).report(3);
+    assert_eq!(report.faults(), [("location.missing", 10)]);
+    for name in ["policy", "dns", "connect", "fetch"] {
+        let broken = report.number(&format!("/targets/tiers/{name}/broken"));
+        assert_eq!((tier(&report, name, "")[0], broken), (0, 10), "{name}");
+    }
+    assert_eq!((report.number("/targets/broken"), stage.targets()), (10, 0));
+}
+
+#[test]
+fn a_wrong_path_is_asked_all_the_same() {
     let stage = Stage::with(&["--fault", "double-slash"]);
     let report = stage.call(&downloads(5, 2), "get", &[]).report(3);
     assert_eq!(report.faults(), [("location.double_slash", 10)]);
-    assert_eq!(tier(&report, "fetch", "fault_before"), [0, 10]);
-    assert_eq!(stage.targets(), 0);
+    assert_eq!((tier(&report, "fetch", "")[0], report.number("/targets/broken")), (10, 0));
+    assert!(stage.targets() > 0);
+}
+
+/// A store that takes no connection fails a run, whatever else is wrong with
+/// the redirects to it and tolerated.
+#[test]
+fn a_tolerated_fault_hides_no_other() {
+    let list = downloads(5, 2);
+    let tolerant = |fault: &str, rules: &str, tolerated: &str, verify: &str| {
+        let candidate = Serving::with_faults(&[fault]);
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let instead = format!("static.crates.io:443:{closed}");
+        let call = Call::replay("list", &candidate).file("list", &list).file("rules.toml", rules);
+        let call = call.with(&["--rules", "rules.toml", "--rate", "1000", "--verify", verify]);
+        let deep = ["--verify-rate", "max", "--verify-connect-to", &instead, "--roots", "webpki"];
+        let call = if verify == "connect" { call.with(&deep) } else { call };
+        call.with(&["--threshold", &format!("fault({tolerated}).rate <= 100%")])
+    };
+    let exact = "[[rule]]\nmatch = \"/api/v1/crates/{crate}/{version}/download\"\nstatus = 302\n\
+                 location = \"https://static.crates.io/crates/{crate}/{crate}-{version}.crate\"\n";
+    let vary = format!("{exact}headers.vary = {{ contains = \"accept\" }}\n");
+    let report = tolerant("vary-missing", &vary, "headers.vary", "connect").report(3);
+    assert_eq!(report.faults(), [("target.refused", 10)]);
+    assert_eq!(report.found(), [("target.refused", 10), ("headers.vary", 10)]);
+    let report = tolerant("double-slash", exact, "location.double_slash", "connect").report(3);
+    assert_eq!(report.faults(), [("location.double_slash", 10)]);
+    assert_eq!(report.found(), [("location.double_slash", 10), ("target.refused", 10)]);
+    // Tolerated alone, it is tolerated.
+    let report = tolerant("vary-missing", &vary, "headers.vary", "policy").report(0);
+    assert_eq!((report.faults(), report.verdict()), (vec![("headers.vary", 10)], "passed"));
 }
 
 #[test]

@@ -32,6 +32,11 @@ fn mistakes_have_a_place_and_a_remedy() {
     check(&with("scheme = \"ftp\""), (4, 10), "`https`, `http`");
     check(&with("relative = 1"), (4, 12), "true, false or \"only\"");
     check("[[rule", (1, 7), "");
+    check(&with("level = \"info\""), (4, 9), "`warn`");
+    check(&with("since = \"June\""), (4, 9), "2026-06-02");
+    check(&with("headers.vary = { is = true, level = \"warn\", since = \"x\" }"), (4, 16), "2026-06-02");
+    check(&with("headers.vary = { is = true, contains = \"x\" }"), (4, 16), "leave one of them out");
+    check(&with("headers.vary = { level = \"warn\" }"), (4, 16), "nothing is demanded");
     check("shape = 2", (1, 9), "reads 1");
     check("[[rule]]\nmatch = \"/{a:raw}\"\nstatus = 302", (2, 9), "only a template");
     check("[[rule]]\nmatch = \"/{a..}x\"\nstatus = 302", (2, 9), "whole segment");
@@ -78,7 +83,7 @@ fn every_key_is_read() {
     );
     let rule = Rules::parse(&with(text), "x").unwrap().rules.remove(0);
     let told = (rule.min_ttl, rule.json.as_deref(), rule.relative);
-    assert_eq!(told, (Duration::from_mins(5), Some("url"), Relative::Only));
+    assert_eq!(told, (Some(Duration::from_mins(5)), Some("url"), Relative::Only));
     assert!(rule.transitions.unwrap().list(404, 302));
     let demands: Vec<String> = rule.headers.iter().map(ToString::to_string).collect();
     assert_eq!(
