@@ -37,6 +37,7 @@ mod simulate;
 mod simulate_args;
 mod system;
 mod target;
+mod terminal;
 mod threshold_args;
 mod throttling;
 mod tls;
@@ -48,7 +49,7 @@ mod wire_args;
 use crate::report::Exit;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use tracing_subscriber::EnvFilter;
 
 /// Replays recorded download traffic against a candidate deployment, and proves
@@ -403,17 +404,20 @@ fn log_to_stderr(verbose: u8, quiet: bool) {
     let filter = EnvFilter::try_from_env("DOWNPOUR_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let logging = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
+        .with_writer(terminal::LogLines)
+        // Our own colours could not be told from those of a foreign text.
+        .with_ansi(false)
         .without_time();
     // A second run in one process keeps the first one's logging.
     drop(logging.try_init());
 }
 
 /// Tells the operator something, on stderr. Where nobody listens any more, as
-/// in `2>&1 | head`, the run goes on.
+/// in `2>&1 | head`, the run goes on. Every message goes this way, so what is
+/// foreign in it (a file name, a value out of a run directory) cannot steer
+/// the terminal, whoever put the message together.
 pub(crate) fn say(text: &str) {
-    writeln!(io::stderr(), "{text}").unwrap_or_default();
+    writeln!(io::stderr(), "{}", terminal::visible(text)).unwrap_or_default();
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub mod process;
 pub mod profile;
 pub mod sample;
 
-pub use self::pace::Pace;
+pub use self::pace::{PEAK_MAX, Pace, check_peak};
 
 use self::amplify::Amplifier;
 use self::process::{Process, Spacing};

@@ -114,6 +114,10 @@ pub(crate) fn measure(
         abort: Abort::new(limits.abort_on, limits.abort_after, phases),
         metrics,
     };
+    // One that is killed in its first second can be reported, too.
+    if let Some(nothing_yet) = recorder.so_far(0, &Totals::default()) {
+        recorder.checkpoint(&nothing_yet);
+    }
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, &phases.phase, &mut recorder)?;
     let Recorder { directory, mut trouble, throttling, progress, series, mut watch, abort, .. } = recorder;
     drop(progress);

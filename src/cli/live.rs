@@ -11,7 +11,7 @@ use crate::client::ClientPlan;
 use crate::registry::{Registry, RegistryConfig};
 use crate::report::{Exit, Input};
 use crate::scenario::Scenario;
-use crate::schedule::Pace;
+use crate::schedule::{Pace, check_peak};
 use crate::units::Factor;
 use std::io::Write;
 use std::num::NonZeroUsize;
@@ -27,6 +27,7 @@ pub(super) fn run(name_or_file: &str, args: &ReplayArgs, out: &mut dyn Write) ->
     let whole = scenarios::load(name_or_file)?;
     let speed = args.load.speed.unwrap_or(whole.live_speed);
     let scenario = whole.hastened(speed);
+    check_peak(scenario.load.downloads.per_second_f64()).map_err(CliError::Usage)?;
     let seed = args.trace.seed;
     let plan = scenario
         .stand_in(seed)

@@ -8,7 +8,7 @@ use super::shape_args::ShapeArgs;
 use super::target::Target;
 use super::values::{parse_header, parse_positive, parse_requests, parse_time};
 use crate::engine::Overload;
-use crate::schedule::{Pace, Schedule, Window};
+use crate::schedule::{Pace, Schedule, Window, check_peak};
 use crate::units::{Factor, parse_duration};
 use clap::{Args, ValueEnum};
 use http::header::{ACCEPT, HOST, USER_AGENT};
@@ -31,7 +31,14 @@ pub(crate) struct LoadArgs {
 
     /// Arrivals a second in all: 4700, 4.7k/s, 280k/m, 50/1s; or recorded, or a
     /// multiple of the recorded pace such as 2x
-    #[arg(short, long, visible_short_alias = 'R', value_name = "RATE", default_value = "recorded")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'R',
+        value_name = "RATE",
+        default_value = "recorded",
+        allow_negative_numbers = true
+    )]
     pub(crate) rate: Pace,
 
     /// Play the recorded pace this many times as fast
@@ -158,6 +165,12 @@ impl LoadArgs {
 
     /// The pace that `--rate` and `--speed` mean together.
     pub(crate) fn pace(&self) -> Result<Pace, String> {
+        let pace = self.pace_as_asked()?;
+        check_peak(pace.peak_per_second().unwrap_or_default())?;
+        Ok(pace)
+    }
+
+    fn pace_as_asked(&self) -> Result<Pace, String> {
         if let Some(profile) = self.shape.profile()? {
             return Ok(Pace::Profile(profile));
         }

@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -23,9 +24,11 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
+use tokio::task::AbortHandle;
 
-/// Connections at a time; more of them wait.
+/// Connections at a time. One more takes the place of the oldest, so that those
+/// who connect and say nothing keep nobody out.
 const CONNECTIONS: usize = 16;
 
 /// From the first byte of a connection to the last of its answer.
@@ -105,24 +108,22 @@ fn answer_all(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut answering: VecDeque<AbortHandle> = VecDeque::new();
         loop {
-            let next = async {
-                let place = Arc::clone(&places).acquire_owned().await;
-                (place, listener.accept().await)
-            };
-            let (place, accepted) = tokio::select! {
+            let accepted = tokio::select! {
                 biased;
                 _ = &mut stopped => return Ok(()),
-                next = next => next,
+                accepted = listener.accept() => accepted,
             };
             // A peer that was gone before it was accepted is no reason to stop.
             let Ok((stream, _)) = accepted else { continue };
-            let latest = latest.clone();
-            tokio::spawn(async move {
-                answer(stream, latest).await;
-                drop(place);
-            });
+            answering.retain(|connection| !connection.is_finished());
+            if answering.len() >= CONNECTIONS
+                && let Some(oldest) = answering.pop_front()
+            {
+                oldest.abort();
+            }
+            answering.push_back(tokio::spawn(answer(stream, latest.clone())).abort_handle());
         }
     })
 }
@@ -176,6 +177,23 @@ mod tests {
         let answer = answer_to(&request, &(RunReport::default(), Gauges::default()));
         let found = answer.headers()[CONTENT_TYPE].to_str().unwrap();
         assert_eq!((answer.status().as_u16(), found), (status, content_type), "{path}");
+    }
+
+    #[test]
+    fn who_connects_and_says_nothing_keeps_no_scraper_out() {
+        use std::io::{Read, Write};
+        let server = MetricsServer::start(([127, 0, 0, 1], 0).into(), &Plan::default()).unwrap();
+        let connect = || std::net::TcpStream::connect(server.address()).unwrap();
+        let silent: Vec<_> = (0..2 * CONNECTIONS).map(|_| connect()).collect();
+        let mut scraper = connect();
+        scraper.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        scraper.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        // The youngest of them are still waited for: nobody had to give up.
+        let mut youngest = silent.last().unwrap();
+        youngest.set_nonblocking(true).unwrap();
+        assert_eq!(youngest.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
 
     #[test]

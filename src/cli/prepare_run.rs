@@ -7,8 +7,9 @@ use super::target::all_loopback;
 use super::verify_args::VerifyArgs;
 use super::wire_args::{HTTP2_CONNECTIONS, HttpArg, WireArgs};
 use crate::engine::{EnginePlan, Feed, Judging, Overload, TlsPlan};
+use crate::report::Reason;
 use crate::schedule::Pace;
-use crate::units::Offset;
+use crate::units::{Offset, grouped};
 use crate::verify::address::PrivateAddresses;
 use crate::verify::catalog::{Catalog, Catalogued};
 use crate::verify::judge::Judge;
@@ -62,14 +63,7 @@ pub(super) fn engine_plan(
              (raise the hard limit, `ulimit -Hn`)"
         )));
     }
-    let unasked = match (pace, wire.connection.http) {
-        (Pace::Max, _) => CLOSED_CONNECTIONS,
-        (Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_), HttpArg::Http2) => HTTP2_CONNECTIONS,
-        (Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_), HttpArg::Http1 | HttpArg::Auto) => {
-            load.max_in_flight
-        }
-    };
-    let connections = load.connections.unwrap_or(unasked).min(room);
+    let connections = wanted_connections(load, wire, pace).min(room);
     let most_threads = (room / DESCRIPTORS_PER_THREAD).max(1);
     if let Some(asked) = load.threads.filter(|asked| *asked > most_threads) {
         return Err(CliError::Usage(format!(
@@ -105,6 +99,42 @@ pub(super) fn engine_plan(
     })
 }
 
+/// The most connections that a run would open if there were descriptors for them.
+fn wanted_connections(load: &LoadArgs, wire: &WireArgs, pace: &Pace) -> usize {
+    let unasked = match (pace, wire.connection.http) {
+        (Pace::Max, _) => CLOSED_CONNECTIONS,
+        (Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_), HttpArg::Http2) => HTTP2_CONNECTIONS,
+        (Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_), HttpArg::Http1 | HttpArg::Auto) => {
+            load.max_in_flight
+        }
+    };
+    load.connections.unwrap_or(unasked)
+}
+
+/// That a run has to do with fewer connections than it may have arrivals in
+/// flight, which shows as lateness and as time-outs that are not the
+/// candidate's.
+pub(super) fn few_connections(load: &LoadArgs, wire: &WireArgs, pace: &Pace) -> Option<Reason> {
+    let (wanted, room) = (wanted_connections(load, wire, pace), system::room_for_connections());
+    // More than there can be, where somebody asked for them, is a mistake.
+    (load.connections.is_none() && room < wanted).then(|| Reason {
+        id: "few_descriptors".to_owned(),
+        detail: format!(
+            "file descriptors limit this run to {} connections at a time where it may want {}: a request that \
+             finds none free waits, and that wait is the generator's",
+            grouped(count(room)),
+            grouped(count(wanted))
+        ),
+        remedy: "raise the limit of open files (`ulimit -n`, LimitNOFILE= in systemd), or state with \
+                 --connections that fewer are enough"
+            .to_owned(),
+    })
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
 /// Up to 10,000 arrivals a second a wake-up each; beyond, one for all that fall
 /// due within a grain, which grows with the rate up to a millisecond.
 fn default_grain(pace: &Pace) -> Duration {
@@ -138,7 +168,11 @@ pub(super) fn judging(
         None => Rules::none(),
         Some(name_or_file) => Rules::load(name_or_file)?,
     };
-    let private = if verify.allow_private { PrivateAddresses::Allow } else { PrivateAddresses::Refuse };
+    let private = if verify.allow_private {
+        PrivateAddresses::Allow
+    } else {
+        PrivateAddresses::RefuseAnd(system::own_addresses())
+    };
     let catalog = catalog(verify, &rules)?;
     let judge = Judge::new(rules, load.target.url(), verify.verify)
         .map_err(|error| CliError::Usage(format!("--target: {error}")))?;
@@ -231,6 +265,18 @@ mod tests {
         check("recorded", &[HERE], false, true);
         check("max", &[ELSEWHERE], false, false);
         check("max", &[ELSEWHERE], true, true);
+    }
+
+    #[test]
+    fn descriptors_that_do_not_suffice_are_told_with_how_to_raise_them() {
+        let here = "http://127.0.0.1:1".parse::<Target>().unwrap();
+        let told = |max_in_flight| {
+            let load = LoadArgs { max_in_flight, ..LoadArgs::at(here.clone()) };
+            few_connections(&load, &WireArgs::default(), &Pace::AS_RECORDED)
+        };
+        assert_eq!(told(1), None);
+        let reason = told(usize::MAX).unwrap();
+        assert!(reason.remedy.contains("`ulimit -n`"), "{reason:?}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::control_args::ControlArgs;
 use super::export::RunDirectoryKept;
 use super::load_args::LoadArgs;
 use super::metrics::MetricsServer;
-use super::prepare_run::{engine_plan, guard, judging};
+use super::prepare_run::{engine_plan, few_connections, guard, judging};
 use super::probe_args::candidate;
 use super::report_args::ReportArgs;
 use super::requests::{RefusedHost, Replayed};
@@ -169,10 +169,17 @@ fn prepare_requests(
     let control = args.control.plan((&args.load, &args.wire), args.trace.seed)?;
     let connection = &args.wire.connection;
     let instead = Instead { resolve: &connection.resolve, connect_to: &connection.connect_to };
-    let reached = args.load.target.reach(&instead, args.load.connect_timeout)?;
-    let notices = reached.notice().into_iter().collect();
-    let addresses = reached.addresses;
+    let target = &args.load.target;
+    let addresses = target.look_up("--target", &instead)?;
+    // Nobody is connected to before it is known that they may be.
     guard(&args.load, pace, &addresses)?;
+    let reached = target.reach(addresses, &instead, args.load.connect_timeout)?;
+    let few = few_connections(&args.load, &args.wire, pace);
+    if let Some(few) = few.as_ref().filter(|_| !args.report.quiet) {
+        super::say(&format!("note: {}; {}", few.detail, few.remedy));
+    }
+    let notices = reached.notice().into_iter().chain(few).collect();
+    let addresses = reached.addresses;
     if let Some(options) = probes {
         let candidate = candidate(&args.load, &args.wire, &addresses)?;
         judging.probes = Some(Probes::start(ProbeOptions { candidate, ..options })?);

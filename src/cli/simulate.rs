@@ -20,7 +20,7 @@ use crate::report::{
     Assessment, Ending, Exit, GeneratorFacts, Input, Modelled, Parts, Plan, RunDirectory, RunReport, Watch,
 };
 use crate::scenario::{Scenario, Service, trouble};
-use crate::schedule::Pace;
+use crate::schedule::{Pace, check_peak};
 use crate::simulate::sweep::{Grid, longest_run_s, sweep};
 use crate::simulate::{SimulationPlan, simulate};
 use crate::tally::{Interval, Second, Series, Totals};
@@ -61,6 +61,7 @@ fn from_scenario(scenario: Scenario, args: &SimulateArgs) -> Result<Prepared, Cl
     let speed = args.load.speed.unwrap_or(Factor::ONE);
     let clientele = args.clients.conduct.clientele_of_scenario(&scenario.clients.model)?.hastened(speed);
     let scenario = scenario.hastened(speed);
+    check_peak(scenario.load.downloads.per_second_f64()).map_err(CliError::Usage)?;
     let load = LoadArgs { rate: Pace::AS_RECORDED, speed: None, ..args.load.as_replayed()? };
     let schedule = load.schedule(&Pace::AS_RECORDED, args.trace.seed).map_err(CliError::Usage)?;
     if !args.service.drops.is_empty() {

@@ -62,7 +62,14 @@ pub(crate) struct SimulatedLoadArgs {
     /// Arrivals a second in all: 4700, 4.7k/s; or recorded, or a multiple such
     /// as 2x of the recorded pace; of a scenario, its downloads a second, or a
     /// multiple of its load
-    #[arg(short, long, visible_short_alias = 'R', value_name = "RATE", default_value = "recorded")]
+    #[arg(
+        short,
+        long,
+        visible_short_alias = 'R',
+        value_name = "RATE",
+        default_value = "recorded",
+        allow_negative_numbers = true
+    )]
     pub(super) rate: Pace,
 
     /// Play the recorded pace this many times as fast; of a scenario, all that

@@ -1,7 +1,9 @@
 //! What only the operating system knows: the time of day, memory, limits.
 
 use crate::units::Stamp;
+use nix::ifaddrs::getifaddrs;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::net::IpAddr;
 
 /// Descriptors the program needs for anything but connections: files of the
 /// run, inputs, runtimes, the resolver.
@@ -38,6 +40,18 @@ pub(crate) fn keep_pages_small() {
     }
 }
 
+/// The addresses of this machine's interfaces; none where the system does not
+/// say. Kept as long as the process, which asks once a run.
+pub(crate) fn own_addresses() -> &'static [IpAddr] {
+    let Ok(interfaces) = getifaddrs() else { return &[] };
+    let addresses = interfaces.filter_map(|interface| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+        v4.or_else(|| Some(IpAddr::V6(address.as_sockaddr_in6()?.ip())))
+    });
+    addresses.collect::<Vec<_>>().leak()
+}
+
 /// Raises the limit of open files as far as this process may, and tells how
 /// many connections fit below it.
 pub(crate) fn room_for_connections() -> usize {
@@ -49,4 +63,14 @@ pub(crate) fn room_for_connections() -> usize {
     };
     let room = current.unwrap_or(u64::MAX).saturating_sub(OTHER_DESCRIPTORS);
     usize::try_from(room).unwrap_or(usize::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_has_its_loopback_address_at_least() {
+        assert!(own_addresses().contains(&IpAddr::from([127, 0, 0, 1])), "{:?}", own_addresses());
+    }
 }

@@ -168,14 +168,19 @@ impl Target {
         Ok(all)
     }
 
-    /// The addresses of the candidate, of which at least one takes connections.
+    /// Those of the candidate's addresses, all of them, that a run uses; at least
+    /// one takes connections.
     ///
     /// One that does not stays: half of a name's addresses being dead is
     /// something to find, and not to work around. Left out are those that only
     /// this machine cannot reach, and where the name means this machine, as
     /// `localhost` does in two families, those nobody listens at.
-    pub(crate) fn reach(&self, instead: &Instead<'_>, timeout: Duration) -> Result<Reached, TargetError> {
-        let all = self.look_up("--target", instead)?;
+    pub(crate) fn reach(
+        &self,
+        all: Vec<SocketAddr>,
+        instead: &Instead<'_>,
+        timeout: Duration,
+    ) -> Result<Reached, TargetError> {
         let looked_up = instead.resolve.is_empty() && instead.connect_to.is_empty();
         let own_name = looked_up && all_loopback(&all);
         let mut reached = Reached::default();
@@ -384,11 +389,16 @@ mod tests {
         check("candidate.test:81:127.0.0.1:none", None);
     }
 
+    fn reach(target: &Target, instead: &Instead<'_>) -> Result<Reached, TargetError> {
+        let all = target.look_up("--target", instead).unwrap();
+        target.reach(all, instead, Duration::from_secs(5))
+    }
+
     #[test]
     fn an_address_nobody_listens_at_is_told() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let target: Target = format!("http://{free}").parse().unwrap();
-        let error = target.reach(&Instead::NOTHING, Duration::from_secs(5)).unwrap_err();
+        let error = reach(&target, &Instead::NOTHING).unwrap_err();
         assert!(matches!(error, TargetError::Unreachable { address, .. } if address == free));
     }
 
@@ -397,12 +407,11 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let here = listener.local_addr().unwrap();
         let target: Target = format!("http://localhost:{}", here.port()).parse().unwrap();
-        let patience = Duration::from_secs(5);
-        let reached = target.reach(&Instead { resolve: &[], connect_to: &[] }, patience).unwrap();
+        let reached = reach(&target, &Instead::NOTHING).unwrap();
         assert_eq!((reached.addresses.as_slice(), reached.notice()), (&[here][..], None));
         // An address that was asked for is used whether it lives or not.
         let asked: [IpAddr; 2] = ["127.0.0.2".parse().unwrap(), here.ip()];
-        let reached = target.reach(&Instead { resolve: &asked, connect_to: &[] }, patience).unwrap();
+        let reached = reach(&target, &Instead { resolve: &asked, connect_to: &[] }).unwrap();
         assert_eq!(reached.addresses, asked.map(|ip| SocketAddr::new(ip, here.port())));
         assert!(reached.notice().unwrap().detail.contains("127.0.0.2"));
     }

@@ -23,6 +23,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep};
 
 /// What came back.
@@ -120,7 +121,10 @@ where
             return Exchanged::Broken(deadline.fault());
         };
         match answer {
-            Ok(response) => self.receive(response, deadline).await,
+            Ok(response) => {
+                self.stamps.head_came();
+                self.receive(response, deadline).await
+            }
             Err(error) => {
                 let untouched = self.stamps.first_byte().is_none();
                 let fault = classify(&error, untouched);
@@ -230,8 +234,12 @@ impl Deadline {
 
     /// Ready once a deadline has passed; the one for the first byte does not
     /// count any more when that has come.
+    ///
+    /// The timer is exempt from the budget that tokio gives a task for each
+    /// poll: a peer that is always readable uses that up before the deadline is
+    /// looked at, and a timer without budget stays pending for ever.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, answered: bool) -> Poll<()> {
-        while self.timer.as_mut().poll(cx).is_ready() {
+        while pin!(unconstrained(self.timer.as_mut())).poll(cx).is_ready() {
             let next = self.next(answered);
             if Instant::now() >= next {
                 let total = next == self.total;

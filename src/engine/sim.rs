@@ -4,6 +4,7 @@
 //! A scripted origin answers each path as the path says. Time passes only when
 //! nothing is left to do, so a latency here is what was computed, not measured.
 
+mod endless;
 mod retries;
 mod strain;
 mod warmup;
@@ -165,6 +166,7 @@ struct Scene {
     paths: Vec<String>,
     connections: usize,
     in_flight: usize,
+    max_body: u64,
     timeout_ms: u64,
     grace_ms: u64,
     stop: Option<(u64, Phase)>,
@@ -189,6 +191,7 @@ impl Scene {
             paths,
             connections: 1_000,
             in_flight: 1_000,
+            max_body: 1_000,
             timeout_ms: 30_000,
             grace_ms: 30_000,
             stop: None,
@@ -242,7 +245,7 @@ impl Scene {
             first_byte: None,
             timeout: Duration::from_millis(self.timeout_ms),
             connect_timeout: Duration::from_millis(200),
-            answer: AnswerLimits { body: 1_000, head: 16 * 1024 },
+            answer: AnswerLimits { body: self.max_body, head: 16 * 1024 },
         }
     }
 

@@ -5,16 +5,36 @@
 //! when the first byte of the answer came out of it. Stamps taken further up,
 //! at the wake-up or the call of `send`, would count the generator's own work
 //! as the server's.
+//!
+//! It also keeps one connection from taking a worker for itself: a peer that
+//! always has more to send is read in portions, with a turn for everybody else
+//! in between.
 
 use super::clock::RunClock;
 use crate::units::Offset;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::{coop::unconstrained, yield_now};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// What is read of a connection before others have their turn. tokio's own
+/// budget is 128 reads, which may be megabytes of the smallest possible chunks.
+const PORTION: usize = 32 * 1024;
+
+/// What may come before the head of an answer without being suspect: more than
+/// any head that is accepted.
+const INTERIM_MAX: usize = 256 * 1024;
+
+/// How long a connection rests after each portion of interim answers (RFC 9110
+/// §15.2) beyond that. Nobody measures their throughput, and without a rest
+/// they cost as much processor time as the peer likes.
+const REST: Duration = Duration::from_millis(2);
 
 /// The two instants of the exchange under way.
 ///
@@ -25,6 +45,8 @@ pub(crate) struct Stamps {
     sent: Cell<Option<Offset>>,
     first_byte: Cell<Option<Offset>>,
     riders: RefCell<Vec<Rc<Self>>>,
+    /// Bytes that came while the head of an HTTP/1 answer was waited for.
+    before_head: Cell<Option<usize>>,
     ended: Cell<bool>,
     peer: Cell<Option<SocketAddr>>,
 }
@@ -49,6 +71,26 @@ impl Stamps {
     pub(crate) fn clear(&self) {
         self.sent.set(None);
         self.first_byte.set(None);
+        self.before_head.set(Some(0));
+    }
+
+    /// The head of the answer is complete.
+    pub(crate) fn head_came(&self) {
+        self.before_head.set(None);
+    }
+
+    /// Whether the peer sends one interim answer after the other.
+    fn is_flooded(&self) -> bool {
+        self.before_head.get().is_some_and(|bytes| bytes > INTERIM_MAX)
+    }
+
+    fn received(&self, bytes: usize, now: impl FnOnce() -> Offset) {
+        if self.first_byte.get().is_none() {
+            self.first_byte.set(Some(now()));
+        }
+        if let Some(before) = self.before_head.get() {
+            self.before_head.set(Some(before.saturating_add(bytes)));
+        }
     }
 
     /// Lets another exchange's request ride on this connection's next write.
@@ -99,7 +141,7 @@ impl Stamper {
 
     /// `stream`, stamped.
     pub(crate) fn around<S>(self, stream: S) -> Stamped<S> {
-        Stamped { stream, clock: self.clock, stamps: self.stamps }
+        Stamped { stream, clock: self.clock, stamps: self.stamps, portion: 0, rest: None }
     }
 }
 
@@ -109,9 +151,29 @@ pub(crate) struct Stamped<S> {
     stream: S,
     clock: RunClock,
     stamps: Rc<Stamps>,
+    /// Bytes that were read since the stream had none, or others their turn.
+    portion: usize,
+    rest: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Stamped<S> {
+    /// Pending when it is the turn of others.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.portion >= PORTION {
+            self.portion = 0;
+            if !self.stamps.is_flooded() {
+                // Woken again once all others that can run have run.
+                return pin!(yield_now()).poll(cx);
+            }
+            self.rest = Some(Box::pin(sleep_until(Instant::now() + REST)));
+        }
+        if let Some(rest) = &mut self.rest {
+            ready!(pin!(unconstrained(rest.as_mut())).poll(cx));
+            self.rest = None;
+        }
+        Poll::Ready(())
+    }
+
     /// Stamps the first write before it is made: on a fast path the peer may
     /// have read the request before the call returns.
     fn write(&mut self, write: impl FnOnce(Pin<&mut S>) -> Poll<io::Result<usize>>) -> Poll<io::Result<usize>>
@@ -136,12 +198,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stamped<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        ready!(self.poll_turn(cx));
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            if self.stamps.first_byte.get().is_none() {
-                self.stamps.first_byte.set(Some(self.clock.now()));
-            }
+        let read = buffer.filled().len() - before;
+        if read > 0 {
+            self.portion += read;
+            self.stamps.received(read, || self.clock.now());
+        } else if outcome.is_pending() {
+            self.portion = 0;
         } else if matches!(outcome, Poll::Ready(Ok(()))) {
             self.stamps.ended.set(true);
         }

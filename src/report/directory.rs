@@ -33,6 +33,9 @@ pub enum DirectoryError {
     /// It holds a run already, which is never overwritten.
     #[error("{}: already holds a run; choose another --out or move it away", .0.display())]
     Occupied(PathBuf),
+    /// It is a file.
+    #[error("{}: is a file, and a run needs a directory: choose another --out", .0.display())]
+    IsFile(PathBuf),
     /// A file or the directory could not be made or written.
     #[error("{}: {doing}", path.display())]
     Io {
@@ -60,6 +63,9 @@ impl RunDirectory {
     /// Makes the directory and its files for a run that started at `started`.
     /// Refuses one that holds a run, finished or not.
     pub fn create(path: &Path, started: Stamp) -> Result<Self, DirectoryError> {
+        if path.is_file() {
+            return Err(DirectoryError::IsFile(path.to_owned()));
+        }
         fs::create_dir_all(path).map_err(|source| failed(path, "cannot make the directory", source))?;
         if path.join(RUN).exists() || path.join(INTERVALS).exists() {
             return Err(DirectoryError::Occupied(path.to_owned()));

@@ -2,9 +2,24 @@
 
 use super::process::Process;
 use super::profile::Profile;
-use crate::units::{Factor, Rate};
+use crate::units::{Factor, Rate, decimal, grouped};
 use std::fmt;
 use std::str::FromStr;
+
+/// Most arrivals a second: an order of magnitude beyond what one machine sends.
+/// More of them than can ever be released would outlast every `--duration`.
+pub const PEAK_MAX: u32 = 1_000_000;
+
+/// Refuses a peak beyond [`PEAK_MAX`].
+pub fn check_peak(per_second: f64) -> Result<(), String> {
+    if per_second <= f64::from(PEAK_MAX) {
+        return Ok(());
+    }
+    Err(format!(
+        "{per_second:.0} arrivals a second are more than one process offers: at most {}; use several machines",
+        grouped(PEAK_MAX.into())
+    ))
+}
 
 /// How fast arrivals follow each other: the flags `--rate` and `--stage`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +72,13 @@ impl FromStr for Pace {
             "max" => return Ok(Self::Max),
             _ => {}
         }
-        let parsed = if text.ends_with(['x', 'X']) {
+        let number = text.strip_prefix('-').unwrap_or(text).split('/').next().unwrap_or_default();
+        let is_zero = matches!(decimal(number.trim_end_matches(['x', 'X'])), Some((0, _)));
+        if is_zero || text.starts_with('-') && decimal(number).is_some() {
+            return Err(format!("{text:?} is not a rate: it must be greater than 0, like 4700 or 4.7k/s"));
+        }
+        // `5/x` was to be a rate, and is none.
+        let parsed = if text.ends_with(['x', 'X']) && !text.contains('/') {
             text.parse().map(Self::Recorded)
         } else {
             text.parse().map(Self::Constant)
@@ -90,5 +111,28 @@ mod tests {
         assert_eq!("4.7k".parse::<Pace>().unwrap().to_string(), "4700/s");
         assert_eq!("2x".parse::<Pace>().unwrap().to_string(), "recorded at 2x");
         assert!("soon".parse::<Pace>().unwrap_err().contains("recorded"));
+    }
+
+    #[track_caller]
+    fn check_refused(text: &str, expected: &str) {
+        let error = text.parse::<Pace>().unwrap_err();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+
+    #[test]
+    fn what_is_no_pace_is_told_by_what_it_was_to_be() {
+        check_refused("5/x", "\"5/x\" is not a rate; write it like 4700");
+        for nothing in ["0", "0/s", "0x", "0.0", "-5", "-5/s"] {
+            check_refused(nothing, "it must be greater than 0");
+        }
+        check_refused("x", "is not a factor");
+        check_refused("-x", "is not a factor");
+    }
+
+    #[test]
+    fn a_peak_has_an_upper_bound() {
+        check_peak(1e6).unwrap();
+        let error = check_peak(1_000_001.0).unwrap_err();
+        assert!(error.contains("1000001 arrivals") && error.contains("at most 1,000,000"), "{error}");
     }
 }

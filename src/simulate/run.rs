@@ -24,6 +24,10 @@ use http::uri::PathAndQuery;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Events after which a simulation asks whether it was stopped, however little
+/// virtual time they took.
+const EVENTS_BETWEEN_LOOKS: u32 = 4_096;
+
 /// What happens next.
 #[derive(Clone, Copy, Debug)]
 enum Event {
@@ -109,10 +113,16 @@ pub fn simulate(
     let mut next = pull();
     run.expect(next.as_ref());
     let (mut now, mut interrupted) = (Offset::ZERO, false);
+    let mut unlooked = 0;
     while let Some((at, event)) = run.agenda.next() {
+        unlooked += 1;
         if at >= run.recorder.second_ends() {
             run.end_second(at, observer);
-            interrupted = is_stopped();
+            unlooked = EVENTS_BETWEEN_LOOKS;
+        }
+        if unlooked >= EVENTS_BETWEEN_LOOKS {
+            unlooked = 0;
+            interrupted |= is_stopped();
         }
         now = at;
         if interrupted {

@@ -180,6 +180,14 @@ fn what_retries_hide_is_counted_by_attempt() {
 }
 
 #[test]
+fn a_run_that_is_stopped_ends_within_a_second_of_any_load() {
+    let cargo = plan(model("cargo-1.89"), Service::default());
+    let end = simulate(&cargo, poisson("500k/s", 10), &mut Watch::default(), &|| true);
+    let arrivals = end.totals.counts.arrivals;
+    assert!(end.interrupted && arrivals.offered <= 4_096, "{arrivals:?}");
+}
+
+#[test]
 fn a_run_that_is_stopped_is_cut_and_balances() {
     let cargo =
         plan(model("cargo-1.70"), Service { round_trip: Duration::from_secs(5), ..Service::default() });

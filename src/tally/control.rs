@@ -6,7 +6,8 @@
 //! control differs from itself is kept apart, as the noise that the differences
 //! stand against.
 
-use super::example::{EXAMPLE_TEXT_BYTES, mask_url, printable};
+use super::example::{EXAMPLE_TEXT_BYTES, printable};
+use super::mask::mask_url;
 use crate::fault::Fault;
 use crate::verify::control::{Difference, Kind};
 use std::collections::BTreeMap;

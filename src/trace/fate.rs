@@ -161,8 +161,9 @@ reasons! {
         /// No server sent a status: the column is empty, or the recorder made
         /// one up because a peer had vanished.
         NoStatus = "no_status", "no server sent a status: the column is empty, or the recorder wrote a status of its own (499, 444) because a peer was gone";
-        /// Bytes that are not legal in a request target were percent-encoded.
-        TargetReencoded = "target_reencoded", "bytes that a request target may not hold were percent-encoded";
+        /// Bytes that are not legal in a request target were percent-encoded, or
+        /// a fragment was left out.
+        TargetReencoded = "target_reencoded", "bytes that a request target may not hold were percent-encoded, or a fragment was left out";
         /// Query values were replaced by filler.
         QueryScrubbed = "query_scrubbed", "values in the query were replaced by filler";
     }

@@ -3,6 +3,10 @@
 //! Signatures, tokens, addresses and search text travel in queries. All values
 //! are replaced by filler of the same length, so that sizes and numbers of
 //! keys stay alike, except those whose name was allowed.
+//!
+//! A `?` or `#` that was encoded (`%3F`, `%23`) is a part of the path to servers,
+//! and yet some client meant a query: what has the form `name=value` behind it
+//! is replaced, too, and the rest of the path stays as it is.
 
 use std::collections::BTreeSet;
 
@@ -27,19 +31,67 @@ impl Scrub {
     /// for a value.
     pub fn replacement(&self, target: &[u8]) -> Option<Vec<u8>> {
         let Self::KeepNamed(names) = self else { return None };
-        let question = memchr::memchr(b'?', target)?;
+        let Query { encoded, raw } = Query::of(target)?;
         let mut out = target.to_vec();
-        let mut changed = false;
-        for part in out[question + 1..].split_mut(|&b| b == b'&' || b == b';') {
-            let equals = memchr::memchr(b'=', part);
-            let (name, value) = part.split_at_mut(equals.map_or(0, |at| at + 1));
-            if name.strip_suffix(b"=").is_some_and(|name| names.contains(name)) {
-                continue;
-            }
-            changed |= value.iter().any(|&b| b != b'x');
-            value.fill(b'x');
+        let (path, query) = out.split_at_mut(raw);
+        let changed = [
+            path.split_mut(|&b| b == b'?')
+                .next()
+                .is_some_and(|path| scrub(path.get_mut(encoded..).unwrap_or_default(), names, Bare::Kept)),
+            scrub(query, names, Bare::Replaced),
+        ];
+        changed.contains(&true).then_some(out)
+    }
+}
+
+/// What happens to a part of a query without `=`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bare {
+    Kept,
+    Replaced,
+}
+
+/// Replaces the values in a query; `true` if that changed something.
+fn scrub(query: &mut [u8], names: &BTreeSet<Vec<u8>>, bare: Bare) -> bool {
+    let mut changed = false;
+    for part in query.split_mut(|&b| b == b'&' || b == b';') {
+        let equals = memchr::memchr(b'=', part);
+        if equals.is_none() && bare == Bare::Kept {
+            continue;
         }
-        changed.then_some(out)
+        let (name, value) = part.split_at_mut(equals.map_or(0, |at| at + 1));
+        if name.strip_suffix(b"=").is_some_and(|name| names.contains(name)) {
+            continue;
+        }
+        changed |= value.iter().any(|&b| b != b'x');
+        value.fill(b'x');
+    }
+    changed
+}
+
+/// Where the parts of a target begin that may hold secrets; at its end, if it
+/// has none.
+struct Query {
+    /// Behind the first `%3F` or `%23` of the path.
+    encoded: usize,
+    /// Behind the first `?`.
+    raw: usize,
+}
+
+impl Query {
+    fn of(target: &[u8]) -> Option<Self> {
+        let end = target.len();
+        let mut encoded = None;
+        for at in memchr::memchr2_iter(b'?', b'%', target) {
+            match target.get(at..) {
+                Some([b'?', ..]) => return Some(Self { encoded: encoded.unwrap_or(end), raw: at + 1 }),
+                Some([b'%', b'3', b'f' | b'F', ..] | [b'%', b'2', b'3', ..]) => {
+                    encoded = encoded.or(Some(at + 3));
+                }
+                Some(_) | None => {}
+            }
+        }
+        encoded.map(|encoded| Self { encoded, raw: end })
     }
 }
 
@@ -63,6 +115,17 @@ mod tests {
         check(&[], "/x?token", "/x?xxxxx");
         check(&[], "/x?a=b=c&&=d", "/x?a=xxx&&=x");
         check(&["page"], "/x?page=2&q=3;page=4", "/x?page=2&q=x;page=4");
+    }
+
+    #[test]
+    fn a_query_that_was_encoded_is_one_where_it_has_the_form() {
+        check(&[], "/x%3Ftoken=SECRET", "/x%3Ftoken=xxxxxx");
+        check(&[], "/x%3ftoken=SECRET&b=1?c=2", "/x%3ftoken=xxxxxx&b=x?c=x");
+        check(&[], "/x%23sig=SECRET", "/x%23sig=xxxxxx");
+        check(&["page"], "/x%3Fpage=2", "/x%3Fpage=2");
+        check(&[], "/x%23y?token", "/x%23y?xxxxx");
+        check(&[], "/nuget/C%23/1.0", "/nuget/C%23/1.0");
+        check(&[], "/a%2Fb%3F", "/a%2Fb%3F");
     }
 
     #[test]

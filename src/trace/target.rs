@@ -80,7 +80,9 @@ fn of_hierarchical<'l>(scheme: &[u8], rest: &'l [u8]) -> Result<Located<'l>, Rej
     Ok(Located { authority: Some(authority), target })
 }
 
-fn before_fragment(target: &[u8]) -> &[u8] {
+/// A target without the fragment that some client sent with it. None is ever a
+/// part of a request target (RFC 9112 §3.2), and it may hold a token.
+pub(crate) fn before_fragment(target: &[u8]) -> &[u8] {
     memchr::memchr(b'#', target).and_then(|at| target.get(..at)).unwrap_or(target)
 }
 

@@ -4,7 +4,8 @@
 //! whoever follows the redirect is a fault of the candidate, and a danger to
 //! the checker itself, which must not be talked into knocking on a metadata
 //! service. The table is the one of RFC 6890 with the later entries of the
-//! IANA special-purpose registries.
+//! IANA special-purpose registries, and with public addresses that a cloud
+//! answers at from the inside alone.
 
 use super::HostVerdict;
 use crate::fault::Fault;
@@ -16,6 +17,10 @@ pub enum PrivateAddresses {
     /// They are [`Fault::DnsPrivateAddress`]. The default.
     #[default]
     Refuse,
+    /// As [`PrivateAddresses::Refuse`], and so are these public ones: those of
+    /// the machine that checks. What listens on them may trust whoever comes
+    /// from the machine itself.
+    RefuseAnd(&'static [IpAddr]),
     /// They pass, for a candidate whose store stands beside it.
     Allow,
 }
@@ -27,11 +32,30 @@ impl PrivateAddresses {
         let mut any = false;
         for address in addresses {
             any = true;
-            if self == Self::Refuse && !is_public(address) {
+            if !self.permits(address) {
                 return HostVerdict::Broken(Fault::DnsPrivateAddress);
             }
         }
         if any { HostVerdict::Resolved } else { HostVerdict::Broken(Fault::DnsNoAddress) }
+    }
+
+    fn permits(self, address: IpAddr) -> bool {
+        match self {
+            Self::Allow => true,
+            Self::Refuse => is_public(address),
+            Self::RefuseAnd(own) => {
+                let meant = carried(address);
+                is_public(address) && !own.iter().any(|&own| own == address || Some(own) == meant)
+            }
+        }
+    }
+}
+
+/// The IPv4 address that an IPv6 address stands for.
+fn carried(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(v6) => carried_v4(v6).map(IpAddr::V4),
     }
 }
 
@@ -53,6 +77,13 @@ const NOT_PUBLIC_V4: &[(Ipv4Addr, u32)] = &[
     (Ipv4Addr::new(203, 0, 113, 0), 24),  // documentation, RFC 5737
     (Ipv4Addr::new(224, 0, 0, 0), 4),     // multicast, RFC 5771
     (Ipv4Addr::new(240, 0, 0, 0), 4),     // reserved, RFC 1112; broadcast, RFC 919
+    // Azure's WireServer: certificates and goal state of a virtual machine.
+    // <https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16>
+    (Ipv4Addr::new(168, 63, 129, 16), 32),
+    // IBM Cloud's services for what runs inside it.
+    // <https://cloud.ibm.com/docs/vpc?topic=vpc-service-endpoints-for-vpc>
+    (Ipv4Addr::new(161, 26, 0, 0), 16),
+    (Ipv4Addr::new(166, 8, 0, 0), 14),
 ];
 
 /// Blocks within `2000::/3`, the only IPv6 space given out for global unicast
@@ -73,7 +104,7 @@ pub fn is_public(address: IpAddr) -> bool {
         IpAddr::V4(v4) => is_public_v4(v4),
         IpAddr::V6(v6) => match carried_v4(v6) {
             Some(v4) => is_public_v4(v4),
-            None => is_public_v6(v6),
+            None => is_public_v6(v6) && isatap_v4(v6).is_none_or(is_public_v4),
         },
     }
 }
@@ -90,8 +121,20 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     global_unicast && !NOT_PUBLIC_V6.iter().any(special)
 }
 
+/// The IPv4 address in an interface identifier of ISATAP, RFC 5214 §6.1.
+/// Packets go there if the prefix is one of this machine's.
+fn isatap_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    match address.segments() {
+        [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => Some(pair(high, low)),
+        _ => None,
+    }
+}
+
+fn pair(high: u16, low: u16) -> Ipv4Addr {
+    Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low))
+}
+
 fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let pair = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
     match address.segments() {
         [0, 0, 0, 0, 0, 0xffff, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
@@ -134,6 +177,42 @@ mod tests {
         check(&["2001:db8::1", "2001::1", "3fff::1", "100::1", "4000::1", "64:ff9b:1::1"], false);
         check(&["::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::10.0.0.1", "2002:7f00:1::"], false);
         check(&["::127.0.0.1", "::1.1.1.1"], false);
+    }
+
+    /// Each with where its provider says so.
+    #[test]
+    fn addresses_of_clouds_for_their_own_machines_are_not() {
+        // Most clouds: 169.254.169.254. Tencent: metadata.tencentyun.com.
+        check(&["169.254.169.254", "169.254.0.23", "169.254.170.2", "169.254.42.42"], false);
+        // Alibaba, Volcano Engine, UCloud: in shared space. Oracle: RFC 6890's.
+        check(&["100.100.100.200", "100.96.0.96", "100.80.80.80", "192.0.0.192"], false);
+        // AWS (metadata, pod identity), Google, Scaleway, Akamai: local space.
+        check(&["fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:42::42", "fd00:a9fe:a9fe::1"], false);
+        // Public space: Azure, IBM, and their neighbours.
+        check(&["168.63.129.16", "::ffff:168.63.129.16", "64:ff9b::168.63.129.16"], false);
+        check(&["161.26.0.10", "166.8.0.1", "166.11.255.255"], false);
+        check(&["168.63.129.15", "168.63.129.17", "161.25.255.255", "161.27.0.0", "166.12.0.0"], true);
+    }
+
+    #[test]
+    fn an_isatap_address_is_judged_by_both_addresses_in_it() {
+        check(&["2606:4700::5efe:7f00:1", "2606:4700::200:5efe:a00:1", "fd00::5efe:101:101"], false);
+        check(&["2606:4700::5efe:101:101", "2606:4700::200:5efe:101:101", "2606:4700::5eff:7f00:1"], true);
+    }
+
+    #[test]
+    fn the_machines_own_addresses_are_refused_unless_all_are_allowed() {
+        const OWN: &[IpAddr] = &[IpAddr::V4(Ipv4Addr::new(9, 9, 9, 9))];
+        let broken = HostVerdict::Broken(Fault::DnsPrivateAddress);
+        for own in ["9.9.9.9", "::ffff:9.9.9.9", "64:ff9b::9.9.9.9", "2002:909:909::1"] {
+            let own: IpAddr = own.parse().unwrap();
+            assert_eq!(PrivateAddresses::RefuseAnd(OWN).judge([own]), broken, "{own}");
+            assert_eq!(PrivateAddresses::Refuse.judge([own]), HostVerdict::Resolved, "{own}");
+            assert_eq!(PrivateAddresses::Allow.judge([own]), HostVerdict::Resolved, "{own}");
+        }
+        let other: IpAddr = "9.9.9.8".parse().unwrap();
+        assert_eq!(PrivateAddresses::RefuseAnd(OWN).judge([other]), HostVerdict::Resolved);
+        assert_eq!(PrivateAddresses::RefuseAnd(OWN).judge(["10.0.0.1".parse().unwrap()]), broken);
     }
 
     #[test]

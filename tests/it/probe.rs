@@ -357,6 +357,22 @@ fn what_is_for_the_candidate_crosses_to_no_other_origin() {
 }
 
 #[test]
+fn another_origin_cannot_spend_what_is_for_the_candidate() {
+    let (own, cdn) = (Store::start(), Store::start());
+    let asked = |first: Url| {
+        let options = ProbeOptions { candidate: Some(candidate(&own, own.url("/"))), ..options(Reach::Get) };
+        let (verdict, stats) = ask(options, first, Expect::default());
+        assert_eq!((verdict.fault, stats.requests), (None, 2));
+    };
+    let secrets = |store: &Store| store.lines().iter().filter(|line| line.contains("secret")).count();
+    asked(cdn.url(&format!("/away-{}/a.crate", own.address().port())));
+    assert_eq!((secrets(&own), secrets(&cdn)), (0, 0), "sent on by another origin");
+    assert_eq!(own.asked(), ["GET /sound/a.crate x1"]);
+    asked(own.url("/hop-1/a.crate"));
+    assert_eq!(secrets(&own), 4, "two requests that the candidate itself led to");
+}
+
+#[test]
 fn the_candidates_address_is_reached_by_its_very_origin_alone() {
     let (store, dns) = (Store::start(), DnsServer::start());
     let end = |url: &str| {

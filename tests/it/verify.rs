@@ -60,6 +60,19 @@ fn denials_count_at_once() {
 }
 
 #[test]
+fn a_name_that_does_not_exist_has_no_address_whatever_the_answer_holds() {
+    let (answer, _) = look_up("ghost.example", PATIENT);
+    assert_eq!(answer.verdict, HostVerdict::Broken(Fault::DnsNxdomain));
+}
+
+#[test]
+fn a_code_that_nobody_knows_settles_nothing_and_is_asked_again() {
+    let (answer, stats) = look_up("unassigned.example", PATIENT);
+    assert_eq!(answer.verdict, HostVerdict::Broken(Fault::DnsFailed));
+    assert_eq!((stats.questions, stats.repeated), (3, 2));
+}
+
+#[test]
 fn what_settles_nothing_is_asked_again_before_it_counts() {
     assert_eq!(look_up("hiccup.example", PATIENT).0.verdict, HostVerdict::Resolved);
     check("servfail.example", HostVerdict::Broken(Fault::DnsServfail), 1, 3);

@@ -87,7 +87,7 @@ faults! {
         RetryAfter = "retry-after", "answers 503 with `Retry-After: 2`";
         TooMany = "too-many", "answers 429 with `Retry-After: 2`";
         Truncate = "truncate", "promises more content than comes, and closes";
-        WrongLength = "wrong-length", "sends more content than it promised";
+        WrongLength = "wrong-length", "sends more content than it promised; harmless, clients stop at the promised length";
         Garbage = "garbage", "answers with bytes that are no HTTP, and closes";
         HugeHeaders = "huge-headers", "adds a header field of 1 MiB";
         ManyHeaders = "many-headers", "adds 1,000 header fields";

@@ -11,7 +11,7 @@ use crate::trace::lost::{Loss, Lost};
 use crate::trace::rewrite::Rewrites;
 use crate::trace::scrub::Scrub;
 use crate::trace::shown::shown;
-use crate::trace::target::{MAX_TARGET, reencoded};
+use crate::trace::target::{MAX_TARGET, before_fragment, reencoded};
 use crate::trace::{Method, Record, Request, StampKind, TraceBooks};
 use crate::units::Stamp;
 use bytes::Bytes;
@@ -218,8 +218,19 @@ impl Intake {
         if record.status == Some(SWITCHING_PROTOCOLS) {
             return Err(Filter::Upgrade);
         }
-        let rewritten = self.rewrites.apply(record.target)?;
-        let mut target = rewritten;
+        let mut asked = record.target;
+        let length = before_fragment(&asked).len();
+        if length < asked.len() {
+            *notes = notes.with(Note::TargetReencoded);
+            asked = match asked {
+                Cow::Borrowed(whole) => Cow::Borrowed(whole.get(..length).unwrap_or(whole)),
+                Cow::Owned(mut whole) => {
+                    whole.truncate(length);
+                    Cow::Owned(whole)
+                }
+            };
+        }
+        let mut target = self.rewrites.apply(asked)?;
         if let Some(scrubbed) = self.scrub.replacement(&target) {
             *notes = notes.with(Note::QueryScrubbed);
             target = Cow::Owned(scrubbed);

@@ -142,15 +142,29 @@ fn finding(answer: Result<Lookup, NetError>) -> Finding {
         return Finding::Inconclusive(unknown(&error));
     };
     let ttl = none.negative_ttl.map(|seconds| Duration::from_secs(seconds.into()));
-    if none.response_code == ResponseCode::NXDomain {
+    by_code(none.response_code, ttl)
+}
+
+/// What an answer without addresses says. A code that we do not know tells
+/// nothing for certain (RFC 6895 §2.3 leaves most of them unassigned).
+fn by_code(code: ResponseCode, ttl: Option<Duration>) -> Finding {
+    if code == ResponseCode::NXDomain {
         Finding::Denied(Fault::DnsNxdomain, ttl)
-    } else {
+    } else if code == ResponseCode::NoError {
         Finding::Denied(Fault::DnsNoAddress, ttl)
+    } else {
+        Finding::Inconclusive(by_failure(code))
     }
 }
 
 /// The addresses of an answer. An alias that ends nowhere comes without any.
 fn found(lookup: &Lookup) -> Finding {
+    let code = lookup.message().metadata.response_code;
+    if code != ResponseCode::NoError {
+        // RFC 8020 §2: the code says that there is no such name, whatever
+        // stands in the answer section. The system's resolvers read it so.
+        return by_code(code, None);
+    }
     let addresses: Vec<IpAddr> = lookup.answers().iter().filter_map(|record| record.data.ip_addr()).collect();
     let ttl = lookup.answers().iter().map(|record| record.ttl).min().unwrap_or(0);
     if addresses.is_empty() {
@@ -172,9 +186,13 @@ fn unknown(error: &NetError) -> Fault {
     let NetError::Dns(DnsError::ResponseCode(code)) = error else {
         return Fault::DnsFailed;
     };
-    if *code == ResponseCode::ServFail {
+    by_failure(*code)
+}
+
+fn by_failure(code: ResponseCode) -> Fault {
+    if code == ResponseCode::ServFail {
         Fault::DnsServfail
-    } else if *code == ResponseCode::Refused {
+    } else if code == ResponseCode::Refused {
         Fault::DnsRefused
     } else {
         Fault::DnsFailed
@@ -228,6 +246,15 @@ mod tests {
         assert_eq!(unknown(&NetError::NoConnections), Fault::DnsFailed);
         assert!(is_silence(&NetError::Timeout) && is_silence(&NetError::NoConnections));
         assert!(!is_silence(&NetError::Dns(DnsError::ResponseCode(ResponseCode::Refused))));
+    }
+
+    #[test]
+    fn only_two_codes_say_for_certain_that_there_is_no_address() {
+        let finding = |code| by_code(code, None);
+        assert_eq!(finding(ResponseCode::NXDomain), Finding::Denied(Fault::DnsNxdomain, None));
+        assert_eq!(finding(ResponseCode::NoError), Finding::Denied(Fault::DnsNoAddress, None));
+        assert_eq!(finding(ResponseCode::from(0, 15)), Finding::Inconclusive(Fault::DnsFailed));
+        assert_eq!(finding(ResponseCode::ServFail), Finding::Inconclusive(Fault::DnsServfail));
     }
 
     #[test]

@@ -153,6 +153,13 @@ impl Conversation {
         &self.url
     }
 
+    /// Whether each place asked so far, this one too, is of one origin: nobody
+    /// else had a say in what is asked there. What was meant for the candidate
+    /// is for such requests alone, however they lead back to it.
+    pub fn is_among_itself(&self) -> bool {
+        self.visited.iter().all(|url| url.origin() == self.url.origin())
+    }
+
     /// How many redirects of the target's own were followed so far.
     pub const fn hops(&self) -> usize {
         self.hops.len()

@@ -71,6 +71,9 @@ fn answer(query: &Query, times: usize) -> Answer {
     match (first.as_str(), ipv4) {
         ("silent", _) => None,
         ("nxdomain", _) => Some((ResponseCode::NXDomain, None, soa())),
+        // What stands in the answer section does not exist either.
+        ("ghost", true) => Some((ResponseCode::NXDomain, a([1, 1, 1, 1]), soa())),
+        ("unassigned", _) => Some((ResponseCode::from(0, 15), None, None)),
         ("servfail", _) => Some((ResponseCode::ServFail, None, None)),
         ("hiccup", _) if times == 1 => Some((ResponseCode::ServFail, None, None)),
         ("refused", _) => Some((ResponseCode::Refused, None, None)),

@@ -2,7 +2,7 @@
 //!
 //! Says what every download client says and nothing else: no cookie, no
 //! authorisation, whatever the run sends to the candidate. The candidate alone
-//! gets from here what it gets from the run.
+//! gets from here what it gets from the run, unless another place sent us there.
 
 use super::line::{Line, Lines};
 use crate::fault::Fault;
@@ -29,6 +29,16 @@ pub(super) enum Answer {
     NotConnected(Fault),
     Broken(Fault),
     Whole { status: u16, headers: HeaderMap, content: Content },
+}
+
+/// Who named the place that is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChosenBy {
+    /// Only answers of the place's own origin, and the run.
+    ItsOrigin,
+    /// A place of another origin besides: it must not be able to spend what
+    /// the run says to the candidate, as credentials, at a path of its choice.
+    AnotherOrigin,
 }
 
 /// What was taken of an answer's content.
@@ -70,8 +80,8 @@ impl Answer {
 impl Lines {
     /// Asks for `url` as `step` says, over a kept connection if there is one.
     /// One that turns out to be closed is replaced.
-    pub(super) async fn ask(&self, url: &Url, step: Step) -> Answer {
-        let Some(request) = self.request(url, step) else {
+    pub(super) async fn ask(&self, url: &Url, step: Step, chosen_by: ChosenBy) -> Answer {
+        let Some(request) = self.request(url, step, chosen_by) else {
             return Answer::NotConnected(Fault::TargetBadRedirect);
         };
         if let Some(kept) = self.take_kept(url)
@@ -160,7 +170,7 @@ fn to_u64(bytes: usize) -> u64 {
 }
 
 impl Lines {
-    fn request(&self, url: &Url, step: Step) -> Option<Request<Empty<Bytes>>> {
+    fn request(&self, url: &Url, step: Step, chosen_by: ChosenBy) -> Option<Request<Empty<Bytes>>> {
         let target = match url.query() {
             Some(query) => format!("{}?{query}", url.path()),
             None => url.path().to_owned(),
@@ -178,7 +188,9 @@ impl Lines {
         headers.insert(USER_AGENT, HeaderValue::from_static(OWN_NAME));
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let Some(candidate) = self.candidate_at(url) {
+        if let Some(candidate) = self.candidate_at(url)
+            && chosen_by == ChosenBy::ItsOrigin
+        {
             headers.extend(candidate.headers.clone());
         }
         if step == Step::FirstBytes {

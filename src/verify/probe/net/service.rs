@@ -4,6 +4,7 @@
 //! Bounded on all sides: targets remembered, questions that wait, checks under
 //! way, and answers being delivered.
 
+use super::exchange::ChosenBy;
 use super::line::Lines;
 use super::{Request, count};
 use crate::fault::Fault;
@@ -193,7 +194,9 @@ async fn converse(lines: &Lines, question: Question) -> TargetVerdict {
                 Err(fault) => conversation.heard(&Heard::NotConnected(fault)),
             }
         } else {
-            let answer = lines.ask(&url, step).await;
+            let among_itself = conversation.is_among_itself();
+            let chosen_by = if among_itself { ChosenBy::ItsOrigin } else { ChosenBy::AnotherOrigin };
+            let answer = lines.ask(&url, step, chosen_by).await;
             conversation.heard(&answer.as_heard())
         };
     }
