@@ -150,6 +150,8 @@ impl Examined {
                         + usize::from(record.authority.is_some())
                         + usize::from(record.duration_ns.is_some());
                 }
+                self.tells_clients |= record.client.is_some();
+                self.tells_agents |= record.kind.is_some();
                 let has_time = record.at.is_some();
                 self.timed.get_or_insert(has_time);
                 self.earliest = self.earliest.into_iter().chain(record.at).min();
