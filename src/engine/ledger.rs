@@ -225,25 +225,36 @@ impl Ledger {
         self.recorder.put_back(undelivered);
     }
 
-    /// An arrival will have no outcome, because the run is over. `attempt` is
-    /// what was under way for it.
-    pub(crate) fn cut(&mut self, (arrival, trial): Sent<'_>, attempt: Option<&Attempt>) {
+    /// The run is over before an arrival is. `attempt` is what was under way
+    /// for it. One whose earlier attempts have failed has failed; one without
+    /// any has no outcome.
+    pub(crate) fn cut(&mut self, (arrival, trial): Sent<'_>, attempt: Option<&Attempt>, now: Offset) {
         let due = arrival.due;
         if let Some(attempt) = attempt {
             self.attempted((arrival, trial), attempt);
+        }
+        if let Some(trial) = trial.filter(|trial| trial.attempts() > 0) {
+            let attempts = trial.attempts() + u32::from(attempt.is_some());
+            return self.ended_unfinished((arrival, trial), attempts, now);
         }
         self.recorder.arrival(Fate::Cut, due, due);
         self.of_client(arrival, |counts| counts.arrivals.cut += 1);
     }
 
     /// Nobody waits for answers any more: arrivals that wait for the resolver
-    /// are cut, those that wait for their target are judged without it.
-    pub(crate) fn cut_parked(&mut self) {
+    /// are cut, or have failed where an earlier attempt did; those that wait for
+    /// their target are judged without it.
+    pub(crate) fn cut_parked(&mut self, now: Offset) {
         self.leave_targets();
         for mut case in self.hosts.abandon() {
             case.form.leave(Unchecked::Cut);
             let tiers = coverage::up_to(self.judge.depth(), Tier::Policy, Unchecked::Cut);
             self.recorder.redirect(case.due, &case.redirect(None, None, tiers));
+            if let Some(tried) = case.tried.as_ref().filter(|tried| tried.trial.attempts() > 0) {
+                let attempts = tried.trial.attempts() + 1;
+                self.ended_unfinished((&tried.arrival, &tried.trial), attempts, now);
+                continue;
+            }
             self.recorder.arrival(Fate::Cut, case.due, case.done);
             self.of_case(&case, |counts| counts.arrivals.cut += 1);
         }

@@ -427,9 +427,9 @@ impl<C: Connect> Drop for Flight<C> {
     fn drop(&mut self) {
         let shard = &self.shard;
         if !self.ended {
-            let attempt =
-                self.begun.then(|| self.attempt(&Stamps::default(), AttemptEnd::Cut, shard.clock.now()));
-            shard.ledger.borrow_mut().cut(self.sent(), attempt.as_ref());
+            let now = shard.clock.now();
+            let attempt = self.begun.then(|| self.attempt(&Stamps::default(), AttemptEnd::Cut, now));
+            shard.ledger.borrow_mut().cut(self.sent(), attempt.as_ref(), now);
         }
         shard.in_flight.set(shard.in_flight.get() - 1);
         shard.tell_if_settled();

@@ -112,8 +112,9 @@ pub(crate) async fn work<C: Connect>(
     seconds.abort();
     retries.abort();
     shard.cut().await;
-    shard.ledger.borrow_mut().cut_parked();
-    shard.ledger.borrow_mut().cut_waiting();
+    let now = shard.clock.now();
+    shard.ledger.borrow_mut().cut_parked(now);
+    shard.ledger.borrow_mut().fail_waiting(now);
     let last = shard.ledger.borrow_mut().take_interval(shard.clock.now());
     // The collector outlives the workers; if it is gone, so is the run.
     drop(lines.deliveries.send(Delivery { worker: lines.index, interval: Some(last) }));

@@ -33,6 +33,13 @@ pub struct RetriesSection {
     pub budget_exhausted: u64,
     /// The share of downloads that met a failure and came out well.
     pub recovered_share: f64,
+    /// Downloads that waited for a retry when the run was over. They count as
+    /// failed, of the fault of their last attempt.
+    pub waiting_at_end: u64,
+    /// The longest wait that the candidate asked for in a `Retry-After` field
+    /// and whose client would try again, in seconds; nothing where it asked for
+    /// none.
+    pub retry_after_max_s: Option<f64>,
 }
 
 /// The downloads of the clients that follow one model.
@@ -94,6 +101,8 @@ impl RunReport {
             hidden: hidden.collect(),
             clients: mix.iter().map(|(kind, of)| (self.name_of(kind), ClientLine::from(of))).collect(),
             misled: counts.misled(),
+            waiting_at_end: counts.waiting_at_end,
+            retry_after_max_s: counts.retry_after_max.map(|wait| wait.as_secs_f64()),
             shed: counts.shed(),
             budget_exhausted: counts.count_of(Ended::GaveUp(GiveUp::Budget)),
             recovered_share: if met == 0 {

@@ -126,7 +126,7 @@ pub fn simulate(
         }
         now = at;
         if interrupted {
-            run.cut(event);
+            run.cut(at, event);
             continue;
         }
         match event {
@@ -333,13 +333,24 @@ impl<'p> Simulation<'p> {
         self.vacant.push(place);
     }
 
-    /// The run was stopped: nobody will see how this ends.
-    fn cut(&mut self, event: Event) {
+    /// The run was stopped: nobody will see how this ends. Where an earlier
+    /// attempt has failed the download has, too.
+    fn cut(&mut self, now: Offset, event: Event) {
         let (Event::Out(place) | Event::Retry(place)) = event else { return };
         let state = *self.state(place);
-        if let Event::Out(_) = event {
+        let is_waiting = matches!(event, Event::Retry(_));
+        if !is_waiting {
             self.recorder.attempt(state.due, &state.attempt(state.sent, AttemptEnd::Cut), state.kind());
             self.of_client(state.due, state.trial.client(), |counts| counts.attempt(state.kind()));
+        }
+        if state.trial.attempts() > 0 {
+            if let Some(counts) = self.recorder.retries(state.due) {
+                counts.over(state.trial.attempts() + u32::from(!is_waiting));
+                counts.ended(Ended::RunOver);
+                counts.waiting_at_end += u64::from(is_waiting);
+            }
+            self.of_client(state.due, state.trial.client(), |counts| counts.arrivals.failed += 1);
+            return self.recorder.arrival(Fate::Failed(state.trial.fault()), state.due, now);
         }
         self.recorder.arrival(Fate::Cut, state.due, state.due);
         self.of_client(state.due, state.trial.client(), |counts| counts.arrivals.cut += 1);

@@ -200,6 +200,20 @@ fn a_run_that_is_stopped_is_cut_and_balances() {
     assert_eq!(end.totals.counts.attempts.cut, arrivals.cut);
 }
 
+#[test]
+fn what_waits_for_a_retry_when_a_simulation_is_stopped_has_failed() {
+    let mut refusing =
+        plan(written("attempts = 3\ndelays = [\"1h\"]\nstatuses = [\"5xx\"]"), Service::default());
+    refusing.faults = vec!["status-503".parse().unwrap()];
+    let end = simulate(&refusing, poisson("100/s", 10), &mut Watch::default(), &|| true);
+    let left_out = LeftOut { sampled_out: 0, unreleased: end.unreleased, amplified: 0 };
+    Books::close(end.books.clone(), left_out, &end.totals).unwrap();
+    let (arrivals, retries) = (end.totals.counts.arrivals, &end.totals.counts.retries);
+    assert!(arrivals.offered > 50 && arrivals.failed == arrivals.offered, "{arrivals:?}");
+    assert_eq!(retries.waiting_at_end, arrivals.failed);
+    assert_eq!(retries.by_attempts, [(1, arrivals.failed)].into());
+}
+
 /// The same as in a live run, whose test has the same numbers.
 #[test]
 fn what_runs_a_client_again_begins_the_whole_session_anew() {

@@ -7,6 +7,7 @@
 use crate::client::{GiveUp, Over};
 use crate::fault::Fault;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Why no further attempt was made at a download that had failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +23,8 @@ pub enum Ended {
     Shed,
     /// Too many others waited for a retry.
     NoRoom,
+    /// The run was over before the retry was, or before it was due.
+    RunOver,
 }
 
 impl From<Over> for Ended {
@@ -43,6 +46,7 @@ impl Ended {
             Self::Aborted => "aborted",
             Self::Shed => "shed",
             Self::NoRoom => "no_room",
+            Self::RunOver => "run_over",
         }
     }
 }
@@ -57,6 +61,12 @@ pub struct RetryCounts {
     pub ended: BTreeMap<Ended, u64>,
     /// Attempts that failed and were followed by another, by fault.
     pub hidden: super::FaultTable,
+    /// Downloads that waited for a retry when the run was over. They have
+    /// failed.
+    pub waiting_at_end: u64,
+    /// The longest wait that an answer asked for in `Retry-After` (RFC 9110
+    /// §10.2.3) and that was followed by a retry, or would have been.
+    pub retry_after_max: Option<Duration>,
 }
 
 impl RetryCounts {
@@ -98,5 +108,7 @@ impl RetryCounts {
             *self.ended.entry(why).or_default() += count;
         }
         self.hidden.merge(&other.hidden);
+        self.waiting_at_end += other.waiting_at_end;
+        self.retry_after_max = self.retry_after_max.max(other.retry_after_max);
     }
 }

@@ -134,14 +134,32 @@ impl Ledger {
         }
     }
 
-    /// Nobody will send what waits for a retry any more.
-    pub(crate) fn cut_waiting(&mut self) {
+    /// Nobody will send what waits for a retry any more: those downloads have
+    /// failed of what they failed of last.
+    pub(crate) fn fail_waiting(&mut self, now: Offset) {
         let Some(retries) = &mut self.retries else { return };
         let waiting: Vec<_> = retries.abandon().collect();
-        for Waiting { arrival, .. } in waiting {
-            self.recorder.arrival(Fate::Cut, arrival.due, arrival.due);
-            self.of_client(&arrival, |counts| counts.arrivals.cut += 1);
+        for waiting in waiting {
+            if let Some(counts) = self.recorder.retries(waiting.arrival.due) {
+                counts.waiting_at_end += 1;
+            }
+            self.gave_up(&waiting, now, Ended::RunOver);
         }
+    }
+
+    /// The run is over before a download is whose earlier attempts have
+    /// failed: it has failed of what they failed of.
+    pub(super) fn ended_unfinished(
+        &mut self,
+        (arrival, trial): (&Arrival, &Trial),
+        attempts: u32,
+        now: Offset,
+    ) {
+        if let Some(counts) = self.recorder.retries(arrival.due) {
+            counts.over(attempts);
+            counts.ended(Ended::RunOver);
+        }
+        self.failed_of(arrival, trial.fault(), now);
     }
 
     /// A download is well.
@@ -172,7 +190,11 @@ impl Ledger {
         if let (Some(tried), Some(retries)) = (&case.tried, &mut self.retries) {
             verdict = retries.failed(tried, fault);
             match (verdict, self.recorder.retries(case.due)) {
-                (Verdict::Again, Some(counts)) => counts.hid(fault, case.done),
+                (Verdict::Again, Some(counts)) => {
+                    counts.hid(fault, case.done);
+                    let asked = tried.answer.and_then(|(_, retry_after)| retry_after);
+                    counts.retry_after_max = counts.retry_after_max.max(asked);
+                }
                 (Verdict::Over(why), Some(counts)) => {
                     counts.over(tried.trial.attempts() + 1);
                     counts.ended(why);
@@ -189,14 +211,19 @@ impl Ledger {
     /// A download that waited for a retry has failed of what it failed of
     /// last, which an example was given of then.
     fn gave_up(&mut self, waiting: &Waiting, done: Offset, why: Ended) {
-        let due = waiting.arrival.due;
-        if let Some(counts) = self.recorder.retries(due) {
+        if let Some(counts) = self.recorder.retries(waiting.arrival.due) {
             counts.over(waiting.trial.attempts());
             counts.ended(why);
         }
-        let fault = waiting.trial.fault();
+        self.failed_of(&waiting.arrival, waiting.trial.fault(), done);
+    }
+
+    /// A download whose attempts are counted, with an example, has failed of
+    /// this.
+    fn failed_of(&mut self, arrival: &Arrival, fault: Fault, done: Offset) {
+        let due = arrival.due;
         self.recorder.arrival(Fate::Failed(fault), due, done);
-        self.of_client(&waiting.arrival, |counts| counts.arrivals.failed += 1);
+        self.of_client(arrival, |counts| counts.arrivals.failed += 1);
     }
 }
 

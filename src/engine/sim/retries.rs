@@ -186,13 +186,34 @@ fn a_client_that_gives_up_takes_its_session_with_it() {
 }
 
 #[test]
-fn what_waits_longer_than_the_grace_period_is_cut() {
+fn what_waits_for_a_retry_when_the_run_ends_has_failed() {
     let cargo = built_in("cargo-1.70");
     let totals = play(Scene { grace_ms: 400, ..alike(cargo.clone(), 1_000, 5, "/down-10") });
     let counts = &totals.counts;
-    assert_eq!((counts.arrivals.cut, counts.attempts.total(), counts.attempts.cut), (5, 5, 0));
+    assert_eq!((counts.arrivals.cut, counts.arrivals.failed), (0, 5));
+    assert_eq!((counts.attempts.total(), counts.attempts.cut), (5, 0));
+    assert_eq!(counts.faults.get(Fault::StatusServerError).count, 5);
+    assert_eq!((counts.retries.waiting_at_end, counts.retries.count_of(Ended::RunOver)), (5, 5));
+    assert_eq!(counts.retries.retry_after_max, None);
     let totals = play(Scene { stop: Some((600, Phase::Stopping)), ..alike(cargo, 10, 20, "/down-10") });
-    assert_eq!(totals.counts.arrivals.cut, totals.counts.arrivals.offered);
+    assert_eq!(totals.counts.arrivals.failed, totals.counts.arrivals.offered);
+    // The wait that an answer asked for is known.
+    let told = play(Scene { grace_ms: 400, ..alike(built_in("cargo-1.89"), 10, 1, "/told-10") });
+    assert_eq!((told.counts.arrivals.failed, told.counts.retries.waiting_at_end), (1, 1));
+    assert_eq!(told.counts.retries.retry_after_max, Some(Duration::from_secs(3)));
+}
+
+#[test]
+fn a_retry_under_way_when_the_run_ends_does_not_undo_the_failure() {
+    let model = written("attempts = 3\ndelays = [\"100ms\"]\nstatuses = [\"5xx\"]");
+    // Half a second for each answer: the run ends in the second attempt.
+    let scene = alike(model, 1_000, 5, "/down-500");
+    let totals = play(Scene { stop: Some((800, Phase::Stopping)), ..scene });
+    let counts = &totals.counts;
+    assert_eq!((counts.arrivals.cut, counts.arrivals.failed), (0, 5));
+    assert_eq!((counts.attempts.total(), counts.attempts.cut, counts.retries.waiting_at_end), (10, 5, 0));
+    assert_eq!(counts.retries.by_attempts, [(2, 5)].into());
+    assert_eq!(counts.faults.get(Fault::StatusServerError).count, 5);
 }
 
 #[test]

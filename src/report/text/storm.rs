@@ -1,7 +1,7 @@
 //! The storm in words: what a fault made of the load, whether it passed, and
 //! what clients did about it.
 
-use super::format::{Page, counted, per_second, safe, share};
+use super::format::{Page, counted, per_second, safe, seconds, share};
 use crate::report::{ClientLine, RetriesSection, RunReport, StormSection};
 use crate::units::{approximate, grouped};
 use std::cmp::Reverse;
@@ -45,6 +45,22 @@ fn write_retries(retries: &RetriesSection, report: &RunReport, page: &mut Page) 
             retries.ended.iter().map(|(why, &n)| format!("{}\u{a0}{}", safe(why), grouped(n))).collect();
         page.item("gave up", &each.join(", "));
     }
+    if let Some(waiting) = waiting_at_end(retries) {
+        page.item("waiting", &waiting);
+    }
+}
+
+/// Downloads that the end of the run found waiting for a retry.
+pub(in crate::report) fn waiting_at_end(retries: &RetriesSection) -> Option<String> {
+    let asked = retries.retry_after_max_s.map_or_else(String::new, |wait_s| {
+        format!("; the candidate asked for waits of up to {} (Retry-After)", seconds(wait_s))
+    });
+    (retries.waiting_at_end > 0).then(|| {
+        format!(
+            "{} waited for a retry when the run ended, and count as failed{asked}",
+            counted(retries.waiting_at_end, "download")
+        )
+    })
 }
 
 /// Who asked, where each record's own client is played, the most first.
