@@ -62,7 +62,7 @@ use tracing_subscriber::EnvFilter;
     2  usage or configuration
     3  failed requests or broken redirects, beyond what thresholds allow
     4  a regression, found by compare
-    5  invalid measurement: the load was not really offered
+    5  invalid: the load or the timing is in question, and nothing failed for certain
    99  a threshold was not kept, or --abort-on came true
   130  interrupted; a partial result was written")]
 struct Cli {

@@ -240,6 +240,13 @@ impl Fault {
         matches!(self.family(), "location" | "dns" | "target") && !unknown
     }
 
+    /// Whether something took too long, as this machine measured it.
+    pub fn is_timeout(self) -> bool {
+        let elsewhere =
+            [Self::ConnectTimeout, Self::DnsTimeout, Self::TargetTimeout, Self::TargetConnectTimeout];
+        self.family() == "timeout" || elsewhere.contains(&self)
+    }
+
     /// Whether the load generator, not the candidate, is to blame.
     pub const fn is_generators_own(self) -> bool {
         self.generators_remedy().is_some()

@@ -26,6 +26,7 @@ mod prometheus;
 pub mod read;
 mod rendering;
 mod retries;
+mod rules;
 mod saved;
 mod schema;
 mod second;
@@ -50,6 +51,7 @@ pub use plan::{Input, Modelled, Plan, SkippedInput};
 pub use prometheus::{Dialect, exposition};
 pub use rendering::Rendering;
 pub use retries::{ClientLine, RetriesSection};
+pub use rules::{RuleLine, RulesReport};
 pub use saved::{SavedRun, SavedRunError};
 pub use schema::{
     Arrivals, Attempts, CatalogReport, Connections, Curves, ExampleLine, FailureLine, FaultLine, Generator,

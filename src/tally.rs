@@ -27,6 +27,7 @@ mod example;
 mod fold;
 mod histogram;
 mod interval;
+mod judged;
 mod mask;
 mod recorder;
 mod redirects;
@@ -46,6 +47,7 @@ pub use example::{EXAMPLE_TEXT_BYTES, EXAMPLES_PER_FAULT, Example, Examples, Sig
 pub use fold::{Fold, PENDING_SECONDS};
 pub use histogram::{HIGHEST_US, Histogram, Times};
 pub use interval::{Gauges, Interval};
+pub use judged::RuleCounts;
 pub use mask::mask_url;
 pub use recorder::Recorder;
 pub use redirects::{Coverage, Host, Hosts, Redirect, RedirectCounts, Sticky, Unchecked};

@@ -197,6 +197,9 @@ pub struct Answer<'a> {
 /// What can be said of an answer without asking the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement<'a> {
+    /// The place of the rule that the answer was judged by, counted from 0;
+    /// `None` where none matches.
+    pub rule: Option<usize>,
     /// All that is wrong, each with its level and what more there is to say.
     pub found: Findings,
     /// The fault of the status, where that fails the answer.

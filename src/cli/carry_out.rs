@@ -98,6 +98,7 @@ pub(crate) fn measure(
     let counted_from = started.plus_nanos(i64::try_from(warmup.as_nanos()).unwrap_or(i64::MAX));
     let directory = path.as_ref().map(|path| RunDirectory::create(path, counted_from)).transpose()?;
     let control = judging.control.as_ref();
+    let rules: Vec<String> = judging.judge.rules().matches().collect();
     let throttling = Throttling::watch(Path::new("/proc"), Path::new("/sys/fs/cgroup"));
     let (trouble, checkpoint_lost) = (Vec::new(), false);
     let mut recorder = Recorder {
@@ -105,6 +106,7 @@ pub(crate) fn measure(
         plan: &plan,
         engine: &engine,
         control,
+        rules: &rules,
         throttling,
         progress,
         trouble,
@@ -150,7 +152,9 @@ pub(crate) fn measure(
         thresholds: watch.assess(&end.totals, generator.offering_s),
         notices,
     };
-    let mut report = RunReport::build(parts).with_retries(&end.totals.counts, series.as_ref());
+    let counts = &end.totals.counts;
+    let mut report =
+        RunReport::build(parts).with_retries(counts, series.as_ref()).with_rules(&counts.rules, &rules);
     if let (Some(series), Some(fault)) = (&series, fault) {
         report = report.with_storm_within(series, fault);
     }
@@ -299,6 +303,8 @@ struct Recorder<'p> {
     plan: &'p Plan,
     engine: &'p EnginePlan,
     control: Option<&'p Controls>,
+    /// What each rule matches.
+    rules: &'p [String],
     throttling: Throttling,
     progress: Progress,
     /// What could not be written; the run goes on without it.
@@ -351,6 +357,7 @@ impl Recorder<'_> {
             notices: Vec::new(),
         });
         report = report.with_retries(&totals.counts, self.series.as_ref());
+        report = report.with_rules(&totals.counts.rules, self.rules);
         if let Some(control) = self.control {
             report = report.with_control(totals.counts.control, &control.tally());
         }

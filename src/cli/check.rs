@@ -166,7 +166,10 @@ pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
         Progress::by_count(Voice::of(args.told.quiet, args.told.no_progress), Arc::clone(&found), &phases);
     let mut measured = measure(prepared, (args.told.out.clone(), progress), &phases)?;
     measured.report.warnings.extend(unremembered(found.unremembered()));
-    measured.publish(args.told.format, exports, out).map(|(exit, _)| exit)
+    let (exit, report) = measured.publish(args.told.format, exports, out)?;
+    // Whoever asks again gets the same: it is not the run, but what it was
+    // given.
+    Ok(if exit == Exit::Invalid && report.judged_nothing() { Exit::Usage } else { exit })
 }
 
 /// That some may have been asked more than once.

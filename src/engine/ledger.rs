@@ -34,6 +34,7 @@ use crate::verify::hosts::{HOST_BOUNDS, HostAnswer, HostCache};
 use crate::verify::judge::Judge;
 use crate::verify::lasting::{Lasting, lasting};
 use crate::verify::lookup::LookupHandle;
+use crate::verify::rules::Unmatched;
 use crate::verify::single_flight::Reply;
 use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Tier, is_redirect};
 use form::Form;
@@ -56,6 +57,7 @@ pub(crate) struct LookupLine {
 pub(crate) struct Ledger {
     recorder: Recorder,
     judge: Judge,
+    unmatched: Option<Unmatched>,
     private: PrivateAddresses,
     hosts: HostCache<Case>,
     lookups: Option<LookupLine>,
@@ -111,6 +113,7 @@ impl Ledger {
         let hosts = HostCache::new(HOST_BOUNDS);
         Self {
             recorder,
+            unmatched: Unmatched::of(judge.rules()),
             judge,
             private,
             hosts,
@@ -305,6 +308,13 @@ impl Ledger {
         let mut judgement = self.judge.judge(&asked, &answer);
         let pair = (arrival.recorded_status, received.status);
         self.recorder.transition(arrival.due, pair, judgement.status.is_some());
+        if let Some(counts) = self.recorder.rules(arrival.due) {
+            counts.count(judgement.rule);
+            let unmatched = self.unmatched.as_mut().filter(|_| judgement.rule.is_none());
+            if let Some(looked) = unmatched.and_then(|unmatched| unmatched.look(target)) {
+                counts.sample(looked.rewrite);
+            }
+        }
         if let Some(missing) = missing {
             judgement.found.add(missing.into());
         }

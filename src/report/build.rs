@@ -9,7 +9,8 @@ use super::schema::{
     IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
     TransitionLine, TransitionsLeftOut, Warmup, WarningLine,
 };
-use super::{AbortLine, Assessment, ClockBuckets, Curve, Plan, judge};
+use super::verdict::judge_played;
+use super::{AbortLine, Assessment, ClockBuckets, Curve, Plan};
 use crate::fault::Fault;
 use crate::tally::{
     ArrivalCounts, AttemptCounts, Books, CatalogCounts, Counts, Example, Examples, FaultCount, FaultTable,
@@ -94,21 +95,19 @@ impl RunReport {
     /// Arranges the parts as a report and judges the run.
     pub fn build(parts: Parts<'_>) -> Self {
         let Parts { plan, books, totals, generator, ending, thresholds, notices } = parts;
-        let mut judgement = judge(totals, &plan, &generator, (&ending, &thresholds));
+        let mut judgement = judge_played(totals, &plan, &generator, (&ending, &thresholds), books.trace());
         judgement.warnings.extend(notices);
         judgement.warnings.extend(sampled(&plan, books));
         let (counts, times) = (&totals.counts, &totals.times);
         let warmup = warmup(&plan, counts, books);
-        match books.trace() {
-            None => judgement.warnings.push(unfinished()),
-            Some(trace) => judgement = judgement.with_lost(trace, &plan),
-        }
+        judgement.warnings.extend(books.trace().is_none().then(unfinished));
         Self {
             schema: SCHEMA.to_owned(),
             verdict: judgement.verdict,
+            timing_valid: judgement.timing_valid,
             invalid_reasons: judgement.invalid_reasons,
             warnings: judgement.warnings,
-            thresholds: thresholds.lines,
+            thresholds: judgement.thresholds,
             aborted: ending.why_aborted(),
             plan,
             lines: books.trace().map(lines).unwrap_or_default(),
@@ -137,6 +136,7 @@ impl RunReport {
             warned: warned(counts, &totals.warned),
             targets: targets(counts, generator),
             catalog: catalog(counts.catalog),
+            rules: None,
             control: None,
             connections: Connections {
                 opened: counts.connections_opened,
@@ -247,10 +247,12 @@ fn fault_counts(table: &FaultTable) -> BTreeMap<String, u64> {
 fn rates(counts: &Counts, generator: GeneratorFacts) -> Rates {
     let until = |last: Offset| generator.offering_s.max(last.as_duration().as_secs_f64());
     let attempts = &counts.attempts;
+    // One event has no rate: there is no second one to be so long after it.
+    let rate = |count: u64, seconds: f64| if count < 2 { 0.0 } else { ratio(count, seconds) };
     Rates {
-        offered_per_s: ratio(counts.arrivals.offered, generator.offering_s),
-        sent_per_s: ratio(attempts.sent, until(attempts.last_sent)),
-        completed_per_s: ratio(attempts.completed(), until(attempts.last_done)),
+        offered_per_s: rate(counts.arrivals.offered, generator.offering_s),
+        sent_per_s: rate(attempts.sent, until(attempts.last_sent)),
+        completed_per_s: rate(attempts.completed(), until(attempts.last_done)),
     }
 }
 

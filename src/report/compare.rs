@@ -155,7 +155,13 @@ impl<'a> Comparison<'a> {
     }
 
     fn is_invalid(&self) -> bool {
-        self.runs.iter().any(|run| run.report.verdict == Verdict::Invalid)
+        // One that failed may have failed without a valid load, and decides as
+        // little about times.
+        let decides_nothing = |report: &RunReport| {
+            report.verdict == Verdict::Invalid
+                || report.verdict == Verdict::Failed && !report.invalid_reasons.is_empty()
+        };
+        self.runs.iter().any(|run| decides_nothing(run.report))
     }
 }
 

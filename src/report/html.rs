@@ -136,7 +136,7 @@ impl<'a> Page<'a> {
             sentence: sentence.to_owned(),
             left_out: details(left_out),
             reasons: reasons
-                .map(|r| (headline::sentence(&shown(&r.detail, SENTENCE)), shown(&r.remedy, SENTENCE)))
+                .map(|r| (shown(&headline::doubt(report, r), SENTENCE), shown(&r.remedy, SENTENCE)))
                 .collect(),
             told: headline::outcomes(report)
                 .take(headline::FAULTS_TOLD)

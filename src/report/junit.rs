@@ -11,7 +11,8 @@
 use super::text::format::{safe, share, shortened};
 use super::text::thresholds;
 use super::{
-    AbortLine, CHECK, ExampleLine, FaultLine, Reason, RunReport, ThresholdLine, Verdict, WarningLine,
+    AbortLine, CHECK, ExampleLine, FaultLine, Reason, RulesReport, RunReport, ThresholdLine, Verdict,
+    WarningLine,
 };
 use crate::fault::Fault;
 use crate::report::Plan;
@@ -74,7 +75,8 @@ fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
     let faults: Vec<_> = of_failed.take(FAULTS).collect();
     // Not one download failed, and yet the run did.
     let is_misled = report.verdict == Verdict::Failed && faults.is_empty();
-    let broken_off = matches!(report.verdict, Verdict::Invalid | Verdict::Cut);
+    let broken_off = matches!(report.verdict, Verdict::Invalid | Verdict::Cut)
+        || report.verdict == Verdict::Failed && !report.invalid_reasons.is_empty();
     let started = report.plan.started_at.trim_end_matches('Z');
     let started = if started.is_empty() { "1970-01-01T00:00:00" } else { started };
     writeln!(xml, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
@@ -134,6 +136,8 @@ fn properties(report: &RunReport, xml: &mut String) -> fmt::Result {
     let inputs: Vec<_> = plan.inputs.iter().map(|input| input.name.as_str()).collect();
     let rules = plan.rules.as_deref().unwrap_or("none");
     let asked = grouped(report.arrivals.offered);
+    let judged = report.rules.as_ref().map_or(0, RulesReport::with_a_rule);
+    let judged = grouped(judged);
     writeln!(xml, "    <properties>")?;
     for (name, value) in [
         ("target", plan.target.as_str()),
@@ -141,6 +145,7 @@ fn properties(report: &RunReport, xml: &mut String) -> fmt::Result {
         ("rules", rules),
         ("verify", &plan.verify),
         ("requests", &asked),
+        ("judged_by_rules", &judged),
         ("version", &plan.version),
     ] {
         writeln!(xml, r#"      <property name="{name}" value="{}"/>"#, escaped(value))?;

@@ -5,11 +5,12 @@
 //! punctuation escaped, so that it is text, whatever it holds; lists and texts
 //! are bounded. Pure.
 
-use super::text::format::{micros, per_second, safe, share, shortened};
-use super::text::headline::{is_retried, outcomes, told, verdict, warmup};
+use super::text::format::{safe, share, shortened};
+use super::text::headline::{doubt, is_retried, outcomes, told, verdict, warmup};
+use super::text::rules::judged;
 use super::text::thresholds;
-use super::text::{STATISTICS, asked};
-use super::{FaultLine, RunReport, Times, Verdict};
+use super::text::{STATISTICS, asked, rate_of};
+use super::{FaultLine, RunReport, Verdict};
 use crate::units::grouped;
 use std::fmt::{self, Write};
 
@@ -47,13 +48,16 @@ fn write(report: &RunReport, out: &mut String) -> fmt::Result {
     writeln!(out, "### {mark} downpour: {}\n\n{}\n", word.to_lowercase(), prose(sentence))?;
     writeln!(out, "{}\n", prose(&asked(report)))?;
     for reason in report.invalid_reasons.iter().take(REASONS) {
-        writeln!(out, "- **{}**\n  Remedy: {}", prose(&reason.detail), prose(&reason.remedy))?;
+        writeln!(out, "- **{}**\n  Remedy: {}", prose(&doubt(report, reason)), prose(&reason.remedy))?;
     }
     for fault in outcomes(report).take(FAULTS) {
         writeln!(out, "- {}", prose(&told(report, fault)))?;
     }
     for warning in report.warnings.iter().take(REASONS) {
         writeln!(out, "- Note: {}", prose(&warning.detail))?;
+    }
+    if let Some(judged) = judged(report) {
+        writeln!(out, "- {}.", prose(&judged))?;
     }
     if report.warmup.seconds > 0.0 {
         writeln!(out, "- {}", prose(&warmup(report)))?;
@@ -89,7 +93,7 @@ fn load(report: &RunReport, out: &mut String) -> fmt::Result {
         ("sent", report.attempts.sent, rate.sent_per_s),
         ("completed", report.attempts.completed, rate.completed_per_s),
     ] {
-        writeln!(out, "| {name} | {} | {} |", grouped(count), per_second(rate))?;
+        writeln!(out, "| {name} | {} | {} |", grouped(count), rate_of(count, rate))?;
     }
     if report.attempts.retries > 0 {
         let amplification = report.attempts.amplification;
@@ -104,9 +108,9 @@ fn clocks(report: &RunReport, out: &mut String) -> fmt::Result {
         "\n| | latency (good) | latency (failed) | service | lateness |\n|---|---:|---:|---:|---:|"
     )?;
     let columns = [&report.latency_us, &report.latency_failed_us, &report.service_us, &report.lateness_us];
-    for (name, of) in STATISTICS {
-        let cell = |times: &Times| if times.count == 0 { "-".to_owned() } else { micros(of(times)) };
-        writeln!(out, "| {name} | {} |", columns.map(cell).join(" | "))?;
+    for statistic in STATISTICS {
+        let cells = columns.map(|times| statistic.told(times));
+        writeln!(out, "| {} | {} |", statistic.name, cells.join(" | "))?;
     }
     Ok(())
 }

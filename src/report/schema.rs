@@ -8,7 +8,8 @@
 
 pub use super::second::{IntervalLine, IntervalTimes};
 use super::{
-    AbortLine, ClockBuckets, ControlReport, Curve, Plan, RetriesSection, StormSection, ThresholdLine,
+    AbortLine, ClockBuckets, ControlReport, Curve, Plan, RetriesSection, RulesReport, StormSection,
+    ThresholdLine,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,11 +27,17 @@ pub enum Verdict {
     Passed,
     /// Something of that is not so.
     Failed,
-    /// The load was not really offered: neither pass nor fail.
+    /// The load was not really offered, or nothing was judged, and no failure
+    /// was found that stands all the same: neither pass nor fail.
     Invalid,
     /// The run ended early: a partial result.
     #[default]
     Cut,
+}
+
+/// Earlier versions did not say it, and judged such runs to be invalid.
+const fn valid() -> bool {
+    true
 }
 
 /// The result of a run.
@@ -41,6 +48,10 @@ pub struct RunReport {
     pub schema: String,
     /// What came of it.
     pub verdict: Verdict,
+    /// Whether times and rates say something of the candidate: the load was
+    /// offered, and on time. A run that failed may have failed without that.
+    #[serde(default = "valid")]
+    pub timing_valid: bool,
     /// Why the measurement is not valid; kept under `--allow-invalid` as
     /// warnings instead.
     pub invalid_reasons: Vec<Reason>,
@@ -102,6 +113,9 @@ pub struct RunReport {
     pub targets: Targets,
     /// What the catalogue says of redirects.
     pub catalog: CatalogReport,
+    /// Which rules judged the answers, where there are rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<RulesReport>,
     /// What asking the control came to, where there is one.
     pub control: Option<ControlReport>,
     /// Connections to the candidate.
@@ -221,7 +235,8 @@ pub struct Attempts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Rates {
-    /// Arrivals a second, over the time in which they were offered.
+    /// Arrivals a second, over the time in which they were offered; 0 for
+    /// fewer than two, here and below.
     pub offered_per_s: f64,
     /// Attempts sent a second, until the last was sent.
     pub sent_per_s: f64,

@@ -12,6 +12,7 @@ mod faults;
 pub(super) mod format;
 pub(super) mod headline;
 mod paint;
+pub(super) mod rules;
 mod simulated;
 pub(super) mod storm;
 pub(super) mod thresholds;
@@ -25,20 +26,48 @@ use crate::units::grouped;
 use format::{Page, counted, of, per_second, safe, seconds, share, whole};
 use std::collections::BTreeMap;
 
-type Statistic = fn(&Times) -> u64;
-
 /// What is told of the times of a clock.
-pub(super) const STATISTICS: [(&str, Statistic); 9] = [
-    ("min", |t| t.min),
-    ("mean", |t| whole(t.mean)),
-    ("p50", |t| t.p50),
-    ("p90", |t| t.p90),
-    ("p95", |t| t.p95),
-    ("p99", |t| t.p99),
-    ("p99.9", |t| t.p99_9),
-    ("p99.99", |t| t.p99_99),
-    ("max", |t| t.max),
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Statistic {
+    pub(super) name: &'static str,
+    of: fn(&Times) -> u64,
+    /// How many samples are not enough. A percentile without a sample beyond it
+    /// is the longest time under another name.
+    too_few: u64,
+}
+
+const fn statistic(name: &'static str, too_few: u64, of: fn(&Times) -> u64) -> Statistic {
+    Statistic { name, of, too_few }
+}
+
+/// The statistics that are told, in their order.
+pub(super) const STATISTICS: [Statistic; 9] = [
+    statistic("min", 0, |t| t.min),
+    statistic("mean", 0, |t| whole(t.mean)),
+    P50,
+    statistic("p90", 10, |t| t.p90),
+    statistic("p95", 20, |t| t.p95),
+    P99,
+    P99_9,
+    statistic("p99.99", 10_000, |t| t.p99_99),
+    statistic("max", 0, |t| t.max),
 ];
+
+pub(super) const P50: Statistic = statistic("p50", 2, |t| t.p50);
+pub(super) const P99: Statistic = statistic("p99", 100, |t| t.p99);
+pub(super) const P99_9: Statistic = statistic("p99.9", 1_000, |t| t.p99_9);
+
+impl Statistic {
+    /// Its value in words; `-` where there are too few samples.
+    pub(super) fn told(&self, times: &Times) -> String {
+        if times.count > self.too_few { micros((self.of)(times)) } else { "-".to_owned() }
+    }
+}
+
+/// A rate in words; `-` for fewer than two events, which have none.
+pub(super) fn rate_of(count: u64, rate_per_s: f64) -> String {
+    if count < 2 { "-".to_owned() } else { per_second(rate_per_s) }
+}
 
 /// The summary of a run.
 pub fn summary(report: &RunReport) -> String {
@@ -55,6 +84,7 @@ pub fn summary(report: &RunReport) -> String {
     storm::write(report, &mut page);
     simulated::write(report, &mut page);
     transitions::write(report, &mut page);
+    rules::write(report, &mut page);
     faults::faults(report, &mut page);
     faults::warnings(report, &mut page);
     faults::hosts(report, &mut page);
@@ -91,7 +121,7 @@ fn load(report: &RunReport, page: &mut Page) {
         ("sent", report.attempts.sent, rate.sent_per_s),
         ("completed", report.attempts.completed, rate.completed_per_s),
     ] {
-        page.item(name, &format!("{:>12}  {:>12}", grouped(count), per_second(rate)));
+        page.item(name, &format!("{:>12}  {:>12}", grouped(count), rate_of(count, rate)));
     }
     if report.attempts.retries > 0 {
         let retries = grouped(report.attempts.retries);
@@ -109,8 +139,8 @@ fn times(report: &RunReport, page: &mut Page) {
     row("", ["latency", "latency", "service", "lateness"].map(str::to_owned));
     row("", ["(good)", "(failed)", "(sent to done)", "(due to sent)"].map(str::to_owned));
     row("count", columns.map(|times| grouped(times.count)));
-    for (name, of) in STATISTICS {
-        row(name, columns.map(|times| if times.count == 0 { "-".to_owned() } else { micros(of(times)) }));
+    for statistic in STATISTICS {
+        row(statistic.name, columns.map(|times| statistic.told(times)));
     }
     let saturated = columns.iter().fold(0, |sum: u64, times| sum.saturating_add(times.saturated));
     if saturated > 0 {

@@ -1,20 +1,28 @@
 //! The verdict: whether the run passed, and whether it measured anything.
 //!
-//! A run whose load was not really offered is *invalid*, which is neither pass
-//! nor fail: its failures may be the generator's and its latencies flatter.
-//! Each reason names what was found and what to do. Pure: totals and plan in,
-//! judgement out.
+//! A run whose load was not really offered has no valid times. It is *invalid*,
+//! which is neither pass nor fail, unless it found failures that stand all the
+//! same: then it has failed, and says both. Each reason names what was found
+//! and what to do. Pure: totals and plan in, judgement out.
 
 mod lost;
+mod standing;
 mod strain;
+mod vacuous;
+
+pub(in crate::report) use standing::Question;
 
 use super::text::micros;
-use super::{Assessment, CHECK, Ending, GeneratorFacts, Plan, Reason, RunReport, Verdict};
+use super::threshold::Unit;
+use super::{Assessment, CHECK, Ending, GeneratorFacts, Plan, Reason, RunReport, ThresholdLine, Verdict};
 use crate::fault::Fault;
 use crate::tally::{RedirectCounts, Sticky, Totals, Unchecked};
+use crate::trace::TraceBooks;
 use crate::units::grouped;
 use crate::verify::Tier;
 use crate::verify::lasting::Lasting;
+use lost::IsMuch;
+use standing::Excuses;
 
 /// The least lateness at p99 that makes a run invalid, by default.
 const LATENESS_FLOOR_US: u64 = 5_000;
@@ -89,10 +97,22 @@ impl From<Verdict> for Exit {
 
 impl RunReport {
     /// How the program ends after this run: a threshold that was not kept, or
-    /// what ended the run, outweighs failures that no threshold is about.
+    /// what ended the run, outweighs failures that no threshold is about. Where
+    /// the load or the timing is not valid only those count that were not kept
+    /// for certain.
     pub fn exit(&self) -> Exit {
-        let is_crossed = self.aborted.is_some() || self.broken_thresholds() > 0;
+        let is_valid = self.invalid_reasons.is_empty();
+        let is_broken = |line: &ThresholdLine| !line.passed && (is_valid || line.broken_for_certain);
+        let ended_by = |unit: &str| matches!(Unit::from_name(unit), Some(Unit::Count | Unit::Share));
+        let is_crossed = self.thresholds.iter().any(is_broken)
+            || self.aborted.as_ref().is_some_and(|why| is_valid || ended_by(&why.unit));
         if self.verdict == Verdict::Failed && is_crossed { Exit::Threshold } else { Exit::from(self.verdict) }
+    }
+
+    /// Whether its rules, or its catalogue, fit none of the requests: a
+    /// mistake in what the run was given.
+    pub fn judged_nothing(&self) -> bool {
+        self.invalid_reasons.iter().any(|reason| Question::of(&reason.id) == Question::Demands)
     }
 
     /// How many thresholds were not kept.
@@ -102,7 +122,7 @@ impl RunReport {
 }
 
 /// The verdict and what speaks for or against it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
@@ -112,6 +132,12 @@ pub struct Judgement {
     /// What a reader must know before trusting the verdict: checks that were
     /// off first.
     pub warnings: Vec<Reason>,
+    /// Whether times and rates say something of the candidate: the load was
+    /// offered, and on time. Not changed by `--allow-invalid`.
+    pub timing_valid: bool,
+    /// What came of each threshold, those marked that were not kept for
+    /// certain.
+    pub thresholds: Vec<ThresholdLine>,
 }
 
 /// Judges a run by what happened in it, how it ended, and what came of its
@@ -120,29 +146,64 @@ pub fn judge(
     totals: &Totals,
     plan: &Plan,
     generator: &GeneratorFacts,
-    (ending, thresholds): (&Ending, &Assessment),
+    end: (&Ending, &Assessment),
 ) -> Judgement {
+    judge_played(totals, plan, generator, end, None)
+}
+
+/// The same where it is known what became of the trace.
+pub(in crate::report) fn judge_played(
+    totals: &Totals,
+    plan: &Plan,
+    generator: &GeneratorFacts,
+    (ending, assessment): (&Ending, &Assessment),
+    trace: Option<&TraceBooks>,
+) -> Judgement {
+    let counts = &totals.counts;
     let mut warnings = checks_left_out(totals, plan);
+    warnings.extend(vacuous::judged_little(totals, plan));
     warnings.extend(sticky(totals));
     warnings.extend(hidden(totals));
     warnings.extend(aborted(totals));
-    let mut invalid_reasons = reasons_for_invalid(totals, plan, generator);
-    invalid_reasons.extend(not_over(totals).filter(|_| *ending == Ending::Finished));
-    if plan.allow_invalid {
-        warnings.append(&mut invalid_reasons);
+    let mut reasons = reasons_for_invalid(totals, plan, generator);
+    reasons.extend(not_over(totals).filter(|_| *ending == Ending::Finished));
+    reasons.extend(vacuous::judged_nothing(totals, plan));
+    match trace.and_then(lost::found) {
+        Some((lost, IsMuch::Yes)) => reasons.push(lost),
+        Some((lost, IsMuch::No)) => warnings.push(lost),
+        None => {}
     }
-    let is_broken = thresholds.lines.iter().any(|threshold| !threshold.passed);
+    let timing_valid = !reasons.iter().any(|reason| Question::of(&reason.id).spoils_times());
+    if plan.allow_invalid {
+        let (allowed, rest) = reasons.into_iter().partition::<Vec<_>, _>(vacuous::may_be_allowed);
+        warnings.extend(allowed);
+        reasons = rest;
+    }
+    let mut thresholds = assessment.lines.clone();
+    let nothing_good = counts.arrivals.offered > 0 && vacuous::served(counts) == 0;
     let verdict = if *ending == Ending::Interrupted {
         Verdict::Cut
-    } else if !invalid_reasons.is_empty() {
-        Verdict::Invalid
-    } else if *ending != Ending::Finished || is_broken || thresholds.allowed.beyond(&totals.counts) != (0, 0)
+    } else if !reasons.is_empty() {
+        let excuses = Excuses::of(&reasons, totals, plan);
+        thresholds = standing::marked(assessment, counts, excuses);
+        let beyond = assessment.allowed.beyond_all_but(counts, |fault| excuses.excuse(fault));
+        let stands = beyond != (0, 0)
+            || thresholds.iter().any(|line| line.broken_for_certain)
+            || nothing_good && excuses.standing(counts) > 0;
+        if stands { Verdict::Failed } else { Verdict::Invalid }
+    } else if *ending != Ending::Finished
+        || thresholds.iter().any(|line| !line.passed)
+        || assessment.allowed.beyond(counts) != (0, 0)
+        || nothing_good && counts.arrivals.failed > 0
     {
         Verdict::Failed
+    } else if nothing_good {
+        reasons.push(vacuous::nothing_good(counts));
+        Verdict::Invalid
     } else {
         Verdict::Passed
     };
-    Judgement { verdict, invalid_reasons, warnings }
+    Judgement { verdict, invalid_reasons: reasons, warnings, timing_valid, thresholds }
 }
 
 fn reason(id: &str, detail: String, remedy: &str) -> Reason {

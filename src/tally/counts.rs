@@ -6,7 +6,9 @@
 use super::redirects::{Hosts, RedirectCounts};
 use super::retries::RetryCounts;
 use super::strain::Strain;
-use super::{Attempt, AttemptEnd, AttemptKind, ControlCounts, Fate, Mix, Transitions, WarmupCounts};
+use super::{
+    Attempt, AttemptEnd, AttemptKind, ControlCounts, Fate, Mix, RuleCounts, Transitions, WarmupCounts,
+};
 use crate::fault::{Fault, FaultSet};
 use crate::units::Offset;
 use crate::verify::catalog::Known;
@@ -39,6 +41,8 @@ pub struct Counts {
     pub clients: Mix,
     /// Recorded against answered status.
     pub transitions: Transitions,
+    /// Answers by the rule that judged them.
+    pub rules: RuleCounts,
     /// Redirects by what the catalogue says of their file.
     pub catalog: CatalogCounts,
     /// Answers and whether they were handed over to be compared.
@@ -90,6 +94,7 @@ impl Counts {
         self.retries.merge(&other.retries);
         self.clients.merge(&other.clients);
         self.transitions.merge(&other.transitions);
+        self.rules.merge(&other.rules);
         self.catalog.merge(other.catalog);
         self.control.merge(other.control);
         self.redirects.merge(&other.redirects);

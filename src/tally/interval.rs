@@ -7,7 +7,7 @@
 
 use super::{
     Attempt, AttemptKind, ClientCounts, ControlCounts, Counts, Examples, Fate, Lap, Redirect, RetryCounts,
-    Sighting, Times, WarmupCounts,
+    RuleCounts, Sighting, Times, WarmupCounts,
 };
 use crate::fault::{Fault, FaultSet};
 use crate::trace::agent::ClientKind;
@@ -137,6 +137,11 @@ impl Interval {
     /// that it was found wrong.
     pub fn transition(&mut self, recorded: Option<u16>, answered: u16, refused: bool) {
         self.counts.transitions.count(recorded, answered, refused);
+    }
+
+    /// Which rules judged the answers.
+    pub fn rules(&mut self) -> &mut RuleCounts {
+        &mut self.counts.rules
     }
 
     /// What clients did about failures.

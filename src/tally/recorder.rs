@@ -7,7 +7,7 @@
 
 use super::{
     Attempt, AttemptKind, ClientCounts, ControlCounts, Fate, Gauges, Interval, Lap, Redirect, RetryCounts,
-    Sighting,
+    RuleCounts, Sighting,
 };
 use crate::fault::{Fault, FaultSet};
 use crate::trace::agent::ClientKind;
@@ -160,6 +160,12 @@ impl Recorder {
         if !self.is_warmup(due) {
             self.interval.transition(recorded, answered, refused);
         }
+    }
+
+    /// Which rules judged the answers, for one whose arrival was due at `due`;
+    /// nothing where that was in the warm-up.
+    pub fn rules(&mut self, due: Offset) -> Option<&mut RuleCounts> {
+        (!self.is_warmup(due)).then(|| self.interval.rules())
     }
 
     /// What clients did about failures, for a download that was due at `due`;

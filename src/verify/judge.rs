@@ -91,6 +91,7 @@ impl Judge {
         expected.clear();
         let matched = rules.find(asked.target);
         let rule = matched.as_ref().map(|(rule, _)| *rule);
+        let place = rule.map(|rule| rule.place);
         let by_rule = rule.map_or(Level::Fail, |rule| rule.level);
         let mut found = Findings::default();
         let status = status_fault(rule, answer.status, asked.recorded_status)
@@ -120,7 +121,12 @@ impl Judge {
             }
         }
         let json = rule.filter(|_| redirect.is_some()).and_then(Rule::json_demand);
-        Judgement { found, status: wrong_status, redirect, json }
+        Judgement { rule: place, found, status: wrong_status, redirect, json }
+    }
+
+    /// What answers are held against.
+    pub const fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Whether any rule states a form in JSON.

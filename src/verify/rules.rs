@@ -52,8 +52,11 @@ pub(super) mod hosts;
 
 mod transitions;
 
+mod unmatched;
+
 pub use file::RulesError;
 pub use transitions::{ParseTransitionError, Transition, Transitions};
+pub use unmatched::{Looked, Unmatched};
 
 use super::JsonDemand;
 use super::finding::Level;
@@ -89,6 +92,8 @@ pub struct Rules {
 /// One rule, ready to be held against answers.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
+    /// Its place among the rules, counted from 0.
+    pub(super) place: usize,
     pub(super) pattern: Pattern,
     /// The statuses that are due; never empty.
     pub(super) statuses: Vec<u16>,
@@ -224,6 +229,11 @@ impl Rules {
     /// Whether there are none.
     pub const fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// What each of them matches, in order.
+    pub fn matches(&self) -> impl Iterator<Item = String> {
+        self.rules.iter().map(|rule| rule.pattern.to_string())
     }
 
     /// What its rules say of levels and origins, a line each and each once:

@@ -30,8 +30,9 @@ pub(super) struct Seen {
     sent: u64,
     completed: u64,
     in_flight: u64,
-    /// The 50th and the 99th percentile and the longest of the last second.
-    latency: Option<[u64; 3]>,
+    /// The 50th and the 99th percentile and the longest of the last second;
+    /// nothing for a percentile without a sample beyond it.
+    latency: [Option<u64>; 3],
     lateness_p99: Option<u64>,
     all_offered: u64,
     in_warmup: u64,
@@ -65,11 +66,11 @@ impl Seen {
             sent: counts.attempts.sent,
             completed: counts.attempts.completed(),
             in_flight: interval.gauges().in_flight,
-            latency: (!latency.is_empty()).then(|| {
-                let [p50, p99] = latency.quantiles([0.5, 0.99]);
-                [p50, p99, latency.max()]
-            }),
-            lateness_p99: (!times.lateness.is_empty()).then(|| times.lateness.quantile(0.99)),
+            latency: {
+                let ([p50, p99], count) = (latency.quantiles([0.5, 0.99]), latency.count());
+                [(count > 2).then_some(p50), (count > 100).then_some(p99), (count > 0).then(|| latency.max())]
+            },
+            lateness_p99: (times.lateness.count() > 100).then(|| times.lateness.quantile(0.99)),
             all_offered: all.arrivals.offered,
             in_warmup: all.warmup.arrivals.offered,
             failed: all.arrivals.failed,
@@ -194,11 +195,12 @@ fn load(seen: &Seen) -> String {
 }
 
 fn times(seen: &Seen) -> String {
-    let latency = seen.latency.map_or_else(
-        || "-".to_owned(),
-        |[p50, p99, max]| format!("p50 {}  p99 {}  max {}", micros(p50), micros(p99), micros(max)),
-    );
-    let lateness = seen.lateness_p99.map_or_else(|| "-".to_owned(), micros);
+    let told = |time: Option<u64>| time.map_or_else(|| "-".to_owned(), micros);
+    let latency = match seen.latency {
+        [None, None, None] => "-".to_owned(),
+        [p50, p99, max] => format!("p50 {}  p99 {}  max {}", told(p50), told(p99), told(max)),
+    };
+    let lateness = told(seen.lateness_p99);
     format!("             latency {latency}  lateness p99 {lateness}")
 }
 
@@ -257,7 +259,7 @@ mod tests {
             sent: 3_936,
             completed: 3_930,
             in_flight: 12,
-            latency: Some([420, 3_100, 12_000]),
+            latency: [Some(420), Some(3_100), Some(12_000)],
             lateness_p99: Some(300),
             all_offered: 18_000,
             settled: 17_000,
@@ -317,7 +319,7 @@ mod tests {
         );
         let faults = vec![("dns.nxdomain", 1_474), ("status.5xx", 3), ("http.reset", 2), ("tls.name", 1)];
         let storm =
-            Seen { failed: 1_480, wrong: 1_480, faults, latency: None, amplification: 2.615, ..seen() };
+            Seen { failed: 1_480, wrong: 1_480, faults, latency: [None; 3], amplification: 2.615, ..seen() };
         // What a retry hides is seen all the same.
         let hiding = Seen { hidden: 1_400, wrong: 1_400, faults: vec![("dns.nxdomain", 1_400)], ..seen() };
         let shown = view(&Expected::default(), s(12), Some(&hiding), 80);

@@ -86,6 +86,10 @@ fn of_a_run(run: &Side<'_>) -> Vec<String> {
             let why = report.invalid_reasons.first().map_or("", |reason| reason.detail.as_str());
             remarks.push(format!("is invalid, its load was not really offered: {why}"));
         }
+        Verdict::Failed if !report.timing_valid && !report.invalid_reasons.is_empty() => {
+            let why = report.invalid_reasons.first().map_or("", |reason| reason.detail.as_str());
+            remarks.push(format!("failed, and its times are not valid: {why}"));
+        }
         Verdict::Cut => remarks.push("was cut short: a partial result".to_owned()),
         Verdict::Passed | Verdict::Failed if !report.invalid_reasons.is_empty() || was_allowed(run) => {
             remarks.push("would be invalid without --allow-invalid".to_owned());

@@ -6,10 +6,11 @@
 
 use super::numbers::Number;
 use super::shown;
-use crate::report::text::format::{counted, micros, per_second};
+use crate::report::text::format::{counted, micros};
 use crate::report::text::headline::by_attempts;
+use crate::report::text::rate_of;
 use crate::report::timeline::{Point, Spread};
-use crate::report::{CHECK, Curve, IntervalTimes, RunReport, Timeline};
+use crate::report::{CHECK, Curve, IntervalTimes, RunReport, Timeline, Times};
 use crate::units::{approximate, grouped};
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -179,7 +180,7 @@ fn rate(report: &RunReport, timeline: &Timeline) -> Chart {
         reading: reading("mean rate", "bands from the second with the least to that with the most", timeline),
         told: format!(
             "{} offered on average; between {} and {} good downloads in a second.",
-            per_second(report.rate.offered_per_s),
+            rate_of(report.arrivals.offered, report.rate.offered_per_s),
             grouped(least),
             grouped(most)
         ),
@@ -424,15 +425,22 @@ fn percentiles(report: &RunReport) -> Option<Chart> {
         id: "percentiles",
         title: "Latency by percentile",
         reading: format!("Each step to the right is ten times rarer. {}", waited(report)),
-        told: format!(
-            "Half of them took up to {}, 90\u{a0}% up to {}, 99\u{a0}% up to {}, 99.9\u{a0}% up to {}.",
-            time(clock.p50),
-            time(clock.p90),
-            time(clock.p99),
-            time(clock.p99_9)
-        ),
+        told: percentiles_told(clock),
         unit: Unit::Micros,
         percentiles: Some(xs),
         lines,
     })
+}
+
+/// The percentiles that have samples beyond them, or else the longest time.
+fn percentiles_told(clock: &Times) -> String {
+    let of = [
+        ("Half of them took", 2, clock.p50),
+        ("90\u{a0}%", 10, clock.p90),
+        ("99\u{a0}%", 100, clock.p99),
+        ("99.9\u{a0}%", 1_000, clock.p99_9),
+    ];
+    let enough = of.into_iter().filter(|(_, too_few, _)| clock.count > *too_few);
+    let told: Vec<_> = enough.map(|(what, _, value)| format!("{what} up to {}", time(value))).collect();
+    if told.is_empty() { format!("The longest took {}.", time(clock.max)) } else { told.join(", ") + "." }
 }

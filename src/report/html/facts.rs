@@ -50,11 +50,22 @@ fn add(name: &str, unit: Unit, value: &Value, rows: &mut Vec<Fact>) {
     if fields.get("count") == Some(&Value::from(0)) {
         return;
     }
+    let samples = fields.get("count").and_then(Value::as_u64);
     for (key, value) in fields {
+        // A percentile without a sample beyond it is the longest time.
+        if samples.is_some_and(|samples| too_few(key).is_some_and(|too_few| samples <= too_few)) {
+            continue;
+        }
         let (own_name, own_unit) = named(key);
         let plain = own_unit != Unit::None || matches!(key.as_str(), "count" | "saturated");
         add(&format!("{name}, {own_name}"), if plain { own_unit } else { unit }, value, rows);
     }
+}
+
+/// How many samples are not enough for a percentile; nothing for other keys.
+fn too_few(key: &str) -> Option<u64> {
+    let enough = [("p50", 2), ("p90", 10), ("p95", 20), ("p99", 100), ("p99_9", 1_000), ("p99_99", 10_000)];
+    enough.into_iter().find(|(name, _)| *name == key).map(|(_, too_few)| too_few)
 }
 
 /// `cpu_us_per_attempt` is `cpu per attempt` in microseconds.
@@ -121,12 +132,12 @@ mod tests {
             "cpu_us_per_attempt": 40.25, "wall_s": 20.1, "peak_rss_bytes": 48 << 20, "threads": 2,
             "offered_per_s": 4700.0, "pinned": false, "nothing": null, "empty": [], "text": "a\nb",
             "inputs": [{"name": "a", "packing": "gzip"}, {"name": "b", "packing": "plain"}],
-            "handshake_us": {"count": 3, "p99_9": 1500}, "idle_us": {"count": 0, "max": 0},
+            "handshake_us": {"count": 2000, "p99_9": 1500, "p99_99": 1600}, "idle_us": {"count": 0, "max": 0},
         });
         let rows: Vec<_> = facts(&value).into_iter().map(|f| format!("{}: {}", f.name, f.value)).collect();
         let expected = [
             "cpu per attempt: 40.2 µs",
-            "handshake, count: 3",
+            "handshake, count: 2,000",
             "handshake, p99.9: 1.50 ms",
             "inputs: a gzip, b plain",
             "offered: 4,700/s",

@@ -7,6 +7,7 @@ use super::charts::{
     Chart, Charts, Column, Unit, by_percentile, each, first_of, plain, time, times, whole_points,
 };
 use super::numbers::Number;
+use crate::report::text::{P99, P99_9};
 use crate::report::timeline::Point;
 use crate::report::{RunReport, Timeline};
 use crate::units::grouped;
@@ -114,8 +115,8 @@ impl OverTime {
         (late_a.count > 0 || late_b.count > 0).then(|| Chart {
             told: format!(
                 "What was lost here before sending: p99 {} in A, {} in B. Where they differ, so did the machine that sent.",
-                time(late_a.p99),
-                time(late_b.p99)
+                P99.told(late_a),
+                P99.told(late_b)
             ),
             lines: vec![plain("A, p99", "second", a), plain("B, p99", "first", b)],
             ..self.chart("lateness", "Lateness over time", Unit::Micros)
@@ -133,8 +134,8 @@ fn percentiles([a, b]: [&RunReport; 2]) -> Option<Chart> {
         reading: "Each step to the right is ten times rarer.".to_owned(),
         told: format!(
             "p99.9 {} in A, {} in B; longest {} and {}.",
-            time(a.latency_us.p99_9),
-            time(b.latency_us.p99_9),
+            P99_9.told(&a.latency_us),
+            P99_9.told(&b.latency_us),
             time(a.latency_us.max),
             time(b.latency_us.max)
         ),

@@ -2,10 +2,10 @@
 
 use super::shown;
 use crate::report::advice::advice;
-use crate::report::text::STATISTICS;
-use crate::report::text::format::{micros, per_second, share};
+use crate::report::text::format::share;
 use crate::report::text::headline::{by_attempts, sentence};
 use crate::report::text::thresholds;
+use crate::report::text::{P50, P99, STATISTICS, rate_of};
 use crate::report::{CHECK, ExampleLine, FaultLine, HostLine, RunReport, Times, WarningLine};
 use crate::units::grouped;
 use crate::verify::Tier;
@@ -126,24 +126,23 @@ pub(super) fn figures(report: &RunReport) -> Vec<Figure> {
             figure("Distinct requests", grouped(arrivals.offered), attempts, false)
         } else {
             let downloads = format!("{} downloads", grouped(arrivals.offered));
-            figure("Offered", per_second(report.rate.offered_per_s), downloads, false)
+            figure("Offered", rate_of(arrivals.offered, report.rate.offered_per_s), downloads, false)
         },
         figure("Good", of_all(good), grouped(good), false),
         figure("Failed", of_all(arrivals.failed), grouped(arrivals.failed), arrivals.failed > 0),
     ];
     // A check asks as fast as it can, and its times say nothing.
     if !is_check {
-        let p99 = |times: &Times| if times.count == 0 { "-".to_owned() } else { micros(times.p99) };
         let p50 = |times: &Times, more: &str| match times.count {
             0 => String::new(),
-            _ => format!("p50 {}{more}", micros(times.p50)),
+            _ => format!("p50 {}{more}", P50.told(times)),
         };
         let with_retries = if arrivals.recovered > 0 { ", with retries" } else { "" };
         let is_late = report.invalid_reasons.iter().any(|reason| reason.id == "lateness");
         let (latency, service, lateness) = (&report.latency_us, &report.service_us, &report.lateness_us);
-        figures.push(figure("Latency, p99", p99(latency), p50(latency, with_retries), false));
-        figures.push(figure("Service time, p99", p99(service), p50(service, ", each attempt"), false));
-        figures.push(figure("Sent late, p99", p99(lateness), "by this machine".to_owned(), is_late));
+        figures.push(figure("Latency, p99", P99.told(latency), p50(latency, with_retries), false));
+        figures.push(figure("Service time, p99", P99.told(service), p50(service, ", each attempt"), false));
+        figures.push(figure("Sent late, p99", P99.told(lateness), "by this machine".to_owned(), is_late));
     }
     figures.push(figure(
         "Redirects checked",
@@ -171,7 +170,7 @@ pub(super) fn load(report: &RunReport) -> Vec<LoadRow> {
     let row = |name, count, rate: Option<f64>| LoadRow {
         name,
         count: grouped(count),
-        rate: rate.map(per_second).unwrap_or_default(),
+        rate: rate.map(|rate| rate_of(count, rate)).unwrap_or_default(),
     };
     let mut rows = vec![
         row("offered", report.arrivals.offered, Some(rate.offered_per_s)),
@@ -187,10 +186,9 @@ pub(super) fn load(report: &RunReport) -> Vec<LoadRow> {
 pub(super) fn clocks(report: &RunReport) -> Vec<ClockRow> {
     let clocks = [&report.latency_us, &report.latency_failed_us, &report.service_us, &report.lateness_us];
     let count = ClockRow { name: "count", cells: clocks.map(|times| grouped(times.count)) };
-    let statistics = STATISTICS.iter().map(|(name, of)| ClockRow {
-        name,
-        cells: clocks.map(|times| if times.count == 0 { "-".to_owned() } else { micros(of(times)) }),
-    });
+    let statistics = STATISTICS
+        .iter()
+        .map(|statistic| ClockRow { name: statistic.name, cells: clocks.map(|times| statistic.told(times)) });
     [count].into_iter().chain(statistics).collect()
 }
 

@@ -66,6 +66,10 @@ pub(in crate::report) fn equations(report: &RunReport) -> Equations {
         terms.push(of_reasons(&json.unchecked, "not"));
         equation(&mut books, "JSON", &of(targets.redirects, "redirects"), &terms);
     }
+    if let Some(rules) = &report.rules {
+        let terms = [of(rules.with_a_rule(), "with a rule"), of(rules.without, "without")];
+        equation(&mut books, "rules", &of(attempts.completed, "answers"), &terms);
+    }
     if report.plan.catalog.is_some() {
         let catalog = &report.catalog;
         let terms =

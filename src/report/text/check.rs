@@ -2,7 +2,7 @@
 //! was measured on the way is of no interest and not shown.
 
 use super::format::{Page, counted, safe, seconds, share};
-use super::{answers, books, faults, headline, thresholds};
+use super::{answers, books, faults, headline, rules, thresholds};
 use crate::fault::Fault;
 use crate::report::{FaultLine, RunReport};
 use crate::units::grouped;
@@ -19,6 +19,7 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
     broken(report, page);
     faults::warnings(report, page);
     checked(report, page);
+    rules::write(report, page);
     answers(report, page);
     faults::hosts(report, page);
     books::write(report, page);

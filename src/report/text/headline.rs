@@ -1,13 +1,17 @@
 //! The first lines: what was not checked, the verdict, and why.
 
-use super::format::{Page, counted, of, safe, seconds, share};
+use super::format::{Page, counted, of, safe, seconds, share, shortened};
 use super::thresholds;
 use crate::fault::Fault;
-use crate::report::{CHECK, Exit, FaultLine, Reason, RunReport, Verdict};
+use crate::report::verdict::Question;
+use crate::report::{CHECK, Exit, FaultLine, Reason, RunReport, ThresholdLine, Verdict};
 use crate::units::grouped;
 
 /// Faults told in a sentence each; the table below has them all.
 pub(in crate::report) const FAULTS_TOLD: usize = 3;
+
+/// What puts times in question, in the verdict's line; all of it stands below.
+const DOUBTS_TOLD: usize = 3;
 
 /// Faults of a host as a whole, as the end of "redirects to HOST, …".
 const OF_A_HOST: &[(Fault, &str)] = &[
@@ -55,7 +59,7 @@ fn begin(report: &RunReport, faults: &[&FaultLine], page: &mut Page) {
     }
     for reason in &report.invalid_reasons {
         page.blank();
-        page.wrapped(2, &sentence(&safe(&reason.detail)));
+        page.wrapped(2, &doubt(report, reason));
         page.wrapped(2, &format!("Remedy: {}.", safe(&reason.remedy)));
     }
     for fault in faults {
@@ -72,9 +76,12 @@ fn begin(report: &RunReport, faults: &[&FaultLine], page: &mut Page) {
 
 /// Whether a warning tells of a check that did not happen.
 pub(in crate::report) fn is_left_out(warning: &Reason) -> bool {
-    const LEFT_OUT: [&str; 9] = [
+    const LEFT_OUT: [&str; 12] = [
         "simulated",
         "verify_off",
+        "few_rules_matched",
+        "catalog_little_used",
+        "control_silent",
         "host_limit",
         "tls_unverified",
         "target_budget",
@@ -91,8 +98,64 @@ fn lacks_only_a_resolver(report: &RunReport) -> bool {
     report.invalid_reasons.iter().all(|reason| reason.id == Fault::GeneratorResolver.id())
 }
 
+/// A reason for an invalid run as a sentence. Beside failures that stand it
+/// says that it is about times.
+pub(in crate::report) fn doubt(report: &RunReport, reason: &Reason) -> String {
+    let detail = safe(&reason.detail);
+    if report.verdict == Verdict::Failed && Question::of(&reason.id).spoils_times() {
+        return format!("Timing not valid: {detail}.");
+    }
+    sentence(&detail)
+}
+
+/// What is in question beside failures that stand, as the end of a sentence.
+fn in_question(report: &RunReport) -> String {
+    let reasons = &report.invalid_reasons;
+    let of = |question| reasons.iter().filter(move |reason| Question::of(&reason.id) == question);
+    let mut times: Vec<_> = of(Question::Timing).chain(of(Question::Load)).map(|r| short(&r.id)).collect();
+    times.dedup();
+    times.truncate(DOUBTS_TOLD);
+    let mut parts = Vec::new();
+    if !times.is_empty() {
+        parts.push(format!("; timing not valid: {}", times.join(", ")));
+    }
+    parts.extend(of(Question::Demands).next().map(|reason| format!("; {}", judged_nothing(&reason.id))));
+    if parts.is_empty() && !reasons.is_empty() {
+        parts.push("; not everything could be checked".to_owned());
+    }
+    parts.concat()
+}
+
+/// Why times are not valid, in a few words.
+fn short(id: &str) -> String {
+    match id {
+        "lateness" => "requests were sent late".to_owned(),
+        "generator_cpu" => "this machine was too busy".to_owned(),
+        "cgroup_throttled" => "a cgroup held this process back".to_owned(),
+        "trace_behind" => "the trace was read late".to_owned(),
+        "generator.late" | "shed" => "not all requests were sent".to_owned(),
+        "records_lost" => "records of the trace were lost".to_owned(),
+        "nothing_offered" => "nothing was offered".to_owned(),
+        other => shortened(&safe(other), 40).into_owned(),
+    }
+}
+
+/// What judged nothing, in a few words.
+fn judged_nothing(id: &str) -> &'static str {
+    if id == "catalog_unused" {
+        "no redirect could be looked up in the catalogue"
+    } else {
+        "no request matches a rule"
+    }
+}
+
 /// The verdict in one line, its word before a colon.
 pub(in crate::report) fn verdict(report: &RunReport) -> String {
+    let verdict = without_doubts(report);
+    if report.verdict == Verdict::Failed { verdict + &in_question(report) } else { verdict }
+}
+
+fn without_doubts(report: &RunReport) -> String {
     let arrivals = &report.arrivals;
     let (offered, failed) = (grouped(arrivals.offered), grouped(arrivals.failed));
     let rate = share(arrivals.failed, arrivals.offered);
@@ -132,6 +195,14 @@ pub(in crate::report) fn verdict(report: &RunReport) -> String {
             )
         }
         Verdict::Failed => format!("FAILED: {failed} of {offered} {what} failed ({rate})"),
+        Verdict::Invalid if report.judged_nothing() => {
+            let reason = report.invalid_reasons.iter().find(|r| Question::of(&r.id) == Question::Demands);
+            let why = judged_nothing(reason.map_or("", |reason| &reason.id));
+            format!("INVALID: {why}; this is neither pass nor fail")
+        }
+        Verdict::Invalid if report.invalid_reasons.iter().any(|reason| reason.id == "nothing_good") => {
+            format!("INVALID: none of {offered} {what} was good; this is neither pass nor fail")
+        }
         Verdict::Invalid if is_check || lacks_only_a_resolver(report) => {
             "INVALID: not everything could be checked; this is neither pass nor fail".to_owned()
         }
@@ -150,7 +221,9 @@ fn crossed(report: &RunReport) -> String {
     if let Some(why) = &report.aborted {
         return thresholds::aborted(report, why);
     }
-    let mut broken = report.thresholds.iter().filter(|threshold| !threshold.passed);
+    let is_valid = report.invalid_reasons.is_empty();
+    let is_broken = |line: &&ThresholdLine| !line.passed && (is_valid || line.broken_for_certain);
+    let mut broken = report.thresholds.iter().filter(is_broken);
     match (broken.next(), broken.count()) {
         (Some(line), 0) => {
             let value = line.value.map_or_else(

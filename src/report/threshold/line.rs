@@ -25,6 +25,9 @@ pub struct ThresholdLine {
     pub margin: Option<f64>,
     /// Whether it was kept. What was not measured was not kept.
     pub passed: bool,
+    /// Whether, in a run whose load or timing is not valid, it would not have
+    /// been kept even if all that is in question had been good.
+    pub broken_for_certain: bool,
     /// The length of the windows, where there are any.
     pub over_s: Option<u64>,
     /// The window with the least margin.

@@ -48,6 +48,8 @@ pub struct Assessment {
     pub lines: Vec<ThresholdLine>,
     /// What they allow that would fail a run without them.
     pub allowed: Allowed,
+    /// The thresholds, in the same order.
+    pub thresholds: Vec<Threshold>,
 }
 
 /// What may go wrong because a threshold says how much of it. Without one
@@ -91,10 +93,19 @@ impl Allowed {
     /// arrivals, at most as many as there are of those, and hidden wrong
     /// redirects. A fault that is allowed excuses no other of the same arrival.
     pub fn beyond(&self, counts: &Counts) -> (u64, u64) {
-        let faults = counts.found.seen().filter(|(fault, _)| !self.faults.contains(fault));
-        let others: u64 = faults.map(|(_, entry)| entry.count).sum();
-        let failed = counts.arrivals.failed.min(others);
-        let misled = counts.retries.misled();
+        self.beyond_all_but(counts, |_| false)
+    }
+
+    /// The same without what is excused.
+    pub fn beyond_all_but(&self, counts: &Counts, is_excused: impl Fn(Fault) -> bool) -> (u64, u64) {
+        let is_out = |fault: &Fault| self.faults.contains(fault) || is_excused(*fault);
+        let all = |fault: &Fault| counts.found.get(*fault).count.max(counts.faults.get(*fault).count);
+        let others: u64 = Fault::ALL.iter().filter(|fault| !is_out(fault)).map(all).sum();
+        let unknown = counts.arrivals.failed.saturating_sub(counts.faults.total());
+        let failed = counts.arrivals.failed.min(others + unknown);
+        let hidden = counts.retries.hidden.seen();
+        let misled = hidden.filter(|(fault, _)| fault.misleads() && !is_excused(*fault));
+        let misled: u64 = misled.map(|(_, entry)| entry.count).sum();
         (if self.failures { 0 } else { failed }, if self.misled { 0 } else { misled })
     }
 }
@@ -159,7 +170,11 @@ impl Watch {
                 line(threshold, worst.map(|seen| (seen.value, Some(seen.window(windows.length)))))
             }
         });
-        Assessment { lines: lines.collect(), allowed: Allowed::by(self.thresholds()) }
+        Assessment {
+            lines: lines.collect(),
+            allowed: Allowed::by(self.thresholds()),
+            thresholds: self.thresholds().cloned().collect(),
+        }
     }
 
     fn whole(&self, measure: Measure, totals: &Totals, offering_s: f64) -> Option<f64> {
@@ -219,6 +234,7 @@ fn line(threshold: &Threshold, found: Option<(f64, Option<WindowLine>)>) -> Thre
         bound: threshold.bound(),
         margin: value.map(|value| threshold.margin(value)),
         passed: value.is_some_and(|value| threshold.holds(value)),
+        broken_for_certain: false,
         over_s: threshold.over_s().map(NonZeroU64::get),
         worst_window: found.and_then(|(_, window)| window),
     }

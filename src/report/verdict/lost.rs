@@ -1,8 +1,8 @@
 //! Records of the trace that were lost: what was sent is then another load than
 //! the recorded one.
 
-use super::{Judgement, reason};
-use crate::report::{Plan, Reason, Verdict};
+use super::reason;
+use crate::report::Reason;
 use crate::trace::TraceBooks;
 use crate::trace::lost::Loss;
 use crate::units::grouped;
@@ -13,22 +13,17 @@ const ONE_OF: u64 = 100;
 /// The widest window that is worth recommending, in seconds.
 const WIDEST_S: u64 = 3_600;
 
-impl Judgement {
-    /// The same, with what the trace lost taken into account. Failures that
-    /// were found stand all the same.
-    pub(in crate::report) fn with_lost(mut self, trace: &TraceBooks, plan: &Plan) -> Self {
-        let Some(reason) = lost(trace) else { return self };
-        let is_much = trace.late.saturating_mul(ONE_OF) > trace.accepted || trace.lost.lost_kind().is_some();
-        if !is_much || plan.allow_invalid {
-            self.warnings.push(reason);
-            return self;
-        }
-        self.invalid_reasons.push(reason);
-        if self.verdict == Verdict::Passed {
-            self.verdict = Verdict::Invalid;
-        }
-        self
-    }
+/// What the trace lost, as a reason, and whether that makes a run invalid.
+pub(super) fn found(trace: &TraceBooks) -> Option<(Reason, IsMuch)> {
+    let is_much = trace.late.saturating_mul(ONE_OF) > trace.accepted || trace.lost.lost_kind().is_some();
+    Some((lost(trace)?, if is_much { IsMuch::Yes } else { IsMuch::No }))
+}
+
+/// Whether so much was lost that what was sent is another load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IsMuch {
+    Yes,
+    No,
 }
 
 fn lost(trace: &TraceBooks) -> Option<Reason> {
@@ -85,13 +80,29 @@ fn share(part: u64, whole: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::Fault;
+    use crate::report::verdict::judge_played;
+    use crate::report::{Assessment, Ending, GeneratorFacts, Judgement, Plan, Verdict};
+    use crate::tally::Totals;
     use crate::trace::lost::{Kind, Lost};
+    use crate::units::Offset;
 
     fn judged(late: u64, accepted: u64, lost: Lost, allow_invalid: bool) -> Judgement {
+        let mut totals = Totals::default();
+        (totals.counts.arrivals.offered, totals.counts.arrivals.passed) = (100, 100);
+        judged_of(&totals, late, accepted, (lost, allow_invalid))
+    }
+
+    fn judged_of(
+        totals: &Totals,
+        late: u64,
+        accepted: u64,
+        (lost, allow_invalid): (Lost, bool),
+    ) -> Judgement {
         let trace = TraceBooks { late, accepted, lost, ..TraceBooks::default() };
         let plan = Plan { allow_invalid, ..Plan::default() };
-        let judgement = Judgement { verdict: Verdict::Passed, invalid_reasons: vec![], warnings: vec![] };
-        judgement.with_lost(&trace, &plan)
+        let (facts, thresholds) = (GeneratorFacts::default(), Assessment::default());
+        judge_played(totals, &plan, &facts, (&Ending::Finished, &thresholds), Some(&trace))
     }
 
     #[test]
@@ -116,6 +127,12 @@ mod tests {
         assert!(
             reason.remedy.ends_with("joined with cat, or sort the log by time, or add --reorder-window 10m")
         );
+        // What failed has failed whatever was lost.
+        let mut totals = Totals::default();
+        (totals.counts.arrivals.offered, totals.counts.arrivals.failed) = (1, 1);
+        totals.counts.faults.count(Fault::DnsNxdomain, Offset::ZERO);
+        let failed = judged_of(&totals, 11, 1_000, (lost(11), false));
+        assert_eq!((failed.verdict, failed.timing_valid), (Verdict::Failed, false));
         let allowed = judged(11, 1_000, lost(11), true);
         assert_eq!((allowed.verdict, allowed.warnings.len()), (Verdict::Passed, 1));
     }

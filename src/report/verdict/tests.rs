@@ -251,27 +251,208 @@ fn the_worst_exit_wins() {
 fn check_exit((failed, shed): (u64, u64), kept: bool, ending: &Ending, exit: Exit) {
     let mut totals = good_run();
     (totals.counts.arrivals.failed, totals.counts.arrivals.shed) = (failed, shed);
-    let line = super::super::ThresholdLine { passed: kept, ..Default::default() };
+    let line = ThresholdLine { passed: kept, ..Default::default() };
     let thresholds = Assessment { lines: vec![line], ..Assessment::default() };
-    let verdict = judge(&totals, &dns_plan(), &machine(), (ending, &thresholds)).verdict;
+    let judgement = judge(&totals, &dns_plan(), &machine(), (ending, &thresholds));
+    let Judgement { verdict, invalid_reasons, .. } = judgement;
     let aborted = match ending {
         Ending::Aborted(why) => Some(why.clone()),
         Ending::Finished | Ending::Interrupted => None,
     };
-    let report = RunReport { verdict, thresholds: thresholds.lines, aborted, ..RunReport::default() };
+    let thresholds = thresholds.lines;
+    let report = RunReport { verdict, invalid_reasons, thresholds, aborted, ..RunReport::default() };
     assert_eq!(report.exit(), exit);
 }
 
 #[test]
-fn invalid_outweighs_a_threshold_and_that_outweighs_failures() {
+fn a_threshold_outweighs_failures_and_these_a_load_that_is_not_valid() {
     let ended = &Ending::Finished;
     check_exit((0, 0), true, ended, Exit::Passed);
     check_exit((0, 0), false, ended, Exit::Threshold);
     check_exit((1, 0), true, ended, Exit::Failed);
     check_exit((1, 0), false, ended, Exit::Threshold);
-    check_exit((1, 1), false, ended, Exit::Invalid);
+    check_exit((0, 1), false, ended, Exit::Invalid);
+    // The threshold may not have been kept because of what was shed.
+    check_exit((1, 1), false, ended, Exit::Failed);
     check_exit((1, 1), false, &Ending::Interrupted, Exit::Interrupted);
     let aborted = &Ending::Aborted(super::super::AbortLine::default());
     check_exit((0, 0), true, aborted, Exit::Threshold);
     check_exit((0, 1), true, aborted, Exit::Invalid);
+}
+
+/// So many of the good downloads failed of this instead.
+fn fail(totals: &mut Totals, fault: Fault, count: u64) {
+    totals.counts.arrivals.passed -= count;
+    totals.counts.arrivals.failed += count;
+    (0..count).for_each(|_| totals.counts.faults.count(fault, crate::units::Offset::ZERO));
+}
+
+fn sent_late(plan: &mut Plan) {
+    plan.max_lateness_us = Some(0);
+    plan.timeout_s = 30.0;
+}
+
+#[test]
+fn a_late_generator_spoils_times_and_not_findings() {
+    let late = |t: &mut Totals, p: &mut Plan| {
+        sent_late(p);
+        fail(t, Fault::DnsNxdomain, 98);
+    };
+    check(late, Verdict::Failed, &["lateness"], &[]);
+    // Its own faults are no findings, and neither is what followed from them.
+    let own = |t: &mut Totals, p: &mut Plan| {
+        sent_late(p);
+        fail(t, Fault::GeneratorPorts, 99);
+        fail(t, Fault::ClientAborted, 1);
+    };
+    check(own, Verdict::Invalid, &["lateness", "generator.no_ports"], &[]);
+    // Lateness of a millisecond is nothing beside a timeout of half a minute.
+    let timed_out = |t: &mut Totals, p: &mut Plan| {
+        sent_late(p);
+        fail(t, Fault::TimeoutTotal, 50);
+    };
+    check(timed_out, Verdict::Failed, &["lateness"], &[]);
+    let nearly_as_late = |t: &mut Totals, p: &mut Plan| {
+        sent_late(p);
+        p.timeout_s = 0.005;
+        fail(t, Fault::TimeoutTotal, 50);
+    };
+    check(nearly_as_late, Verdict::Invalid, &["lateness"], &[]);
+    let shed = |t: &mut Totals, _: &mut Plan| {
+        fail(t, Fault::StatusServerError, 1);
+        t.counts.arrivals.shed = 10;
+    };
+    check(shed, Verdict::Failed, &["shed"], &[]);
+}
+
+/// How a run ends that was sent late, and whether its times are said to be
+/// valid.
+#[track_caller]
+fn check_late(spoil: fn(&mut Totals), thresholds: &[&str], exit: Exit) {
+    let (mut totals, mut plan) = (good_run(), dns_plan());
+    sent_late(&mut plan);
+    spoil(&mut totals);
+    let watch = super::super::Watch::over(thresholds.iter().map(|text| text.parse().unwrap()));
+    let judgement = judge(&totals, &plan, &machine(), (&Ending::Finished, &watch.assess(&totals, 1.0)));
+    assert!(!judgement.timing_valid);
+    let Judgement { verdict, invalid_reasons, thresholds: lines, .. } = judgement;
+    let report = RunReport { verdict, invalid_reasons, thresholds: lines, ..RunReport::default() };
+    assert_eq!(report.exit(), exit, "{thresholds:?}");
+}
+
+#[test]
+fn a_threshold_counts_beside_a_late_generator_if_it_is_not_about_times() {
+    let half = |t: &mut Totals| fail(t, Fault::DnsNxdomain, 50);
+    check_late(|_| {}, &[], Exit::Invalid);
+    check_late(half, &[], Exit::Failed);
+    check_late(half, &["failed.rate <= 1%"], Exit::Threshold);
+    check_late(half, &["good.rate >= 99%"], Exit::Threshold);
+    check_late(half, &["fault(dns) == 0"], Exit::Threshold);
+    check_late(half, &["failed.rate <= 50%"], Exit::Invalid);
+    check_late(|_| {}, &["latency.p99 < 1us"], Exit::Invalid);
+    check_late(|_| {}, &["failed.per_s > 1"], Exit::Invalid);
+    // Broken by what the generator did itself.
+    let own = |t: &mut Totals| fail(t, Fault::GeneratorPorts, 50);
+    check_late(own, &["failed.rate <= 1%"], Exit::Invalid);
+    let one_of_it = |t: &mut Totals| {
+        fail(t, Fault::GeneratorPorts, 50);
+        fail(t, Fault::DnsNxdomain, 2);
+    };
+    check_late(one_of_it, &["failed.rate <= 3%"], Exit::Invalid);
+    check_late(one_of_it, &["failed.rate <= 1%"], Exit::Threshold);
+    let shed = |t: &mut Totals| {
+        t.counts.arrivals.passed -= 50;
+        t.counts.arrivals.shed += 50;
+    };
+    check_late(shed, &["good.rate >= 99%"], Exit::Invalid);
+}
+
+/// The verdict of a run with thresholds, whatever its load was worth.
+#[track_caller]
+fn check_allowed(spoil: fn(&mut Totals), thresholds: &[&str], verdict: Verdict) {
+    let (mut totals, plan) = (good_run(), Plan { allow_invalid: true, ..dns_plan() });
+    spoil(&mut totals);
+    let watch = super::super::Watch::over(thresholds.iter().map(|text| text.parse().unwrap()));
+    let judgement = judge(&totals, &plan, &machine(), (&Ending::Finished, &watch.assess(&totals, 1.0)));
+    assert_eq!(judgement.verdict, verdict, "{thresholds:?}");
+}
+
+#[test]
+fn nothing_good_is_never_a_pass() {
+    let unanswered = |t: &mut Totals| {
+        t.counts.arrivals.passed = 0;
+        t.counts.arrivals.cut = 100;
+    };
+    check_allowed(unanswered, &[], Verdict::Invalid);
+    check_allowed(unanswered, &["failed.rate < 1%"], Verdict::Invalid);
+    let failed = |t: &mut Totals| fail(t, Fault::StatusServerError, 100);
+    check_allowed(failed, &["failed.rate <= 100%"], Verdict::Failed);
+    check_allowed(failed, &["fault(status.5xx).rate <= 100%"], Verdict::Failed);
+    check_allowed(|t| fail(t, Fault::StatusServerError, 99), &["failed.rate <= 99%"], Verdict::Passed);
+    // A field that is tolerated keeps nobody from a download.
+    check_allowed(
+        |t| fail(t, Fault::HeadersVary, 100),
+        &["fault(headers.vary).rate <= 100%"],
+        Verdict::Passed,
+    );
+    check_allowed(|t| *t = Totals::default(), &[], Verdict::Invalid);
+}
+
+fn ruled(totals: &mut Totals, plan: &mut Plan, (with, without): (u64, u64)) {
+    plan.rules = Some("mine.toml".to_owned());
+    (0..with).for_each(|_| totals.counts.rules.count(Some(0)));
+    (0..without).for_each(|_| totals.counts.rules.count(None));
+}
+
+#[test]
+fn rules_that_match_nothing_are_no_pass() {
+    check(|t, p| ruled(t, p, (100, 0)), Verdict::Passed, &[], &[]);
+    check(|t, p| ruled(t, p, (50, 50)), Verdict::Passed, &[], &[]);
+    check(|t, p| ruled(t, p, (1, 99)), Verdict::Passed, &[], &["few_rules_matched"]);
+    check(|t, p| ruled(t, p, (0, 100)), Verdict::Invalid, &["no_rule_matched"], &[]);
+    // Nobody can allow it.
+    let allowed = |t: &mut Totals, p: &mut Plan| {
+        ruled(t, p, (0, 100));
+        p.allow_invalid = true;
+    };
+    check(allowed, Verdict::Invalid, &["no_rule_matched"], &[]);
+    // What failed has failed without a rule, too.
+    let broken = |t: &mut Totals, p: &mut Plan| {
+        ruled(t, p, (0, 100));
+        fail(t, Fault::StatusServerError, 1);
+    };
+    check(broken, Verdict::Failed, &["no_rule_matched"], &[]);
+    // Without an answer nothing could be matched.
+    check(|t, p| ruled(t, p, (0, 0)), Verdict::Passed, &[], &[]);
+}
+
+#[test]
+fn a_forgotten_rewrite_is_named() {
+    let (mut totals, mut plan) = (good_run(), dns_plan());
+    ruled(&mut totals, &mut plan, (0, 100));
+    (0..98).for_each(|_| totals.counts.rules.sample(Some("crates-io")));
+    (0..2).for_each(|_| totals.counts.rules.sample(None));
+    let reason = judge(&totals, &plan, &machine(), finished()).invalid_reasons.remove(0);
+    assert_eq!(
+        reason.detail,
+        "no request matches a rule of mine.toml: 100 answers were not judged by any; 98 % of them look like \
+         --rewrite crates-io"
+    );
+    assert_eq!(reason.remedy, "add --rewrite crates-io");
+}
+
+#[test]
+fn a_catalogue_that_no_redirect_is_looked_up_in_is_no_pass() {
+    let of = |named, unnamed| {
+        let (mut totals, mut plan) = (good_run(), dns_plan());
+        plan.catalog = Some("index".to_owned());
+        (totals.counts.catalog.listed, totals.counts.catalog.unnamed) = (named, unnamed);
+        let judgement = judge(&totals, &plan, &machine(), finished());
+        let ids = judgement.invalid_reasons.into_iter().chain(judgement.warnings).map(|reason| reason.id);
+        (judgement.verdict, ids.collect::<Vec<_>>())
+    };
+    assert_eq!(of(0, 10), (Verdict::Invalid, vec!["catalog_unused".to_owned()]));
+    assert_eq!(of(1, 9), (Verdict::Passed, vec!["catalog_little_used".to_owned()]));
+    assert_eq!(of(5, 5), (Verdict::Passed, vec![]));
+    assert_eq!(of(0, 0), (Verdict::Passed, vec![]));
 }

@@ -210,9 +210,18 @@ impl Rules {
         let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
         match read {
             Ok(len) if len as u64 > FILE_BYTES_MAX => Err(RulesError::TooLarge { path: path.to_owned() }),
-            Ok(_) => Self::parse(&text, name_or_path),
+            Ok(_) => Self::parse(&text, name_or_path).and_then(|rules| rules.of_some_use(name_or_path)),
             Err(source) => Err(RulesError::Read { path: path.to_owned(), source }),
         }
+    }
+
+    /// A file without a rule would judge nothing, and pass everything.
+    fn of_some_use(self, origin: &str) -> Result<Self, RulesError> {
+        if !self.is_empty() {
+            return Ok(self);
+        }
+        let what = "there is no rule: begin with [[rule]], or copy a set that downpour rules lists";
+        Err(RulesError::Mistake { origin: origin.to_owned(), line: 1, column: 1, what: what.to_owned() })
     }
 }
 
@@ -235,7 +244,7 @@ fn read(text: &str) -> Checked<Rules> {
             );
             return Err(Mistake { span: at, what });
         }
-        rules.push(rule);
+        rules.push(Rule { place: rules.len(), ..rule });
     }
     Ok(Rules { rules })
 }
@@ -260,6 +269,7 @@ fn rule(file: FileRule) -> Checked<Rule> {
     let scheme =
         file.scheme.map(|scheme| agreed(&scheme, own_scheme.filter(|_| location.is_some()))).transpose()?;
     Ok(Rule {
+        place: 0,
         pattern,
         statuses: statuses(file.status)?,
         transitions: file.transitions.map(|list| transitions(&list)).transpose()?,

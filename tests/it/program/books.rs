@@ -169,6 +169,13 @@ impl Report {
         assert_eq!(by_status, left_out[0], "recorded statuses that no server sent");
         assert!(self.number("/attempts/first") <= offered - shed, "one first attempt an arrival");
 
+        if self.0.pointer("/rules").is_some() {
+            let listed: u64 =
+                self.list("/rules/judged").iter().map(|line| line["count"].as_u64().unwrap()).sum();
+            let others = ["others_judged", "without"].map(|key| self.number(&format!("/rules/{key}")));
+            assert_eq!(completed, listed + others.iter().sum::<u64>(), "rules");
+        }
+
         let redirects = self.number("/targets/redirects");
         assert_eq!(
             redirects,

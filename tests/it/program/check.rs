@@ -131,11 +131,34 @@ fn a_log_that_is_not_in_order_is_asked_for_all_the_same() {
 #[test]
 fn hostile_text_stays_text_in_junit() {
     let stage = Stage::with(&[]);
-    let call = stage.check("/a'b&c]]>/<d>\n/\"e\"&amp;\n", &["--junit", "check.xml", "--verify", "off"]);
+    let list = "/a'b&c]]>/<d>\n/\"e\"&amp;\n/api/v1/crates/serde/1.0.0/download\n";
+    let call = stage.check(list, &["--junit", "check.xml", "--verify", "off"]);
     assert_eq!(call.report(3).faults(), [("status.4xx", 2)]);
     let junit = Junit::read(&call);
     assert!(junit.text.contains("/a'b&c%5D%5D%3E/%3Cd%3E"), "{}", junit.text);
     assert!(junit.text.contains("&amp;"), "{}", junit.text);
+}
+
+#[test]
+fn a_check_that_no_rule_fits_is_a_mistake_in_what_it_was_given() {
+    let stage = Stage::with(&[]);
+    let typed = "[[rule]]\nmatch = \"/api/v2/crates/{crate}/{version}/download\"\nstatus = 302\n";
+    let call = stage.check(&downloads(5, 1), &["--rules", "mine.toml"]).file("mine.toml", typed);
+    let ended = call.run();
+    assert_eq!(ended.code, Some(2), "{}{}", ended.stdout, ended.stderr);
+    let report = Report::read(&ended.out);
+    report.check_everything(&ended.out);
+    assert_eq!(report.text("/invalid_reasons/0/id"), "no_rule_matched");
+    assert_eq!((report.number("/rules/judged/0/count"), report.number("/rules/without")), (0, 5));
+    let text = ended.stdout.replace("\n  ", " ");
+    for part in [
+        "INVALID: no request matches a rule; this is neither pass nor fail\n",
+        "No request matches a rule of mine.toml: 5 answers were not judged by any.",
+        "0 of 5 requests have a rule",
+        "0  /api/v2/crates/{crate}/{version}/download",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
 }
 
 #[test]

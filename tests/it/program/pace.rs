@@ -75,12 +75,13 @@ fn a_seed_chooses_the_same_arrivals_over_any_number_of_threads() {
 }
 
 #[test]
-fn what_is_over_the_limit_is_shed_and_makes_the_run_invalid() {
+fn what_is_over_the_limit_is_shed_and_makes_the_timing_invalid() {
     let candidate = Serving::with_faults(&["stall"]);
     let flags = ["--rate", "1000", "-n", "50", "--max-in-flight", "8", "--timeout", "500ms"];
     let call = Call::replay("trace", &candidate).file("trace", every(10, 100)).with(&flags);
-    let report = call.report(5);
-    assert_eq!(report.verdict(), "invalid");
+    // Those that were sent had no answer within their time, and that stands.
+    let report = call.report(3);
+    assert_eq!((report.verdict(), report.at("/timing_valid") == false), ("failed", true));
     assert_eq!(report.text("/invalid_reasons/0/id"), "shed");
     // A worker that wakes late may find places free again.
     assert!(report.number("/arrivals/failed") >= 8);

@@ -189,3 +189,25 @@ fn a_client_that_begins_with_head_asks_so_and_what_it_asked_can_be_replayed() {
     assert_eq!(report.offered(), 20);
     assert_eq!(report.keys("/retries/clients").collect::<Vec<_>>(), ["none"]);
 }
+
+#[test]
+fn an_outage_whose_retries_outlast_the_run_is_a_failure() {
+    let candidate = Serving::with_faults(&["status-503"]);
+    let slow = "[[client]]\nname = \"slow\"\nattempts = 4\ndelays = [\"1h\"]\nstatuses = [\"5xx\"]\n";
+    let flags = ["--client", "slow", "--client-file", "slow.toml", "--grace", "300ms"];
+    let call = replay(&candidate, 20, &flags).file("slow.toml", slow);
+    let ended = call.run();
+    assert_eq!(ended.code, Some(3), "{}{}", ended.stdout, ended.stderr);
+    let report = Report::read(&ended.out);
+    report.check_everything(&ended.out);
+    check_books(&report);
+    assert_eq!((report.number("/arrivals/failed"), report.number("/arrivals/cut")), (20, 0));
+    assert_eq!(report.faults(), [("status.5xx", 20)]);
+    assert_eq!(report.number("/retries/waiting_at_end"), 20);
+    assert_eq!(report.map("/retries/ended").collect::<Vec<_>>(), [("run_over", 20)]);
+    let text = ended.stdout.replace("\n", " ");
+    assert!(text.starts_with("FAILED: 20 of 20 downloads failed (100.0 %) "), "{text}");
+    assert!(text.contains("20 downloads waited for a retry when the run ended"), "{text}");
+    // Nobody can allow that nothing was good.
+    call.out("allowed").with(&["--allow-invalid", "--threshold", "failed.rate <= 100%"]).report(3);
+}

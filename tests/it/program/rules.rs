@@ -129,3 +129,63 @@ fn faults_are_explained() {
     assert!(told.stdout.contains("retries: this makes the storm"), "{}", told.stdout);
     Call::new(&["explain", "nxdomain"]).refused(2, &["is no fault", "downpour explain"]);
 }
+
+/// A rule for downloads of another version of the API: what a mistyped match
+/// is.
+const MISTYPED: &str = "[[rule]]\nmatch = \"/api/v2/crates/{crate}/{version}/download\"\nstatus = 302\n";
+
+#[test]
+fn rules_that_match_nothing_make_no_pass() {
+    let candidate = Serving::sound();
+    let report = against(&candidate, MISTYPED).report(5);
+    assert_eq!((report.verdict(), report.number("/arrivals/passed")), ("invalid", COUNT));
+    assert_eq!(report.text("/invalid_reasons/0/id"), "no_rule_matched");
+    assert_eq!((report.number("/rules/judged/0/count"), report.number("/rules/without")), (0, COUNT));
+    against(&candidate, MISTYPED).with(&["--allow-invalid"]).report(5);
+    // Every answer is judged by the one that counts, and the report says so.
+    let both = MISTYPED.to_owned() + &rule("status = 302");
+    let call = against(&candidate, &both);
+    let report = call.report(0);
+    assert_eq!((report.number("/rules/judged/1/count"), report.number("/rules/without")), (COUNT, 0));
+    let summary = std::fs::read_to_string(call.path("run/summary.txt")).unwrap();
+    assert!(summary.contains("\nRules\n  60 of 60 requests have a rule\n"), "{summary}");
+}
+
+#[test]
+fn rules_that_match_little_are_warned_about_above_the_verdict() {
+    let candidate = Serving::sound();
+    let lines = (0..10).map(|n| format!("/api/v1/crates/a/1.0.{n}/download\n"));
+    let list: String = lines.chain(["/api/v1/crates/b/1.0.0/download\n".to_owned()]).collect();
+    let one = "[[rule]]\nmatch = \"/api/v1/crates/b/{version}/download\"\nstatus = 302\n";
+    let call = Call::replay("list", &candidate).file("list", list).file("mine.toml", one);
+    let ended = call.with(&["--rate", "100", "--rules", "mine.toml"]).run();
+    assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    let said = "! only 1 of 11 answers were judged by a rule of mine.toml; the others were NOT\nPASSED: ";
+    assert!(ended.stdout.starts_with(said), "{}", ended.stdout);
+}
+
+#[test]
+fn a_rewrite_that_was_forgotten_is_named() {
+    let candidate = Serving::sound();
+    let line = |n: usize| format!("/crates/serde/serde-1.0.{n}.crate\n");
+    let list: String = (0..49).map(line).chain(["/robots.txt\n".to_owned()]).collect();
+    let call = Call::replay("list", &candidate).file("list", list);
+    let call = call.with(&["--rate", "200", "--rules", "crates-io", "--verify", "policy"]);
+    // The candidate does not know them: that has failed whatever the rules say.
+    let report = call.report(3);
+    let reason = report.text("/invalid_reasons/0/detail");
+    assert!(reason.contains("; 98 % of them look like --rewrite crates-io"), "{reason}");
+    assert_eq!(report.text("/invalid_reasons/0/remedy"), "add --rewrite crates-io");
+    let report = call.out("rewritten").with(&["--rewrite", "crates-io"]).report(0);
+    assert_eq!((report.offered(), report.number("/rules/without")), (49, 0));
+}
+
+#[test]
+fn a_file_without_a_rule_is_refused() {
+    for text in ["", "# nothing yet\n", "shape = 1\n"] {
+        let told = ["mine.toml:1:1: there is no rule: begin with [[rule]]"];
+        Call::new(&["rules", "mine.toml"]).file("mine.toml", text).refused(2, &told);
+        let call = Call::new(&["replay", INCIDENT, "--target", "http://127.0.0.1:1", "--rules", "mine.toml"]);
+        call.file("mine.toml", text).refused(2, &told);
+    }
+}

@@ -43,10 +43,15 @@ fn failures_are_allowed_as_far_as_a_threshold_says() {
     let candidate = Serving::with_faults(&["status-503"]);
     let all_fail = ["--rate", "100"];
     assert_eq!(replay(&candidate, &[]).with(&all_fail).report(3).verdict(), "failed");
-    let allowed = replay(&candidate, &["failed.rate <= 100%"]).report(0);
-    assert_eq!((allowed.verdict(), allowed.number("/arrivals/failed")), ("passed", 20));
-    replay(&candidate, &["fault(status.5xx) <= 20"]).report(0);
     replay(&candidate, &["failed <= 19"]).report(99);
+    // Nothing good is never a pass.
+    let none = replay(&candidate, &["failed.rate <= 100%"]).report(3);
+    assert_eq!((none.verdict(), none.number("/arrivals/failed")), ("failed", 20));
+    replay(&candidate, &["failed.rate <= 100%"]).with(&["--allow-invalid"]).report(3);
+    let half = Serving::with_faults(&["status-503:50%"]);
+    let allowed = replay(&half, &["failed.rate <= 100%"]).report(0);
+    assert_eq!(allowed.verdict(), "passed");
+    replay(&half, &["fault(status.5xx) <= 20"]).report(0);
     // It speaks of other failures.
     replay(&candidate, &["fault(dns) <= 20"]).report(3);
 }

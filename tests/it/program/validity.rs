@@ -171,3 +171,52 @@ fn a_resolver_that_is_not_there_says_nothing_of_the_candidate() {
     assert_eq!(report.number("/targets/tiers/policy/checked"), 20);
     assert_eq!(report.number("/targets/tiers/dns/unchecked/no_resolver"), 20);
 }
+
+#[test]
+fn failures_stand_beside_a_late_generator() {
+    let candidate = Serving::with_faults(&["missing-slash:90%"]);
+    let flags = ["--rate", "500", "-n", "40", "--rules", "crates-io", "--max-lateness", "0s"];
+    let late = || Call::replay("trace", &candidate).file("trace", every(2, 40)).with(&flags);
+    let call = late().with(&["--junit", "run.xml"]);
+    let ended = call.run();
+    assert_eq!(ended.code, Some(3), "{}{}", ended.stdout, ended.stderr);
+    let report = Report::read(&ended.out);
+    report.check_everything(&ended.out);
+    assert_eq!((report.verdict(), report.at("/timing_valid") == false), ("failed", true));
+    assert!(ids(&report).contains(&"lateness"), "{:?}", ids(&report));
+    let text = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        text.starts_with("FAILED: ") && text.contains("timing not valid: requests were sent late"),
+        "{text}"
+    );
+    assert!(text.contains("Timing not valid: 1 % of requests were sent "), "{text}");
+    let junit = fs::read_to_string(call.path("run.xml")).unwrap();
+    assert!(junit.contains(r#" errors="1" "#) && junit.contains(r#"type="invalid""#), "{junit}");
+    // A threshold on failures that is broken stands, too; one on times does not.
+    let strict = late().with(&["--threshold", "failed.rate <= 1%"]).report(99);
+    assert_eq!(strict.at("/thresholds/0/broken_for_certain"), true);
+    let timed = ["--threshold", "latency.p99 < 1us", "--threshold", "failed.rate <= 100%"];
+    let timed = late().with(&timed).report(5);
+    assert_eq!(timed.at("/thresholds/0/broken_for_certain"), false);
+}
+
+#[test]
+fn what_few_samples_cannot_say_is_not_said() {
+    let candidate = Serving::sound();
+    let play = |count: &str| {
+        let call = Call::replay("trace", &candidate).file("trace", every(2, 40));
+        call.with(&["--rate", "500", "-n", count]).run().stdout
+    };
+    let line = |text: &str, name: &str| {
+        let found = text.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_default();
+        found.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let one = play("1");
+    assert_eq!(line(&one, "p50"), ["p50", "-", "-", "-", "-"], "{one}");
+    assert_eq!(line(&one, "offered"), ["offered", "1", "-"], "{one}");
+    assert_ne!(line(&one, "max")[1], "-", "{one}");
+    let forty = play("40");
+    assert_ne!(line(&forty, "p95")[1], "-", "{forty}");
+    assert_eq!(line(&forty, "p99 ")[1], "-", "{forty}");
+    assert_ne!(line(&forty, "offered")[2], "-", "{forty}");
+}
