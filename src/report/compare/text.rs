@@ -47,7 +47,9 @@ pub fn text(comparison: &Comparison<'_>) -> String {
         let head = ["", "A", "B", "change", "95 % of the time", ""].map(str::to_owned);
         let rows = group.rows.iter().map(|(name, change)| row_of(name, change));
         let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
-        table(&rows).iter().for_each(|line| page.line(line));
+        for line in table(&rows) {
+            page.line(&line);
+        }
     }
     targets(comparison, &mut page);
     page.blank();
@@ -126,7 +128,9 @@ fn targets(comparison: &Comparison<'_>, page: &mut Page) {
         let nothing = String::new;
         [shortened(&name, 26).into_owned(), a, b, nothing(), nothing(), nothing()]
     });
-    table(&rows.collect::<Vec<_>>()).iter().for_each(|line| page.line(line));
+    for line in table(&rows.collect::<Vec<_>>()) {
+        page.line(&line);
+    }
 }
 
 #[cfg(test)]
