@@ -75,7 +75,9 @@ impl FromStr for Pace {
         let number = text.strip_prefix('-').unwrap_or(text).split('/').next().unwrap_or_default();
         let is_zero = matches!(decimal(number.trim_end_matches(['x', 'X'])), Some((0, _)));
         if is_zero || text.starts_with('-') && decimal(number).is_some() {
-            return Err(format!("{text:?} is not a rate: it must be greater than 0, like 4700 or 4.7k/s"));
+            return Err(format!(
+                "{text:?} is not a rate: it must be greater than 0, like 4700 or 4.7k/s, `recorded`, or 2x of that"
+            ));
         }
         // `5/x` was to be a rate, and is none.
         let parsed = if text.ends_with(['x', 'X']) && !text.contains('/') {
