@@ -148,8 +148,8 @@ fn thresholds(report: &RunReport, out: &mut Families) -> fmt::Result {
 
 fn redirects(report: &RunReport, out: &mut Families) -> fmt::Result {
     let targets = &report.targets;
-    let unchecked = targets.redirects.saturating_sub(targets.checked);
-    let checks = [("yes", targets.checked), ("no", unchecked)];
+    let unchecked = targets.redirects.saturating_sub(targets.checked).saturating_sub(targets.broken);
+    let checks = [("yes", targets.checked), ("broken_before", targets.broken), ("no", unchecked)];
     out.counters(
         "redirects",
         "Answers that redirect, and whether their target was checked.",

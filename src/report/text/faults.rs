@@ -111,7 +111,7 @@ pub(super) fn hosts(report: &RunReport, page: &mut Page) {
     }
     page.line(&format!("  looked up: {}", counted(targets.lookups, "question")));
     if targets.requests > 0 {
-        page.line(&format!("  targets asked: {}", counted(targets.requests, "request")));
+        page.line(&format!("  requests to targets: {}", grouped(targets.requests)));
     }
     if targets.redirected_on > 0 {
         let (times, most) = (grouped(targets.redirected_on), counted(targets.most_hops, "more redirect"));
