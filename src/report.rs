@@ -14,6 +14,7 @@ mod control;
 mod csv;
 mod curve;
 mod directory;
+mod fault_line;
 mod hgrm;
 mod hlog;
 mod html;

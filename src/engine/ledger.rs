@@ -7,6 +7,7 @@
 //! the warm-up but the recorder.
 
 mod form;
+mod found;
 mod retried;
 mod targets;
 #[cfg(test)]
@@ -28,7 +29,7 @@ use crate::tally::{Attempt, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sig
 use crate::trace::sent_status;
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
-use crate::verify::catalog::{Catalogued, Known};
+use crate::verify::catalog::Catalogued;
 use crate::verify::finding::{Finding, Findings};
 use crate::verify::hosts::{HOST_BOUNDS, HostAnswer, HostCache};
 use crate::verify::judge::Judge;
@@ -38,6 +39,7 @@ use crate::verify::rules::Unmatched;
 use crate::verify::single_flight::Reply;
 use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Tier, is_redirect};
 use form::Form;
+use found::not_in_catalog;
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use std::net::{IpAddr, SocketAddr};
@@ -284,7 +286,7 @@ impl Ledger {
         };
         let note = peer.map_or_else(String::new, |peer| format!("at {peer}"));
         case.found.add(Finding::fail(fault, note));
-        self.settle(case);
+        self.settle(&case);
     }
 
     /// An attempt ended with an answer.
@@ -350,7 +352,7 @@ impl Ledger {
             if is_redirect(received.status) {
                 self.count_redirect(&case, None, coverage::off());
             }
-            return self.settle(case);
+            return self.settle(&case);
         };
         case.lasting = lasting(received.status, &received.head);
         self.follow(case, ends, place, attempt.done);
@@ -362,7 +364,7 @@ impl Ledger {
         let depth = self.judge.depth();
         if let Some(tier) = ends {
             self.count_redirect(&case, None, coverage::broken_at(depth, tier));
-            return self.settle(case);
+            return self.settle(&case);
         }
         match place {
             Place::Host(host) if depth >= Depth::Dns => {
@@ -377,36 +379,6 @@ impl Ledger {
                 self.go_on(case, None, now);
             }
             Place::Own => self.judged(case, None, coverage::own_origin(depth), now),
-        }
-    }
-
-    /// Says what was expected of an answer where its findings do not.
-    fn explain(&self, case: &mut Case, status: u16) {
-        if case.found.is_empty() {
-            return;
-        }
-        let expected = self.judge.expected();
-        for finding in case.found.iter_mut() {
-            let more = match expected {
-                Some(expected) if leads_elsewhere(finding.fault) => format!("expected {expected}"),
-                Some(_) | None => format!("status {status}"),
-            };
-            let between = if finding.note.is_empty() { "" } else { "; " };
-            finding.note = format!("{}{between}{more}", finding.note);
-        }
-    }
-
-    /// Counts what was found and fails nothing, once for this answer.
-    fn warn(&mut self, case: &mut Case) {
-        for warning in case.found.take_warnings() {
-            let sighting = Sighting {
-                fault: warning.fault,
-                at: case.done,
-                path: case.path.as_str().as_bytes(),
-                location: case.location.as_ref().map(HeaderValue::as_bytes),
-                detail: &warning.note,
-            };
-            self.recorder.warn(case.due, &sighting);
         }
     }
 
@@ -453,7 +425,7 @@ impl Ledger {
         let HostVerdict::Broken(fault) = verdict else { return self.reached(case, host, tiers, now) };
         case.found.add(Finding::fail(fault, format!("host {host}")));
         self.count_redirect(&case, Some(host), tiers);
-        self.settle(case);
+        self.settle(&case);
     }
 
     fn settle_address(&mut self, mut case: Case, address: IpAddr) {
@@ -466,7 +438,7 @@ impl Ledger {
         };
         case.found.add(fault.into());
         self.count_redirect(&case, Some(&host), tiers);
-        self.settle(case);
+        self.settle(&case);
     }
 
     fn count_redirect(&mut self, case: &Case, host: Option<&str>, tiers: Tiers) {
@@ -476,9 +448,9 @@ impl Ledger {
 
     /// An attempt was judged: its download has passed, has failed, or is tried
     /// again.
-    fn settle(&mut self, case: Case) {
-        let Some(fault) = case.found.outcome() else { return self.passed(&case) };
-        self.failed(&case, fault);
+    fn settle(&mut self, case: &Case) {
+        let Some(fault) = case.found.outcome() else { return self.passed(case) };
+        self.failed(case, fault);
         for finding in case.found.iter() {
             if !self.recorder.keeps_example(case.due, finding.fault, case.done) {
                 continue;
@@ -494,47 +466,4 @@ impl Ledger {
             self.recorder.example(case.due, &sighting);
         }
     }
-}
-
-/// A file that is not listed is the candidate's fault only if it was there when
-/// the log was written: people do ask for what never was, and a redirect for it
-/// is right by services that do not look.
-fn not_in_catalog(known: Known, asked: &Asked<'_>) -> Option<Fault> {
-    let was_there = asked.recorded_status.is_some_and(|status| (200..400).contains(&status));
-    (known == Known::Missing && was_there).then_some(Fault::LocationNotInCatalog)
-}
-
-impl Case {
-    /// What the accounting says of the redirect.
-    fn redirect<'c>(&self, host: Option<&'c str>, fault: Option<Fault>, tiers: Tiers) -> Redirect<'c> {
-        let tiers = coverage::beside(tiers, self.form.coverage());
-        Redirect { at: self.done, host, fault, lasting: self.lasting, tiers }
-    }
-
-    /// What the example of a finding says: what was found, what else was, and
-    /// how long it stays with caches if it leads astray.
-    fn detail(&self, finding: &Finding, worst: Fault) -> String {
-        let lasting = self.lasting.filter(|_| finding.fault.misleads()).map(|lasting| lasting.to_string());
-        let others = self.found.iter().map(|other| other.fault.id()).filter(|id| *id != worst.id());
-        let others = others.collect::<Vec<_>>().join(", ");
-        let also = if finding.fault == worst && !others.is_empty() {
-            format!("also {others}")
-        } else {
-            String::new()
-        };
-        let parts = [lasting.as_deref().unwrap_or_default(), &finding.note, &also];
-        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
-    }
-}
-
-/// Whether the finding is that a redirect leads to another place than the one
-/// demanded.
-const fn leads_elsewhere(fault: Fault) -> bool {
-    matches!(
-        fault,
-        Fault::LocationMismatch
-            | Fault::LocationEncoding
-            | Fault::LocationGluedHost
-            | Fault::LocationWrongHost
-    )
 }

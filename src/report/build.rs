@@ -327,6 +327,12 @@ fn shown(examples: &Examples, fault: Fault) -> Vec<ExampleLine> {
     examples.of(fault).iter().take(EXAMPLES_SHOWN).map(ExampleLine::from).collect()
 }
 
+/// Attempts by each fault that was found in them.
+fn wrong_attempts(counts: &Counts) -> BTreeMap<String, u64> {
+    let of = |&fault: &Fault| (fault.id().to_owned(), counts.attempts_with(fault).count);
+    Fault::ALL.iter().map(of).filter(|(_, count)| *count > 0).collect()
+}
+
 /// Faults that were found in a second, where that says more than its outcomes.
 fn found_beside(counts: &Counts) -> BTreeMap<String, u64> {
     let beside = counts.found.seen().any(|(fault, entry)| entry.count > counts.faults.get(fault).count);
@@ -470,7 +476,7 @@ impl From<&Interval> for IntervalLine {
             connections_open: gauges.connections_open,
             statuses: statuses(&counts.attempts),
             faults: fault_counts(&counts.faults),
-            wrong_attempts: fault_counts(&counts.wrong_attempts),
+            wrong_attempts: wrong_attempts(counts),
             found: found_beside(counts),
             latency_us: IntervalTimes::from(&times.latency),
             latency_failed_us: IntervalTimes::from(&times.latency_failed),

@@ -46,8 +46,8 @@ pub struct IntervalLine {
     pub statuses: BTreeMap<String, u64>,
     /// Failed arrivals by fault: the worst of each.
     pub faults: BTreeMap<String, u64>,
-    /// Attempts that were found wrong, by fault, those that were tried again
-    /// among them.
+    /// Attempts by each fault that was found in them, those that were tried
+    /// again among them.
     pub wrong_attempts: BTreeMap<String, u64>,
     /// Failed arrivals by every fault that they had; empty where none had a
     /// fault beside its worst, since then it is the same.

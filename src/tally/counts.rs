@@ -258,9 +258,9 @@ pub struct FaultCount {
     pub seen: Option<(Offset, Offset)>,
 }
 
-/// A count for each fault there is.
+/// A count for each fault there is. Boxed, since a worker has many of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FaultTable([FaultCount; Fault::ALL.len()]);
+pub struct FaultTable(Box<[FaultCount; Fault::ALL.len()]>);
 
 impl FaultTable {
     /// Counts one sighting of `fault` at `done`.
@@ -269,7 +269,7 @@ impl FaultTable {
     }
 
     /// What is known of one fault.
-    pub const fn get(&self, fault: Fault) -> FaultCount {
+    pub fn get(&self, fault: Fault) -> FaultCount {
         self.0[fault as usize]
     }
 
@@ -284,7 +284,7 @@ impl FaultTable {
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
-        for (mine, &theirs) in self.0.iter_mut().zip(&other.0) {
+        for (mine, &theirs) in self.0.iter_mut().zip(other.0.iter()) {
             mine.merge(theirs);
         }
     }
@@ -292,7 +292,7 @@ impl FaultTable {
 
 impl Default for FaultTable {
     fn default() -> Self {
-        Self([FaultCount::default(); Fault::ALL.len()])
+        Self(Box::new([FaultCount::default(); Fault::ALL.len()]))
     }
 }
 
@@ -322,7 +322,7 @@ impl FoundTable {
     }
 
     /// What is known of one fault.
-    pub const fn get(&self, fault: Fault) -> FaultCount {
+    pub fn get(&self, fault: Fault) -> FaultCount {
         self.faults.get(fault)
     }
 

@@ -343,15 +343,20 @@ impl<'r> Case<'r, '_> {
         }
         let host = self.host_fault(rule, form, url);
         if let Some(fault) = host {
-            self.breaks(fault);
+            // Where one place is demanded, the ledger says which.
+            let note = if rule.location.is_some() {
+                String::new()
+            } else {
+                format!("host {}", url.host_str().unwrap_or_default())
+            };
+            self.found.add(Finding { fault, level: self.by_rule, note });
         }
         if form == Form::NetworkPath && never {
             self.breaks(Fault::LocationRelative);
         }
         match rule.scheme {
-            Some(Scheme::Https) if leaves_https => self.found.add(Fault::LocationDowngrade.into()),
+            Some(Scheme::Https) | None if leaves_https => self.found.add(Fault::LocationDowngrade.into()),
             Some(Scheme::Https) if is_plain => self.breaks(Fault::LocationDowngrade),
-            None if leaves_https => self.found.add(Fault::LocationDowngrade.into()),
             Some(_) | None => {}
         }
         let port_due = match rule.location.as_ref().map(|expected| &expected.authority) {

@@ -91,7 +91,7 @@ impl Ledger {
             case.form.leave(Unchecked::NoLocation);
         }
         self.count_redirect(&case, host, tiers);
-        self.settle(case);
+        self.settle(&case);
     }
 
     fn question(&self, case: &Case, member: Box<str>) -> Option<Question> {

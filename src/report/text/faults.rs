@@ -49,13 +49,11 @@ fn row(report: &RunReport, fault: &FaultLine, page: &mut Page) {
 
 /// Where it was not always the outcome, how often it was not.
 pub(super) fn beside(fault: &FaultLine, page: &mut Page) {
-    match fault.beside() {
-        0 => {}
-        all if all == fault.arrivals() => {
-            page.wrapped(4, "always beside a worse fault, which is the outcome")
-        }
-        some => page
-            .wrapped(4, &format!("in {} of them beside a worse fault, which is the outcome", grouped(some))),
+    let (beside, all) = (fault.beside(), fault.arrivals());
+    if beside > 0 {
+        let which =
+            if beside == all { "always".to_owned() } else { format!("in {} of them", grouped(beside)) };
+        page.wrapped(4, &format!("{which} beside a worse fault, which is the outcome"));
     }
 }
 

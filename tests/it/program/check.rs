@@ -29,6 +29,12 @@ fn a_sound_deployment_passes_with_each_path_asked_once_and_every_tier_checked() 
     assert_eq!(report.list("/warnings").len(), 0);
     let junit = Junit::read(&call);
     assert_eq!((junit.suite["failures"].as_str(), junit.suite["errors"].as_str()), ("0", "0"));
+    assert_eq!(
+        (junit.suite["skipped"].parse(), junit.suite["tests"].parse()),
+        (Ok(junit.skipped), Ok(junit.cases.len()))
+    );
+    // No catalogue and no client model; the certificate of a plain candidate.
+    assert!(junit.skipped >= 5, "{}", junit.skipped);
     assert!(junit.cases.iter().any(|(name, failed)| name == "target.403" && !failed), "{:?}", junit.cases);
     let served = stage.stop();
     // Each path twice: as a redirect, and as JSON.
@@ -185,6 +191,8 @@ struct Junit {
     suite: BTreeMap<String, String>,
     /// Names of test cases, and whether each failed.
     cases: Vec<(String, bool)>,
+    /// How many of them were skipped.
+    skipped: usize,
     /// All text, in elements and attributes, as it was meant.
     text: String,
 }
@@ -193,7 +201,7 @@ impl Junit {
     #[track_caller]
     fn read(call: &Call) -> Self {
         let xml = fs::read_to_string(call.path("check.xml")).unwrap();
-        let mut junit = Self { suite: BTreeMap::new(), cases: Vec::new(), text: String::new() };
+        let mut junit = Self { suite: BTreeMap::new(), cases: Vec::new(), skipped: 0, text: String::new() };
         let mut reader = Reader::from_str(&xml);
         loop {
             match reader.read_event().unwrap() {
@@ -228,6 +236,7 @@ impl Junit {
             "testsuite" => self.suite = attributes,
             "testcase" => self.cases.push((attributes["name"].clone(), false)),
             "failure" => self.cases.last_mut().unwrap().1 = true,
+            "skipped" => self.skipped += 1,
             "testsuites" | "properties" | "property" | "system-out" | "system-err" => {}
             other => panic!("{other}"),
         }

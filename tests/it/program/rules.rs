@@ -108,12 +108,12 @@ fn a_wrong_redirect_that_outlives_a_roll_back_is_said() {
 fn sets_are_listed_printed_and_checked() {
     let list = Call::new(&["rules"]).run();
     assert_eq!((list.code, list.stderr.as_str()), (Some(0), ""));
-    for line in list.stdout.lines() {
+    for line in list.stdout.lines().filter(|line| !line.starts_with(' ')) {
         let name = line.split_whitespace().next().unwrap();
         let printed = Call::new(&["rules", name]).run().stdout;
         let checked = Call::new(&["rules", "copy.toml"]).file("copy.toml", &printed).run();
         assert_eq!(checked.code, Some(0), "{name}: {}", checked.stderr);
-        assert!(checked.stdout.ends_with("no mistakes\n"), "{}", checked.stdout);
+        assert!(checked.stdout.contains("no mistakes\n"), "{}", checked.stdout);
     }
     let wrong = rule("status = 302\nhosts = [\"*.net\"]");
     Call::new(&["rules", "mine.toml"])
