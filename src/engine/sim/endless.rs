@@ -2,42 +2,95 @@
 //! else waits for them.
 
 use super::*;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop::consume_budget;
 
-/// An origin that answers `/good` and sends the same piece for ever after a
-/// head to everything else.
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+
+/// Opens connections that answer `/good`, and send the same piece for ever
+/// after a head to everything else.
 #[derive(Clone, Copy, Debug)]
 struct Endless {
     head: &'static str,
     piece: &'static str,
 }
 
-const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-
 impl Connect for Endless {
-    type Stream = Stamped<DuplexStream>;
+    type Stream = Stamped<Flood>;
 
     async fn connect(&self, stamper: Stamper) -> Result<Opened<Self::Stream>, Fault> {
-        let (ours, theirs) = tokio::io::duplex(64 * 1024);
-        tokio::task::spawn_local(self.serve(theirs));
-        Ok(Opened { stream: stamper.around(ours), protocol: Protocol::Http1, handshake: None })
+        let flood = Flood { of: *self, answer: Vec::new(), piece: None, reader: None };
+        Ok(Opened { stream: stamper.around(flood), protocol: Protocol::Http1, handshake: None })
     }
 }
 
-impl Endless {
-    async fn serve(self, mut stream: DuplexStream) {
-        while let Some(path) = read_head(&mut stream).await {
-            if path == "/good" {
-                stream.write_all(REDIRECT.as_bytes()).await.unwrap();
-                continue;
-            }
-            stream.write_all(self.head.as_bytes()).await.unwrap();
-            let pieces = self.piece.repeat(100);
-            while stream.write_all(pieces.as_bytes()).await.is_ok() {
-                // A paused clock stands still while anybody has work to do.
-                tokio::time::advance(Duration::from_micros(200)).await;
-            }
-            return;
+/// A connection that is always readable, as a socket is whose peer is faster.
+#[derive(Debug)]
+struct Flood {
+    of: Endless,
+    /// What is read next.
+    answer: Vec<u8>,
+    /// Where in the piece to go on after that, once there is no end.
+    piece: Option<usize>,
+    reader: Option<Waker>,
+}
+
+impl AsyncRead for Flood {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        // As every read of tokio's own does.
+        if pin!(consume_budget()).poll(cx).is_pending() {
+            return Poll::Pending;
         }
+        let room = into.remaining().min(256);
+        if !self.answer.is_empty() {
+            let read = room.min(self.answer.len());
+            into.put_slice(&self.answer[..read]);
+            self.answer.drain(..read);
+            return Poll::Ready(Ok(()));
+        }
+        let Some(at) = self.piece else {
+            self.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        let piece = self.of.piece.as_bytes();
+        let read: Vec<u8> = piece.iter().cycle().skip(at).take(room).copied().collect();
+        into.put_slice(&read);
+        self.piece = Some((at + room) % piece.len());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Flood {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        request: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        if request.starts_with(b"GET /good ") {
+            self.answer.extend_from_slice(REDIRECT.as_bytes());
+        } else {
+            let head = self.of.head;
+            self.answer.extend_from_slice(head.as_bytes());
+            self.piece = Some(0);
+        }
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+        Poll::Ready(Ok(request.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -46,8 +99,21 @@ impl Endless {
 fn check(head: &'static str, piece: &'static str) {
     let mut paths = vec!["/good".to_owned(); 20];
     paths.insert(0, "/endless".to_owned());
-    let scene = Scene { max_body: u64::MAX, timeout_ms: 10, grace_ms: 40, ..Scene::of(1_000, paths) };
-    let (totals, _) = scene.play(Endless { head, piece });
+    let scene = Scene { max_body: u64::MAX, timeout_ms: 40, grace_ms: 80, ..Scene::of(1_000, paths) };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build_local(tokio::runtime::LocalOptions::default())
+        .unwrap();
+    let (totals, _) = runtime.block_on(async {
+        // A paused clock stands still while anybody has work to do.
+        tokio::task::spawn_local(async {
+            loop {
+                tokio::time::advance(Duration::from_millis(1)).await;
+            }
+        });
+        scene.play_here(Endless { head, piece }).await
+    });
     let counts = &totals.counts;
     let seen: Vec<_> = counts.faults.seen().map(|(fault, _)| fault).collect();
     assert_eq!(seen, [Fault::TimeoutTotal], "{head:?} {piece:?}");
@@ -58,14 +124,11 @@ fn check(head: &'static str, piece: &'static str) {
 #[test]
 fn interim_answers_without_end_are_a_timeout() {
     check("", "HTTP/1.1 100 Continue\r\n\r\n");
-    // So many bytes of them that they are read with rests.
-    let link = "x".repeat(8_000);
-    check("", format!("HTTP/1.1 103 Early Hints\r\nlink: <{link}>; rel=preload\r\n\r\n").leak());
+    check("", "HTTP/1.1 103 Early Hints\r\nlink: </x>; rel=preload\r\n\r\n");
 }
 
 #[test]
 fn a_body_without_end_is_a_timeout_however_small_its_pieces() {
     check(CHUNKED, "1\r\nx\r\n");
-    check(CHUNKED, "40\r\n0123456789012345678901234567890123456789012345678901234567890123\r\n");
     check("HTTP/1.1 200 OK\r\n\r\n", "x");
 }
