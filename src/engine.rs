@@ -38,7 +38,7 @@ pub use connect::Protocol;
 pub use control::{ControlPlan, Controls};
 pub use limits::Reuse;
 pub use origin::Origin;
-pub use played::{AtEndOfTrace, Played, PlayedBooks, Requests};
+pub use played::{AtEndOfTrace, Coming, Played, PlayedBooks, Requests};
 pub use priority::yield_to_workers;
 pub use run::run;
 pub use worker::{Feed, Phase};

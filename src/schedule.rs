@@ -83,6 +83,8 @@ pub struct Schedule {
     process: Process,
     sample: Option<Sample>,
     amplifier: Amplifier,
+    /// Longer recorded gaps are shortened to this many nanoseconds.
+    max_gap_ns: Option<u64>,
     /// The request that was offered last and is not placed yet.
     next: Option<Request>,
     counts: ScheduleCounts,
@@ -114,6 +116,8 @@ struct Pass {
     span: Option<(Stamp, Stamp)>,
     /// How many requests it has, whether they are played or not.
     requests: u64,
+    /// What was taken off its gaps.
+    removed_ns: u64,
 }
 
 /// Whether a request stands in the trace or was made from one that does.
@@ -141,6 +145,7 @@ impl Schedule {
             process,
             sample: None,
             amplifier: Amplifier::default(),
+            max_gap_ns: None,
             next: None,
             counts: ScheduleCounts::default(),
             last_due: Offset::ZERO,
@@ -172,11 +177,20 @@ impl Schedule {
         Self { amplifier, ..self }
     }
 
+    /// The same, with recorded gaps that are longer than this shortened to it.
+    #[must_use]
+    pub fn with_gaps_up_to(self, most: Option<Duration>) -> Self {
+        Self { max_gap_ns: most.map(|most| u64::try_from(most.as_nanos()).unwrap_or(u64::MAX)), ..self }
+    }
+
     /// Takes the next request of the trace. All that came of the one before
     /// must have been placed.
     pub fn offer(&mut self, request: Request) {
         if let Some(at) = request.at {
-            let first = self.pass.span.map_or(at, |(first, _)| first);
+            let (first, last) = self.pass.span.unwrap_or((at, at));
+            if let Some(most) = self.max_gap_ns {
+                self.pass.removed_ns += at.nanos_since(last).saturating_sub(most);
+            }
             self.pass.span = Some((first, at));
         }
         self.pass.requests += 1;
@@ -225,7 +239,7 @@ impl Schedule {
     /// one mean gap after its last request, so that the seam is neither a burst
     /// nor a pause.
     pub fn begin_pass(&mut self) {
-        let span = self.pass.span.map_or(0, |(first, last)| self.shrink(last.nanos_since(first)));
+        let span = self.pass.span.map_or(0, |(first, last)| self.shrink(self.played_ns(first, last)));
         let gaps = self.pass.requests.saturating_sub(1);
         let mean_gap = span.checked_div(gaps).unwrap_or(0).max(1);
         let base = self.pass.base.after(Duration::from_nanos(span.saturating_add(mean_gap)));
@@ -233,6 +247,12 @@ impl Schedule {
         let seam = recorded.checked_div(gaps).unwrap_or(0).max(1);
         let asked_base = self.pass.asked_base.after(Duration::from_nanos(recorded.saturating_add(seam)));
         self.pass = Pass { base, asked_base, ..Pass::default() };
+    }
+
+    /// How long arrivals are placed at most; `None` for as long as there are
+    /// requests.
+    pub fn length(&self) -> Option<Duration> {
+        self.window.duration
     }
 
     /// What became of the requests so far.
@@ -287,10 +307,16 @@ impl Schedule {
             Pace::Max => Due::At(Offset::ZERO),
             Pace::Recorded(speed) => {
                 let Some((at, (first, _))) = at.zip(self.pass.span) else { return Due::Unknown };
-                let since_first = speed.shrink(at.nanos_since(first));
+                let since_first = speed.shrink(self.played_ns(first, at));
                 Due::At(self.pass.base.after(Duration::from_nanos(since_first)))
             }
         }
+    }
+
+    /// From the first stamp of the pass to that one, without what was taken off
+    /// its gaps.
+    fn played_ns(&self, first: Stamp, at: Stamp) -> u64 {
+        at.nanos_since(first).saturating_sub(self.pass.removed_ns)
     }
 
     /// Recorded nanoseconds as the run plays them.
@@ -303,175 +329,4 @@ impl Schedule {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::profile::Profile;
-    use super::sample::Unit;
-    use super::*;
-    use crate::units::Factor;
-    use bytes::Bytes;
-    use proptest::prelude::*;
-
-    fn request(at_ms: i64) -> Request {
-        Request {
-            at: Some(Stamp::from_nanos(at_ms * 1_000_000)),
-            method: Method::Get,
-            target: Bytes::from_static(b"/x"),
-            status: None,
-            client: None,
-            kind: ClientKind::NONE,
-        }
-    }
-
-    /// When a request is due, in milliseconds; `None` if it is not.
-    fn place(schedule: &mut Schedule, request: Request) -> Option<u64> {
-        schedule.offer(request);
-        match schedule.place_next() {
-            Some(Placed::Due(arrival)) => Some(arrival.due.as_micros() / 1_000),
-            Some(Placed::Over | Placed::Unsendable | Placed::Timeless) | None => None,
-        }
-    }
-
-    #[track_caller]
-    fn check(pace: &str, window: Window, stamps_ms: &[i64], due_ms: &[u64]) {
-        let mut schedule = Schedule::new(pace.parse().unwrap(), window);
-        let placed: Vec<u64> = stamps_ms.iter().map_while(|&at| place(&mut schedule, request(at))).collect();
-        assert_eq!(placed, due_ms);
-    }
-
-    #[test]
-    fn recorded_gaps_are_kept_or_scaled() {
-        let all = Window::default();
-        check("recorded", all, &[5_000, 5_010, 5_010, 5_400], &[0, 10, 10, 400]);
-        check("2x", all, &[5_000, 5_010, 5_400], &[0, 5, 200]);
-        check("0.5x", all, &[5_000, 5_010], &[0, 20]);
-        check("max", all, &[5_000, 5_010], &[0, 0]);
-        check("100/s", all, &[5_000, 5_001, 99_000], &[0, 10, 20]);
-    }
-
-    #[test]
-    fn the_window_ends_before_its_end() {
-        let two = Window { requests: Some(2), duration: None };
-        check("recorded", two, &[0, 1, 2], &[0, 1]);
-        let short = Window { requests: None, duration: Some(Duration::from_millis(10)) };
-        check("recorded", short, &[0, 9, 10, 11], &[0, 9]);
-    }
-
-    #[test]
-    fn another_pass_begins_one_mean_gap_after_the_last() {
-        let mut schedule = Schedule::new(Pace::AS_RECORDED, Window::default());
-        let mut due = Vec::new();
-        for _ in 0..2 {
-            for at in [100, 110, 140] {
-                due.extend(place(&mut schedule, request(at)));
-            }
-            schedule.begin_pass();
-        }
-        assert_eq!(due, [0, 10, 40, 60, 70, 100]);
-    }
-
-    #[test]
-    fn when_clients_asked_is_told_in_the_log_s_time_at_any_pace() {
-        let asked = |pace: &str, stamps_ms: [Option<i64>; 3]| {
-            let mut schedule = Schedule::new(pace.parse().unwrap(), Window::default());
-            let mut asked = Vec::new();
-            for _ in 0..2 {
-                for at in stamps_ms {
-                    let at = at.map(|ms| Stamp::from_nanos(ms * 1_000_000));
-                    schedule.offer(Request { at, ..request(0) });
-                    if let Some(Placed::Due(arrival)) = schedule.place_next() {
-                        asked.push(arrival.asked.as_micros() / 1_000);
-                    }
-                }
-                schedule.begin_pass();
-            }
-            asked
-        };
-        let stamps = [100, 110, 140].map(Some);
-        for pace in ["recorded", "100x", "0.5x", "1k/s", "max"] {
-            assert_eq!(asked(pace, stamps), [0, 10, 40, 60, 70, 100], "{pace}");
-        }
-        // Without times, it is the run's.
-        assert_eq!(asked("100/s", [None; 3]), [0, 10, 20, 30, 40, 50]);
-    }
-
-    #[test]
-    fn a_request_without_a_time_has_no_recorded_place() {
-        let timeless = Request { at: None, ..request(0) };
-        let mut schedule = Schedule::new(Pace::AS_RECORDED, Window::default());
-        schedule.offer(timeless.clone());
-        assert!(matches!(schedule.place_next(), Some(Placed::Timeless)));
-        assert!(schedule.holds_one());
-        let mut schedule = Schedule::new("10".parse().unwrap(), Window::default());
-        assert_eq!(place(&mut schedule, timeless), Some(0));
-    }
-
-    proptest! {
-        #[test]
-        fn due_times_never_decrease(mut stamps in prop::collection::vec(0_i64..100_000, 1..50), speed in 1_u32..9) {
-            stamps.sort_unstable();
-            let mut schedule = Schedule::new(format!("{speed}x").parse().unwrap(), Window::default());
-            let due: Vec<_> = stamps.iter().map_while(|&at| place(&mut schedule, request(at))).collect();
-            prop_assert_eq!(due.len(), stamps.len());
-            prop_assert!(due.is_sorted());
-        }
-
-        #[test]
-        fn copies_come_in_order_and_none_is_lost(
-            mut stamps in prop::collection::vec(0_i64..3_000, 1..50), factor in 1_u64..5, seed: u64
-        ) {
-            stamps.sort_unstable();
-            let factor_given = factor.to_string().parse().unwrap();
-            let mut schedule = Schedule::new(Pace::AS_RECORDED, Window::default())
-                .amplified(Amplifier::new(factor_given, Factor::ONE, seed));
-            let mut dues = Vec::new();
-            let mut note = |placed| if let Placed::Due(Arrival { due, .. }) = placed { dues.push(due) };
-            for &at in &stamps {
-                schedule.offer(request(at));
-                while let Some(placed) = schedule.place_next() {
-                    note(placed);
-                }
-            }
-            while let Some(placed) = schedule.place_rest() {
-                note(placed);
-            }
-            prop_assert!(dues.is_sorted());
-            prop_assert_eq!(dues.len() as u64, stamps.len() as u64 * factor);
-            let expected = stamps.len() as u64 * (factor - 1);
-            prop_assert_eq!(schedule.counts().amplified, expected);
-        }
-    }
-
-    #[test]
-    fn a_profile_and_a_process_end_where_their_time_does() {
-        let stages = ["0s:10/s", "1s:10/s"].map(|stage| stage.parse().unwrap());
-        let pace = Pace::Profile(Profile::new(stages.to_vec()).unwrap());
-        let mut even = Schedule::new(pace.clone(), Window::default());
-        let due: Vec<_> = (0..50).map_while(|_| place(&mut even, request(0))).collect();
-        assert_eq!(due, [100, 200, 300, 400, 500, 600, 700, 800, 900, 1_000]);
-        assert!(even.holds_one());
-        let mut random = Schedule::new(pace, Window::default()).spaced(Spacing::Poisson, 4);
-        let due: Vec<_> = (0..50).map_while(|_| place(&mut random, request(0))).collect();
-        assert!((1..50).contains(&due.len()) && due.is_sorted(), "{due:?}");
-        assert_eq!(random.counts().placed, due.len() as u64);
-    }
-
-    #[test]
-    fn what_a_sample_leaves_out_still_takes_its_time() {
-        let target = |n: i64| Request { target: format!("/{n}").into(), ..request(n * 10) };
-        let sample = Sample::of("50%".parse().unwrap(), Unit::Target, 0);
-        let mut schedule = Schedule::new(Pace::AS_RECORDED, Window::default()).sampled(sample);
-        let mut placed = Vec::new();
-        for pass in 0..2 {
-            for n in 0..100 {
-                let due = place(&mut schedule, target(n));
-                let kept = sample.keeps(&target(n));
-                assert_eq!(due, kept.then_some(u64::try_from(n * 10 + pass * 1_000).unwrap()));
-                placed.extend(due);
-            }
-            schedule.begin_pass();
-        }
-        let counts = schedule.counts();
-        assert_eq!((counts.placed, counts.sampled_out), (placed.len() as u64, 200 - placed.len() as u64));
-        assert!((50..150).contains(&placed.len()));
-    }
-}
+mod tests;

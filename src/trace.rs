@@ -43,7 +43,11 @@ pub mod spread;
 
 pub mod lost;
 
+mod at_ns;
+
 mod error;
+
+mod live;
 
 mod open;
 

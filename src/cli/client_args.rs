@@ -10,6 +10,7 @@ use crate::schedule::Pace;
 use crate::trace::agent::{AgentCounts, AgentTable};
 use crate::trace::client::Agents;
 use crate::trace::fate::Filter;
+use crate::trace::source::Next;
 use crate::trace::{Request, Source, TraceBooks};
 use crate::units::{Share, grouped, parse_duration};
 use clap::Args;
@@ -261,14 +262,25 @@ struct FirstOnly {
 
 impl Requests for FirstOnly {
     fn next(&mut self) -> Result<Option<Request>, String> {
-        while let Some(request) = self.requests.next()? {
-            let (Some(client), Some(at)) = (request.client, request.at) else { return Ok(Some(request)) };
+        loop {
+            match self.next_or_idle()? {
+                Next::Request(request) => return Ok(Some(request)),
+                Next::Idle => {}
+                Next::End => return Ok(None),
+            }
+        }
+    }
+
+    fn next_or_idle(&mut self) -> Result<Next, String> {
+        loop {
+            let next = self.requests.next_or_idle()?;
+            let Next::Request(request) = &next else { return Ok(next) };
+            let (Some(client), Some(at)) = (request.client, request.at) else { return Ok(next) };
             if self.filter.passes(u64::from_le_bytes(client.to_bytes()), &request.target, at) {
-                return Ok(Some(request));
+                return Ok(next);
             }
             self.left_out += 1;
         }
-        Ok(None)
     }
 
     fn rewind(&mut self) -> Result<(), String> {

@@ -8,6 +8,7 @@
 
 use crate::engine::Requests;
 use crate::trace::fate::Filter;
+use crate::trace::source::Next;
 use crate::trace::{Request, TraceBooks};
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -81,15 +82,30 @@ impl Distinct {
 
 impl Requests for Distinct {
     fn next(&mut self) -> Result<Option<Request>, String> {
-        while let Some(request) = self.requests.next()? {
-            if self.is_new(&request) {
-                self.found.distinct.fetch_add(1, Ordering::Relaxed);
-                return Ok(Some(request));
+        loop {
+            match self.next_or_idle()? {
+                Next::Request(request) => return Ok(Some(request)),
+                Next::Idle => {}
+                Next::End => return Ok(None),
             }
-            self.duplicates += 1;
         }
-        self.found.whole.store(true, Ordering::Relaxed);
-        Ok(None)
+    }
+
+    fn next_or_idle(&mut self) -> Result<Next, String> {
+        loop {
+            match self.requests.next_or_idle()? {
+                Next::Request(request) if self.is_new(&request) => {
+                    self.found.distinct.fetch_add(1, Ordering::Relaxed);
+                    return Ok(Next::Request(request));
+                }
+                Next::Request(_) => self.duplicates += 1,
+                Next::Idle => return Ok(Next::Idle),
+                Next::End => {
+                    self.found.whole.store(true, Ordering::Relaxed);
+                    return Ok(Next::End);
+                }
+            }
+        }
     }
 
     /// Goes through the trace again; what was seen in the first pass stays so.

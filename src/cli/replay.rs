@@ -76,7 +76,7 @@ pub(crate) struct ReplayArgs {
 
 /// Replays and reports.
 pub(crate) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let options = ReadOptions { agents: args.clients.agents()?, ..args.trace.options()? };
+    let options = ReadOptions { agents: args.clients.agents()?, live: true, ..args.trace.options()? };
     let source = args.trace.open(options)?;
     replay("replay", source, args, out)
 }

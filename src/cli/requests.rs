@@ -4,7 +4,7 @@ use super::chain;
 use super::memory::Memory;
 use super::trace_args::TraceArgsError;
 use crate::engine::Requests;
-use crate::trace::source::Warning;
+use crate::trace::source::{Next, Warning};
 use crate::trace::{Request, Source, TraceBooks};
 use std::fmt;
 
@@ -84,15 +84,26 @@ fn host_of(authority: &[u8]) -> &[u8] {
 
 impl Requests for Replayed {
     fn next(&mut self) -> Result<Option<Request>, String> {
+        loop {
+            match self.next_or_idle()? {
+                Next::Request(request) => return Ok(Some(request)),
+                Next::Idle => {}
+                Next::End => return Ok(None),
+            }
+        }
+    }
+
+    fn next_or_idle(&mut self) -> Result<Next, String> {
         if self.memory.is_playing() {
-            return Ok(self.memory.next());
+            return Ok(self.memory.next().map_or(Next::End, Next::Request));
         }
         let request = match self.first.take() {
-            Some(first) => Some(first),
-            None => self.source.next().map_err(|error| chain(&error))?,
+            Some(first) => Next::Request(first),
+            None => self.source.next_or_idle().map_err(|error| chain(&error))?,
         };
-        self.refuse_recorded_host().inspect_err(|_| self.withheld += u64::from(request.is_some()))?;
-        if let Some(request) = &request {
+        let is_one = matches!(request, Next::Request(_));
+        self.refuse_recorded_host().inspect_err(|_| self.withheld += u64::from(is_one))?;
+        if let Next::Request(request) = &request {
             self.memory.keep(request);
         }
         Ok(request)

@@ -9,8 +9,9 @@ use crate::schedule::process::Spacing;
 use crate::schedule::profile::{Profile, Stage};
 use crate::schedule::sample::{Sample, Unit};
 use crate::schedule::{Pace, Schedule};
-use crate::units::{Factor, Share};
+use crate::units::{Factor, Share, parse_duration};
 use clap::{Args, ValueEnum};
+use std::time::Duration;
 
 /// Flags of the load that most runs do without.
 #[derive(Args, Clone, Debug, Default)]
@@ -46,6 +47,10 @@ pub(crate) struct ShapeArgs {
     /// later: 3, 1.5 (the half is a copy of half the targets)
     #[arg(long, value_name = "FACTOR")]
     pub(crate) amplify: Option<Factor>,
+
+    /// Shorten recorded gaps that are longer than this: 30s, 5m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) max_gap: Option<Duration>,
 }
 
 /// How arrivals lie.
@@ -100,7 +105,11 @@ impl ShapeArgs {
 
     /// Whether nothing is asked for.
     pub(super) const fn is_plain(&self) -> bool {
-        self.stages.is_empty() && self.arrivals.is_none() && self.sample.is_none() && self.amplify.is_none()
+        self.stages.is_empty()
+            && self.arrivals.is_none()
+            && self.sample.is_none()
+            && self.amplify.is_none()
+            && self.max_gap.is_none()
     }
 
     /// The profile that the stages make, if there are any.
@@ -125,7 +134,10 @@ impl ShapeArgs {
 
     /// `schedule`, which follows `pace`, in this shape.
     pub(super) fn apply(&self, schedule: Schedule, pace: &Pace, seed: u64) -> Result<Schedule, String> {
-        let mut schedule = schedule.spaced(self.spacing(pace)?, seed);
+        if self.max_gap.is_some() && !matches!(pace, Pace::Recorded(_)) {
+            return Err("--max-gap shortens recorded gaps: at a rate of your own there are none".to_owned());
+        }
+        let mut schedule = schedule.spaced(self.spacing(pace)?, seed).with_gaps_up_to(self.max_gap);
         if let Some(share) = self.sample {
             schedule = schedule.sampled(Sample::of(share, self.sample_by.unit(), seed));
         }

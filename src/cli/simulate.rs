@@ -43,17 +43,21 @@ struct Prepared {
 /// Simulates and reports.
 pub(crate) fn run(args: &SimulateArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let exports = args.report.exports.open(RunDirectoryKept::Yes)?;
-    let phase = &signals::phases().map_err(CliError::Signals)?.phase;
     match (&args.scenario, &args.report.sweep) {
         (Some(name), None) => {
-            report(from_scenario(scenarios::load(name)?, args)?, (args, exports), phase, out)
+            report(from_scenario(scenarios::load(name)?, args)?, (args, exports), &phase()?, out)
         }
-        (Some(name), Some(grid)) => sweep_of(scenarios::load(name)?, grid, args, phase, out),
+        (Some(name), Some(grid)) => sweep_of(scenarios::load(name)?, grid, args, &phase()?, out),
         (None, Some(_)) => {
             Err(CliError::Usage("--sweep is for a --scenario, whose load it changes".to_owned()))
         }
-        (None, None) => report(from_trace(args)?, (args, exports), phase, out),
+        // Until a trace is open, a signal ends the program as it ends any other.
+        (None, None) => report(from_trace(args)?, (args, exports), &phase()?, out),
     }
+}
+
+fn phase() -> Result<watch::Receiver<Phase>, CliError> {
+    Ok(signals::phases().map_err(CliError::Signals)?.phase)
 }
 
 fn from_scenario(scenario: Scenario, args: &SimulateArgs) -> Result<Prepared, CliError> {

@@ -7,7 +7,7 @@
 //! that may block on a file. If it cannot keep up, arrivals reach their worker
 //! late; the worker counts them, and the report says so.
 
-use super::played::{Played, PlayedBooks};
+use super::played::{Coming, Played, PlayedBooks};
 use crate::schedule::Arrival;
 use crate::units::Offset;
 use std::time::Duration;
@@ -20,6 +20,9 @@ pub(crate) const QUEUED_BATCHES: usize = 24;
 /// A batch is handed over when it spans this much of the schedule, so that a
 /// slow trace does not wait for a batch to fill.
 const SPAN: Duration = Duration::from_millis(50);
+
+/// A gap from which on the operator hears of it.
+const LONG_GAP: Duration = Duration::from_mins(5);
 
 /// What a feeder has to say at its end.
 #[derive(Debug, Default)]
@@ -48,8 +51,15 @@ pub(crate) struct Feeder {
     /// all of them have.
     begun: bool,
     workers: Vec<Batcher>,
+    /// Every worker has had a batch since the trace was quiet.
+    has_begun: bool,
+    /// When the last arrival was due, and the longest gap that was told of.
+    last_due: Offset,
+    longest_gap: Duration,
     /// Arrivals that nobody took.
     untaken: u64,
+    /// Whether the run ends: asked while the trace is quiet.
+    ends: Box<dyn Fn() -> bool + Send>,
 }
 
 struct Batcher {
@@ -68,7 +78,14 @@ impl Feeder {
     pub(crate) fn new(played: Played, deal: Deal, queues: Vec<mpsc::Sender<Vec<Arrival>>>) -> Self {
         let workers =
             queues.into_iter().map(|queue| Batcher { batch: Vec::with_capacity(BATCH), queue }).collect();
-        Self { played, deal, begun: deal == Deal::InTurn, workers, untaken: 0 }
+        let (begun, has_begun, ends) = (deal == Deal::InTurn, false, Box::new(|| false));
+        let (last_due, longest_gap) = (Offset::ZERO, Duration::ZERO);
+        Self { played, deal, begun, workers, has_begun, last_due, longest_gap, untaken: 0, ends }
+    }
+
+    /// The same, for a run of which `ends` says whether it ends.
+    pub(crate) fn until(self, ends: impl Fn() -> bool + Send + 'static) -> Self {
+        Self { ends: Box::new(ends), ..self }
     }
 
     /// Feeds until the trace or the window ends, or nobody takes any more.
@@ -86,12 +103,40 @@ impl Feeder {
     }
 
     fn feed(&mut self) -> Result<(), String> {
-        while let Some(arrival) = self.played.next()? {
-            if self.hand_out(arrival) == Queue::Closed {
+        loop {
+            let queue = match self.played.next_or_idle()? {
+                Coming::Arrival(arrival) => self.hand_out(arrival),
+                Coming::Idle if self.is_over() => break,
+                Coming::Idle => self.hand_over(),
+                Coming::End => break,
+            };
+            if queue == Queue::Closed {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Whether the run has ended, or ends, though the trace has not.
+    fn is_over(&self) -> bool {
+        self.workers.iter().all(|worker| worker.queue.is_closed()) || (self.ends)()
+    }
+
+    /// Hands over what there is, since nothing follows for the moment. The first
+    /// time every worker gets a batch: the run begins.
+    fn hand_over(&mut self) -> Queue {
+        let begins = !self.has_begun && self.workers.iter().any(|worker| !worker.batch.is_empty());
+        self.has_begun |= begins;
+        let mut all = Queue::Open;
+        for worker in &mut self.workers {
+            let (queue, left) = if begins { worker.send() } else { worker.flush() };
+            self.untaken += left;
+            if queue == Queue::Closed {
+                all = Queue::Closed;
+            }
+        }
+        self.begun |= begins;
+        all
     }
 
     fn hand_out(&mut self, arrival: Arrival) -> Queue {
@@ -100,6 +145,7 @@ impl Feeder {
         let place = key.map_or(arrival.sequence, |key| u64::from_le_bytes(key.to_bytes()));
         let index = usize::try_from(place % workers).unwrap_or(0);
         let due = arrival.due;
+        self.tell_of_gap(due);
         self.workers[index].batch.push(arrival);
         if self.deal == Deal::ByClient {
             return self.flush_ripe(due);
@@ -111,6 +157,21 @@ impl Feeder {
         let (queue, left) = worker.flush();
         self.untaken += left;
         queue
+    }
+
+    /// Says that nothing is due for long: a run that waits looks like one that
+    /// hangs. Each gap that is much longer than those before is told of.
+    fn tell_of_gap(&mut self, due: Offset) {
+        let gap = Duration::from_nanos(due.nanos_since(self.last_due));
+        self.last_due = due;
+        if gap >= LONG_GAP && gap > self.longest_gap * 2 {
+            self.longest_gap = gap;
+            let (hours, minutes) = (gap.as_secs() / 3_600, gap.as_secs() / 60 % 60);
+            tracing::warn!(
+                gap.s = gap.as_secs(),
+                "a request is due {hours} h {minutes} min after the one before it; --max-gap shortens gaps"
+            );
+        }
     }
 
     /// Hands over what is ripe as `due` is reached, for whichever worker: one
@@ -170,8 +231,10 @@ mod tests {
     use crate::schedule::sample::{Sample, Unit};
     use crate::schedule::{Pace, Schedule, Window};
     use crate::trace::agent::ClientKind;
+    use crate::trace::source::Next;
     use crate::trace::{Method, Request, TraceBooks};
     use crate::units::{Factor, Stamp};
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     /// A request every millisecond, each for a target of its own.
     struct Every {
@@ -238,6 +301,56 @@ mod tests {
             received + fed.played.unreleased + fed.played.counts.sampled_out
         );
         received
+    }
+
+    /// A request, and then a stream that stays quiet.
+    struct Quiet(Every);
+
+    impl Requests for Quiet {
+        fn next(&mut self) -> Result<Option<Request>, String> {
+            self.0.next()
+        }
+
+        fn next_or_idle(&mut self) -> Result<Next, String> {
+            Ok(self.0.next()?.map_or(Next::Idle, Next::Request))
+        }
+
+        fn rewind(&mut self) -> Result<(), String> {
+            self.0.rewind()
+        }
+
+        fn stop(&mut self) {}
+
+        fn books(&self) -> TraceBooks {
+            self.0.books()
+        }
+
+        fn notices(&self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn a_quiet_trace_lets_a_run_begin_and_end() {
+        let quiet = || {
+            let requests = Box::new(Quiet(Every { count: 1, read: 0 }));
+            Played::new(requests, Schedule::new(Pace::AS_RECORDED, Window::default()), AtEndOfTrace::Stop)
+        };
+        for deal in [Deal::InTurn, Deal::ByClient] {
+            let (first, mut of_first) = mpsc::channel(9);
+            let (second, mut of_second) = mpsc::channel(9);
+            let asked = AtomicU64::new(0);
+            let ends = move || asked.fetch_add(1, Ordering::Relaxed) == 2;
+            let fed = Feeder::new(quiet(), deal, vec![first, second]).until(ends).run();
+            assert_eq!((fed.played.trace.accepted, fed.played.unreleased), (1, 0));
+            let batches = [of_first.try_recv().unwrap(), of_second.try_recv().unwrap()];
+            assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), 1);
+            assert!(of_first.try_recv().is_err() && of_second.try_recv().is_err());
+        }
+        let (gone, mut of_gone) = mpsc::channel(9);
+        of_gone.close();
+        let fed = Feeder::new(quiet(), Deal::InTurn, vec![gone]).run();
+        assert_eq!((fed.played.trace.accepted, fed.played.unreleased), (1, 1));
     }
 
     #[test]

@@ -5,12 +5,19 @@
 
 use crate::schedule::{Arrival, Placed, Schedule, ScheduleCounts};
 use crate::trace::fate::Filter;
+use crate::trace::source::Next;
 use crate::trace::{Request, TraceBooks};
 
 /// Requests in order of arrival, from wherever they come.
 pub trait Requests: Send {
     /// The next one; `None` at the end of a pass.
     fn next(&mut self) -> Result<Option<Request>, String>;
+
+    /// The same, or word that nothing comes for the moment, so that whoever
+    /// waits can look around. What never waits for a stream need not say it.
+    fn next_or_idle(&mut self) -> Result<Next, String> {
+        Ok(self.next()?.map_or(Next::End, Next::Request))
+    }
 
     /// Begins another pass.
     fn rewind(&mut self) -> Result<(), String>;
@@ -55,6 +62,17 @@ enum Stage {
     Nothing,
 }
 
+/// What comes next of a trace that is played.
+#[derive(Debug)]
+pub enum Coming {
+    /// An arrival.
+    Arrival(Arrival),
+    /// Nothing for the moment.
+    Idle,
+    /// Nothing more.
+    End,
+}
+
 /// Where a trace went that was played.
 #[derive(Debug, Default)]
 pub struct PlayedBooks {
@@ -79,19 +97,31 @@ impl Played {
     #[expect(clippy::should_implement_trait, reason = "it may fail, and ends with that")]
     pub fn next(&mut self) -> Result<Option<Arrival>, String> {
         loop {
+            match self.next_or_idle()? {
+                Coming::Arrival(arrival) => return Ok(Some(arrival)),
+                Coming::Idle => {}
+                Coming::End => return Ok(None),
+            }
+        }
+    }
+
+    /// The same, for who has other things to do while the trace is quiet.
+    pub fn next_or_idle(&mut self) -> Result<Coming, String> {
+        loop {
             let placed = match self.stage {
                 Stage::Trace => self.schedule.place_next(),
                 Stage::Copies => self.schedule.place_rest(),
-                Stage::Nothing => return Ok(None),
+                Stage::Nothing => return Ok(Coming::End),
             };
             match placed {
-                Some(Placed::Due(arrival)) => return Ok(Some(arrival)),
+                Some(Placed::Due(arrival)) => return Ok(Coming::Arrival(arrival)),
                 Some(Placed::Over) => self.stage = Stage::Nothing,
                 Some(Placed::Unsendable) => self.unsendable += 1,
                 Some(Placed::Timeless) => {
                     return Err("the trace has no times to follow: give a rate with --rate".to_owned());
                 }
-                None => self.go_on()?,
+                None if self.go_on()? => {}
+                None => return Ok(Coming::Idle),
             }
         }
     }
@@ -111,26 +141,31 @@ impl Played {
         }
     }
 
-    /// All that was offered to the schedule has been placed.
-    fn go_on(&mut self) -> Result<(), String> {
+    /// All that was offered to the schedule has been placed. `false` if nothing
+    /// comes for the moment.
+    fn go_on(&mut self) -> Result<bool, String> {
         if self.stage == Stage::Copies {
             self.stage = Stage::Nothing;
-            return Ok(());
+            return Ok(true);
         }
-        if let Some(request) = self.requests.next()? {
-            self.schedule.offer(request);
-            return Ok(());
+        match self.requests.next_or_idle()? {
+            Next::Request(request) => {
+                self.schedule.offer(request);
+                return Ok(true);
+            }
+            Next::Idle => return Ok(false),
+            Next::End => {}
         }
         let placed = self.schedule.counts().placed;
         let is_fruitless = placed == self.pass_begins_at;
         if self.at_end == AtEndOfTrace::Stop || is_fruitless {
             self.stage = Stage::Copies;
-            return Ok(());
+            return Ok(true);
         }
         self.requests.rewind()?;
         self.schedule.begin_pass();
         self.pass_begins_at = placed;
-        Ok(())
+        Ok(true)
     }
 }
 

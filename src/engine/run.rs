@@ -22,6 +22,7 @@ use crate::verify::probe::Reach;
 use std::io;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -61,8 +62,16 @@ pub fn run(
     let (requests, schedule, at_end) = trace;
     let has_sessions = plan.clients.as_ref().is_some_and(|clients| clients.has_sessions());
     let deal = if has_sessions { Deal::ByClient } else { Deal::InTurn };
+    let length = schedule.length();
     let played = Played::new(requests, schedule, at_end);
-    let feeder = Feeder::new(played, deal, std::mem::take(&mut start.queues));
+    let started = Arc::new(OnceLock::<RunClock>::new());
+    let (of_feeder, feeders_phase) = (Arc::clone(&started), phase.clone());
+    // Asked while a stream is quiet: nothing else would end such a run.
+    let ends = move || {
+        let is_past = |clock: &RunClock| length.is_some_and(|end| clock.now() >= Offset::from(end));
+        *feeders_phase.borrow() > Phase::Running || of_feeder.get().is_some_and(is_past)
+    };
+    let feeder = Feeder::new(played, deal, std::mem::take(&mut start.queues)).until(ends);
     let feeder = thread::Builder::new()
         .name("feeder".to_owned())
         .spawn(move || {
@@ -71,6 +80,7 @@ pub fn run(
         })
         .map_err(EngineError::Worker)?;
     let clock = start.give(if plan.lanes.open_ahead > 0 { LEAD_TO_CONNECT } else { LEAD });
+    started.get_or_init(|| clock);
     let mut end = RunEnd {
         totals: collect(plan.threads, &delivered, observer),
         books: crate::trace::TraceBooks::default(),

@@ -11,7 +11,7 @@ use super::desk::{Admission, Desk};
 use super::outcome::Outcome;
 use super::{SESSIONS_MAX, SimulationPlan};
 use crate::client::{Conduct, Trial};
-use crate::engine::{Observer, Played, RunEnd};
+use crate::engine::{Coming, Observer, Played, RunEnd};
 use crate::fault::Fault;
 use crate::registry::plan::{FaultKind, FaultPlan, WireFault};
 use crate::schedule::Arrival;
@@ -103,12 +103,16 @@ pub fn simulate(
 ) -> RunEnd {
     let mut run = Simulation::new(plan);
     let mut trouble = Vec::new();
-    let mut pull = || {
-        let pulled = arrivals.next();
-        pulled.unwrap_or_else(|error| {
-            trouble.push(error);
-            None
-        })
+    let mut pull = || loop {
+        match arrivals.next_or_idle() {
+            Ok(Coming::Arrival(arrival)) => return Some(arrival),
+            Ok(Coming::Idle) if !is_stopped() => {}
+            Ok(Coming::Idle | Coming::End) => return None,
+            Err(error) => {
+                trouble.push(error);
+                return None;
+            }
+        }
     };
     let mut next = pull();
     run.expect(next.as_ref());
@@ -142,6 +146,7 @@ pub fn simulate(
         }
     }
     run.end_second(now, observer);
+    interrupted |= is_stopped();
     let mut played = arrivals.end();
     played.unreleased += u64::from(next.is_some());
     played.notices.extend(run.forgotten());

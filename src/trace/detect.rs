@@ -5,6 +5,7 @@
 //! that learns most from the columns: clients, user agents, hosts, durations.
 //! Where no format accepts half of the lines, the input is refused.
 
+use super::at_ns::{self, WrongUnit};
 use super::client::Agents;
 use super::error::{Share, TraceError};
 use super::fate::{Fate, Note, Reject};
@@ -36,6 +37,8 @@ pub(crate) struct Examined {
     reasons: BTreeMap<Reject, usize>,
     /// The least stamp, where there are stamps.
     pub(crate) earliest: Option<Stamp>,
+    /// The greatest.
+    latest: Option<Stamp>,
     /// Whether the first accepted line has a stamp.
     pub(crate) timed: Option<bool>,
     /// Whether one of them tells its client.
@@ -105,6 +108,7 @@ fn examine(format: Format, head: &Head) -> Examined {
         learned: 0,
         reasons: BTreeMap::new(),
         earliest: None,
+        latest: None,
         timed: None,
         tells_clients: false,
         tells_agents: false,
@@ -155,11 +159,19 @@ impl Examined {
                 let has_time = record.at.is_some();
                 self.timed.get_or_insert(has_time);
                 self.earliest = self.earliest.into_iter().chain(record.at).min();
+                self.latest = self.latest.max(record.at);
                 if let Some(authority) = record.authority {
                     self.authorities.insert(authority.to_ascii_lowercase());
                 }
             }
         }
+    }
+
+    /// The unit in which its times seem to be written, if they are not what they
+    /// should be.
+    pub(crate) fn wrong_unit(&self) -> Option<WrongUnit> {
+        let (first, last) = self.earliest.zip(self.latest).filter(|_| self.format == Format::Trace)?;
+        at_ns::wrong_unit(first, last, self.accepted)
     }
 
     /// Half of the lines are accepted. A file of nothing but headers fits.

@@ -131,6 +131,18 @@ pub enum TraceError {
         /// What that format accepted.
         share: Share,
     },
+    /// Times in another unit than the format says.
+    #[error(
+        "read {name}: its at_ns looks like {unit} since 1970, and should be nanoseconds: multiply by {factor}"
+    )]
+    WrongUnit {
+        /// The input.
+        name: String,
+        /// The unit that it seems to have.
+        unit: &'static str,
+        /// How many nanoseconds that unit has.
+        factor: i64,
+    },
     /// There is no request in the trace.
     #[error("find a request in {names}: {lines} lines were read, none of them is one{}", mostly(*.reason))]
     Empty {
@@ -190,6 +202,7 @@ impl TraceError {
             | Self::Empty { .. }
             | Self::MixedTimes { .. }
             | Self::TooManyOpen { .. }
+            | Self::WrongUnit { .. }
             | Self::NotRepeatable { .. }
             | Self::Rewrite(_) => self.to_string(),
         }

@@ -46,7 +46,8 @@ impl Lines {
         Self { input, buffer: vec![0; BUFFER], start: 0, searched: 0, end: 0, ended: false, overlong: false }
     }
 
-    /// The next line. After an error the input has ended; what was read of a
+    /// The next line. After `WouldBlock` it may be asked for again; after another error
+    /// the input has ended: what was read of a
     /// line before the error is dropped.
     pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         loop {
@@ -88,6 +89,8 @@ impl Lines {
             Ok(0) => self.ended = true,
             Ok(read) => self.end += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Quiet, not at its end.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
             Err(error) => {
                 self.ended = true;
                 self.start = self.end;

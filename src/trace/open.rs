@@ -5,10 +5,12 @@
 //! opened once and never again.
 
 use super::error::TraceError;
+use super::live::{CaughtUp, Stream};
 use bytes::{Buf, Bytes};
 use std::cmp::Ordering;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 /// One input of a trace.
@@ -44,11 +46,17 @@ pub(crate) enum Origin {
 }
 
 impl Spec {
-    /// The input's bytes, from the first.
-    pub(crate) fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+    /// The input's bytes, from the first. Reading a stream that is quiet says
+    /// `WouldBlock` after a moment.
+    pub(crate) fn open(&self, caught_up: &CaughtUp) -> io::Result<Box<dyn Read + Send>> {
         Ok(match &self.origin {
-            Origin::File(path) | Origin::Stream(path) => Box::new(File::open(path)?),
-            Origin::Stdin => Box::new(io::stdin()),
+            Origin::File(path) => Box::new(File::open(path)?),
+            Origin::Stream(path) => Box::new(Stream::new(File::open(path)?, caught_up.clone())),
+            // Not through the buffer of the standard library, which hides what is there.
+            Origin::Stdin => {
+                let file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+                Box::new(Stream::new(file, caught_up.clone()))
+            }
             Origin::Memory(bytes) => Box::new(bytes.clone().reader()),
         })
     }

@@ -11,6 +11,7 @@
 mod consensus;
 mod doubts;
 mod findings;
+mod holding;
 mod intake;
 mod options;
 mod pass;
@@ -18,13 +19,14 @@ mod placing;
 mod reader;
 
 pub use findings::{InputReport, Unreadable, Warning};
-pub use options::{ReadOptions, Sequence};
+pub use options::{Next, ReadOptions, Sequence};
 
 pub use intake::{Authorities, Disorder, RejectedLine};
 
 use super::client::Agents;
 use super::error::TraceError;
 use super::fate::Reject;
+use super::live::{CaughtUp, Holding};
 use super::lost::Loss;
 use super::open::{self, Expanded, Origin, Spec};
 use super::order::Late;
@@ -74,6 +76,14 @@ const MAX_WARNINGS: usize = 100;
 /// How many lines of an input are read before another one is looked at.
 const BATCH: usize = 512;
 
+/// What the inputs of a source share.
+#[derive(Clone, Debug, Default)]
+struct Shared {
+    /// What the windows of open zstd inputs may take together.
+    windows: Windows,
+    caught_up: CaughtUp,
+}
+
 #[derive(Debug)]
 struct Input {
     spec: Spec,
@@ -103,8 +113,9 @@ pub struct Source {
     subsecond: Subsecond,
     seed: u64,
     agents: Agents,
-    /// What the windows of open zstd inputs may take together.
-    windows: Windows,
+    shared: Shared,
+    /// How long the records of a live input wait.
+    holding: Option<Holding>,
     window_ns: i64,
     /// How far exchanges that take long may widen the window.
     widest_ns: i64,
@@ -137,7 +148,7 @@ impl Source {
         mut left_out: Vec<Unreadable>,
         options: ReadOptions,
     ) -> Result<Self, TraceError> {
-        let windows = Windows::default();
+        let shared = Shared::default();
         let mut authorities = Vec::new();
         let mut inputs = Vec::with_capacity(specs.len());
         let mut readers = Vec::with_capacity(specs.len());
@@ -147,7 +158,7 @@ impl Source {
         let mut first_refusal = None;
         for spec in specs {
             let who = (options.seed, options.agents);
-            let opened = Reader::open(&spec, inputs.len(), options.format, &windows, who);
+            let opened = Reader::open(&spec, inputs.len(), options.format, &shared, who);
             let (reader, examined) = match opened {
                 // One file of many that cannot be read costs only itself.
                 Err(error) if !spec.is_named => {
@@ -192,6 +203,9 @@ impl Source {
         let nanos = |window: Duration| i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
         let window_ns = nanos(options.reorder_window.unwrap_or(REORDER_WINDOW));
         let widest_ns = options.reorder_window.map_or(nanos(WIDEST_WINDOW), nanos);
+        let is_live = options.live
+            && options.reorder_window.is_none()
+            && inputs.iter().any(|input| !input.spec.is_repeatable());
         let pass = Pass::new(&inputs, readers, Spread::new(options.subsecond, options.seed));
         Ok(Self {
             inputs,
@@ -199,7 +213,8 @@ impl Source {
             subsecond: options.subsecond,
             seed: options.seed,
             agents: options.agents,
-            windows,
+            shared,
+            holding: is_live.then(Holding::default),
             window_ns,
             widest_ns,
             timed: has_times,
@@ -221,18 +236,31 @@ impl Source {
     )]
     pub fn next(&mut self) -> Result<Option<Request>, TraceError> {
         loop {
-            if let Some(request) = self.due() {
-                return Ok(Some(request));
+            match self.next_or_idle()? {
+                Next::Request(request) => return Ok(Some(request)),
+                Next::Idle => {}
+                Next::End => return Ok(None),
             }
-            if self.read_some()? {
-                continue;
+        }
+    }
+
+    /// The same, for who has other things to do while a stream is quiet.
+    pub fn next_or_idle(&mut self) -> Result<Next, TraceError> {
+        loop {
+            if let Some(request) = self.due() {
+                return Ok(Next::Request(request));
+            }
+            match self.read_some()? {
+                Progress::Some => continue,
+                Progress::None => return Ok(Next::Idle),
+                Progress::Ended => {}
             }
             let request = self.pass.order.pop();
             let books = &self.intake.books;
             if request.is_none() && books.accepted == 0 && !self.stopped {
                 return Err(empty(&self.inputs, books.read, self.intake.main_rejection()));
             }
-            return Ok(request);
+            return Ok(request.map_or(Next::End, Next::Request));
         }
     }
 
@@ -330,6 +358,9 @@ impl Source {
         if !self.timed {
             return self.pass.ready.pop_front();
         }
+        if let Some(request) = self.held_long_enough() {
+            return Some(request);
+        }
         if let Some(Reverse((front, _))) = self.pass.fronts.peek() {
             let front = *front;
             while let Some(drawn) = self.pass.spread.complete(front) {
@@ -370,10 +401,10 @@ impl Source {
         self.pass.spread.take_back(drawn);
     }
 
-    /// Reads a batch of lines from the input that lies back furthest. `false`
-    /// when all are at their end.
-    fn read_some(&mut self) -> Result<bool, TraceError> {
-        let Some(Reverse((mut front, index))) = self.pass.fronts.pop() else { return Ok(false) };
+    /// Reads a batch of lines from the input that lies back furthest.
+    fn read_some(&mut self) -> Result<Progress, TraceError> {
+        let Some(Reverse((mut front, index))) = self.pass.fronts.pop() else { return Ok(Progress::Ended) };
+        let (mut progress, mut caught_up) = (Progress::Some, false);
         let until = self.pass.fronts.peek().map(|Reverse((front, _))| *front);
         let mut reader = match self.pass.readers[index].take() {
             Some(reader) => reader,
@@ -383,6 +414,10 @@ impl Source {
             let step = reader.step(&mut self.intake, &mut self.pass, self.timed);
             match step.inspect_err(|_| reader.settle(&mut self.intake, &mut self.pass))? {
                 Step::Read => {}
+                Step::Idle => {
+                    (progress, caught_up) = (Progress::None, true);
+                    break;
+                }
                 Step::Cut(message) | Step::Trailed(message) => {
                     if self.warnings.len() < MAX_WARNINGS {
                         let name = self.inputs[index].spec.name.clone();
@@ -391,17 +426,24 @@ impl Source {
                 }
                 Step::Ended => {
                     self.pass.open -= 1;
-                    return Ok(true);
+                    return Ok(Progress::Some);
                 }
             }
             front = reader.front().unwrap_or(front);
             if until.is_some_and(|until| front > until) {
                 break;
             }
+            caught_up = self.holding.is_some() && self.shared.caught_up.take();
+            if caught_up {
+                break;
+            }
+        }
+        if caught_up && let Some((holding, reached)) = self.holding.as_mut().zip(reader.reached()) {
+            holding.mark(reached);
         }
         self.pass.readers[index] = Some(reader);
         self.pass.fronts.push(Reverse((front, index)));
-        Ok(true)
+        Ok(progress)
     }
 
     fn open_input(&mut self, index: usize) -> Result<Reader, TraceError> {
@@ -410,8 +452,19 @@ impl Source {
             return Err(TraceError::TooManyOpen { name: input.spec.name.clone(), limit: MAX_OPEN });
         }
         self.pass.open += 1;
-        Reader::reopen(&input.spec, index, input.report.format, &self.windows, (self.seed, self.agents))
+        Reader::reopen(&input.spec, index, input.report.format, &self.shared, (self.seed, self.agents))
     }
+}
+
+/// What came of reading on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    /// Lines, or the end of an input.
+    Some,
+    /// Nothing: a stream is quiet.
+    None,
+    /// All inputs are at their end.
+    Ended,
 }
 
 /// The error that names the first of the inputs, and how many more there are.

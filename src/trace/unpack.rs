@@ -61,12 +61,13 @@ const BEGINNING: usize = 18;
 /// granted by `windows`.
 pub(crate) fn unpack(raw: Box<dyn Read + Send>, windows: &Windows) -> io::Result<Unpacked> {
     let mut input = Peeked { held: Vec::new(), taken: 0, input: BufReader::with_capacity(BUFFER, raw) };
-    let packing = packing_of(input.peek()?);
+    let packing = packing_of(input.first_bytes()?);
     let trailing = Trailing::default();
     let bytes: Box<dyn Read + Send> = match packing {
         Packing::Plain => Box::new(input),
         Packing::Gzip => Box::new(Parts {
             part: Some(GzDecoder::new(input)),
+            between: None,
             open: Box::new(|input| Ok(GzDecoder::new(input))),
             close: GzDecoder::into_inner,
             packing,
@@ -82,6 +83,7 @@ pub(crate) fn unpack(raw: Box<dyn Read + Send>, windows: &Windows) -> io::Result
             };
             Box::new(Parts {
                 part: Some(open(input)?),
+                between: None,
                 open: Box::new(open),
                 close: zstd::Decoder::finish,
                 packing,
@@ -120,6 +122,22 @@ impl Peeked {
         let missing = BEGINNING.saturating_sub(self.held.len());
         self.input.by_ref().take(missing as u64).read_to_end(&mut self.held)?;
         Ok(&self.held)
+    }
+
+    /// The first of all bytes. Waits for a stream that is quiet, since nothing
+    /// can be done with it before; four bytes are enough if they begin no
+    /// compressed part.
+    fn first_bytes(&mut self) -> io::Result<&[u8]> {
+        loop {
+            match self.peek() {
+                Err(quiet) if quiet.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+                Ok(_) => return Ok(&self.held),
+            }
+            if self.held.len() >= 4 && packing_of(&self.held) == Packing::Plain {
+                return Ok(&self.held);
+            }
+        }
     }
 
     /// Reads over zeros.
@@ -164,8 +182,11 @@ impl BufRead for Peeked {
 
 /// Compressed parts one behind the other: members of gzip, frames of zstd.
 struct Parts<D> {
-    /// The one that is being read; `None` behind the last.
+    /// The one that is being read.
     part: Option<D>,
+    /// What is behind the last part that was read, until it is known. A stream
+    /// may be quiet here, and is asked again.
+    between: Option<Peeked>,
     open: Box<dyn Fn(Peeked) -> io::Result<D> + Send>,
     /// Gives back what follows a part.
     close: fn(D) -> Peeked,
@@ -175,30 +196,34 @@ struct Parts<D> {
 
 impl<D: Read> Read for Parts<D> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        while let Some(part) = &mut self.part {
-            let read = part.read(out)?;
-            if read > 0 || out.is_empty() {
-                return Ok(read);
+        loop {
+            if let Some(part) = &mut self.part {
+                let read = part.read(out)?;
+                if read > 0 || out.is_empty() {
+                    return Ok(read);
+                }
+                self.between = self.part.take().map(self.close);
             }
-            self.part = self.next()?;
+            if !self.find_next()? {
+                return Ok(0);
+            }
         }
-        Ok(0)
     }
 }
 
 impl<D> Parts<D> {
-    fn next(&mut self) -> io::Result<Option<D>> {
-        let Some(ended) = self.part.take() else { return Ok(None) };
-        let mut input = (self.close)(ended);
+    /// Opens the part that follows; `false` where none does.
+    fn find_next(&mut self) -> io::Result<bool> {
+        let Some(input) = &mut self.between else { return Ok(false) };
         input.skip_zeros()?;
         let magic = input.peek()?;
-        if magic.is_empty() {
-            return Ok(None);
+        let (is_over, is_another) = (magic.is_empty(), packing_of(magic) != self.packing);
+        let Some(input) = self.between.take() else { return Ok(false) };
+        if is_over || is_another {
+            self.trailing.0.store(!is_over, Ordering::Relaxed);
+            return Ok(false);
         }
-        if packing_of(magic) != self.packing {
-            self.trailing.0.store(true, Ordering::Relaxed);
-            return Ok(None);
-        }
-        (self.open)(input).map(Some)
+        self.part = Some((self.open)(input)?);
+        Ok(true)
     }
 }

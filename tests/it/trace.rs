@@ -329,10 +329,10 @@ fn many_inputs_one_after_the_other_are_not_open_at_once() {
     let mut source = Source::over(apart, ReadOptions::default()).unwrap();
     assert_eq!(drain(&mut source).len(), 800);
 
-    let overlapping: Vec<_> = (0..400)
-        .map(|i| (format!("{i}"), trace_of(&(0..100).map(|n| n * second).collect::<Vec<_>>())))
-        .collect();
-    let mut source = Source::over(overlapping, ReadOptions::default()).unwrap();
+    let log = trace_of(&(0..100).map(|n| n * second).collect::<Vec<_>>());
+    let mut source =
+        Source::over((0..400).map(|i| (format!("{i}"), log.clone())).collect(), ReadOptions::default())
+            .unwrap();
     let error = std::iter::from_fn(|| source.next().transpose()).find_map(Result::err).unwrap();
     assert!(matches!(error, TraceError::TooManyOpen { limit: 256, .. }), "{error}");
 }

@@ -70,6 +70,13 @@ impl Consensus {
         self.front
     }
 
+    /// The newest start that is believed, or the median of those that were not
+    /// looked at yet.
+    pub(super) fn reached(&self) -> Option<Stamp> {
+        let begun = (!self.starts.is_empty()).then(|| median(&mut self.starts.clone()));
+        self.newest.max(begun)
+    }
+
     /// Takes a line's stamp and the start of its exchange.
     pub(super) fn take(&mut self, logged: Stamp, start: Stamp) -> Belief {
         let place = self.logged[2].len();

@@ -1,5 +1,6 @@
-//! How a trace is read, as its operator wants it.
+//! How a trace is read, as its operator wants it, and what comes next of it.
 
+use crate::trace::Request;
 use crate::trace::client::Agents;
 use crate::trace::formats::Format;
 use crate::trace::rewrite::Rewrites;
@@ -27,6 +28,21 @@ pub struct ReadOptions {
     pub reorder_window: Option<Duration>,
     /// In which order requests are handed out.
     pub sequence: Sequence,
+    /// Whether the records of a stream whose writer is slow wait seconds of real
+    /// time, and not the window of its log. Nothing changes where a window is
+    /// given.
+    pub live: bool,
+}
+
+/// What comes next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A request.
+    Request(Request),
+    /// Nothing for the moment: a stream is quiet.
+    Idle,
+    /// Nothing more.
+    End,
 }
 
 /// In which order requests are handed out.

@@ -34,6 +34,11 @@ impl Placing {
         self.consensus.front()
     }
 
+    /// The newest start among the lines that were read.
+    pub(super) fn reached(&self) -> Option<Stamp> {
+        self.consensus.reached()
+    }
+
     /// How many records wait for the lines behind them.
     pub(super) fn doubted(&self) -> usize {
         self.doubts.len()

@@ -4,9 +4,9 @@
 //! out what it is. A file is closed again after that and opened when its turn
 //! comes; a stream is kept, with what was already taken from it.
 
-use super::Pass;
 use super::intake::{Admitted, Intake};
 use super::placing::Placing;
+use super::{Pass, Shared};
 use crate::trace::Record;
 use crate::trace::client::Agents;
 use crate::trace::detect::{self, Examined, Head, SAMPLE_LINES};
@@ -15,12 +15,12 @@ use crate::trace::fate::{Fate, Reject};
 use crate::trace::foreign;
 use crate::trace::formats::{Format, Parser};
 use crate::trace::lines::{Line, Lines, MAX_LINE};
+use crate::trace::live::Sampling;
 use crate::trace::open::Spec;
 use crate::trace::unpack::{Packing, Trailing, Unpacked, unpack};
-use crate::trace::windows::Windows;
 use crate::units::Stamp;
 use bytes::{Buf, Bytes};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 
 /// How many bytes are looked at to find out a format.
 const SAMPLE_BYTES: usize = 1024 * 1024;
@@ -35,6 +35,8 @@ const OVERLONG_BYTES: usize = 1024 * 1024 * 1024;
 pub(super) enum Step {
     /// One line was read and counted.
     Read,
+    /// Nothing is there to be read, and the input has not ended.
+    Idle,
     /// A compressed input breaks off here. The break is counted as a line.
     Cut(String),
     /// Behind a compressed input there is more, which is no part of it.
@@ -61,13 +63,13 @@ impl Reader {
         spec: &Spec,
         index: usize,
         asked: Option<Format>,
-        windows: &Windows,
+        shared: &Shared,
         who: (u64, Agents),
     ) -> Result<(Self, Option<Examined>), TraceError> {
         let cannot_open = |source| TraceError::Open { name: spec.name.clone(), source };
-        let Unpacked { packing, bytes: mut stream, trailing } =
-            spec.open().and_then(|raw| unpack(raw, windows)).map_err(cannot_open)?;
-        let (head, failed) = peek(&mut stream);
+        let unpacked = spec.open(&shared.caught_up).and_then(|raw| unpack(raw, &shared.windows));
+        let Unpacked { packing, bytes: mut stream, trailing } = unpacked.map_err(cannot_open)?;
+        let (head, failed) = peek(&mut stream, spec.is_repeatable());
         if let Some(source) = failed {
             // A compressed file that breaks off is still worth its lines.
             if packing == Packing::Plain || is_the_systems(&source) || head.bytes.is_empty() {
@@ -79,6 +81,13 @@ impl Reader {
             return Err(TraceError::Foreign { name: spec.name.clone(), what, remedy });
         }
         let examined = detect::choose(&spec.name, &head, asked)?;
+        if let Some(unit) = examined.as_ref().and_then(Examined::wrong_unit) {
+            return Err(TraceError::WrongUnit {
+                name: spec.name.clone(),
+                unit: unit.name,
+                factor: unit.nanos,
+            });
+        }
         let format = examined.as_ref().map(|examined| examined.format);
         let bytes = Box::new(head.bytes.reader().chain(stream));
         Ok((Self::new(spec, index, Unpacked { packing, bytes, trailing }, format, who), examined))
@@ -89,10 +98,10 @@ impl Reader {
         spec: &Spec,
         index: usize,
         format: Option<Format>,
-        windows: &Windows,
+        shared: &Shared,
         who: (u64, Agents),
     ) -> Result<Self, TraceError> {
-        let unpacked = spec.open().and_then(|raw| unpack(raw, windows));
+        let unpacked = spec.open(&shared.caught_up).and_then(|raw| unpack(raw, &shared.windows));
         let unpacked = unpacked.map_err(|source| TraceError::Open { name: spec.name.clone(), source })?;
         Ok(Self::new(spec, index, unpacked, format, who))
     }
@@ -131,6 +140,11 @@ impl Reader {
         self.placing.front()
     }
 
+    /// How far it has come: the newest start among the lines that were read.
+    pub(super) fn reached(&self) -> Option<Stamp> {
+        self.placing.reached()
+    }
+
     /// How many records wait for the lines behind them.
     pub(super) fn doubted(&self) -> usize {
         self.placing.doubted()
@@ -167,6 +181,7 @@ impl Reader {
                 intake.reject(Reject::LineTooLong, (&self.name, self.line), b"");
                 return Ok(Step::Read);
             }
+            Err(quiet) if quiet.kind() == ErrorKind::WouldBlock => return Ok(Step::Idle),
             Err(source) if self.packing == Packing::Plain || is_the_systems(&source) => {
                 return Err(TraceError::Read { name: self.name.clone(), line: self.line, source });
             }
@@ -205,7 +220,10 @@ fn is_the_systems(error: &io::Error) -> bool {
 
 /// The first lines of a stream, and why there are no more of them if reading
 /// failed.
-fn peek(stream: &mut dyn Read) -> (Head, Option<io::Error>) {
+///
+/// Of a stream, which may be written slowly, what comes in a second is enough.
+fn peek(stream: &mut dyn Read, is_there: bool) -> (Head, Option<io::Error>) {
+    let mut sampling = Sampling::NOT_BEGUN;
     let mut sample = Sample { bytes: Vec::with_capacity(64 * 1024), lines: 0, length: 0 };
     let mut chunk = vec![0; 64 * 1024];
     let mut seen = 0;
@@ -216,8 +234,11 @@ fn peek(stream: &mut dyn Read) -> (Head, Option<io::Error>) {
                 seen += read;
                 sample.add(&chunk[..read]);
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
             Err(error) => return (sample.into_head(false), Some(error)),
+        }
+        if !is_there && sample.lines > 0 && sampling.is_over() {
+            break;
         }
     }
     (sample.into_head(false), None)
