@@ -325,14 +325,12 @@ fn inputs_are_merged_by_time_whatever_their_order() {
 fn many_inputs_one_after_the_other_are_not_open_at_once() {
     let second = 1_000_000_000;
     let of = |i: i64| (format!("{i}"), trace_of(&[i * 60 * second, (i * 60 + 1) * second]));
-    let apart: Vec<_> = (0..400).map(of).collect();
-    let mut source = Source::over(apart, ReadOptions::default()).unwrap();
+    let mut source = Source::over((0..400).map(of).collect(), ReadOptions::default()).unwrap();
     assert_eq!(drain(&mut source).len(), 800);
 
     let log = trace_of(&(0..100).map(|n| n * second).collect::<Vec<_>>());
-    let mut source =
-        Source::over((0..400).map(|i| (format!("{i}"), log.clone())).collect(), ReadOptions::default())
-            .unwrap();
+    let overlapping = (0..400).map(|i| (i.to_string(), log.clone())).collect();
+    let mut source = Source::over(overlapping, ReadOptions::default()).unwrap();
     let error = std::iter::from_fn(|| source.next().transpose()).find_map(Result::err).unwrap();
     assert!(matches!(error, TraceError::TooManyOpen { limit: 256, .. }), "{error}");
 }
