@@ -63,7 +63,7 @@ fn files_joined_with_cat_are_put_in_order_as_far_as_room_allows() {
     assert_eq!(all[..4], ["/0", "/1200", "/2400", "/1"]);
     assert_eq!(books.lost.window_needed_ns, 3_596_000_000_000);
     let (_, books) = read_of(log_of(edges()), (MAX_HELD, 100), None);
-    assert!(books.late > 2_000, "{}", books.late);
+    assert!(books.late > 1_500, "{}", books.late);
     assert_eq!(books.lost.by_reason["out_of_order"], books.late);
 }
 
@@ -121,12 +121,12 @@ fn the_longest_exchanges_are_kept_where_lines_tell_the_end() {
     let (all, books) = read_of(long_exchanges(3_000), (MAX_HELD, LEAST_HELD), None);
     assert_eq!((all.len(), books.late), (3_000, 0));
     assert!(books.lost.window_needed_ns > 590_000_000_000, "{}", books.lost.window_needed_ns);
-    // With little room the first of them widen the window for those that began
-    // after what had been handed out until then.
+    // With little room the first of them widen the window for the others.
     let (_, books) = read_of(long_exchanges(3_000), (MAX_HELD, 0), None);
-    assert!((1..=7).contains(&books.late), "{}", books.late);
-    // A window that was given is kept: all of a kind is lost, and said to be.
+    assert_eq!(books.late, 0);
+    // A window that was given is kept: those behind the first batch of lines are
+    // lost, which is most of a kind, and said.
     let (_, books) = read_of(long_exchanges(3_000), (MAX_HELD, 0), Some(Duration::from_secs(30)));
-    assert_eq!((books.late, books.lost.long.lost, books.lost.long.records), (30, 30, 30));
+    assert_eq!((books.late, books.lost.long.lost, books.lost.long.records), (25, 25, 30));
     assert_eq!(books.lost.lost_kind().unwrap().name, "exchanges of more than 30 s");
 }
