@@ -202,7 +202,7 @@ impl Source {
         }
         let nanos = |window: Duration| i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
         let window_ns = nanos(options.reorder_window.unwrap_or(REORDER_WINDOW));
-        let widest_ns = options.reorder_window.map_or(nanos(WIDEST_WINDOW), nanos);
+        let widest_ns = nanos(options.reorder_window.unwrap_or(WIDEST_WINDOW));
         let is_live = options.live
             && options.reorder_window.is_none()
             && inputs.iter().any(|input| !input.spec.is_repeatable());

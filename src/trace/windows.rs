@@ -58,14 +58,15 @@ impl Drop for Grant {
 /// Why an input gets no share: what the inputs that are open already have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "its zstd window needs {needed_mib} MiB, and the zstd inputs that are open have {granted_mib} of the \
-     {budget_mib} MiB that all may have together: compress it with a smaller window (without --long and \
+    "its zstd window needs {needed} MiB, and the zstd inputs that are open have {granted} of the \
+     {budget} MiB that all may have together: compress it with a smaller window (without --long and \
      --ultra), or give fewer inputs at a time"
 )]
 pub(crate) struct NoBudget {
-    needed_mib: u64,
-    granted_mib: u64,
-    budget_mib: u64,
+    /// In MiB, as the others.
+    needed: u64,
+    granted: u64,
+    budget: u64,
 }
 
 impl From<NoBudget> for io::Error {
@@ -85,9 +86,9 @@ impl Windows {
         if *granted + (1 << log) > self.budget {
             let mib = |bytes: u64| bytes >> 20;
             return Err(NoBudget {
-                needed_mib: mib(1 << needed),
-                granted_mib: mib(*granted),
-                budget_mib: mib(self.budget),
+                needed: mib(1 << needed),
+                granted: mib(*granted),
+                budget: mib(self.budget),
             });
         }
         *granted += 1 << log;

@@ -99,7 +99,7 @@ mod tests {
         accepted: u64,
         (lost, allow_invalid): (Lost, bool),
     ) -> Judgement {
-        let trace = TraceBooks { late, accepted, lost, ..TraceBooks::default() };
+        let trace = TraceBooks { accepted, late, lost, ..TraceBooks::default() };
         let plan = Plan { allow_invalid, ..Plan::default() };
         let (facts, thresholds) = (GeneratorFacts::default(), Assessment::default());
         judge_played(totals, &plan, &facts, (&Ending::Finished, &thresholds), Some(&trace))

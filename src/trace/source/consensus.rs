@@ -210,8 +210,8 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(seconds: Vec<i64>, ahead: &[usize], behind: &[usize]) {
-        let all = lost(&seconds);
+    fn check(seconds: &[i64], ahead: &[usize], behind: &[usize]) {
+        let all = lost(seconds);
         let of =
             |loss| all.iter().filter(|(_, found)| *found == loss).map(|(line, _)| *line).collect::<Vec<_>>();
         assert_eq!((of(Loss::ClockAhead), of(Loss::ClockBehind)), (ahead.to_vec(), behind.to_vec()));
@@ -223,21 +223,23 @@ mod tests {
     fn a_wrong_clock_costs_its_own_lines() {
         let with = |wrong: &[(usize, i64)], count: i64| {
             let mut all: Vec<i64> = (0..count).map(|line| 1_000_000_000 + line).collect();
-            wrong.iter().for_each(|&(line, by)| all[line] += by);
+            for &(line, by) in wrong {
+                all[line] += by;
+            }
             all
         };
         for line in [1, 5, 20, 49, 50] {
-            check(with(&[(line, 10 * YEAR)], 51), &[line], &[]);
-            check(with(&[(line, -10 * YEAR)], 51), &[], &[line]);
+            check(&with(&[(line, 10 * YEAR)], 51), &[line], &[]);
+            check(&with(&[(line, -10 * YEAR)], 51), &[], &[line]);
         }
-        check(with(&[(0, -30 * YEAR)], 59), &[], &[0]);
-        check(with(&[(0, -30 * YEAR), (1, -30 * YEAR)], 59), &[], &[0, 1]);
-        check(with(&[(20, YEAR), (21, YEAR)], 60), &[20, 21], &[]);
+        check(&with(&[(0, -30 * YEAR)], 59), &[], &[0]);
+        check(&with(&[(0, -30 * YEAR), (1, -30 * YEAR)], 59), &[], &[0, 1]);
+        check(&with(&[(20, YEAR), (21, YEAR)], 60), &[20, 21], &[]);
         let each_50th: Vec<_> = (0..40).map(|n| (n * 50 + 7, 7_200)).collect();
         let lines: Vec<_> = each_50th.iter().map(|(line, _)| *line).collect();
-        check(with(&each_50th, 2_000), &lines, &[]);
-        check(vec![1, 2, 10 * YEAR, 3, 4], &[2], &[]);
-        check(vec![1, 2, 3, 10 * YEAR], &[3], &[]);
+        check(&with(&each_50th, 2_000), &lines, &[]);
+        check(&[1, 2, 10 * YEAR, 3, 4], &[2], &[]);
+        check(&[1, 2, 3, 10 * YEAR], &[3], &[]);
     }
 
     #[test]
@@ -253,10 +255,10 @@ mod tests {
             }
         }
         // Hours of three machines, one behind the other; few lines an hour; few in a burst.
-        check((0..3).flat_map(|_| (0..3_600).step_by(3)).collect(), &[], &[]);
-        check((0..100).map(|line| line * 3_600).collect(), &[], &[]);
-        check((0..100).map(|line| line / 5 * 7_200 + line % 5).collect(), &[], &[]);
-        check(vec![0, 3_600], &[], &[]);
-        check(vec![0, 86_400, 200_000], &[], &[]);
+        check(&(0..3).flat_map(|_| (0..3_600).step_by(3)).collect::<Vec<_>>(), &[], &[]);
+        check(&(0..100).map(|line| line * 3_600).collect::<Vec<_>>(), &[], &[]);
+        check(&(0..100).map(|line| line / 5 * 7_200 + line % 5).collect::<Vec<_>>(), &[], &[]);
+        check(&[0, 3_600], &[], &[]);
+        check(&[0, 86_400, 200_000], &[], &[]);
     }
 }
