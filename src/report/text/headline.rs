@@ -261,33 +261,25 @@ pub(in crate::report) fn told(report: &RunReport, fault: &FaultLine) -> String {
     let targets = &report.targets;
     let host_list_is_full = targets.other_hosts > 0 && targets.hosts.iter().all(|host| host.fault.is_some());
     let mut hosts = targets.hosts.iter().filter(|host| host.fault.as_ref() == Some(&fault.id));
-    match (which, hosts.next()) {
-        (Some(which), Some(host)) => {
-            let what = match &tail {
-                None if fault.count == 1 => format!("{downloads} redirects"),
-                None => format!("{downloads} redirect"),
-                Some(_) if fault.attempts == 1 => "1 attempt was redirected".to_owned(),
-                Some(_) => format!("{} attempts were redirected", grouped(fault.attempts)),
-            };
-            let others = match hosts.count() {
-                0 => String::new(),
-                // The list is bounded, and holds broken hosts before good ones.
-                _ if host_list_is_full => " (and other hosts)".to_owned(),
-                1 => " (and one more host)".to_owned(),
-                n => format!(" (and {n} more hosts)"),
-            };
-            format!("{what} to {}, {which}{others}, {when}{}.", safe(&host.host), tail.unwrap_or_default())
-        }
-        _ => {
-            let what = if tail.is_some() { counted(fault.attempts, "attempt") } else { downloads };
-            format!(
-                "{what} failed {when}: {} ({}){}.",
-                safe(&fault.meaning),
-                safe(&fault.id),
-                tail.unwrap_or_default()
-            )
-        }
+    let tail_told = tail.as_deref().unwrap_or_default();
+    if let (Some(which), Some(host)) = (which, hosts.next()) {
+        let what = match &tail {
+            None if fault.count == 1 => format!("{downloads} redirects"),
+            None => format!("{downloads} redirect"),
+            Some(_) if fault.attempts == 1 => "1 attempt was redirected".to_owned(),
+            Some(_) => format!("{} attempts were redirected", grouped(fault.attempts)),
+        };
+        let others = match hosts.count() {
+            0 => String::new(),
+            // The list is bounded, and holds broken hosts before good ones.
+            _ if host_list_is_full => " (and other hosts)".to_owned(),
+            1 => " (and one more host)".to_owned(),
+            n => format!(" (and {n} more hosts)"),
+        };
+        return format!("{what} to {}, {which}{others}, {when}{tail_told}.", safe(&host.host));
     }
+    let what = if tail.is_some() { counted(fault.attempts, "attempt") } else { downloads };
+    format!("{what} failed {when}: {} ({}){tail_told}.", safe(&fault.meaning), safe(&fault.id))
 }
 
 /// Whether attempts with this fault were tried again, so that a count of failed
