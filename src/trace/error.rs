@@ -117,7 +117,7 @@ pub enum TraceError {
         /// How many there are.
         count: usize,
         /// Why the first cannot be read.
-        source: Box<TraceError>,
+        source: Box<Self>,
     },
     /// No line of the input fits the format that was asked for.
     #[error(

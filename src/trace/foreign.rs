@@ -7,8 +7,7 @@
 use super::formats::framing;
 use super::unpack::Packing;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
 
 /// The most keys of a JSON object that are told.
 const MAX_KEYS: usize = 12;
@@ -108,8 +107,8 @@ pub(crate) fn keys_of_json(head: &[u8]) -> Option<Vec<String>> {
         return None;
     }
     let mut objects = serde_json::Deserializer::from_slice(head);
-    let keys = BTreeMap::<String, IgnoredAny>::deserialize(&mut objects).unwrap_or_default();
-    let shown = keys.into_keys().take(MAX_KEYS);
+    let keys = Map::<String, Value>::deserialize(&mut objects).unwrap_or_default();
+    let shown = keys.into_iter().map(|(key, _)| key).take(MAX_KEYS);
     Some(shown.map(|key| key.chars().take(40).collect::<String>().escape_debug().to_string()).collect())
 }
 

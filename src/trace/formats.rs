@@ -42,7 +42,7 @@ pub enum Format {
     /// before a line.
     Common,
     /// Common or combined log behind a syslog header with a priority, as Fastly,
-    /// nginx and HAProxy send it.
+    /// nginx and `HAProxy` send it.
     FastlyClf,
     /// Our own: one JSON object a line, see [`Format::GRAMMAR_OF_TRACE`].
     Trace,

@@ -6,7 +6,7 @@
 //! short.
 
 use super::scrub::Scrub;
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 use std::borrow::Cow;
 
 /// How much of a line is looked at, in bytes.
@@ -59,7 +59,7 @@ fn masked(word: &[u8]) -> Cow<'_, [u8]> {
 }
 
 fn is_like_an_address(word: &[u8]) -> bool {
-    let count = |wanted: u8| word.iter().filter(|b| **b == wanted).count();
+    let count = |wanted: u8| memchr_iter(wanted, word).count();
     let is_clock = word.len() == 8 && count(b':') == 2 && count(b'.') == 0;
     let is_made_of = word.iter().all(|b| b.is_ascii_hexdigit() || b".:[]".contains(b));
     is_made_of && !is_clock && (count(b'.') == 3 || count(b':') >= 2)

@@ -90,10 +90,10 @@ fn behind_element(data: &[u8]) -> Option<&[u8]> {
 fn behind_stamp(text: &[u8]) -> Option<&[u8]> {
     match text {
         [b'0'..=b'9', _, _, _, b'-', _, _, b'-', _, _, b'T', ..] => behind_word(text),
-        [b'A'..=b'Z', b'a'..=b'z', b'a'..=b'z', b' ', _, b'0'..=b'9', b' ', rest @ ..] => match rest {
-            [_, _, b':', _, _, b':', _, _, b' ', rest @ ..] => Some(rest),
-            _ => None,
-        },
+        [b'A'..=b'Z', b'a'..=b'z', b'a'..=b'z', b' ', _, b'0'..=b'9', b' ', clock @ ..] => {
+            let [_, _, b':', _, _, b':', _, _, b' ', rest @ ..] = clock else { return None };
+            Some(rest)
+        }
         _ => None,
     }
 }

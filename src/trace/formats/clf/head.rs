@@ -53,8 +53,8 @@ impl<'l> Head<'l> {
         if let Some((host, client)) = host_and_address(first) {
             return Self { host: Some(host), client };
         }
-        let addresses = words.iter().enumerate().filter(|(place, _)| *place == 0 || place + 2 < count);
-        if let Some(client) = addresses.filter_map(|(_, word)| address_in(word)).next() {
+        let mut addresses = words.iter().enumerate().filter(|(place, _)| *place == 0 || place + 2 < count);
+        if let Some(client) = addresses.find_map(|(_, word)| address_in(word)) {
             return Self { host: None, client };
         }
         let is_documented = count == 3 || words.get(1) == Some(&&b"-"[..]) || first.contains(&b'.');
