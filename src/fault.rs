@@ -92,8 +92,9 @@ faults! {
     StatusClientError = "status.4xx", "a client error that the rules do not expect";
     /// A 5xx.
     StatusServerError = "status.5xx", "a server error";
-    /// R30: another status than the rule demands.
-    StatusUnexpected = "status.unexpected", "another status than the rule demands";
+    /// R30: another status than the rule demands; without a rule, one that
+    /// answers what was not asked, such as 206 without a Range.
+    StatusUnexpected = "status.unexpected", "another status than the rule demands, or one that does not answer a plain request";
     /// A status that the rule does not accept in place of the recorded one.
     StatusTransition = "status.transition", "a status that the rules do not accept in place of the recorded one";
     /// R29: what a cache needs to tell the variants of the answer apart.

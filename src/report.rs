@@ -37,6 +37,7 @@ pub mod threshold;
 mod timeline;
 mod verdict;
 
+pub(crate) use advice::advice;
 pub use buckets::{BOUNDS_US, Buckets, ClockBuckets};
 pub use build::{Ending, GeneratorFacts, Parts};
 pub use control::{ComparisonsLine, ControlExampleLine, ControlReport};

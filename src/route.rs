@@ -9,7 +9,7 @@
 
 mod encoding;
 
-pub use encoding::{Encoding, hex_pair, push_percent};
+pub use encoding::{Encoding, decoded_part, hex_pair, push_percent};
 
 use encoding::encode_part;
 use std::fmt;
@@ -213,6 +213,11 @@ impl<'t> Captures<'t> {
     /// The part with that position in [`Pattern::names`].
     pub fn value(&self, index: usize) -> &'t [u8] {
         self.values[index]
+    }
+
+    /// Puts another value in place of that part.
+    pub fn replace(&mut self, index: usize, value: &'t [u8]) {
+        self.values[index] = value;
     }
 }
 

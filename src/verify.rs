@@ -14,6 +14,8 @@ pub mod address;
 
 pub mod catalog;
 
+pub(crate) mod certificate;
+
 pub mod control;
 
 pub mod finding;
@@ -37,6 +39,8 @@ pub mod rules;
 mod signed;
 
 pub mod single_flight;
+
+pub(crate) mod status;
 
 pub mod targets;
 
@@ -256,10 +260,16 @@ pub enum HostVerdict {
 /// Whether a status is a redirect that clients follow by its Location:
 /// RFC 9110 §15.4.2 to §15.4.4, §15.4.8 and §15.4.9.
 ///
-/// 300 leaves the choice to a person, 304 is no redirect, 305 and 306 are
-/// retired.
+/// 300 is one only by its Location: see [`redirects`]. 304 is no redirect, 305
+/// and 306 are retired.
 pub const fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
+}
+
+/// Whether clients follow an answer: a redirect, or a 300 that names a place
+/// (RFC 9110 §15.4.1), as curl and others do.
+pub const fn redirects(status: u16, locations: Locations<'_>) -> bool {
+    is_redirect(status) || status == 300 && !matches!(locations, Locations::None)
 }
 
 #[cfg(test)]
@@ -282,5 +292,13 @@ mod tests {
     fn redirects_are_five_statuses() {
         let redirects: Vec<u16> = (0..1000).filter(|&status| is_redirect(status)).collect();
         assert_eq!(redirects, [301, 302, 303, 307, 308]);
+    }
+
+    #[test]
+    fn three_hundred_redirects_by_its_location() {
+        assert!(redirects(300, Locations::One(b"/x")) && redirects(300, Locations::Many));
+        assert!(!redirects(300, Locations::None));
+        assert!(redirects(302, Locations::None));
+        assert!(!redirects(304, Locations::One(b"/x")));
     }
 }

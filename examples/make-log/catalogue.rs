@@ -132,7 +132,29 @@ fn made_up_names(random: &mut impl Rng) -> Vec<String> {
             names.push(name);
         }
     }
+    told_apart(&mut names);
     names
+}
+
+/// To a registry `a-b` and `a_b` are one name, whatever the case: of such a pair
+/// the later one gets a number. It draws nothing, so that all else stays as it
+/// was for a seed.
+fn told_apart(names: &mut [String]) {
+    let canonical = |name: &str| name.to_ascii_lowercase().replace('_', "-");
+    let mut all: BTreeSet<String> = names.iter().map(|name| canonical(name)).collect();
+    let mut seen: BTreeSet<String> = HOUSEHOLD.iter().map(|name| canonical(name)).collect();
+    all.extend(seen.iter().cloned());
+    for name in names {
+        if seen.insert(canonical(name)) {
+            continue;
+        }
+        let mut number = 2;
+        while !all.insert(format!("{}{number}", canonical(name))) {
+            number += 1;
+        }
+        *name = format!("{name}{number}");
+        seen.insert(canonical(name));
+    }
 }
 
 /// One to three letters: registries sort such names into paths of their own.

@@ -1,21 +1,27 @@
-//! `downpour explain`: what an id in a report means, and what clients make of
-//! it.
+//! `downpour explain`: what an id in a report means, what clients make of it,
+//! and what to do.
 
 use super::CliError;
 use crate::fault::Fault;
 use crate::names::did_you_mean;
+use crate::report::advice;
+use crate::trace::fate::{Filter, Note, Reject, Skip};
 use std::io::{self, Write};
 
 /// Columns of the ids.
 const ID_COLUMNS: usize = 28;
 
-/// Tell what a fault of a report means, and what clients do when they meet it.
+/// Explain a fault of a report, a family of faults, or why a line of a log was
+/// not replayed.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   downpour explain
-  downpour explain dns.nxdomain")]
+  downpour explain dns.nxdomain
+  downpour explain dns
+  downpour explain bad_field_count")]
 pub(crate) struct ExplainArgs {
-    /// Its id, such as dns.nxdomain [default: list all]
+    /// A fault such as dns.nxdomain, a family such as dns, or the reason of a line
+    /// such as bad_field_count [default: list all faults]
     #[arg(value_name = "ID")]
     pub(crate) id: Option<String>,
 }
@@ -23,26 +29,80 @@ pub(crate) struct ExplainArgs {
 /// Writes what was asked for.
 pub(crate) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let written = match &args.id {
-        None => {
-            Fault::ALL.iter().try_for_each(|fault| writeln!(out, "{fault:<ID_COLUMNS$}{}", short(*fault)))
-        }
-        Some(id) => {
-            let fault = Fault::from_id(id).ok_or_else(|| {
-                let meant = did_you_mean(id, Fault::ALL.iter().map(|fault| fault.id()));
-                CliError::Usage(format!(
-                    "{id:?} is no fault{meant}; downpour explain without an id lists them all"
-                ))
-            })?;
-            explain(fault, out)
-        }
+        None => list(Fault::ALL.iter().copied(), out),
+        Some(id) => match Topic::named(id) {
+            Some(Topic::Fault(fault)) => explain(fault, out),
+            Some(Topic::Family(family)) => {
+                list(Fault::ALL.iter().copied().filter(|f| f.family() == family), out)
+            }
+            Some(Topic::Line { id, about, meaning }) => {
+                writeln!(out, "{id}\n  a line or record of a log, {about}\n  meaning  {meaning}")
+            }
+            None => return Err(CliError::Usage(unknown(id))),
+        },
     };
     written.map_err(CliError::Print)
+}
+
+/// What an id stands for.
+enum Topic {
+    Fault(Fault),
+    Family(&'static str),
+    /// What became of a line of a log, or is told about it.
+    Line {
+        id: &'static str,
+        about: &'static str,
+        meaning: &'static str,
+    },
+}
+
+impl Topic {
+    fn named(id: &str) -> Option<Self> {
+        let family = || Fault::ALL.iter().map(|fault| fault.family()).find(|family| *family == id);
+        Fault::from_id(id).map(Self::Fault).or_else(|| family().map(Self::Family)).or_else(|| {
+            lines().find(|(known, ..)| *known == id).map(|(id, about, meaning)| Self::Line {
+                id,
+                about,
+                meaning,
+            })
+        })
+    }
+}
+
+/// The reasons of lines: id, what became of the line, meaning.
+fn lines() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let skipped =
+        Skip::ALL.iter().map(|reason| (reason.id(), "skipped because it is no request", reason.meaning()));
+    let rejected = Reject::ALL
+        .iter()
+        .map(|reason| (reason.id(), "rejected because it cannot be read", reason.meaning()));
+    let filtered =
+        Filter::ALL.iter().map(|reason| (reason.id(), "left out on purpose (filtered)", reason.meaning()));
+    let noted = Note::ALL.iter().map(|note| (note.id(), "accepted, with a note", note.meaning()));
+    rejected.chain(skipped).chain(filtered).chain(noted)
+}
+
+fn unknown(id: &str) -> String {
+    let last = |known: &'static str| known.split_once('.').map_or(known, |(_, name)| name);
+    let faults = || Fault::ALL.iter().map(|fault| fault.id());
+    // Several faults may have the name that stands behind the dot.
+    let named: Vec<_> = faults().filter(|known| last(known) == id).collect();
+    let meant = match named.as_slice() {
+        [] => did_you_mean(id, faults().chain(lines().map(|(id, ..)| id))),
+        several => format!(" (did you mean {}?)", several.join(" or ")),
+    };
+    format!("{id:?} is no fault, family or reason{meant}; downpour explain without an id lists all faults")
+}
+
+fn list(mut faults: impl Iterator<Item = Fault>, out: &mut dyn Write) -> io::Result<()> {
+    faults.try_for_each(|fault| writeln!(out, "{fault:<ID_COLUMNS$}{}", short(fault)))
 }
 
 fn explain(fault: Fault, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{fault}")?;
     writeln!(out, "  meaning  {}", fault.meaning())?;
-    writeln!(out, "  clients  {}", fault.reaction())
+    writeln!(out, "  clients  {}", fault.reaction())?;
+    writeln!(out, "  to do    {}", advice(fault.id()))
 }
 
 /// The meaning, as far as it has room.
@@ -72,11 +132,41 @@ mod tests {
         assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
         for &fault in Fault::ALL {
             let text = told(Some(fault.id())).unwrap();
-            assert!(text.contains(fault.meaning()) && text.contains(fault.reaction()), "{text}");
+            for part in [fault.meaning(), fault.reaction(), advice(fault.id())] {
+                assert!(text.contains(part), "{text}");
+            }
         }
-        let unknown = told(Some("dns")).unwrap_err();
-        assert!(unknown.to_string().starts_with("\"dns\" is no fault"), "{unknown}");
-        let near = told(Some("nxdomain")).unwrap_err();
-        assert!(near.to_string().contains("(did you mean dns.nxdomain?)"), "{near}");
+        assert!(told(Some("dns.private_address")).unwrap().contains("--allow-private"));
+    }
+
+    #[test]
+    fn a_family_is_listed() {
+        let dns = told(Some("dns")).unwrap();
+        assert_eq!(dns.lines().count(), Fault::ALL.iter().filter(|fault| fault.family() == "dns").count());
+        assert!(dns.lines().all(|line| line.starts_with("dns.")), "{dns}");
+    }
+
+    #[test]
+    fn reasons_of_lines_are_explained() {
+        for (id, _, meaning) in lines() {
+            assert!(told(Some(id)).unwrap().contains(meaning), "{id}");
+        }
+        let text = told(Some("bad_field_count")).unwrap();
+        assert!(text.contains("rejected") && text.contains("too few columns"), "{text}");
+    }
+
+    #[test]
+    fn near_names_are_suggested() {
+        let mistake = |id: &str| told(Some(id)).unwrap_err().to_string();
+        assert!(mistake("nxdomain").contains("did you mean dns.nxdomain?"), "{}", mistake("nxdomain"));
+        assert!(mistake("dns.nxdomian").contains("did you mean dns.nxdomain?"));
+        assert!(mistake("timeout.totl").contains("did you mean timeout.total?"));
+        assert!(mistake("bad_feld_count").contains("did you mean bad_field_count?"));
+        let several = mistake("refused");
+        for id in ["connect.refused", "dns.refused", "target.refused"] {
+            assert!(several.contains(id), "{several}");
+        }
+        let strange = mistake("zzzzzz");
+        assert!(!strange.contains("did you mean") && strange.contains("lists all faults"), "{strange}");
     }
 }

@@ -8,6 +8,7 @@
 use super::TlsPlan;
 use super::wire::{Stamped, Stamper};
 use crate::fault::Fault;
+use crate::verify::certificate;
 use rustls::pki_types::ServerName;
 use std::cell::Cell;
 use std::io;
@@ -77,7 +78,7 @@ impl Tcp {
         let Some(&address) = self.addresses.get(turn) else {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         };
-        stamper.leads_to(address);
+        stamper.leads_to(address, self.addresses.len());
         let stream = TcpStream::connect(address).await?;
         // A request is one small write; waiting for a second one to join it
         // would add the peer's delayed acknowledgement.
@@ -116,14 +117,17 @@ impl Connect for Tls {
     async fn connect(&self, stamper: Stamper) -> Result<Opened<Self::Stream>, Fault> {
         let stream = self.tcp.open(&stamper).await.map_err(|error| classify_connect(&error))?;
         let begun = tokio::time::Instant::now();
-        let stream = self
-            .connector
-            .connect(self.name.clone(), stamper.around(stream))
-            .await
-            .map_err(|error| classify_tls(&error))?;
+        let around = stamper.clone().around(stream);
+        let stream = self.connector.connect(self.name.clone(), around).await.map_err(|error| {
+            stamper.failed_for(certificate::reason(&error));
+            classify_tls(&error)
+        })?;
         let session = stream.get_ref().1;
-        let protocol =
-            if session.alpn_protocol() == Some(b"h2") { Protocol::Http2 } else { self.tcp.protocol };
+        let chosen = session.alpn_protocol();
+        let protocol = if chosen == Some(b"h2") { Protocol::Http2 } else { self.tcp.protocol };
+        if protocol == Protocol::Http2 && chosen != Some(b"h2") {
+            stamper.failed_for("it did not choose HTTP/2 by ALPN: leave out --http 2");
+        }
         let resumed = session.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
         let handshake = Some(Handshake { took: begun.elapsed(), resumed });
         Ok(Opened { stream, protocol, handshake })

@@ -41,7 +41,7 @@ pub(crate) async fn carry<C: Connect>(shard: Rc<Shard<C>>, flight: Option<Flight
             Err(fault) => {
                 if let Some(flight) = next.take() {
                     // Bytes of a handshake may have crossed, none of a request.
-                    flight.broken(fault, &Stamps::of(stamps.peer()), shard.clock.now());
+                    flight.broken(fault, &Stamps::of(&stamps), shard.clock.now());
                 }
                 break;
             }
@@ -130,7 +130,10 @@ async fn carry_on<C: Connect>(
         let first_byte = flight.first_byte_timeout().map(|most| Instant::now() + most);
         deadline.set(shard.clock.instant(flight.deadline()), first_byte);
         match lane.exchange(shard, &flight, &mut deadline).await {
-            Exchanged::Answered(received) => flight.answered(&received, lane.stamps()),
+            Exchanged::Answered(mut received) => {
+                received.peer = lane.stamps().one_of_several();
+                flight.answered(&received, lane.stamps());
+            }
             Exchanged::NotTaken(fault) => {
                 let again = again(shard, flight, lane.stamps(), fault);
                 if !lane.outlives_a_broken_exchange() {

@@ -20,6 +20,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -34,11 +35,13 @@ pub(crate) struct Received {
     pub(crate) head: HeaderMap,
     /// Body bytes.
     pub(crate) body_bytes: u64,
+    /// Which of the candidate's addresses sent it, where it has several.
+    pub(crate) peer: Option<SocketAddr>,
 }
 
 impl Received {
     pub(crate) fn new(parts: http::response::Parts, body_bytes: u64) -> Self {
-        Self { status: parts.status.as_u16(), head: parts.headers, body_bytes }
+        Self { status: parts.status.as_u16(), head: parts.headers, body_bytes, peer: None }
     }
 
     /// The first `Location`.
@@ -170,13 +173,24 @@ where
             return Exchanged::Broken(fault);
         }
         let (parts, body) = response.into_parts();
-        let Self { driver, wakes, limits, .. } = self;
+        let Self { driver, wakes, limits, stamps, .. } = self;
         let drive_on = &mut |cx: &mut Context<'_>| poll_driver(driver, cx);
         match receive_body(body, (wakes, drive_on), limits.body, deadline).await {
             Ok(body_bytes) => Exchanged::Answered(Received::new(parts, body_bytes)),
-            Err(fault) => Exchanged::Broken(fault),
+            Err(fault) => {
+                stamps.failed_for(after_head(parts.status));
+                Exchanged::Broken(fault)
+            }
         }
     }
+}
+
+/// What is told of an answer whose head had come when it failed.
+pub(super) fn after_head(status: http::StatusCode) -> String {
+    format!(
+        "the head of its answer had come, with status {}; the end of its content had not",
+        status.as_u16()
+    )
 }
 
 /// Takes a body to its end and counts its bytes; they are not kept.

@@ -9,7 +9,7 @@
 //! while another is idle, and it tells nobody of the limit or of GOAWAY.
 
 use super::clock::RunClock;
-use super::exchange::{Deadline, Exchanged, Received, drive, ended_by};
+use super::exchange::{Deadline, Exchanged, Received, after_head, drive, ended_by};
 use super::limits::{AnswerLimits, ShardLimits, check_head};
 use super::origin::Origin;
 use super::wakes::Wakes;
@@ -134,7 +134,7 @@ impl Shared {
     fn stream(self: &Rc<Self>, clock: RunClock, limits: AnswerLimits) -> Stream {
         self.in_use.set(self.in_use.get() + 1);
         self.taken.set(self.taken.get() + 1);
-        let stamps = Rc::new(Stamps::of(self.stamps.peer()));
+        let stamps = Rc::new(Stamps::of(&self.stamps));
         let wakes = Rc::new(Wakes::new());
         Stream { shared: Rc::clone(self), sender: self.sender.clone(), wakes, stamps, clock, limits }
     }
@@ -264,6 +264,9 @@ impl Stream {
                 Exchanged::Broken(deadline.fault())
             }
             Some(Err(error)) => {
+                if self.shared.stamps.begins_as_http1() {
+                    self.stamps.failed_for("it answers in HTTP/1.1: leave out --http 2");
+                }
                 let ended = self.shared.classify(&error, Stage::Head);
                 let closed = matches!(ended, Exchanged::Broken(Fault::HttpClosed | Fault::HttpReset));
                 if closed && heard > 0 && silent { Exchanged::NotTaken(Fault::HttpClosed) } else { ended }
@@ -292,7 +295,10 @@ impl Stream {
         while !body.is_end_stream() {
             let data = poll_fn(|cx| body.poll_data(cx));
             match drive(&self.wakes, &mut |_| {}, data, (deadline, || true)).await {
-                None => return Exchanged::Broken(deadline.fault()),
+                None => {
+                    self.stamps.failed_for(after_head(parts.status));
+                    return Exchanged::Broken(deadline.fault());
+                }
                 Some(None) => break,
                 Some(Some(Err(error))) => return self.shared.classify(&error, Stage::Body),
                 Some(Some(Ok(data))) => {

@@ -6,8 +6,8 @@
 //! its latency already fixed. Nothing here waits, and nothing here knows of
 //! the warm-up but the recorder.
 
+mod findings;
 mod form;
-mod found;
 mod retried;
 mod targets;
 #[cfg(test)]
@@ -26,7 +26,6 @@ use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::schedule::sample::Sample;
 use crate::tally::{Attempt, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting, Unchecked};
-use crate::trace::sent_status;
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
 use crate::verify::catalog::Catalogued;
@@ -37,12 +36,13 @@ use crate::verify::lasting::{Lasting, lasting};
 use crate::verify::lookup::LookupHandle;
 use crate::verify::rules::Unmatched;
 use crate::verify::single_flight::Reply;
-use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Tier, is_redirect};
+use crate::verify::status::CLOSED_UNANSWERED;
+use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Tier, is_redirect, redirects};
+use findings::{is_closing, not_in_catalog};
 use form::Form;
-use found::not_in_catalog;
 use http::HeaderValue;
 use http::uri::PathAndQuery;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -265,13 +265,14 @@ impl Ledger {
         }
     }
 
-    /// An attempt at `peer` ended without an answer, and its arrival with it.
+    /// An attempt ended without an answer, and its arrival with it. `told` is
+    /// where it led and why it failed, as far as that is known.
     pub(crate) fn broken(
         &mut self,
         (arrival, trial): Sent<'_>,
         attempt: &Attempt,
         fault: Fault,
-        peer: Option<SocketAddr>,
+        told: String,
     ) {
         self.attempted((arrival, trial), attempt);
         let mut case = Case {
@@ -284,8 +285,11 @@ impl Ledger {
             tried: trial.map(|trial| Tried::broken(arrival, trial, attempt.done)),
             form: Form::OFF,
         };
-        let note = peer.map_or_else(String::new, |peer| format!("at {peer}"));
-        case.found.add(Finding::fail(fault, note));
+        // What the recorded server did to this request, this one does, too.
+        let as_recorded = arrival.recorded_status == Some(CLOSED_UNANSWERED) && is_closing(fault, attempt);
+        if !as_recorded {
+            case.found.add(Finding::fail(fault, told));
+        }
         self.settle(&case);
     }
 
@@ -297,7 +301,7 @@ impl Ledger {
             self.recorder.offered_to_control(arrival.due, || control.offer(arrival, received));
         }
         let target = arrival.target.as_str().as_bytes();
-        let asked = Asked { target, recorded_status: sent_status(arrival.recorded_status) };
+        let asked = Asked { target, recorded_status: arrival.recorded_status };
         let depth = self.judge.depth();
         let asks = depth >= Depth::Dns;
         let answer = Answer {
@@ -346,10 +350,10 @@ impl Ledger {
             tried: trial.map(|trial| Tried::answered((arrival, trial), received, attempt.done)),
             form,
         };
-        self.explain(&mut case, received.status);
+        self.explain(&mut case, &asked, received);
         self.warn(&mut case);
         let Some((ends, place)) = redirect else {
-            if is_redirect(received.status) {
+            if redirects(received.status, received.locations()) {
                 self.count_redirect(&case, None, coverage::off());
             }
             return self.settle(&case);
@@ -436,7 +440,7 @@ impl Ledger {
             let now = case.done;
             return self.reached(case, &host, tiers, now);
         };
-        case.found.add(fault.into());
+        case.found.add(Finding::fail(fault, format!("address {host}")));
         self.count_redirect(&case, Some(&host), tiers);
         self.settle(&case);
     }

@@ -415,7 +415,7 @@ impl<C: Connect> Flight<C> {
     pub(crate) fn broken(mut self, fault: Fault, stamps: &Stamps, done: Offset) {
         self.ended = true;
         let attempt = self.attempt(stamps, AttemptEnd::Fault(fault), done);
-        self.shard.ledger.borrow_mut().broken(self.sent(), &attempt, fault, stamps.peer());
+        self.shard.ledger.borrow_mut().broken(self.sent(), &attempt, fault, stamps.told());
     }
 
     fn attempt(&self, stamps: &Stamps, end: AttemptEnd, done: Offset) -> Attempt {

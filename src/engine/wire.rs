@@ -49,17 +49,50 @@ pub(crate) struct Stamps {
     before_head: Cell<Option<usize>>,
     ended: Cell<bool>,
     peer: Cell<Option<SocketAddr>>,
+    /// Whether the candidate has several addresses.
+    several: Cell<bool>,
+    /// Whether what came first is the beginning of an answer in HTTP/1.
+    http1: Cell<bool>,
+    /// Why it failed, where its fault does not say all.
+    why: RefCell<String>,
 }
 
 impl Stamps {
-    /// None yet, of an exchange with `peer`.
-    pub(crate) fn of(peer: Option<SocketAddr>) -> Self {
-        Self { peer: Cell::new(peer), ..Self::default() }
+    /// None yet, of an exchange on the connection that has these.
+    pub(crate) fn of(connection: &Self) -> Self {
+        Self {
+            peer: connection.peer.clone(),
+            several: connection.several.clone(),
+            why: connection.why.clone(),
+            ..Self::default()
+        }
     }
 
-    /// Where the connection leads, once that is known.
-    pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        self.peer.get()
+    /// Which of several addresses the connection leads to; `None` where there
+    /// is only one.
+    pub(crate) fn one_of_several(&self) -> Option<SocketAddr> {
+        self.peer.get().filter(|_| self.several.get())
+    }
+
+    /// Where the connection leads and why the exchange failed, as far as that
+    /// is known.
+    pub(crate) fn told(&self) -> String {
+        let why = self.why.borrow();
+        match self.peer.get() {
+            Some(peer) if why.is_empty() => format!("at {peer}"),
+            Some(peer) => format!("at {peer}: {why}"),
+            None => why.clone(),
+        }
+    }
+
+    /// Keeps why an exchange failed.
+    pub(crate) fn failed_for(&self, why: impl Into<String>) {
+        self.why.replace(why.into());
+    }
+
+    /// Whether the first bytes that came were those of an answer in HTTP/1.
+    pub(crate) fn begins_as_http1(&self) -> bool {
+        self.http1.get()
     }
 
     /// Whether the peer has said that nothing more will come.
@@ -134,9 +167,15 @@ impl Stamper {
         Self { clock, stamps }
     }
 
-    /// The connection is tried at `peer`.
-    pub(crate) fn leads_to(&self, peer: SocketAddr) {
+    /// The connection is tried at `peer`, which is one of `addresses`.
+    pub(crate) fn leads_to(&self, peer: SocketAddr, addresses: usize) {
         self.stamps.peer.set(Some(peer));
+        self.stamps.several.set(addresses > 1);
+    }
+
+    /// Why an exchange on it will have failed.
+    pub(crate) fn failed_for(&self, why: impl Into<String>) {
+        self.stamps.failed_for(why);
     }
 
     /// `stream`, stamped.
@@ -204,6 +243,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stamped<S> {
         let read = buffer.filled().len() - before;
         if read > 0 {
             self.portion += read;
+            if self.stamps.first_byte.get().is_none() {
+                let begins = buffer.filled().get(before..).is_some_and(|came| came.starts_with(b"HTTP/1."));
+                self.stamps.http1.set(begins);
+            }
             self.stamps.received(read, || self.clock.now());
         } else if outcome.is_pending() {
             self.portion = 0;

@@ -9,7 +9,6 @@ use super::Fault;
 
 impl Fault {
     /// What a client such as cargo does when it meets this fault.
-    #[expect(clippy::too_many_lines, reason = "a table: an arm for each thing that clients do")]
     pub const fn reaction(self) -> &'static str {
         match self {
             Self::ConnectRefused

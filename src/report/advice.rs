@@ -13,7 +13,7 @@ const ADVICE: &[(&str, &str)] = &[
     ("tls.expired", "Renew the candidate's certificate, and compare the clocks of both machines."),
     (
         "tls.untrusted",
-        "Name the issuer with --cacert if it is yours; otherwise install the whole chain on the candidate.",
+        "Read the cause in the examples; name the issuer with --cacert if it is yours, and install the whole chain.",
     ),
     ("tls.", "Compare the names, protocol versions and ciphers that both sides accept."),
     (
@@ -39,7 +39,10 @@ const ADVICE: &[(&str, &str)] = &[
     ),
     ("status.4xx", "Compare the path with what the log shows; a route, a rewrite or a permission differs."),
     ("status.5xx", "Look into the candidate's log at that time, and whether the share grows with the rate."),
-    ("status.", "Compare with the rule for this path: the candidate or the rule is out of date."),
+    (
+        "status.",
+        "Read in the examples what was expected; without a rule, the answer does not fit a plain request.",
+    ),
     (
         "headers.",
         "Compare the answer's header fields with the rule; look at what a proxy or CDN before it changes.",
@@ -64,7 +67,10 @@ const ADVICE: &[(&str, &str)] = &[
         "dns.nxdomain",
         "Look at the setting that names the download host: a typing error, or a slash lost between host and path.",
     ),
-    ("dns.private_address", "See whether the name is meant to be public; --allow-private if it is not."),
+    (
+        "dns.private_address",
+        "In a private network, such as staging, allow its addresses with --allow-private; otherwise repair the name.",
+    ),
     ("dns.unchecked", "Look at the target hosts: a sound deployment redirects to few of them."),
     (
         "dns.",
@@ -102,7 +108,7 @@ const ADVICE: &[(&str, &str)] = &[
 ];
 
 /// What to do about the fault with that id.
-pub(super) fn advice(id: &str) -> &'static str {
+pub(crate) fn advice(id: &str) -> &'static str {
     let known = ADVICE.iter().find(|(beginning, _)| id.starts_with(beginning));
     known.map_or("Look at the examples, and at the candidate's log at that time.", |(_, advice)| advice)
 }

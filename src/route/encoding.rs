@@ -46,6 +46,16 @@ pub(super) fn encode_part(raw: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
     }
 }
 
+/// A part without its percent-encoding.
+pub fn decoded_part(raw: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(raw.len());
+    for_each_run(raw, |run| match run {
+        Run::Plain(bytes) => out.extend_from_slice(bytes),
+        Run::Byte(byte) => out.push(byte),
+    });
+    out
+}
+
 /// A piece of a part as it came.
 enum Run<'t> {
     /// Bytes that need no encoding, in which a slash lies between segments.

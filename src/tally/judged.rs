@@ -86,7 +86,9 @@ mod tests {
     fn counts_of_workers_add_up() {
         let of = |rules: &[Option<usize>]| {
             let mut counts = RuleCounts::default();
-            rules.iter().for_each(|rule| counts.count(*rule));
+            for rule in rules {
+                counts.count(*rule);
+            }
             counts
         };
         let (a, b) = (of(&[Some(0), None]), of(&[Some(2), Some(0), None, None]));

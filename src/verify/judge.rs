@@ -7,12 +7,15 @@
 //! are kept, in a fixed order, each with its level: what a rule demands, or no
 //! client can do without, fails; the rest is a warning.
 
+mod expected;
+
 use super::finding::{Finding, Findings, Level};
 use super::location::{self, Form};
 use super::rules::hosts::HostPattern;
 use super::rules::{Authority, MIN_TTL, Relative, Rule, Rules, Scheme};
 use super::signed::untimely;
-use super::{Answer, Asked, Depth, HostToCheck, Judgement, Locations, Redirect, Tier, is_redirect};
+use super::status::wrong_status;
+use super::{Answer, Asked, Depth, HostToCheck, Judgement, Locations, Redirect, Tier, redirects};
 use crate::fault::Fault;
 use crate::units::Stamp;
 use std::borrow::Cow;
@@ -80,8 +83,9 @@ impl Judge {
     ///   was down then is no excuse now;
     /// - any other 4xx is [`Fault::StatusClientError`], unless the recorded
     ///   service gave the same: people do ask for what is not there;
-    /// - anything else passes without a rule if it is a 2xx or 3xx, and is
-    ///   [`Fault::StatusUnexpected`] otherwise.
+    /// - any other 2xx or 3xx is [`Fault::StatusUnexpected`] where a rule
+    ///   demands another, and without a rule where it answers what was not
+    ///   asked, such as 206 without a Range: `verify/status.rs` has the table.
     ///
     /// The Location of a redirect is judged whatever the status is worth; the
     /// other fields where the status is one that the rule demands. Every
@@ -94,12 +98,12 @@ impl Judge {
         let place = rule.map(|rule| rule.place);
         let by_rule = rule.map_or(Level::Fail, |rule| rule.level);
         let mut found = Findings::default();
-        let status = status_fault(rule, answer.status, asked.recorded_status)
+        let status = status_fault(rule, answer, asked.recorded_status)
             .map(|fault| Finding { level: status_level(fault, rule), ..fault.into() });
         let wrong_status =
             status.as_ref().filter(|status| status.level == Level::Fail).map(|status| status.fault);
-        let redirects = *depth > Depth::Off && is_redirect(answer.status);
-        let redirect = redirects.then(|| {
+        let is_redirect = *depth > Depth::Off && redirects(answer.status, answer.locations);
+        let redirect = is_redirect.then(|| {
             if let Some((rule, captures)) = &matched
                 && let Some(location) = &rule.location
             {
@@ -135,7 +139,8 @@ impl Judge {
     }
 }
 
-fn status_fault(rule: Option<&Rule>, status: u16, recorded: Option<u16>) -> Option<Fault> {
+fn status_fault(rule: Option<&Rule>, answer: &Answer<'_>, recorded: Option<u16>) -> Option<Fault> {
+    let status = answer.status;
     let change = rule.and_then(|rule| Some((rule.transitions.as_ref()?, recorded?)));
     if change.is_some_and(|(transitions, recorded)| transitions.list(recorded, status)) {
         return None;
@@ -144,12 +149,8 @@ fn status_fault(rule: Option<&Rule>, status: u16, recorded: Option<u16>) -> Opti
         let welcome = change.is_none_or(|(transitions, recorded)| transitions.accept(recorded, status));
         return (!welcome).then_some(Fault::StatusTransition);
     }
-    match status {
-        500..=599 => Some(Fault::StatusServerError),
-        400..=499 => (recorded != Some(status)).then_some(Fault::StatusClientError),
-        200..=399 if rule.is_none() => None,
-        _ => Some(Fault::StatusUnexpected),
-    }
+    let refused = || rule.filter(|_| status < 400).map(|_| Fault::StatusUnexpected);
+    wrong_status(status, recorded, answer.locations).or_else(refused)
 }
 
 /// What a wrong status does to the run. An error of the server or the client
@@ -395,10 +396,27 @@ impl<'r> Case<'r, '_> {
         Some(if glued { Fault::LocationGluedHost } else { Fault::LocationWrongHost })
     }
 
-    /// How much path, query and fragment are those of the template. The rest
-    /// of the URL may differ as far as the rule allows.
+    /// How much path, query and fragment are those of the template, in a
+    /// spelling that names the same. The rest of the URL may differ as far as
+    /// the rule allows.
     fn likeness(&self, url: &Url) -> Likeness {
-        let Ok(expected) = str::from_utf8(self.expected) else { return Likeness::None };
+        match (self.likeness_to(self.expected, url), self.respelled(url)) {
+            (Likeness::Encoding | Likeness::None, Some(respelled)) => self.likeness_to(&respelled, url),
+            (likeness, _) => likeness,
+        }
+    }
+
+    /// What the template gives with the spellings that `url` has, where the
+    /// rule allows several.
+    fn respelled(&self, url: &Url) -> Option<Vec<u8>> {
+        let rule = self.rule?;
+        let expected = rule.location.as_ref()?;
+        let captures = rule.pattern.captures(self.asked)?;
+        expected.spellings.as_ref()?.respelled(expected, &captures, url.path().as_bytes())
+    }
+
+    fn likeness_to(&self, expected: &[u8], url: &Url) -> Likeness {
+        let Ok(expected) = str::from_utf8(expected) else { return Likeness::None };
         let demanded = if expected.starts_with('/') {
             Url::parse(&format!("{}{expected}", self.origin))
         } else {

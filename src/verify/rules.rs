@@ -22,6 +22,7 @@
 //! since = "2026-06-02"           # from when on the service answers so; it changes no result
 //! why = "caches need it"         # and neither do these two
 //! source = "https://example.net/changes"
+//! canonical.crate = "crates-io"  # the location may spell this part otherwise; or "pep503"
 //!
 //! [rule.headers]                 # of answers with a status that is due
 //! vary = { contains = "accept" }
@@ -36,6 +37,10 @@
 //! the candidate itself, and may be given as a relative one. The first rule
 //! that matches counts. How parts are encoded: [`crate::route::Encoding`].
 //!
+//! A part that is canonical may be spelled otherwise in the Location, in one way
+//! throughout, if it names the same: by the rules of crates.io (`-` is `_`, and
+//! case does not count) or of PEP 503 (so do runs of `-`, `_` and `.`).
+//!
 //! A field is demanded by a text (it is that), a list (one of them), `true` or
 //! `false` (it is there or not), or by its comma-separated elements. In braces,
 //! `is` takes the first three forms, and `level`, `since`, `why` and `source`
@@ -43,6 +48,8 @@
 //!
 //! `level = "warn"` is about what the rule demands. An error of the server, a
 //! redirect that leads nowhere and a file that is not there fail all the same.
+
+pub(super) mod canonical;
 
 pub mod file;
 
@@ -61,6 +68,7 @@ pub use unmatched::{Looked, Unmatched};
 use super::JsonDemand;
 use super::finding::Level;
 use crate::route::{Captures, Pattern, Template};
+use canonical::Spellings;
 use headers::HeaderDemand;
 use hosts::HostPattern;
 use jiff::civil::Date;
@@ -171,6 +179,8 @@ pub(super) struct Expected {
     /// Where it stands; `None` for the candidate itself, in which case the
     /// template begins with `/`.
     pub(super) authority: Option<Authority>,
+    /// The parts that may be spelled otherwise, if there are any.
+    pub(super) spellings: Option<Spellings>,
 }
 
 /// A host as a template names it.

@@ -82,7 +82,7 @@ fn check(reach: Reach, path: &str, fault: Option<Fault>, asked: &[&str]) -> Targ
 #[test]
 fn a_file_that_is_there_is_asked_for_once() {
     check(Reach::Head, "/sound/a.crate", None, &["HEAD /sound/a.crate x1"]);
-    check(Reach::Get, "/sound/a.crate", None, &["GET /sound/a.crate x1"]);
+    check(Reach::Get, "/sound/a.crate", None, &["GET /sound/a.crate x1", "HEAD /sound/a.crate x1"]);
     check(Reach::Digest, "/sound/a.crate", None, &["GET /sound/a.crate x1"]);
     check(Reach::Head, "/nohead/a.crate", None, &["GET /nohead/a.crate x1", "HEAD /nohead/a.crate x1"]);
     check(Reach::Head, "/shaky/a.crate", None, &["HEAD /shaky/a.crate x2"]);
@@ -96,22 +96,39 @@ fn each_answer_that_is_no_download_has_its_fault() {
         Some(Fault::TargetForbidden),
         &["GET /status-403/a.crate x1", "HEAD /status-403/a.crate x1"],
     );
-    assert!(forbidden.told.unwrap().ends_with("/status-403/a.crate: status 403"));
-    let get = |name: &str, fault, times| {
+    assert!(forbidden.told.unwrap().contains("/status-403/a.crate: status 403 (at 127.0.0.1:"));
+    let asked = |name: &str, fault, methods: &[&str]| {
         let path = format!("/{name}/a.crate");
-        check(Reach::Get, &path, Some(fault), &[&format!("GET {path} x{times}")]);
+        let asked: Vec<_> =
+            methods.iter().map(|method| method.replacen(' ', &format!(" {path} "), 1)).collect();
+        let asked: Vec<_> = asked.iter().map(String::as_str).collect();
+        check(Reach::Get, &path, Some(fault), &asked);
     };
-    get("status-404", Fault::TargetNotFound, 1);
-    get("status-410", Fault::TargetNotFound, 1);
-    get("status-503", Fault::TargetServerError, 2);
-    get("status-429", Fault::TargetServerError, 2);
-    get("status-418", Fault::TargetStatus, 1);
-    get("html", Fault::TargetNotAnArchive, 1);
-    get("truncated", Fault::TargetTruncated, 2);
-    get("garbage", Fault::TargetBroken, 2);
-    get("close", Fault::TargetBroken, 2);
-    get("loop", Fault::TargetLoop, 1);
-    get("nowhere", Fault::TargetBadRedirect, 1);
+    asked("status-404", Fault::TargetNotFound, &["GET x1", "HEAD x1"]);
+    asked("status-410", Fault::TargetNotFound, &["GET x1", "HEAD x1"]);
+    asked("status-503", Fault::TargetServerError, &["HEAD x2"]);
+    asked("status-429", Fault::TargetServerError, &["HEAD x2"]);
+    asked("status-418", Fault::TargetStatus, &["HEAD x1"]);
+    // Answers to what was not asked: no Range, no condition.
+    asked("status-206", Fault::TargetStatus, &["HEAD x1"]);
+    asked("status-304", Fault::TargetStatus, &["HEAD x1"]);
+    asked("status-204", Fault::TargetStatus, &["HEAD x1"]);
+    asked("otherpart", Fault::TargetStatus, &["GET x1", "HEAD x1"]);
+    asked("emptyget", Fault::TargetNotAnArchive, &["GET x1", "HEAD x1"]);
+    asked("html", Fault::TargetNotAnArchive, &["HEAD x1"]);
+    asked("truncated", Fault::TargetTruncated, &["GET x2", "HEAD x1"]);
+    asked("garbage", Fault::TargetBroken, &["HEAD x2"]);
+    asked("close", Fault::TargetBroken, &["HEAD x2"]);
+    asked("loop", Fault::TargetLoop, &["HEAD x1"]);
+    asked("nowhere", Fault::TargetBadRedirect, &["HEAD x1"]);
+}
+
+#[test]
+fn a_file_that_head_does_not_know_is_there_if_get_has_it() {
+    for reach in [Reach::Head, Reach::Get] {
+        check(reach, "/headless/a.crate", None, &["GET /headless/a.crate x1", "HEAD /headless/a.crate x1"]);
+    }
+    check(Reach::Digest, "/status-206/a.crate", Some(Fault::TargetStatus), &["GET /status-206/a.crate x1"]);
 }
 
 #[test]
@@ -119,12 +136,16 @@ fn redirects_of_a_target_are_followed_up_to_the_limit() {
     let store = Store::start();
     let end = |path: &str| ask(options(Reach::Get), store.url(path), Expect::default());
     let (verdict, stats) = end("/hop-3/a.crate");
-    assert_eq!((verdict.fault, stats.requests), (None, 4));
+    assert_eq!((verdict.fault, stats.requests), (None, 5));
     assert_eq!(stats.connections, 1, "the connection is kept");
     let (verdict, stats) = end("/hop-4/a.crate");
     assert_eq!((verdict.fault, stats.requests), (Some(Fault::TargetTooManyHops), 4));
     let told = verdict.told.unwrap();
-    assert!(told.contains("more than 3 redirects; redirected with 302 by http://"), "{told}");
+    assert!(
+        told.contains("more than 3 redirects (at 127.0.0.1:")
+            && told.contains("; redirected with 302 by http://"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -251,7 +272,8 @@ fn nothing_that_could_be_a_credential_is_sent() {
     let names: Vec<String> = store
         .lines()
         .iter()
-        .skip(1)
+        .skip(5)
+        .filter(|line| !line.starts_with("GET "))
         .map(|line| line.split(':').next().unwrap().to_ascii_lowercase())
         .collect();
     assert_eq!(names, ["host", "user-agent", "accept", "accept-encoding", "range"]);
@@ -283,7 +305,7 @@ fn what_the_rate_has_no_room_for_is_left_out() {
     let hourly = Rate::new(NonZeroU64::MIN, NonZeroU64::new(3_600_000_000_000).unwrap());
     let concurrency = NonZeroUsize::MIN;
     let probes =
-        Probes::start(ProbeOptions { rate: Some(hourly), concurrency, ..options(Reach::Get) }).unwrap();
+        Probes::start(ProbeOptions { rate: Some(hourly), concurrency, ..options(Reach::Head) }).unwrap();
     let (reply, mut answers) = mpsc::channel(10);
     for n in 0..10 {
         let asked = question(store.url(&format!("/sound/{n}.crate")), Expect::default());
@@ -305,7 +327,7 @@ fn whoever_is_patient_is_left_out_by_no_rate() {
     let store = Store::start();
     let hourly = Rate::new(NonZeroU64::MIN, NonZeroU64::new(3_600_000_000_000).unwrap());
     let (concurrency, patience) = (NonZeroUsize::MIN, None);
-    let patient = ProbeOptions { rate: Some(hourly), concurrency, patience, ..options(Reach::Get) };
+    let patient = ProbeOptions { rate: Some(hourly), concurrency, patience, ..options(Reach::Head) };
     let probes = Probes::start(patient).unwrap();
     let (reply, mut answers) = mpsc::channel(20);
     let ask = |n: usize| {
@@ -350,10 +372,10 @@ fn what_is_for_the_candidate_crosses_to_no_other_origin() {
     let options = ProbeOptions { candidate: Some(candidate(&own, own.url("/"))), ..options(Reach::Get) };
     let path = format!("/away-{}/a.crate", store.address().port());
     let (verdict, stats) = ask(options, own.url(&path), Expect::default());
-    assert_eq!((verdict.fault, stats.requests), (None, 2));
+    assert_eq!((verdict.fault, stats.requests), (None, 3));
     let secrets = |store: &Store| store.lines().iter().filter(|line| line.contains("secret")).count();
     assert_eq!((secrets(&own), secrets(&store)), (2, 0));
-    assert_eq!(store.asked(), ["GET /sound/a.crate x1"]);
+    assert_eq!(store.asked(), ["GET /sound/a.crate x1", "HEAD /sound/a.crate x1"]);
 }
 
 #[test]

@@ -40,6 +40,7 @@ mod second_form;
 mod shape;
 mod signals;
 mod simulate;
+mod statuses;
 mod targets;
 mod terminal;
 mod thresholds;

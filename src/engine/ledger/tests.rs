@@ -28,7 +28,7 @@ fn answer(ledger: &mut Ledger, due: u64) {
         kind: ClientKind::NONE,
     };
     let head = [(LOCATION, HeaderValue::from_static("https://cdn.test/x"))].into_iter().collect();
-    let received = Received { status: 302, head, body_bytes: 0 };
+    let received = Received { status: 302, head, body_bytes: 0, peer: None };
     let (sent, done, end) = (Some(ms(due)), ms(due + 10), AttemptEnd::Status(302));
     let attempt = Attempt { due: ms(due), sent, first_byte: sent, done, end };
     ledger.offered(&arrival);

@@ -3,7 +3,6 @@
 
 use super::format::{Page, counted, safe, seconds, share};
 use super::{answers, books, faults, headline, rules, thresholds};
-use crate::fault::Fault;
 use crate::report::{FaultLine, RunReport};
 use crate::units::grouped;
 use crate::verify::{Depth, Tier};
@@ -56,11 +55,7 @@ fn broken(report: &RunReport, page: &mut Page) {
 fn fault_line(report: &RunReport, fault: &FaultLine, page: &mut Page) {
     let share = share(fault.arrivals(), report.arrivals.offered);
     page.line(&format!("  {:<28}{:>12}  {share:>8}", safe(&fault.id), grouped(fault.arrivals())));
-    page.wrapped(4, &safe(&fault.meaning));
-    faults::beside(fault, page);
-    if let Some(known) = Fault::from_id(&fault.id) {
-        page.wrapped(4, &format!("a client such as cargo: {}", known.reaction()));
-    }
+    faults::explanation(fault, page);
 }
 
 /// How many redirects were judged at each tier.

@@ -1,5 +1,6 @@
 //! The faults with their examples, and the hosts that redirects led to.
 
+use super::differing::differing;
 use super::format::{COLUMNS, Page, counted, safe, share, shortened};
 use super::headline::by_attempts;
 use crate::fault::Fault;
@@ -42,8 +43,17 @@ fn row(report: &RunReport, fault: &FaultLine, page: &mut Page) {
     if let Some(attempts) = by_attempts(fault) {
         page.wrapped(4, &attempts);
     }
+    explanation(fault, page);
+}
+
+/// What a fault means, what clients make of it and what to do, as
+/// `downpour explain` says it.
+pub(super) fn explanation(fault: &FaultLine, page: &mut Page) {
     page.wrapped(4, &safe(&fault.meaning));
     beside(fault, page);
+    if let Some(known) = Fault::from_id(&fault.id) {
+        page.wrapped(4, &format!("A client such as cargo: {}", known.reaction()));
+    }
     page.wrapped(4, &format!("To do: {}", advice(&fault.id)));
 }
 
@@ -74,14 +84,36 @@ pub(super) fn warnings(report: &RunReport, page: &mut Page) {
     }
 }
 
+/// What stands before the URL that a redirect should have led to.
+const EXPECTED: &str = "expected ";
+
 pub(super) fn example(example: &ExampleLine, page: &mut Page) {
     let shown = |indent: usize, text: &str| shortened(&safe(text), COLUMNS - indent).into_owned();
     page.line(&format!("      {}", shown(6, &example.path)));
-    if let Some(location) = &example.location {
+    let Some(location) = &example.location else {
+        if !example.detail.is_empty() {
+            page.wrapped(8, &safe(&example.detail));
+        }
+        return;
+    };
+    let (detail, expected) = match example.detail.rsplit_once(EXPECTED) {
+        Some((detail, expected)) if expected.contains("://") || expected.starts_with('/') => {
+            (detail.trim_end_matches("; "), Some(expected))
+        }
+        Some(_) | None => (example.detail.as_str(), None),
+    };
+    let Some(expected) = expected else {
         page.line(&format!("        -> {}", shown(11, location)));
-    }
-    if !example.detail.is_empty() {
-        page.line(&format!("        {}", shown(8, &example.detail)));
+        if !detail.is_empty() {
+            page.wrapped(8, &safe(detail));
+        }
+        return;
+    };
+    let (found, expected) = differing(&safe(location), &safe(expected), COLUMNS - 8 - EXPECTED.len());
+    page.line(&format!("        -> {found}"));
+    page.line(&format!("        {EXPECTED}{expected}"));
+    if !detail.is_empty() {
+        page.wrapped(8, &safe(detail));
     }
 }
 

@@ -340,9 +340,14 @@ fn r30_statuses_by_rule_record_and_class() {
     check_status(&mut judge, CRATE, 404, Some(403), client);
     check_status(&mut judge, CRATE, 404, Some(404), None);
     check_status(&mut judge, CRATE, 503, Some(503), server);
-    for status in [200, 206, 302, 304, 308] {
+    for status in [200, 300, 302, 308] {
         check_status(&mut judge, "/other", status, None, None);
     }
+    for status in [204, 206, 304] {
+        check_status(&mut judge, "/other", status, Some(200), unexpected);
+    }
+    check_status(&mut judge, "/other", 204, Some(204), None);
+    check_status(&mut judge, "/other", 206, Some(206), unexpected);
     check_status(&mut judge, "/other", 404, None, client);
     check_status(&mut judge, "/other", 404, Some(404), None);
     check_status(&mut judge, "/other", 500, Some(500), server);

@@ -3,14 +3,16 @@
 //! Pure: the edge asks as told by [`Next`] and reports what it [`Heard`]. A
 //! redirect of the target is followed by the same rules as the first one, each
 //! place once; what settles nothing is asked once more; HEAD gives way to the
-//! first bytes where a service or a signature does not allow it.
+//! first bytes where a service or a signature does not allow it. Each reach
+//! holds those before it: where the first bytes are wanted, HEAD comes first,
+//! because what is answered without Range is what clients get.
 
 use super::archive::{self, ARCHIVE_BYTES_MIN};
 use super::{Expect, ProbeLimits, Reach, TargetVerdict, Want, volatile};
 use crate::fault::Fault;
 use crate::verify::json::{JSON_BYTES_MAX, JsonForm};
 use crate::verify::location::{self, Form};
-use crate::verify::{Locations, Tier, is_redirect};
+use crate::verify::{Locations, Tier, redirects};
 use std::fmt::Write as _;
 use url::{Host, Url};
 
@@ -127,6 +129,10 @@ pub struct Conversation {
     hops: Vec<Hop>,
     connected: bool,
     asked_again: bool,
+    /// The length that HEAD told of the place asked now.
+    promised: Option<u64>,
+    /// What is known of the connection in use: an address, a cause.
+    peer: String,
 }
 
 impl Conversation {
@@ -139,8 +145,18 @@ impl Conversation {
             Want::Json(_) => Step::Json,
         };
         let visited = vec![url.clone()];
-        let begun =
-            Self { url, want, limits, step, visited, hops: Vec::new(), connected: false, asked_again: false };
+        let begun = Self {
+            url,
+            want,
+            limits,
+            step,
+            visited,
+            hops: Vec::new(),
+            connected: false,
+            asked_again: false,
+            promised: None,
+            peer: String::new(),
+        };
         let next = match refused {
             Some(why) => begun.broken(Fault::TargetBadRedirect, Tier::Connect, why),
             None => Next::Ask(step),
@@ -163,6 +179,12 @@ impl Conversation {
     /// How many redirects of the target's own were followed so far.
     pub const fn hops(&self) -> usize {
         self.hops.len()
+    }
+
+    /// Who was asked in the last step, or why there was no connection: told
+    /// beside a fault. In ASCII.
+    pub fn met(&mut self, peer: String) {
+        self.peer = peer;
     }
 
     /// Takes in what came of the last step.
@@ -195,19 +217,41 @@ impl Conversation {
             };
         }
         match reply.status {
-            401 | 403 | 405 | 501 if self.step == Step::Head => {
+            // A service that refuses HEAD, or does not know it, may have the file.
+            401 | 403 | 404 | 405 | 410 | 501 if self.step == Step::Head => {
                 self.step = Step::FirstBytes;
                 Next::Ask(self.step)
             }
             200 => self.content(reply, reply.content_length),
-            206 if self.step == Step::FirstBytes => {
-                self.content(reply, reply.content_range.and_then(complete_length))
+            206 if self.step == Step::FirstBytes => match first_part(reply) {
+                Some(length) => self.content(reply, length),
+                None => {
+                    let range = reply.content_range.map_or_else(
+                        || "no Content-Range".to_owned(),
+                        |range| format!("Content-Range \"{}\"", bounded(range)),
+                    );
+                    let why = format!(
+                        "{told} with {range} and {} bytes, where the first {} were asked for",
+                        reply.received,
+                        Step::FIRST_BYTES
+                    );
+                    self.broken(Fault::TargetStatus, Tier::Fetch, &why)
+                }
+            },
+            // RFC 9110 §15.3.7, §15.4.5: answers to what was not asked.
+            206 => {
+                self.broken(Fault::TargetStatus, Tier::Fetch, &format!("{told}, though no Range was sent"))
             }
+            304 => self.broken(
+                Fault::TargetStatus,
+                Tier::Fetch,
+                &format!("{told}, though no condition was sent"),
+            ),
             // RFC 9110 §15.5.17: no byte of an empty file can be had.
             416 if self.step == Step::FirstBytes && reply.content_range == Some(b"bytes */0") => {
                 self.content(reply, Some(0))
             }
-            status if is_redirect(status) => self.follow(reply),
+            status if redirects(status, reply.locations) => self.follow(reply),
             403 => self.broken(Fault::TargetForbidden, Tier::Fetch, &told),
             404 | 410 => self.broken(Fault::TargetNotFound, Tier::Fetch, &told),
             429 | 500..=599 => self.unsettled(Fault::TargetServerError, &told),
@@ -230,9 +274,26 @@ impl Conversation {
         }
     }
 
-    /// Judges a successful answer; `length` is that of the whole file.
-    fn content(&self, reply: &Reply<'_>, length: Option<u64>) -> Next {
+    /// Judges a successful answer, and goes on from HEAD to the first bytes
+    /// where those are wanted; `length` is that of the whole file.
+    fn content(&mut self, reply: &Reply<'_>, length: Option<u64>) -> Next {
+        let judged = self.judge_content(reply, length);
+        let sound = matches!(&judged, Next::Done(verdict) if verdict.fault.is_none());
+        if sound && self.step == Step::Head && self.limits.reach == Reach::Get {
+            self.promised = length;
+            self.asked_again = false;
+            self.step = Step::FirstBytes;
+            return Next::Ask(self.step);
+        }
+        judged
+    }
+
+    fn judge_content(&self, reply: &Reply<'_>, length: Option<u64>) -> Next {
         let length = if self.step == Step::Whole { Some(reply.received) } else { length };
+        if let Some(promised) = self.promised.filter(|&promised| promised > 0 && reply.received == 0) {
+            let why = format!("no content where HEAD told of {promised} bytes");
+            return self.broken(Fault::TargetLength, Tier::Fetch, &why);
+        }
         if let Some(why) = self.no_archive(reply, length) {
             return self.broken(Fault::TargetNotAnArchive, Tier::Fetch, &why);
         }
@@ -298,6 +359,7 @@ impl Conversation {
             return self.broken(Fault::TargetTooManyHops, Tier::Fetch, &why);
         }
         self.visited.push(self.url.clone());
+        self.promised = None;
         self.step = first_step(self.limits.reach, &self.url);
         self.asked_again = false;
         Next::Ask(self.step)
@@ -331,6 +393,9 @@ impl Conversation {
             // The place is the one that the redirect was asked of.
             Want::Json(_) => format!("as JSON: {why}"),
         };
+        if !self.peer.is_empty() {
+            write!(told, " ({})", self.peer).expect("a string takes all that is written");
+        }
         for (at, Hop { status, from }) in self.hops.iter().enumerate().rev() {
             let hop = format!("; redirected with {status} by {from}");
             if told.len() + hop.len() > HOPS_BYTES {
@@ -348,7 +413,7 @@ impl Conversation {
 fn first_step(reach: Reach, url: &Url) -> Step {
     match reach {
         Reach::Connect => Step::Connect,
-        Reach::Head if !volatile::is_signed(url) => Step::Head,
+        Reach::Head | Reach::Get if !volatile::is_signed(url) => Step::Head,
         Reach::Head | Reach::Get => Step::FirstBytes,
         Reach::Digest => Step::Whole,
     }
@@ -388,11 +453,28 @@ fn resolve(base: &Url, location: &[u8]) -> Option<Url> {
     Some(url)
 }
 
-/// RFC 9110 §14.4: the length of the whole behind a range.
-fn complete_length(content_range: &[u8]) -> Option<u64> {
-    let text = str::from_utf8(content_range).ok()?;
-    let (_, length) = text.strip_prefix("bytes ")?.rsplit_once('/')?;
-    length.parse().ok()
+/// The length of the whole, if it is told, where a part is the one that was
+/// asked for: RFC 9110 §14.4 and §15.3.7.1. `None` for any other part, which a
+/// client would take for the beginning.
+fn first_part(reply: &Reply<'_>) -> Option<Option<u64>> {
+    let text = str::from_utf8(reply.content_range?).ok()?;
+    let (range, length) = text.strip_prefix("bytes ")?.rsplit_once('/')?;
+    let end: u64 = range.strip_prefix("0-")?.parse().ok()?;
+    let bytes = end.checked_add(1)?;
+    let asked_for = u64::try_from(Step::FIRST_BYTES).unwrap_or(u64::MAX);
+    let length = match length {
+        "*" => None,
+        number => Some(number.parse::<u64>().ok()?),
+    };
+    let fits = bytes <= asked_for && bytes == reply.received && length.is_none_or(|length| bytes <= length);
+    fits.then_some(length)
+}
+
+/// Most bytes of a foreign field that are told.
+const FIELD_BYTES: usize = 64;
+
+fn bounded(field: &[u8]) -> String {
+    field.get(..FIELD_BYTES).unwrap_or(field).escape_ascii().to_string()
 }
 
 /// A URL as it is told: without its query, which may hold secrets, and bounded.

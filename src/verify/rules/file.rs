@@ -4,6 +4,10 @@
 //! relies on is checked here, so that judging meets no surprise.
 //! [`Rules::load`] is the one edge: it reads a file.
 
+mod spellings;
+mod texts;
+
+use super::canonical::Canonical;
 use super::headers::{Due, Element, HeaderDemand};
 use super::hosts::{HostPattern, is_usable};
 use super::{Authority, Expected, Provenance, Relative, Rule, Rules, Scheme, Transitions};
@@ -13,12 +17,14 @@ use crate::units::parse_duration;
 use crate::verify::finding::Level;
 use http::HeaderName;
 use serde::Deserialize;
+use spellings::spellings;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::Read as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use texts::Texts;
 use toml::Spanned;
 use url::Url;
 
@@ -98,6 +104,8 @@ struct FileRule {
     source: Option<String>,
     json: Option<Spanned<String>>,
     #[serde(default)]
+    canonical: BTreeMap<Spanned<String>, Canonical>,
+    #[serde(default)]
     headers: BTreeMap<Spanned<String>, Spanned<FileDue>>,
 }
 
@@ -154,28 +162,6 @@ enum FileIs {
     There(bool),
     One(String),
     Many(Vec<String>),
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Texts {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl Default for Texts {
-    fn default() -> Self {
-        Self::Many(Vec::new())
-    }
-}
-
-impl Texts {
-    fn into_vec(self) -> Vec<String> {
-        match self {
-            Self::One(text) => vec![text],
-            Self::Many(texts) => texts,
-        }
-    }
 }
 
 /// A mistake and the bytes of the file it is about.
@@ -263,7 +249,13 @@ fn place(text: &str, offset: usize) -> (usize, usize) {
 
 fn rule(file: FileRule) -> Checked<Rule> {
     let pattern = Pattern::parse(file.pattern.get_ref()).map_err(|error| mistake(&file.pattern, error))?;
-    let location = file.location.map(|text| expected(&text, &pattern)).transpose()?;
+    let mut location = file.location.as_ref().map(|text| expected(text, &pattern)).transpose()?;
+    let text = file.location.as_ref().map_or("", |text| text.get_ref());
+    if let Some(spellings) = spellings(file.canonical, &pattern, text)?
+        && let Some((expected, _)) = &mut location
+    {
+        expected.spellings = Some(spellings);
+    }
     let stays = location.as_ref().is_some_and(|(expected, _)| expected.authority.is_none());
     let own_scheme = location.as_ref().map_or(Some(Scheme::Https), |(_, scheme)| *scheme);
     let scheme =
@@ -462,7 +454,7 @@ fn expected(text: &Spanned<String>, pattern: &Pattern) -> Checked<(Expected, Opt
     let wrong =
         |what: &str| Mistake { span: text.span(), what: format!("location {:?} {what}", text.get_ref()) };
     if text.get_ref().starts_with('/') && !text.get_ref().starts_with("//") {
-        return Ok((Expected { template, authority: None }, None));
+        return Ok((Expected { template, authority: None, spellings: None }, None));
     }
     let Some((scheme, rest)) = text.get_ref().split_once("://") else {
         return Err(wrong("is not a URL; write https://host/path, or /path for the candidate itself"));
@@ -483,7 +475,7 @@ fn expected(text: &Spanned<String>, pattern: &Pattern) -> Checked<(Expected, Opt
     match (host, url) {
         (Some(host), Some(url)) => {
             let authority = Some(Authority { host, port: url.port() });
-            Ok((Expected { template, authority }, Some(known)))
+            Ok((Expected { template, authority, spellings: None }, Some(known)))
         }
         (None, _) | (_, None) => Err(wrong("has no usable host")),
     }

@@ -79,7 +79,8 @@ fn what_is_broken_is_told_with_what_clients_make_of_it() {
     assert!(text.starts_with("FAILED: 5 of 5 distinct requests failed (100.0 %)\n"), "{text}");
     for part in [
         "  target.403                             5   100.0 %\n    the target answers 403",
-        "    a client such as cargo: gives up\n      /api/v1/crates/serde/1.0.",
+        "    A client such as cargo: gives up\n    To do: See whether the file is there",
+        "\n      /api/v1/crates/serde/1.0.",
         "        -> https://static.crates.io/crates/serde/",
         "downpour explain ID",
     ] {

@@ -23,7 +23,8 @@ fn check(fault: &str, flags: &[&str], serve: fn(TcpStream)) {
         let origin = Listener::start(serve);
         let report = report_of(&call(origin.addr, flags).with(&["--http", version]));
         assert_eq!(report.faults(), [(fault, COUNT)], "HTTP/{version}");
-        assert_eq!(report.text("/faults/0/examples/0/detail"), format!("at {}", origin.addr));
+        let told = report.text("/faults/0/examples/0/detail");
+        assert!(told.starts_with(&format!("at {}", origin.addr)), "{told}");
         assert_eq!(report.number("/connections/opened"), 0);
         assert_eq!(report.number("/attempts/sent"), 0);
         origin.stop();

@@ -43,7 +43,7 @@ fn check_fault(fault: &str, flags: &[&str], serve: impl Fn(&mut Wire) + Send + S
     let report = report_of(&call(&origin, flags));
     assert_eq!(report.faults(), [(fault, COUNT)]);
     let told = report.text("/faults/0/examples/0/detail");
-    assert_eq!(told, format!("at {}", origin.addr));
+    assert!(told.starts_with(&format!("at {}", origin.addr)), "{told}");
     origin.stop();
     report
 }

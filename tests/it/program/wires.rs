@@ -58,16 +58,18 @@ fn a_limit_of_streams_is_kept_over_tls() {
 
 #[test]
 fn a_certificate_that_does_not_do_has_its_own_fault() {
-    let check = |certificate, flags: &[&str], fault: &str| {
+    let check = |certificate, flags: &[&str], fault: &str, cause: &str| {
         let (_room, origin) = origin(certificate);
         let trust = ["--cacert", origin.authority()];
         let trust = if flags.is_empty() { &trust[..] } else { flags };
         let report = secured(&origin, trust).report(3);
         assert_eq!(report.faults(), [(fault, 100)], "{certificate:?}");
+        let told = report.text("/faults/0/examples/0/detail");
+        assert!(told.starts_with("at 127.0.0.1:") && told.contains(cause), "{told}");
     };
-    check(Certificate::Expired, &[], "tls.expired");
-    check(Certificate::ForAnotherName, &[], "tls.name");
-    check(Certificate::Sound, &["--roots", "webpki"], "tls.untrusted");
+    check(Certificate::Expired, &[], "tls.expired", ": the certificate expired at ");
+    check(Certificate::ForAnotherName, &[], "tls.name", ", not for ");
+    check(Certificate::Sound, &["--roots", "webpki"], "tls.untrusted", ": no issuer that is trusted here ");
 }
 
 #[test]

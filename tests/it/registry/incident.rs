@@ -3,6 +3,7 @@
 //! asked.
 
 use super::{exchange, last, with_faults};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -45,6 +46,18 @@ fn locations(heads: &[String]) -> Vec<String> {
         head.lines().find_map(|line| line.strip_prefix("location: ")).unwrap().to_owned()
     };
     heads.iter().map(location).collect()
+}
+
+/// crates.io refuses to publish a crate whose name differs from another's only
+/// by `-` and `_`, or by case.
+#[test]
+fn no_two_crates_of_the_log_have_one_name_to_a_registry() {
+    let names: BTreeSet<String> =
+        targets().iter().filter_map(|target| target.split('/').nth(4)).map(str::to_owned).collect();
+    let canonical: BTreeSet<String> =
+        names.iter().map(|name| name.to_ascii_lowercase().replace('_', "-")).collect();
+    assert!(names.len() > 1_000 && names.iter().any(|name| name.contains('_')));
+    assert_eq!(names.len(), canonical.len());
 }
 
 #[test]

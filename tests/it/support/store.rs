@@ -106,6 +106,9 @@ fn answer(
     match (kind, number) {
         ("status", code) => say(&format!("{code} As Asked"), b"<Error><Code>AccessDenied</Code></Error>")?,
         ("shaky", _) if times == 1 => say("503 Wait", b"")?,
+        ("headless", _) if !body => say("404 No", b"")?,
+        ("otherpart", _) if ranged => say("206 Partial\r\ncontent-range: bytes 488-999/1000", &FILE[..512])?,
+        ("emptyget", _) if body => say("200 OK", b"")?,
         ("nohead", _) if !body => say("405 No", b"")?,
         ("html", _) => say("200 OK\r\ncontent-type: text/html", b"<!DOCTYPE html><p>Sign in first</p>")?,
         ("hop", "0") => return answer(to, (method, "/sound/a.crate"), times, ranged),

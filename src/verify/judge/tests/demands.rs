@@ -266,3 +266,35 @@ fn r32_a_rule_tells_which_redirects_have_a_form_in_json() {
     assert_eq!(member(rule(""), "/get/x", 302), None);
     assert!(crates_io().knows_json() && !rule("").knows_json());
 }
+
+#[test]
+fn a_canonical_part_may_be_spelled_otherwise_in_one_way() {
+    let (asked, base) = ("/api/v1/crates/serde-json/1.0.0%2Bx/download", "https://static.crates.io/crates");
+    let ok = (None, "static.crates.io");
+    for same in ["serde_json", "serde-json", "Serde_JSON"] {
+        check(&mut crates_io(), asked, &format!("{base}/{same}/{same}-1.0.0%2Bx.crate"), ok);
+    }
+    let mismatch = (Some(Fault::LocationMismatch), "static.crates.io");
+    for wrong in [
+        "serde_json/serde-json-1.0.0%2Bx.crate",
+        "serdejson/serdejson-1.0.0%2Bx.crate",
+        "serde_json/serde_json-1.0.1%2Bx.crate",
+        "serde.json/serde.json-1.0.0%2Bx.crate",
+    ] {
+        check(&mut crates_io(), asked, &format!("{base}/{wrong}"), mismatch);
+    }
+    let encoding = (Some(Fault::LocationEncoding), "static.crates.io");
+    check(&mut crates_io(), asked, &format!("{base}/serde_json/serde_json-1.0.0+x.crate"), encoding);
+    let lines = "location = \"https://h.example/p/{file}/\"\ncanonical.file = \"pep503\"";
+    check(
+        &mut rule(lines),
+        "/get/Zope.Interface",
+        "https://h.example/p/zope-interface/",
+        (None, "h.example"),
+    );
+    let other = (Some(Fault::LocationMismatch), "h.example");
+    check(&mut rule(lines), "/get/Zope.Interface", "https://h.example/p/zopeinterface/", other);
+    // Without the word, names are compared byte for byte.
+    let plain = "location = \"https://h.example/p/{file}/\"";
+    check(&mut rule(plain), "/get/a-b", "https://h.example/p/a_b/", other);
+}

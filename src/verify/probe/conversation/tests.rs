@@ -76,13 +76,75 @@ const fn at_fetch(fault: Fault) -> (Option<Fault>, Tier) {
 fn each_reach_asks_in_its_way() {
     check(Reach::Connect, &[Heard::Connected], "Connect", (None, Tier::Connect));
     check(Reach::Head, &[status(200)], "Head", SOUND);
-    check(Reach::Get, &[status(200)], "FirstBytes", SOUND);
+    // What HEAD finds, the first bytes must not hide: they ask for a part.
+    check(Reach::Get, &[status(200), status(200)], "Head FirstBytes", SOUND);
+    check(Reach::Get, &[status(200), part(b"bytes 0-511/1000")], "Head FirstBytes", SOUND);
     check(Reach::Digest, &[status(200)], "Whole", SOUND);
-    let part = |reply: &mut Reply<'static>| {
-        (reply.status, reply.content_range) = (206, Some(&b"bytes 0-511/1000"[..]));
+    for reach in [Reach::Head, Reach::Get] {
+        for not_asked in [204, 205, 206, 226, 304] {
+            check(reach, &[status(not_asked)], "Head", at_fetch(Fault::TargetStatus));
+        }
+    }
+    check(Reach::Digest, &[part(b"bytes 0-511/1000")], "Whole", at_fetch(Fault::TargetStatus));
+    let (_, verdict) = talk(FILE, (Reach::Get, Expect::default()), &[status(206)]);
+    assert!(verdict.told.unwrap().contains("status 206, though no Range was sent"));
+}
+
+/// The part that was asked for, under that `Content-Range`.
+fn part(range: &'static [u8]) -> Heard<'static> {
+    with(|reply| (reply.status, reply.content_range, reply.received) = (206, Some(range), 512))
+}
+
+#[test]
+fn only_the_part_that_was_asked_for_will_do() {
+    let end = |heard: Heard<'_>| talk(FILE, (Reach::Get, Expect::default()), &[status(200), heard]).1;
+    for right in [&b"bytes 0-511/1000"[..], b"bytes 0-511/*"] {
+        assert_eq!(end(part(right)).fault, None, "{}", right.escape_ascii());
+    }
+    for wrong in [
+        &b"bytes 1-512/1000"[..],
+        b"bytes 488-999/1000",
+        b"bytes 0-999/1000",
+        b"bytes 0-511/100",
+        b"0-511/1000",
+    ] {
+        let verdict = end(part(wrong));
+        assert_eq!(verdict.fault, Some(Fault::TargetStatus), "{}", wrong.escape_ascii());
+        assert!(verdict.told.unwrap().contains("where the first 512 were asked for"));
+    }
+    assert_eq!(end(status(206)).fault, Some(Fault::TargetStatus), "no Content-Range at all");
+    let shorter =
+        with(|r| (r.status, r.content_range, r.received) = (206, Some(&b"bytes 0-511/1000"[..]), 100));
+    assert_eq!(end(shorter).fault, Some(Fault::TargetStatus), "fewer bytes than it says");
+}
+
+#[test]
+fn an_empty_body_is_no_file_where_head_told_of_one() {
+    let empty = || with(|r| (r.received, r.first, r.content_length) = (0, b"", Some(0)));
+    let asked =
+        |head: Heard<'_>| talk("https://cdn.test/blob", (Reach::Get, Expect::default()), &[head, empty()]);
+    let (steps, verdict) = asked(status(200));
+    assert_eq!((steps.as_str(), verdict.fault), ("Head FirstBytes", Some(Fault::TargetLength)));
+    assert_eq!(asked(with(|r| r.content_length = None)).1.fault, None, "a file may be empty");
+}
+
+#[test]
+fn three_hundred_with_a_location_is_followed() {
+    let choice = Heard::Answered(Reply { locations: Locations::One(b"/b"), ..reply(300) });
+    check(Reach::Head, &[choice, status(200)], "Head Head", SOUND);
+    check(Reach::Head, &[status(300)], "Head", at_fetch(Fault::TargetStatus));
+}
+
+#[test]
+fn who_was_asked_is_told_beside_the_fault() {
+    let (mut conversation, _) =
+        Conversation::begin(FILE.parse().unwrap(), Want::File(Expect::default()), LIMITS);
+    conversation.met("at 192.0.2.1:443: the certificate has expired".to_owned());
+    let Next::Done(verdict) = conversation.heard(&Heard::NotConnected(Fault::TargetTlsCertificate)) else {
+        panic!("it goes on");
     };
-    check(Reach::Get, &[with(part)], "FirstBytes", SOUND);
-    check(Reach::Digest, &[with(part)], "Whole", at_fetch(Fault::TargetStatus));
+    let told = verdict.told.unwrap();
+    assert!(told.contains("(at 192.0.2.1:443: the certificate has expired)"), "{told}");
 }
 
 #[test]
@@ -94,8 +156,10 @@ fn a_signed_place_is_asked_with_get_at_once() {
 
 #[test]
 fn where_head_is_refused_the_first_bytes_are_asked_for() {
-    for refusal in [401, 403, 405, 501] {
-        check(Reach::Head, &[status(refusal), status(206)], "Head FirstBytes", SOUND);
+    for refusal in [401, 403, 404, 405, 410, 501] {
+        for reach in [Reach::Head, Reach::Get] {
+            check(reach, &[status(refusal), part(b"bytes 0-511/1000")], "Head FirstBytes", SOUND);
+        }
     }
     let forbidden = at_fetch(Fault::TargetForbidden);
     check(Reach::Head, &[status(403), status(403)], "Head FirstBytes", forbidden);
@@ -104,12 +168,13 @@ fn where_head_is_refused_the_first_bytes_are_asked_for() {
 
 #[test]
 fn statuses_come_to_their_faults() {
-    check(Reach::Get, &[status(403)], "FirstBytes", at_fetch(Fault::TargetForbidden));
     for gone in [404, 410] {
-        check(Reach::Head, &[status(gone)], "Head", at_fetch(Fault::TargetNotFound));
+        check(Reach::Head, &[status(gone), status(gone)], "Head FirstBytes", at_fetch(Fault::TargetNotFound));
     }
     for other in [204, 300, 304, 400, 402, 416, 418] {
-        check(Reach::Get, &[status(other)], "FirstBytes", at_fetch(Fault::TargetStatus));
+        let wrong = at_fetch(Fault::TargetStatus);
+        check(Reach::Get, &[status(other)], "Head", wrong);
+        check(Reach::Get, &[status(200), status(other)], "Head FirstBytes", wrong);
     }
 }
 
@@ -122,8 +187,9 @@ fn what_settles_nothing_is_asked_once_more() {
     }
     for fault in [Fault::TargetTimeout, Fault::TargetBroken, Fault::TargetTruncated] {
         let broken = || Heard::Broken(fault);
-        check(Reach::Get, &[broken(), broken()], "FirstBytes FirstBytes!", at_fetch(fault));
-        check(Reach::Get, &[broken(), status(200)], "FirstBytes FirstBytes!", SOUND);
+        check(Reach::Get, &[broken(), broken()], "Head Head!", at_fetch(fault));
+        let both = [broken(), status(200), broken(), status(200)];
+        check(Reach::Get, &both, "Head Head! FirstBytes FirstBytes!", SOUND);
     }
     let late = || Heard::NotConnected(Fault::TargetConnectTimeout);
     let expected = (Some(Fault::TargetConnectTimeout), Tier::Connect);
@@ -138,14 +204,14 @@ fn what_settles_nothing_is_asked_once_more() {
 fn redirects_of_the_target_are_followed_within_bounds() {
     check(Reach::Head, &[to("/b"), to("https://other.test/c"), status(200)], "Head Head Head", SOUND);
     let signed = to("https://s3.test/f?Signature=1");
-    check(Reach::Head, &[signed, status(206)], "Head FirstBytes", SOUND);
+    check(Reach::Head, &[signed, part(b"bytes 0-511/1000")], "Head FirstBytes", SOUND);
     let circle = at_fetch(Fault::TargetLoop);
     check(Reach::Head, &[to("/b"), to("/crates/a/a-1.0.0.crate#x")], "Head Head", circle);
     check(Reach::Head, &[to("")], "Head", at_fetch(Fault::TargetBadRedirect));
     check(Reach::Head, &[to("?a"), to("?a")], "Head Head", at_fetch(Fault::TargetLoop));
     let endless = [to("/1"), to("/2"), to("/3"), to("/4")];
     check(Reach::Head, &endless, "Head Head Head Head", at_fetch(Fault::TargetTooManyHops));
-    check(Reach::Get, &[to("http://cdn.test/b")], "FirstBytes", at_fetch(Fault::TargetDowngrade));
+    check(Reach::Get, &[to("http://cdn.test/b")], "Head", at_fetch(Fault::TargetDowngrade));
     // Each place has a second chance of its own.
     let shaky = [status(503), to("/b"), status(503), status(200)];
     check(Reach::Head, &shaky, "Head Head! Head Head!", SOUND);
@@ -176,34 +242,34 @@ fn what_is_no_archive_is_found_by_type_by_length_and_by_its_first_bytes() {
     let fault = at_fetch(Fault::TargetNotAnArchive);
     check(Reach::Head, &[with(|r| r.content_type = Some(b"text/html; charset=x"))], "Head", fault);
     check(Reach::Head, &[with(|r| r.content_length = Some(3))], "Head", fault);
-    check(Reach::Get, &[with(|r| r.first = b"<!DOCTYPE html>")], "FirstBytes", fault);
+    check(Reach::Get, &[status(200), with(|r| r.first = b"<!DOCTYPE html>")], "Head FirstBytes", fault);
     check(Reach::Head, &[with(|r| r.first = b"")], "Head", SOUND);
-    check(Reach::Get, &[with(|r| r.content_type = None)], "FirstBytes", SOUND);
+    check(Reach::Get, &[status(200), with(|r| r.content_type = None)], "Head FirstBytes", SOUND);
     let empty = with(|r| (r.status, r.content_range, r.first) = (416, Some(&b"bytes */0"[..]), b""));
-    check(Reach::Get, &[empty], "FirstBytes", fault);
+    check(Reach::Get, &[with(|r| r.content_length = None), empty], "Head FirstBytes", fault);
     // A name that promises nothing is held to nothing; one that did is held to
     // it wherever its redirects end.
     let page = || with(|r| (r.content_type, r.first) = (Some(&b"text/html"[..]), b"<p>"));
-    let promise = |url| talk(url, (Reach::Get, Expect::default()), &[page()]).1.fault;
+    let promise = |url| talk(url, (Reach::Get, Expect::default()), &[page(), page()]).1.fault;
     assert_eq!(promise("https://cdn.test/simple/a/"), None);
-    check(Reach::Get, &[to("/error"), page()], "FirstBytes FirstBytes", fault);
+    check(Reach::Get, &[to("/error"), page()], "Head Head", fault);
 }
 
 #[test]
 fn length_and_digest_are_held_against_what_is_known() {
     let expect = Expect { length: Some(1_000), sha256: Some([7; 32]) };
     let end = |reach, heard: Heard<'_>| {
-        let verdict = talk(FILE, (reach, expect), &[heard]).1;
+        let heard = if reach == Reach::Get { vec![status(200), heard] } else { vec![heard] };
+        let verdict = talk(FILE, (reach, expect), &heard).1;
         (verdict.fault, verdict.tier)
     };
     let length = at_fetch(Fault::TargetLength);
     assert_eq!(end(Reach::Head, status(200)), SOUND);
     assert_eq!(end(Reach::Head, with(|r| r.content_length = Some(999))), length);
     assert_eq!(end(Reach::Head, with(|r| r.content_length = None)), SOUND);
-    let range = |range: &'static [u8]| with(|r| (r.status, r.content_range) = (206, Some(range)));
-    assert_eq!(end(Reach::Get, range(b"bytes 0-511/1001")), length);
-    assert_eq!(end(Reach::Get, range(b"bytes 0-511/1000")), SOUND);
-    assert_eq!(end(Reach::Get, range(b"bytes 0-511/*")), SOUND);
+    assert_eq!(end(Reach::Get, part(b"bytes 0-511/1001")), length);
+    assert_eq!(end(Reach::Get, part(b"bytes 0-511/1000")), SOUND);
+    assert_eq!(end(Reach::Get, part(b"bytes 0-511/*")), SOUND);
     assert_eq!(end(Reach::Digest, with(|r| r.received = 999)), length);
     assert_eq!(end(Reach::Digest, with(|r| r.sha256 = Some([7; 32]))), (None, Tier::Digest));
     let other = (Some(Fault::TargetDigest), Tier::Digest);
@@ -220,7 +286,7 @@ fn what_is_told_names_the_place_and_the_way_there_but_no_query() {
          https://cdn.test/crates/a/a-1.0.0.crate"
     );
     let long = format!("https://cdn.test/{}", "a".repeat(5_000));
-    let told = talk(&long, (Reach::Head, Expect::default()), &[status(404)]).1.told.unwrap();
+    let told = talk(&long, (Reach::Head, Expect::default()), &[status(404), status(404)]).1.told.unwrap();
     assert!(told.len() < 200, "{told}");
 }
 
@@ -229,7 +295,7 @@ fn each_hop_on_the_way_is_told_as_far_as_there_is_room() {
     let far = ProbeLimits { hops: 9, ..LIMITS };
     let way = |hops: usize| {
         let mut heard: Vec<_> = PLACES.iter().take(hops).map(|place| to(place)).collect();
-        heard.push(status(404));
+        heard.extend([status(404), status(404)]);
         converse(FILE, Want::File(Expect::default()), far, &heard).1.told.unwrap()
     };
     let told = way(3);
@@ -237,7 +303,7 @@ fn each_hop_on_the_way_is_told_as_far_as_there_is_room() {
     assert_eq!(
         *told,
         *format!(
-            "HEAD https://cdn.test/3: status 404{}{}{}",
+            "GET of the first bytes of https://cdn.test/3: status 404{}{}{}",
             by("/2"),
             by("/1"),
             by("/crates/a/a-1.0.0.crate")
@@ -276,7 +342,7 @@ fn the_form_in_json_is_asked_for_and_not_followed() {
 #[test]
 fn a_place_that_was_dead_a_moment_ago_is_not_tried() {
     let refused = (Some(Fault::TargetRefused), Tier::Connect);
-    check(Reach::Get, &[Heard::KnownDead(Fault::TargetRefused)], "FirstBytes", refused);
+    check(Reach::Get, &[Heard::KnownDead(Fault::TargetRefused)], "Head", refused);
     let late = (Some(Fault::TargetConnectTimeout), Tier::Connect);
-    check(Reach::Get, &[Heard::KnownDead(Fault::TargetConnectTimeout)], "FirstBytes", late);
+    check(Reach::Get, &[Heard::KnownDead(Fault::TargetConnectTimeout)], "Head", late);
 }

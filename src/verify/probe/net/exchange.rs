@@ -4,7 +4,7 @@
 //! authorisation, whatever the run sends to the candidate. The candidate alone
 //! gets from here what it gets from the run, unless another place sent us there.
 
-use super::line::{Line, Lines};
+use super::line::{Line, Lines, NotConnected};
 use crate::fault::Fault;
 use crate::verify::Locations;
 use crate::verify::probe::{Heard, Reply, Step};
@@ -23,6 +23,13 @@ const OWN_NAME: &str = concat!("downpour/", env!("CARGO_PKG_VERSION"), " (target
 /// Content that is taken of an answer nobody wants, so that its connection can
 /// be kept.
 const SPARE_BYTES: u64 = 64 * 1024;
+
+/// What came of a request, and who was asked.
+pub(super) struct Asked {
+    pub(super) answer: Answer,
+    /// An address or why there is none, in ASCII.
+    pub(super) peer: String,
+}
 
 /// What came of a request, owned.
 pub(super) enum Answer {
@@ -80,20 +87,25 @@ impl Answer {
 impl Lines {
     /// Asks for `url` as `step` says, over a kept connection if there is one.
     /// One that turns out to be closed is replaced.
-    pub(super) async fn ask(&self, url: &Url, step: Step, chosen_by: ChosenBy) -> Answer {
+    pub(super) async fn ask(&self, url: &Url, step: Step, chosen_by: ChosenBy) -> Asked {
         let Some(request) = self.request(url, step, chosen_by) else {
-            return Answer::NotConnected(Fault::TargetBadRedirect);
+            return Asked { answer: Answer::NotConnected(Fault::TargetBadRedirect), peer: String::new() };
         };
-        if let Some(kept) = self.take_kept(url)
-            && let Ok(answer) = self.exchange(kept, request.clone(), url, step).await
-        {
-            return answer;
+        if let Some(kept) = self.take_kept(url) {
+            let peer = format!("at {}", kept.peer);
+            if let Ok(answer) = self.exchange(kept, request.clone(), url, step).await {
+                return Asked { answer, peer };
+            }
         }
         let line = match self.connect(url).await {
             Ok(line) => line,
-            Err(fault) => return Answer::NotConnected(fault),
+            Err(NotConnected { fault, why }) => {
+                return Asked { answer: Answer::NotConnected(fault), peer: why };
+            }
         };
-        self.exchange(line, request, url, step).await.unwrap_or(Answer::Broken(Fault::TargetBroken))
+        let peer = format!("at {}", line.peer);
+        let answer = self.exchange(line, request, url, step).await;
+        Asked { answer: answer.unwrap_or(Answer::Broken(Fault::TargetBroken)), peer }
     }
 
     /// `Err` where the connection ended before it answered.
@@ -105,7 +117,8 @@ impl Lines {
         step: Step,
     ) -> Result<Answer, ()> {
         let begun = Instant::now();
-        let response = match timeout_at(begun + self.options.timeout, line.send_request(request)).await {
+        let response = match timeout_at(begun + self.options.timeout, line.sender.send_request(request)).await
+        {
             Err(_) => return Ok(Answer::Broken(Fault::TargetTimeout)),
             Ok(Err(error)) if error.is_parse() => return Ok(Answer::Broken(Fault::TargetBroken)),
             Ok(Err(_)) => return Err(()),
@@ -120,7 +133,7 @@ impl Lines {
             Ok(Err(fault)) => return Ok(Answer::Broken(fault)),
             Ok(Ok(taken)) => taken,
         };
-        if ended && matches!(timeout_at(begun + limit, line.ready()).await, Ok(Ok(()))) {
+        if ended && matches!(timeout_at(begun + limit, line.sender.ready()).await, Ok(Ok(()))) {
             self.keep(url, line);
         }
         Ok(Answer::Whole { status, headers, content })

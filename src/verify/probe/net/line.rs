@@ -5,6 +5,7 @@
 use super::{Candidate, Counts, Detour, ProbeOptions, count};
 use crate::fault::Fault;
 use crate::verify::HostVerdict;
+use crate::verify::certificate;
 use crate::verify::lookup::Addresses;
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -41,7 +42,23 @@ const DEAD_MAX: usize = 1_024;
 type Place = (bool, String, u16);
 
 /// A connection that is ready for a request.
-pub(super) type Line = SendRequest<Empty<Bytes>>;
+pub(super) struct Line {
+    pub(super) sender: SendRequest<Empty<Bytes>>,
+    pub(super) peer: SocketAddr,
+}
+
+/// Why there is no connection.
+pub(super) struct NotConnected {
+    pub(super) fault: Fault,
+    /// The address, the cause: what more is known, in ASCII; may be empty.
+    pub(super) why: String,
+}
+
+impl From<Fault> for NotConnected {
+    fn from(fault: Fault) -> Self {
+        Self { fault, why: String::new() }
+    }
+}
 
 /// Everything that checks share.
 pub(super) struct Lines {
@@ -97,7 +114,7 @@ impl Lines {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle.get_mut(&place(url)?)?;
         while let Some(line) = kept.pop() {
-            if line.is_ready() {
+            if line.sender.is_ready() {
                 return Some(line);
             }
         }
@@ -148,24 +165,28 @@ impl Lines {
     }
 
     /// A new connection to where `url` leads.
-    pub(super) async fn connect(&self, url: &Url) -> Result<Line, Fault> {
+    pub(super) async fn connect(&self, url: &Url) -> Result<Line, NotConnected> {
         let opened = timeout(self.options.connect_timeout, self.open(url)).await;
-        let line = opened.unwrap_or(Err(Fault::TargetConnectTimeout))?;
+        let line = opened.unwrap_or(Err(Fault::TargetConnectTimeout.into()))?;
         count(&self.counts.connections);
         Ok(line)
     }
 
-    async fn open(&self, url: &Url) -> Result<Line, Fault> {
+    async fn open(&self, url: &Url) -> Result<Line, NotConnected> {
         let (secure, host, _) = place(url).ok_or(Fault::TargetBadRedirect)?;
-        let stream = dial(&self.judged_addresses(url).await?).await?;
+        let (stream, peer) = dial(&self.judged_addresses(url).await?).await?;
+        let at = |fault| NotConnected { fault, why: format!("at {peer}") };
         if !secure {
-            return speak(stream).await;
+            return speak(stream, peer).await.map_err(at);
         }
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(bare).map_err(|_| Fault::TargetTlsCertificate)?;
         let tls = if self.candidate_at(url).is_some() { &self.candidate_tls } else { &self.tls };
-        let stream = tls.connect(name, stream).await.map_err(|error| classify_tls(&error))?;
-        speak(stream).await
+        let stream = tls.connect(name, stream).await.map_err(|error| NotConnected {
+            fault: classify_tls(&error),
+            why: format!("at {peer}: {}", certificate::reason(&error)),
+        })?;
+        speak(stream, peer).await.map_err(at)
     }
 
     /// The addresses that may be connected to: the candidate's, those of a
@@ -203,30 +224,36 @@ fn place(url: &Url) -> Option<Place> {
     Some((url.scheme() == "https", url.host_str()?.to_owned(), url.port_or_known_default()?))
 }
 
-async fn dial(addresses: &[SocketAddr]) -> Result<TcpStream, Fault> {
-    let mut last = Fault::DnsNoAddress;
-    for address in addresses.iter().take(ADDRESSES_TRIED) {
+async fn dial(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), NotConnected> {
+    let mut last = NotConnected::from(Fault::DnsNoAddress);
+    for &address in addresses.iter().take(ADDRESSES_TRIED) {
         match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = classify_connect(&error),
+            Ok(stream) => return Ok((stream, address)),
+            Err(error) => {
+                let before = if last.why.is_empty() { "at " } else { ", " };
+                last = NotConnected {
+                    fault: classify_connect(&error),
+                    why: format!("{}{before}{address}", last.why),
+                };
+            }
         }
     }
     Err(last)
 }
 
 /// Makes an HTTP connection of a stream; a task drives it until it ends.
-async fn speak<S>(stream: S) -> Result<Line, Fault>
+async fn speak<S>(stream: S, peer: SocketAddr) -> Result<Line, Fault>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let made = http1::Builder::new().max_buf_size(HEAD_BYTES).handshake(TokioIo::new(stream)).await;
-    let (line, driver) = made.map_err(|_| Fault::TargetBroken)?;
+    let (sender, driver) = made.map_err(|_| Fault::TargetBroken)?;
     tokio::spawn(async move {
         if let Err(error) = driver.await {
             tracing::trace!(%error, "a target's connection ended");
         }
     });
-    Ok(line)
+    Ok(Line { sender, peer })
 }
 
 /// Why a connection could not be opened.

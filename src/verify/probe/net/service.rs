@@ -5,7 +5,7 @@
 //! way, and answers being delivered.
 
 use super::exchange::ChosenBy;
-use super::line::Lines;
+use super::line::{Lines, NotConnected};
 use super::{Request, count};
 use crate::fault::Fault;
 use crate::units::Offset;
@@ -183,6 +183,7 @@ async fn converse(lines: &Lines, question: Question) -> TargetVerdict {
         };
         let url = conversation.url().clone();
         if let Some(fault) = lines.known_dead(&url) {
+            conversation.met(String::new());
             next = conversation.heard(&Heard::KnownDead(fault));
             continue;
         }
@@ -191,13 +192,17 @@ async fn converse(lines: &Lines, question: Question) -> TargetVerdict {
         next = if step == Step::Connect {
             match lines.connect(&url).await {
                 Ok(_) => conversation.heard(&Heard::Connected),
-                Err(fault) => conversation.heard(&Heard::NotConnected(fault)),
+                Err(NotConnected { fault, why }) => {
+                    conversation.met(why);
+                    conversation.heard(&Heard::NotConnected(fault))
+                }
             }
         } else {
             let among_itself = conversation.is_among_itself();
             let chosen_by = if among_itself { ChosenBy::ItsOrigin } else { ChosenBy::AnotherOrigin };
-            let answer = lines.ask(&url, step, chosen_by).await;
-            conversation.heard(&answer.as_heard())
+            let asked = lines.ask(&url, step, chosen_by).await;
+            conversation.met(asked.peer);
+            conversation.heard(&asked.answer.as_heard())
         };
     }
 }

@@ -62,6 +62,17 @@ fn each_key_tells_what_would_be_right() {
 }
 
 #[test]
+fn canonical_parts_are_parts_of_the_location() {
+    let place = "location = \"https://h.example/{a}\"\n";
+    check(&with("canonical.a = \"crates-io\""), (4, 11), "needs a location");
+    check(&with(&format!("{place}canonical.b = \"crates-io\"")), (5, 11), "not captured by the pattern");
+    check(&with(&format!("{place}canonical.a = \"cargo\"")), (5, 15), "`crates-io` or `pep503`");
+    let without = "location = \"https://h.example/x?{a}\"\ncanonical.a = \"pep503\"";
+    check(&with(without), (5, 11), "the path of the location has no {a}");
+    assert!(Rules::parse(&with(&format!("{place}canonical.a = \"pep503\"")), "my.toml").is_ok());
+}
+
+#[test]
 fn nothing_is_said_twice() {
     let twice = format!("{}[[rule]]\nmatch = \"/{{b}}\"\nstatus = 200", with(""));
     check(&twice, (6, 9), "earlier rule, which counts: /{a}");

@@ -1,10 +1,11 @@
-//! What was found of an answer, in words: for examples, and for what only
-//! warns.
+//! What is said of the findings of an answer, and what becomes of those that
+//! fail nothing.
 
 use super::{Case, Ledger};
 use crate::engine::coverage::{self, Tiers};
+use crate::engine::exchange::Received;
 use crate::fault::Fault;
-use crate::tally::{Redirect, Sighting};
+use crate::tally::{Attempt, Redirect, Sighting};
 use crate::verify::Asked;
 use crate::verify::catalog::Known;
 use crate::verify::finding::Finding;
@@ -12,18 +13,16 @@ use http::HeaderValue;
 
 impl Ledger {
     /// Says what was expected of an answer where its findings do not.
-    pub(super) fn explain(&self, case: &mut Case, status: u16) {
+    pub(super) fn explain(&self, case: &mut Case, asked: &Asked<'_>, received: &Received) {
         if case.found.is_empty() {
             return;
         }
-        let expected = self.judge.expected();
+        let peer = received.peer.map_or_else(String::new, |peer| format!("answered by {peer}"));
         for finding in case.found.iter_mut() {
-            let more = match expected {
-                Some(expected) if leads_elsewhere(finding.fault) => format!("expected {expected}"),
-                Some(_) | None => format!("status {status}"),
-            };
-            let between = if finding.note.is_empty() { "" } else { "; " };
-            finding.note = format!("{}{between}{more}", finding.note);
+            // A URL comes last, so that it can be compared with the Location.
+            let more = self.judge.told(finding.fault, asked, received.status);
+            let parts = [finding.note.as_str(), peer.as_str(), more.as_str()];
+            finding.note = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
         }
     }
 
@@ -40,6 +39,12 @@ impl Ledger {
             self.recorder.warn(case.due, &sighting);
         }
     }
+}
+
+/// Whether a connection was closed before a byte of an answer came.
+pub(super) const fn is_closing(fault: Fault, attempt: &Attempt) -> bool {
+    let ends = matches!(fault, Fault::HttpClosed | Fault::HttpReset | Fault::Http2Reset | Fault::Http2GoAway);
+    ends && attempt.first_byte.is_none()
 }
 
 /// A file that is not listed is the candidate's fault only if it was there when
@@ -76,16 +81,4 @@ impl Case {
         let parts = [lasting.as_deref().unwrap_or_default(), &finding.note, &also];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
     }
-}
-
-/// Whether the finding is that a redirect leads to another place than the one
-/// demanded.
-const fn leads_elsewhere(fault: Fault) -> bool {
-    matches!(
-        fault,
-        Fault::LocationMismatch
-            | Fault::LocationEncoding
-            | Fault::LocationGluedHost
-            | Fault::LocationWrongHost
-    )
 }
