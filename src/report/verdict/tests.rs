@@ -1,6 +1,7 @@
 //! Verdicts by what a run was like.
 
 use super::*;
+use crate::fault::FaultSet;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -284,7 +285,12 @@ fn a_threshold_outweighs_failures_and_these_a_load_that_is_not_valid() {
 fn fail(totals: &mut Totals, fault: Fault, count: u64) {
     totals.counts.arrivals.passed -= count;
     totals.counts.arrivals.failed += count;
-    (0..count).for_each(|_| totals.counts.faults.count(fault, crate::units::Offset::ZERO));
+    let mut found = FaultSet::EMPTY;
+    found.insert(fault);
+    for _ in 0..count {
+        totals.counts.faults.count(fault, crate::units::Offset::ZERO);
+        totals.counts.found.count(found, crate::units::Offset::ZERO);
+    }
 }
 
 fn sent_late(plan: &mut Plan) {
