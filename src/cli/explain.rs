@@ -20,8 +20,8 @@ const ID_COLUMNS: usize = 28;
   downpour explain dns
   downpour explain bad_field_count")]
 pub(crate) struct ExplainArgs {
-    /// A fault such as dns.nxdomain, a family such as dns, or the reason of a line
-    /// such as bad_field_count [default: list all faults]
+    /// A fault such as dns.nxdomain, a family such as dns, or the reason why
+    /// a line was left out [default: list all faults]
     #[arg(value_name = "ID")]
     pub(crate) id: Option<String>,
 }

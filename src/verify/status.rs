@@ -56,6 +56,7 @@ pub(super) fn why(status: u16) -> &'static str {
 pub(crate) const CLOSED_UNANSWERED: u16 = 444;
 
 /// RFC 9110 §15, one status after the other.
+#[expect(clippy::match_same_arms, reason = "a table in the order of the sections it cites")]
 fn answers(status: u16, locations: Locations<'_>) -> Answers {
     match status {
         // §15.2: interim answers end no exchange; 101 needs an Upgrade field.

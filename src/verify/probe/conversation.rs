@@ -223,9 +223,10 @@ impl Conversation {
                 Next::Ask(self.step)
             }
             200 => self.content(reply, reply.content_length),
-            206 if self.step == Step::FirstBytes => match first_part(reply) {
-                Some(length) => self.content(reply, length),
-                None => {
+            206 if self.step == Step::FirstBytes => {
+                if let Some(part) = first_part(reply) {
+                    self.content(reply, part.whole)
+                } else {
                     let range = reply.content_range.map_or_else(
                         || "no Content-Range".to_owned(),
                         |range| format!("Content-Range \"{}\"", bounded(range)),
@@ -237,7 +238,7 @@ impl Conversation {
                     );
                     self.broken(Fault::TargetStatus, Tier::Fetch, &why)
                 }
-            },
+            }
             // RFC 9110 §15.3.7, §15.4.5: answers to what was not asked.
             206 => {
                 self.broken(Fault::TargetStatus, Tier::Fetch, &format!("{told}, though no Range was sent"))
@@ -453,21 +454,26 @@ fn resolve(base: &Url, location: &[u8]) -> Option<Url> {
     Some(url)
 }
 
-/// The length of the whole, if it is told, where a part is the one that was
-/// asked for: RFC 9110 §14.4 and §15.3.7.1. `None` for any other part, which a
-/// client would take for the beginning.
-fn first_part(reply: &Reply<'_>) -> Option<Option<u64>> {
+/// The first bytes of a file, as they were asked for.
+struct FirstPart {
+    /// The length of the whole file in bytes, where the answer says it.
+    whole: Option<u64>,
+}
+
+/// The part that was asked for: RFC 9110 §14.4 and §15.3.7.1. `None` for any
+/// other part, which a client would take for the beginning.
+fn first_part(reply: &Reply<'_>) -> Option<FirstPart> {
     let text = str::from_utf8(reply.content_range?).ok()?;
     let (range, length) = text.strip_prefix("bytes ")?.rsplit_once('/')?;
     let end: u64 = range.strip_prefix("0-")?.parse().ok()?;
     let bytes = end.checked_add(1)?;
     let asked_for = u64::try_from(Step::FIRST_BYTES).unwrap_or(u64::MAX);
-    let length = match length {
+    let whole = match length {
         "*" => None,
         number => Some(number.parse::<u64>().ok()?),
     };
-    let fits = bytes <= asked_for && bytes == reply.received && length.is_none_or(|length| bytes <= length);
-    fits.then_some(length)
+    let fits = bytes <= asked_for && bytes == reply.received && whole.is_none_or(|whole| bytes <= whole);
+    fits.then_some(FirstPart { whole })
 }
 
 /// Most bytes of a foreign field that are told.

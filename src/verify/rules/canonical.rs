@@ -28,9 +28,8 @@ impl Canonical {
         let mut out = Vec::with_capacity(part.len());
         for &byte in part {
             match (self, byte) {
-                (Self::CratesIo, b'_' | b'-') => out.push(b'-'),
                 (Self::Pep503, b'_' | b'-' | b'.') if out.last() == Some(&b'-') => {}
-                (Self::Pep503, b'_' | b'-' | b'.') => out.push(b'-'),
+                (Self::CratesIo, b'_' | b'-') | (Self::Pep503, b'_' | b'-' | b'.') => out.push(b'-'),
                 (Self::CratesIo | Self::Pep503, byte) => out.push(byte.to_ascii_lowercase()),
             }
         }
