@@ -7,12 +7,15 @@
 //! holds those before it: where the first bytes are wanted, HEAD comes first,
 //! because what is answered without Range is what clients get.
 
+mod part;
+
 use super::archive::{self, ARCHIVE_BYTES_MIN};
 use super::{Expect, ProbeLimits, Reach, TargetVerdict, Want, volatile};
 use crate::fault::Fault;
 use crate::verify::json::{JSON_BYTES_MAX, JsonForm};
 use crate::verify::location::{self, Form};
 use crate::verify::{Locations, Tier, redirects};
+use part::first_part;
 use std::fmt::Write as _;
 use url::{Host, Url};
 
@@ -452,28 +455,6 @@ fn resolve(base: &Url, location: &[u8]) -> Option<Url> {
     };
     url.set_fragment(None);
     Some(url)
-}
-
-/// The first bytes of a file, as they were asked for.
-struct FirstPart {
-    /// The length of the whole file in bytes, where the answer says it.
-    whole: Option<u64>,
-}
-
-/// The part that was asked for: RFC 9110 §14.4 and §15.3.7.1. `None` for any
-/// other part, which a client would take for the beginning.
-fn first_part(reply: &Reply<'_>) -> Option<FirstPart> {
-    let text = str::from_utf8(reply.content_range?).ok()?;
-    let (range, length) = text.strip_prefix("bytes ")?.rsplit_once('/')?;
-    let end: u64 = range.strip_prefix("0-")?.parse().ok()?;
-    let bytes = end.checked_add(1)?;
-    let asked_for = u64::try_from(Step::FIRST_BYTES).unwrap_or(u64::MAX);
-    let whole = match length {
-        "*" => None,
-        number => Some(number.parse::<u64>().ok()?),
-    };
-    let fits = bytes <= asked_for && bytes == reply.received && whole.is_none_or(|whole| bytes <= whole);
-    fits.then_some(FirstPart { whole })
 }
 
 /// Most bytes of a foreign field that are told.
