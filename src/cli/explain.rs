@@ -33,11 +33,11 @@ pub(crate) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CliErro
         Some(id) => match Topic::named(id) {
             Some(Topic::Fault(fault)) => explain(fault, out),
             Some(Topic::Family(family)) => {
+                // `target` is a family, and why a record was left out, too.
                 list(Fault::ALL.iter().copied().filter(|f| f.family() == family), out)
+                    .and_then(|()| line(family).map_or(Ok(()), |line| explain_line(&line, out)))
             }
-            Some(Topic::Line { id, about, meaning }) => {
-                writeln!(out, "{id}\n  a line or record of a log, {about}\n  meaning  {meaning}")
-            }
+            Some(Topic::Line(line)) => explain_line(&line, out),
             None => return Err(CliError::Usage(unknown(id))),
         },
     };
@@ -48,38 +48,58 @@ pub(crate) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CliErro
 enum Topic {
     Fault(Fault),
     Family(&'static str),
-    /// What became of a line of a log, or is told about it.
-    Line {
-        id: &'static str,
-        about: &'static str,
-        meaning: &'static str,
-    },
+    Line(Line),
+}
+
+/// What became of a line of a log, or is told about it.
+struct Line {
+    id: &'static str,
+    about: &'static str,
+    meaning: &'static str,
 }
 
 impl Topic {
     fn named(id: &str) -> Option<Self> {
         let family = || Fault::ALL.iter().map(|fault| fault.family()).find(|family| *family == id);
-        Fault::from_id(id).map(Self::Fault).or_else(|| family().map(Self::Family)).or_else(|| {
-            lines().find(|(known, ..)| *known == id).map(|(id, about, meaning)| Self::Line {
-                id,
-                about,
-                meaning,
-            })
-        })
+        Fault::from_id(id)
+            .map(Self::Fault)
+            .or_else(|| family().map(Self::Family))
+            .or_else(|| line(id).map(Self::Line))
     }
 }
 
-/// The reasons of lines: id, what became of the line, meaning.
-fn lines() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
-    let skipped =
-        Skip::ALL.iter().map(|reason| (reason.id(), "skipped because it is no request", reason.meaning()));
-    let rejected = Reject::ALL
-        .iter()
-        .map(|reason| (reason.id(), "rejected because it cannot be read", reason.meaning()));
-    let filtered =
-        Filter::ALL.iter().map(|reason| (reason.id(), "left out on purpose (filtered)", reason.meaning()));
-    let noted = Note::ALL.iter().map(|note| (note.id(), "accepted, with a note", note.meaning()));
+fn line(id: &str) -> Option<Line> {
+    lines().find(|line| line.id == id)
+}
+
+/// The reasons of lines.
+fn lines() -> impl Iterator<Item = Line> {
+    let rejected = Reject::ALL.iter().map(|reason| Line {
+        id: reason.id(),
+        about: "rejected because it cannot be read",
+        meaning: reason.meaning(),
+    });
+    let skipped = Skip::ALL.iter().map(|reason| Line {
+        id: reason.id(),
+        about: "skipped because it is no request",
+        meaning: reason.meaning(),
+    });
+    let filtered = Filter::ALL.iter().map(|reason| Line {
+        id: reason.id(),
+        about: "left out on purpose (filtered)",
+        meaning: reason.meaning(),
+    });
+    let noted = Note::ALL.iter().map(|note| Line {
+        id: note.id(),
+        about: "accepted, with a note",
+        meaning: note.meaning(),
+    });
     rejected.chain(skipped).chain(filtered).chain(noted)
+}
+
+fn explain_line(line: &Line, out: &mut dyn Write) -> io::Result<()> {
+    let Line { id, about, meaning } = line;
+    writeln!(out, "{id}\n  a line or record of a log, {about}\n  meaning  {meaning}")
 }
 
 fn unknown(id: &str) -> String {
@@ -88,7 +108,7 @@ fn unknown(id: &str) -> String {
     // Several faults may have the name that stands behind the dot.
     let named: Vec<_> = faults().filter(|known| last(known) == id).collect();
     let meant = match named.as_slice() {
-        [] => did_you_mean(id, faults().chain(lines().map(|(id, ..)| id))),
+        [] => did_you_mean(id, faults().chain(lines().map(|line| line.id))),
         several => format!(" (did you mean {}?)", several.join(" or ")),
     };
     format!("{id:?} is no fault, family or reason{meant}; downpour explain without an id lists all faults")
@@ -148,7 +168,7 @@ mod tests {
 
     #[test]
     fn reasons_of_lines_are_explained() {
-        for (id, _, meaning) in lines() {
+        for Line { id, meaning, .. } in lines() {
             assert!(told(Some(id)).unwrap().contains(meaning), "{id}");
         }
         let text = told(Some("bad_field_count")).unwrap();
