@@ -261,7 +261,10 @@ mod tests {
         check(("poisson", "burst"), "unknown variant `burst`, expected `uniform` or `poisson`");
         check(("16m", "0s"), "duration: it must be longer than nothing");
         check(("constant 1ms", "1ms"), "service-time: \"1ms\" is no service time; write constant 5ms");
-        check(("missing-slash@", "mising-slash@"), "faults: \"mising-slash\" is not a fault; known are");
+        check(
+            ("missing-slash@", "mising-slash@"),
+            "faults: \"mising-slash\" is not a fault (did you mean missing-slash?); known",
+        );
         check(("20x", "0x"), "speed: \"0x\" is not a factor");
         check(("[live]", "[alive]"), "unknown field `alive`");
         check(("model = \"cargo-1.70\"", ""), "missing field `model`");

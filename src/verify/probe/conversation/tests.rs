@@ -310,7 +310,7 @@ fn each_hop_on_the_way_is_told_as_far_as_there_is_room() {
         )
     );
     let told = way(9);
-    assert!(told.len() < 448 && told.ends_with("; 1 more before that"), "{told}");
+    assert!(told.len() < 448 && told.ends_with("; 2 more before that"), "{told}");
 }
 
 fn json(heard: &[Heard<'_>]) -> (String, TargetVerdict) {
