@@ -114,7 +114,7 @@ fn each_answer_that_is_no_download_has_its_fault() {
     asked("status-304", Fault::TargetStatus, &["HEAD x1"]);
     asked("status-204", Fault::TargetStatus, &["HEAD x1"]);
     asked("otherpart", Fault::TargetStatus, &["GET x1", "HEAD x1"]);
-    asked("emptyget", Fault::TargetNotAnArchive, &["GET x1", "HEAD x1"]);
+    asked("emptyget", Fault::TargetLength, &["GET x1", "HEAD x1"]);
     asked("html", Fault::TargetNotAnArchive, &["HEAD x1"]);
     asked("truncated", Fault::TargetTruncated, &["GET x2", "HEAD x1"]);
     asked("garbage", Fault::TargetBroken, &["HEAD x2"]);
@@ -384,14 +384,14 @@ fn another_origin_cannot_spend_what_is_for_the_candidate() {
     let asked = |first: Url| {
         let options = ProbeOptions { candidate: Some(candidate(&own, own.url("/"))), ..options(Reach::Get) };
         let (verdict, stats) = ask(options, first, Expect::default());
-        assert_eq!((verdict.fault, stats.requests), (None, 2));
+        assert_eq!((verdict.fault, stats.requests), (None, 3));
     };
     let secrets = |store: &Store| store.lines().iter().filter(|line| line.contains("secret")).count();
     asked(cdn.url(&format!("/away-{}/a.crate", own.address().port())));
     assert_eq!((secrets(&own), secrets(&cdn)), (0, 0), "sent on by another origin");
-    assert_eq!(own.asked(), ["GET /sound/a.crate x1"]);
+    assert_eq!(own.asked(), ["GET /sound/a.crate x1", "HEAD /sound/a.crate x1"]);
     asked(own.url("/hop-1/a.crate"));
-    assert_eq!(secrets(&own), 4, "two requests that the candidate itself led to");
+    assert_eq!(secrets(&own), 6, "three requests that the candidate itself led to");
 }
 
 #[test]

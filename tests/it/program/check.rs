@@ -37,8 +37,8 @@ fn a_sound_deployment_passes_with_each_path_asked_once_and_every_tier_checked() 
     assert!(junit.skipped >= 5, "{}", junit.skipped);
     assert!(junit.cases.iter().any(|(name, failed)| name == "target.403" && !failed), "{:?}", junit.cases);
     let served = stage.stop();
-    // Each path twice: as a redirect, and as JSON.
-    assert_eq!((served.answers, served.targets), (40, 20));
+    // Each path twice: as a redirect, and as JSON; each target by HEAD and GET.
+    assert_eq!((served.answers, served.targets), (40, 40));
 }
 
 #[test]
