@@ -302,7 +302,7 @@ fn faults(counts: &Counts, examples: &Examples) -> Vec<FaultLine> {
     };
     let mut lines: Vec<_> = Fault::ALL.iter().filter_map(line).collect();
     // Stable: equals stay in the order of the list of faults.
-    lines.sort_by_key(|line| Reverse((line.count, line.found, line.attempts)));
+    lines.sort_by_key(|line| Reverse((line.count, line.found, line.saved_by_retries, line.attempts)));
     lines
 }
 

@@ -129,7 +129,7 @@ fn a_killed_run_is_given_out_in_every_form() {
     let call = Call::replay(INCIDENT, &candidate).with(&["--rate", "300", "-d", "1h", "--loop"]);
     let mut process = Process::start(&call.all_args(), call.room.path());
     let run = call.path("run");
-    while !fs::metadata(run.join("run.json")).is_ok_and(|found| found.len() > 0) {
+    while !fs::metadata(run.join("intervals.ndjson")).is_ok_and(|found| found.len() > 0) {
         assert!(!process.is_over(), "it ended by itself");
         std::thread::yield_now();
     }

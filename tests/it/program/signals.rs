@@ -26,6 +26,20 @@ impl Going {
         }
     }
 
+    /// Waits until `run.json` counts something: the first one is written before
+    /// anything is sent.
+    fn until_a_checkpoint(&mut self) {
+        let path = self.call.path("run/run.json");
+        let counted = |text: String| {
+            serde_json::from_str::<serde_json::Value>(&text)
+                .is_ok_and(|run| run["arrivals"]["offered"].as_u64() > Some(0))
+        };
+        while !fs::read_to_string(&path).is_ok_and(counted) {
+            assert!(!self.process.is_over(), "it ended before a checkpoint");
+            std::thread::yield_now();
+        }
+    }
+
     /// How it ended; its directory lives as long as the call.
     fn end(self) -> (Ended, Call) {
         (Ended::of(&self.process.end(), self.call.path("run")), self.call)
@@ -94,7 +108,7 @@ fn the_first_signal_is_answered_and_names_the_second() {
 fn what_was_on_disk_outlives_a_kill() {
     let candidate = Serving::sound();
     let mut going = Going::start(endless(&candidate));
-    going.until_there_is("run.json");
+    going.until_a_checkpoint();
     going.process.signal(Signal::KILL);
     let (ended, _call) = going.end();
     assert_eq!(ended.code, None);

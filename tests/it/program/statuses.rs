@@ -27,7 +27,9 @@ fn replay(candidate: &Listener, trace: &str, flags: &[&str]) -> Report {
     let target = format!("http://{}", candidate.addr);
     let call = Call::new(&["replay", "trace", "--target", &target]).file("trace", trace);
     let flags = [&["--rate", "500", "--verify", "policy", "--max-lateness", "60s"], flags].concat();
-    let ended = call.with(&flags).run();
+    // The call keeps the directory that the run is in.
+    let call = call.with(&flags);
+    let ended = call.run();
     let report = Report::read(&ended.out);
     report.check_everything(&ended.out);
     report

@@ -96,7 +96,7 @@ fn a_process_without_descriptors_is_to_blame_and_not_the_candidate() {
     let candidate = Serving::sound();
     let call = Call::replay("-", &candidate).with(&["--verify", "off", "--no-keepalive"]);
     let mut piped = Piped::start(call);
-    piped.until_there_is("run.json");
+    piped.until_there_is("intervals.ndjson");
     piped.limit_files(Some(3));
     piped.write(LINES);
     piped.until_there_is("failures.ndjson");

@@ -19,8 +19,7 @@ const END_HEADERS: u8 = 4;
 
 const MAX_CONCURRENT_STREAMS: u16 = 3;
 
-/// `:status: 204` and `:status: 200`, as the static table of HPACK has them.
-const NO_CONTENT: u8 = 0x89;
+/// `:status: 200`, as the static table of HPACK has it.
 const OK: u8 = 0x88;
 
 /// Error codes (RFC 9113 §7).
@@ -90,7 +89,7 @@ impl Wire {
 
     /// A whole, good answer.
     pub(crate) fn answer(&mut self, stream: u32) {
-        self.frame(HEADERS, END_STREAM | END_HEADERS, stream, &[NO_CONTENT]);
+        self.frame(HEADERS, END_STREAM | END_HEADERS, stream, &[OK]);
     }
 
     /// The same for each of these.
