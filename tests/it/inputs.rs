@@ -2,7 +2,7 @@
 //! that are damaged or no logs at all.
 
 use bytes::Bytes;
-use downpour::trace::client::Agents;
+use downpour::trace::client::{Agents, ClientKey};
 use downpour::trace::formats::Format;
 use downpour::trace::rewrite::Rewrites;
 use downpour::trace::spread::Subsecond;
@@ -52,7 +52,7 @@ fn check(pattern: &str, format: Format, hosts: &[&str], notes: &[&str]) {
     assert!(source.tells_agents(), "{pattern}");
     let requests = drain(&mut source);
     let clients: BTreeSet<_> =
-        requests.iter().map(|request| request.client.map(|key| key.to_bytes())).collect();
+        requests.iter().map(|request| request.client.map(ClientKey::to_bytes)).collect();
     assert_eq!((requests.len(), clients.len()), (20, 10), "{pattern}");
     assert!(requests.iter().all(|request| request.client.is_some()), "{pattern}");
     assert!(requests.iter().all(|request| request.kind.preset().starts_with("cargo")), "{pattern}");

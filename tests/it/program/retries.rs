@@ -205,7 +205,7 @@ fn an_outage_whose_retries_outlast_the_run_is_a_failure() {
     assert_eq!(report.faults(), [("status.5xx", 20)]);
     assert_eq!(report.number("/retries/waiting_at_end"), 20);
     assert_eq!(report.map("/retries/ended").collect::<Vec<_>>(), [("run_over", 20)]);
-    let text = ended.stdout.replace("\n", " ");
+    let text = ended.stdout.replace('\n', " ");
     assert!(text.starts_with("FAILED: 20 of 20 downloads failed (100.0 %) "), "{text}");
     assert!(text.contains("20 downloads waited for a retry when the run ended"), "{text}");
     // Nobody can allow that nothing was good.

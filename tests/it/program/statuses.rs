@@ -18,9 +18,8 @@ fn answering(answer: &'static str) -> Listener {
 
 /// `COUNT` requests with that recorded status.
 fn recorded(status: u16) -> String {
-    (0..COUNT)
-        .map(|n| format!("{{\"at_ns\":{},\"target\":\"/{n}\",\"status\":{status}}}\n", n * 1_000_000))
-        .collect()
+    let line = |n| format!("{{\"at_ns\":{},\"target\":\"/{n}\",\"status\":{status}}}", n * 1_000_000);
+    (0..COUNT).map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn replay(candidate: &Listener, trace: &str, flags: &[&str]) -> Report {
