@@ -80,8 +80,8 @@ const NOT_PUBLIC_V4: &[(Ipv4Addr, u32)] = &[
     // Azure's WireServer: certificates and goal state of a virtual machine.
     // <https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16>
     (Ipv4Addr::new(168, 63, 129, 16), 32),
-    // IBM Cloud's services for what runs inside it.
-    // <https://cloud.ibm.com/docs/vpc?topic=vpc-service-endpoints-for-vpc>
+    // IBM Cloud's services and service endpoints, which its VPC API reserves
+    // (`client_ip_pool` of a VPN server). <https://cloud.ibm.com/apidocs/vpc>
     (Ipv4Addr::new(161, 26, 0, 0), 16),
     (Ipv4Addr::new(166, 8, 0, 0), 14),
 ];
