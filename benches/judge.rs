@@ -33,7 +33,7 @@ fn judgements(c: &mut Criterion) {
         let (locations, at) = (Locations::One(location), Stamp::from_nanos(0));
         let answer = Answer { status: 302, locations, headers: &headers, at };
         c.bench_function(name, |b| {
-            b.iter(|| judge.judge(black_box(&asked), black_box(&answer)).found.outcome());
+            b.iter(|| judge.judge(black_box(&asked), black_box(&answer)).findings.outcome());
         });
     }
 }

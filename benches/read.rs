@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use downpour::trace::fate::Fate;
+use downpour::trace::reasons::ParsedLine;
 use downpour::trace::formats::Format;
 use downpour::trace::{ReadOptions, Source};
 use std::hint::black_box;
@@ -42,7 +42,7 @@ fn parse(log: &[u8], format: Format) -> usize {
     let mut from = 0;
     let mut records = 0;
     for to in memchr::memchr_iter(b'\n', log) {
-        if let Fate::Record(record) = parser.parse(&log[from..to], false) {
+        if let ParsedLine::Record(record) = parser.parse(&log[from..to], false) {
             black_box(&record);
             records += 1;
         }

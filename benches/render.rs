@@ -10,7 +10,7 @@ mod support;
 use clap::Parser;
 use downpour::fault::Fault;
 use downpour::report::{Ending, GeneratorFacts, Parts, Plan, Rendering, RunDirectory, RunReport};
-use downpour::tally::{Attempt, AttemptEnd, AttemptKind, Books, Fate, Interval, Totals};
+use downpour::metrics::{Attempt, AttemptEnd, AttemptKind, Accounting, ArrivalOutcome, Interval, Totals};
 use downpour::units::{Offset, Stamp};
 use std::fs;
 use std::io::{self, Write};
@@ -79,7 +79,7 @@ fn write_run(run: &Path, seconds: u64) -> io::Result<()> {
         totals.absorb(&interval);
         directory.append(&interval).map_err(io::Error::other)?;
     }
-    let books = Books::so_far(&totals).map_err(|imbalance| io::Error::other(imbalance.to_string()))?;
+    let books = Accounting::so_far(&totals).map_err(|imbalance| io::Error::other(imbalance.to_string()))?;
     let report = RunReport::build(Parts {
         plan: Plan { command: "replay".to_owned(), ..Plan::default() },
         books: &books,
@@ -105,5 +105,5 @@ fn download(interval: &mut Interval, second: u64, n: u64) {
     let attempt =
         Attempt { due, sent: Some(sent), first_byte: Some(done), done, end: AttemptEnd::Status(302) };
     interval.attempt(&attempt, AttemptKind::First);
-    interval.arrival(if broken { Fate::Failed(Fault::DnsNxdomain) } else { Fate::Passed }, due, done);
+    interval.arrival(if broken { ArrivalOutcome::Failed(Fault::DnsNxdomain) } else { ArrivalOutcome::Passed }, due, done);
 }

@@ -4,12 +4,12 @@
 //! `cargo bench --bench simulate` prints a line each; the goal is 2 million.
 //! Numbers of a shared machine say little: look at the user time.
 
-use downpour::client::{ClientModels, ClientPlan, Clientele};
+use downpour::client::{ClientModels, ClientPlan, ClientMix};
 use downpour::engine::{AtEndOfTrace, Observer, Played};
 use downpour::scenario::Scenario;
-use downpour::schedule::{Pace, Schedule, Window};
+use downpour::schedule::{Pace, Schedule, RunLimits};
 use downpour::simulate::{MOST, SimulationPlan, simulate};
-use downpour::tally::{Interval, Totals};
+use downpour::metrics::{Interval, Totals};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ fn measure(name: &str, scenario: &Scenario) -> io::Result<()> {
     let client = ClientModels::built_in().find(&scenario.clients.model).expect("it is built in").clone();
     let plan = SimulationPlan {
         clients: Arc::new(ClientPlan {
-            clients: Clientele::of(client),
+            clients: ClientMix::of(client),
             session_gap: scenario.clients.session_gap,
             session_max: scenario.clients.session_max,
             seed: 1,
@@ -45,7 +45,7 @@ fn measure(name: &str, scenario: &Scenario) -> io::Result<()> {
         max_waiting: MOST,
         seed: 1,
     };
-    let schedule = Schedule::new(Pace::AS_RECORDED, Window::default());
+    let schedule = Schedule::new(Pace::AS_RECORDED, RunLimits::default());
     let arrivals = Played::new(Box::new(scenario.requests(1)), schedule, AtEndOfTrace::Stop);
     let begun = cpu();
     let end = simulate(&plan, arrivals, &mut Blind, &|| false);

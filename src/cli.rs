@@ -167,7 +167,7 @@ pub(crate) enum CliError {
     Engine(#[from] crate::engine::EngineError),
     /// Our own mistake, found by counting.
     #[error(transparent)]
-    Books(crate::tally::Imbalance),
+    Books(crate::metrics::Imbalance),
     /// Signals could not be listened for.
     #[error("listen for signals")]
     Signals(#[source] io::Error),

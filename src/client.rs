@@ -14,22 +14,22 @@
 //! follows is told by its [kind](crate::trace::agent).
 
 pub mod budget;
-pub mod conduct;
+pub mod behavior;
 pub mod delays;
 pub mod file;
 pub mod first_attempts;
-pub mod retried;
+pub mod retry_conditions;
 pub mod sessions;
 
-mod clientele;
+mod client_mix;
 mod list;
 
 #[cfg(test)]
 mod tests;
 
 pub use budget::{Budget, BudgetRule};
-pub use clientele::Clientele;
-pub use conduct::{ClientPlan, Conduct, Over, Trial};
+pub use client_mix::ClientMix;
+pub use behavior::{ClientPlan, ClientBehavior, NoRetryReason, RetryContext};
 pub use file::{ClientFileError, ClientModels};
 
 use crate::fault::Fault;
@@ -39,7 +39,7 @@ use budget::{Failure, Tokens};
 use delays::{Delay, Delays, Jitter};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use retried::{FaultSet, StatusSet, is_behind_the_redirect};
+use retry_conditions::{RetriedFaults, StatusSet, is_target_fault};
 use std::num::{NonZeroU8, NonZeroU16};
 use std::time::Duration;
 
@@ -67,17 +67,17 @@ pub struct ClientModel {
     /// How the delays are spread.
     pub jitter: Jitter,
     /// What is tried again.
-    pub retried: Retried,
+    pub retry_conditions: RetryConditions,
     /// What becomes of a `Retry-After`.
     pub retry_after: RetryAfter,
     /// Where a retry begins.
     pub scope: Scope,
     /// What becomes of the other downloads when one has failed for good.
-    pub siblings: Siblings,
+    pub on_failure: OnFailure,
     /// What limits the retries of all downloads together.
     pub budget: BudgetRule,
     /// How a download begins.
-    pub opening: Opening,
+    pub first_method: FirstMethod,
     /// Downloads at a time, where that is known.
     pub streams: Option<NonZeroU16>,
     /// Connections to a host, where that is known.
@@ -87,20 +87,20 @@ pub struct ClientModel {
     /// Redirects it follows in a row; `None` for no limit, or none known.
     pub redirects: Option<u16>,
     /// What runs the client again when it fails.
-    pub outer: Outer,
+    pub outer_loop: OuterLoop,
 }
 
 /// What a client tries again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Retried {
+pub struct RetryConditions {
     /// Answers with these statuses.
     pub statuses: StatusSet,
     /// Answers with these, but only after the first attempt.
     pub statuses_once: StatusSet,
     /// Answers with these, if they carry a `Retry-After`.
-    pub statuses_if_told_when: StatusSet,
+    pub statuses_with_retry_after: StatusSet,
     /// Attempts that ended with these faults.
-    pub faults: FaultSet,
+    pub faults: RetriedFaults,
 }
 
 /// What becomes of a `Retry-After`.
@@ -110,9 +110,9 @@ pub enum RetryAfter {
     #[default]
     Ignore,
     /// It counts.
-    Obey {
+    Honor {
         /// How.
-        how: Obedience,
+        how: RetryAfterMode,
         /// The answers whose `Retry-After` counts.
         statuses: StatusSet,
         /// Waited on top of what was asked for.
@@ -120,14 +120,14 @@ pub enum RetryAfter {
         /// The longest that is accepted.
         cap: Duration,
         /// What becomes of a longer one.
-        beyond: Beyond,
+        beyond: OverCap,
     },
 }
 
 /// How a `Retry-After` counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Obedience {
+pub enum RetryAfterMode {
     /// In place of the client's own delay.
     Replace,
     /// On top of it.
@@ -137,7 +137,7 @@ pub enum Obedience {
 /// What becomes of a `Retry-After` longer than is accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Beyond {
+pub enum OverCap {
     /// The longest that is accepted is waited.
     #[default]
     Cap,
@@ -160,7 +160,7 @@ pub enum Scope {
 /// What becomes of a session's other downloads when one fails for good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Siblings {
+pub enum OnFailure {
     /// They go on.
     #[default]
     GoOn,
@@ -171,7 +171,7 @@ pub enum Siblings {
 /// How a download begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Opening {
+pub enum FirstMethod {
     /// It is asked for.
     #[default]
     Get,
@@ -193,7 +193,7 @@ pub struct Timeouts {
 /// What runs a client again when it has failed: a loop in a build, a job that
 /// is started anew. Each run is a new process, with all its attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outer {
+pub struct OuterLoop {
     /// Runs, the first one included.
     pub runs: NonZeroU8,
     /// The pause between two of them.
@@ -203,12 +203,12 @@ pub struct Outer {
 /// How an attempt ended that did not end well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastAttempt {
-    end: AttemptEnd,
+    end: LastAttemptEnd,
     retry_after: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum AttemptEnd {
+enum LastAttemptEnd {
     Status(u16),
     Fault(Fault),
 }
@@ -222,23 +222,23 @@ impl LastAttempt {
     /// a fine answer with a fault.
     pub const fn answered(status: u16, fault: Option<Fault>, retry_after: Option<Duration>) -> Self {
         let end = match fault {
-            Some(fault) if status < 400 => AttemptEnd::Fault(fault),
-            Some(_) | None => AttemptEnd::Status(status),
+            Some(fault) if status < 400 => LastAttemptEnd::Fault(fault),
+            Some(_) | None => LastAttemptEnd::Status(status),
         };
         Self { end, retry_after }
     }
 
     /// It was not answered.
-    pub const fn broke(fault: Fault) -> Self {
-        Self { end: AttemptEnd::Fault(fault), retry_after: None }
+    pub const fn unanswered(fault: Fault) -> Self {
+        Self { end: LastAttemptEnd::Fault(fault), retry_after: None }
     }
 
     fn failure(self) -> Failure {
         match self.end {
-            AttemptEnd::Fault(
+            LastAttemptEnd::Fault(
                 Fault::ConnectTimeout | Fault::TimeoutFirstByte | Fault::TimeoutTotal | Fault::DnsTimeout,
             ) => Failure::Timeout,
-            AttemptEnd::Fault(_) | AttemptEnd::Status(_) => Failure::Other,
+            LastAttemptEnd::Fault(_) | LastAttemptEnd::Status(_) => Failure::Other,
         }
     }
 }
@@ -279,7 +279,7 @@ impl RetryState {
 
 /// What a client does after an attempt that did not end well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum NextStep {
     /// It tries again, so long after the end of the last attempt.
     RetryAfter(Duration),
     /// It does not.
@@ -352,15 +352,15 @@ impl ClientModel {
         budget: &mut Budget,
         last: LastAttempt,
         random: &mut impl Rng,
-    ) -> Next {
+    ) -> NextStep {
         state.ended = state.ended.saturating_add(1);
         match self.wait(state, budget, last, random) {
-            Ok(wait) => Next::RetryAfter(wait),
-            Err(_) if state.runs + 1 < self.outer.runs.get() => {
+            Ok(wait) => NextStep::RetryAfter(wait),
+            Err(_) if state.runs + 1 < self.outer_loop.runs.get() => {
                 *state = RetryState::of_run(state.runs + 1);
-                Next::RetryAfter(self.outer.pause.as_duration())
+                NextStep::RetryAfter(self.outer_loop.pause.as_duration())
             }
-            Err(reason) => Next::GiveUp(reason),
+            Err(reason) => NextStep::GiveUp(reason),
         }
     }
 
@@ -368,41 +368,41 @@ impl ClientModel {
     /// that its redirect named.
     pub fn asks_candidate_again(&self, last: LastAttempt) -> bool {
         match (self.scope, last.end) {
-            (Scope::Chain, _) | (Scope::Hop, AttemptEnd::Status(_)) => true,
-            (Scope::Hop, AttemptEnd::Fault(fault)) => !is_behind_the_redirect(fault),
+            (Scope::Chain, _) | (Scope::Hop, LastAttemptEnd::Status(_)) => true,
+            (Scope::Hop, LastAttemptEnd::Fault(fault)) => !is_target_fault(fault),
         }
     }
 
     /// The same client in a run that is played `factor` times as fast: all its
     /// waits and all of its patience are divided by it.
     #[must_use]
-    pub fn hastened(&self, factor: Factor) -> Self {
+    pub fn time_scaled(&self, factor: Factor) -> Self {
         let nanos = |length: Duration| u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
         let shorter = |length| Duration::from_nanos(factor.shrink(nanos(length)));
         let retry_after = match self.retry_after {
             RetryAfter::Ignore => RetryAfter::Ignore,
-            RetryAfter::Obey { how, statuses, extra, cap, beyond } => {
-                RetryAfter::Obey { how, statuses, extra: extra.hastened(factor), cap: shorter(cap), beyond }
+            RetryAfter::Honor { how, statuses, extra, cap, beyond } => {
+                RetryAfter::Honor { how, statuses, extra: extra.time_scaled(factor), cap: shorter(cap), beyond }
             }
         };
         Self {
-            delays: self.delays.hastened(factor),
-            delays_after_fault: self.delays_after_fault.hastened(factor),
-            jitter: self.jitter.hastened(factor),
+            delays: self.delays.time_scaled(factor),
+            delays_after_fault: self.delays_after_fault.time_scaled(factor),
+            jitter: self.jitter.time_scaled(factor),
             retry_after,
             timeouts: Timeouts {
                 connect: self.timeouts.connect.map(shorter),
                 read: self.timeouts.read.map(shorter),
                 total: self.timeouts.total.map(shorter),
             },
-            outer: Outer { pause: self.outer.pause.hastened(factor), ..self.outer },
+            outer_loop: OuterLoop { pause: self.outer_loop.pause.time_scaled(factor), ..self.outer_loop },
             ..self.clone()
         }
     }
 
     /// The most attempts at one download, over all runs.
     pub fn attempts_at_most(&self) -> u32 {
-        u32::from(self.attempts.get()) * u32::from(self.outer.runs.get())
+        u32::from(self.attempts.get()) * u32::from(self.outer_loop.runs.get())
     }
 
     fn wait(
@@ -420,31 +420,31 @@ impl ClientModel {
             return Err(GiveUp::Exhausted);
         }
         let delays = match last.end {
-            AttemptEnd::Status(_) => &self.delays,
-            AttemptEnd::Fault(_) => &self.delays_after_fault,
+            LastAttemptEnd::Status(_) => &self.delays,
+            LastAttemptEnd::Fault(_) => &self.delays_after_fault,
         };
         let drawn = self.jitter.draw(state.ended, delays.before(state.ended), state.previous, random);
-        let wait = self.told(last, drawn.as_duration())?;
+        let wait = self.apply_retry_after(last, drawn.as_duration())?;
         state.paid = budget.pay(last.failure()).ok_or(GiveUp::Budget)?;
         state.previous = drawn;
         Ok(wait)
     }
 
     fn retries(&self, ended: u8, last: LastAttempt) -> bool {
-        let retried = &self.retried;
+        let retried = &self.retry_conditions;
         match last.end {
-            AttemptEnd::Fault(fault) => retried.faults.contains(fault),
-            AttemptEnd::Status(status) => {
-                retried.statuses.contains(status)
-                    || (retried.statuses_once.contains(status) && ended == 1)
-                    || (retried.statuses_if_told_when.contains(status) && last.retry_after.is_some())
+            LastAttemptEnd::Fault(fault) => retry_conditions.faults.contains(fault),
+            LastAttemptEnd::Status(status) => {
+                retry_conditions.statuses.contains(status)
+                    || (retry_conditions.statuses_once.contains(status) && ended == 1)
+                    || (retry_conditions.statuses_with_retry_after.contains(status) && last.retry_after.is_some())
             }
         }
     }
 
     /// What a `Retry-After` makes of the client's own delay.
-    fn told(&self, last: LastAttempt, own: Duration) -> Result<Duration, GiveUp> {
-        let (RetryAfter::Obey { how, statuses, extra, cap, beyond }, AttemptEnd::Status(status), Some(asked)) =
+    fn apply_retry_after(&self, last: LastAttempt, own: Duration) -> Result<Duration, GiveUp> {
+        let (RetryAfter::Honor { how, statuses, extra, cap, beyond }, LastAttemptEnd::Status(status), Some(asked)) =
             (self.retry_after, last.end, last.retry_after)
         else {
             return Ok(own);
@@ -453,27 +453,27 @@ impl ClientModel {
             return Ok(own);
         }
         let asked = asked.saturating_add(extra.as_duration());
-        if asked > cap && beyond == Beyond::GiveUp {
+        if asked > cap && beyond == OverCap::GiveUp {
             return Err(GiveUp::TooLong);
         }
         Ok(match how {
-            Obedience::Replace => asked.min(cap),
-            Obedience::Add => own + asked.min(cap),
+            RetryAfterMode::Replace => asked.min(cap),
+            RetryAfterMode::Add => own + asked.min(cap),
         })
     }
 }
 
 /// Keeps the draws of this chapter apart from others made with the same seed.
-const RETRIES: &[u8; 8] = b"retries\0";
+const RNG_DOMAIN: &[u8; 8] = b"retries\0";
 
 /// The random numbers for one retry of an arrival. They depend on the run's
 /// seed, the arrival and the attempt alone, so the number of threads changes
 /// nothing.
-pub fn draws(seed: u64, arrival: u64, state: &RetryState) -> ChaCha8Rng {
+pub fn retry_rng(seed: u64, arrival: u64, state: &RetryState) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..10].copy_from_slice(&[state.runs, state.ended]);
-    key[24..].copy_from_slice(RETRIES);
+    key[24..].copy_from_slice(RNG_DOMAIN);
     let mut random = ChaCha8Rng::from_seed(key);
     random.set_stream(arrival);
     random

@@ -13,12 +13,12 @@ mod connection;
 mod control;
 mod coverage;
 mod exchange;
-mod feed;
+mod dispatch;
 mod http2;
 mod ledger;
 mod limits;
-mod meter;
-mod origin;
+mod cpu_meter;
+mod request_template;
 mod pacer;
 mod played;
 mod pool;
@@ -28,26 +28,26 @@ mod run;
 mod shard;
 #[cfg(test)]
 mod sim;
-mod supply;
+mod ready_queue;
 mod threads;
 mod wakes;
 mod wire;
 mod worker;
 
 pub use connect::Protocol;
-pub use control::{ControlPlan, Controls};
+pub use control::{ControlPlan, ControlThread};
 pub use limits::Reuse;
-pub use origin::Origin;
-pub use played::{AtEndOfTrace, Coming, Played, PlayedBooks, Requests};
-pub use priority::yield_to_workers;
+pub use request_template::RequestTemplate;
+pub use played::{AtEndOfTrace, NextArrival, Played, PlayedAccounting, Requests};
+pub use priority::lower_priority;
 pub use run::run;
-pub use worker::{Feed, Phase};
+pub use worker::{LoopMode, Phase};
 
 use crate::client::ClientPlan;
 use crate::schedule::ScheduleCounts;
 use crate::schedule::sample::Sample;
-use crate::tally::{Interval, Totals};
-use crate::trace::TraceBooks;
+use crate::metrics::{Interval, Totals};
+use crate::trace::TraceAccounting;
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
 use crate::verify::catalog::Catalogued;
@@ -90,22 +90,22 @@ pub struct EnginePlan {
     /// Where the candidate listens; used in turn.
     pub addresses: Vec<SocketAddr>,
     /// What every request says beside its target.
-    pub origin: Origin,
+    pub request_template: RequestTemplate,
     /// What connections are secured with; plain where there is none.
     pub tls: Option<TlsPlan>,
     /// What is spoken on a connection whose TLS says nothing else.
     pub protocol: Protocol,
     /// How connections are used.
-    pub lanes: LanePlan,
+    pub connection_plan: ConnectionPlan,
     /// When arrivals leave.
-    pub feed: Feed,
+    pub loop_mode: LoopMode,
     /// What is due before that is sent and not counted.
     pub warmup: Duration,
     /// What wakes a worker.
     pub pacing: Pacing,
     /// The least time between two wake-ups of a worker for arrivals; what falls
     /// due in between leaves with the next. Zero wakes for each.
-    pub grain: Duration,
+    pub batch_interval: Duration,
     /// Whether each worker keeps to a core of its own.
     pub pin: bool,
     /// Worker threads, at least one.
@@ -142,7 +142,7 @@ pub struct TlsPlan {
 
 /// How connections are used.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct LanePlan {
+pub struct ConnectionPlan {
     /// Which idle connection is used next.
     pub reuse: Reuse,
     /// Most streams in use of an HTTP/2 connection, at least one.
@@ -170,13 +170,13 @@ pub struct Judging {
     /// Which of the targets are asked.
     pub sampling: Sampling,
     /// Which redirects are asked for in JSON, too; `None` where none are.
-    pub forms: Option<Sample>,
+    pub json_sample: Option<Sample>,
     /// Whether redirects may lead to addresses that are not public.
-    pub private: PrivateAddresses,
+    pub private_addresses: PrivateAddresses,
     /// The files that redirects may lead to, where somebody listed them.
     pub catalog: Option<Arc<Catalogued>>,
     /// Who asks a second deployment for the same; `None` without one.
-    pub control: Option<Controls>,
+    pub control: Option<ControlThread>,
 }
 
 /// Sees each second of a run as it is complete.
@@ -192,7 +192,7 @@ pub struct RunEnd {
     /// The sum of all intervals.
     pub totals: Totals,
     /// Where the lines of the trace went.
-    pub books: TraceBooks,
+    pub accounting: TraceAccounting,
     /// Requests that the trace handed out and that were never released.
     pub unreleased: u64,
     /// What the schedule left out and added.
@@ -208,7 +208,7 @@ pub struct RunEnd {
     /// What went wrong in reading the trace and did not end the run.
     pub notices: Vec<String>,
     /// Why it ended early, where that was nobody's wish.
-    pub trouble: Vec<String>,
+    pub failures: Vec<String>,
 }
 
 /// Why a run could not begin.

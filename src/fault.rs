@@ -5,7 +5,7 @@
 //! what was expected instead belong to the example beside it, never to the
 //! fault.
 
-mod reaction;
+mod client_reaction;
 mod set;
 
 pub use set::FaultSet;
@@ -236,7 +236,7 @@ impl Fault {
 
     /// Whether a redirect leads to the wrong place, or to one that is not
     /// there: what a cache must not keep.
-    pub fn misleads(self) -> bool {
+    pub fn is_bad_redirect(self) -> bool {
         let unknown = matches!(self, Self::DnsUnchecked);
         matches!(self.family(), "location" | "dns" | "target") && !unknown
     }
@@ -249,12 +249,12 @@ impl Fault {
     }
 
     /// Whether the load generator, not the candidate, is to blame.
-    pub const fn is_generators_own(self) -> bool {
-        self.generators_remedy().is_some()
+    pub const fn is_generator_fault(self) -> bool {
+        self.generator_remedy().is_some()
     }
 
     /// What to do where the load generator is to blame; `None` where it is not.
-    pub const fn generators_remedy(self) -> Option<&'static str> {
+    pub const fn generator_remedy(self) -> Option<&'static str> {
         if matches!(self, Self::GeneratorPorts) {
             Some("lower --connections, or widen net.ipv4.ip_local_port_range")
         } else if matches!(self, Self::GeneratorDescriptors) {
@@ -320,10 +320,10 @@ mod tests {
     #[test]
     fn what_misleads_is_about_the_place() {
         for fault in [Fault::LocationWrongHost, Fault::LocationExpired, Fault::DnsNxdomain] {
-            assert!(fault.misleads(), "{fault}");
+            assert!(fault.is_bad_redirect(), "{fault}");
         }
         for fault in [Fault::StatusUnexpected, Fault::HeadersVary, Fault::DnsUnchecked, Fault::HttpReset] {
-            assert!(!fault.misleads(), "{fault}");
+            assert!(!fault.is_bad_redirect(), "{fault}");
         }
     }
 }

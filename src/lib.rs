@@ -6,7 +6,7 @@
 //! `ARCHITECTURE.md` names (opening logs, asking a resolver, writing a run
 //! directory); time and randomness come in as arguments.
 
-pub mod names;
+pub mod suggest;
 
 pub mod units;
 
@@ -22,7 +22,7 @@ pub mod client;
 
 pub mod verify;
 
-pub mod tally;
+pub mod metrics;
 
 pub mod report;
 

@@ -55,7 +55,7 @@ pub enum RouteError {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+enum SegmentPart {
     Literal(Vec<u8>),
     Name { index: usize, encoding: Encoding },
 }
@@ -65,16 +65,16 @@ enum Part {
 pub struct Pattern {
     text: String,
     /// All segments, or those before the part that spans several.
-    segments: Vec<Vec<Part>>,
-    rest: Option<Rest>,
+    segments: Vec<Vec<SegmentPart>>,
+    rest: Option<MultiSegmentPart>,
     names: Vec<String>,
 }
 
 /// `{name..}`, and the segments behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Rest {
+struct MultiSegmentPart {
     index: usize,
-    after: Vec<Vec<Part>>,
+    after: Vec<Vec<SegmentPart>>,
 }
 
 /// What a pattern found: the parts as they stood on the wire.
@@ -94,7 +94,7 @@ impl Pattern {
         let mut pattern = Self { text: text.to_owned(), segments: Vec::new(), rest: None, names: Vec::new() };
         for segment in path.split('/') {
             if let Some(name) = segment.strip_prefix('{').and_then(|name| name.strip_suffix("..}")) {
-                pattern.span(name)?;
+                pattern.add_multi_segment_part(name)?;
                 continue;
             }
             let parts = pattern.parts_of(segment)?;
@@ -110,17 +110,17 @@ impl Pattern {
     }
 
     /// Adds a part that spans segments.
-    fn span(&mut self, name: &str) -> Result<(), RouteError> {
+    fn add_multi_segment_part(&mut self, name: &str) -> Result<(), RouteError> {
         check_name(name)?;
         if self.rest.is_some() || self.names.iter().any(|known| known == name) {
             return Err(RouteError::MisplacedRest(name.to_owned()));
         }
-        self.rest = Some(Rest { index: self.names.len(), after: Vec::new() });
+        self.rest = Some(MultiSegmentPart { index: self.names.len(), after: Vec::new() });
         self.names.push(name.to_owned());
         Ok(())
     }
 
-    fn parts_of(&mut self, segment: &str) -> Result<Vec<Part>, RouteError> {
+    fn parts_of(&mut self, segment: &str) -> Result<Vec<SegmentPart>, RouteError> {
         let names = &mut self.names;
         let known = names.len();
         let parts = parse_parts(segment, &mut |name| {
@@ -135,7 +135,7 @@ impl Pattern {
         })?;
         let mut unknown = 0;
         for part in &parts {
-            let Part::Name { index, encoding } = part else { continue };
+            let SegmentPart::Name { index, encoding } = part else { continue };
             if *encoding != Encoding::default() {
                 return Err(RouteError::EncodingInPattern(names[*index].clone()));
             }
@@ -173,7 +173,7 @@ impl Pattern {
     }
 }
 
-impl Rest {
+impl MultiSegmentPart {
     fn captures<'t>(&self, path: &'t [u8], values: &mut [&'t [u8]; MAX_NAMES]) -> Option<()> {
         let mut end = path.len();
         for _ in &self.after {
@@ -226,7 +226,7 @@ pub fn path_of(target: &[u8]) -> &[u8] {
     target.split(|&b| b == b'?').next().unwrap_or(target)
 }
 
-fn match_segment<'t>(parts: &[Part], segment: &'t [u8], values: &mut [&'t [u8]; MAX_NAMES]) -> Option<()> {
+fn match_segment<'t>(parts: &[SegmentPart], segment: &'t [u8], values: &mut [&'t [u8]; MAX_NAMES]) -> Option<()> {
     // Known parts are taken from the left up to the unknown one, then from the
     // right; what is left over is the unknown one.
     let mut rest = segment;
@@ -243,7 +243,7 @@ fn match_segment<'t>(parts: &[Part], segment: &'t [u8], values: &mut [&'t [u8]; 
     }
     match parts {
         [] => rest.is_empty().then_some(()),
-        [Part::Name { index, .. }] if !rest.is_empty() => {
+        [SegmentPart::Name { index, .. }] if !rest.is_empty() => {
             values[*index] = rest;
             Some(())
         }
@@ -251,10 +251,10 @@ fn match_segment<'t>(parts: &[Part], segment: &'t [u8], values: &mut [&'t [u8]; 
     }
 }
 
-fn known<'p>(part: &'p Part, values: &[&'p [u8]; MAX_NAMES]) -> Option<&'p [u8]> {
+fn known<'p>(part: &'p SegmentPart, values: &[&'p [u8]; MAX_NAMES]) -> Option<&'p [u8]> {
     match part {
-        Part::Literal(bytes) => Some(bytes),
-        Part::Name { index, .. } => Some(values[*index]).filter(|value| !value.is_empty()),
+        SegmentPart::Literal(bytes) => Some(bytes),
+        SegmentPart::Name { index, .. } => Some(values[*index]).filter(|value| !value.is_empty()),
     }
 }
 
@@ -262,7 +262,7 @@ fn known<'p>(part: &'p Part, values: &[&'p [u8]; MAX_NAMES]) -> Option<&'p [u8]>
 #[derive(Clone, Debug)]
 pub struct Template {
     text: String,
-    parts: Vec<Part>,
+    parts: Vec<SegmentPart>,
 }
 
 impl Template {
@@ -282,8 +282,8 @@ impl Template {
     pub fn render(&self, captures: &Captures<'_>, out: &mut Vec<u8>) {
         for part in &self.parts {
             match part {
-                Part::Literal(bytes) => out.extend_from_slice(bytes),
-                Part::Name { index, encoding } => encode_part(captures.value(*index), *encoding, out),
+                SegmentPart::Literal(bytes) => out.extend_from_slice(bytes),
+                SegmentPart::Name { index, encoding } => encode_part(captures.value(*index), *encoding, out),
             }
         }
     }
@@ -298,7 +298,7 @@ impl fmt::Display for Template {
 fn parse_parts(
     text: &str,
     index_of: &mut dyn FnMut(&str) -> Result<usize, RouteError>,
-) -> Result<Vec<Part>, RouteError> {
+) -> Result<Vec<SegmentPart>, RouteError> {
     let unbalanced = || RouteError::UnbalancedBrace(text.to_owned());
     let mut parts = Vec::new();
     let mut rest = text;
@@ -308,14 +308,14 @@ fn parse_parts(
             return Err(unbalanced());
         }
         if !literal.is_empty() {
-            parts.push(Part::Literal(literal.as_bytes().to_vec()));
+            parts.push(SegmentPart::Literal(literal.as_bytes().to_vec()));
         }
         if literal.len() == rest.len() {
             break;
         }
         let (inside, tail) = tail.split_once('}').ok_or_else(unbalanced)?;
         let (name, encoding) = name_and_encoding(inside)?;
-        parts.push(Part::Name { index: index_of(name)?, encoding });
+        parts.push(SegmentPart::Name { index: index_of(name)?, encoding });
         rest = tail;
     }
     Ok(parts)

@@ -216,8 +216,8 @@ impl Default for Clients {
         Self {
             model: "none".to_owned(),
             timeout: Duration::from_secs(30),
-            session_gap: sessions::GAP,
-            session_max: sessions::MAX,
+            session_gap: sessions::SESSION_GAP,
+            session_max: sessions::SESSION_MAX,
         }
     }
 }

@@ -5,7 +5,7 @@
 //! put in order of arrival, and leave the chapter as [`Request`]s. Nothing here
 //! knows where a request will be sent: the host in a log is never trusted.
 
-pub mod fate;
+pub mod reasons;
 
 mod dates;
 
@@ -19,13 +19,13 @@ pub mod client;
 
 pub mod formats;
 
-mod lines;
+mod line_reader;
 
-mod windows;
+mod zstd_windows;
 
-mod unpack;
+mod compression;
 
-mod foreign;
+mod unsupported;
 
 mod semver;
 
@@ -33,17 +33,17 @@ pub mod rewrite;
 
 pub mod scrub;
 
-mod shown;
+mod excerpt;
 
-mod held;
+mod pending_record;
 
-mod order;
+mod reorder_buffer;
 
-pub mod spread;
+pub mod subsecond;
 
-pub mod lost;
+pub mod losses;
 
-mod at_ns;
+mod time_unit;
 
 mod error;
 
@@ -55,18 +55,18 @@ mod detect;
 
 pub mod source;
 
-pub mod census;
+pub mod log_summary;
 
-pub use error::{Share, TraceError};
+pub use error::{FormatShare, TraceError};
 pub use source::{ReadOptions, Source};
-pub use unpack::Packing;
+pub use compression::InputCompression;
 
 use crate::units::Stamp;
 use agent::ClientKind;
 use bytes::Bytes;
 use client::ClientKey;
-use fate::Notes;
-use lost::Lost;
+use reasons::Notes;
+use losses::LossCounts;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -132,7 +132,7 @@ pub enum Method {
 
 /// A request ready to be scheduled, in order of arrival.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct TraceRequest {
     /// When it arrived at the recorded service; `None` where the trace has no
     /// times.
     pub at: Option<Stamp>,
@@ -154,7 +154,7 @@ pub struct Request {
 /// Invariant: `read = accepted + Σ skipped + Σ rejected`, and `accepted` =
 /// requests handed out + `Σ filtered` + `late` + `undelivered`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TraceBooks {
+pub struct TraceAccounting {
     /// Lines read, over all passes.
     pub read: u64,
     /// Lines that became records.
@@ -168,7 +168,7 @@ pub struct TraceBooks {
     /// Records that have no place in the order; [`lost`](Self::lost) tells why.
     pub late: u64,
     /// What was lost, by reason and by kind.
-    pub lost: Lost,
+    pub lost: LossCounts,
     /// Records accepted and not handed out, because reading was stopped.
     pub undelivered: u64,
     /// Things worth telling about accepted lines: `target_reencoded`,
@@ -176,7 +176,7 @@ pub struct TraceBooks {
     pub notes: BTreeMap<&'static str, u64>,
 }
 
-impl TraceBooks {
+impl TraceAccounting {
     /// How many requests were handed out, by what the other accounts say.
     ///
     /// Right only once reading has ended or was stopped: until then it counts
@@ -188,7 +188,7 @@ impl TraceBooks {
 
     /// Whether every line read is accounted for, given the number of requests
     /// that were handed out.
-    pub fn balance(&self, handed_out: u64) -> bool {
+    pub fn is_balanced(&self, handed_out: u64) -> bool {
         let sum = |account: &BTreeMap<&'static str, u64>| account.values().sum::<u64>();
         self.read == self.accepted + sum(&self.skipped) + sum(&self.rejected)
             && self.accepted == handed_out + sum(&self.filtered) + self.late + self.undelivered

@@ -393,7 +393,7 @@ impl Share {
 
     /// Whether the point of the unit interval that `hash` stands for lies in
     /// the share.
-    pub const fn takes(self, hash: u64) -> bool {
+    pub const fn includes(self, hash: u64) -> bool {
         // The high half of a 64 by 64 bit product scales without a remainder's
         // bias.
         let millionth = (hash as u128 * Self::ALL.0 as u128) >> 64;

@@ -205,7 +205,7 @@ pub struct Judgement<'a> {
     /// `None` where none matches.
     pub rule: Option<usize>,
     /// All that is wrong, each with its level and what more there is to say.
-    pub found: Findings,
+    pub findings: Findings,
     /// The fault of the status, where that fails the answer.
     pub status: Option<Fault>,
     /// What the Location tiers found. `None` where the answer is no redirect,
@@ -230,7 +230,7 @@ pub struct Redirect<'a> {
     /// The tier behind which there is nothing to look at: no Location that
     /// leads anywhere, or one that leads back to the same request. `None` for
     /// all others, however wrong they are.
-    pub ends: Option<Tier>,
+    pub stopped_at: Option<Tier>,
     /// What [`Tier::Dns`] has to ask for.
     pub host: HostToCheck<'a>,
 }

@@ -12,13 +12,13 @@ use super::signals::Phases;
 use super::threshold_args::Limits;
 use super::throttling::Throttling;
 use super::{CliError, chain};
-use crate::engine::{self, AtEndOfTrace, Controls, EnginePlan, Judging, Observer, Requests, RunEnd};
+use crate::engine::{self, AtEndOfTrace, ControlThread, EnginePlan, Judging, Observer, Requests, RunEnd};
 use crate::report::{
     AbortLine, DirectoryError, Ending, Exit, GeneratorFacts, Parts, Plan, Reason, RunDirectory, RunReport,
     Threshold, Watch, painted, summary,
 };
 use crate::schedule::{Schedule, ScheduleCounts};
-use crate::tally::{Books, Interval, LeftOut, Second, Series, Totals};
+use crate::metrics::{Accounting, Interval, ArrivalAdjustments, StormSecond, StormSeries, Totals};
 use crate::units::{Stamp, grouped};
 use crate::verify::probe::net::Probes;
 use std::io::Write;
@@ -111,7 +111,7 @@ pub(crate) fn measure(
         progress,
         trouble,
         checkpoint_lost,
-        series: engine.clients.as_ref().map(|_| Series::default()),
+        series: engine.clients.as_ref().map(|_| StormSeries::default()),
         watch: Watch::over(limits.thresholds),
         abort: Abort::new(limits.abort_on, limits.abort_after, phases),
         metrics,
@@ -127,7 +127,7 @@ pub(crate) fn measure(
     // What ends a run early by its own wish is no interruption.
     let interrupted = end.interrupted && abort.came_true.is_none();
     let ending = match abort.came_true {
-        _ if interrupted || !end.trouble.is_empty() => Ending::Interrupted,
+        _ if interrupted || !end.failures.is_empty() => Ending::Interrupted,
         Some(why) => Ending::Aborted(why),
         None => Ending::Finished,
     };
@@ -163,21 +163,21 @@ pub(crate) fn measure(
         trouble.extend(ended_early);
     }
     let kept = directory.zip(path);
-    Ok(Measured { report, kept, trouble, ended_by: end.trouble, interrupted })
+    Ok(Measured { report, kept, trouble, ended_by: end.failures, interrupted })
 }
 
 /// The books of a run that is over.
-pub(super) fn close(end: &RunEnd, trouble: &mut Vec<String>) -> Result<Books, CliError> {
-    let ScheduleCounts { sampled_out, amplified, .. } = end.scheduled;
-    let left_out = LeftOut { sampled_out, unreleased: end.unreleased, amplified };
-    match Books::close(end.books.clone(), left_out, &end.totals) {
+pub(super) fn close(end: &RunEnd, trouble: &mut Vec<String>) -> Result<Accounting, CliError> {
+    let ScheduleCounts { sampled_out, copies: amplified, .. } = end.scheduled;
+    let left_out = ArrivalAdjustments { sampled_out, unreleased: end.unreleased, amplified };
+    match Accounting::close(end.accounting.clone(), left_out, &end.totals) {
         Ok(books) => Ok(books),
         // A panic of a worker takes its uncounted arrivals with it; without one
         // this is our own mistake, and nothing that follows could be trusted.
         Err(imbalance) => {
-            assert!(!end.trouble.is_empty(), "{imbalance}");
+            assert!(!end.failures.is_empty(), "{imbalance}");
             trouble.push(imbalance.to_string());
-            Books::so_far(&end.totals).map_err(CliError::Books)
+            Accounting::so_far(&end.totals).map_err(CliError::Books)
         }
     }
 }
@@ -302,7 +302,7 @@ struct Recorder<'p> {
     directory: Option<RunDirectory>,
     plan: &'p Plan,
     engine: &'p EnginePlan,
-    control: Option<&'p Controls>,
+    control: Option<&'p ControlThread>,
     /// What each rule matches.
     rules: &'p [String],
     throttling: Throttling,
@@ -313,7 +313,7 @@ struct Recorder<'p> {
     /// place, so this is no trouble that outlasts the run.
     checkpoint_lost: bool,
     /// The seconds that a storm is told by, where clients are modelled.
-    series: Option<Series>,
+    series: Option<StormSeries>,
     /// What the run must keep.
     watch: Watch,
     /// What ends it.
@@ -334,7 +334,7 @@ impl Recorder<'_> {
 
     /// What there is to tell before the end.
     fn so_far(&self, second: u64, totals: &Totals) -> Option<RunReport> {
-        let books = Books::so_far(totals).ok()?;
+        let books = Accounting::so_far(totals).ok()?;
         let elapsed_s = seconds(second + 1);
         let generator = GeneratorFacts {
             threads: count(self.engine.threads),
@@ -359,7 +359,7 @@ impl Recorder<'_> {
         report = report.with_retries(&totals.counts, self.series.as_ref());
         report = report.with_rules(&totals.counts.rules, self.rules);
         if let Some(control) = self.control {
-            report = report.with_control(totals.counts.control, &control.tally());
+            report = report.with_control(totals.counts.control, &control.results());
         }
         Some(report)
     }
@@ -380,12 +380,12 @@ impl Observer for Recorder<'_> {
             self.kept(written);
         }
         if let Some(series) = &mut self.series {
-            series.add(interval.second(), Second::from(interval));
+            series.add(interval.second(), StormSecond::from(interval));
         }
         if let Some(control) = self.control
             && (self.watch.is_about_control() || self.abort.on.is_about_control())
         {
-            let tally = control.tally();
+            let tally = control.results();
             self.watch.control(tally.candidate());
             self.abort.on.control(tally.candidate());
         }

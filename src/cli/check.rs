@@ -21,12 +21,12 @@ use super::trace_args::{InputFormat, TraceArgs, open, parse_format};
 use super::values::{parse_header, parse_positive, parse_time};
 use super::verify_args::VerifyArgs;
 use super::wire_args::{ConnectionArgs, PacingArgs, TlsArgs, WireArgs};
-use crate::engine::Feed;
+use crate::engine::LoopMode;
 use crate::report::{Exit, Reason};
 use crate::schedule::Pace;
 use crate::trace::ReadOptions;
-use crate::trace::source::Sequence;
-use crate::trace::spread::Subsecond;
+use crate::trace::source::RequestOrder;
+use crate::trace::subsecond::Subsecond;
 use crate::units::grouped;
 use crate::verify::probe::net::QUEUE;
 use clap::Args;
@@ -153,14 +153,14 @@ pub(super) struct ToldArgs {
 pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     args.thresholds.check_counted()?;
     let replay = args.as_replay();
-    let options = ReadOptions { sequence: Sequence::AsRead, ..replay.trace.options()? };
+    let options = ReadOptions { order: RequestOrder::AsRead, ..replay.trace.options()? };
     let source = open(&args.traces, options)?;
     let kept = if args.told.out.is_some() { RunDirectoryKept::Yes } else { RunDirectoryKept::No };
     let exports = args.told.exports.open(kept)?;
     let mut prepared = prepare("check", source, &replay)?;
     let found = Arc::new(Found::default());
     prepared.requests = Box::new(Distinct::of(prepared.requests, Arc::clone(&found)));
-    prepared.engine.feed = Feed::WhenFree { until: None, open: Some(OPEN) };
+    prepared.engine.loop_mode = LoopMode::Closed { until: None, open: Some(OPEN) };
     let phases = signals::phases().map_err(CliError::Signals)?;
     let progress =
         Progress::by_count(Voice::of(args.told.quiet, args.told.no_progress), Arc::clone(&found), &phases);

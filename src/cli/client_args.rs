@@ -3,15 +3,15 @@
 use super::CliError;
 use super::clients::{ClientsError, load};
 use super::values::parse_time;
-use crate::client::{BudgetRule, ClientModels, ClientPlan, Clientele, first_attempts, sessions};
+use crate::client::{BudgetRule, ClientModels, ClientPlan, ClientMix, first_attempts, sessions};
 use crate::engine::Requests;
 use crate::report::Plan;
 use crate::schedule::Pace;
 use crate::trace::agent::{AgentCounts, AgentTable};
-use crate::trace::client::Agents;
-use crate::trace::fate::Filter;
-use crate::trace::source::Next;
-use crate::trace::{Request, Source, TraceBooks};
+use crate::trace::client::AgentParsing;
+use crate::trace::reasons::Filter;
+use crate::trace::source::ReadOutcome;
+use crate::trace::{TraceRequest, Source, TraceAccounting};
 use crate::units::{Share, grouped, parse_duration};
 use clap::Args;
 use first_attempts::FirstAttempts;
@@ -71,9 +71,9 @@ pub(crate) struct ClientArgs {
 
 impl ClientArgs {
     /// Whether the user agents of the trace are read, and by what.
-    pub(super) fn agents(&self) -> Result<Agents, CliError> {
+    pub(super) fn agents(&self) -> Result<AgentParsing, CliError> {
         if self.name() != AUTO {
-            return Ok(Agents::Unread);
+            return Ok(AgentParsing::Off);
         }
         let models = self.models()?;
         let own = models.iter().filter(|model| !model.agents.is_empty());
@@ -88,7 +88,7 @@ impl ClientArgs {
         let too_many = || CliError::Usage("--client-file: these are too many clients with agents".to_owned());
         let table = AgentTable::new(own).ok_or_else(too_many)?;
         // Once in the life of the program.
-        Ok(Agents::ReadBy(self.table.get_or_init(|| Box::leak(Box::new(table)))))
+        Ok(AgentParsing::WithTable(self.table.get_or_init(|| Box::leak(Box::new(table)))))
     }
 
     /// All clients that are known.
@@ -111,15 +111,15 @@ impl ClientArgs {
         let session_gap = if matches!(pace, Pace::Max) {
             Duration::ZERO
         } else {
-            self.session_gap.unwrap_or(sessions::GAP)
+            self.session_gap.unwrap_or(sessions::SESSION_GAP)
         };
-        let session_max = self.session_max.unwrap_or(sessions::MAX);
+        let session_max = self.session_max.unwrap_or(sessions::SESSION_MAX);
         let plan = ClientPlan { clients, session_gap, session_max, seed };
         Ok((self.name() != NONE).then(|| Arc::new(plan)))
     }
 
     /// Who asks in a scenario, whose own client is `model`.
-    pub(super) fn clientele_of_scenario(&self, model: &str) -> Result<Clientele, CliError> {
+    pub(super) fn clientele_of_scenario(&self, model: &str) -> Result<ClientMix, CliError> {
         let named = Self { client: Some(self.client.as_deref().unwrap_or(model).to_owned()), ..self.clone() };
         if named.name() == AUTO {
             return Err(CliError::Usage(
@@ -131,26 +131,26 @@ impl ClientArgs {
     }
 
     /// Who asks, with the budget that was asked for.
-    pub(super) fn clientele(&self) -> Result<Clientele, CliError> {
+    pub(super) fn clientele(&self) -> Result<ClientMix, CliError> {
         let clients = self.modelled()?;
         Ok(match self.retry_budget {
-            Some(share) => clients.budgeted(BudgetRule::Ratio(share)),
+            Some(share) => clients.with_budget(BudgetRule::Ratio(share)),
             None => clients,
         })
     }
 
-    fn modelled(&self) -> Result<Clientele, CliError> {
+    fn modelled(&self) -> Result<ClientMix, CliError> {
         let (models, name) = (self.models()?, self.name());
         if name == AUTO {
-            return Ok(Clientele::by_agent(&models));
+            return Ok(ClientMix::by_agent(&models));
         }
         let unknown = || ClientsError::unknown(name, &models);
-        Ok(Clientele::of(models.named(name).ok_or_else(unknown)?.clone()))
+        Ok(ClientMix::of(models.named(name).ok_or_else(unknown)?.clone()))
     }
 
     /// Refuses to go by what the first lines of the trace do not tell.
     pub(super) fn check(&self, source: &Source) -> Result<(), CliError> {
-        if self.name() == AUTO && !source.tells_agents() {
+        if self.name() == AUTO && !source.has_agents() {
             return Err(CliError::Usage(
                 "--client auto: the first lines of this trace tell no user agents, so nobody knows which client \
                  asked; name one"
@@ -168,7 +168,7 @@ impl ClientArgs {
                 "{flag} says how clients try again, and none does: name one with --client"
             )));
         }
-        if source.tells_clients() || self.first_attempts.is_none() {
+        if source.has_clients() || self.first_attempts.is_none() {
             return Ok(());
         }
         Err(CliError::Usage(
@@ -213,7 +213,7 @@ struct WithAgents {
 }
 
 impl Requests for WithAgents {
-    fn next(&mut self) -> Result<Option<Request>, String> {
+    fn next(&mut self) -> Result<Option<TraceRequest>, String> {
         self.requests.next()
     }
 
@@ -225,8 +225,8 @@ impl Requests for WithAgents {
         self.requests.stop();
     }
 
-    fn books(&self) -> TraceBooks {
-        self.requests.books()
+    fn accounting(&self) -> TraceAccounting {
+        self.requests.accounting()
     }
 
     fn notices(&self) -> Vec<String> {
@@ -261,20 +261,20 @@ struct FirstOnly {
 }
 
 impl Requests for FirstOnly {
-    fn next(&mut self) -> Result<Option<Request>, String> {
+    fn next(&mut self) -> Result<Option<TraceRequest>, String> {
         loop {
             match self.next_or_idle()? {
-                Next::Request(request) => return Ok(Some(request)),
-                Next::Idle => {}
-                Next::End => return Ok(None),
+                ReadOutcome::Request(request) => return Ok(Some(request)),
+                ReadOutcome::Idle => {}
+                ReadOutcome::End => return Ok(None),
             }
         }
     }
 
-    fn next_or_idle(&mut self) -> Result<Next, String> {
+    fn next_or_idle(&mut self) -> Result<ReadOutcome, String> {
         loop {
             let next = self.requests.next_or_idle()?;
-            let Next::Request(request) = &next else { return Ok(next) };
+            let ReadOutcome::Request(request) = &next else { return Ok(next) };
             let (Some(client), Some(at)) = (request.client, request.at) else { return Ok(next) };
             if self.filter.passes(u64::from_le_bytes(client.to_bytes()), &request.target, at) {
                 return Ok(next);
@@ -292,8 +292,8 @@ impl Requests for FirstOnly {
         self.requests.stop();
     }
 
-    fn books(&self) -> TraceBooks {
-        let mut books = self.requests.books();
+    fn accounting(&self) -> TraceAccounting {
+        let mut books = self.requests.accounting();
         if self.left_out > 0 {
             *books.filtered.entry(Filter::Repeat.id()).or_default() += self.left_out;
         }

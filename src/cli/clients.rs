@@ -1,7 +1,7 @@
 //! `downpour clients`: how clients retry, as this program knows it.
 
 use crate::client::{ClientFileError, ClientModels};
-use crate::names::did_you_mean;
+use crate::suggest::did_you_mean;
 use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};

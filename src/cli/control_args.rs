@@ -68,7 +68,7 @@ impl ControlArgs {
             candidate: origin_of(&load.target),
             control: origin_of(control),
             addresses,
-            origin: control.origin(headers(control, &load.headers)),
+            request_template: control.origin(headers(control, &load.headers)),
             tls,
             share: self.share(),
             seed,

@@ -21,7 +21,7 @@ use crate::registry::{Registry, RegistryConfig};
 use crate::report::Exit;
 use crate::schedule::Pace;
 use crate::trace::Source;
-use crate::trace::spread::Subsecond;
+use crate::trace::subsecond::Subsecond;
 use crate::units::Rate;
 use crate::verify::Depth;
 use bytes::Bytes;

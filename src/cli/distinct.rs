@@ -7,9 +7,9 @@
 //! twice than leave something out.
 
 use crate::engine::Requests;
-use crate::trace::fate::Filter;
-use crate::trace::source::Next;
-use crate::trace::{Request, TraceBooks};
+use crate::trace::reasons::Filter;
+use crate::trace::source::ReadOutcome;
+use crate::trace::{TraceRequest, TraceAccounting};
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -66,7 +66,7 @@ impl Distinct {
         }
     }
 
-    fn is_new(&mut self, request: &Request) -> bool {
+    fn is_new(&mut self, request: &TraceRequest) -> bool {
         let hash = self.key.hash_one((request.method as u8, &request.target));
         if self.seen.contains(&hash) {
             return false;
@@ -81,28 +81,28 @@ impl Distinct {
 }
 
 impl Requests for Distinct {
-    fn next(&mut self) -> Result<Option<Request>, String> {
+    fn next(&mut self) -> Result<Option<TraceRequest>, String> {
         loop {
             match self.next_or_idle()? {
-                Next::Request(request) => return Ok(Some(request)),
-                Next::Idle => {}
-                Next::End => return Ok(None),
+                ReadOutcome::Request(request) => return Ok(Some(request)),
+                ReadOutcome::Idle => {}
+                ReadOutcome::End => return Ok(None),
             }
         }
     }
 
-    fn next_or_idle(&mut self) -> Result<Next, String> {
+    fn next_or_idle(&mut self) -> Result<ReadOutcome, String> {
         loop {
             match self.requests.next_or_idle()? {
-                Next::Request(request) if self.is_new(&request) => {
+                ReadOutcome::Request(request) if self.is_new(&request) => {
                     self.found.distinct.fetch_add(1, Ordering::Relaxed);
-                    return Ok(Next::Request(request));
+                    return Ok(ReadOutcome::Request(request));
                 }
-                Next::Request(_) => self.duplicates += 1,
-                Next::Idle => return Ok(Next::Idle),
-                Next::End => {
+                ReadOutcome::Request(_) => self.duplicates += 1,
+                ReadOutcome::Idle => return Ok(ReadOutcome::Idle),
+                ReadOutcome::End => {
                     self.found.whole.store(true, Ordering::Relaxed);
-                    return Ok(Next::End);
+                    return Ok(ReadOutcome::End);
                 }
             }
         }
@@ -117,8 +117,8 @@ impl Requests for Distinct {
         self.requests.stop();
     }
 
-    fn books(&self) -> TraceBooks {
-        let mut books = self.requests.books();
+    fn accounting(&self) -> TraceAccounting {
+        let mut books = self.requests.accounting();
         if self.duplicates > 0 {
             *books.filtered.entry(Filter::Duplicate.id()).or_default() += self.duplicates;
         }
@@ -134,12 +134,12 @@ impl Requests for Distinct {
 mod tests {
     use super::*;
     use crate::cli::requests::Replayed;
-    use crate::trace::source::Sequence;
+    use crate::trace::source::RequestOrder;
     use crate::trace::{ReadOptions, Source};
 
     /// What is handed out of `list`, and the books and findings about it.
-    fn read(list: &'static str, most: usize) -> (Vec<String>, TraceBooks, Arc<Found>) {
-        let options = ReadOptions { sequence: Sequence::AsRead, ..ReadOptions::default() };
+    fn read(list: &'static str, most: usize) -> (Vec<String>, TraceAccounting, Arc<Found>) {
+        let options = ReadOptions { order: RequestOrder::AsRead, ..ReadOptions::default() };
         let source = Source::over(vec![("list".to_owned(), list.into())], options).unwrap();
         let found = Arc::new(Found::default());
         let requests = Box::new(Replayed::begin(source, Vec::new()).unwrap());
@@ -148,7 +148,7 @@ mod tests {
         while let Some(request) = distinct.next().unwrap() {
             targets.push(String::from_utf8(request.target.to_vec()).unwrap());
         }
-        (targets, distinct.books(), found)
+        (targets, distinct.accounting(), found)
     }
 
     #[test]

@@ -3,9 +3,9 @@
 
 use super::CliError;
 use crate::fault::Fault;
-use crate::names::did_you_mean;
+use crate::suggest::did_you_mean;
 use crate::report::advice;
-use crate::trace::fate::{Filter, Note, Reject, Skip};
+use crate::trace::reasons::{Filter, Note, Reject, Skip};
 use std::io::{self, Write};
 
 /// Columns of the ids.
@@ -121,7 +121,7 @@ fn list(mut faults: impl Iterator<Item = Fault>, out: &mut dyn Write) -> io::Res
 fn explain(fault: Fault, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{fault}")?;
     writeln!(out, "  meaning  {}", fault.meaning())?;
-    writeln!(out, "  clients  {}", fault.reaction())?;
+    writeln!(out, "  clients  {}", fault.client_reaction())?;
     writeln!(out, "  to do    {}", advice(fault.id()))
 }
 
@@ -152,7 +152,7 @@ mod tests {
         assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
         for &fault in Fault::ALL {
             let text = told(Some(fault.id())).unwrap();
-            for part in [fault.meaning(), fault.reaction(), advice(fault.id())] {
+            for part in [fault.meaning(), fault.client_reaction(), advice(fault.id())] {
                 assert!(text.contains(part), "{text}");
             }
         }

@@ -6,7 +6,7 @@
 //! bytes.
 
 use super::CliError;
-use crate::names::did_you_mean;
+use crate::suggest::did_you_mean;
 use crate::report::{Rendering, RunReport, SavedRun, markdown};
 use clap::Args;
 use std::collections::BTreeSet;

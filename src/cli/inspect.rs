@@ -4,8 +4,8 @@ use super::client_args::{PRODUCTS_TOLD, unknown_agents};
 use super::trace_args::{TraceArgs, TraceArgsError};
 use crate::trace::ReadOptions;
 use crate::trace::agent::{AgentCounts, AgentTable};
-use crate::trace::census::{Census, Counting};
-use crate::trace::client::Agents;
+use crate::trace::log_summary::{LogSummary, LogSummaryBuilder};
+use crate::trace::client::AgentParsing;
 use std::io::{self, Write};
 
 /// Products of unknown clients in the object.
@@ -51,16 +51,16 @@ pub(crate) enum InspectError {
 #[derive(serde::Serialize)]
 struct Inspected<'c> {
     #[serde(flatten)]
-    census: &'c Census,
+    census: &'c LogSummary,
     agents: AgentCounts,
 }
 
 /// Reads the whole trace and writes what is in it.
 pub(crate) fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<(), InspectError> {
     let agents: &'static AgentTable = Box::leak(Box::default());
-    let options = ReadOptions { agents: Agents::ReadBy(agents), ..args.trace.options()? };
+    let options = ReadOptions { agents: AgentParsing::WithTable(agents), ..args.trace.options()? };
     let mut source = args.trace.open(options)?;
-    let mut counting = Counting::default();
+    let mut counting = LogSummaryBuilder::default();
     while let Some(request) = source.next().map_err(TraceArgsError::from)? {
         counting.add(&request);
     }

@@ -72,7 +72,7 @@ pub(super) fn run(name_or_file: &str, args: &ReplayArgs, out: &mut dyn Write) ->
 
 /// Those of the scenario, or whom `--client` names, in its haste.
 fn clients(scenario: &Scenario, args: &ReplayArgs, speed: Factor) -> Result<ClientPlan, CliError> {
-    let clients = args.clients.clientele_of_scenario(&scenario.clients.model)?.hastened(speed);
+    let clients = args.clients.clientele_of_scenario(&scenario.clients.model)?.time_scaled(speed);
     let (session_gap, session_max) = (scenario.clients.session_gap, scenario.clients.session_max);
     Ok(ClientPlan { clients, session_gap, session_max, seed: args.trace.seed })
 }

@@ -3,7 +3,7 @@
 //! A pass over a few requests costs less than opening their file. What was kept
 //! is booked as if it had been read anew, so the books mean the same either way.
 
-use crate::trace::{Request, TraceBooks};
+use crate::trace::{TraceRequest, TraceAccounting};
 
 /// The most requests that are kept, and the most bytes of their targets.
 const MOST_REQUESTS: usize = 20_000;
@@ -12,11 +12,11 @@ const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// The first pass over a trace, if it is short enough.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    kept: Vec<Request>,
+    kept: Vec<TraceRequest>,
     bytes: usize,
     too_long: bool,
     /// What the books said of the one pass, once it was over.
-    pass: Option<TraceBooks>,
+    pass: Option<TraceAccounting>,
     /// Passes played from here, the present one among them.
     passes: u64,
     next: usize,
@@ -26,7 +26,7 @@ pub(super) struct Memory {
 
 impl Memory {
     /// A request of the first pass was handed out.
-    pub(super) fn keep(&mut self, request: &Request) {
+    pub(super) fn keep(&mut self, request: &TraceRequest) {
         self.bytes += request.target.len();
         self.too_long |= self.kept.len() >= MOST_REQUESTS || self.bytes > MOST_BYTES;
         if self.too_long {
@@ -38,7 +38,7 @@ impl Memory {
 
     /// Begins another pass from memory, if the whole of one is here; `books`
     /// are those of the pass that has just ended.
-    pub(super) fn rewind(&mut self, books: &TraceBooks) -> bool {
+    pub(super) fn rewind(&mut self, books: &TraceAccounting) -> bool {
         if self.too_long {
             return false;
         }
@@ -54,7 +54,7 @@ impl Memory {
     }
 
     /// The next request of this pass.
-    pub(super) fn next(&mut self) -> Option<Request> {
+    pub(super) fn next(&mut self) -> Option<TraceRequest> {
         let request = self.kept.get(self.next)?.clone();
         self.next += 1;
         Some(request)
@@ -68,7 +68,7 @@ impl Memory {
     }
 
     /// Adds what was played from here to the books of what was read.
-    pub(super) fn add_to(&self, books: &mut TraceBooks) {
+    pub(super) fn add_to(&self, books: &mut TraceAccounting) {
         let Some(pass) = &self.pass else { return };
         let times = self.passes;
         books.read += pass.read * times;
@@ -107,20 +107,20 @@ mod tests {
             memory.keep(&request);
             handed_out += 1;
         }
-        assert!(memory.rewind(source.books()));
+        assert!(memory.rewind(source.accounting()));
         while memory.next().is_some() {
             handed_out += 1;
         }
-        assert!(memory.rewind(source.books()));
+        assert!(memory.rewind(source.accounting()));
         assert_eq!(memory.next().unwrap().target, "/a");
         handed_out += 1;
         memory.stop();
         source.stop();
-        let mut books = source.books().clone();
+        let mut books = source.accounting().clone();
         memory.add_to(&mut books);
         assert_eq!((books.read, books.accepted, books.undelivered), (12, 6, 1));
         assert_eq!((books.skipped["comment"], handed_out), (3, 5));
-        assert!(books.balance(handed_out));
+        assert!(books.is_balanced(handed_out));
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
         for _ in 0..=MOST_REQUESTS {
             memory.keep(&request);
         }
-        assert!(!memory.rewind(&TraceBooks::default()));
+        assert!(!memory.rewind(&TraceAccounting::default()));
         assert!(memory.kept.is_empty());
     }
 }

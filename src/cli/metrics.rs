@@ -5,9 +5,9 @@
 //! nothing here can hold a run up. Connections are few, short and bounded: each
 //! brings one answer.
 
-use crate::engine::yield_to_workers;
+use crate::engine::lower_priority;
 use crate::report::{Dialect, Plan, RunReport, exposition};
-use crate::tally::Gauges;
+use crate::metrics::Gauges;
 use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -70,7 +70,7 @@ impl MetricsServer {
         let thread = thread::Builder::new()
             .name("metrics".to_owned())
             .spawn(move || {
-                yield_to_workers();
+                lower_priority();
                 if let Err(error) = answer_all(listener, &seen, stopped) {
                     tracing::warn!("nothing can be scraped any more: {error}");
                 }

@@ -6,7 +6,7 @@ use super::system;
 use super::target::all_loopback;
 use super::verify_args::VerifyArgs;
 use super::wire_args::{HTTP2_CONNECTIONS, HttpArg, WireArgs};
-use crate::engine::{EnginePlan, Feed, Judging, Overload, TlsPlan};
+use crate::engine::{EnginePlan, LoopMode, Judging, Overload, TlsPlan};
 use crate::report::Reason;
 use crate::schedule::Pace;
 use crate::units::{Offset, grouped};
@@ -75,18 +75,18 @@ pub(super) fn engine_plan(
     let threads = load.threads.unwrap_or_else(|| default_threads(pace)).min(most_threads);
     Ok(EnginePlan {
         addresses,
-        feed: match pace {
-            Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_) => Feed::WhenDue,
-            Pace::Max => Feed::WhenFree { until: load.duration.map(Offset::from), open: None },
+        loop_mode: match pace {
+            Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_) => LoopMode::Open,
+            Pace::Max => LoopMode::Closed { until: load.duration.map(Offset::from), open: None },
         },
         warmup: load.warmup,
         pacing: wire.pacing.pacing.into(),
-        grain: wire.pacing.pacing_grain.unwrap_or_else(|| default_grain(pace)),
+        batch_interval: wire.pacing.pacing_grain.unwrap_or_else(|| default_grain(pace)),
         pin: wire.pacing.pin,
-        origin: load.target.origin(headers(&load.target, &load.headers)),
+        request_template: load.target.origin(headers(&load.target, &load.headers)),
         tls,
         protocol: wire.connection.http.without_alpn(),
-        lanes: wire.connection.lanes(),
+        connection_plan: wire.connection.lanes(),
         threads,
         connections,
         max_in_flight: load.max_in_flight,
@@ -171,7 +171,7 @@ pub(super) fn judging(
     let private = if verify.allow_private {
         PrivateAddresses::Allow
     } else {
-        PrivateAddresses::RefuseAnd(system::own_addresses())
+        PrivateAddresses::RefuseIncluding(system::own_addresses())
     };
     let catalog = catalog(verify, &rules)?;
     let judge = Judge::new(rules, load.target.url(), verify.verify)
@@ -184,13 +184,13 @@ pub(super) fn judging(
         )?),
     };
     let reach = Reach::of(verify.verify);
-    let knows_json = judge.knows_json() && verify.verify.covers(Tier::Json);
+    let knows_json = judge.checks_json() && verify.verify.covers(Tier::Json);
     let forms = verify.probe.forms(seed).filter(|_| knows_json && !wire.speaks_http2_alone(&load.target));
     let asks = reach.is_some() || forms.is_some();
     let ways = (&wire.tls, wire.connection.max_body);
     let probes = asks.then(|| verify.probe.options(reach, (resolver(verify), private), load, ways));
     let sampling = Sampling { share: verify.probe.sample, seed };
-    let judging = Judging { judge, lookups, probes: None, sampling, forms, private, catalog, control: None };
+    let judging = Judging { judge, lookups, probes: None, sampling, json_sample: forms, private_addresses: private, catalog, control: None };
     Ok((judging, probes.transpose()?))
 }
 

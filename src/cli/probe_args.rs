@@ -5,9 +5,9 @@ use super::target::ConnectTo;
 use super::values::{parse_positive, parse_time};
 use super::wire_args::{HttpArg, WireArgs};
 use super::{CliError, tls};
-use crate::engine::yield_to_workers;
+use crate::engine::lower_priority;
 use crate::report::Plan;
-use crate::schedule::sample::{Purpose, Sample, Unit};
+use crate::schedule::sample::{SamplePurpose, Sample, SampleUnit};
 use crate::units::{Rate, Share};
 use crate::verify::address::PrivateAddresses;
 use crate::verify::lookup::Resolver;
@@ -173,11 +173,11 @@ impl ProbeArgs {
         (tls, max_body): (&super::wire_args::TlsArgs, u64),
     ) -> Result<ProbeOptions, CliError> {
         // Who waits for the checks gains nothing from putting them last.
-        let at_start: fn() = if self.patience.is_some() { yield_to_workers } else { || {} };
+        let at_start: fn() = if self.patience.is_some() { lower_priority } else { || {} };
         let detours: Result<Vec<Detour>, _> = self.connect_to.iter().map(ConnectTo::detour).collect();
         Ok(ProbeOptions {
             // Without a reach no file is asked for, so any will do.
-            limits: ProbeLimits { reach: reach.unwrap_or(Reach::Connect), hops: self.hops, body: max_body },
+            limits: ProbeLimits { depth: reach.unwrap_or(Reach::Connect), hops: self.hops, body: max_body },
             rate: self.rate.0,
             concurrency: NonZeroUsize::new(self.concurrency).unwrap_or(NonZeroUsize::MIN),
             patience: self.patience,
@@ -202,7 +202,7 @@ impl ProbeArgs {
 
     /// Which redirects are asked for in JSON, too.
     pub(super) fn forms(&self, seed: u64) -> Option<Sample> {
-        self.json.0.map(|share| Sample::drawn(share, (Unit::Target, seed), Purpose::Json))
+        self.json.0.map(|share| Sample::drawn(share, (SampleUnit::Target, seed), SamplePurpose::Json))
     }
 }
 

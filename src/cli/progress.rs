@@ -12,7 +12,7 @@ use super::distinct::Found;
 use super::signals::{Answer, Phases};
 use crate::fault::Fault;
 use crate::report::micros;
-use crate::tally::{Interval, Totals};
+use crate::metrics::{Interval, Totals};
 use crate::units::grouped;
 use live::Live;
 use std::env;

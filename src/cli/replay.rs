@@ -18,10 +18,10 @@ use super::verify_args::VerifyArgs;
 use super::wire_args::{HttpArg, WireArgs};
 use super::{signals, system};
 use crate::client::ClientPlan;
-use crate::engine::{AtEndOfTrace, ControlPlan, Controls, EnginePlan, Requests};
+use crate::engine::{AtEndOfTrace, ControlPlan, ControlThread, EnginePlan, Requests};
 use crate::report::{Exit, Input, Plan, RunReport, SkippedInput};
 use crate::schedule::Pace;
-use crate::trace::source::{InputReport, Unreadable};
+use crate::trace::source::{InputReport, UnreadableInput};
 use crate::trace::{ReadOptions, Source};
 use crate::units::{Factor, Stamp};
 use crate::verify::probe::Reach;
@@ -129,7 +129,7 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
             "this trace has no times to follow: give a rate, as in --rate 100/s".to_owned(),
         ));
     }
-    args.load.shape.check_clients(source.tells_clients()).map_err(CliError::Usage)?;
+    args.load.shape.check_clients(source.has_clients()).map_err(CliError::Usage)?;
     args.clients.check(&source)?;
     let clients = args.clients.plan(&pace, args.trace.seed)?;
     if args.load.loop_trace && !source.is_repeatable() {
@@ -142,7 +142,7 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
         return Err(CliError::Usage(refused.to_string()));
     }
     let inputs = source.inputs().map(input).collect();
-    let inputs_skipped = source.left_out().iter().map(skipped).collect();
+    let inputs_skipped = source.unreadable().iter().map(skipped).collect();
     let reorder_window_s = source.reorder_window().as_secs_f64();
     let requests = Replayed::begin(source, refused)?;
     let requests = args.clients.filtered(Box::new(requests));
@@ -190,7 +190,7 @@ fn prepare_requests(
     let mut plan =
         Plan { inputs, inputs_skipped, reorder_window_s, ..plan(command, args, &engine, (pace, started)) };
     args.control.tell(&mut plan);
-    if judging.forms.is_some() {
+    if judging.json_sample.is_some() {
         args.verify.probe.tell(&mut plan);
     }
     args.clients.tell(&mut plan, clients.as_deref());
@@ -218,11 +218,11 @@ fn prepare_requests(
 }
 
 /// Begins to ask the control, unless it is the candidate.
-fn start(control: ControlPlan, candidate: &[SocketAddr]) -> Result<Controls, CliError> {
+fn start(control: ControlPlan, candidate: &[SocketAddr]) -> Result<ControlThread, CliError> {
     if control.control == control.candidate && control.addresses == candidate {
         return Err(CliError::Usage(format!("--control {} is the target itself", control.control)));
     }
-    Ok(Controls::start(control)?)
+    Ok(ControlThread::start(control)?)
 }
 
 /// The hosts that must not be loaded if the trace was recorded at them.
@@ -260,7 +260,7 @@ fn plan(command: &str, args: &ReplayArgs, engine: &EnginePlan, (pace, started): 
             let checked = if args.wire.tls.insecure { "any certificate" } else { "verified" };
             checked.to_owned()
         }),
-        grain_us: u64::try_from(engine.grain.as_micros()).unwrap_or(u64::MAX),
+        grain_us: u64::try_from(engine.batch_interval.as_micros()).unwrap_or(u64::MAX),
         verify: verify.verify.to_string(),
         verify_rate: asks_targets.then(|| verify.probe.rate.to_string()),
         verify_sample: asks_targets.then(|| verify.probe.sample.to_string()),
@@ -299,7 +299,7 @@ pub(super) fn plan_of_load(load: &LoadArgs, trace: &TraceArgs) -> Plan {
     }
 }
 
-pub(super) fn skipped(input: &Unreadable) -> SkippedInput {
+pub(super) fn skipped(input: &UnreadableInput) -> SkippedInput {
     SkippedInput { name: input.name.clone(), reason: input.reason.clone() }
 }
 
@@ -307,6 +307,6 @@ pub(super) fn input(report: &InputReport) -> Input {
     Input {
         name: report.name.clone(),
         format: report.format.map_or_else(|| "empty".to_owned(), |format| format.to_string()),
-        packing: report.packing.to_string(),
+        packing: report.compression.to_string(),
     }
 }

@@ -4,8 +4,8 @@ use super::chain;
 use super::memory::Memory;
 use super::trace_args::TraceArgsError;
 use crate::engine::Requests;
-use crate::trace::source::{Next, Warning};
-use crate::trace::{Request, Source, TraceBooks};
+use crate::trace::source::{ReadOutcome, Warning};
+use crate::trace::{TraceRequest, Source, TraceAccounting};
 use std::fmt;
 
 /// The requests of a source, unless it was recorded at the host that the run
@@ -19,7 +19,7 @@ pub(super) struct Replayed {
     /// Requests that were read and not handed out, because of the refusal.
     withheld: u64,
     /// The first request, read to know that there is one.
-    first: Option<Request>,
+    first: Option<TraceRequest>,
     memory: Memory,
 }
 
@@ -83,34 +83,34 @@ fn host_of(authority: &[u8]) -> &[u8] {
 }
 
 impl Requests for Replayed {
-    fn next(&mut self) -> Result<Option<Request>, String> {
+    fn next(&mut self) -> Result<Option<TraceRequest>, String> {
         loop {
             match self.next_or_idle()? {
-                Next::Request(request) => return Ok(Some(request)),
-                Next::Idle => {}
-                Next::End => return Ok(None),
+                ReadOutcome::Request(request) => return Ok(Some(request)),
+                ReadOutcome::Idle => {}
+                ReadOutcome::End => return Ok(None),
             }
         }
     }
 
-    fn next_or_idle(&mut self) -> Result<Next, String> {
+    fn next_or_idle(&mut self) -> Result<ReadOutcome, String> {
         if self.memory.is_playing() {
-            return Ok(self.memory.next().map_or(Next::End, Next::Request));
+            return Ok(self.memory.next().map_or(ReadOutcome::End, ReadOutcome::Request));
         }
         let request = match self.first.take() {
-            Some(first) => Next::Request(first),
+            Some(first) => ReadOutcome::Request(first),
             None => self.source.next_or_idle().map_err(|error| chain(&error))?,
         };
-        let is_one = matches!(request, Next::Request(_));
+        let is_one = matches!(request, ReadOutcome::Request(_));
         self.refuse_recorded_host().inspect_err(|_| self.withheld += u64::from(is_one))?;
-        if let Next::Request(request) = &request {
+        if let ReadOutcome::Request(request) = &request {
             self.memory.keep(request);
         }
         Ok(request)
     }
 
     fn rewind(&mut self) -> Result<(), String> {
-        if self.memory.rewind(self.source.books()) {
+        if self.memory.rewind(self.source.accounting()) {
             return Ok(());
         }
         self.source.rewind().map_err(|error| chain(&error))
@@ -125,7 +125,7 @@ impl Requests for Replayed {
     fn notices(&self) -> Vec<String> {
         let told =
             |warning: &Warning| format!("{}, line {}: {}", warning.name, warning.line, warning.message);
-        let left_out = self.source.left_out();
+        let left_out = self.source.unreadable();
         let count = (!left_out.is_empty()).then(|| {
             let first = left_out.iter().take(MAX_LEFT_OUT).map(ToString::to_string).collect::<Vec<_>>();
             let inputs = if left_out.len() == 1 { "input" } else { "inputs" };
@@ -134,8 +134,8 @@ impl Requests for Replayed {
         count.into_iter().chain(self.source.warnings().iter().map(told)).collect()
     }
 
-    fn books(&self) -> TraceBooks {
-        let mut books = self.source.books().clone();
+    fn accounting(&self) -> TraceAccounting {
+        let mut books = self.source.accounting().clone();
         books.undelivered += self.withheld;
         self.memory.add_to(&mut books);
         books

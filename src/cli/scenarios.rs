@@ -1,6 +1,6 @@
 //! `downpour scenarios`: the built-in scenarios, to use or to copy.
 
-use crate::names::did_you_mean;
+use crate::suggest::did_you_mean;
 use crate::scenario::{Scenario, ScenarioError};
 use std::fs::File;
 use std::io::{self, Read as _, Write};

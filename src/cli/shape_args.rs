@@ -6,8 +6,8 @@
 
 use crate::schedule::amplify::{self, Amplifier};
 use crate::schedule::process::Spacing;
-use crate::schedule::profile::{Profile, Stage};
-use crate::schedule::sample::{Sample, Unit};
+use crate::schedule::profile::{Profile, RateStage};
+use crate::schedule::sample::{Sample, SampleUnit};
 use crate::schedule::{Pace, Schedule};
 use crate::units::{Factor, Share, parse_duration};
 use clap::{Args, ValueEnum};
@@ -20,7 +20,7 @@ pub(crate) struct ShapeArgs {
     /// Go from the rate of the stage before, 0 for the first, to this one in
     /// this time, and end after the last: 30s:1k/s; may be repeated; 0s jumps
     #[arg(long = "stage", value_name = "TIME:RATE", conflicts_with_all = ["rate", "speed", "duration"])]
-    pub(crate) stages: Vec<Stage>,
+    pub(crate) stages: Vec<RateStage>,
 
     /// How arrivals lie: uniform or poisson (random, from the seed) around a
     /// rate, or recorded [default: recorded at the recorded pace, else uniform]
@@ -83,10 +83,10 @@ impl SampleBy {
         }
     }
 
-    const fn unit(self) -> Unit {
+    const fn unit(self) -> SampleUnit {
         match self {
-            Self::Target => Unit::Target,
-            Self::Client => Unit::Client,
+            Self::Target => SampleUnit::Target,
+            Self::Client => SampleUnit::Client,
         }
     }
 }
@@ -137,18 +137,18 @@ impl ShapeArgs {
         if self.max_gap.is_some() && !matches!(pace, Pace::Recorded(_)) {
             return Err("--max-gap shortens recorded gaps: at a rate of your own there are none".to_owned());
         }
-        let mut schedule = schedule.spaced(self.spacing(pace)?, seed).with_gaps_up_to(self.max_gap);
+        let mut schedule = schedule.with_spacing(self.spacing(pace)?, seed).with_max_gap(self.max_gap);
         if let Some(share) = self.sample {
-            schedule = schedule.sampled(Sample::of(share, self.sample_by.unit(), seed));
+            schedule = schedule.with_sample(Sample::of(share, self.sample_by.unit(), seed));
         }
         match (self.amplify, pace) {
             (None, _) => Ok(schedule),
-            (Some(factor), _) if !(1..=amplify::MOST).contains(&factor.split().0) => Err(format!(
+            (Some(factor), _) if !(1..=amplify::MAX_FACTOR).contains(&factor.split().0) => Err(format!(
                 "--amplify {factor} must be from 1 to {}: to play less than was recorded, take --sample",
-                amplify::MOST
+                amplify::MAX_FACTOR
             )),
             (Some(factor), Pace::Recorded(speed)) => {
-                Ok(schedule.amplified(Amplifier::new(factor, *speed, seed)))
+                Ok(schedule.with_amplifier(Amplifier::new(factor, *speed, seed)))
             }
             (Some(_), Pace::Constant(_) | Pace::Profile(_) | Pace::Max) => {
                 Err("--amplify multiplies the recorded pace: at a rate of your own, raise the rate"
@@ -182,7 +182,7 @@ impl ShapeArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::Window;
+    use crate::schedule::RunLimits;
 
     /// Whether the flags go together, and if not, what is said about them.
     #[track_caller]
@@ -190,7 +190,7 @@ mod tests {
         let pace: Pace = pace.parse().unwrap();
         let amplify = amplify.map(|factor| factor.parse().unwrap());
         let shape = ShapeArgs { arrivals, amplify, ..ShapeArgs::default() };
-        let applied = shape.apply(Schedule::new(pace.clone(), Window::default()), &pace, 0);
+        let applied = shape.apply(Schedule::new(pace.clone(), RunLimits::default()), &pace, 0);
         let found = applied.err().unwrap_or_default();
         assert!(if told.is_empty() { found.is_empty() } else { found.contains(told) }, "{pace}: {found:?}");
     }

@@ -23,7 +23,7 @@ use crate::scenario::{Scenario, Service, trouble};
 use crate::schedule::{Pace, check_peak};
 use crate::simulate::sweep::{Grid, longest_run_s, sweep};
 use crate::simulate::{SimulationPlan, simulate};
-use crate::tally::{Interval, Second, Series, Totals};
+use crate::metrics::{Interval, StormSecond, StormSeries, Totals};
 use crate::trace::{ReadOptions, Source};
 use crate::units::{Factor, NANOS_PER_SECOND, Stamp, approximate, grouped};
 use std::io::Write;
@@ -63,7 +63,7 @@ fn phase() -> Result<watch::Receiver<Phase>, CliError> {
 fn from_scenario(scenario: Scenario, args: &SimulateArgs) -> Result<Prepared, CliError> {
     let scenario = args.changed(scenario)?;
     let speed = args.load.speed.unwrap_or(Factor::ONE);
-    let clientele = args.clients.conduct.clientele_of_scenario(&scenario.clients.model)?.hastened(speed);
+    let clientele = args.clients.conduct.clientele_of_scenario(&scenario.clients.model)?.time_scaled(speed);
     let scenario = scenario.hastened(speed);
     check_peak(scenario.load.downloads.per_second_f64()).map_err(CliError::Usage)?;
     let load = LoadArgs { rate: Pace::AS_RECORDED, speed: None, ..args.load.as_replayed()? };
@@ -112,7 +112,7 @@ fn from_trace(args: &SimulateArgs) -> Result<Prepared, CliError> {
     }
     let plan = Plan {
         inputs: source.inputs().map(input).collect(),
-        inputs_skipped: source.left_out().iter().map(skipped).collect(),
+        inputs_skipped: source.unreadable().iter().map(skipped).collect(),
         rate: pace.to_string(),
         speed: pace.speed(),
         arrivals: load.shape.arrivals_of(&pace).to_owned(),
@@ -138,7 +138,7 @@ fn check(source: &Source, pace: &Pace, args: &SimulateArgs) -> Result<(), CliErr
             "--loop needs inputs that can be read again, and a stream cannot: give files"
         }
         Pace::Recorded(_) | Pace::Constant(_) | Pace::Profile(_) => {
-            return args.load.shape.check_clients(source.tells_clients()).map_err(CliError::Usage);
+            return args.load.shape.check_clients(source.has_clients()).map_err(CliError::Usage);
         }
     };
     Err(CliError::Usage(told.to_owned()))
@@ -191,7 +191,7 @@ fn report(
     let path = args.report.out.clone().unwrap_or_else(|| default_path(&now));
     let directory = RunDirectory::create(&path, Stamp::default())?;
     let watch = Watch::over(limits.thresholds);
-    let mut seconds = Seconds { directory, series: Series::default(), watch, trouble: Vec::new() };
+    let mut seconds = Seconds { directory, series: StormSeries::default(), watch, trouble: Vec::new() };
     let begun = Instant::now();
     let end = simulate(&simulation, played, &mut seconds, &|| *phase.borrow() > Phase::Running);
     let took = begun.elapsed();
@@ -207,7 +207,7 @@ fn report(
         report,
         kept: Some((directory, path)),
         trouble,
-        ended_by: end.trouble,
+        ended_by: end.failures,
         interrupted: end.interrupted,
     };
     let (exit, _) = measured.publish(args.report.format, exports, out)?;
@@ -230,10 +230,10 @@ fn plan_of_trouble(simulation: &SimulationPlan, plan: &Plan, end: &RunEnd) -> Op
 fn result(
     (plan, thresholds): (Plan, Assessment),
     end: &RunEnd,
-    (series, fault, warmup): (&Series, Option<Range<u64>>, Duration),
+    (series, fault, warmup): (&StormSeries, Option<Range<u64>>, Duration),
     trouble: &mut Vec<String>,
 ) -> Result<RunReport, CliError> {
-    let stopped_early = end.interrupted || !end.trouble.is_empty();
+    let stopped_early = end.interrupted || !end.failures.is_empty();
     let books = close(end, trouble)?;
     let mut notices: Vec<_> = end.notices.iter().map(|notice| input_notice(notice)).collect();
     notices.extend(without_client(end.scheduled.without_client));
@@ -272,7 +272,7 @@ fn speed(end: &RunEnd, took: Duration) -> String {
 /// Keeps each second.
 struct Seconds {
     directory: RunDirectory,
-    series: Series,
+    series: StormSeries,
     watch: Watch,
     /// What could not be written; the run goes on without it.
     trouble: Vec<String>,
@@ -280,7 +280,7 @@ struct Seconds {
 
 impl Observer for Seconds {
     fn second(&mut self, interval: &Interval, _: &Totals) {
-        self.series.add(interval.second(), Second::from(interval));
+        self.series.add(interval.second(), StormSecond::from(interval));
         self.watch.second(interval);
         if let Err(error) = self.directory.append(interval) {
             let text = chain(&error);

@@ -12,7 +12,7 @@ use super::shape_args::ShapeArgs;
 use super::threshold_args::ThresholdArgs;
 use super::trace_args::TraceArgs;
 use super::values::{parse_positive, parse_requests, parse_time};
-use crate::client::{ClientPlan, Clientele, sessions};
+use crate::client::{ClientPlan, ClientMix, sessions};
 use crate::registry::plan::PlannedFault;
 use crate::scenario::{Abandoned, CapacityDrop, Clients, Scenario, Service, ServiceTime};
 use crate::schedule::Pace;
@@ -277,8 +277,8 @@ impl SimulateArgs {
         Clients {
             model: self.clients.conduct.client.clone().unwrap_or(default.model),
             timeout: self.clients.timeout.unwrap_or(default.timeout),
-            session_gap: self.clients.conduct.session_gap.unwrap_or(sessions::GAP),
-            session_max: self.clients.conduct.session_max.unwrap_or(sessions::MAX),
+            session_gap: self.clients.conduct.session_gap.unwrap_or(sessions::SESSION_GAP),
+            session_max: self.clients.conduct.session_max.unwrap_or(sessions::SESSION_MAX),
         }
     }
 
@@ -286,7 +286,7 @@ impl SimulateArgs {
     pub(super) fn simulation(
         &self,
         clients: &Clients,
-        clientele: Clientele,
+        clientele: ClientMix,
         (service, faults): (Service, Vec<PlannedFault>),
     ) -> SimulationPlan {
         let &Clients { session_gap, session_max, .. } = clients;

@@ -5,7 +5,7 @@
 //! knocked at before the clock starts, so that a typing error costs a message
 //! and not a run.
 
-use crate::engine::Origin;
+use crate::engine::RequestTemplate;
 use crate::report::Reason;
 use crate::verify::probe::net::Detour;
 use http::HeaderMap;
@@ -105,12 +105,12 @@ impl Target {
     }
 
     /// What every request says beside its target.
-    pub(crate) fn origin(&self, headers: HeaderMap) -> Origin {
+    pub(crate) fn origin(&self, headers: HeaderMap) -> RequestTemplate {
         let https = self.url.scheme() == "https";
         let scheme = if https { Scheme::HTTPS } else { Scheme::HTTP };
         // A host and port of a parsed URL are an authority.
         let authority = Authority::try_from(self.authority()).unwrap_or(Authority::from_static("invalid"));
-        Origin { scheme, authority, headers }
+        RequestTemplate { scheme, authority, headers }
     }
 
     /// The host alone, as it would stand in a log.

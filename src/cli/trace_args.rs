@@ -4,13 +4,13 @@
 //! text, [`TraceArgs::options`] makes [`ReadOptions`] of it and reads the file
 //! of rewrites.
 
-use crate::names::did_you_mean;
-use crate::trace::client::Agents;
+use crate::suggest::did_you_mean;
+use crate::trace::client::AgentParsing;
 use crate::trace::formats::Format;
 use crate::trace::rewrite::{RewriteError, Rewrites};
 use crate::trace::scrub::Scrub;
-use crate::trace::source::Sequence;
-use crate::trace::spread::Subsecond;
+use crate::trace::source::RequestOrder;
+use crate::trace::subsecond::Subsecond;
 use crate::trace::{ReadOptions, Source, TraceError};
 use crate::units::parse_duration;
 use std::fs;
@@ -112,8 +112,8 @@ impl TraceArgs {
             subsecond: self.subsecond,
             seed: self.seed,
             reorder_window: self.reorder_window,
-            agents: Agents::Unread,
-            sequence: Sequence::OfArrival,
+            agents: AgentParsing::Off,
+            order: RequestOrder::ByArrival,
             live: false,
         })
     }
@@ -138,7 +138,7 @@ impl TraceArgs {
 /// them are left out.
 pub(super) fn open(names: &[String], options: ReadOptions) -> Result<Source, TraceArgsError> {
     let source = Source::open(names, options)?;
-    for input in source.left_out() {
+    for input in source.unreadable() {
         super::say(&format!("warning: {input}"));
     }
     Ok(source)

@@ -3,7 +3,7 @@
 
 use super::target::{ConnectTo, Target};
 use super::values::{parse_address, parse_grain, parse_positive, parse_requests};
-use crate::engine::{LanePlan, Pacing, Protocol, Reuse};
+use crate::engine::{ConnectionPlan, Pacing, Protocol, Reuse};
 use crate::units::{parse_count, parse_duration};
 use clap::{Args, ValueEnum};
 use std::net::IpAddr;
@@ -206,8 +206,8 @@ impl HttpArg {
 
 impl ConnectionArgs {
     /// How connections are used.
-    pub(super) fn lanes(&self) -> LanePlan {
-        LanePlan {
+    pub(super) fn lanes(&self) -> ConnectionPlan {
+        ConnectionPlan {
             reuse: match self.reuse {
                 ReuseArg::Lifo => Reuse::Lifo,
                 ReuseArg::Fifo => Reuse::Fifo,

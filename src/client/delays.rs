@@ -44,7 +44,7 @@ impl Delay {
     }
 
     /// This delay divided by `factor`.
-    pub(super) fn hastened(self, factor: Factor) -> Self {
+    pub(super) fn time_scaled(self, factor: Factor) -> Self {
         Self::of(factor.shrink(u64::from(self.0)))
     }
 
@@ -113,15 +113,15 @@ impl Jitter {
     }
 
     /// The same around delays that are divided by `factor`.
-    pub(super) fn hastened(self, factor: Factor) -> Self {
+    pub(super) fn time_scaled(self, factor: Factor) -> Self {
         match self {
             Self::None | Self::Full | Self::Equal | Self::Share(_) => self,
-            Self::FirstOnly(more) => Self::FirstOnly(more.hastened(factor)),
+            Self::FirstOnly(more) => Self::FirstOnly(more.time_scaled(factor)),
             Self::Decorrelated { base, factor: growth, cap } => {
-                Self::Decorrelated { base: base.hastened(factor), factor: growth, cap: cap.hastened(factor) }
+                Self::Decorrelated { base: base.time_scaled(factor), factor: growth, cap: cap.time_scaled(factor) }
             }
-            Self::Bounded(shortest) => Self::Bounded(shortest.hastened(factor)),
-            Self::Additive(more) => Self::Additive(more.hastened(factor)),
+            Self::Bounded(shortest) => Self::Bounded(shortest.time_scaled(factor)),
+            Self::Additive(more) => Self::Additive(more.time_scaled(factor)),
         }
     }
 
@@ -156,8 +156,8 @@ impl Delays {
     }
 
     /// The same, each divided by `factor`.
-    pub(super) fn hastened(&self, factor: Factor) -> Self {
-        Self(self.0.iter().map(|delay| delay.hastened(factor)).collect())
+    pub(super) fn time_scaled(&self, factor: Factor) -> Self {
+        Self(self.0.iter().map(|delay| delay.time_scaled(factor)).collect())
     }
 
     /// The delay before retry `number`, counted from 1.

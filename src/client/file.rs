@@ -11,7 +11,7 @@
 mod check;
 
 use super::delays::{DELAY_MAX, Delay, RETRY_AFTER_MAX};
-use super::{Beyond, ClientModel, Obedience, Opening, Scope, Siblings};
+use super::{OverCap, ClientModel, RetryAfterMode, FirstMethod, Scope, OnFailure};
 use crate::client::budget::{TOKENS_MAX, Tokens};
 use crate::trace::rewrite::line_and_column;
 use crate::units::{Share, parse_duration};
@@ -122,19 +122,19 @@ impl ClientModels {
 
 /// A mistake and the bytes of the file it is about.
 #[derive(Debug)]
-pub(crate) struct Mistake {
+pub(crate) struct TomlMistake {
     pub(crate) span: Range<usize>,
     pub(crate) what: String,
 }
 
-type Checked<T> = Result<T, Mistake>;
+type ClientFileResult<T> = Result<T, TomlMistake>;
 
-fn mistake<T>(at: &Spanned<T>, what: impl Into<String>) -> Mistake {
-    Mistake { span: at.span(), what: what.into() }
+fn mistake<T>(at: &Spanned<T>, what: impl Into<String>) -> TomlMistake {
+    TomlMistake { span: at.span(), what: what.into() }
 }
 
-fn read(text: &str, taken: &ClientModels) -> Checked<ClientModels> {
-    let file: File = toml::from_str(text).map_err(|error| of_toml(text, &error))?;
+fn read(text: &str, taken: &ClientModels) -> ClientFileResult<ClientModels> {
+    let file: ClientFile = toml::from_str(text).map_err(|error| from_toml_error(text, &error))?;
     let mut read = ClientModels::default();
     let starts: Vec<usize> = file.clients.iter().map(|client| client.span().start).collect();
     for (index, client) in file.clients.into_iter().enumerate() {
@@ -156,7 +156,7 @@ fn read(text: &str, taken: &ClientModels) -> Checked<ClientModels> {
 
 /// What the parser has to say, with the field in front where it stands in the
 /// line that the mistake is on.
-pub(crate) fn of_toml(text: &str, error: &toml::de::Error) -> Mistake {
+pub(crate) fn from_toml_error(text: &str, error: &toml::de::Error) -> TomlMistake {
     let span = error.span().unwrap_or_default();
     let what = error.message().trim_end().replace('\n', ", ");
     let before = text.get(..span.start).unwrap_or_default();
@@ -165,7 +165,7 @@ pub(crate) fn of_toml(text: &str, error: &toml::de::Error) -> Mistake {
         Some((field, _)) => format!("{}: {what}", field.trim()),
         None => what,
     };
-    Mistake { span, what }
+    TomlMistake { span, what }
 }
 
 /// A table up to its last line that says something: what follows introduces
@@ -183,7 +183,7 @@ fn without_trailing_remarks(table: &str) -> &str {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct ClientFile {
     #[serde(default, rename = "client")]
     clients: Vec<Spanned<FileClient>>,
 }
@@ -212,10 +212,10 @@ struct FileClient {
     #[serde(default)]
     scope: Scope,
     #[serde(default)]
-    siblings: Siblings,
+    siblings: OnFailure,
     budget: Option<Spanned<FileBudget>>,
     #[serde(default)]
-    opening: Opening,
+    opening: FirstMethod,
     streams: Option<NonZeroU16>,
     connections: Option<NonZeroU16>,
     #[serde(default)]
@@ -247,13 +247,13 @@ struct FileFormula {
 #[serde(rename_all = "kebab-case")]
 enum FileJitter {
     None,
-    FirstOnly(Wait),
+    FirstOnly(FileDelay),
     Full,
     Equal,
     Decorrelated,
-    Bounded(Wait),
-    Share(Part),
-    Additive(Wait),
+    Bounded(FileDelay),
+    Share(FileShare),
+    Additive(FileDelay),
 }
 
 #[derive(Deserialize)]
@@ -267,14 +267,14 @@ enum FileStatus {
 #[serde(deny_unknown_fields)]
 struct FileRetryAfter {
     #[serde(rename = "use")]
-    how: Obedience,
+    mode: RetryAfterMode,
     statuses: Option<Vec<Spanned<FileStatus>>>,
     #[serde(default)]
     retried: Vec<Spanned<FileStatus>>,
-    extra: Option<Wait>,
-    cap: Long,
+    extra: Option<FileDelay>,
+    cap: FileDuration,
     #[serde(default)]
-    beyond: Beyond,
+    beyond: OverCap,
 }
 
 #[derive(Deserialize)]
@@ -292,43 +292,43 @@ enum FileBudget {
         max_tokens: FileTokens,
         ratio: FileTokens,
     },
-    Ratio(Part),
+    Ratio(FileShare),
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileTimeouts {
-    connect: Option<Long>,
-    read: Option<Long>,
-    total: Option<Long>,
+    connect: Option<FileDuration>,
+    read: Option<FileDuration>,
+    total: Option<FileDuration>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileOuter {
     runs: Spanned<i64>,
-    pause: Wait,
+    pause: FileDelay,
 }
 
 /// A wait of the client's own.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-struct Wait(Delay);
+struct FileDelay(Delay);
 
 /// A length of time up to a day.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-struct Long(Duration);
+struct FileDuration(Duration);
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-struct Part(Share);
+struct FileShare(Share);
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "f64")]
 struct FileTokens(Tokens);
 
-impl TryFrom<String> for Wait {
+impl TryFrom<String> for FileDelay {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -340,7 +340,7 @@ impl TryFrom<String> for Wait {
     }
 }
 
-impl TryFrom<String> for Long {
+impl TryFrom<String> for FileDuration {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -353,7 +353,7 @@ impl TryFrom<String> for Long {
     }
 }
 
-impl TryFrom<String> for Part {
+impl TryFrom<String> for FileShare {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

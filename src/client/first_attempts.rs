@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// The window where nothing else is said: cargo's last attempt comes up to
 /// 11.5 s and three exchanges after its first.
-pub const WINDOW: Duration = Duration::from_secs(15);
+pub const REPEAT_WINDOW: Duration = Duration::from_secs(15);
 
 /// Requests that are remembered where nothing else is said: about sixty
 /// megabytes, and fifteen seconds at 70,000 a second.
@@ -27,15 +27,15 @@ pub const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(1 << 20).expect("it i
 pub struct FirstAttempts {
     window: u64,
     capacity: NonZeroUsize,
-    known: HashSet<Request>,
+    known: HashSet<RequestKey>,
     /// The same in the order of time.
-    order: VecDeque<(Stamp, Request)>,
+    order: VecDeque<(Stamp, RequestKey)>,
     repeats: u64,
     forgotten: u64,
 }
 
 /// A client's key and the hash of what it asked for.
-type Request = (u64, u64);
+type RequestKey = (u64, u64);
 
 impl FirstAttempts {
     /// Repeats within `window` are left out; at most `capacity` requests are
@@ -86,7 +86,7 @@ impl FirstAttempts {
         self.forgotten
     }
 
-    fn forget(&mut self, request: Request) {
+    fn forget(&mut self, request: RequestKey) {
         self.order.pop_front();
         self.known.remove(&request);
     }
@@ -94,7 +94,7 @@ impl FirstAttempts {
 
 impl Default for FirstAttempts {
     fn default() -> Self {
-        Self::new(WINDOW, REMEMBERED_MAX)
+        Self::new(REPEAT_WINDOW, REMEMBERED_MAX)
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_what_is_forgotten_is_counted() {
-        let mut filter = FirstAttempts::new(WINDOW, NonZeroUsize::new(10).unwrap());
+        let mut filter = FirstAttempts::new(REPEAT_WINDOW, NonZeroUsize::new(10).unwrap());
         for client in 0..1_000 {
             assert!(filter.passes(client, b"/a", at(1)));
             assert!(filter.known.len() <= 10 && filter.order.len() == filter.known.len());

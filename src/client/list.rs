@@ -48,7 +48,7 @@ fn waits(model: &ClientModel) -> String {
     let after_answer = listed(model, &model.delays, retries);
     let after_fault = (model.delays_after_fault != model.delays)
         .then(|| format!("faults {}", listed(model, &model.delays_after_fault, retries)));
-    let again = (model.outer.runs.get() > 1).then(|| format!("again after {}", seconds(model.outer.pause)));
+    let again = (model.outer_loop.runs.get() > 1).then(|| format!("again after {}", seconds(model.outer_loop.pause)));
     [Some(after_answer), after_fault, again].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
@@ -74,9 +74,9 @@ fn seconds(delay: Delay) -> String {
 }
 
 fn retried(model: &ClientModel) -> String {
-    let retried = &model.retried;
+    let retried = &model.retry_conditions;
     let once = Some(retried.statuses_once).filter(|set| !set.is_empty());
-    let told = Some(retried.statuses_if_told_when).filter(|set| !set.is_empty());
+    let told = Some(retried.statuses_with_retry_after).filter(|set| !set.is_empty());
     let parts = [
         retried.statuses.to_string(),
         once.map(|set| format!("{set} once")).unwrap_or_default(),

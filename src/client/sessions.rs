@@ -22,11 +22,11 @@ use std::time::Duration;
 
 /// The gap that ends a session where nothing else is said: longer than the
 /// pauses within a build, shorter than those between two.
-pub const GAP: Duration = Duration::from_mins(1);
+pub const SESSION_GAP: Duration = Duration::from_mins(1);
 
 /// The longest that a session lasts where nothing else is said: longer than most
 /// builds. An address that never rests, such as a proxy's, is not one build.
-pub const MAX: Duration = Duration::from_mins(30);
+pub const SESSION_MAX: Duration = Duration::from_mins(30);
 
 /// Sessions that are remembered where nothing else is said: about ten megabytes.
 pub const SESSIONS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).expect("it is not zero");
@@ -40,7 +40,7 @@ pub struct SessionId {
 
 /// What an arrival of a client finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Joined {
+pub enum JoinedSession {
     /// No session: it begins one.
     Opened(SessionId),
     /// Its session.
@@ -55,9 +55,9 @@ pub struct Sessions {
     gap: u64,
     longest: u64,
     /// The arrival that asked last.
-    latest: When,
+    latest_arrival: ArrivalTimes,
     capacity: NonZeroUsize,
-    by_client: HashMap<u64, Session>,
+    by_client: HashMap<u64, SessionState>,
     /// Clients by when they were heard of last, the longest ago first.
     by_use: BTreeMap<u64, u64>,
     /// One more than the arrivals so far, but for those that changed nothing.
@@ -67,7 +67,7 @@ pub struct Sessions {
 
 /// When an arrival was asked for and is due.
 #[derive(Clone, Copy, Debug, Default)]
-struct When {
+struct ArrivalTimes {
     /// On the log's clock.
     asked: Offset,
     /// On the run's.
@@ -84,22 +84,22 @@ struct Aborted {
 }
 
 #[derive(Clone, Debug)]
-struct Session {
+struct SessionState {
     ordinal: NonZeroU64,
     /// When its first download was asked for, on the log's clock, as the next.
     begun: Offset,
     /// The same of its last one.
-    heard: Offset,
+    last_asked: Offset,
     aborted: Option<Aborted>,
     used: u64,
     budget: Budget,
-    run: Run,
+    run: ClientRun,
 }
 
 /// One run of a session's client: what runs it again after a failure begins
 /// another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Run {
+pub struct ClientRun {
     /// Runs before it.
     pub number: u8,
     /// When it begins.
@@ -114,7 +114,7 @@ impl Sessions {
         Self {
             gap: nanos(gap),
             longest: nanos(longest),
-            latest: When::default(),
+            latest_arrival: ArrivalTimes::default(),
             capacity,
             by_client: HashMap::new(),
             by_use: BTreeMap::new(),
@@ -126,9 +126,9 @@ impl Sessions {
     /// The session that an arrival of `client` belongs to, which was `asked` for
     /// on the log's clock and is `due` on the run's. A session begins with a full
     /// budget of `rule`.
-    pub fn join(&mut self, client: u64, asked: Offset, due: Offset, rule: BudgetRule) -> Joined {
-        if asked >= self.latest.asked {
-            self.latest = When { asked, due };
+    pub fn join(&mut self, client: u64, asked: Offset, due: Offset, rule: BudgetRule) -> JoinedSession {
+        if asked >= self.latest_arrival.asked {
+            self.latest_arrival = ArrivalTimes { asked, due };
         }
         // Zero is never used, and an ordinal so not zero.
         self.uses = self.uses.saturating_add(1);
@@ -136,7 +136,7 @@ impl Sessions {
         let (gap, longest) = (self.gap, self.longest);
         if let Some(session) = self.by_client.get_mut(&client) {
             let id = SessionId { client, ordinal: session.ordinal };
-            let is_over = asked.nanos_since(session.heard) > gap
+            let is_over = asked.nanos_since(session.last_asked) > gap
                 || asked.nanos_since(session.begun) > longest
                 || session.aborted.is_some_and(|end| asked.nanos_since(end.asked) > gap);
             if session.used + 1 == used.get() && !is_over {
@@ -148,33 +148,33 @@ impl Sessions {
                 session.used = used.get();
             }
             if !is_over {
-                session.heard = session.heard.max(asked);
-                return if session.aborted.is_some() { Joined::Aborted(id) } else { Joined::Member(id) };
+                session.last_asked = session.last_asked.max(asked);
+                return if session.aborted.is_some() { JoinedSession::Aborted(id) } else { JoinedSession::Member(id) };
             }
         } else {
             self.make_room();
             self.by_use.insert(used.get(), client);
         }
         // The number of an arrival is as good a name for what it opened.
-        let session = Session {
+        let session = SessionState {
             ordinal: used,
             begun: asked,
-            heard: asked,
+            last_asked: asked,
             aborted: None,
             used: used.get(),
             budget: Budget::new(rule),
-            run: Run { number: 0, begins: due },
+            run: ClientRun { number: 0, begins: due },
         };
         self.by_client.insert(client, session);
-        Joined::Opened(SessionId { client, ordinal: used })
+        JoinedSession::Opened(SessionId { client, ordinal: used })
     }
 
     /// Ends a session: one of its downloads has failed for good at `now`, on the
     /// run's clock. On the log's that is when the latest arrival asked, and what
     /// has passed since it was due.
     pub fn abort(&mut self, id: SessionId, now: Offset) {
-        let since = Duration::from_nanos(now.nanos_since(self.latest.due));
-        let asked = self.latest.asked.after(since);
+        let since = Duration::from_nanos(now.nanos_since(self.latest_arrival.due));
+        let asked = self.latest_arrival.asked.after(since);
         if let Some(session) = self.of(id) {
             session.aborted.get_or_insert(Aborted { asked, at: now });
         }
@@ -184,13 +184,13 @@ impl Sessions {
     /// one of its downloads has failed for good, and so the run before it.
     pub fn run_again(&mut self, id: SessionId, begins: Offset, rule: BudgetRule) {
         if let Some(session) = self.of(id) {
-            session.run = Run { number: session.run.number.saturating_add(1), begins };
+            session.run = ClientRun { number: session.run.number.saturating_add(1), begins };
             session.budget = Budget::new(rule);
         }
     }
 
     /// The run that a session's client is in; `None` where it was forgotten.
-    pub fn run(&self, id: SessionId) -> Option<Run> {
+    pub fn run(&self, id: SessionId) -> Option<ClientRun> {
         self.by_client.get(&id.client).filter(|session| session.ordinal == id.ordinal).map(|s| s.run)
     }
 
@@ -229,7 +229,7 @@ impl Sessions {
         self.forgotten
     }
 
-    fn of(&mut self, id: SessionId) -> Option<&mut Session> {
+    fn of(&mut self, id: SessionId) -> Option<&mut SessionState> {
         self.by_client.get_mut(&id.client).filter(|session| session.ordinal == id.ordinal)
     }
 
@@ -245,7 +245,7 @@ impl Sessions {
 
 impl Default for Sessions {
     fn default() -> Self {
-        Self::new(GAP, MAX, SESSIONS_MAX)
+        Self::new(SESSION_GAP, SESSION_MAX, SESSIONS_MAX)
     }
 }
 
@@ -257,13 +257,13 @@ mod tests {
         Offset::from(Duration::from_secs(seconds))
     }
 
-    fn join(sessions: &mut Sessions, client: u64, seconds: u64) -> Joined {
+    fn join(sessions: &mut Sessions, client: u64, seconds: u64) -> JoinedSession {
         sessions.join(client, at(seconds), at(seconds), BudgetRule::Unlimited)
     }
 
     #[track_caller]
     fn opened(sessions: &mut Sessions, client: u64, seconds: u64) -> SessionId {
-        let Joined::Opened(id) = join(sessions, client, seconds) else { panic!("it was known") };
+        let JoinedSession::Opened(id) = join(sessions, client, seconds) else { panic!("it was known") };
         id
     }
 
@@ -275,7 +275,7 @@ mod tests {
         assert_ne!(id, other);
         // Each arrival extends it.
         for seconds in [60, 120, 180] {
-            assert_eq!(join(&mut sessions, 1, seconds), Joined::Member(id));
+            assert_eq!(join(&mut sessions, 1, seconds), JoinedSession::Member(id));
         }
         let next = opened(&mut sessions, 1, 241);
         assert_ne!(id, next);
@@ -292,13 +292,13 @@ mod tests {
         sessions.abort(id, at(40));
         assert!(sessions.is_aborted(id) && !sessions.is_aborted(other));
         for seconds in [11, 50, 71] {
-            assert_eq!(join(&mut sessions, 1, seconds), Joined::Aborted(id));
+            assert_eq!(join(&mut sessions, 1, seconds), JoinedSession::Aborted(id));
         }
         // Many machines may share a key; they are not silent for ever.
         let next = opened(&mut sessions, 1, 72);
         sessions.abort(id, at(73));
         assert!(!sessions.is_aborted(id) && !sessions.is_aborted(next));
-        assert_eq!(join(&mut sessions, 2, 30), Joined::Member(other));
+        assert_eq!(join(&mut sessions, 2, 30), JoinedSession::Member(other));
     }
 
     #[test]
@@ -313,49 +313,49 @@ mod tests {
                 BudgetRule::Unlimited,
             )
         };
-        let Joined::Opened(first) = ask(0) else { panic!("it was known") };
-        assert_eq!(ask(60), Joined::Member(first));
-        let Joined::Opened(second) = ask(121) else { panic!("there was a gap") };
-        assert_eq!(ask(130), Joined::Member(second));
+        let JoinedSession::Opened(first) = ask(0) else { panic!("it was known") };
+        assert_eq!(ask(60), JoinedSession::Member(first));
+        let JoinedSession::Opened(second) = ask(121) else { panic!("there was a gap") };
+        assert_eq!(ask(130), JoinedSession::Member(second));
         // The run's clock is at 1.4 s: on the log's that is about second 130.
         sessions.abort(second, Offset::from(Duration::from_millis(1_400)));
         assert_eq!(sessions.aborted_at(second), Some(Offset::from(Duration::from_millis(1_400))));
-        assert_eq!(join(&mut sessions, 1, 190), Joined::Aborted(second));
+        assert_eq!(join(&mut sessions, 1, 190), JoinedSession::Aborted(second));
         assert_ne!(opened(&mut sessions, 1, 192), second);
     }
 
     #[test]
     fn a_client_that_never_rests_is_not_one_session() {
-        let mut sessions = Sessions::new(GAP, Duration::from_secs(100), SESSIONS_MAX);
+        let mut sessions = Sessions::new(SESSION_GAP, Duration::from_secs(100), SESSIONS_MAX);
         let first = opened(&mut sessions, 1, 0);
         for seconds in [40, 80, 100] {
-            assert_eq!(join(&mut sessions, 1, seconds), Joined::Member(first));
+            assert_eq!(join(&mut sessions, 1, seconds), JoinedSession::Member(first));
         }
         let second = opened(&mut sessions, 1, 101);
-        assert_eq!(join(&mut sessions, 1, 150), Joined::Member(second));
+        assert_eq!(join(&mut sessions, 1, 150), JoinedSession::Member(second));
         sessions.abort(second, at(190));
-        assert_eq!(join(&mut sessions, 1, 200), Joined::Aborted(second));
+        assert_eq!(join(&mut sessions, 1, 200), JoinedSession::Aborted(second));
         assert_ne!(opened(&mut sessions, 1, 202), second);
     }
 
     #[test]
     fn the_one_not_heard_of_for_the_longest_time_is_forgotten() {
-        let mut sessions = Sessions::new(GAP, MAX, NonZeroUsize::new(2).unwrap());
+        let mut sessions = Sessions::new(SESSION_GAP, SESSION_MAX, NonZeroUsize::new(2).unwrap());
         assert!(sessions.is_empty());
         let first = opened(&mut sessions, 1, 0);
         let second = opened(&mut sessions, 2, 1);
-        assert_eq!(join(&mut sessions, 1, 2), Joined::Member(first));
+        assert_eq!(join(&mut sessions, 1, 2), JoinedSession::Member(first));
         opened(&mut sessions, 3, 3);
         assert_eq!((sessions.len(), sessions.forgotten()), (2, 1));
         assert!(sessions.budget(second).is_none());
-        assert_eq!(join(&mut sessions, 1, 4), Joined::Member(first));
+        assert_eq!(join(&mut sessions, 1, 4), JoinedSession::Member(first));
         assert_ne!(opened(&mut sessions, 2, 5), second);
     }
 
     #[test]
     fn memory_is_bounded_whatever_arrives() {
         let capacity = NonZeroUsize::new(100).unwrap();
-        let mut sessions = Sessions::new(GAP, MAX, capacity);
+        let mut sessions = Sessions::new(SESSION_GAP, SESSION_MAX, capacity);
         for n in 0..10_000_u64 {
             join(&mut sessions, n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % 1_000, n / 100);
             assert!(sessions.len() <= 100 && sessions.by_use.len() == sessions.len());
@@ -368,7 +368,7 @@ mod tests {
         let mut sessions = Sessions::default();
         let id = opened(&mut sessions, 1, 0);
         sessions.budget(id).unwrap().began();
-        assert_eq!(join(&mut sessions, 1, 1), Joined::Member(id));
+        assert_eq!(join(&mut sessions, 1, 1), JoinedSession::Member(id));
         assert_ne!(*sessions.budget(id).unwrap(), Budget::default());
         let other = opened(&mut sessions, 2, 1);
         assert_eq!(*sessions.budget(other).unwrap(), Budget::default());

@@ -31,8 +31,8 @@ fn waits(model: &ClientModel, last: LastAttempt, seed: u64) -> (Vec<Duration>, G
     let random = &mut random(seed);
     loop {
         match model.next(&mut state, &mut budget, last, random) {
-            Next::RetryAfter(wait) => waits.push(wait),
-            Next::GiveUp(reason) => return (waits, reason),
+            NextStep::RetryAfter(wait) => waits.push(wait),
+            NextStep::GiveUp(reason) => return (waits, reason),
         }
     }
 }
@@ -57,7 +57,7 @@ fn played(
                 passed += 1;
                 break;
             }
-            if let Next::GiveUp(_) = model.next(&mut state, budget, last, random) {
+            if let NextStep::GiveUp(_) = model.next(&mut state, budget, last, random) {
                 break;
             }
         }

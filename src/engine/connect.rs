@@ -78,7 +78,7 @@ impl Tcp {
         let Some(&address) = self.addresses.get(turn) else {
             return Err(io::ErrorKind::AddrNotAvailable.into());
         };
-        stamper.leads_to(address, self.addresses.len());
+        stamper.set_peer(address, self.addresses.len());
         let stream = TcpStream::connect(address).await?;
         // A request is one small write; waiting for a second one to join it
         // would add the peer's delayed acknowledgement.
@@ -92,7 +92,7 @@ impl Connect for Tcp {
 
     async fn connect(&self, stamper: Stamper) -> Result<Opened<Self::Stream>, Fault> {
         let stream = self.open(&stamper).await.map_err(|error| classify_connect(&error))?;
-        Ok(Opened { stream: stamper.around(stream), protocol: self.protocol, handshake: None })
+        Ok(Opened { stream: stamper.wrap(stream), protocol: self.protocol, handshake: None })
     }
 }
 
@@ -117,16 +117,16 @@ impl Connect for Tls {
     async fn connect(&self, stamper: Stamper) -> Result<Opened<Self::Stream>, Fault> {
         let stream = self.tcp.open(&stamper).await.map_err(|error| classify_connect(&error))?;
         let begun = tokio::time::Instant::now();
-        let around = stamper.clone().around(stream);
+        let around = stamper.clone().wrap(stream);
         let stream = self.connector.connect(self.name.clone(), around).await.map_err(|error| {
-            stamper.failed_for(certificate::reason(&error));
+            stamper.set_failure_reason(certificate::reason(&error));
             classify_tls(&error)
         })?;
         let session = stream.get_ref().1;
         let chosen = session.alpn_protocol();
         let protocol = if chosen == Some(b"h2") { Protocol::Http2 } else { self.tcp.protocol };
         if protocol == Protocol::Http2 && chosen != Some(b"h2") {
-            stamper.failed_for("it did not choose HTTP/2 by ALPN: leave out --http 2");
+            stamper.set_failure_reason("it did not choose HTTP/2 by ALPN: leave out --http 2");
         }
         let resumed = session.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
         let handshake = Some(Handshake { took: begun.elapsed(), resumed });

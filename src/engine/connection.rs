@@ -7,8 +7,8 @@
 
 use super::connect::{Connect, Opened, Protocol};
 use super::exchange::{Deadline, Exchanged, Http1};
-use super::http2::{Driver, Shared, Stream, Turn};
-use super::shard::{Flight, Seat, Shard};
+use super::http2::{Driver, Http2Connection, Http2Stream, ConnectionEvent};
+use super::shard::{InFlightArrival, IdleSlot, Shard};
 use super::wire::{Stamper, Stamps};
 use crate::fault::Fault;
 use hyper_util::rt::TokioIo;
@@ -19,16 +19,16 @@ use tokio::time::Instant;
 
 /// Something that carries one exchange after the other.
 #[expect(clippy::large_enum_variant, reason = "a lane lives in its own task, and nearly all are whole")]
-enum Lane<C: Connect> {
+enum Transport<C: Connect> {
     /// A whole connection.
-    Whole { wire: Http1<TokioIo<C::Stream>>, stamps: Rc<Stamps>, carried: u64 },
+    Http1 { wire: Http1<TokioIo<C::Stream>>, stamps: Rc<Stamps>, carried: u64 },
     /// One stream after the other of a shared one.
-    Shared(Stream),
+    Http2(Http2Stream),
 }
 
 /// Opens a connection for `flight` and carries it, and others after it for as
 /// long as the connection lasts. Without a flight it opens one ahead of need.
-pub(crate) async fn carry<C: Connect>(shard: Rc<Shard<C>>, flight: Option<Flight<C>>) {
+pub(crate) async fn run_connection<C: Connect>(shard: Rc<Shard<C>>, flight: Option<InFlightArrival<C>>) {
     let mut next = flight;
     let mut ahead = next.is_none();
     while next.is_some() || std::mem::take(&mut ahead) {
@@ -48,14 +48,14 @@ pub(crate) async fn carry<C: Connect>(shard: Rc<Shard<C>>, flight: Option<Flight
         };
         if let Some(driver) = driver {
             // The connection outlives this lane and closes the count itself.
-            return ride_on(shard, driver, (lane, next)).await;
+            return run_first_stream(shard, driver, (lane, next)).await;
         }
         let flight = match next.take() {
             Some(flight) => Some(flight),
-            None => idle(&shard, &mut lane).await,
+            None => wait_for_work(&shard, &mut lane).await,
         };
         next = match flight {
-            Some(flight) => carry_on(&shard, &mut lane, flight).await,
+            Some(flight) => run_exchanges(&shard, &mut lane, flight).await,
             None => None,
         };
     }
@@ -64,66 +64,66 @@ pub(crate) async fn carry<C: Connect>(shard: Rc<Shard<C>>, flight: Option<Flight
 
 /// Carries `flight`, and others after it, on a stream of a connection that is
 /// open already.
-pub(crate) async fn ride<C: Connect>(shard: Rc<Shard<C>>, stream: Stream, flight: Flight<C>) {
-    let mut lane = Lane::Shared(stream);
-    if let Some(flight) = carry_on(&shard, &mut lane, flight).await {
+pub(crate) async fn run_stream<C: Connect>(shard: Rc<Shard<C>>, stream: Http2Stream, flight: InFlightArrival<C>) {
+    let mut lane = Transport::Http2(stream);
+    if let Some(flight) = run_exchanges(&shard, &mut lane, flight).await {
         drop(lane);
         shard.dispatch(flight);
     }
 }
 
-async fn ride_on<C: Connect>(
+async fn run_first_stream<C: Connect>(
     shard: Rc<Shard<C>>,
     driver: Driver<C::Stream>,
-    (mut lane, flight): (Lane<C>, Option<Flight<C>>),
+    (mut lane, flight): (Transport<C>, Option<InFlightArrival<C>>),
 ) {
-    let Lane::Shared(stream) = &lane else { return };
-    let shared = Rc::clone(stream.shared());
-    shard.share(&shared);
-    shard.spawn(drive_shared(Rc::clone(&shard), Rc::clone(&shared), driver));
-    shard.fill(&shared);
+    let Transport::Http2(stream) = &lane else { return };
+    let shared = Rc::clone(stream.connection());
+    shard.add_http2(&shared);
+    shard.spawn(drive_http2(Rc::clone(&shard), Rc::clone(&shared), driver));
+    shard.assign_waiting(&shared);
     // One that was opened ahead of need is driven while it waits.
     let flight = match flight {
         Some(flight) => Some(flight),
-        None => idle(&shard, &mut lane).await,
+        None => wait_for_work(&shard, &mut lane).await,
     };
     let Some(flight) = flight else { return };
-    if let Some(flight) = carry_on(&shard, &mut lane, flight).await {
+    if let Some(flight) = run_exchanges(&shard, &mut lane, flight).await {
         drop(lane);
         shard.dispatch(flight);
     }
 }
 
-async fn drive_shared<C: Connect>(shard: Rc<Shard<C>>, shared: Rc<Shared>, mut driver: Driver<C::Stream>) {
+async fn drive_http2<C: Connect>(shard: Rc<Shard<C>>, shared: Rc<Http2Connection>, mut driver: Driver<C::Stream>) {
     loop {
         match driver.next().await {
-            Turn::Limited(limit) => {
+            ConnectionEvent::StreamLimit(limit) => {
                 if let Some(limit) = limit {
                     shard.ledger.borrow_mut().stream_limit(limit);
                 }
-                shard.fill(&shared);
-                shard.engage();
+                shard.assign_waiting(&shared);
+                shard.fill_idle();
             }
-            Turn::Leaving => shard.unshare(&shared),
+            ConnectionEvent::Closing => shard.remove_http2(&shared),
             // Its error has reached the exchanges it concerned.
-            Turn::Over => break,
+            ConnectionEvent::Closed => break,
         }
     }
     drop(driver);
-    shard.unshare(&shared);
+    shard.remove_http2(&shared);
     shard.closed();
 }
 
 /// Carries flights on an open lane. Returns the one that must be sent on
 /// another connection, since this one did not take it up.
-async fn carry_on<C: Connect>(
+async fn run_exchanges<C: Connect>(
     shard: &Rc<Shard<C>>,
-    lane: &mut Lane<C>,
-    mut flight: Flight<C>,
-) -> Option<Flight<C>> {
+    lane: &mut Transport<C>,
+    mut flight: InFlightArrival<C>,
+) -> Option<InFlightArrival<C>> {
     let mut deadline = Deadline::new(shard.clock.instant(flight.deadline()));
     loop {
-        if lane.is_leaving() {
+        if lane.is_closing() {
             return Some(flight);
         }
         flight.begun = true;
@@ -131,11 +131,11 @@ async fn carry_on<C: Connect>(
         deadline.set(shard.clock.instant(flight.deadline()), first_byte);
         match lane.exchange(shard, &flight, &mut deadline).await {
             Exchanged::Answered(mut received) => {
-                received.peer = lane.stamps().one_of_several();
+                received.peer = lane.stamps().peer_of_several();
                 flight.answered(&received, lane.stamps());
             }
-            Exchanged::NotTaken(fault) => {
-                let again = again(shard, flight, lane.stamps(), fault);
+            Exchanged::Unprocessed(fault) => {
+                let again = resend_unprocessed(shard, flight, lane.stamps(), fault);
                 if !lane.outlives_a_broken_exchange() {
                     return again;
                 }
@@ -153,21 +153,21 @@ async fn carry_on<C: Connect>(
         if !lane.ready(shard.limits.requests_per_connection).await {
             return None;
         }
-        flight = match shard.next_waiting() {
+        flight = match shard.next_for_idle() {
             Some(waiting) => waiting,
-            None => idle(shard, lane).await?,
+            None => wait_for_work(shard, lane).await?,
         };
     }
 }
 
 /// The first time, a request that nobody took up is sent again.
-fn again<C: Connect>(
+fn resend_unprocessed<C: Connect>(
     shard: &Shard<C>,
-    mut flight: Flight<C>,
+    mut flight: InFlightArrival<C>,
     stamps: &Stamps,
     fault: Fault,
-) -> Option<Flight<C>> {
-    shard.ledger.borrow_mut().not_taken(flight.arrival.due, fault);
+) -> Option<InFlightArrival<C>> {
+    shard.ledger.borrow_mut().unprocessed(flight.arrival.due, fault);
     if flight.replayed {
         flight.broken(fault, stamps, shard.clock.now());
         return None;
@@ -177,66 +177,66 @@ fn again<C: Connect>(
     Some(flight)
 }
 
-impl<C: Connect> Lane<C> {
-    async fn exchange(&mut self, shard: &Shard<C>, flight: &Flight<C>, deadline: &mut Deadline) -> Exchanged {
+impl<C: Connect> Transport<C> {
+    async fn exchange(&mut self, shard: &Shard<C>, flight: &InFlightArrival<C>, deadline: &mut Deadline) -> Exchanged {
         let arrival = &flight.arrival;
         match self {
-            Self::Whole { wire, carried, .. } => {
+            Self::Http1 { wire, carried, .. } => {
                 *carried += 1;
-                wire.exchange(arrival, &shard.origin.headers, deadline).await
+                wire.exchange(arrival, &shard.request_template.headers, deadline).await
             }
-            Self::Shared(stream) => stream.exchange(arrival, deadline).await,
+            Self::Http2(stream) => stream.exchange(arrival, deadline).await,
         }
     }
 
     fn stamps(&self) -> &Stamps {
         match self {
-            Self::Whole { stamps, .. } => stamps,
-            Self::Shared(stream) => stream.stamps(),
+            Self::Http1 { stamps, .. } => stamps,
+            Self::Http2(stream) => stream.stamps(),
         }
     }
 
     /// Whether another exchange may follow.
     async fn ready(&mut self, most: Option<u64>) -> bool {
         match self {
-            Self::Whole { carried, .. } if most.is_some_and(|most| *carried >= most) => false,
-            Self::Whole { wire, .. } => wire.ready().await,
-            Self::Shared(stream) => stream.shared().may_carry_on(),
+            Self::Http1 { carried, .. } if most.is_some_and(|most| *carried >= most) => false,
+            Self::Http1 { wire, .. } => wire.ready().await,
+            Self::Http2(stream) => stream.connection().reserve_request(),
         }
     }
 
     fn outlives_a_broken_exchange(&self) -> bool {
         match self {
-            Self::Whole { .. } => false,
-            Self::Shared(stream) => !stream.shared().is_leaving(),
+            Self::Http1 { .. } => false,
+            Self::Http2(stream) => !stream.connection().is_closing(),
         }
     }
 
     /// Whether its connection takes no more requests.
-    fn is_leaving(&self) -> bool {
+    fn is_closing(&self) -> bool {
         match self {
-            Self::Whole { .. } => false,
-            Self::Shared(stream) => stream.shared().is_leaving(),
+            Self::Http1 { .. } => false,
+            Self::Http2(stream) => stream.connection().is_closing(),
         }
     }
 
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
-            Self::Whole { wire, .. } => wire.poll_closed(cx),
-            Self::Shared(stream) if stream.shared().is_leaving() => Poll::Ready(()),
-            Self::Shared(_) => Poll::Pending,
+            Self::Http1 { wire, .. } => wire.poll_closed(cx),
+            Self::Http2(stream) if stream.connection().is_closing() => Poll::Ready(()),
+            Self::Http2(_) => Poll::Pending,
         }
     }
 }
 
-type OpenLane<C> = (Lane<C>, Option<Driver<<C as Connect>::Stream>>);
+type OpenTransport<C> = (Transport<C>, Option<Driver<<C as Connect>::Stream>>);
 
 async fn open<C: Connect>(
     shard: &Rc<Shard<C>>,
-    flight: Option<&Flight<C>>,
+    flight: Option<&InFlightArrival<C>>,
     stamps: &Rc<Stamps>,
-) -> Result<OpenLane<C>, Fault> {
-    let patience = flight.map_or(shard.limits.connect_timeout, Flight::connect_timeout);
+) -> Result<OpenTransport<C>, Fault> {
+    let patience = flight.map_or(shard.limits.connect_timeout, InFlightArrival::connect_timeout);
     let connect = Instant::now() + patience;
     let total = flight.map_or(connect, |flight| shard.clock.instant(flight.deadline()));
     let late = if connect <= total { Fault::ConnectTimeout } else { Fault::TimeoutTotal };
@@ -244,42 +244,42 @@ async fn open<C: Connect>(
     let opening = async {
         let Opened { stream, protocol, handshake } = shard.connector.connect(stamper).await?;
         shard.ledger.borrow_mut().connection_opened(shard.clock.now(), handshake);
-        lane_over(shard, stream, protocol, Rc::clone(stamps)).await
+        transport_over(shard, stream, protocol, Rc::clone(stamps)).await
     };
     tokio::time::timeout_at(connect.min(total), opening).await.map_err(|_| late)?
 }
 
-async fn lane_over<C: Connect>(
+async fn transport_over<C: Connect>(
     shard: &Rc<Shard<C>>,
     stream: C::Stream,
     protocol: Protocol,
     stamps: Rc<Stamps>,
-) -> Result<OpenLane<C>, Fault> {
+) -> Result<OpenTransport<C>, Fault> {
     let limits = &shard.limits;
     match protocol {
         Protocol::Http1 => {
             let opened = Http1::handshake(stream, Rc::clone(&stamps), limits.answer).await;
             let wire = opened.map_err(|_| Fault::HttpReset)?;
-            Ok((Lane::Whole { wire, stamps, carried: 0 }, None))
+            Ok((Transport::Http1 { wire, stamps, carried: 0 }, None))
         }
         Protocol::Http2 => {
-            let opened = Shared::handshake(stream, stamps, &shard.origin, limits).await;
+            let opened = Http2Connection::handshake(stream, stamps, &shard.request_template, limits).await;
             let (shared, driver) = opened.map_err(|_| Fault::HttpReset)?;
-            let stream = shared.first(shard.clock, limits.answer);
-            Ok((Lane::Shared(stream), Some(driver)))
+            let stream = shared.first_stream(shard.clock, limits.answer);
+            Ok((Transport::Http2(stream), Some(driver)))
         }
     }
 }
 
 /// Waits for the next flight; `None` when the peer hangs up first, or nothing
 /// comes for the idle time.
-async fn idle<C: Connect>(shard: &Rc<Shard<C>>, lane: &mut Lane<C>) -> Option<Flight<C>> {
-    let seat = Rc::new(Seat::new());
-    shard.sit(&seat);
+async fn wait_for_work<C: Connect>(shard: &Rc<Shard<C>>, lane: &mut Transport<C>) -> Option<InFlightArrival<C>> {
+    let seat = Rc::new(IdleSlot::new());
+    shard.park(&seat);
     let mut patience =
         shard.limits.idle.map(|most| Box::pin(tokio::time::sleep_until(Instant::now() + most)));
     let next = poll_fn(|cx| {
-        if let Some(flight) = seat.flight.take() {
+        if let Some(flight) = seat.assigned.take() {
             return Poll::Ready(Some(flight));
         }
         let out_of_patience = patience.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
@@ -291,7 +291,7 @@ async fn idle<C: Connect>(shard: &Rc<Shard<C>>, lane: &mut Lane<C>) -> Option<Fl
     })
     .await;
     if next.is_none() {
-        shard.leave(&seat);
+        shard.unpark(&seat);
     }
     next
 }

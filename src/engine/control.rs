@@ -13,11 +13,11 @@ use super::exchange::{Deadline, Exchanged, Http1, Received};
 use super::limits::{AnswerLimits, HEAD_BYTES};
 use super::threads::{on_local_runtime, panic_text};
 use super::wire::{Stamper, Stamps};
-use super::{EngineError, Origin, TlsPlan, priority};
+use super::{EngineError, RequestTemplate, TlsPlan, priority};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
-use crate::schedule::sample::{Purpose, Sample, Unit};
-use crate::tally::{Against, ControlCounts, ControlTally};
+use crate::schedule::sample::{SamplePurpose, Sample, SampleUnit};
+use crate::metrics::{ComparisonSubject, ControlCounts, ControlResults};
 use crate::units::{Rate, Share};
 use crate::verify::control::{Comparison, Observed};
 use hyper_util::rt::TokioIo;
@@ -34,14 +34,14 @@ use tokio::time::Instant;
 
 /// Requests to the control under way at once, those that wait for their turn
 /// included.
-const AT_ONCE: usize = 32;
+const CONCURRENT_MAX: usize = 32;
 
 /// For how long answers may wait: a control that changes meanwhile would be
 /// compared with a candidate of another time.
-const QUEUED: Duration = Duration::from_secs(5);
+const QUEUE_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Answers that may wait at least and at most, whatever the rate is.
-const QUEUE_LENGTHS: (u64, u64) = (16, 1_024);
+const QUEUE_LENGTH_BOUNDS: (u64, u64) = (16, 1_024);
 
 /// The share of the requests to the control that are sent twice: a quarter.
 const NOISE_PPM: u32 = 250_000;
@@ -58,7 +58,7 @@ pub struct ControlPlan {
     /// Where the control listens; used in turn.
     pub addresses: Vec<SocketAddr>,
     /// What every request to it says beside its target.
-    pub origin: Origin,
+    pub request_template: RequestTemplate,
     /// What connections to it are secured with.
     pub tls: Option<TlsPlan>,
     /// The share of the answers that is compared.
@@ -77,62 +77,62 @@ pub struct ControlPlan {
 
 /// The thread that asks the control. Dropping it ends what is under way.
 #[derive(Debug)]
-pub struct Controls {
-    line: Option<ControlLine>,
+pub struct ControlThread {
+    handle: Option<ControlHandle>,
     /// Says until when what is under way may end.
     stop: Option<oneshot::Sender<Instant>>,
     thread: Option<JoinHandle<io::Result<()>>>,
-    tally: Arc<Mutex<ControlTally>>,
+    results: Arc<Mutex<ControlResults>>,
 }
 
-impl Controls {
+impl ControlThread {
     /// Starts the thread. Nobody is connected to until there is something to
     /// ask.
     pub fn start(plan: ControlPlan) -> Result<Self, EngineError> {
         let (queue, questions) = mpsc::channel(queue_length(plan.rate));
         let (stop, stopped) = oneshot::channel();
-        let tally = Arc::new(Mutex::new(ControlTally::default()));
-        let line = ControlLine {
+        let tally = Arc::new(Mutex::new(ControlResults::default()));
+        let line = ControlHandle {
             queue,
             comparison: plan.comparison.clone(),
             candidate: plan.candidate.as_str().into(),
-            sample: Sample::drawn(plan.share, (Unit::Target, plan.seed), Purpose::Control),
-            twice: Share::from_ppm(NOISE_PPM)
-                .map(|share| Sample::drawn(share, (Unit::Target, plan.seed), Purpose::Noise)),
+            sample: Sample::drawn(plan.share, (SampleUnit::Target, plan.seed), SamplePurpose::Control),
+            noise_sample: Share::from_ppm(NOISE_PPM)
+                .map(|share| Sample::drawn(share, (SampleUnit::Target, plan.seed), SamplePurpose::Noise)),
         };
         let kept = Arc::clone(&tally);
         let thread = thread::Builder::new()
             .name("control".to_owned())
             .spawn(move || {
-                priority::yield_to_workers();
+                priority::lower_priority();
                 on_local_runtime(async move {
                     let tcp = Tcp::new(plan.addresses.clone(), Protocol::Http1);
                     let lines = (questions, stopped);
                     match plan.tls.clone() {
-                        None => serve(Asker::new(tcp, plan, kept), lines).await,
-                        Some(tls) => serve(Asker::new(secured(tcp, tls), plan, kept), lines).await,
+                        None => serve(ControlClient::new(tcp, plan, kept), lines).await,
+                        Some(tls) => serve(ControlClient::new(secured(tcp, tls), plan, kept), lines).await,
                     }
                     Ok(())
                 })
             })
             .map_err(EngineError::Control)?;
-        Ok(Self { line: Some(line), stop: Some(stop), thread: Some(thread), tally })
+        Ok(Self { handle: Some(line), stop: Some(stop), thread: Some(thread), results: tally })
     }
 
     /// A worker's way to hand answers over.
-    pub(crate) fn line(&self) -> Option<ControlLine> {
-        self.line.clone()
+    pub(crate) fn handle(&self) -> Option<ControlHandle> {
+        self.handle.clone()
     }
 
     /// What has come of it so far.
-    pub fn tally(&self) -> ControlTally {
-        lock(&self.tally).clone()
+    pub fn results(&self) -> ControlResults {
+        lock(&self.results).clone()
     }
 
     /// Lets what waits or is under way end within `patience`. Returns what came
     /// of it all, and why the thread ended early if it did.
-    pub fn finish(mut self, patience: Duration) -> (ControlTally, Option<String>) {
-        drop(self.line.take());
+    pub fn finish(mut self, patience: Duration) -> (ControlResults, Option<String>) {
+        drop(self.handle.take());
         if let Some(stop) = self.stop.take() {
             // A thread that is gone needs no word.
             stop.send(Instant::now() + patience).ok();
@@ -142,11 +142,11 @@ impl Controls {
             Some(Ok(Err(error))) => Some(format!("the control was not asked: {error}")),
             Some(Err(panic)) => Some(format!("asking the control panicked: {}", panic_text(&*panic))),
         };
-        (self.tally(), trouble)
+        (self.results(), trouble)
     }
 }
 
-impl Drop for Controls {
+impl Drop for ControlThread {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -157,48 +157,48 @@ impl Drop for Controls {
 }
 
 fn queue_length(rate: Rate) -> usize {
-    let (least, most) = QUEUE_LENGTHS;
-    usize::try_from(rate.due_before(QUEUED.into()).clamp(least, most)).unwrap_or(AT_ONCE)
+    let (least, most) = QUEUE_LENGTH_BOUNDS;
+    usize::try_from(rate.due_before(QUEUE_WAIT_MAX.into()).clamp(least, most)).unwrap_or(CONCURRENT_MAX)
 }
 
-fn lock(tally: &Mutex<ControlTally>) -> MutexGuard<'_, ControlTally> {
+fn lock(tally: &Mutex<ControlResults>) -> MutexGuard<'_, ControlResults> {
     // Every change of a tally is whole or panics before it.
     tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An answer of the candidate, to be held against the control's.
 #[derive(Debug)]
-struct Question {
+struct ComparisonJob {
     arrival: Arrival,
     observed: Observed,
-    twice: bool,
+    measure_noise: bool,
 }
 
 /// A worker's way to have answers compared.
 #[derive(Clone, Debug)]
-pub(crate) struct ControlLine {
-    queue: mpsc::Sender<Question>,
+pub(crate) struct ControlHandle {
+    queue: mpsc::Sender<ComparisonJob>,
     comparison: Comparison,
     candidate: Arc<str>,
     sample: Sample,
-    twice: Option<Sample>,
+    noise_sample: Option<Sample>,
 }
 
-impl ControlLine {
+impl ControlHandle {
     /// Hands an answer over if the sample takes it and there is room. Never
     /// waits.
     pub(crate) fn offer(&self, arrival: &Arrival, received: &Received) -> ControlCounts {
         // Each request for itself: what is asked for often is compared often.
         let number = arrival.sequence.to_le_bytes();
-        if !self.sample.takes(&number) {
+        if !self.sample.includes(&number) {
             return ControlCounts { sampled_out: 1, ..ControlCounts::default() };
         }
         let Ok(room) = self.queue.try_reserve() else {
             return ControlCounts { queue_full: 1, ..ControlCounts::default() };
         };
         let observed = self.comparison.observe(&self.candidate, received.status, &received.head);
-        let twice = self.twice.is_some_and(|sample| sample.takes(&number));
-        room.send(Question { arrival: arrival.clone(), observed, twice });
+        let twice = self.noise_sample.is_some_and(|sample| sample.includes(&number));
+        room.send(ComparisonJob { arrival: arrival.clone(), observed, measure_noise: twice });
         ControlCounts { handed_over: 1, ..ControlCounts::default() }
     }
 }
@@ -206,8 +206,8 @@ impl ControlLine {
 /// Takes questions up until there will be no more and all are answered, or
 /// until it is stopped.
 async fn serve<C: Connect>(
-    asker: Asker<C>,
-    (mut questions, stop): (mpsc::Receiver<Question>, oneshot::Receiver<Instant>),
+    asker: ControlClient<C>,
+    (mut questions, stop): (mpsc::Receiver<ComparisonJob>, oneshot::Receiver<Instant>),
 ) {
     let asker = Rc::new(asker);
     let ask_all = async {
@@ -215,15 +215,15 @@ async fn serve<C: Connect>(
         loop {
             tokio::select! {
                 biased;
-                Some(ended) = tasks.join_next() => raise(ended),
-                question = questions.recv(), if tasks.len() < AT_ONCE => match question {
+                Some(ended) = tasks.join_next() => resume_panic(ended),
+                question = questions.recv(), if tasks.len() < CONCURRENT_MAX => match question {
                     Some(question) => drop(tasks.spawn_local(Rc::clone(&asker).compare(question))),
                     None => break,
                 },
             }
         }
         while let Some(ended) = tasks.join_next().await {
-            raise(ended);
+            resume_panic(ended);
         }
     };
     let stopped = async {
@@ -238,7 +238,7 @@ async fn serve<C: Connect>(
     }
 }
 
-fn raise(ended: Result<(), tokio::task::JoinError>) {
+fn resume_panic(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended
         && let Ok(panic) = error.try_into_panic()
     {
@@ -247,35 +247,35 @@ fn raise(ended: Result<(), tokio::task::JoinError>) {
 }
 
 /// What asks the control.
-struct Asker<C: Connect> {
+struct ControlClient<C: Connect> {
     connector: C,
     plan: ControlPlan,
     clock: RunClock,
     limits: AnswerLimits,
     idle: RefCell<Vec<Http1<TokioIo<C::Stream>>>>,
     /// When the next request may leave.
-    next_turn: Cell<Instant>,
-    tally: Arc<Mutex<ControlTally>>,
+    next_send: Cell<Instant>,
+    results: Arc<Mutex<ControlResults>>,
 }
 
-impl<C: Connect> Asker<C> {
-    fn new(connector: C, plan: ControlPlan, tally: Arc<Mutex<ControlTally>>) -> Self {
+impl<C: Connect> ControlClient<C> {
+    fn new(connector: C, plan: ControlPlan, tally: Arc<Mutex<ControlResults>>) -> Self {
         let limits = AnswerLimits { body: plan.max_body, head: HEAD_BYTES };
         let clock = RunClock::starting_in(Duration::ZERO);
         let next_turn = Cell::new(Instant::now());
-        Self { connector, plan, clock, limits, idle: RefCell::default(), next_turn, tally }
+        Self { connector, plan, clock, limits, idle: RefCell::default(), next_send: next_turn, results: tally }
     }
 
-    async fn compare(self: Rc<Self>, question: Question) {
-        let Question { arrival, observed, twice } = question;
-        let Some(first) = self.held_against(&arrival, Against::Candidate, &observed).await else { return };
+    async fn compare(self: Rc<Self>, question: ComparisonJob) {
+        let ComparisonJob { arrival, observed, measure_noise: twice } = question;
+        let Some(first) = self.compare_with(&arrival, ComparisonSubject::Candidate, &observed).await else { return };
         if twice {
-            self.held_against(&arrival, Against::Itself, &first).await;
+            self.compare_with(&arrival, ComparisonSubject::Itself, &first).await;
         }
     }
 
     /// Asks, and books how the answer differs from `other`.
-    async fn held_against(&self, arrival: &Arrival, against: Against, other: &Observed) -> Option<Observed> {
+    async fn compare_with(&self, arrival: &Arrival, against: ComparisonSubject, other: &Observed) -> Option<Observed> {
         let comparison = &self.plan.comparison;
         let answer = self.ask(arrival).await;
         let path = arrival.target.as_str();
@@ -283,18 +283,18 @@ impl<C: Connect> Asker<C> {
             Ok(answer) => {
                 let observed = comparison.observe(&self.plan.control, answer.status, &answer.head);
                 let found = comparison.differences(other, &observed);
-                lock(&self.tally).compared(against, path, &found);
+                lock(&self.results).compared(against, path, &found);
                 Some(observed)
             }
             Err(fault) => {
-                lock(&self.tally).failed(against, path, fault);
+                lock(&self.results).failed(against, path, fault);
                 None
             }
         }
     }
 
     async fn ask(&self, arrival: &Arrival) -> Result<Received, Fault> {
-        self.turn().await;
+        self.wait_for_rate_limit().await;
         let deadline = Instant::now() + self.plan.timeout;
         // Each round uses up a connection that was closed meanwhile, or ends.
         loop {
@@ -303,7 +303,7 @@ impl<C: Connect> Asker<C> {
                 Some(wire) => wire,
                 None => self.open(deadline).await?,
             };
-            match wire.exchange(arrival, &self.plan.origin.headers, &mut Deadline::new(deadline)).await {
+            match wire.exchange(arrival, &self.plan.request_template.headers, &mut Deadline::new(deadline)).await {
                 Exchanged::Answered(received) => {
                     if wire.ready().await {
                         self.idle.borrow_mut().push(wire);
@@ -311,15 +311,15 @@ impl<C: Connect> Asker<C> {
                     return Ok(received);
                 }
                 Exchanged::Broken(fault) => return Err(fault),
-                Exchanged::NotTaken(_) => {}
+                Exchanged::Unprocessed(_) => {}
             }
         }
     }
 
     /// Waits until another request may leave.
-    async fn turn(&self) {
-        let turn = self.next_turn.get().max(Instant::now());
-        self.next_turn.set(turn + self.plan.rate.due(1).as_duration());
+    async fn wait_for_rate_limit(&self) {
+        let turn = self.next_send.get().max(Instant::now());
+        self.next_send.set(turn + self.plan.rate.due(1).as_duration());
         tokio::time::sleep_until(turn).await;
     }
 

@@ -5,7 +5,7 @@
 //! and off until [`beside`] says something else.
 
 use crate::fault::Fault;
-use crate::tally::{Coverage, Unchecked};
+use crate::metrics::{Coverage, Unchecked};
 use crate::verify::probe::TargetVerdict;
 use crate::verify::{Depth, HostVerdict, Tier};
 
@@ -19,28 +19,28 @@ fn tiers(depth: Depth, of: impl Fn(Tier) -> Coverage) -> Tiers {
 }
 
 /// The same, with what became of the form in JSON.
-pub(super) fn beside(mut tiers: Tiers, json: Coverage) -> Tiers {
+pub(super) fn with_json(mut tiers: Tiers, json: Coverage) -> Tiers {
     tiers[Tier::Json as usize] = json;
     tiers
 }
 
 /// Up to `last` it was; beyond it was not, for `reason`.
 pub(super) fn up_to(depth: Depth, last: Tier, reason: Unchecked) -> Tiers {
-    then(depth, last, Coverage::Unchecked(reason))
+    checked_up_to(depth, last, Coverage::Unchecked(reason))
 }
 
 /// At `last` it was found to be broken in a way that leaves nothing to look at
 /// beyond.
 pub(super) fn broken_at(depth: Depth, last: Tier) -> Tiers {
-    then(depth, last, Coverage::Broken)
+    checked_up_to(depth, last, Coverage::Broken)
 }
 
-fn then(depth: Depth, last: Tier, beyond: Coverage) -> Tiers {
+fn checked_up_to(depth: Depth, last: Tier, beyond: Coverage) -> Tiers {
     tiers(depth, |tier| if tier <= last { Coverage::Checked } else { beyond })
 }
 
 /// Its Location was not looked at.
-pub(super) fn off() -> Tiers {
+pub(super) fn location_unchecked() -> Tiers {
     up_to(Depth::Off, Tier::Headers, Unchecked::TierOff)
 }
 
@@ -88,7 +88,7 @@ mod tests {
         const OK: &str = "ok";
         const OFF: &str = "tier_off";
         const BROKEN: &str = "broken";
-        check(off(), [OFF; 6]);
+        check(location_unchecked(), [OFF; 6]);
         let resolved = HostVerdict::Resolved;
         check(to_host(Depth::Dns, resolved), [OK, OK, OK, OFF, OFF, OFF]);
         check(

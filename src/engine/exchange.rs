@@ -71,7 +71,7 @@ pub(crate) enum Exchanged {
     /// connection before a byte of an answer came, or said so. Every mainstream
     /// client sends such a request again; the fault is what it is if that does
     /// not help.
-    NotTaken(Fault),
+    Unprocessed(Fault),
 }
 
 /// An HTTP/1 connection that its own task drives.
@@ -117,7 +117,7 @@ where
         self.stamps.clear();
         let reused = std::mem::replace(&mut self.reused, true);
         let Self { sender, driver, wakes, stamps, .. } = self;
-        let answer = wakes.hush(|| sender.send_request(request(arrival, headers)));
+        let answer = wakes.suppress_self_wakes(|| sender.send_request(request(arrival, headers)));
         let answered = || stamps.first_byte().is_some();
         let drive_on = &mut |cx: &mut Context<'_>| poll_driver(driver, cx);
         let Some(answer) = drive(wakes, drive_on, answer, (deadline, answered)).await else {
@@ -125,7 +125,7 @@ where
         };
         match answer {
             Ok(response) => {
-                self.stamps.head_came();
+                self.stamps.head_received();
                 self.receive(response, deadline).await
             }
             Err(error) => {
@@ -133,7 +133,7 @@ where
                 let fault = classify(&error, untouched);
                 let closed = matches!(fault, Fault::HttpClosed | Fault::HttpReset);
                 if reused && untouched && closed {
-                    Exchanged::NotTaken(Fault::HttpClosed)
+                    Exchanged::Unprocessed(Fault::HttpClosed)
                 } else {
                     Exchanged::Broken(fault)
                 }
@@ -178,7 +178,7 @@ where
         match receive_body(body, (wakes, drive_on), limits.body, deadline).await {
             Ok(body_bytes) => Exchanged::Answered(Received::new(parts, body_bytes)),
             Err(fault) => {
-                stamps.failed_for(after_head(parts.status));
+                stamps.set_failure_reason(body_failure_note(parts.status));
                 Exchanged::Broken(fault)
             }
         }
@@ -186,7 +186,7 @@ where
 }
 
 /// What is told of an answer whose head had come when it failed.
-pub(super) fn after_head(status: http::StatusCode) -> String {
+pub(super) fn body_failure_note(status: http::StatusCode) -> String {
     format!(
         "the head of its answer had come, with status {}; the end of its content had not",
         status.as_u16()
@@ -227,13 +227,13 @@ pub(crate) struct Deadline {
     timer: Pin<Box<Sleep>>,
     total: Instant,
     first_byte: Option<Instant>,
-    passed: Fault,
+    expired: Fault,
 }
 
 impl Deadline {
     pub(crate) fn new(total: Instant) -> Self {
         let timer = Box::pin(tokio::time::sleep_until(total));
-        Self { timer, total, first_byte: None, passed: Fault::TimeoutTotal }
+        Self { timer, total, first_byte: None, expired: Fault::TimeoutTotal }
     }
 
     /// Moves the deadlines, for the next exchange.
@@ -257,7 +257,7 @@ impl Deadline {
             let next = self.next(answered);
             if Instant::now() >= next {
                 let total = next == self.total;
-                self.passed = if total { Fault::TimeoutTotal } else { Fault::TimeoutFirstByte };
+                self.expired = if total { Fault::TimeoutTotal } else { Fault::TimeoutFirstByte };
                 return Poll::Ready(());
             }
             self.timer.as_mut().reset(next);
@@ -267,7 +267,7 @@ impl Deadline {
 
     /// Which deadline has passed.
     pub(crate) fn fault(&self) -> Fault {
-        self.passed
+        self.expired
     }
 
     fn next(&self, answered: bool) -> Instant {
@@ -332,9 +332,9 @@ fn classify(error: &hyper::Error, untouched: bool) -> Fault {
         return Fault::HttpGarbage;
     }
     if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        return ended_by(io::ErrorKind::UnexpectedEof, untouched);
+        return fault_of_io_error(io::ErrorKind::UnexpectedEof, untouched);
     }
-    ended_by(io_cause(error).map_or(io::ErrorKind::Other, io::Error::kind), untouched)
+    fault_of_io_error(io_cause(error).map_or(io::ErrorKind::Other, io::Error::kind), untouched)
 }
 
 /// What the end of a connection means to its exchange; `untouched` is one
@@ -343,7 +343,7 @@ fn classify(error: &hyper::Error, untouched: bool) -> Fault {
     clippy::wildcard_enum_match_arm,
     reason = "the one map from the open list of io::ErrorKind to the ends of an exchange"
 )]
-pub(super) fn ended_by(kind: io::ErrorKind, untouched: bool) -> Fault {
+pub(super) fn fault_of_io_error(kind: io::ErrorKind, untouched: bool) -> Fault {
     match kind {
         io::ErrorKind::UnexpectedEof if untouched => Fault::HttpClosed,
         io::ErrorKind::UnexpectedEof => Fault::HttpTruncated,

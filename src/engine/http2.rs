@@ -9,9 +9,9 @@
 //! while another is idle, and it tells nobody of the limit or of GOAWAY.
 
 use super::clock::RunClock;
-use super::exchange::{Deadline, Exchanged, Received, after_head, drive, ended_by};
+use super::exchange::{Deadline, Exchanged, Received, body_failure_note, drive, fault_of_io_error};
 use super::limits::{AnswerLimits, ShardLimits, check_head};
-use super::origin::Origin;
+use super::request_template::RequestTemplate;
 use super::wakes::Wakes;
 use super::wire::Stamps;
 use crate::fault::Fault;
@@ -44,21 +44,21 @@ const CONNECTION_WINDOW: u32 = 5 * 1024 * 1024;
 const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
 
 /// An open connection and how much of it is in use.
-pub(crate) struct Shared {
+pub(crate) struct Http2Connection {
     sender: client::SendRequest<Bytes>,
     stamps: Rc<Stamps>,
     head: RequestHead,
     /// The tasks that hold a stream.
     in_use: Cell<usize>,
     /// The most there may be, of our own will and of the peer's.
-    asked: usize,
-    allowed: Cell<usize>,
+    streams_configured: usize,
+    streams_allowed: Cell<usize>,
     /// Requests that it was promised to, and the most it may carry.
-    taken: Cell<u64>,
-    most_taken: u64,
+    requests: Cell<u64>,
+    requests_max: u64,
     /// How often it was heard of a stream of its own: a head, content, a reset.
-    heard: Cell<u64>,
-    leaving: Cell<bool>,
+    frames_received: Cell<u64>,
+    closing: Cell<bool>,
     /// The peer said so, by GOAWAY.
     gone_away: Cell<bool>,
     driver: RefCell<Waker>,
@@ -71,12 +71,12 @@ struct RequestHead {
     fields: HeaderMap,
 }
 
-impl Shared {
+impl Http2Connection {
     /// Speaks the preface on `stream`.
     pub(crate) async fn handshake<S>(
         stream: S,
         stamps: Rc<Stamps>,
-        origin: &Origin,
+        origin: &RequestTemplate,
         limits: &ShardLimits,
     ) -> Result<(Rc<Self>, Driver<S>), h2::Error>
     where
@@ -96,13 +96,13 @@ impl Shared {
             stamps,
             head: RequestHead::of(origin),
             in_use: Cell::new(0),
-            asked: limits.streams,
+            streams_configured: limits.streams,
             // More would break a lower limit that is on its way.
-            allowed: Cell::new(1),
-            taken: Cell::new(0),
-            most_taken: limits.requests_per_connection.unwrap_or(u64::MAX),
-            heard: Cell::new(0),
-            leaving: Cell::new(false),
+            streams_allowed: Cell::new(1),
+            requests: Cell::new(0),
+            requests_max: limits.requests_per_connection.unwrap_or(u64::MAX),
+            frames_received: Cell::new(0),
+            closing: Cell::new(false),
             gone_away: Cell::new(false),
             driver: RefCell::new(Waker::noop().clone()),
         });
@@ -111,103 +111,103 @@ impl Shared {
             probe: sender,
             shared: Rc::clone(&shared),
             limit: UNANNOUNCED,
-            told_leaving: false,
+            reported_closing: false,
         };
         Ok((shared, driver))
     }
 
     /// Whether one of its streams is not in use.
-    pub(crate) fn has_free(&self) -> bool {
-        self.may_go_on() && self.in_use.get() < self.allowed.get()
+    pub(crate) fn has_free_stream(&self) -> bool {
+        self.accepts_requests() && self.in_use.get() < self.streams_allowed.get()
     }
 
     /// Takes one of its streams into use, if there is one left.
-    pub(crate) fn take(self: &Rc<Self>, clock: RunClock, limits: AnswerLimits) -> Option<Stream> {
-        self.has_free().then(|| self.stream(clock, limits))
+    pub(crate) fn take_stream(self: &Rc<Self>, clock: RunClock, limits: AnswerLimits) -> Option<Http2Stream> {
+        self.has_free_stream().then(|| self.stream(clock, limits))
     }
 
     /// A stream of a connection that was just opened, which has one.
-    pub(crate) fn first(self: &Rc<Self>, clock: RunClock, limits: AnswerLimits) -> Stream {
+    pub(crate) fn first_stream(self: &Rc<Self>, clock: RunClock, limits: AnswerLimits) -> Http2Stream {
         self.stream(clock, limits)
     }
 
-    fn stream(self: &Rc<Self>, clock: RunClock, limits: AnswerLimits) -> Stream {
+    fn stream(self: &Rc<Self>, clock: RunClock, limits: AnswerLimits) -> Http2Stream {
         self.in_use.set(self.in_use.get() + 1);
-        self.taken.set(self.taken.get() + 1);
+        self.requests.set(self.requests.get() + 1);
         let stamps = Rc::new(Stamps::of(&self.stamps));
         let wakes = Rc::new(Wakes::new());
-        Stream { shared: Rc::clone(self), sender: self.sender.clone(), wakes, stamps, clock, limits }
+        Http2Stream { connection: Rc::clone(self), sender: self.sender.clone(), wakes, stamps, clock, limits }
     }
 
     /// Whether another exchange may follow one that has ended, on its stream.
-    pub(crate) fn may_carry_on(&self) -> bool {
-        let may = self.may_go_on() && self.in_use.get() <= self.allowed.get();
+    pub(crate) fn reserve_request(&self) -> bool {
+        let may = self.accepts_requests() && self.in_use.get() <= self.streams_allowed.get();
         if may {
-            self.taken.set(self.taken.get() + 1);
+            self.requests.set(self.requests.get() + 1);
         }
         may
     }
 
-    fn may_go_on(&self) -> bool {
-        !self.leaving.get() && self.taken.get() < self.most_taken
+    fn accepts_requests(&self) -> bool {
+        !self.closing.get() && self.requests.get() < self.requests_max
     }
 
     /// Whether it takes no more requests, those least that it has.
-    pub(crate) fn is_leaving(&self) -> bool {
-        self.leaving.get()
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.get()
     }
 
-    fn leave(&self) {
-        self.leaving.set(true);
+    fn close(&self) {
+        self.closing.set(true);
         self.driver.borrow().wake_by_ref();
     }
 }
 
 /// What has become of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum ConnectionEvent {
     /// The peer has spoken of its limit; it may have given none.
-    Limited(Option<u32>),
+    StreamLimit(Option<u32>),
     /// It takes no more requests.
-    Leaving,
+    Closing,
     /// It is over, or nobody holds a stream of it any more.
-    Over,
+    Closed,
 }
 
 /// What moves a connection's bytes, for as long as it lasts.
 pub(crate) struct Driver<S> {
     connection: client::Connection<S, Bytes>,
     probe: client::SendRequest<Bytes>,
-    shared: Rc<Shared>,
+    shared: Rc<Http2Connection>,
     limit: usize,
-    told_leaving: bool,
+    reported_closing: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Drives the connection up to its next turn.
-    pub(crate) async fn next(&mut self) -> Turn {
+    pub(crate) async fn next(&mut self) -> ConnectionEvent {
         poll_fn(|cx| self.poll(cx)).await
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEvent> {
         let over = Pin::new(&mut self.connection).poll(cx).is_ready();
         if let Poll::Ready(Err(error)) = self.probe.poll_ready(cx) {
-            self.shared.leaving.set(true);
+            self.shared.closing.set(true);
             self.shared.gone_away.set(error.is_go_away() && error.is_remote());
         }
         if over || self.shared.in_use.get() == 0 {
-            self.shared.leaving.set(true);
-            return Poll::Ready(Turn::Over);
+            self.shared.closing.set(true);
+            return Poll::Ready(ConnectionEvent::Closed);
         }
         let limit = self.connection.max_concurrent_send_streams();
         if limit != self.limit {
             self.limit = limit;
-            self.shared.allowed.set(limit.min(self.shared.asked));
-            return Poll::Ready(Turn::Limited(u32::try_from(limit).ok()));
+            self.shared.streams_allowed.set(limit.min(self.shared.streams_configured));
+            return Poll::Ready(ConnectionEvent::StreamLimit(u32::try_from(limit).ok()));
         }
-        if self.shared.leaving.get() && !self.told_leaving {
-            self.told_leaving = true;
-            return Poll::Ready(Turn::Leaving);
+        if self.shared.closing.get() && !self.reported_closing {
+            self.reported_closing = true;
+            return Poll::Ready(ConnectionEvent::Closing);
         }
         self.shared.driver.borrow_mut().clone_from(cx.waker());
         Poll::Pending
@@ -215,8 +215,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 }
 
 /// The right to use one stream after the other of a connection.
-pub(crate) struct Stream {
-    shared: Rc<Shared>,
+pub(crate) struct Http2Stream {
+    connection: Rc<Http2Connection>,
     sender: client::SendRequest<Bytes>,
     wakes: Rc<Wakes>,
     stamps: Rc<Stamps>,
@@ -224,55 +224,55 @@ pub(crate) struct Stream {
     limits: AnswerLimits,
 }
 
-impl Drop for Stream {
+impl Drop for Http2Stream {
     fn drop(&mut self) {
-        let left = self.shared.in_use.get() - 1;
-        self.shared.in_use.set(left);
+        let left = self.connection.in_use.get() - 1;
+        self.connection.in_use.set(left);
         if left == 0 {
-            self.shared.driver.borrow().wake_by_ref();
+            self.connection.driver.borrow().wake_by_ref();
         }
     }
 }
 
-impl Stream {
+impl Http2Stream {
     /// When this exchange's bytes crossed.
     pub(crate) fn stamps(&self) -> &Stamps {
         &self.stamps
     }
 
     /// The connection it belongs to.
-    pub(crate) fn shared(&self) -> &Rc<Shared> {
-        &self.shared
+    pub(crate) fn connection(&self) -> &Rc<Http2Connection> {
+        &self.connection
     }
 
     /// Sends the request for `arrival` and takes its whole answer, or ends at
     /// `deadline`.
     pub(crate) async fn exchange(&mut self, arrival: &Arrival, deadline: &mut Deadline) -> Exchanged {
         self.stamps.clear();
-        let heard = self.shared.heard.get();
+        let heard = self.connection.frames_received.get();
         let wakes = Rc::clone(&self.wakes);
         let answer = self.answer(arrival);
         let answer = drive(&wakes, &mut |_| {}, answer, (deadline, || false)).await;
-        let silent = self.shared.heard.get() == heard;
+        let silent = self.connection.frames_received.get() == heard;
         match answer {
             None => {
                 // Nothing was heard for the whole time: whoever is there is not
                 // asked again on this connection. HTTP/1 has no other way.
                 if silent {
-                    self.shared.leave();
+                    self.connection.close();
                 }
                 Exchanged::Broken(deadline.fault())
             }
             Some(Err(error)) => {
-                if self.shared.stamps.begins_as_http1() {
-                    self.stamps.failed_for("it answers in HTTP/1.1: leave out --http 2");
+                if self.connection.stamps.begins_as_http1() {
+                    self.stamps.set_failure_reason("it answers in HTTP/1.1: leave out --http 2");
                 }
-                let ended = self.shared.classify(&error, Stage::Head);
+                let ended = self.connection.classify(&error, AnswerStage::Head);
                 let closed = matches!(ended, Exchanged::Broken(Fault::HttpClosed | Fault::HttpReset));
-                if closed && heard > 0 && silent { Exchanged::NotTaken(Fault::HttpClosed) } else { ended }
+                if closed && heard > 0 && silent { Exchanged::Unprocessed(Fault::HttpClosed) } else { ended }
             }
             Some(Ok(response)) => {
-                self.shared.hear();
+                self.connection.note_received();
                 self.stamps.answered(self.clock.now());
                 self.receive(response, deadline).await
             }
@@ -281,8 +281,8 @@ impl Stream {
 
     async fn answer(&mut self, arrival: &Arrival) -> Result<http::Response<RecvStream>, h2::Error> {
         poll_fn(|cx| self.sender.poll_ready(cx)).await?;
-        let (answer, _) = self.sender.send_request(self.shared.head.request(arrival), true)?;
-        self.shared.stamps.carry(&self.stamps);
+        let (answer, _) = self.sender.send_request(self.connection.head.request(arrival), true)?;
+        self.connection.stamps.stamp_with_next_write(&self.stamps);
         answer.await
     }
 
@@ -296,19 +296,19 @@ impl Stream {
             let data = poll_fn(|cx| body.poll_data(cx));
             match drive(&self.wakes, &mut |_| {}, data, (deadline, || true)).await {
                 None => {
-                    self.stamps.failed_for(after_head(parts.status));
+                    self.stamps.set_failure_reason(body_failure_note(parts.status));
                     return Exchanged::Broken(deadline.fault());
                 }
                 Some(None) => break,
-                Some(Some(Err(error))) => return self.shared.classify(&error, Stage::Body),
+                Some(Some(Err(error))) => return self.connection.classify(&error, AnswerStage::Body),
                 Some(Some(Ok(data))) => {
-                    self.shared.hear();
+                    self.connection.note_received();
                     body_bytes += u64::try_from(data.len()).unwrap_or(u64::MAX);
                     if body_bytes > self.limits.body {
                         return Exchanged::Broken(Fault::HttpBodyTooLarge);
                     }
                     if let Err(error) = body.flow_control().release_capacity(data.len()) {
-                        return self.shared.classify(&error, Stage::Body);
+                        return self.connection.classify(&error, AnswerStage::Body);
                     }
                 }
             }
@@ -320,7 +320,7 @@ impl Stream {
 impl RequestHead {
     /// The same head as in HTTP/1, its host in the URI (RFC 9113 §8.3.1) and
     /// without what is said of a connection (§8.2.2).
-    fn of(origin: &Origin) -> Self {
+    fn of(origin: &RequestTemplate) -> Self {
         let mut fields = origin.headers.clone();
         // A `Host` that was asked for is the authority here.
         let host = fields.remove(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
@@ -360,25 +360,25 @@ impl RequestHead {
 
 /// How far an answer had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum AnswerStage {
     Head,
     Body,
 }
 
-impl Shared {
-    fn hear(&self) {
-        self.heard.set(self.heard.get() + 1);
+impl Http2Connection {
+    fn note_received(&self) {
+        self.frames_received.set(self.frames_received.get() + 1);
     }
 
     /// How an exchange ended. A request that the peer did not process may be
     /// sent again (RFC 9113 §8.7); what `h2` itself refused was not HTTP/2.
-    fn classify(&self, error: &h2::Error, stage: Stage) -> Exchanged {
-        let before_head = stage == Stage::Head;
+    fn classify(&self, error: &h2::Error, stage: AnswerStage) -> Exchanged {
+        let before_head = stage == AnswerStage::Head;
         if let Some(io) = error.get_io() {
             // `h2` tells of a plain end by the kind of a failed write.
             let at_end = io.kind() == ErrorKind::BrokenPipe && self.stamps.ended();
             let kind = if at_end { ErrorKind::UnexpectedEof } else { io.kind() };
-            let fault = ended_by(kind, before_head);
+            let fault = fault_of_io_error(kind, before_head);
             let announced = self.gone_away.get() && fault == Fault::HttpClosed;
             return Exchanged::Broken(if announced { Fault::Http2GoAway } else { fault });
         }
@@ -389,11 +389,11 @@ impl Shared {
         }
         if error.is_go_away() {
             let fault = Fault::Http2GoAway;
-            return if before_head { Exchanged::NotTaken(fault) } else { Exchanged::Broken(fault) };
+            return if before_head { Exchanged::Unprocessed(fault) } else { Exchanged::Broken(fault) };
         }
-        self.hear();
+        self.note_received();
         if before_head && error.reason() == Some(Reason::REFUSED_STREAM) {
-            return Exchanged::NotTaken(Fault::Http2Refused);
+            return Exchanged::Unprocessed(Fault::Http2Refused);
         }
         Exchanged::Broken(Fault::Http2Reset)
     }
@@ -410,7 +410,7 @@ mod tests {
         let pairs = fields
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        let origin = Origin {
+        let origin = RequestTemplate {
             scheme: Scheme::HTTPS,
             authority: Authority::from_static("candidate.test"),
             headers: pairs.collect(),
@@ -418,7 +418,7 @@ mod tests {
         let arrival = Arrival {
             sequence: 0,
             due: crate::units::Offset::ZERO,
-            asked: crate::units::Offset::ZERO,
+            recorded_offset: crate::units::Offset::ZERO,
             method: Method::Get,
             target: PathAndQuery::from_static("/a?b"),
             recorded_status: None,

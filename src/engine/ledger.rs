@@ -7,25 +7,25 @@
 //! the warm-up but the recorder.
 
 mod findings;
-mod form;
+mod json_variant;
 mod retried;
 mod targets;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use retried::{Begun, Sent};
-pub(crate) use targets::{TARGET_ANSWERS, TargetLine};
+pub(crate) use retried::{FirstAttempt, Sent};
+pub(crate) use targets::{TARGET_ANSWERS, TargetChecker};
 
 use super::clock::wall_now;
 use super::connect::Handshake;
-use super::control::ControlLine;
+use super::control::ControlHandle;
 use super::coverage::{self, Tiers};
 use super::exchange::Received;
-use super::retries::{Retries, Tried};
+use super::retries::{Retries, EndedAttempt};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::schedule::sample::Sample;
-use crate::tally::{Attempt, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting, Unchecked};
+use crate::metrics::{Attempt, ArrivalOutcome, Gauges, Interval, CpuSample, Recorder, JudgedRedirect, FaultObservation, Unchecked};
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
 use crate::verify::catalog::Catalogued;
@@ -39,7 +39,7 @@ use crate::verify::single_flight::Reply;
 use crate::verify::status::CLOSED_UNANSWERED;
 use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Tier, is_redirect, redirects};
 use findings::{is_closing, not_in_catalog};
-use form::Form;
+use json_variant::JsonVariant;
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use std::net::IpAddr;
@@ -51,7 +51,7 @@ use tokio::sync::mpsc;
 pub(crate) const HOST_ANSWERS: usize = 1_024;
 
 /// A worker's way to the resolver: where to ask, and where answers come back.
-pub(crate) struct LookupLine {
+pub(crate) struct LookupChannel {
     pub(crate) handle: LookupHandle,
     pub(crate) reply: mpsc::Sender<HostAnswer>,
 }
@@ -60,20 +60,20 @@ pub(crate) struct Ledger {
     recorder: Recorder,
     judge: Judge,
     unmatched: Option<Unmatched>,
-    private: PrivateAddresses,
-    hosts: HostCache<Case>,
-    lookups: Option<LookupLine>,
-    targets: Option<TargetLine>,
+    private_addresses: PrivateAddresses,
+    hosts: HostCache<JudgedAttempt>,
+    lookups: Option<LookupChannel>,
+    targets: Option<TargetChecker>,
     /// Which redirects are asked for in JSON, too.
-    forms: Option<Sample>,
+    json_sample: Option<Sample>,
     catalog: Option<Arc<Catalogued>>,
-    control: Option<ControlLine>,
+    control: Option<ControlHandle>,
     retries: Option<Retries>,
 }
 
 /// An answer that redirects, judged as far as it can be without asking anyone.
 #[derive(Debug)]
-struct Case {
+struct JudgedAttempt {
     due: Offset,
     done: Offset,
     path: PathAndQuery,
@@ -81,22 +81,22 @@ struct Case {
     /// What was found so far, and fails the download.
     found: Findings,
     /// How long caches may keep it.
-    lasting: Option<Lasting>,
+    cache_lifetime: Option<Lasting>,
     /// What its client may do if it failed, where clients are modelled.
-    tried: Option<Box<Tried>>,
+    ended_attempt: Option<Box<EndedAttempt>>,
     /// What becomes of its form in JSON.
-    form: Form,
+    json: JsonVariant,
 }
 
 /// Where a redirect leads, as far as the next check must know.
-enum Place {
+enum RedirectHost {
     /// The candidate itself, or nowhere.
     Own,
     Host(Arc<str>),
     Address(IpAddr),
 }
 
-impl From<HostToCheck<'_>> for Place {
+impl From<HostToCheck<'_>> for RedirectHost {
     fn from(host: HostToCheck<'_>) -> Self {
         match host {
             HostToCheck::None | HostToCheck::Own => Self::Own,
@@ -110,18 +110,18 @@ impl Ledger {
     pub(crate) fn new(
         recorder: Recorder,
         (judge, private): (Judge, PrivateAddresses),
-        lookups: Option<LookupLine>,
+        lookups: Option<LookupChannel>,
     ) -> Self {
         let hosts = HostCache::new(HOST_BOUNDS);
         Self {
             recorder,
             unmatched: Unmatched::of(judge.rules()),
             judge,
-            private,
+            private_addresses: private,
             hosts,
             lookups,
             targets: None,
-            forms: None,
+            json_sample: None,
             catalog: None,
             control: None,
             retries: None,
@@ -129,22 +129,22 @@ impl Ledger {
     }
 
     /// A ledger that asks targets, and for these redirects in JSON, too.
-    pub(crate) fn with_targets(self, targets: Option<TargetLine>, forms: Option<Sample>) -> Self {
-        Self { targets, forms, ..self }
+    pub(crate) fn with_targets(self, targets: Option<TargetChecker>, forms: Option<Sample>) -> Self {
+        Self { targets, json_sample: forms, ..self }
     }
 
     /// Has redirects looked up in a catalogue, if there is one.
-    pub(crate) fn listed_in(self, catalog: Option<Arc<Catalogued>>) -> Self {
+    pub(crate) fn with_catalog(self, catalog: Option<Arc<Catalogued>>) -> Self {
         Self { catalog, ..self }
     }
 
     /// Has answers compared with those of a control, if there is one.
-    pub(crate) fn compared_by(self, control: Option<ControlLine>) -> Self {
+    pub(crate) fn with_control(self, control: Option<ControlHandle>) -> Self {
         Self { control, ..self }
     }
 
     /// Has downloads that fail tried again, if clients are modelled.
-    pub(crate) fn retried_by(self, retries: Option<Retries>) -> Self {
+    pub(crate) fn with_retries(self, retries: Option<Retries>) -> Self {
         Self { retries, ..self }
     }
 
@@ -160,13 +160,13 @@ impl Ledger {
     }
 
     /// The worker has measured how busy it was.
-    pub(crate) fn lap(&mut self, lap: &Lap) {
-        self.recorder.lap(lap);
+    pub(crate) fn cpu_sample(&mut self, lap: &CpuSample) {
+        self.recorder.cpu_sample(lap);
     }
 
     /// The reader of the trace did not keep up: these came after they were due.
-    pub(crate) fn starved(&mut self, time: Duration, late: impl Iterator<Item = Offset>) {
-        self.recorder.starved(time, late);
+    pub(crate) fn trace_lag(&mut self, time: Duration, late: impl Iterator<Item = Offset>) {
+        self.recorder.trace_lag(time, late);
     }
 
     /// It was over the limit, and not sent.
@@ -187,7 +187,7 @@ impl Ledger {
     }
 
     /// The candidate did not take a request up.
-    pub(crate) fn not_taken(&mut self, due: Offset, fault: Fault) {
+    pub(crate) fn unprocessed(&mut self, due: Offset, fault: Fault) {
         if fault == Fault::Http2GoAway {
             self.recorder.gone_away(due);
         } else if fault == Fault::Http2Refused {
@@ -202,11 +202,11 @@ impl Ledger {
 
     /// Redirects whose host is being looked up or whose target is being asked.
     pub(crate) fn parked(&self) -> usize {
-        self.hosts.parked() + self.targets.as_ref().map_or(0, TargetLine::parked)
+        self.hosts.parked() + self.targets.as_ref().map_or(0, TargetChecker::parked)
     }
 
     /// What is going on as the second ends.
-    pub(crate) fn gauges(&mut self, gauges: Gauges) {
+    pub(crate) fn set_gauges(&mut self, gauges: Gauges) {
         self.recorder.set_gauges(gauges);
     }
 
@@ -233,35 +233,35 @@ impl Ledger {
     /// The run is over before an arrival is. `attempt` is what was under way
     /// for it. One whose earlier attempts have failed has failed; one without
     /// any has no outcome.
-    pub(crate) fn cut(&mut self, (arrival, trial): Sent<'_>, attempt: Option<&Attempt>, now: Offset) {
+    pub(crate) fn unfinished(&mut self, (arrival, trial): Sent<'_>, attempt: Option<&Attempt>, now: Offset) {
         let due = arrival.due;
         if let Some(attempt) = attempt {
             self.attempted((arrival, trial), attempt);
         }
         if let Some(trial) = trial.filter(|trial| trial.attempts() > 0) {
             let attempts = trial.attempts() + u32::from(attempt.is_some());
-            return self.ended_unfinished((arrival, trial), attempts, now);
+            return self.fail_unfinished((arrival, trial), attempts, now);
         }
-        self.recorder.arrival(Fate::Cut, due, due);
-        self.of_client(arrival, |counts| counts.arrivals.cut += 1);
+        self.recorder.arrival(ArrivalOutcome::Unfinished, due, due);
+        self.of_client(arrival, |counts| counts.arrivals.unfinished += 1);
     }
 
     /// Nobody waits for answers any more: arrivals that wait for the resolver
     /// are cut, or have failed where an earlier attempt did; those that wait for
     /// their target are judged without it.
-    pub(crate) fn cut_parked(&mut self, now: Offset) {
-        self.leave_targets();
+    pub(crate) fn end_parked(&mut self, now: Offset) {
+        self.abandon_targets();
         for mut case in self.hosts.abandon() {
-            case.form.leave(Unchecked::Cut);
-            let tiers = coverage::up_to(self.judge.depth(), Tier::Policy, Unchecked::Cut);
+            case.json.abandon(Unchecked::RunEnded);
+            let tiers = coverage::up_to(self.judge.depth(), Tier::Policy, Unchecked::RunEnded);
             self.recorder.redirect(case.due, &case.redirect(None, None, tiers));
-            if let Some(tried) = case.tried.as_ref().filter(|tried| tried.trial.attempts() > 0) {
-                let attempts = tried.trial.attempts() + 1;
-                self.ended_unfinished((&tried.arrival, &tried.trial), attempts, now);
+            if let Some(tried) = case.ended_attempt.as_ref().filter(|tried| tried.retry_context.attempts() > 0) {
+                let attempts = tried.retry_context.attempts() + 1;
+                self.fail_unfinished((&tried.arrival, &tried.retry_context), attempts, now);
                 continue;
             }
-            self.recorder.arrival(Fate::Cut, case.due, case.done);
-            self.of_case(&case, |counts| counts.arrivals.cut += 1);
+            self.recorder.arrival(ArrivalOutcome::Unfinished, case.due, case.done);
+            self.of_case(&case, |counts| counts.arrivals.unfinished += 1);
         }
     }
 
@@ -275,15 +275,15 @@ impl Ledger {
         told: String,
     ) {
         self.attempted((arrival, trial), attempt);
-        let mut case = Case {
+        let mut case = JudgedAttempt {
             due: arrival.due,
             done: attempt.done,
             path: arrival.target.clone(),
             location: None,
             found: Findings::default(),
-            lasting: None,
-            tried: trial.map(|trial| Tried::broken(arrival, trial, attempt.done)),
-            form: Form::OFF,
+            cache_lifetime: None,
+            ended_attempt: trial.map(|trial| EndedAttempt::broken(arrival, trial, attempt.done)),
+            json: JsonVariant::OFF,
         };
         // What the recorded server did to this request, this one does, too.
         let as_recorded = arrival.recorded_status == Some(CLOSED_UNANSWERED) && is_closing(fault, attempt);
@@ -322,67 +322,67 @@ impl Ledger {
             }
         }
         if let Some(missing) = missing {
-            judgement.found.add(missing.into());
+            judgement.findings.add(missing.into());
         }
-        let form = Form::of(self.forms.as_ref(), judgement.json, target);
-        if judgement.found.is_empty()
-            && !self.targets.as_ref().is_some_and(TargetLine::asks)
-            && let Form::Is(json) = form
+        let form = JsonVariant::of(self.json_sample.as_ref(), judgement.json, target);
+        if judgement.findings.is_empty()
+            && !self.targets.as_ref().is_some_and(TargetChecker::probes_targets)
+            && let JsonVariant::Settled(json) = form
             && self.retries.is_none()
             && let Some(HostToCheck::Name(host)) = judgement.redirect.as_ref().map(|redirect| &redirect.host)
             && (!asks || self.hosts.known(&**host, attempt.done) == Some(&HostVerdict::Resolved))
         {
             // What nearly every answer of a sound candidate is: counted without
             // a copy of anything.
-            let tiers = coverage::beside(coverage::to_host(depth, HostVerdict::Resolved), json);
+            let tiers = coverage::with_json(coverage::to_host(depth, HostVerdict::Resolved), json);
             let (at, host) = (attempt.done, Some(&**host));
-            self.recorder.redirect(arrival.due, &Redirect { at, host, fault: None, lasting: None, tiers });
-            return self.recorder.arrival(Fate::Passed, attempt.due, at);
+            self.recorder.redirect(arrival.due, &JudgedRedirect { at, host, fault: None, cache_lifetime: None, tiers });
+            return self.recorder.arrival(ArrivalOutcome::Passed, attempt.due, at);
         }
-        let redirect = judgement.redirect.map(|redirect| (redirect.ends, Place::from(redirect.host)));
-        let mut case = Case {
+        let redirect = judgement.redirect.map(|redirect| (redirect.stopped_at, RedirectHost::from(redirect.host)));
+        let mut case = JudgedAttempt {
             due: arrival.due,
             done: attempt.done,
             path: arrival.target.clone(),
             location: received.location().cloned(),
-            found: judgement.found,
-            lasting: None,
-            tried: trial.map(|trial| Tried::answered((arrival, trial), received, attempt.done)),
-            form,
+            found: judgement.findings,
+            cache_lifetime: None,
+            ended_attempt: trial.map(|trial| EndedAttempt::answered((arrival, trial), received, attempt.done)),
+            json: form,
         };
         self.explain(&mut case, &asked, received);
         self.warn(&mut case);
         let Some((ends, place)) = redirect else {
             if redirects(received.status, received.locations()) {
-                self.count_redirect(&case, None, coverage::off());
+                self.count_redirect(&case, None, coverage::location_unchecked());
             }
             return self.settle(&case);
         };
-        case.lasting = lasting(received.status, &received.head);
+        case.cache_lifetime = lasting(received.status, &received.head);
         self.follow(case, ends, place, attempt.done);
     }
 
     /// Goes on with a redirect that was judged offline, unless that has ended
     /// at a tier.
-    fn follow(&mut self, case: Case, ends: Option<Tier>, place: Place, now: Offset) {
+    fn follow(&mut self, case: JudgedAttempt, ends: Option<Tier>, place: RedirectHost, now: Offset) {
         let depth = self.judge.depth();
         if let Some(tier) = ends {
             self.count_redirect(&case, None, coverage::broken_at(depth, tier));
             return self.settle(&case);
         }
         match place {
-            Place::Host(host) if depth >= Depth::Dns => {
+            RedirectHost::Host(host) if depth >= Depth::Dns => {
                 let reply = self.hosts.ask(Arc::clone(&host), now, case);
-                self.replied(&host, reply, now);
+                self.host_looked_up(&host, reply, now);
             }
-            Place::Host(host) => {
+            RedirectHost::Host(host) => {
                 self.judged(case, Some(&*host), coverage::to_host(depth, HostVerdict::Resolved), now);
             }
-            Place::Address(address) => self.settle_address(case, address),
-            Place::Own if self.targets.as_ref().is_some_and(TargetLine::leads_home) => {
-                self.go_on(case, None, now);
+            RedirectHost::Address(address) => self.settle_address(case, address),
+            RedirectHost::Own if self.targets.as_ref().is_some_and(TargetChecker::follows_own_redirects) => {
+                self.check_target(case, None, now);
             }
-            Place::Own => self.judged(case, None, coverage::own_origin(depth), now),
+            RedirectHost::Own => self.judged(case, None, coverage::own_origin(depth), now),
         }
     }
 
@@ -396,13 +396,13 @@ impl Ledger {
 
     /// The resolver has answered.
     pub(crate) fn host_answered(&mut self, answer: &HostAnswer, now: Offset) {
-        for mut case in self.hosts.settle(&answer.host, Some(&answer.held()), now) {
-            case.known(now);
+        for mut case in self.hosts.settle(&answer.host, Some(&answer.cached()), now) {
+            case.set_known_at(now);
             self.settle_host(&answer.host, case, answer.verdict, now);
         }
     }
 
-    fn replied(&mut self, host: &Arc<str>, reply: Reply<HostVerdict, Case>, now: Offset) {
+    fn host_looked_up(&mut self, host: &Arc<str>, reply: Reply<HostVerdict, JudgedAttempt>, now: Offset) {
         match reply {
             Reply::Known(found, case) => self.settle_host(host, case, found.value, now),
             Reply::Refused(case) => {
@@ -424,35 +424,35 @@ impl Ledger {
         }
     }
 
-    fn settle_host(&mut self, host: &str, mut case: Case, verdict: HostVerdict, now: Offset) {
+    fn settle_host(&mut self, host: &str, mut case: JudgedAttempt, verdict: HostVerdict, now: Offset) {
         let tiers = coverage::to_host(self.judge.depth(), verdict);
-        let HostVerdict::Broken(fault) = verdict else { return self.reached(case, host, tiers, now) };
+        let HostVerdict::Broken(fault) = verdict else { return self.host_resolved(case, host, tiers, now) };
         case.found.add(Finding::fail(fault, format!("host {host}")));
         self.count_redirect(&case, Some(host), tiers);
         self.settle(&case);
     }
 
-    fn settle_address(&mut self, mut case: Case, address: IpAddr) {
+    fn settle_address(&mut self, mut case: JudgedAttempt, address: IpAddr) {
         let asks = self.judge.depth() >= Depth::Dns;
-        let verdict = if asks { self.private.judge([address]) } else { HostVerdict::Resolved };
+        let verdict = if asks { self.private_addresses.judge([address]) } else { HostVerdict::Resolved };
         let (tiers, host) = (coverage::to_host(self.judge.depth(), verdict), address.to_string());
         let HostVerdict::Broken(fault) = verdict else {
             let now = case.done;
-            return self.reached(case, &host, tiers, now);
+            return self.host_resolved(case, &host, tiers, now);
         };
         case.found.add(Finding::fail(fault, format!("address {host}")));
         self.count_redirect(&case, Some(&host), tiers);
         self.settle(&case);
     }
 
-    fn count_redirect(&mut self, case: &Case, host: Option<&str>, tiers: Tiers) {
+    fn count_redirect(&mut self, case: &JudgedAttempt, host: Option<&str>, tiers: Tiers) {
         let redirect = case.redirect(host, case.found.outcome(), tiers);
         self.recorder.redirect(case.due, &redirect);
     }
 
     /// An attempt was judged: its download has passed, has failed, or is tried
     /// again.
-    fn settle(&mut self, case: &Case) {
+    fn settle(&mut self, case: &JudgedAttempt) {
         let Some(fault) = case.found.outcome() else { return self.passed(case) };
         self.failed(case, fault);
         for finding in case.found.iter() {
@@ -460,7 +460,7 @@ impl Ledger {
                 continue;
             }
             let detail = case.detail(finding, fault);
-            let sighting = Sighting {
+            let sighting = FaultObservation {
                 fault: finding.fault,
                 at: case.done,
                 path: case.path.as_str().as_bytes(),

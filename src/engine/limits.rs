@@ -27,10 +27,10 @@ pub(crate) struct ShardLimits {
     /// Most arrivals in flight; one more is shed.
     pub(crate) in_flight: usize,
     /// Most connections open at once.
-    pub(crate) active: usize,
+    pub(crate) connections: usize,
     /// Most arrivals in flight or waiting to be judged while a closed loop
     /// takes another.
-    pub(crate) open: Option<usize>,
+    pub(crate) open_arrivals: Option<usize>,
     /// Most streams in use of an HTTP/2 connection.
     pub(crate) streams: usize,
     /// Which idle connection is used next.
@@ -68,12 +68,12 @@ const FIELDS_MAX: usize = 100;
 
 /// Room beside names and values for what is not counted: the status line, and a
 /// field's punctuation.
-const UNCOUNTED: usize = 4 * 1024;
+const UNCOUNTED_ROOM: usize = 4 * 1024;
 
 /// What hyper may buffer: enough that it never refuses a head for its size that
 /// [`check_head`] would pass.
 pub(super) const fn buffered_max(limits: &AnswerLimits) -> usize {
-    limits.head + UNCOUNTED
+    limits.head + UNCOUNTED_ROOM
 }
 
 /// Refuses a head whose names and values have more bytes than the limit, or

@@ -20,16 +20,16 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Pacer {
     clock: RunClock,
-    grain: Duration,
+    batch_interval: Duration,
     /// The earliest next wake-up.
     not_before: Cell<Offset>,
-    by: By,
+    wait_method: WaitMethod,
     /// How long it has waited awake.
-    awake: Cell<Duration>,
+    busy_waited: Cell<Duration>,
 }
 
 #[derive(Debug)]
-enum By {
+enum WaitMethod {
     #[cfg(target_os = "linux")]
     Timerfd(timerfd::Timer),
     Tokio,
@@ -41,57 +41,57 @@ impl Pacer {
     pub(crate) fn new(pacing: Pacing, grain: Duration, clock: RunClock) -> io::Result<Self> {
         let by = match pacing {
             #[cfg(target_os = "linux")]
-            Pacing::Timer => By::Timerfd(timerfd::Timer::new(clock, Lead::Learned)?),
+            Pacing::Timer => WaitMethod::Timerfd(timerfd::Timer::new(clock, TimerLead::Learned)?),
             #[cfg(not(target_os = "linux"))]
-            Pacing::Timer => By::Tokio,
-            Pacing::Tokio => By::Tokio,
-            Pacing::Spin => By::Spin,
+            Pacing::Timer => WaitMethod::Tokio,
+            Pacing::Tokio => WaitMethod::Tokio,
+            Pacing::Spin => WaitMethod::Spin,
         };
-        Ok(Self { clock, grain, not_before: Cell::new(Offset::ZERO), by, awake: Cell::new(Duration::ZERO) })
+        Ok(Self { clock, batch_interval: grain, not_before: Cell::new(Offset::ZERO), wait_method: by, busy_waited: Cell::new(Duration::ZERO) })
     }
 
     /// One beside this, for what may be late by a wake-up: it never waits awake,
     /// so a worker has no more than one that does. Where no timer is to be had,
     /// it is as coarse as tokio's.
     pub(crate) fn relaxed(&self) -> Self {
-        let by = match &self.by {
+        let by = match &self.wait_method {
             #[cfg(target_os = "linux")]
-            By::Timerfd(_) | By::Spin => {
-                timerfd::Timer::new(self.clock, Lead::None).map_or(By::Tokio, By::Timerfd)
+            WaitMethod::Timerfd(_) | WaitMethod::Spin => {
+                timerfd::Timer::new(self.clock, TimerLead::None).map_or(WaitMethod::Tokio, WaitMethod::Timerfd)
             }
             #[cfg(not(target_os = "linux"))]
-            By::Spin => By::Tokio,
-            By::Tokio => By::Tokio,
+            WaitMethod::Spin => WaitMethod::Tokio,
+            WaitMethod::Tokio => WaitMethod::Tokio,
         };
         let (clock, not_before, awake) = (self.clock, Cell::default(), Cell::default());
-        Self { clock, grain: self.grain, not_before, by, awake }
+        Self { clock, batch_interval: self.batch_interval, not_before, wait_method: by, busy_waited: awake }
     }
 
     /// Returns once `due` is reached, at once where it lies in the past.
     pub(crate) async fn until(&self, due: Offset) -> io::Result<()> {
         let wake = due.max(self.not_before.get());
-        match &self.by {
+        match &self.wait_method {
             #[cfg(target_os = "linux")]
-            By::Timerfd(timer) => {
+            WaitMethod::Timerfd(timer) => {
                 timer.until(wake).await?;
-                self.wait_awake(wake).await;
+                self.busy_wait(wake).await;
             }
-            By::Tokio => tokio::time::sleep_until(self.clock.instant(wake)).await,
-            By::Spin => self.wait_awake(wake).await,
+            WaitMethod::Tokio => tokio::time::sleep_until(self.clock.instant(wake)).await,
+            WaitMethod::Spin => self.busy_wait(wake).await,
         }
-        if !self.grain.is_zero() {
-            self.not_before.set(self.clock.now().after(self.grain));
+        if !self.batch_interval.is_zero() {
+            self.not_before.set(self.clock.now().after(self.batch_interval));
         }
         Ok(())
     }
 
     /// For how long it has waited awake so far: time that a busy worker would
     /// not have had.
-    pub(crate) fn awake(&self) -> Duration {
-        self.awake.get()
+    pub(crate) fn busy_waited(&self) -> Duration {
+        self.busy_waited.get()
     }
 
-    async fn wait_awake(&self, wake: Offset) {
+    async fn busy_wait(&self, wake: Offset) {
         if !self.clock.is_before(wake) {
             return;
         }
@@ -100,14 +100,14 @@ impl Pacer {
         while self.clock.is_before(wake) {
             tokio::task::yield_now().await;
         }
-        self.awake.set(self.awake.get().saturating_add(Duration::from_nanos(waited)));
+        self.busy_waited.set(self.busy_waited.get().saturating_add(Duration::from_nanos(waited)));
     }
 }
 
 /// Whether a timer is set early by what a wake-up takes.
 #[cfg(target_os = "linux")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lead {
+enum TimerLead {
     Learned,
     None,
 }
@@ -116,7 +116,7 @@ enum Lead {
 mod timerfd {
     //! The kernel's high-resolution timer, as a descriptor.
 
-    use super::{Lead, RunClock};
+    use super::{TimerLead, RunClock};
     use crate::units::Offset;
     use rustix::time::{
         ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
@@ -138,7 +138,7 @@ mod timerfd {
 
     /// The run's clock and the kernel's are read one after the other; this is
     /// how far apart the readings may lie.
-    const CLOSE: Duration = Duration::from_micros(2);
+    const CLOCK_SKEW_MAX: Duration = Duration::from_micros(2);
 
     #[derive(Debug)]
     pub(super) struct Timer {
@@ -155,7 +155,7 @@ mod timerfd {
     }
 
     impl Timer {
-        pub(super) fn new(clock: RunClock, lead: Lead) -> io::Result<Self> {
+        pub(super) fn new(clock: RunClock, lead: TimerLead) -> io::Result<Self> {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let fd = timerfd_create(TimerfdClockId::Monotonic, flags)?;
             #[expect(
@@ -163,7 +163,7 @@ mod timerfd {
                 reason = "the successor is an unsafe function; an OwnedFd keeps the promise it asks for"
             )]
             let fd = AsyncFd::new(fd)?;
-            let lead_max = if lead == Lead::Learned { LEAD_MAX } else { 0 };
+            let lead_max = if lead == TimerLead::Learned { LEAD_MAX } else { 0 };
             Ok(Self { fd, clock, start: start_on_monotonic(clock), lead: Cell::new(0), lead_max })
         }
 
@@ -215,7 +215,7 @@ mod timerfd {
                 + Duration::from_nanos(monotonic.tv_nsec.unsigned_abs());
             last = (monotonic + start.saturating_duration_since(before))
                 .saturating_sub(before.saturating_duration_since(start));
-            if after.duration_since(before) < CLOSE {
+            if after.duration_since(before) < CLOCK_SKEW_MAX {
                 break;
             }
         }
@@ -258,14 +258,14 @@ mod tests {
         let spinning = Pacer::new(Pacing::Spin, Duration::ZERO, clock).unwrap();
         let mut due = Offset::ZERO;
         // A thread that is put aside may find the due time passed.
-        while spinning.awake().is_zero() {
+        while spinning.busy_waited().is_zero() {
             due = clock.now().after(Duration::from_millis(2));
             spinning.until(due).await.unwrap();
         }
-        let counted = spinning.awake();
+        let counted = spinning.busy_waited();
         assert!(counted <= Duration::from_millis(2));
         spinning.until(due).await.unwrap();
-        assert_eq!(spinning.awake(), counted, "what is due already is not waited for");
+        assert_eq!(spinning.busy_waited(), counted, "what is due already is not waited for");
     }
 
     #[tokio::test]
@@ -281,7 +281,7 @@ mod tests {
                 relaxed.until(due).await.unwrap();
                 assert!(clock.now() >= due, "relaxed, beside {pacing:?}");
             }
-            assert_eq!(relaxed.awake(), Duration::ZERO, "beside {pacing:?}");
+            assert_eq!(relaxed.busy_waited(), Duration::ZERO, "beside {pacing:?}");
         }
     }
 }

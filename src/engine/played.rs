@@ -3,20 +3,20 @@
 //! The feeder hands these arrivals to workers; a simulation takes them as they
 //! come. Both play the same ones, and account for the rest alike.
 
-use crate::schedule::{Arrival, Placed, Schedule, ScheduleCounts};
-use crate::trace::fate::Filter;
-use crate::trace::source::Next;
-use crate::trace::{Request, TraceBooks};
+use crate::schedule::{Arrival, ScheduleOutcome, Schedule, ScheduleCounts};
+use crate::trace::reasons::Filter;
+use crate::trace::source::ReadOutcome;
+use crate::trace::{TraceRequest, TraceAccounting};
 
 /// Requests in order of arrival, from wherever they come.
 pub trait Requests: Send {
     /// The next one; `None` at the end of a pass.
-    fn next(&mut self) -> Result<Option<Request>, String>;
+    fn next(&mut self) -> Result<Option<TraceRequest>, String>;
 
     /// The same, or word that nothing comes for the moment, so that whoever
     /// waits can look around. What never waits for a stream need not say it.
-    fn next_or_idle(&mut self) -> Result<Next, String> {
-        Ok(self.next()?.map_or(Next::End, Next::Request))
+    fn next_or_idle(&mut self) -> Result<ReadOutcome, String> {
+        Ok(self.next()?.map_or(ReadOutcome::End, ReadOutcome::Request))
     }
 
     /// Begins another pass.
@@ -26,7 +26,7 @@ pub trait Requests: Send {
     fn stop(&mut self);
 
     /// Where the lines went so far.
-    fn books(&self) -> TraceBooks;
+    fn accounting(&self) -> TraceAccounting;
 
     /// What went wrong on the way without ending it, as whole sentences.
     fn notices(&self) -> Vec<String>;
@@ -46,7 +46,7 @@ pub struct Played {
     requests: Box<dyn Requests>,
     schedule: Schedule,
     at_end: AtEndOfTrace,
-    stage: Stage,
+    stage: PlayStage,
     /// How many arrivals lay before the present pass.
     pass_begins_at: u64,
     /// Requests whose target no HTTP client can send.
@@ -55,7 +55,7 @@ pub struct Played {
 
 /// What is left to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum PlayStage {
     Trace,
     /// Copies of what was in the trace.
     Copies,
@@ -64,7 +64,7 @@ enum Stage {
 
 /// What comes next of a trace that is played.
 #[derive(Debug)]
-pub enum Coming {
+pub enum NextArrival {
     /// An arrival.
     Arrival(Arrival),
     /// Nothing for the moment.
@@ -75,9 +75,9 @@ pub enum Coming {
 
 /// Where a trace went that was played.
 #[derive(Debug, Default)]
-pub struct PlayedBooks {
+pub struct PlayedAccounting {
     /// Where its lines went.
-    pub trace: TraceBooks,
+    pub trace: TraceAccounting,
     /// Requests that it handed out and that lie beyond the window.
     pub unreleased: u64,
     /// Requests that were sampled out, and copies that were made.
@@ -89,7 +89,7 @@ pub struct PlayedBooks {
 impl Played {
     /// Nothing has been played yet.
     pub fn new(requests: Box<dyn Requests>, schedule: Schedule, at_end: AtEndOfTrace) -> Self {
-        Self { requests, schedule, at_end, stage: Stage::Trace, pass_begins_at: 0, unsendable: 0 }
+        Self { requests, schedule, at_end, stage: PlayStage::Trace, pass_begins_at: 0, unsendable: 0 }
     }
 
     /// The next arrival; `None` where the trace or the window has ended. May
@@ -98,44 +98,44 @@ impl Played {
     pub fn next(&mut self) -> Result<Option<Arrival>, String> {
         loop {
             match self.next_or_idle()? {
-                Coming::Arrival(arrival) => return Ok(Some(arrival)),
-                Coming::Idle => {}
-                Coming::End => return Ok(None),
+                NextArrival::Arrival(arrival) => return Ok(Some(arrival)),
+                NextArrival::Idle => {}
+                NextArrival::End => return Ok(None),
             }
         }
     }
 
     /// The same, for who has other things to do while the trace is quiet.
-    pub fn next_or_idle(&mut self) -> Result<Coming, String> {
+    pub fn next_or_idle(&mut self) -> Result<NextArrival, String> {
         loop {
             let placed = match self.stage {
-                Stage::Trace => self.schedule.place_next(),
-                Stage::Copies => self.schedule.place_rest(),
-                Stage::Nothing => return Ok(Coming::End),
+                PlayStage::Trace => self.schedule.next_arrival(),
+                PlayStage::Copies => self.schedule.next_remaining_copy(),
+                PlayStage::Nothing => return Ok(NextArrival::End),
             };
             match placed {
-                Some(Placed::Due(arrival)) => return Ok(Coming::Arrival(arrival)),
-                Some(Placed::Over) => self.stage = Stage::Nothing,
-                Some(Placed::Unsendable) => self.unsendable += 1,
-                Some(Placed::Timeless) => {
+                Some(ScheduleOutcome::Due(arrival)) => return Ok(NextArrival::Arrival(arrival)),
+                Some(ScheduleOutcome::BeyondLimits) => self.stage = PlayStage::Nothing,
+                Some(ScheduleOutcome::Unsendable) => self.unsendable += 1,
+                Some(ScheduleOutcome::MissingTime) => {
                     return Err("the trace has no times to follow: give a rate with --rate".to_owned());
                 }
-                None if self.go_on()? => {}
-                None => return Ok(Coming::Idle),
+                None if self.advance()? => {}
+                None => return Ok(NextArrival::Idle),
             }
         }
     }
 
     /// Reading is over, at the end or before it.
-    pub fn end(mut self) -> PlayedBooks {
+    pub fn end(mut self) -> PlayedAccounting {
         self.requests.stop();
-        let mut trace = self.requests.books();
+        let mut trace = self.requests.accounting();
         if self.unsendable > 0 {
             *trace.filtered.entry(Filter::Unsendable.id()).or_default() += self.unsendable;
         }
-        PlayedBooks {
+        PlayedAccounting {
             trace,
-            unreleased: u64::from(self.schedule.holds_one()),
+            unreleased: u64::from(self.schedule.has_pending()),
             counts: self.schedule.counts(),
             notices: self.requests.notices(),
         }
@@ -143,23 +143,23 @@ impl Played {
 
     /// All that was offered to the schedule has been placed. `false` if nothing
     /// comes for the moment.
-    fn go_on(&mut self) -> Result<bool, String> {
-        if self.stage == Stage::Copies {
-            self.stage = Stage::Nothing;
+    fn advance(&mut self) -> Result<bool, String> {
+        if self.stage == PlayStage::Copies {
+            self.stage = PlayStage::Nothing;
             return Ok(true);
         }
         match self.requests.next_or_idle()? {
-            Next::Request(request) => {
+            ReadOutcome::Request(request) => {
                 self.schedule.offer(request);
                 return Ok(true);
             }
-            Next::Idle => return Ok(false),
-            Next::End => {}
+            ReadOutcome::Idle => return Ok(false),
+            ReadOutcome::End => {}
         }
-        let placed = self.schedule.counts().placed;
+        let placed = self.schedule.counts().arrivals;
         let is_fruitless = placed == self.pass_begins_at;
         if self.at_end == AtEndOfTrace::Stop || is_fruitless {
-            self.stage = Stage::Copies;
+            self.stage = PlayStage::Copies;
             return Ok(true);
         }
         self.requests.rewind()?;

@@ -6,23 +6,23 @@
 
 use super::clock::RunClock;
 use super::connect::Connect;
-use super::http2::{Shared, Stream};
+use super::http2::{Http2Connection, Http2Stream};
 use super::limits::{AnswerLimits, Reuse};
-use super::shard::{Flight, Seat};
+use super::shard::{InFlightArrival, IdleSlot};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use tokio::task::JoinSet;
 
 /// The connections of one worker.
-pub(super) struct Pool<C: Connect> {
+pub(super) struct ConnectionPool<C: Connect> {
     /// Lanes that wait for work, the one idle longest first.
-    pub(super) idle: VecDeque<Rc<Seat<C>>>,
+    pub(super) idle: VecDeque<Rc<IdleSlot<C>>>,
     /// HTTP/2 connections with streams to give.
-    pub(super) shared: Vec<Rc<Shared>>,
+    pub(super) http2: Vec<Rc<Http2Connection>>,
     /// Connections that are open or being opened.
     pub(super) open: usize,
     /// Flights that no connection could be had for.
-    pub(super) waiting: VecDeque<Flight<C>>,
+    pub(super) waiting: VecDeque<InFlightArrival<C>>,
     /// Everything that runs.
     pub(super) tasks: JoinSet<()>,
     /// The run is over: nothing is opened any more.
@@ -30,11 +30,11 @@ pub(super) struct Pool<C: Connect> {
     reuse: Reuse,
 }
 
-impl<C: Connect> Pool<C> {
+impl<C: Connect> ConnectionPool<C> {
     pub(super) fn new(reuse: Reuse) -> Self {
         Self {
             idle: VecDeque::new(),
-            shared: Vec::new(),
+            http2: Vec::new(),
             open: 0,
             waiting: VecDeque::new(),
             tasks: JoinSet::new(),
@@ -44,7 +44,7 @@ impl<C: Connect> Pool<C> {
     }
 
     /// Takes the idle lane that is to be used next.
-    pub(super) fn next_idle(&mut self) -> Option<Rc<Seat<C>>> {
+    pub(super) fn next_idle(&mut self) -> Option<Rc<IdleSlot<C>>> {
         match self.reuse {
             Reuse::Lifo => self.idle.pop_back(),
             Reuse::Fifo => self.idle.pop_front(),
@@ -52,13 +52,13 @@ impl<C: Connect> Pool<C> {
     }
 
     /// Takes a stream that is not in use, of the first connection that has one.
-    pub(super) fn free_stream(&self, clock: RunClock, limits: AnswerLimits) -> Option<Stream> {
-        self.shared.iter().find_map(|shared| shared.take(clock, limits))
+    pub(super) fn free_stream(&self, clock: RunClock, limits: AnswerLimits) -> Option<Http2Stream> {
+        self.http2.iter().find_map(|shared| shared.take_stream(clock, limits))
     }
 
     /// Whether a flight would not have to wait, given so many connections.
     pub(super) fn has_room(&self, active: usize) -> bool {
-        !self.idle.is_empty() || self.open < active || self.shared.iter().any(|shared| shared.has_free())
+        !self.idle.is_empty() || self.open < active || self.http2.iter().any(|shared| shared.has_free_stream())
     }
 
     /// Lets idle lanes look whether their connection is still there.

@@ -5,17 +5,17 @@
 //! What the system refuses is left as it is: lateness will tell.
 
 /// For a worker: timers without slack, and a core of its own where it has one.
-pub(super) fn sharpen(core: Option<usize>) {
+pub(super) fn tune_worker_thread(core: Option<usize>) {
     #[cfg(target_os = "linux")]
-    linux::sharpen(core);
+    linux::tune_worker_thread(core);
     #[cfg(not(target_os = "linux"))]
     let _unused = core;
 }
 
 /// For everyone else: the calling thread runs when no worker wants to.
-pub fn yield_to_workers() {
+pub fn lower_priority() {
     #[cfg(target_os = "linux")]
-    linux::yield_to_workers();
+    linux::lower_priority();
 }
 
 #[cfg(target_os = "linux")]
@@ -25,26 +25,26 @@ mod linux {
     use std::num::NonZeroU64;
 
     /// The lowest priority there is; taking it needs no privilege.
-    const LAST: i32 = 19;
+    const LOWEST_PRIORITY: i32 = 19;
 
-    pub(super) fn sharpen(core: Option<usize>) {
-        told("timer slack", set_current_timer_slack(Some(NonZeroU64::MIN)));
+    pub(super) fn tune_worker_thread(core: Option<usize>) {
+        log_failure("timer slack", set_current_timer_slack(Some(NonZeroU64::MIN)));
         let Some(wanted) = core else { return };
         let Ok(allowed) = sched_getaffinity(None) else { return };
         let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core)).cycle();
         if let Some(own) = cores.nth(wanted) {
             let mut set = CpuSet::new();
             set.set(own);
-            told("affinity", sched_setaffinity(None, &set));
+            log_failure("affinity", sched_setaffinity(None, &set));
         }
     }
 
-    pub(super) fn yield_to_workers() {
+    pub(super) fn lower_priority() {
         // On Linux this is the calling thread's priority, not the process's.
-        told("priority", setpriority_process(None, LAST));
+        log_failure("priority", setpriority_process(None, LOWEST_PRIORITY));
     }
 
-    fn told(what: &str, outcome: rustix::io::Result<()>) {
+    fn log_failure(what: &str, outcome: rustix::io::Result<()>) {
         if let Err(error) = outcome {
             tracing::debug!("{what} of a thread not set: {error}");
         }

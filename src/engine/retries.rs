@@ -6,10 +6,10 @@
 //! clock nor wire; what becomes of a download is booked by the ledger.
 
 use crate::client::sessions::SESSIONS_MAX;
-use crate::client::{ClientModel, ClientPlan, Conduct, LastAttempt, Trial};
+use crate::client::{ClientModel, ClientPlan, ClientBehavior, LastAttempt, RetryContext};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
-use crate::tally::Ended;
+use crate::metrics::DownloadEnd;
 use crate::trace::agent::ClientKind;
 use crate::units::Offset;
 use std::cmp::Reverse;
@@ -23,88 +23,88 @@ pub(crate) const WAITING_MAX: usize = 500_000;
 
 /// A download whose attempt has ended, on its way to a judgement.
 #[derive(Clone, Debug)]
-pub(crate) struct Tried {
+pub(crate) struct EndedAttempt {
     pub(crate) arrival: Arrival,
-    pub(crate) trial: Trial,
+    pub(crate) retry_context: RetryContext,
     /// The answer's status and what it says of when to come back.
     pub(crate) answer: Option<(u16, Option<Duration>)>,
     /// When the client knew how it had gone.
-    pub(crate) known: Offset,
+    pub(crate) known_at: Offset,
 }
 
-impl Tried {
+impl EndedAttempt {
     fn last(&self, fault: Fault) -> LastAttempt {
         match self.answer {
             Some((status, retry_after)) => LastAttempt::answered(status, Some(fault), retry_after),
-            None => LastAttempt::broke(fault),
+            None => LastAttempt::unanswered(fault),
         }
     }
 }
 
 /// A download that waits for its next attempt.
 #[derive(Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct WaitingRetry {
     pub(crate) due: Offset,
     pub(crate) arrival: Arrival,
-    pub(crate) trial: Trial,
+    pub(crate) retry_context: RetryContext,
 }
 
-const _: () = assert!(size_of::<Waiting>() <= 128, "a storm holds hundreds of thousands of them");
+const _: () = assert!(size_of::<WaitingRetry>() <= 128, "a storm holds hundreds of thousands of them");
 
-impl Waiting {
+impl WaitingRetry {
     /// Downloads that are due at once leave in the order of their arrivals.
-    const fn place(&self) -> (Offset, u64) {
+    const fn order_key(&self) -> (Offset, u64) {
         (self.due, self.arrival.sequence)
     }
 }
 
-impl PartialEq for Waiting {
+impl PartialEq for WaitingRetry {
     fn eq(&self, other: &Self) -> bool {
-        self.place() == other.place()
+        self.order_key() == other.order_key()
     }
 }
 
-impl Eq for Waiting {}
+impl Eq for WaitingRetry {}
 
-impl PartialOrd for Waiting {
+impl PartialOrd for WaitingRetry {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Waiting {
+impl Ord for WaitingRetry {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.place().cmp(&other.place())
+        self.order_key().cmp(&other.order_key())
     }
 }
 
 /// What becomes of a download that has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum RetryDecision {
     /// It is tried again.
-    Again,
+    Retry,
     /// It has failed for good.
-    Over(Ended),
+    Final(DownloadEnd),
 }
 
 /// The downloads of one worker that have failed and may be tried again.
 #[derive(Debug)]
 pub(crate) struct Retries {
-    clients: Conduct,
-    waiting: BinaryHeap<Reverse<Waiting>>,
-    most: usize,
-    sooner: Arc<Notify>,
+    clients: ClientBehavior,
+    waiting: BinaryHeap<Reverse<WaitingRetry>>,
+    capacity: usize,
+    earlier_due: Arc<Notify>,
 }
 
 impl Retries {
     pub(crate) fn new(plan: Arc<ClientPlan>, most: usize) -> Self {
-        let clients = Conduct::new(plan, SESSIONS_MAX);
-        Self { clients, waiting: BinaryHeap::new(), most, sooner: Arc::default() }
+        let clients = ClientBehavior::new(plan, SESSIONS_MAX);
+        Self { clients, waiting: BinaryHeap::new(), capacity: most, earlier_due: Arc::default() }
     }
 
     /// Told when something waits that is due before all else.
-    pub(crate) fn sooner(&self) -> Arc<Notify> {
-        Arc::clone(&self.sooner)
+    pub(crate) fn earlier_due(&self) -> Arc<Notify> {
+        Arc::clone(&self.earlier_due)
     }
 
     /// Whether clients are told apart.
@@ -124,65 +124,65 @@ impl Retries {
 
     /// Begins a download; `None` where its client has ended with another one,
     /// and would not have asked.
-    pub(crate) fn begin(&mut self, arrival: &Arrival) -> Option<Trial> {
+    pub(crate) fn begin(&mut self, arrival: &Arrival) -> Option<RetryContext> {
         self.clients.begin(arrival)
     }
 
     /// A download came out well.
-    pub(crate) fn succeeded(&mut self, trial: &Trial) {
+    pub(crate) fn succeeded(&mut self, trial: &RetryContext) {
         self.clients.succeeded(trial);
     }
 
     /// What becomes of a download that has `fault`.
-    pub(crate) fn failed(&mut self, tried: &Tried, fault: Fault) -> Verdict {
-        let (mut trial, sequence) = (tried.trial, tried.arrival.sequence);
-        let next = self.clients.failed((&mut trial, sequence), (tried.last(fault), fault), tried.known);
+    pub(crate) fn failed(&mut self, tried: &EndedAttempt, fault: Fault) -> RetryDecision {
+        let (mut trial, sequence) = (tried.retry_context, tried.arrival.sequence);
+        let next = self.clients.failed((&mut trial, sequence), (tried.last(fault), fault), tried.known_at);
         let ended = match next {
-            Ok(due) if self.waiting.len() < self.most => {
-                self.wait(Waiting { due, arrival: tried.arrival.clone(), trial });
-                return Verdict::Again;
+            Ok(due) if self.waiting.len() < self.capacity => {
+                self.enqueue(WaitingRetry { due, arrival: tried.arrival.clone(), retry_context: trial });
+                return RetryDecision::Retry;
             }
-            Ok(_) => Ended::NoRoom,
-            Err(over) => Ended::from(over),
+            Ok(_) => DownloadEnd::NoRoom,
+            Err(over) => DownloadEnd::from(over),
         };
-        if ended != Ended::Aborted {
-            self.end_session(&trial, tried.known);
+        if ended != DownloadEnd::Aborted {
+            self.end_session(&trial, tried.known_at);
         }
-        Verdict::Over(ended)
+        RetryDecision::Final(ended)
     }
 
     /// Takes out what is due first, if it is due at `now`. Those whose client
     /// has begun to run again meanwhile go with the new run.
-    pub(crate) fn take_due(&mut self, now: Offset) -> Option<Waiting> {
+    pub(crate) fn take_due(&mut self, now: Offset) -> Option<WaitingRetry> {
         loop {
             let due = self.next_due()?;
             let Reverse(mut waiting) = (due <= now).then(|| self.waiting.pop())??;
-            let Some(later) = self.clients.moved(&mut waiting.trial, waiting.due) else {
+            let Some(later) = self.clients.move_to_current_run(&mut waiting.retry_context, waiting.due) else {
                 return Some(waiting);
             };
             waiting.due = later;
-            self.wait(waiting);
+            self.enqueue(waiting);
         }
     }
 
     /// When the client of a download ended with another one, if it did.
-    pub(crate) fn aborted_at(&self, trial: &Trial) -> Option<Offset> {
+    pub(crate) fn aborted_at(&self, trial: &RetryContext) -> Option<Offset> {
         self.clients.aborted_at(trial)
     }
 
     /// A download has failed for good at `now`; its client may end with it.
-    pub(crate) fn end_session(&mut self, trial: &Trial, now: Offset) {
+    pub(crate) fn end_session(&mut self, trial: &RetryContext, now: Offset) {
         self.clients.end_session(trial, now);
     }
 
     /// All that wait: nobody will come for them.
-    pub(crate) fn abandon(&mut self) -> impl Iterator<Item = Waiting> + use<> {
+    pub(crate) fn abandon(&mut self) -> impl Iterator<Item = WaitingRetry> + use<> {
         std::mem::take(&mut self.waiting).into_iter().map(|Reverse(waiting)| waiting)
     }
 
-    fn wait(&mut self, waiting: Waiting) {
+    fn enqueue(&mut self, waiting: WaitingRetry) {
         if self.next_due().is_none_or(|first| waiting.due < first) {
-            self.sooner.notify_one();
+            self.earlier_due.notify_one();
         }
         self.waiting.push(Reverse(waiting));
     }

@@ -2,21 +2,21 @@
 
 use super::clock::RunClock;
 use super::connect::{Connect, Tcp, secured};
-use super::control::Controls;
-use super::feed::{Deal, Fed, Feeder, QUEUED_BATCHES};
-use super::ledger::{HOST_ANSWERS, Ledger, LookupLine, TARGET_ANSWERS, TargetLine};
+use super::control::ControlThread;
+use super::dispatch::{Partition, DispatchSummary, Dispatcher, QUEUED_BATCHES};
+use super::ledger::{HOST_ANSWERS, Ledger, LookupChannel, TARGET_ANSWERS, TargetChecker};
 use super::limits::{AnswerLimits, HEAD_BYTES, ShardLimits};
-use super::meter::thread_cpu;
+use super::cpu_meter::thread_cpu;
 use super::pacer::Pacer;
 use super::played::{AtEndOfTrace, Played, Requests};
 use super::priority;
 use super::retries::{Retries, WAITING_MAX};
 use super::shard::Shard;
 use super::threads::{on_local_runtime, panic_text};
-use super::worker::{Delivery, Feed, Lines, Phase, Worked, work};
-use super::{EngineError, EnginePlan, Judging, Observer, Origin, Overload, RunEnd};
+use super::worker::{Delivery, LoopMode, WorkerInputs, Phase, WorkerSummary, run_worker};
+use super::{EngineError, EnginePlan, Judging, Observer, RequestTemplate, Overload, RunEnd};
 use crate::schedule::{Arrival, Schedule, ScheduleCounts};
-use crate::tally::{Fold, Recorder, Totals};
+use crate::metrics::{IntervalMerger, Recorder, Totals};
 use crate::units::Offset;
 use crate::verify::probe::Reach;
 use std::io;
@@ -38,7 +38,7 @@ const LEAD_TO_CONNECT: Duration = Duration::from_secs(1);
 const DELIVERIES: usize = 64;
 
 /// What a worker thread returns, and the processor time it took.
-type Joined = (io::Result<Worked>, Duration);
+type WorkerResult = (io::Result<WorkerSummary>, Duration);
 
 /// Carries out a run and returns when it is over.
 ///
@@ -53,7 +53,7 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<RunEnd, EngineError> {
     let (deliveries, delivered) = sync_channel(DELIVERIES);
-    let mut start = Start::default();
+    let mut start = StartSignal::default();
     let workers = (0..plan.threads)
         .map(|index| spawn_worker(index, (plan, judging), phase.clone(), deliveries.clone(), &mut start))
         .collect::<io::Result<Vec<_>>>()
@@ -61,7 +61,7 @@ pub fn run(
     drop(deliveries);
     let (requests, schedule, at_end) = trace;
     let has_sessions = plan.clients.as_ref().is_some_and(|clients| clients.has_sessions());
-    let deal = if has_sessions { Deal::ByClient } else { Deal::InTurn };
+    let deal = if has_sessions { Partition::ByClient } else { Partition::RoundRobin };
     let length = schedule.length();
     let played = Played::new(requests, schedule, at_end);
     let started = Arc::new(OnceLock::<RunClock>::new());
@@ -71,19 +71,19 @@ pub fn run(
         let is_past = |clock: &RunClock| length.is_some_and(|end| clock.now() >= Offset::from(end));
         *feeders_phase.borrow() > Phase::Running || of_feeder.get().is_some_and(is_past)
     };
-    let feeder = Feeder::new(played, deal, std::mem::take(&mut start.queues)).until(ends);
+    let feeder = Dispatcher::new(played, deal, std::mem::take(&mut start.queues)).until(ends);
     let feeder = thread::Builder::new()
         .name("feeder".to_owned())
         .spawn(move || {
-            priority::yield_to_workers();
+            priority::lower_priority();
             (feeder.run(), thread_cpu())
         })
         .map_err(EngineError::Worker)?;
-    let clock = start.give(if plan.lanes.open_ahead > 0 { LEAD_TO_CONNECT } else { LEAD });
+    let clock = start.send(if plan.connection_plan.open_ahead > 0 { LEAD_TO_CONNECT } else { LEAD });
     started.get_or_init(|| clock);
     let mut end = RunEnd {
         totals: collect(plan.threads, &delivered, observer),
-        books: crate::trace::TraceBooks::default(),
+        accounting: crate::trace::TraceAccounting::default(),
         unreleased: 0,
         scheduled: ScheduleCounts::default(),
         last_due: Offset::ZERO,
@@ -91,7 +91,7 @@ pub fn run(
         cpu: Duration::ZERO,
         interrupted: *phase.borrow() > Phase::Running,
         notices: Vec::new(),
-        trouble: Vec::new(),
+        failures: Vec::new(),
     };
     join(&mut end, workers, feeder);
     Ok(end)
@@ -99,14 +99,14 @@ pub fn run(
 
 /// The start signal: given when every worker has its first arrivals.
 #[derive(Default)]
-struct Start {
+struct StartSignal {
     queues: Vec<mpsc::Sender<Vec<Arrival>>>,
     ready: Vec<oneshot::Receiver<()>>,
     go: Vec<oneshot::Sender<RunClock>>,
 }
 
-impl Start {
-    fn give(self, lead: Duration) -> RunClock {
+impl StartSignal {
+    fn send(self, lead: Duration) -> RunClock {
         for ready in self.ready {
             // A worker that died before it was ready says so when it is joined.
             drop(ready.blocking_recv());
@@ -126,8 +126,8 @@ fn spawn_worker(
     (plan, judging): (&EnginePlan, &Judging),
     phase: watch::Receiver<Phase>,
     deliveries: SyncSender<Delivery>,
-    start: &mut Start,
-) -> io::Result<JoinHandle<Joined>> {
+    start: &mut StartSignal,
+) -> io::Result<JoinHandle<WorkerResult>> {
     let (queue, arrivals) = mpsc::channel(QUEUED_BATCHES);
     let (ready, is_ready) = oneshot::channel();
     let (go, started) = oneshot::channel();
@@ -136,70 +136,70 @@ fn spawn_worker(
     start.go.push(go);
     let (answers, host_answers) = mpsc::channel(HOST_ANSWERS);
     let lookups =
-        judging.lookups.as_ref().map(|lookups| LookupLine { handle: lookups.handle(), reply: answers });
+        judging.lookups.as_ref().map(|lookups| LookupChannel { handle: lookups.handle(), reply: answers });
     let (found, target_answers) = mpsc::channel(TARGET_ANSWERS);
     let reach = Reach::of(judging.judge.depth());
     let targets = judging.probes.as_ref();
-    let targets = targets.map(|probes| TargetLine::new(probes.handle(), found, reach, judging.sampling));
-    let control = judging.control.as_ref().and_then(Controls::line);
+    let targets = targets.map(|probes| TargetChecker::new(probes.handle(), found, reach, judging.sampling));
+    let control = judging.control.as_ref().and_then(ControlThread::handle);
     let recorder = Recorder::new(plan.warmup);
-    let ledger = Ledger::new(recorder, (judging.judge.clone(), judging.private), lookups)
-        .with_targets(targets, judging.forms)
-        .listed_in(judging.catalog.clone())
-        .retried_by(plan.clients.clone().map(|clients| Retries::new(clients, WAITING_MAX)))
-        .compared_by(control);
-    let limits = share(plan, index);
-    let (pacing, grain) = (plan.pacing, plan.grain);
-    let ahead = plan.lanes.open_ahead.div_ceil(plan.threads);
+    let ledger = Ledger::new(recorder, (judging.judge.clone(), judging.private_addresses), lookups)
+        .with_targets(targets, judging.json_sample)
+        .with_catalog(judging.catalog.clone())
+        .with_retries(plan.clients.clone().map(|clients| Retries::new(clients, WAITING_MAX)))
+        .with_control(control);
+    let limits = worker_limits(plan, index);
+    let (pacing, grain) = (plan.pacing, plan.batch_interval);
+    let ahead = plan.connection_plan.open_ahead.div_ceil(plan.threads);
     let (origin, tcp, tls) =
-        (plan.origin.clone(), Tcp::new(plan.addresses.clone(), plan.protocol), plan.tls.clone());
-    let lines = Lines {
+        (plan.request_template.clone(), Tcp::new(plan.addresses.clone(), plan.protocol), plan.tls.clone());
+    let lines = WorkerInputs {
         index,
         arrivals,
-        first: None,
+        first_batch: None,
         phase,
         host_answers,
         target_answers,
         deliveries,
         grace: plan.grace,
-        feed: plan.feed,
+        loop_mode: plan.loop_mode,
         cpu: thread_cpu,
     };
     let core = plan.pin.then_some(index);
     thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-        priority::sharpen(core);
+        priority::tune_worker_thread(core);
         let worked = on_local_runtime(async move {
             let mut lines = lines;
-            lines.first = lines.arrivals.recv().await;
+            lines.first_batch = lines.arrivals.recv().await;
             ready.send(()).map_err(|()| io::Error::other("the run was given up before it began"))?;
             let clock =
                 started.await.map_err(|_| io::Error::other("the run was given up before it began"))?;
             let pacer = Pacer::new(pacing, grain, clock)?;
             let about = (clock, limits, ahead);
             match tls {
-                None => begin(about, origin, tcp, ledger, (pacer, lines)).await,
-                Some(tls) => begin(about, origin, secured(tcp, tls), ledger, (pacer, lines)).await,
+                None => run_shard(about, origin, tcp, ledger, (pacer, lines)).await,
+                Some(tls) => run_shard(about, origin, secured(tcp, tls), ledger, (pacer, lines)).await,
             }
         });
         (worked, thread_cpu())
     })
 }
 
-async fn begin<C: Connect>(
+async fn run_shard<C: Connect>(
     (clock, limits, ahead): (RunClock, ShardLimits, usize),
-    origin: Origin,
+    origin: RequestTemplate,
     connector: C,
     ledger: Ledger,
-    (pacer, lines): (Pacer, Lines),
-) -> io::Result<Worked> {
+    (pacer, lines): (Pacer, WorkerInputs),
+) -> io::Result<WorkerSummary> {
     let shard = Rc::new(Shard::new((clock, limits), origin, connector, ledger));
     shard.open_ahead(ahead);
-    work(shard, pacer, lines).await
+    run_worker(shard, pacer, lines).await
 }
 
 /// One worker's share of the limits. The first workers take what does not
 /// divide evenly; nobody gets none.
-fn share(plan: &EnginePlan, index: usize) -> ShardLimits {
+fn worker_limits(plan: &EnginePlan, index: usize) -> ShardLimits {
     let part = |whole: usize| (whole / plan.threads + usize::from(index < whole % plan.threads)).max(1);
     let (connections, most) = (part(plan.connections), part(plan.max_in_flight));
     let (active, in_flight) = match plan.overload {
@@ -207,17 +207,17 @@ fn share(plan: &EnginePlan, index: usize) -> ShardLimits {
         Overload::Queue => (connections.min(most), most.saturating_mul(10)),
     };
     ShardLimits {
-        active,
+        connections: active,
         in_flight,
-        open: match plan.feed {
-            Feed::WhenFree { open, .. } => open.map(part),
-            Feed::WhenDue => None,
+        open_arrivals: match plan.loop_mode {
+            LoopMode::Closed { open, .. } => open.map(part),
+            LoopMode::Open => None,
         },
-        streams: plan.lanes.streams.max(1),
-        reuse: plan.lanes.reuse,
-        requests_per_connection: plan.lanes.requests_per_connection,
-        idle: plan.lanes.idle,
-        first_byte: plan.lanes.first_byte,
+        streams: plan.connection_plan.streams.max(1),
+        reuse: plan.connection_plan.reuse,
+        requests_per_connection: plan.connection_plan.requests_per_connection,
+        idle: plan.connection_plan.idle,
+        first_byte: plan.connection_plan.first_byte,
         timeout: plan.timeout,
         connect_timeout: plan.connect_timeout,
         answer: AnswerLimits { body: plan.max_body, head: HEAD_BYTES },
@@ -225,8 +225,8 @@ fn share(plan: &EnginePlan, index: usize) -> ShardLimits {
 }
 
 fn collect(workers: usize, delivered: &Receiver<Delivery>, observer: &mut dyn Observer) -> Totals {
-    priority::yield_to_workers();
-    let mut fold = Fold::new(workers);
+    priority::lower_priority();
+    let mut fold = IntervalMerger::new(workers);
     // The channel ends when the last worker has ended, in whatever way.
     while let Ok(Delivery { worker, interval }) = delivered.recv() {
         let complete = match interval {
@@ -244,7 +244,7 @@ fn collect(workers: usize, delivered: &Receiver<Delivery>, observer: &mut dyn Ob
     totals
 }
 
-fn join(end: &mut RunEnd, workers: Vec<JoinHandle<Joined>>, feeder: JoinHandle<(Fed, Duration)>) {
+fn join(end: &mut RunEnd, workers: Vec<JoinHandle<WorkerResult>>, feeder: JoinHandle<(DispatchSummary, Duration)>) {
     for worker in workers {
         match worker.join() {
             Ok((Ok(worked), cpu)) => {
@@ -254,20 +254,20 @@ fn join(end: &mut RunEnd, workers: Vec<JoinHandle<Joined>>, feeder: JoinHandle<(
             }
             Ok((Err(error), cpu)) => {
                 end.cpu += cpu;
-                end.trouble.push(format!("a worker ended early: {error}"));
+                end.failures.push(format!("a worker ended early: {error}"));
             }
-            Err(panic) => end.trouble.push(format!("a worker panicked: {}", panic_text(&*panic))),
+            Err(panic) => end.failures.push(format!("a worker panicked: {}", panic_text(&*panic))),
         }
     }
     match feeder.join() {
         Ok((fed, cpu)) => {
             end.cpu += cpu;
-            end.books = fed.played.trace;
+            end.accounting = fed.played.trace;
             end.unreleased += fed.played.unreleased;
             end.scheduled = fed.played.counts;
             end.notices = fed.played.notices;
-            end.trouble.extend(fed.trouble);
+            end.failures.extend(fed.read_error);
         }
-        Err(panic) => end.trouble.push(format!("the trace reader panicked: {}", panic_text(&*panic))),
+        Err(panic) => end.failures.push(format!("the trace reader panicked: {}", panic_text(&*panic))),
     }
 }

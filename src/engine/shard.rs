@@ -8,18 +8,18 @@ use super::clock::RunClock;
 use super::connect::Connect;
 use super::connection;
 use super::exchange::Received;
-use super::http2::Shared;
-use super::ledger::{Begun, Ledger, Sent};
+use super::http2::Http2Connection;
+use super::ledger::{FirstAttempt, Ledger, Sent};
 use super::limits::ShardLimits;
-use super::origin::Origin;
-use super::pool::Pool;
-use super::retries::Waiting;
-use super::supply::Supply;
+use super::request_template::RequestTemplate;
+use super::pool::ConnectionPool;
+use super::retries::WaitingRetry;
+use super::ready_queue::ReadyQueue;
 use super::wire::Stamps;
-use crate::client::{Opening, Timeouts, Trial};
+use crate::client::{FirstMethod, Timeouts, RetryContext};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
-use crate::tally::{Attempt, AttemptEnd, Gauges};
+use crate::metrics::{Attempt, AttemptEnd, Gauges};
 use crate::trace::Method;
 use crate::units::Offset;
 use std::cell::{Cell, RefCell, RefMut};
@@ -32,37 +32,37 @@ use tokio::sync::Notify;
 pub(crate) struct Shard<C: Connect> {
     pub(crate) clock: RunClock,
     pub(crate) limits: ShardLimits,
-    pub(crate) origin: Origin,
+    pub(crate) request_template: RequestTemplate,
     pub(crate) connector: C,
     pub(crate) ledger: RefCell<Ledger>,
-    pool: RefCell<Pool<C>>,
+    pool: RefCell<ConnectionPool<C>>,
     in_flight: Cell<usize>,
     /// Told when nothing is in flight and no outcome waits for a verdict.
     pub(crate) settled: Notify,
     /// What free connections take from in a closed loop; empty in an open one.
-    supply: RefCell<Supply>,
+    ready_queue: RefCell<ReadyQueue>,
     /// Told when the supply wants more, or may be taken from again.
-    pub(crate) low: Notify,
+    pub(crate) ready_queue_low: Notify,
 }
 
 /// Where an idle lane waits for its next flight.
-pub(crate) struct Seat<C: Connect> {
-    pub(crate) flight: Cell<Option<Flight<C>>>,
+pub(crate) struct IdleSlot<C: Connect> {
+    pub(crate) assigned: Cell<Option<InFlightArrival<C>>>,
     pub(crate) waker: RefCell<Waker>,
 }
 
-impl<C: Connect> Seat<C> {
+impl<C: Connect> IdleSlot<C> {
     pub(crate) fn new() -> Self {
-        Self { flight: Cell::new(None), waker: RefCell::new(Waker::noop().clone()) }
+        Self { assigned: Cell::new(None), waker: RefCell::new(Waker::noop().clone()) }
     }
 }
 
 /// A released arrival on its way to an end.
-pub(crate) struct Flight<C: Connect> {
+pub(crate) struct InFlightArrival<C: Connect> {
     shard: Rc<Shard<C>>,
     pub(crate) arrival: Arrival,
     /// What its client may do about a failure, where clients are modelled.
-    tried: Option<Box<Try>>,
+    attempt_context: Option<Box<AttemptContext>>,
     /// A connection has taken it: its attempt has begun.
     pub(crate) begun: bool,
     /// It was sent once more after a stale connection.
@@ -71,10 +71,10 @@ pub(crate) struct Flight<C: Connect> {
 }
 
 /// An attempt at a download that may be tried again.
-struct Try {
+struct AttemptContext {
     /// When this attempt was due; its arrival says when the first one was.
     due: Offset,
-    trial: Trial,
+    retry_context: RetryContext,
     /// How long its client waits for what.
     timeouts: Timeouts,
 }
@@ -82,22 +82,22 @@ struct Try {
 impl<C: Connect> Shard<C> {
     pub(crate) fn new(
         (clock, limits): (RunClock, ShardLimits),
-        origin: Origin,
+        origin: RequestTemplate,
         connector: C,
         ledger: Ledger,
     ) -> Self {
-        let pool = RefCell::new(Pool::new(limits.reuse));
+        let pool = RefCell::new(ConnectionPool::new(limits.reuse));
         Self {
             clock,
             limits,
-            origin,
+            request_template: origin,
             connector,
             ledger: RefCell::new(ledger),
             pool,
             in_flight: Cell::new(0),
             settled: Notify::new(),
-            supply: RefCell::new(Supply::new(None)),
-            low: Notify::new(),
+            ready_queue: RefCell::new(ReadyQueue::new(None)),
+            ready_queue_low: Notify::new(),
         }
     }
 
@@ -108,7 +108,7 @@ impl<C: Connect> Shard<C> {
             self.ledger.borrow_mut().shed(&arrival);
             return;
         }
-        if let Some(flight) = self.take_off(arrival) {
+        if let Some(flight) = self.begin_arrival(arrival) {
             self.dispatch(flight);
         }
     }
@@ -121,7 +121,7 @@ impl<C: Connect> Shard<C> {
             return self.release(arrival);
         }
         self.ledger.borrow_mut().offered(&arrival);
-        if let Some(flight) = self.take_off(arrival) {
+        if let Some(flight) = self.begin_arrival(arrival) {
             let deadline = flight.deadline();
             flight.broken(Fault::GeneratorLate, &Stamps::default(), deadline);
         }
@@ -132,11 +132,11 @@ impl<C: Connect> Shard<C> {
         for _ in 0..most {
             let has_room = self.in_flight.get() < self.limits.in_flight;
             let waiting = self.ledger.borrow_mut().next_retry(self.clock.now(), has_room);
-            let Some(Waiting { due, arrival, trial }) = waiting else {
-                self.tell_if_settled();
+            let Some(WaitingRetry { due, arrival, retry_context: trial }) = waiting else {
+                self.notify_if_settled();
                 return false;
             };
-            self.dispatch(self.flight(arrival, Some((due, trial))));
+            self.dispatch(self.put_in_flight(arrival, Some((due, trial))));
         }
         true
     }
@@ -144,61 +144,61 @@ impl<C: Connect> Shard<C> {
     /// Gives every connection and stream that may be had something to do: the
     /// start of a closed loop, and what brings those back that were lost in it.
     /// In an open one there is nothing to give.
-    pub(crate) fn engage(self: &Rc<Self>) {
+    pub(crate) fn fill_idle(self: &Rc<Self>) {
         while self.has_room()
-            && let Some(flight) = self.next_supplied()
+            && let Some(flight) = self.next_ready()
         {
             self.dispatch(flight);
         }
     }
 
     /// The closed loop's arrivals.
-    pub(crate) fn supply(&self) -> RefMut<'_, Supply> {
-        self.supply.borrow_mut()
+    pub(crate) fn ready_queue(&self) -> RefMut<'_, ReadyQueue> {
+        self.ready_queue.borrow_mut()
     }
 
     /// `None` where its client had ended before it.
-    fn take_off(self: &Rc<Self>, arrival: Arrival) -> Option<Flight<C>> {
+    fn begin_arrival(self: &Rc<Self>, arrival: Arrival) -> Option<InFlightArrival<C>> {
         let begun = self.ledger.borrow_mut().begin(&arrival);
         let trial = match begun {
-            Begun::Once => None,
-            Begun::Retried(trial) => Some((arrival.due, trial)),
-            Begun::Never => return None,
+            FirstAttempt::Once => None,
+            FirstAttempt::Retryable(trial) => Some((arrival.due, trial)),
+            FirstAttempt::Never => return None,
         };
-        Some(self.flight(arrival, trial))
+        Some(self.put_in_flight(arrival, trial))
     }
 
-    fn flight(self: &Rc<Self>, mut arrival: Arrival, trial: Option<(Offset, Trial)>) -> Flight<C> {
+    fn put_in_flight(self: &Rc<Self>, mut arrival: Arrival, trial: Option<(Offset, RetryContext)>) -> InFlightArrival<C> {
         self.in_flight.set(self.in_flight.get() + 1);
         let tried = trial.map(|(due, trial)| {
-            let (timeouts, opening) = self.ledger.borrow().manners(&arrival);
-            if opening == Opening::Head {
+            let (timeouts, opening) = self.ledger.borrow().client_limits(&arrival);
+            if opening == FirstMethod::Head {
                 // It gets its file from where this leads, and asks nothing else
                 // of the candidate.
                 arrival.method = Method::Head;
             }
-            Box::new(Try { due, trial, timeouts })
+            Box::new(AttemptContext { due, retry_context: trial, timeouts })
         });
-        Flight { shard: Rc::clone(self), arrival, tried, begun: false, replayed: false, ended: false }
+        InFlightArrival { shard: Rc::clone(self), arrival, attempt_context: tried, begun: false, replayed: false, ended: false }
     }
 
     fn has_room(&self) -> bool {
-        self.pool.borrow().has_room(self.limits.active)
+        self.pool.borrow().has_room(self.limits.connections)
     }
 
     /// Connections that could carry an arrival and have none.
-    pub(crate) fn unused(&self) -> usize {
-        self.limits.active.saturating_sub(self.in_flight.get())
+    pub(crate) fn unused_connections(&self) -> usize {
+        self.limits.connections.saturating_sub(self.in_flight.get())
     }
 
-    fn next_supplied(self: &Rc<Self>) -> Option<Flight<C>> {
-        if self.limits.open.is_some_and(|most| self.open() >= most) {
+    fn next_ready(self: &Rc<Self>) -> Option<InFlightArrival<C>> {
+        if self.limits.open_arrivals.is_some_and(|most| self.open_arrivals() >= most) {
             return None;
         }
         loop {
-            let arrival = self.supply.borrow_mut().take(self.clock.now(), &self.low)?;
+            let arrival = self.ready_queue.borrow_mut().take(self.clock.now(), &self.ready_queue_low)?;
             self.ledger.borrow_mut().offered(&arrival);
-            if let Some(flight) = self.take_off(arrival) {
+            if let Some(flight) = self.begin_arrival(arrival) {
                 return Some(flight);
             }
         }
@@ -207,55 +207,55 @@ impl<C: Connect> Shard<C> {
     /// Opens that many connections ahead of need.
     pub(crate) fn open_ahead(self: &Rc<Self>, count: usize) {
         let mut pool = self.pool.borrow_mut();
-        for _ in 0..count.min(self.limits.active) {
+        for _ in 0..count.min(self.limits.connections) {
             pool.open += 1;
-            pool.tasks.spawn_local(connection::carry(Rc::clone(self), None));
+            pool.tasks.spawn_local(connection::run_connection(Rc::clone(self), None));
         }
     }
 
     /// Gives a flight to an idle lane, to a free stream, to a new connection,
     /// or lets it wait for one.
-    pub(crate) fn dispatch(self: &Rc<Self>, flight: Flight<C>) {
+    pub(crate) fn dispatch(self: &Rc<Self>, flight: InFlightArrival<C>) {
         let mut pool = self.pool.borrow_mut();
-        if flight.replayed && pool.open < self.limits.active {
+        if flight.replayed && pool.open < self.limits.connections {
             // What was idle beside the connection that let it down may be as
             // stale.
             pool.open += 1;
-            pool.tasks.spawn_local(connection::carry(Rc::clone(self), Some(flight)));
+            pool.tasks.spawn_local(connection::run_connection(Rc::clone(self), Some(flight)));
         } else if let Some(seat) = pool.next_idle() {
             drop(pool);
-            seat.flight.set(Some(flight));
+            seat.assigned.set(Some(flight));
             seat.waker.borrow().wake_by_ref();
         } else if let Some(stream) = pool.free_stream(self.clock, self.limits.answer) {
-            pool.tasks.spawn_local(connection::ride(Rc::clone(self), stream, flight));
-        } else if pool.open < self.limits.active {
+            pool.tasks.spawn_local(connection::run_stream(Rc::clone(self), stream, flight));
+        } else if pool.open < self.limits.connections {
             pool.open += 1;
-            pool.tasks.spawn_local(connection::carry(Rc::clone(self), Some(flight)));
+            pool.tasks.spawn_local(connection::run_connection(Rc::clone(self), Some(flight)));
         } else {
             pool.waiting.push_back(flight);
         }
     }
 
     /// An HTTP/2 connection is open: its streams may be used.
-    pub(crate) fn share(&self, shared: &Rc<Shared>) {
-        self.pool.borrow_mut().shared.push(Rc::clone(shared));
+    pub(crate) fn add_http2(&self, shared: &Rc<Http2Connection>) {
+        self.pool.borrow_mut().http2.push(Rc::clone(shared));
     }
 
     /// Lets flights that wait ride on a connection that was just opened.
-    pub(crate) fn fill(self: &Rc<Self>, shared: &Rc<Shared>) {
-        while let Some(flight) = self.next_waiting_only() {
-            let Some(stream) = shared.take(self.clock, self.limits.answer) else {
+    pub(crate) fn assign_waiting(self: &Rc<Self>, shared: &Rc<Http2Connection>) {
+        while let Some(flight) = self.next_waiting() {
+            let Some(stream) = shared.take_stream(self.clock, self.limits.answer) else {
                 self.pool.borrow_mut().waiting.push_front(flight);
                 return;
             };
-            self.spawn(connection::ride(Rc::clone(self), stream, flight));
+            self.spawn(connection::run_stream(Rc::clone(self), stream, flight));
         }
     }
 
     /// An HTTP/2 connection takes no more, and its idle streams look for that.
-    pub(crate) fn unshare(&self, shared: &Rc<Shared>) {
+    pub(crate) fn remove_http2(&self, shared: &Rc<Http2Connection>) {
         let mut pool = self.pool.borrow_mut();
-        pool.shared.retain(|other| !Rc::ptr_eq(other, shared));
+        pool.http2.retain(|other| !Rc::ptr_eq(other, shared));
         pool.wake_idle();
     }
 
@@ -266,13 +266,13 @@ impl<C: Connect> Shard<C> {
 
     /// The next flight for a lane that has become free: one that waits, or in
     /// a closed loop the next there is.
-    pub(crate) fn next_waiting(self: &Rc<Self>) -> Option<Flight<C>> {
-        self.next_waiting_only().or_else(|| self.next_supplied())
+    pub(crate) fn next_for_idle(self: &Rc<Self>) -> Option<InFlightArrival<C>> {
+        self.next_waiting().or_else(|| self.next_ready())
     }
 
     /// The next that waits; those whose time-out has passed meanwhile are ended
     /// on the way.
-    fn next_waiting_only(&self) -> Option<Flight<C>> {
+    fn next_waiting(&self) -> Option<InFlightArrival<C>> {
         loop {
             let flight = self.pool.borrow_mut().waiting.pop_front()?;
             let deadline = flight.deadline();
@@ -284,12 +284,12 @@ impl<C: Connect> Shard<C> {
     }
 
     /// A connection waits for work on `seat`.
-    pub(crate) fn sit(&self, seat: &Rc<Seat<C>>) {
+    pub(crate) fn park(&self, seat: &Rc<IdleSlot<C>>) {
         self.pool.borrow_mut().idle.push_back(Rc::clone(seat));
     }
 
     /// The connection on `seat` is gone.
-    pub(crate) fn leave(&self, seat: &Rc<Seat<C>>) {
+    pub(crate) fn unpark(&self, seat: &Rc<IdleSlot<C>>) {
         self.pool.borrow_mut().idle.retain(|other| !Rc::ptr_eq(other, seat));
     }
 
@@ -299,40 +299,40 @@ impl<C: Connect> Shard<C> {
         if self.pool.borrow().closing {
             return;
         }
-        if let Some(flight) = self.next_waiting() {
+        if let Some(flight) = self.next_for_idle() {
             self.dispatch(flight);
         }
     }
 
     /// Joins tasks that have ended, so that they do not pile up, and raises
     /// their panics here.
-    pub(crate) fn reap(&self) {
+    pub(crate) fn join_finished(&self) {
         while let Some(ended) = self.pool.borrow_mut().tasks.try_join_next() {
-            raise(ended);
+            resume_panic(ended);
         }
     }
 
     /// Whether nothing is left to wait for.
     pub(crate) fn is_settled(&self) -> bool {
-        self.open() == 0 && self.ledger.borrow().next_retry_due().is_none()
+        self.open_arrivals() == 0 && self.ledger.borrow().next_retry_due().is_none()
     }
 
     /// Arrivals that are in flight or wait to be judged.
-    fn open(&self) -> usize {
+    fn open_arrivals(&self) -> usize {
         self.in_flight.get() + self.ledger.borrow().parked()
     }
 
     /// What waited to be judged has been: a closed loop that was held back by
     /// it may go on, and if it was the last, so may whoever waits for that.
     pub(crate) fn judged(&self) {
-        if self.limits.open.is_some() {
-            self.low.notify_one();
+        if self.limits.open_arrivals.is_some() {
+            self.ready_queue_low.notify_one();
         }
-        self.tell_if_settled();
+        self.notify_if_settled();
     }
 
     /// Tells whoever waits for the last outcome, if this was it.
-    fn tell_if_settled(&self) {
+    fn notify_if_settled(&self) {
         if self.is_settled() {
             self.settled.notify_one();
         }
@@ -350,7 +350,7 @@ impl<C: Connect> Shard<C> {
     }
 
     /// Ends every connection and what is still in flight on it, as cut.
-    pub(crate) async fn cut(&self) {
+    pub(crate) async fn abort(&self) {
         let (mut tasks, waiting) = {
             let mut pool = self.pool.borrow_mut();
             pool.closing = true;
@@ -360,12 +360,12 @@ impl<C: Connect> Shard<C> {
         drop(waiting);
         tasks.abort_all();
         while let Some(ended) = tasks.join_next().await {
-            raise(ended);
+            resume_panic(ended);
         }
     }
 }
 
-fn raise(ended: Result<(), tokio::task::JoinError>) {
+fn resume_panic(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
@@ -373,7 +373,7 @@ fn raise(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-impl<C: Connect> Flight<C> {
+impl<C: Connect> InFlightArrival<C> {
     /// When its time-out passes, counted from when it was due: that is when its
     /// user began to wait. The run's or its client's, whichever is shorter.
     pub(crate) fn deadline(&self) -> Offset {
@@ -393,15 +393,15 @@ impl<C: Connect> Flight<C> {
     }
 
     fn timeouts(&self) -> Timeouts {
-        self.tried.as_ref().map(|tried| tried.timeouts).unwrap_or_default()
+        self.attempt_context.as_ref().map(|tried| tried.timeouts).unwrap_or_default()
     }
 
     fn due(&self) -> Offset {
-        self.tried.as_ref().map_or(self.arrival.due, |tried| tried.due)
+        self.attempt_context.as_ref().map_or(self.arrival.due, |tried| tried.due)
     }
 
     fn sent(&self) -> Sent<'_> {
-        (&self.arrival, self.tried.as_ref().map(|tried| &tried.trial))
+        (&self.arrival, self.attempt_context.as_ref().map(|tried| &tried.retry_context))
     }
 
     /// It got an answer.
@@ -415,7 +415,7 @@ impl<C: Connect> Flight<C> {
     pub(crate) fn broken(mut self, fault: Fault, stamps: &Stamps, done: Offset) {
         self.ended = true;
         let attempt = self.attempt(stamps, AttemptEnd::Fault(fault), done);
-        self.shard.ledger.borrow_mut().broken(self.sent(), &attempt, fault, stamps.told());
+        self.shard.ledger.borrow_mut().broken(self.sent(), &attempt, fault, stamps.failure_note());
     }
 
     fn attempt(&self, stamps: &Stamps, end: AttemptEnd, done: Offset) -> Attempt {
@@ -423,15 +423,15 @@ impl<C: Connect> Flight<C> {
     }
 }
 
-impl<C: Connect> Drop for Flight<C> {
+impl<C: Connect> Drop for InFlightArrival<C> {
     fn drop(&mut self) {
         let shard = &self.shard;
         if !self.ended {
             let now = shard.clock.now();
-            let attempt = self.begun.then(|| self.attempt(&Stamps::default(), AttemptEnd::Cut, now));
-            shard.ledger.borrow_mut().cut(self.sent(), attempt.as_ref(), now);
+            let attempt = self.begun.then(|| self.attempt(&Stamps::default(), AttemptEnd::Unfinished, now));
+            shard.ledger.borrow_mut().unfinished(self.sent(), attempt.as_ref(), now);
         }
         shard.in_flight.set(shard.in_flight.get() - 1);
-        shard.tell_if_settled();
+        shard.notify_if_settled();
     }
 }

@@ -6,7 +6,7 @@
 
 mod endless;
 mod retries;
-mod strain;
+mod generator_health;
 mod warmup;
 
 use super::Pacing;
@@ -14,17 +14,17 @@ use super::clock::RunClock;
 use super::connect::{Connect, Opened, Protocol};
 use super::ledger::{HOST_ANSWERS, Ledger};
 use super::limits::{AnswerLimits, Reuse, ShardLimits};
-use super::meter::CpuClock;
-use super::origin::Origin;
+use super::cpu_meter::CpuClock;
+use super::request_template::RequestTemplate;
 use super::pacer::Pacer;
 use super::retries::Retries;
 use super::shard::Shard;
 use super::wire::{Stamped, Stamper};
-use super::worker::{Feed, Lines, Phase, Worked, work};
+use super::worker::{LoopMode, WorkerInputs, Phase, WorkerSummary, run_worker};
 use crate::client::ClientPlan;
 use crate::fault::Fault;
 use crate::schedule::Arrival;
-use crate::tally::{Fold, Recorder, Totals};
+use crate::metrics::{IntervalMerger, Recorder, Totals};
 use crate::trace::Method;
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
@@ -46,8 +46,8 @@ use tokio::time::Instant;
 
 const REDIRECT: &str = "HTTP/1.1 302 Found\r\nlocation: https://cdn.test/x\r\ncontent-length: 0\r\n\r\n";
 
-fn candidate_origin() -> Origin {
-    Origin {
+fn candidate_origin() -> RequestTemplate {
+    RequestTemplate {
         scheme: http::uri::Scheme::HTTP,
         authority: http::uri::Authority::from_static("candidate.test"),
         headers: HeaderMap::new(),
@@ -69,7 +69,7 @@ impl Connect for Script {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         self.opened.set(self.opened.get() + 1);
         tokio::task::spawn_local(serve(theirs, Rc::clone(&self.seen)));
-        Ok(Opened { stream: stamper.around(ours), protocol: Protocol::Http1, handshake: None })
+        Ok(Opened { stream: stamper.wrap(ours), protocol: Protocol::Http1, handshake: None })
     }
 }
 
@@ -87,9 +87,9 @@ impl Connect for Refusing {
 
 /// A listener that never accepts.
 #[derive(Debug)]
-struct Deaf;
+struct NeverAccepting;
 
-impl Connect for Deaf {
+impl Connect for NeverAccepting {
     type Stream = DuplexStream;
 
     async fn connect(&self, _: Stamper) -> Result<Opened<DuplexStream>, Fault> {
@@ -161,7 +161,7 @@ async fn read_head(stream: &mut DuplexStream) -> Option<String> {
 }
 
 /// What is run, and how it is limited.
-struct Scene {
+struct TestRun {
     rate: u64,
     paths: Vec<String>,
     connections: usize,
@@ -170,7 +170,7 @@ struct Scene {
     timeout_ms: u64,
     grace_ms: u64,
     stop: Option<(u64, Phase)>,
-    feed: Feed,
+    loop_mode: LoopMode,
     warmup_ms: u64,
     cpu: CpuClock,
     /// When the reader hands over what, in milliseconds: all at the start, if
@@ -184,7 +184,7 @@ struct Scene {
     kinds: Vec<ClientKind>,
 }
 
-impl Scene {
+impl TestRun {
     fn of(rate: u64, paths: Vec<String>) -> Self {
         Self {
             rate,
@@ -195,7 +195,7 @@ impl Scene {
             timeout_ms: 30_000,
             grace_ms: 30_000,
             stop: None,
-            feed: Feed::WhenDue,
+            loop_mode: LoopMode::Open,
             warmup_ms: 0,
             cpu: || Duration::ZERO,
             read_ms: Vec::new(),
@@ -214,7 +214,7 @@ impl Scene {
         let arrival = |(sequence, path): (u64, &String)| Arrival {
             sequence,
             due: rate.due(sequence),
-            asked: rate.due(sequence),
+            recorded_offset: rate.due(sequence),
             method: Method::Get,
             target: path.parse().unwrap(),
             recorded_status: None,
@@ -232,11 +232,11 @@ impl Scene {
 
     fn limits(&self) -> ShardLimits {
         ShardLimits {
-            active: self.connections,
+            connections: self.connections,
             in_flight: self.in_flight,
-            open: match self.feed {
-                Feed::WhenFree { open, .. } => open,
-                Feed::WhenDue => None,
+            open_arrivals: match self.loop_mode {
+                LoopMode::Closed { open, .. } => open,
+                LoopMode::Open => None,
             },
             streams: 100,
             reuse: Reuse::Lifo,
@@ -249,7 +249,7 @@ impl Scene {
         }
     }
 
-    fn play<C: Connect>(self, connector: C) -> (Totals, Worked) {
+    fn play<C: Connect>(self, connector: C) -> (Totals, WorkerSummary) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
@@ -258,7 +258,7 @@ impl Scene {
         runtime.block_on(self.play_here(connector))
     }
 
-    async fn play_here<C: Connect>(self, connector: C) -> (Totals, Worked) {
+    async fn play_here<C: Connect>(self, connector: C) -> (Totals, WorkerSummary) {
         let (queue, arrivals) = mpsc::channel(1);
         let (command, phase) = watch::channel(Phase::Running);
         let (_answers, host_answers) = mpsc::channel(HOST_ANSWERS);
@@ -268,7 +268,7 @@ impl Scene {
         let judge = Judge::new(Rules::none(), &candidate, Depth::Policy).unwrap();
         let recorder = Recorder::new(Duration::from_millis(self.warmup_ms));
         let ledger = Ledger::new(recorder, (judge, PrivateAddresses::Allow), None)
-            .retried_by(self.clients.clone().map(|plan| Retries::new(Arc::new(plan), 1_000)));
+            .with_retries(self.clients.clone().map(|plan| Retries::new(Arc::new(plan), 1_000)));
         let clock = RunClock::starting_in(Duration::from_millis(10));
         let shard = Rc::new(Shard::new((clock, self.limits()), candidate_origin(), connector, ledger));
         let pacer = Pacer::new(Pacing::Tokio, Duration::ZERO, clock).unwrap();
@@ -294,21 +294,21 @@ impl Scene {
         } else {
             std::mem::forget(command);
         }
-        let (feed, cpu) = (self.feed, self.cpu);
-        let lines = Lines {
+        let (feed, cpu) = (self.loop_mode, self.cpu);
+        let lines = WorkerInputs {
             index: 0,
             arrivals,
-            first,
+            first_batch: first,
             phase,
             host_answers,
             target_answers,
             deliveries,
             grace,
-            feed,
+            loop_mode: feed,
             cpu,
         };
-        let worked = work(shard, pacer, lines).await.unwrap();
-        let mut fold = Fold::new(1);
+        let worked = run_worker(shard, pacer, lines).await.unwrap();
+        let mut fold = IntervalMerger::new(1);
         for delivery in delivered.try_iter() {
             if let Some(interval) = delivery.interval {
                 fold.add(delivery.worker, &interval);
@@ -327,7 +327,7 @@ fn origin() -> (Script, Rc<Cell<usize>>) {
 /// Plays a scene of one arrival and tells its fault.
 #[track_caller]
 fn check_fault(path: &str, expected: Fault) -> Totals {
-    let (totals, _) = Scene { timeout_ms: 50, ..Scene::alike(10, 1, path) }.play(origin().0);
+    let (totals, _) = TestRun { timeout_ms: 50, ..TestRun::alike(10, 1, path) }.play(origin().0);
     let seen: Vec<_> = totals.counts.faults.seen().map(|(fault, _)| fault).collect();
     assert_eq!(seen, [expected], "{path}");
     assert_eq!(totals.counts.arrivals.failed, 1);
@@ -337,7 +337,7 @@ fn check_fault(path: &str, expected: Fault) -> Totals {
 #[test]
 fn every_arrival_is_sent_when_it_is_due() {
     let (origin, opened) = origin();
-    let (totals, worked) = Scene::alike(1_000, 2_000, "/good-5").play(origin);
+    let (totals, worked) = TestRun::alike(1_000, 2_000, "/good-5").play(origin);
     let (counts, times) = (&totals.counts, &totals.times);
     assert_eq!((counts.arrivals.offered, counts.arrivals.passed), (2_000, 2_000));
     assert_eq!((times.lateness.min(), times.lateness.max()), (0, 0));
@@ -354,7 +354,7 @@ fn a_freeze_is_seen_by_all_who_would_have_met_it() {
     let script = |n: u64| {
         if (500..1_000).contains(&n) { format!("/good-{}", 1_000 - n) } else { "/good-0".to_owned() }
     };
-    let (totals, _) = Scene::of(1_000, (0..2_000).map(script).collect()).play(origin().0);
+    let (totals, _) = TestRun::of(1_000, (0..2_000).map(script).collect()).play(origin().0);
     let latency = &totals.times.latency;
     assert_eq!(latency.max(), 500_000);
     // 500 of 2,000 waited: the slowest hundredth waited 480 ms or more.
@@ -388,17 +388,17 @@ fn a_head_is_too_large_however_it_is_cut_into_reads() {
 
 #[test]
 fn a_connection_that_cannot_be_had_is_a_fault_with_a_latency() {
-    let (totals, _) = Scene::alike(100, 10, "/good-0").play(Refusing);
+    let (totals, _) = TestRun::alike(100, 10, "/good-0").play(Refusing);
     assert_eq!(totals.counts.faults.get(Fault::ConnectRefused).count, 10);
     assert_eq!(totals.times.latency_failed.count(), 10);
-    let (totals, _) = Scene::alike(100, 10, "/good-0").play(Deaf);
+    let (totals, _) = TestRun::alike(100, 10, "/good-0").play(NeverAccepting);
     assert_eq!(totals.counts.faults.get(Fault::ConnectTimeout).count, 10);
     assert_eq!(totals.times.latency_failed.min(), 200_000);
 }
 
 #[test]
 fn over_the_limit_arrivals_are_shed_and_the_others_still_on_time() {
-    let scene = Scene { in_flight: 10, timeout_ms: 1_000, ..Scene::alike(1_000, 100, "/silent-0") };
+    let scene = TestRun { in_flight: 10, timeout_ms: 1_000, ..TestRun::alike(1_000, 100, "/silent-0") };
     let (totals, _) = scene.play(origin().0);
     let arrivals = &totals.counts.arrivals;
     assert_eq!((arrivals.offered, arrivals.shed, arrivals.failed), (100, 90, 10));
@@ -409,7 +409,7 @@ fn over_the_limit_arrivals_are_shed_and_the_others_still_on_time() {
 fn those_who_wait_for_a_connection_wait_with_their_clock_running() {
     // One connection, 10 ms an answer, an arrival each 5 ms: the n-th waits
     // 5 ms longer than the one before.
-    let scene = Scene { connections: 1, ..Scene::alike(200, 100, "/good-10") };
+    let scene = TestRun { connections: 1, ..TestRun::alike(200, 100, "/good-10") };
     let (totals, _) = scene.play(origin().0);
     assert_eq!(totals.counts.arrivals.passed, 100);
     assert_eq!(totals.times.latency.max(), (10 + 99 * 5) * 1_000);
@@ -418,7 +418,7 @@ fn those_who_wait_for_a_connection_wait_with_their_clock_running() {
 
 #[test]
 fn waiting_does_not_outlast_the_time_out() {
-    let scene = Scene { connections: 1, timeout_ms: 40, ..Scene::alike(1_000, 10, "/silent-0") };
+    let scene = TestRun { connections: 1, timeout_ms: 40, ..TestRun::alike(1_000, 10, "/silent-0") };
     let (totals, _) = scene.play(origin().0);
     assert_eq!(totals.counts.faults.get(Fault::TimeoutTotal).count, 10);
     assert_eq!(totals.times.latency_failed.max(), 40_000);
@@ -428,7 +428,7 @@ fn waiting_does_not_outlast_the_time_out() {
 #[test]
 fn a_stale_connection_costs_a_replay_and_no_failure() {
     let (origin, opened) = origin();
-    let (totals, _) = Scene::alike(100, 50, "/quiet-0").play(origin);
+    let (totals, _) = TestRun::alike(100, 50, "/quiet-0").play(origin);
     assert_eq!(totals.counts.arrivals.passed, 50);
     assert_eq!(opened.get(), 50);
     assert_eq!(totals.counts.attempts.first, 50);
@@ -436,29 +436,29 @@ fn a_stale_connection_costs_a_replay_and_no_failure() {
 
 #[test]
 fn an_interrupted_run_drains_and_balances() {
-    let scene = Scene { stop: Some((500, Phase::Draining)), ..Scene::alike(1_000, 2_000, "/good-100") };
+    let scene = TestRun { stop: Some((500, Phase::Draining)), ..TestRun::alike(1_000, 2_000, "/good-100") };
     let (totals, worked) = scene.play(origin().0);
     let arrivals = &totals.counts.arrivals;
     assert_eq!(arrivals.offered + worked.unreleased, 2_000);
     assert!((499..=501).contains(&arrivals.offered), "{}", arrivals.offered);
-    assert_eq!((arrivals.passed, arrivals.cut), (arrivals.offered, 0));
+    assert_eq!((arrivals.passed, arrivals.unfinished), (arrivals.offered, 0));
 }
 
 #[test]
 fn a_run_that_is_stopped_cuts_what_is_in_flight() {
-    let scene = Scene { stop: Some((500, Phase::Stopping)), ..Scene::alike(1_000, 2_000, "/good-100") };
+    let scene = TestRun { stop: Some((500, Phase::Stopping)), ..TestRun::alike(1_000, 2_000, "/good-100") };
     let (totals, worked) = scene.play(origin().0);
     let arrivals = &totals.counts.arrivals;
     assert_eq!(arrivals.offered + worked.unreleased, 2_000);
-    assert_eq!(arrivals.passed + arrivals.cut, arrivals.offered);
-    assert!((99..=101).contains(&arrivals.cut), "{}", arrivals.cut);
-    assert_eq!(totals.counts.attempts.cut, arrivals.cut);
+    assert_eq!(arrivals.passed + arrivals.unfinished, arrivals.offered);
+    assert!((99..=101).contains(&arrivals.unfinished), "{}", arrivals.unfinished);
+    assert_eq!(totals.counts.attempts.unfinished, arrivals.unfinished);
 }
 
 #[test]
 fn in_a_closed_loop_each_connection_takes_the_next() {
-    let feed = Feed::WhenFree { until: None, open: None };
-    let scene = Scene { feed, connections: 4, ..Scene::alike(1, 400, "/good-10") };
+    let feed = LoopMode::Closed { until: None, open: None };
+    let scene = TestRun { loop_mode: feed, connections: 4, ..TestRun::alike(1, 400, "/good-10") };
     let (origin, opened) = origin();
     let (totals, worked) = scene.play(origin);
     assert_eq!((totals.counts.arrivals.passed, worked.unreleased, opened.get()), (400, 0, 4));
@@ -469,8 +469,8 @@ fn in_a_closed_loop_each_connection_takes_the_next() {
 
 #[test]
 fn a_closed_loop_takes_no_more_than_may_be_open() {
-    let feed = Feed::WhenFree { until: None, open: Some(3) };
-    let scene = Scene { feed, connections: 10, ..Scene::alike(1, 12, "/good-10") };
+    let feed = LoopMode::Closed { until: None, open: Some(3) };
+    let scene = TestRun { loop_mode: feed, connections: 10, ..TestRun::alike(1, 12, "/good-10") };
     let (origin, opened) = origin();
     let (totals, worked) = scene.play(origin);
     assert_eq!((totals.counts.arrivals.passed, worked.unreleased, opened.get()), (12, 0, 3));
@@ -479,8 +479,8 @@ fn a_closed_loop_takes_no_more_than_may_be_open() {
 
 #[test]
 fn a_closed_loop_ends_with_its_time() {
-    let feed = Feed::WhenFree { until: Some(Offset::from(Duration::from_millis(95))), open: None };
-    let scene = Scene { feed, connections: 2, ..Scene::alike(1, 400, "/good-10") };
+    let feed = LoopMode::Closed { until: Some(Offset::from(Duration::from_millis(95))), open: None };
+    let scene = TestRun { loop_mode: feed, connections: 2, ..TestRun::alike(1, 400, "/good-10") };
     let (totals, worked) = scene.play(origin().0);
     let arrivals = &totals.counts.arrivals;
     assert_eq!((arrivals.offered, arrivals.passed), (20, 20));
@@ -489,8 +489,8 @@ fn a_closed_loop_ends_with_its_time() {
 
 #[test]
 fn grace_ends() {
-    let scene = Scene { grace_ms: 100, ..Scene::alike(1_000, 10, "/silent-0") };
+    let scene = TestRun { grace_ms: 100, ..TestRun::alike(1_000, 10, "/silent-0") };
     let (totals, _) = scene.play(origin().0);
-    assert_eq!((totals.counts.arrivals.cut, totals.counts.attempts.cut), (10, 10));
+    assert_eq!((totals.counts.arrivals.unfinished, totals.counts.attempts.unfinished), (10, 10));
     assert!(totals.times.latency.is_empty() && totals.times.latency_failed.is_empty());
 }

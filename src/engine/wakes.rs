@@ -15,18 +15,18 @@ use std::task::{Context, Poll, Wake, Waker};
 /// The wake-ups of one task.
 #[derive(Debug)]
 pub(super) struct Wakes {
-    inner: Arc<Inner>,
+    inner: Arc<WakeState>,
     waker: Waker,
     /// Whose waker `inner` holds. That keeps it from being anybody else's.
     task: Cell<*const ()>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
+struct WakeState {
     /// The task is running, so there is nobody to wake.
     running: AtomicBool,
     /// Something is to be looked at again.
-    again: AtomicBool,
+    poll_again: AtomicBool,
     /// The task that polled last: a connection may change hands between two
     /// exchanges.
     task: Mutex<Option<Waker>>,
@@ -34,14 +34,14 @@ struct Inner {
 
 impl Wakes {
     pub(super) fn new() -> Self {
-        let inner = Arc::new(Inner::default());
+        let inner = Arc::new(WakeState::default());
         let waker = Waker::from(Arc::clone(&inner));
         Self { inner, waker, task: Cell::new(ptr::null()) }
     }
 
     /// Does something that may wake the parts polled in [`Wakes::poll`]; it is
     /// for the caller to poll them next.
-    pub(super) fn hush<T>(&self, act: impl FnOnce() -> T) -> T {
+    pub(super) fn suppress_self_wakes<T>(&self, act: impl FnOnce() -> T) -> T {
         self.inner.running.store(true, SeqCst);
         let done = act();
         self.inner.running.store(false, SeqCst);
@@ -60,34 +60,34 @@ impl Wakes {
         }
         inner.running.store(true, SeqCst);
         let polled = loop {
-            inner.again.store(false, SeqCst);
+            inner.poll_again.store(false, SeqCst);
             let polled = step(&mut Context::from_waker(&self.waker));
-            if polled.is_ready() || !inner.again.load(SeqCst) {
+            if polled.is_ready() || !inner.poll_again.load(SeqCst) {
                 break polled;
             }
         };
         inner.running.store(false, SeqCst);
         // A word that came from another thread in between was not passed on.
-        if polled.is_pending() && inner.again.load(SeqCst) {
+        if polled.is_pending() && inner.poll_again.load(SeqCst) {
             cx.waker().wake_by_ref();
         }
         polled
     }
 }
 
-impl Inner {
+impl WakeState {
     fn belongs_to(&self, waker: &Waker) {
         *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
     }
 }
 
-impl Wake for Inner {
+impl Wake for WakeState {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.again.store(true, SeqCst);
+        self.poll_again.store(true, SeqCst);
         if self.running.load(SeqCst) {
             return;
         }
@@ -103,9 +103,9 @@ mod tests {
     use std::sync::atomic::AtomicU32;
 
     #[derive(Default)]
-    struct Counted(AtomicU32);
+    struct CountingWaker(AtomicU32);
 
-    impl Wake for Counted {
+    impl Wake for CountingWaker {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, SeqCst);
         }
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_task_that_wakes_itself_goes_round_and_one_woken_from_outside_is_told() {
-        let counted = Arc::new(Counted::default());
+        let counted = Arc::new(CountingWaker::default());
         let waker = Waker::from(Arc::clone(&counted));
         let mut cx = Context::from_waker(&waker);
         let wakes = Wakes::new();
@@ -129,12 +129,12 @@ mod tests {
         assert_eq!((polled, steps), (Poll::Pending, 3));
         assert_eq!(counted.0.load(SeqCst), 0, "the task was woken while it ran");
         let kept = kept.unwrap();
-        wakes.hush(|| kept.wake_by_ref());
+        wakes.suppress_self_wakes(|| kept.wake_by_ref());
         assert_eq!(counted.0.load(SeqCst), 0);
         kept.wake_by_ref();
         assert_eq!(counted.0.load(SeqCst), 1);
         // From another task's hands.
-        let next = Arc::new(Counted::default());
+        let next = Arc::new(CountingWaker::default());
         let waker = Waker::from(Arc::clone(&next));
         assert!(wakes.poll(&mut Context::from_waker(&waker), |_| Poll::<()>::Pending).is_pending());
         kept.wake();

@@ -25,7 +25,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// What is read of a connection before others have their turn. tokio's own
 /// budget is 128 reads, which may be megabytes of the smallest possible chunks.
-const PORTION: usize = 32 * 1024;
+const READ_BUDGET: usize = 32 * 1024;
 
 /// What may come before the head of an answer without being suspect: more than
 /// any head that is accepted.
@@ -34,7 +34,7 @@ const INTERIM_MAX: usize = 256 * 1024;
 /// How long a connection rests after each portion of interim answers (RFC 9110
 /// §15.2) beyond that. Nobody measures their throughput, and without a rest
 /// they cost as much processor time as the peer likes.
-const REST: Duration = Duration::from_millis(2);
+const INTERIM_PAUSE: Duration = Duration::from_millis(2);
 
 /// The two instants of the exchange under way.
 ///
@@ -44,17 +44,17 @@ const REST: Duration = Duration::from_millis(2);
 pub(crate) struct Stamps {
     sent: Cell<Option<Offset>>,
     first_byte: Cell<Option<Offset>>,
-    riders: RefCell<Vec<Rc<Self>>>,
+    awaiting_write: RefCell<Vec<Rc<Self>>>,
     /// Bytes that came while the head of an HTTP/1 answer was waited for.
     before_head: Cell<Option<usize>>,
     ended: Cell<bool>,
     peer: Cell<Option<SocketAddr>>,
     /// Whether the candidate has several addresses.
-    several: Cell<bool>,
+    has_several_addresses: Cell<bool>,
     /// Whether what came first is the beginning of an answer in HTTP/1.
     http1: Cell<bool>,
     /// Why it failed, where its fault does not say all.
-    why: RefCell<String>,
+    failure_reason: RefCell<String>,
 }
 
 impl Stamps {
@@ -62,22 +62,22 @@ impl Stamps {
     pub(crate) fn of(connection: &Self) -> Self {
         Self {
             peer: connection.peer.clone(),
-            several: connection.several.clone(),
-            why: connection.why.clone(),
+            has_several_addresses: connection.has_several_addresses.clone(),
+            failure_reason: connection.failure_reason.clone(),
             ..Self::default()
         }
     }
 
     /// Which of several addresses the connection leads to; `None` where there
     /// is only one.
-    pub(crate) fn one_of_several(&self) -> Option<SocketAddr> {
-        self.peer.get().filter(|_| self.several.get())
+    pub(crate) fn peer_of_several(&self) -> Option<SocketAddr> {
+        self.peer.get().filter(|_| self.has_several_addresses.get())
     }
 
     /// Where the connection leads and why the exchange failed, as far as that
     /// is known.
-    pub(crate) fn told(&self) -> String {
-        let why = self.why.borrow();
+    pub(crate) fn failure_note(&self) -> String {
+        let why = self.failure_reason.borrow();
         match self.peer.get() {
             Some(peer) if why.is_empty() => format!("at {peer}"),
             Some(peer) => format!("at {peer}: {why}"),
@@ -86,8 +86,8 @@ impl Stamps {
     }
 
     /// Keeps why an exchange failed.
-    pub(crate) fn failed_for(&self, why: impl Into<String>) {
-        self.why.replace(why.into());
+    pub(crate) fn set_failure_reason(&self, why: impl Into<String>) {
+        self.failure_reason.replace(why.into());
     }
 
     /// Whether the first bytes that came were those of an answer in HTTP/1.
@@ -108,7 +108,7 @@ impl Stamps {
     }
 
     /// The head of the answer is complete.
-    pub(crate) fn head_came(&self) {
+    pub(crate) fn head_received(&self) {
         self.before_head.set(None);
     }
 
@@ -127,9 +127,9 @@ impl Stamps {
     }
 
     /// Lets another exchange's request ride on this connection's next write.
-    pub(crate) fn carry(&self, rider: &Rc<Self>) {
+    pub(crate) fn stamp_with_next_write(&self, rider: &Rc<Self>) {
         self.sent.set(None);
-        self.riders.borrow_mut().push(Rc::clone(rider));
+        self.awaiting_write.borrow_mut().push(Rc::clone(rider));
     }
 
     /// The answer's first byte was seen further up, at `now`.
@@ -139,7 +139,7 @@ impl Stamps {
 
     fn write_begun(&self, now: Offset) {
         self.sent.set(Some(now));
-        for rider in self.riders.borrow_mut().drain(..) {
+        for rider in self.awaiting_write.borrow_mut().drain(..) {
             rider.sent.set(Some(now));
         }
     }
@@ -168,19 +168,19 @@ impl Stamper {
     }
 
     /// The connection is tried at `peer`, which is one of `addresses`.
-    pub(crate) fn leads_to(&self, peer: SocketAddr, addresses: usize) {
+    pub(crate) fn set_peer(&self, peer: SocketAddr, addresses: usize) {
         self.stamps.peer.set(Some(peer));
-        self.stamps.several.set(addresses > 1);
+        self.stamps.has_several_addresses.set(addresses > 1);
     }
 
     /// Why an exchange on it will have failed.
-    pub(crate) fn failed_for(&self, why: impl Into<String>) {
-        self.stamps.failed_for(why);
+    pub(crate) fn set_failure_reason(&self, why: impl Into<String>) {
+        self.stamps.set_failure_reason(why);
     }
 
     /// `stream`, stamped.
-    pub(crate) fn around<S>(self, stream: S) -> Stamped<S> {
-        Stamped { stream, clock: self.clock, stamps: self.stamps, portion: 0, rest: None }
+    pub(crate) fn wrap<S>(self, stream: S) -> Stamped<S> {
+        Stamped { stream, clock: self.clock, stamps: self.stamps, read_since_yield: 0, interim_pause: None }
     }
 }
 
@@ -191,24 +191,24 @@ pub(crate) struct Stamped<S> {
     clock: RunClock,
     stamps: Rc<Stamps>,
     /// Bytes that were read since the stream had none, or others their turn.
-    portion: usize,
-    rest: Option<Pin<Box<Sleep>>>,
+    read_since_yield: usize,
+    interim_pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Stamped<S> {
     /// Pending when it is the turn of others.
-    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.portion >= PORTION {
-            self.portion = 0;
+    fn poll_read_budget(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.read_since_yield >= READ_BUDGET {
+            self.read_since_yield = 0;
             if !self.stamps.is_flooded() {
                 // Woken again once all others that can run have run.
                 return pin!(yield_now()).poll(cx);
             }
-            self.rest = Some(Box::pin(sleep_until(Instant::now() + REST)));
+            self.interim_pause = Some(Box::pin(sleep_until(Instant::now() + INTERIM_PAUSE)));
         }
-        if let Some(rest) = &mut self.rest {
+        if let Some(rest) = &mut self.interim_pause {
             ready!(pin!(unconstrained(rest.as_mut())).poll(cx));
-            self.rest = None;
+            self.interim_pause = None;
         }
         Poll::Ready(())
     }
@@ -237,19 +237,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stamped<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(self.poll_turn(cx));
+        ready!(self.poll_read_budget(cx));
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
         let read = buffer.filled().len() - before;
         if read > 0 {
-            self.portion += read;
+            self.read_since_yield += read;
             if self.stamps.first_byte.get().is_none() {
                 let begins = buffer.filled().get(before..).is_some_and(|came| came.starts_with(b"HTTP/1."));
                 self.stamps.http1.set(begins);
             }
             self.stamps.received(read, || self.clock.now());
         } else if outcome.is_pending() {
-            self.portion = 0;
+            self.read_since_yield = 0;
         } else if matches!(outcome, Poll::Ready(Ok(()))) {
             self.stamps.ended.set(true);
         }

@@ -6,12 +6,12 @@
 //! hosts and targets.
 
 use super::connect::Connect;
-use super::meter::{CpuClock, Meter};
+use super::cpu_meter::{CpuClock, CpuMeter};
 use super::pacer::Pacer;
 use super::shard::Shard;
-use super::supply::Supply;
+use super::ready_queue::ReadyQueue;
 use crate::schedule::Arrival;
-use crate::tally::Interval;
+use crate::metrics::Interval;
 use crate::units::Offset;
 use crate::verify::hosts::HostAnswer;
 use crate::verify::targets::TargetAnswer;
@@ -43,27 +43,27 @@ pub(crate) struct Delivery {
 const BURST: u32 = 64;
 
 /// Everything a worker is connected to.
-pub(crate) struct Lines {
+pub(crate) struct WorkerInputs {
     pub(crate) index: usize,
     pub(crate) arrivals: mpsc::Receiver<Vec<Arrival>>,
     /// Taken before the clock started, so that the first arrival is not late.
-    pub(crate) first: Option<Vec<Arrival>>,
+    pub(crate) first_batch: Option<Vec<Arrival>>,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) host_answers: mpsc::Receiver<HostAnswer>,
     pub(crate) target_answers: mpsc::Receiver<TargetAnswer>,
     pub(crate) deliveries: SyncSender<Delivery>,
     pub(crate) grace: Duration,
-    pub(crate) feed: Feed,
+    pub(crate) loop_mode: LoopMode,
     pub(crate) cpu: CpuClock,
 }
 
 /// When an arrival leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Feed {
+pub enum LoopMode {
     /// When it is due: the open loop.
-    WhenDue,
+    Open,
     /// When a connection is free for it: the closed loop.
-    WhenFree {
+    Closed {
         /// No more arrivals from then on.
         until: Option<Offset>,
         /// Nor while this many, over all workers, are in flight or wait for
@@ -75,7 +75,7 @@ pub enum Feed {
 
 /// What a worker has to say at its end, beside its books.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Worked {
+pub(crate) struct WorkerSummary {
     /// Arrivals it received and never released.
     pub(crate) unreleased: u64,
     /// When its last arrival was due.
@@ -83,46 +83,46 @@ pub(crate) struct Worked {
 }
 
 /// Works until all arrivals are released and settled, or the run is stopped.
-pub(crate) async fn work<C: Connect>(
+pub(crate) async fn run_worker<C: Connect>(
     shard: Rc<Shard<C>>,
     pacer: Pacer,
-    mut lines: Lines,
-) -> std::io::Result<Worked> {
+    mut lines: WorkerInputs,
+) -> std::io::Result<WorkerSummary> {
     let pacer = Rc::new(pacer);
-    let hosts = tokio::task::spawn_local(take_hosts(Rc::clone(&shard), lines.host_answers));
-    let targets = tokio::task::spawn_local(take_targets(Rc::clone(&shard), lines.target_answers));
-    let measured = (Meter::start(lines.cpu), Rc::clone(&pacer));
+    let hosts = tokio::task::spawn_local(receive_host_answers(Rc::clone(&shard), lines.host_answers));
+    let targets = tokio::task::spawn_local(receive_target_answers(Rc::clone(&shard), lines.target_answers));
+    let measured = (CpuMeter::start(lines.cpu), Rc::clone(&pacer));
     let deliveries = (lines.index, lines.deliveries.clone());
     let seconds = tokio::task::spawn_local(deliver_seconds(Rc::clone(&shard), measured, deliveries));
     let retries = tokio::task::spawn_local(send_retries(Rc::clone(&shard), Rc::clone(&pacer)));
-    let first = lines.first.take().unwrap_or_default().into_iter();
-    let mut queue = Queue { batch: first, arrivals: lines.arrivals, caught_up: Offset::ZERO };
-    let released = match lines.feed {
-        Feed::WhenDue => release_all(&shard, &pacer, &mut queue, &mut lines.phase).await,
-        Feed::WhenFree { until, .. } => {
-            *shard.supply() = Supply::new(until);
-            Ok(supply_all(&shard, &mut queue, &mut lines.phase).await)
+    let first = lines.first_batch.take().unwrap_or_default().into_iter();
+    let mut queue = ArrivalQueue { batch: first, arrivals: lines.arrivals, caught_up: Offset::ZERO };
+    let released = match lines.loop_mode {
+        LoopMode::Open => run_open_loop(&shard, &pacer, &mut queue, &mut lines.phase).await,
+        LoopMode::Closed { until, .. } => {
+            *shard.ready_queue() = ReadyQueue::new(until);
+            Ok(run_closed_loop(&shard, &mut queue, &mut lines.phase).await)
         }
     };
-    let untaken = u64::try_from(shard.supply().close()).unwrap_or(u64::MAX);
+    let untaken = u64::try_from(shard.ready_queue().close()).unwrap_or(u64::MAX);
     let unreleased = queue.close().await + untaken;
     drain(&shard, &mut lines.phase, lines.grace).await;
     hosts.abort();
     targets.abort();
     seconds.abort();
     retries.abort();
-    shard.cut().await;
+    shard.abort().await;
     let now = shard.clock.now();
-    shard.ledger.borrow_mut().cut_parked(now);
+    shard.ledger.borrow_mut().end_parked(now);
     shard.ledger.borrow_mut().fail_waiting(now);
     let last = shard.ledger.borrow_mut().take_interval(shard.clock.now());
     // The collector outlives the workers; if it is gone, so is the run.
     drop(lines.deliveries.send(Delivery { worker: lines.index, interval: Some(last) }));
     drop(lines.deliveries.send(Delivery { worker: lines.index, interval: None }));
-    released.map(|last_due| Worked { unreleased, last_due })
+    released.map(|last_due| WorkerSummary { unreleased, last_due })
 }
 
-struct Queue {
+struct ArrivalQueue {
     batch: std::vec::IntoIter<Arrival>,
     arrivals: mpsc::Receiver<Vec<Arrival>>,
     /// When something last came that had been waited for. What was due before
@@ -130,7 +130,7 @@ struct Queue {
     caught_up: Offset,
 }
 
-impl Queue {
+impl ArrivalQueue {
     async fn next<C: Connect>(&mut self, shard: &Shard<C>) -> Option<Arrival> {
         loop {
             if let Some(arrival) = self.batch.next() {
@@ -148,7 +148,7 @@ impl Queue {
                 batch
             };
             let late = batch.iter().map(|arrival| arrival.due).take_while(|due| *due < self.caught_up);
-            shard.ledger.borrow_mut().starved(lost, late);
+            shard.ledger.borrow_mut().trace_lag(lost, late);
             self.batch = batch.into_iter();
         }
     }
@@ -175,10 +175,10 @@ impl Queue {
     }
 }
 
-async fn release_all<C: Connect>(
+async fn run_open_loop<C: Connect>(
     shard: &Rc<Shard<C>>,
     pacer: &Pacer,
-    queue: &mut Queue,
+    queue: &mut ArrivalQueue,
     phase: &mut watch::Receiver<Phase>,
 ) -> std::io::Result<Offset> {
     let mut in_a_row = 0;
@@ -186,7 +186,7 @@ async fn release_all<C: Connect>(
     loop {
         let arrival = tokio::select! {
             biased;
-            () = reached(phase, Phase::Draining) => return Ok(last_due),
+            () = phase_reached(phase, Phase::Draining) => return Ok(last_due),
             next = queue.next(shard) => match next {
                 Some(arrival) => arrival,
                 None => return Ok(last_due),
@@ -194,11 +194,11 @@ async fn release_all<C: Connect>(
         };
         if shard.clock.is_before(arrival.due) {
             in_a_row = 0;
-            shard.reap();
+            shard.join_finished();
             tokio::select! {
                 biased;
                 waited = pacer.until(arrival.due) => waited?,
-                () = reached(phase, Phase::Draining) => {
+                () = phase_reached(phase, Phase::Draining) => {
                     queue.give_back(arrival);
                     return Ok(last_due);
                 }
@@ -217,31 +217,31 @@ async fn release_all<C: Connect>(
 }
 
 /// Keeps the supply of a closed loop filled until the trace or its time ends.
-async fn supply_all<C: Connect>(
+async fn run_closed_loop<C: Connect>(
     shard: &Rc<Shard<C>>,
-    queue: &mut Queue,
+    queue: &mut ArrivalQueue,
     phase: &mut watch::Receiver<Phase>,
 ) -> Offset {
     tokio::time::sleep_until(shard.clock.instant(Offset::ZERO)).await;
     let mut exhausted = false;
-    while !(shard.supply().is_over(shard.clock.now()) || exhausted && shard.supply().is_empty()) {
-        shard.reap();
-        shard.engage();
-        let wants_more = !exhausted && shard.supply().is_low();
+    while !(shard.ready_queue().is_over(shard.clock.now()) || exhausted && shard.ready_queue().is_empty()) {
+        shard.join_finished();
+        shard.fill_idle();
+        let wants_more = !exhausted && shard.ready_queue().is_low();
         tokio::select! {
             biased;
-            () = reached(phase, Phase::Draining) => break,
+            () = phase_reached(phase, Phase::Draining) => break,
             batch = queue.next_batch(), if wants_more => match batch {
                 Some(batch) => {
                     let brought = batch.len();
-                    let dry = shard.supply().refill(batch);
+                    let dry = shard.ready_queue().refill(batch);
                     if let Some(since) = dry {
-                        ran_dry(shard, since, brought);
+                        record_trace_lag(shard, since, brought);
                     }
                 }
                 None => exhausted = true,
             },
-            () = shard.low.notified() => {}
+            () = shard.ready_queue_low.notified() => {}
         }
     }
     shard.clock.now()
@@ -249,12 +249,12 @@ async fn supply_all<C: Connect>(
 
 /// Books that connections which could have taken an arrival had to wait for the
 /// reader: the first ones of what it brought are those they waited for.
-fn ran_dry<C: Connect>(shard: &Shard<C>, since: Offset, brought: usize) {
+fn record_trace_lag<C: Connect>(shard: &Shard<C>, since: Offset, brought: usize) {
     let now = shard.clock.now();
-    let waited_for = shard.unused().min(brought);
+    let waited_for = shard.unused_connections().min(brought);
     if waited_for > 0 && now > since {
         let lost = Duration::from_nanos(now.nanos_since(since));
-        shard.ledger.borrow_mut().starved(lost, std::iter::repeat_n(since, waited_for));
+        shard.ledger.borrow_mut().trace_lag(lost, std::iter::repeat_n(since, waited_for));
     }
 }
 
@@ -264,27 +264,27 @@ async fn drain<C: Connect>(shard: &Rc<Shard<C>>, phase: &mut watch::Receiver<Pha
         tokio::select! {
             biased;
             () = shard.settled.notified() => {}
-            () = reached(phase, Phase::Stopping) => return,
+            () = phase_reached(phase, Phase::Stopping) => return,
             () = tokio::time::sleep_until(end) => return,
         }
     }
 }
 
-async fn reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
+async fn phase_reached(phase: &mut watch::Receiver<Phase>, wanted: Phase) {
     // A sender that is gone will change nothing any more.
     if phase.wait_for(|now| *now >= wanted).await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
-async fn take_targets<C: Connect>(shard: Rc<Shard<C>>, mut answers: mpsc::Receiver<TargetAnswer>) {
+async fn receive_target_answers<C: Connect>(shard: Rc<Shard<C>>, mut answers: mpsc::Receiver<TargetAnswer>) {
     while let Some(answer) = answers.recv().await {
         shard.ledger.borrow_mut().target_answered(&answer, shard.clock.now());
         shard.judged();
     }
 }
 
-async fn take_hosts<C: Connect>(shard: Rc<Shard<C>>, mut answers: mpsc::Receiver<HostAnswer>) {
+async fn receive_host_answers<C: Connect>(shard: Rc<Shard<C>>, mut answers: mpsc::Receiver<HostAnswer>) {
     while let Some(answer) = answers.recv().await {
         shard.ledger.borrow_mut().host_answered(&answer, shard.clock.now());
         shard.judged();
@@ -295,7 +295,7 @@ async fn take_hosts<C: Connect>(shard: Rc<Shard<C>>, mut answers: mpsc::Receiver
 /// modelled. A storm is thousands of them at a time, so answers and arrivals get
 /// their turn in between.
 async fn send_retries<C: Connect>(shard: Rc<Shard<C>>, pacer: Rc<Pacer>) {
-    let Some(sooner) = shard.ledger.borrow().sooner() else { return };
+    let Some(sooner) = shard.ledger.borrow().earlier_retry() else { return };
     let pacer = pacer.relaxed();
     loop {
         let due = shard.ledger.borrow().next_retry_due();
@@ -318,21 +318,21 @@ async fn send_retries<C: Connect>(shard: Rc<Shard<C>>, pacer: Rc<Pacer>) {
 
 async fn deliver_seconds<C: Connect>(
     shard: Rc<Shard<C>>,
-    (mut meter, pacer): (Meter, Rc<Pacer>),
+    (mut meter, pacer): (CpuMeter, Rc<Pacer>),
     (worker, deliveries): (usize, SyncSender<Delivery>),
 ) {
     let warmup_ends = shard.ledger.borrow().warmup_ends();
     tokio::time::sleep_until(shard.clock.instant(warmup_ends)).await;
-    meter.restart(pacer.awake());
+    meter.restart(pacer.busy_waited());
     loop {
         let end = shard.ledger.borrow().second_ends();
         tokio::time::sleep_until(shard.clock.instant(end)).await;
-        shard.reap();
+        shard.join_finished();
         let gauges = shard.gauges();
         let mut ledger = shard.ledger.borrow_mut();
-        ledger.gauges(gauges);
-        if let Some(lap) = meter.lap(pacer.awake(), ledger.offered_so_far()) {
-            ledger.lap(&lap);
+        ledger.set_gauges(gauges);
+        if let Some(lap) = meter.sample(pacer.busy_waited(), ledger.offered_so_far()) {
+            ledger.cpu_sample(&lap);
         }
         let interval = ledger.take_interval(shard.clock.now());
         // A collector that is behind must not hold the worker up: the numbers

@@ -181,7 +181,7 @@ impl FaultPlan {
 
     fn first(&self, (sequence, elapsed): (u64, Duration), of: impl Fn(FaultKind) -> bool) -> Option<usize> {
         let taken = |(index, fault): (usize, &PlannedFault)| {
-            of(fault.kind) && fault.window.contains(elapsed) && fault.share.takes(self.point(index, sequence))
+            of(fault.kind) && fault.window.contains(elapsed) && fault.share.includes(self.point(index, sequence))
         };
         self.faults.iter().enumerate().position(taken)
     }

@@ -5,7 +5,7 @@
 //! [`super::Times`] and [`super::Curve`], to three digits.
 
 use super::curve::one_line;
-use crate::tally::{Histogram, Times as ClockTimes};
+use crate::metrics::{Histogram, TimeHistograms as ClockTimes};
 use hdrhistogram::Counter;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};

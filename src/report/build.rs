@@ -12,11 +12,11 @@ use super::schema::{
 use super::verdict::judge_played;
 use super::{AbortLine, Assessment, ClockBuckets, Curve, Plan};
 use crate::fault::Fault;
-use crate::tally::{
-    ArrivalCounts, AttemptCounts, Books, CatalogCounts, Counts, Example, Examples, FaultCount, FaultTable,
-    Histogram, Interval, Pair, Second, Totals, Transition, Transitions, Unchecked, WarmupCounts,
+use crate::metrics::{
+    ArrivalCounts, AttemptCounts, Accounting, CatalogCounts, Counts, Example, Examples, FaultCount, FaultTable,
+    Histogram, Interval, StatusPair, StormSecond, Totals, TransitionCount, TransitionCounts, Unchecked, WarmupCounts,
 };
-use crate::trace::TraceBooks;
+use crate::trace::TraceAccounting;
 use crate::units::{Offset, approximate, grouped};
 use crate::verify::Tier;
 use crate::verify::probe::net::ProbeStats;
@@ -78,7 +78,7 @@ pub struct Parts<'a> {
     /// What was asked for.
     pub plan: Plan,
     /// Closed books, or those of a run that goes on.
-    pub books: &'a Books,
+    pub books: &'a Accounting,
     /// The totals the books were closed over.
     pub totals: &'a Totals,
     /// The generator.
@@ -158,7 +158,7 @@ impl RunReport {
 }
 
 /// That not all of the trace was played, which no number below says by itself.
-fn sampled(plan: &Plan, books: &Books) -> Option<Reason> {
+fn sampled(plan: &Plan, books: &Accounting) -> Option<Reason> {
     let share = plan.sample.as_ref()?;
     Some(Reason {
         id: "sample".to_owned(),
@@ -185,7 +185,7 @@ fn owned(reasons: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
     reasons.iter().map(|(&reason, &count)| (reason.to_owned(), count)).collect()
 }
 
-fn lines(trace: &TraceBooks) -> Lines {
+fn lines(trace: &TraceAccounting) -> Lines {
     Lines {
         read: trace.read,
         accepted: trace.accepted,
@@ -195,7 +195,7 @@ fn lines(trace: &TraceBooks) -> Lines {
     }
 }
 
-fn records(trace: &TraceBooks, books: &Books, counts: &Counts) -> Records {
+fn records(trace: &TraceAccounting, books: &Accounting, counts: &Counts) -> Records {
     Records {
         accepted: trace.accepted,
         amplified: books.amplified(),
@@ -209,11 +209,11 @@ fn records(trace: &TraceBooks, books: &Books, counts: &Counts) -> Records {
 }
 
 fn arrivals(counts: &ArrivalCounts, outstanding: u64) -> Arrivals {
-    let ArrivalCounts { offered, passed, recovered, failed, shed, cut } = *counts;
+    let ArrivalCounts { offered, passed, recovered, failed, shed, unfinished: cut } = *counts;
     Arrivals { offered, passed, recovered, failed, shed, cut: cut + outstanding }
 }
 
-fn warmup(plan: &Plan, counts: &Counts, books: &Books) -> Warmup {
+fn warmup(plan: &Plan, counts: &Counts, books: &Accounting) -> Warmup {
     let WarmupCounts { arrivals: of_arrivals, attempts: of_attempts, connections_opened } = &counts.warmup;
     Warmup {
         seconds: plan.warmup_s.unwrap_or_default(),
@@ -232,7 +232,7 @@ fn attempts(counts: &AttemptCounts) -> Attempts {
         sent: counts.sent,
         completed: counts.completed(),
         faults: fault_counts(&counts.faults),
-        cut: counts.cut,
+        cut: counts.unfinished,
     }
 }
 
@@ -257,7 +257,7 @@ fn rates(counts: &Counts, generator: GeneratorFacts) -> Rates {
 }
 
 fn generator_line(facts: GeneratorFacts, counts: &Counts) -> Generator {
-    let strain = &counts.strain;
+    let strain = &counts.generator_health;
     let attempts = counts.attempts.total() + counts.warmup.attempts.total();
     Generator {
         cpu_s: facts.cpu_s,
@@ -268,8 +268,8 @@ fn generator_line(facts: GeneratorFacts, counts: &Counts) -> Generator {
         worker_cpu_peak_share: strain.busy_permille_max.map(|share| approximate(share) / 1e3),
         saturated_arrivals: strain.saturated_arrivals,
         throttled_s: facts.throttled_s,
-        starved_s: strain.starved.as_secs_f64(),
-        starved_arrivals: strain.starved_arrivals,
+        starved_s: strain.trace_lag.as_secs_f64(),
+        starved_arrivals: strain.trace_lag_arrivals,
     }
 }
 
@@ -294,7 +294,7 @@ fn faults(counts: &Counts, examples: &Examples) -> Vec<FaultLine> {
             count: failed.count,
             found: found.count,
             attempts: wrong.count,
-            saved_by_retries: counts.saved.get(fault).count,
+            saved_by_retries: counts.saved_by_retries.get(fault).count,
             first_s: seconds(first),
             last_s: seconds(last),
             examples: shown(examples, fault),
@@ -345,8 +345,8 @@ fn catalog(counts: CatalogCounts) -> CatalogReport {
     CatalogReport { listed, missing, unnamed }
 }
 
-fn transitions(transitions: &Transitions) -> Vec<TransitionLine> {
-    let line = |(pair, transition): (Pair, Transition)| TransitionLine {
+fn transitions(transitions: &TransitionCounts) -> Vec<TransitionLine> {
+    let line = |(pair, transition): (StatusPair, TransitionCount)| TransitionLine {
         recorded: pair.recorded,
         answered: pair.answered,
         count: transition.count,
@@ -359,13 +359,13 @@ fn transitions(transitions: &Transitions) -> Vec<TransitionLine> {
     lines
 }
 
-fn made_up(transitions: &Transitions) -> BTreeMap<String, u64> {
+fn made_up(transitions: &TransitionCounts) -> BTreeMap<String, u64> {
     let name =
         |status: Option<u16>| status.map_or_else(|| "none".to_owned(), |status| format!("{status:03}"));
-    transitions.made_up().map(|(status, count)| (name(status), count)).collect()
+    transitions.by_unsent_status().map(|(status, count)| (name(status), count)).collect()
 }
 
-fn transitions_left_out(transitions: &Transitions) -> TransitionsLeftOut {
+fn transitions_left_out(transitions: &TransitionCounts) -> TransitionsLeftOut {
     let other = transitions.other();
     TransitionsLeftOut {
         recorded_none: transitions.recorded_none(),
@@ -409,9 +409,9 @@ fn targets(counts: &Counts, generator: GeneratorFacts) -> Targets {
         requests: generator.probes.requests,
         redirected_on: generator.probes.redirected_on,
         most_hops: generator.probes.most_hops,
-        cacheable_wrong: redirects.sticky.count,
-        cacheable_wrong_without_end: redirects.sticky.without_end,
-        cacheable_wrong_max_s: redirects.sticky.longest_s,
+        cacheable_wrong: redirects.cacheable_wrong.count,
+        cacheable_wrong_without_end: redirects.cacheable_wrong.without_end,
+        cacheable_wrong_max_s: redirects.cacheable_wrong.longest_s,
     }
 }
 
@@ -456,7 +456,7 @@ impl From<&Example> for ExampleLine {
 impl From<&Interval> for IntervalLine {
     fn from(interval: &Interval) -> Self {
         let (counts, times, gauges) = (interval.counts(), interval.times(), interval.gauges());
-        let ArrivalCounts { offered, passed, recovered, failed, shed, cut } = counts.arrivals;
+        let ArrivalCounts { offered, passed, recovered, failed, shed, unfinished: cut } = counts.arrivals;
         Self {
             t_s: interval.second(),
             offered,
@@ -469,7 +469,7 @@ impl From<&Interval> for IntervalLine {
             cut,
             first: counts.attempts.first,
             retries: counts.attempts.retries,
-            failed_attempts: Second::from(interval).failed_attempts,
+            failed_attempts: StormSecond::from(interval).failed_attempts,
             retries_shed: counts.retries.shed(),
             in_flight: gauges.in_flight,
             waiting: gauges.waiting,
@@ -483,8 +483,8 @@ impl From<&Interval> for IntervalLine {
             service_us: IntervalTimes::from(&times.service),
             lateness_us: IntervalTimes::from(&times.lateness),
             redirects: counts.redirects.seen,
-            worker_cpu_peak_permille: counts.strain.busy_permille_max,
-            starved_us: u64::try_from(counts.strain.starved.as_micros()).unwrap_or(u64::MAX),
+            worker_cpu_peak_permille: counts.generator_health.busy_permille_max,
+            starved_us: u64::try_from(counts.generator_health.trace_lag.as_micros()).unwrap_or(u64::MAX),
         }
     }
 }

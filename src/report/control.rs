@@ -5,7 +5,7 @@
 //! beside it.
 
 use super::{Reason, RunReport};
-use crate::tally::{Comparisons, ControlCounts, ControlExample, ControlTally};
+use crate::metrics::{Comparisons, ControlCounts, ControlExample, ControlResults};
 use crate::units::{approximate, grouped};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -59,12 +59,12 @@ pub struct ControlExampleLine {
 impl RunReport {
     /// Adds what came of asking a control.
     #[must_use]
-    pub fn with_control(mut self, counts: ControlCounts, tally: &ControlTally) -> Self {
+    pub fn with_control(mut self, counts: ControlCounts, tally: &ControlResults) -> Self {
         let candidate = ComparisonsLine::from(tally.candidate());
         let ControlCounts { sampled_out, queue_full, handed_over } = counts;
         let unfinished = handed_over.saturating_sub(candidate.asked);
         let unasked = [("sampled_out", sampled_out), ("queue_full", queue_full), ("unfinished", unfinished)];
-        let noise = ComparisonsLine::from(tally.itself());
+        let noise = ComparisonsLine::from(tally.noise());
         self.warnings.extend(finding(&candidate, &noise));
         self.control = Some(ControlReport {
             unasked: unasked

@@ -4,7 +4,7 @@
 //! every one up to 99, every tenth up to 99.9 and so on, as far as there are
 //! samples to tell them apart.
 
-use crate::tally::Histogram;
+use crate::metrics::Histogram;
 use crate::units::approximate;
 use hdrhistogram::Counter;
 use schemars::JsonSchema;

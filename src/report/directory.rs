@@ -9,7 +9,7 @@
 use super::schema::{ExampleLine, FailureLine, IntervalLine, RunReport};
 use super::{Dialect, IntervalLog, Timeline, exposition, html, summary};
 use crate::fault::Fault;
-use crate::tally::Interval;
+use crate::metrics::Interval;
 use crate::units::Stamp;
 use serde::Serialize;
 use std::fs::{self, File};

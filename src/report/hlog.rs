@@ -9,7 +9,7 @@
 pub(super) mod read;
 
 use super::threshold::Clock;
-use crate::tally::Interval;
+use crate::metrics::Interval;
 use crate::units::Stamp;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{

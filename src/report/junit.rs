@@ -69,7 +69,7 @@ fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
     let met = |fault: &Fault| report.faults.iter().any(|line| line.id == fault.id());
     // What retries hid of every download is no failure of its own: `misled` is.
     let of_failed = report.faults.iter().filter(|line| line.arrivals() > 0);
-    let unmet = Fault::ALL.iter().copied().filter(|fault| !fault.is_generators_own() && !met(fault));
+    let unmet = Fault::ALL.iter().copied().filter(|fault| !fault.is_generator_fault() && !met(fault));
     let (passed, skipped): (Vec<_>, Vec<_>) =
         unmet.map(|fault| (fault, why_skipped(fault, report))).partition(|(_, why)| why.is_none());
     let faults: Vec<_> = of_failed.take(FAULTS).collect();
@@ -232,7 +232,7 @@ fn failed(report: &RunReport, fault: &FaultLine, xml: &mut String) -> fmt::Resul
     writeln!(xml, "    {}>", opening(report, &fault.id))?;
     write!(xml, r#"      <failure message="{}" type="{}">"#, escaped(&of_all), escaped(&fault.id))?;
     if let Some(known) = Fault::from_id(&fault.id) {
-        writeln!(xml, "a client such as cargo: {}", escaped(known.reaction()))?;
+        writeln!(xml, "a client such as cargo: {}", escaped(known.client_reaction()))?;
     }
     examples(&fault.examples, xml)?;
     writeln!(xml, "</failure>\n    </testcase>")

@@ -7,7 +7,7 @@
 
 use super::text::format::{safe, shortened};
 use super::{Buckets, FaultLine, RunReport, Times, Verdict};
-use crate::tally::Gauges;
+use crate::metrics::Gauges;
 use crate::units::approximate;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};

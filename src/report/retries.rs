@@ -2,7 +2,7 @@
 
 use super::{RunReport, StormSection};
 use crate::client::GiveUp;
-use crate::tally::{ClientCounts, Counts, Ended, Series, Storm};
+use crate::metrics::{ClientCounts, Counts, DownloadEnd, StormSeries, Storm};
 use crate::trace::agent::ClientKind;
 use crate::units::approximate;
 use schemars::JsonSchema;
@@ -75,7 +75,7 @@ impl From<&ClientCounts> for ClientLine {
             recovered: arrivals.recovered,
             failed: arrivals.failed,
             shed: arrivals.shed,
-            cut: arrivals.cut,
+            cut: arrivals.unfinished,
             first,
             retries,
             amplification: if first == 0 { 1.0 } else { approximate(first + retries) / approximate(first) },
@@ -87,24 +87,24 @@ impl RunReport {
     /// Adds what clients did about failures, and the storm they made, if any;
     /// nothing where no client was modelled, and so no `series` kept.
     #[must_use]
-    pub fn with_retries(mut self, counts: &Counts, series: Option<&Series>) -> Self {
+    pub fn with_retries(mut self, counts: &Counts, series: Option<&StormSeries>) -> Self {
         let Some(series) = series else { return self };
         let (counts, mix) = (&counts.retries, &counts.clients);
         let failed_attempts = self.failed_attempts();
         let storm = Storm::of(series, None).map(|storm| Storm { failed_attempts, ..storm });
         self.storm = storm.as_ref().map(StormSection::from);
-        let hidden = counts.hidden.seen().map(|(fault, entry)| (fault.id().to_owned(), entry.count));
+        let hidden = counts.hidden_by_retries.seen().map(|(fault, entry)| (fault.id().to_owned(), entry.count));
         let met = self.arrivals.recovered + self.arrivals.failed;
         self.retries = Some(RetriesSection {
             by_attempts: counts.by_attempts.clone(),
             ended: counts.ended.iter().map(|(why, &count)| (why.id().to_owned(), count)).collect(),
             hidden: hidden.collect(),
             clients: mix.iter().map(|(kind, of)| (self.name_of(kind), ClientLine::from(of))).collect(),
-            misled: counts.misled(),
+            misled: counts.redirects_hidden_by_retries(),
             waiting_at_end: counts.waiting_at_end,
             retry_after_max_s: counts.retry_after_max.map(|wait| wait.as_secs_f64()),
             shed: counts.shed(),
-            budget_exhausted: counts.count_of(Ended::GaveUp(GiveUp::Budget)),
+            budget_exhausted: counts.count_of(DownloadEnd::GaveUp(GiveUp::Budget)),
             recovered_share: if met == 0 {
                 0.0
             } else {
@@ -119,7 +119,7 @@ impl RunReport {
     /// Counts the storm from when the fault was planned to begin to when it was
     /// planned to end, and not by what was seen of it.
     #[must_use]
-    pub fn with_storm_within(mut self, series: &Series, fault: Range<u64>) -> Self {
+    pub fn with_storm_within(mut self, series: &StormSeries, fault: Range<u64>) -> Self {
         let failed_attempts = self.failed_attempts();
         let storm = Storm::of(series, Some(fault)).map(|storm| Storm { failed_attempts, ..storm });
         self.storm = storm.as_ref().map(StormSection::from);
@@ -127,7 +127,7 @@ impl RunReport {
     }
 
     fn name_of(&self, kind: ClientKind) -> String {
-        let own = kind.own_place().and_then(|place| self.plan.own_clients.get(place));
+        let own = kind.user_defined_index().and_then(|place| self.plan.own_clients.get(place));
         own.map_or_else(|| kind.preset().to_owned(), Clone::clone)
     }
 
@@ -142,25 +142,25 @@ impl RunReport {
 mod tests {
     use super::*;
     use crate::fault::Fault;
-    use crate::tally::Second;
+    use crate::metrics::StormSecond;
     use crate::units::Offset;
 
     #[test]
     fn what_clients_did_is_told_by_stable_names() {
         let mut all = Counts::default();
         let counts = &mut all.retries;
-        for why in [Ended::GaveUp(GiveUp::Budget), Ended::Shed, Ended::Shed, Ended::Hop] {
-            counts.over(2);
+        for why in [DownloadEnd::GaveUp(GiveUp::Budget), DownloadEnd::Shed, DownloadEnd::Shed, DownloadEnd::Hop] {
+            counts.finished(2);
             counts.ended(why);
         }
-        counts.over(1);
-        counts.hid(Fault::DnsNxdomain, Offset::ZERO);
-        counts.hid(Fault::StatusServerError, Offset::ZERO);
+        counts.finished(1);
+        counts.hidden_attempt(Fault::DnsNxdomain, Offset::ZERO);
+        counts.hidden_attempt(Fault::StatusServerError, Offset::ZERO);
         let pip = all.clients.of(ClientKind::of(b"pip/25.0"));
         (pip.arrivals.failed, pip.first, pip.retries) = (3, 4, 6);
         let mut report = RunReport::default();
         (report.arrivals.recovered, report.arrivals.failed) = (12, 4);
-        let report = report.with_retries(&all, Some(&Series::default()));
+        let report = report.with_retries(&all, Some(&StormSeries::default()));
         let retries = report.retries.unwrap();
         assert_eq!((report.storm, retries.misled, retries.shed, retries.budget_exhausted), (None, 1, 2, 1));
         assert_eq!(retries.by_attempts, [(1, 1), (2, 4)].into());
@@ -175,11 +175,11 @@ mod tests {
 
     #[test]
     fn a_planned_fault_lasts_as_long_as_planned() {
-        let mut series = Series::default();
+        let mut series = StormSeries::default();
         for second in 0..20 {
             let failed_attempts = if second < 15 { 10 } else { 0 };
             let passed = 10 - failed_attempts;
-            series.add(second, Second { first: 10, attempts: 10, passed, failed_attempts });
+            series.add(second, StormSecond { first: 10, attempts: 10, passed, failed_attempts });
         }
         let mut report = RunReport::default();
         (report.attempts.total, report.arrivals.passed) = (200, 50);
@@ -190,8 +190,8 @@ mod tests {
 
     #[test]
     fn a_run_that_failed_had_a_storm() {
-        let mut series = Series::default();
-        series.add(0, Second { first: 10, attempts: 30, passed: 0, failed_attempts: 30 });
+        let mut series = StormSeries::default();
+        series.add(0, StormSecond { first: 10, attempts: 30, passed: 0, failed_attempts: 30 });
         let mut report = RunReport::default();
         report.attempts.total = 30;
         let report = report.with_retries(&Counts::default(), Some(&series));

@@ -2,7 +2,7 @@
 
 use super::RunReport;
 use super::text::format::shortened;
-use crate::tally::RuleCounts;
+use crate::metrics::RuleCounts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

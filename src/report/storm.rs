@@ -1,6 +1,6 @@
 //! The storm of a run as it is published.
 
-use crate::tally::Storm;
+use crate::metrics::Storm;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -16,8 +16,8 @@ use super::text::micros;
 use super::threshold::Unit;
 use super::{Assessment, CHECK, Ending, GeneratorFacts, Plan, Reason, RunReport, ThresholdLine, Verdict};
 use crate::fault::Fault;
-use crate::tally::{RedirectCounts, Sticky, Totals, Unchecked};
-use crate::trace::TraceBooks;
+use crate::metrics::{RedirectCounts, CacheableWrong, Totals, Unchecked};
+use crate::trace::TraceAccounting;
 use crate::units::grouped;
 use crate::verify::Tier;
 use crate::verify::lasting::Lasting;
@@ -157,7 +157,7 @@ pub(in crate::report) fn judge_played(
     plan: &Plan,
     generator: &GeneratorFacts,
     (ending, assessment): (&Ending, &Assessment),
-    trace: Option<&TraceBooks>,
+    trace: Option<&TraceAccounting>,
 ) -> Judgement {
     let counts = &totals.counts;
     let mut warnings = checks_left_out(totals, plan);
@@ -258,7 +258,7 @@ fn nothing_offered(in_warmup: u64) -> Reason {
 /// A run that came to its end and left arrivals without a fate has not judged
 /// them: they may be the ones that hang.
 fn not_over(totals: &Totals) -> Option<Reason> {
-    let cut = totals.counts.arrivals.cut;
+    let cut = totals.counts.arrivals.unfinished;
     (cut > 0).then(|| {
         reason(
             "cut",
@@ -296,7 +296,7 @@ fn too_late(totals: &Totals, plan: &Plan) -> Option<Reason> {
 fn generators_own(totals: &Totals) -> impl Iterator<Item = Reason> {
     let counts = &totals.counts;
     Fault::ALL.iter().filter_map(|&fault| {
-        let remedy = fault.generators_remedy()?;
+        let remedy = fault.generator_remedy()?;
         let seen = counts.attempts.faults.get(fault).count.max(counts.faults.get(fault).count);
         (seen > 0)
             .then(|| reason(fault.id(), format!("{} ({} times)", fault.meaning(), grouped(seen)), remedy))
@@ -306,8 +306,8 @@ fn generators_own(totals: &Totals) -> impl Iterator<Item = Reason> {
 /// Wrong redirects that caches may keep: what was found will not be over when
 /// the deployment is.
 fn sticky(totals: &Totals) -> Option<Reason> {
-    let Sticky { count, without_end, longest_s } = totals.counts.redirects.sticky;
-    let lasting = if without_end > 0 { Lasting::AsCachesLike } else { Lasting::Seconds(longest_s) };
+    let CacheableWrong { count, without_end, longest_s } = totals.counts.redirects.cacheable_wrong;
+    let lasting = if without_end > 0 { Lasting::Heuristic } else { Lasting::Seconds(longest_s) };
     (count > 0).then(|| {
         reason(
             "cacheable_wrong",
@@ -324,8 +324,8 @@ fn sticky(totals: &Totals) -> Option<Reason> {
 /// they fail a run all the same, for the next client may not.
 fn hidden(totals: &Totals) -> Option<Reason> {
     let counts = &totals.counts;
-    let misled = counts.retries.misled();
-    let of_redirects = counts.saved.seen().filter(|(fault, _)| fault.misleads());
+    let misled = counts.retries.redirects_hidden_by_retries();
+    let of_redirects = counts.saved_by_retries.seen().filter(|(fault, _)| fault.is_bad_redirect());
     let outcome = match of_redirects.map(|(_, saved)| saved.count).sum() {
         0 => "no download recovered by that".to_owned(),
         1 => "1 download recovered by that: its user did not see the fault, which is there".to_owned(),

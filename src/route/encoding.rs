@@ -23,8 +23,8 @@ pub(super) fn encode_part(raw: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
     match encoding {
         Encoding::Raw => out.extend_from_slice(raw),
         Encoding::Strict | Encoding::Pchar => for_each_run(raw, |run| match run {
-            Run::Plain(bytes) => out.extend_from_slice(bytes),
-            Run::Byte(byte) => push_encoded(byte, encoding, out),
+            EncodedRun::Plain(bytes) => out.extend_from_slice(bytes),
+            EncodedRun::Byte(byte) => push_encoded(byte, encoding, out),
         }),
         Encoding::Pep503 => {
             let mut in_run = false;
@@ -39,8 +39,8 @@ pub(super) fn encode_part(raw: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
                 in_run = separates;
             };
             for_each_run(raw, |run| match run {
-                Run::Plain(bytes) => bytes.iter().for_each(|&byte| push(byte, true)),
-                Run::Byte(byte) => push(byte, false),
+                EncodedRun::Plain(bytes) => bytes.iter().for_each(|&byte| push(byte, true)),
+                EncodedRun::Byte(byte) => push(byte, false),
             });
         }
     }
@@ -50,14 +50,14 @@ pub(super) fn encode_part(raw: &[u8], encoding: Encoding, out: &mut Vec<u8>) {
 pub fn decoded_part(raw: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(raw.len());
     for_each_run(raw, |run| match run {
-        Run::Plain(bytes) => out.extend_from_slice(bytes),
-        Run::Byte(byte) => out.push(byte),
+        EncodedRun::Plain(bytes) => out.extend_from_slice(bytes),
+        EncodedRun::Byte(byte) => out.push(byte),
     });
     out
 }
 
 /// A piece of a part as it came.
-enum Run<'t> {
+enum EncodedRun<'t> {
     /// Bytes that need no encoding, in which a slash lies between segments.
     Plain(&'t [u8]),
     /// A byte that may need one, decoded if it had one.
@@ -65,12 +65,12 @@ enum Run<'t> {
 }
 
 /// Takes `raw` apart. Nearly all of it is one plain run.
-fn for_each_run<'t>(raw: &'t [u8], mut take: impl FnMut(Run<'t>)) {
+fn for_each_run<'t>(raw: &'t [u8], mut take: impl FnMut(EncodedRun<'t>)) {
     let mut rest = raw;
     while !rest.is_empty() {
         let plain = rest.iter().position(|&b| !PLAIN[usize::from(b)]).unwrap_or(rest.len());
         let (run, tail) = rest.split_at(plain);
-        take(Run::Plain(run));
+        take(EncodedRun::Plain(run));
         let (byte, tail) = match *tail {
             [] => return,
             [b'%', high, low, ref after @ ..] => match hex_pair(high, low) {
@@ -79,7 +79,7 @@ fn for_each_run<'t>(raw: &'t [u8], mut take: impl FnMut(Run<'t>)) {
             },
             [byte, ref after @ ..] => (byte, after),
         };
-        take(Run::Byte(byte));
+        take(EncodedRun::Byte(byte));
         rest = tail;
     }
 }

@@ -3,7 +3,7 @@
 
 use super::service::QUEUE;
 use super::{Abandoned, CapacityDrop, Clients, Expected, Load, Scenario, Service, ServiceTime, SessionSize};
-use crate::client::file::of_toml;
+use crate::client::file::from_toml_error;
 use crate::client::sessions;
 use crate::registry::plan::PlannedFault;
 use crate::schedule::process::Spacing;
@@ -30,7 +30,7 @@ pub struct ScenarioError {
 
 pub(super) fn parse(text: &str, origin: &str) -> Result<Scenario, ScenarioError> {
     let file: File = toml::from_str(text).map_err(|error| {
-        let mistake = of_toml(text, &error);
+        let mistake = from_toml_error(text, &error);
         let (line, column) = line_and_column(text, mistake.span.start);
         ScenarioError { origin: origin.to_owned(), line, column, what: mistake.what }
     })?;
@@ -48,8 +48,8 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Scenario, ScenarioError>
         clients: Clients {
             model: file.clients.model,
             timeout: file.clients.timeout.0,
-            session_gap: file.clients.session_gap.map_or(sessions::GAP, |gap| gap.0),
-            session_max: file.clients.session_max.map_or(sessions::MAX, |longest| longest.0),
+            session_gap: file.clients.session_gap.map_or(sessions::SESSION_GAP, |gap| gap.0),
+            session_max: file.clients.session_max.map_or(sessions::SESSION_MAX, |longest| longest.0),
         },
         faults: file.service.faults.into_iter().map(|fault| fault.0).collect(),
         service: Service {
@@ -279,6 +279,6 @@ mod tests {
         let scenario = parse(short, "short").unwrap();
         assert_eq!((scenario.service.queue, scenario.service.servers), (QUEUE, None));
         assert_eq!((scenario.live_speed, scenario.expected), (Factor::ONE, None));
-        assert_eq!(scenario.clients.session_gap, sessions::GAP);
+        assert_eq!(scenario.clients.session_gap, sessions::SESSION_GAP);
     }
 }

@@ -10,7 +10,7 @@ use crate::engine::Requests;
 use crate::schedule::process::{Process, Spacing, due_at_rate};
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
-use crate::trace::{Method, Request, TraceBooks};
+use crate::trace::{Method, TraceRequest, TraceAccounting};
 use crate::units::{Offset, Rate, Stamp};
 use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
@@ -67,7 +67,7 @@ impl Population {
             size: load.session,
             clients: load.clients.map(|clients| u64::from(clients.get())),
             end: load.duration.into(),
-            first: due_at_rate(sessions, process.place()),
+            first: due_at_rate(sessions, process.position()),
             process,
             begun: 0,
             session: Session::default(),
@@ -79,7 +79,7 @@ impl Population {
     }
 
     /// The next request; `None` when no session begins any more.
-    pub fn next_request(&mut self) -> Option<Request> {
+    pub fn next_request(&mut self) -> Option<TraceRequest> {
         if self.session.left == 0 {
             self.begin_session()?;
         }
@@ -88,7 +88,7 @@ impl Population {
         session.target = (session.target + session.step) % TARGETS;
         self.made += 1;
         let target = usize::try_from(session.target).ok().and_then(|index| self.targets.get(index));
-        Some(Request {
+        Some(TraceRequest {
             at: Some(Stamp::from_nanos(i64::try_from(session.at.as_nanos()).unwrap_or(i64::MAX))),
             method: Method::Get,
             target: target.cloned().unwrap_or_default(),
@@ -99,7 +99,7 @@ impl Population {
     }
 
     fn begin_session(&mut self) -> Option<()> {
-        let due = due_at_rate(self.sessions, self.process.place());
+        let due = due_at_rate(self.sessions, self.process.position());
         let at = Offset::from_nanos(due.nanos_since(self.first));
         if self.is_over || at >= self.end {
             return None;
@@ -132,7 +132,7 @@ impl Population {
 
 /// Each request counts as a line that was read.
 impl Requests for Population {
-    fn next(&mut self) -> Result<Option<Request>, String> {
+    fn next(&mut self) -> Result<Option<TraceRequest>, String> {
         Ok(self.next_request())
     }
 
@@ -145,8 +145,8 @@ impl Requests for Population {
         self.session.left = 0;
     }
 
-    fn books(&self) -> TraceBooks {
-        TraceBooks { read: self.made, accepted: self.made, ..TraceBooks::default() }
+    fn accounting(&self) -> TraceAccounting {
+        TraceAccounting { read: self.made, accepted: self.made, ..TraceAccounting::default() }
     }
 
     fn notices(&self) -> Vec<String> {
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
     use std::collections::{BTreeMap, BTreeSet};
 
-    fn requests(scenario: &Scenario, seed: u64) -> Vec<Request> {
+    fn requests(scenario: &Scenario, seed: u64) -> Vec<TraceRequest> {
         let mut population = scenario.requests(seed);
         std::iter::from_fn(|| population.next_request()).collect()
     }
@@ -174,7 +174,7 @@ mod tests {
         let requests = requests(&incident().loaded("0.1x".parse().unwrap()), 1);
         assert!(requests.is_sorted_by_key(|request| request.at));
         assert_eq!(requests[0].at, Some(Stamp::from_nanos(0)));
-        let mut sessions: BTreeMap<[u8; 8], Vec<&Request>> = BTreeMap::new();
+        let mut sessions: BTreeMap<[u8; 8], Vec<&TraceRequest>> = BTreeMap::new();
         for request in &requests {
             sessions.entry(request.client.unwrap().to_bytes()).or_default().push(request);
         }
@@ -214,6 +214,6 @@ mod tests {
         }
         population.stop();
         assert_eq!(population.next(), Ok(None));
-        assert!(population.books().balance(5) && population.rewind().is_err());
+        assert!(population.accounting().is_balanced(5) && population.rewind().is_err());
     }
 }

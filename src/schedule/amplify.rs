@@ -10,8 +10,8 @@
 //! is bounded: beyond the bound the earliest copies are played too early rather
 //! than left out.
 
-use super::sample::{Purpose, Sample, Unit};
-use crate::trace::Request;
+use super::sample::{SamplePurpose, Sample, SampleUnit};
+use crate::trace::TraceRequest;
 use crate::units::{Factor, NANOS_PER_SECOND, Offset};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -20,10 +20,10 @@ use std::collections::BinaryHeap;
 use std::time::Duration;
 
 /// Most copies that wait to be due.
-const HELD: usize = 1 << 18;
+const MAX_PENDING_COPIES: usize = 1 << 18;
 
 /// The highest factor.
-pub const MOST: u64 = 1_000;
+pub const MAX_FACTOR: u64 = 1_000;
 
 /// Keeps the draws of this chapter apart from others made with the same seed.
 const DELAYS: &[u8; 8] = b"amplify.";
@@ -35,16 +35,16 @@ pub struct Amplifier {
     whole: Vec<Duration>,
     /// The copy of a sample: its delay, and what is in it.
     fraction: Option<(Duration, Sample)>,
-    waiting: BinaryHeap<Reverse<Waiting>>,
+    pending: BinaryHeap<Reverse<PendingCopy>>,
     made: u64,
 }
 
 /// A copy that waits. Those due at the same time leave as they were made.
 #[derive(Clone, Debug)]
-struct Waiting {
+struct PendingCopy {
     due: Offset,
     number: u64,
-    request: Request,
+    request: TraceRequest,
 }
 
 impl Amplifier {
@@ -62,66 +62,66 @@ impl Amplifier {
             Duration::from_nanos(speed.shrink(u64::try_from(nanos).unwrap_or(0)))
         };
         // The first is the original.
-        let whole = (1..whole.min(MOST)).map(|_| delay()).collect();
+        let whole = (1..whole.min(MAX_FACTOR)).map(|_| delay()).collect();
         let fraction = fraction.filter(|_| factor.split().0 > 0);
         let fraction =
-            fraction.map(|share| (delay(), Sample::drawn(share, (Unit::Target, seed), Purpose::Amplify)));
-        Self { whole, fraction, waiting: BinaryHeap::new(), made: 0 }
+            fraction.map(|share| (delay(), Sample::drawn(share, (SampleUnit::Target, seed), SamplePurpose::Amplify)));
+        Self { whole, fraction, pending: BinaryHeap::new(), made: 0 }
     }
 
     /// Whether it makes any copies.
-    pub(crate) fn is_on(&self) -> bool {
+    pub(crate) fn is_enabled(&self) -> bool {
         !self.whole.is_empty() || self.fraction.is_some()
     }
 
     /// Makes the copies of a request that is due at `due`.
-    pub(crate) fn copy(&mut self, request: &Request, due: Offset) {
+    pub(crate) fn copy(&mut self, request: &TraceRequest, due: Offset) {
         for &delay in &self.whole {
-            push(&mut self.waiting, &mut self.made, (request, due.after(delay)));
+            push(&mut self.pending, &mut self.made, (request, due.after(delay)));
         }
         if let Some((delay, sample)) = &self.fraction
             && sample.keeps(request)
         {
-            push(&mut self.waiting, &mut self.made, (request, due.after(*delay)));
+            push(&mut self.pending, &mut self.made, (request, due.after(*delay)));
         }
     }
 
     /// The earliest copy, if it is due before an original that is due at
     /// `next`, or if too many wait; never due later than that.
-    pub(crate) fn due_before(&mut self, next: Offset) -> Option<(Request, Offset)> {
-        let Reverse(first) = self.waiting.peek()?;
-        if first.due > next && self.waiting.len() < HELD {
+    pub(crate) fn due_before(&mut self, next: Offset) -> Option<(TraceRequest, Offset)> {
+        let Reverse(first) = self.pending.peek()?;
+        if first.due > next && self.pending.len() < MAX_PENDING_COPIES {
             return None;
         }
-        let Reverse(copy) = self.waiting.pop()?;
+        let Reverse(copy) = self.pending.pop()?;
         Some((copy.request, copy.due.min(next)))
     }
 }
 
-fn push(waiting: &mut BinaryHeap<Reverse<Waiting>>, made: &mut u64, (request, due): (&Request, Offset)) {
-    waiting.push(Reverse(Waiting { due, number: *made, request: request.clone() }));
+fn push(waiting: &mut BinaryHeap<Reverse<PendingCopy>>, made: &mut u64, (request, due): (&TraceRequest, Offset)) {
+    waiting.push(Reverse(PendingCopy { due, number: *made, request: request.clone() }));
     *made += 1;
 }
 
-impl Ord for Waiting {
+impl Ord for PendingCopy {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (self.due, self.number).cmp(&(other.due, other.number))
     }
 }
 
-impl PartialOrd for Waiting {
+impl PartialOrd for PendingCopy {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Waiting {
+impl PartialEq for PendingCopy {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Waiting {}
+impl Eq for PendingCopy {}
 
 #[cfg(test)]
 mod tests {
@@ -129,8 +129,8 @@ mod tests {
     use crate::trace::Method;
     use crate::trace::agent::ClientKind;
 
-    fn request(n: u64) -> Request {
-        Request {
+    fn request(n: u64) -> TraceRequest {
+        TraceRequest {
             at: None,
             method: Method::Get,
             target: format!("/{n}").into(),
@@ -184,7 +184,7 @@ mod tests {
         let mut amplifier = amplifier("2", 5);
         amplifier.copy(&request(0), Offset::ZERO);
         assert!(amplifier.due_before(Offset::ZERO).is_none());
-        for n in 1..HELD as u64 {
+        for n in 1..MAX_PENDING_COPIES as u64 {
             amplifier.copy(&request(n), Offset::ZERO);
         }
         let early = amplifier.due_before(Offset::ZERO).unwrap();

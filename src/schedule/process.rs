@@ -25,14 +25,14 @@ pub enum Spacing {
 
 /// A place on the axis of expected arrivals: a fixed-point number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct ArrivalPosition {
     /// Whole arrivals.
     pub whole: u64,
     /// What is left, in parts of 2^64.
     pub part: u64,
 }
 
-impl Place {
+impl ArrivalPosition {
     fn plus(self, gap: Self) -> Self {
         let (part, carry) = self.part.overflowing_add(gap.part);
         let whole = self.whole.saturating_add(gap.whole).saturating_add(u64::from(carry));
@@ -43,7 +43,7 @@ impl Place {
 /// Places of arrivals, one after the other.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
-    place: Place,
+    position: ArrivalPosition,
     gaps: Gaps,
 }
 
@@ -59,7 +59,7 @@ const PROCESS: &[u8; 8] = b"arrivals";
 impl Process {
     /// Evenly spaced, the first at `first`.
     pub(crate) fn uniform(first: u64) -> Self {
-        Self { place: Place { whole: first, part: 0 }, gaps: Gaps::Unit }
+        Self { position: ArrivalPosition { whole: first, part: 0 }, gaps: Gaps::Unit }
     }
 
     /// A Poisson process of rate one.
@@ -68,28 +68,28 @@ impl Process {
         key[..8].copy_from_slice(&seed.to_le_bytes());
         key[24..].copy_from_slice(PROCESS);
         let mut process =
-            Self { place: Place::default(), gaps: Gaps::Exponential(Box::new(ChaCha8Rng::from_seed(key))) };
+            Self { position: ArrivalPosition::default(), gaps: Gaps::Exponential(Box::new(ChaCha8Rng::from_seed(key))) };
         process.advance();
         process
     }
 
     /// Where the next arrival lies.
-    pub(crate) fn place(&self) -> Place {
-        self.place
+    pub(crate) fn position(&self) -> ArrivalPosition {
+        self.position
     }
 
     /// Goes on to the one after it.
     pub(crate) fn advance(&mut self) {
         let gap = match &mut self.gaps {
-            Gaps::Unit => Place { whole: 1, part: 0 },
+            Gaps::Unit => ArrivalPosition { whole: 1, part: 0 },
             Gaps::Exponential(random) => exponential(&mut **random),
         };
-        self.place = self.place.plus(gap);
+        self.position = self.position.plus(gap);
     }
 }
 
 /// When arrivals at a constant rate reach `place`, rounded down to a nanosecond.
-pub(crate) fn due_at_rate(rate: Rate, place: Place) -> Offset {
+pub(crate) fn due_at_rate(rate: Rate, place: ArrivalPosition) -> Offset {
     let (count, nanos) = rate.fraction();
     let within = (u128::from(place.part) * u128::from(nanos)) >> 64;
     let scaled = (u128::from(place.whole) * u128::from(nanos)).saturating_add(within);
@@ -100,7 +100,7 @@ pub(crate) fn due_at_rate(rate: Rate, place: Place) -> Offset {
 /// uniform draws are compared as long as each is below the one before. If their
 /// run has an odd length, the first of them is the fraction; if not, the whole
 /// part grows by one and a new run begins. Exact, but for the 64 bits of a draw.
-pub(crate) fn exponential(random: &mut impl Rng) -> Place {
+pub(crate) fn exponential(random: &mut impl Rng) -> ArrivalPosition {
     let mut whole = 0;
     loop {
         let part = random.next_u64();
@@ -113,7 +113,7 @@ pub(crate) fn exponential(random: &mut impl Rng) -> Place {
             (last, is_odd) = (next, !is_odd);
         }
         if is_odd {
-            return Place { whole, part };
+            return ArrivalPosition { whole, part };
         }
         whole += 1;
     }
@@ -124,16 +124,16 @@ mod tests {
     use super::*;
     use crate::units::approximate;
 
-    fn places(mut process: Process, count: usize) -> Vec<Place> {
+    fn places(mut process: Process, count: usize) -> Vec<ArrivalPosition> {
         let next = || {
-            let place = process.place();
+            let place = process.position();
             process.advance();
             place
         };
         std::iter::repeat_with(next).take(count).collect()
     }
 
-    fn as_f64(place: Place) -> f64 {
+    fn as_f64(place: ArrivalPosition) -> f64 {
         approximate(place.whole) + approximate(place.part) / 2_f64.powi(64)
     }
 
@@ -145,18 +145,18 @@ mod tests {
 
     #[test]
     fn a_constant_rate_is_reached_between_whole_arrivals_too() {
-        let half = Place { whole: 4_700, part: 1 << 63 };
+        let half = ArrivalPosition { whole: 4_700, part: 1 << 63 };
         assert_eq!(due_at_rate("4.7k/s".parse().unwrap(), half).as_nanos(), 1_000_106_382);
         let third: Rate = "3/s".parse().unwrap();
         for whole in [0, 1, 2, 1_000_000_007] {
-            assert_eq!(due_at_rate(third, Place { whole, part: 0 }), third.due(whole));
+            assert_eq!(due_at_rate(third, ArrivalPosition { whole, part: 0 }), third.due(whole));
         }
     }
 
     #[test]
     fn places_carry() {
-        let almost = Place { whole: 1, part: u64::MAX };
-        assert_eq!(almost.plus(Place { whole: 2, part: 3 }), Place { whole: 4, part: 2 });
+        let almost = ArrivalPosition { whole: 1, part: u64::MAX };
+        assert_eq!(almost.plus(ArrivalPosition { whole: 2, part: 3 }), ArrivalPosition { whole: 4, part: 2 });
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! times are right to a nanosecond in a profile of a day, and a seam neither
 //! loses nor doubles an arrival.
 
-use super::process::Place;
+use super::process::ArrivalPosition;
 use crate::units::{Offset, Rate, approximate, gcd, parse_duration};
 use std::fmt;
 use std::str::FromStr;
@@ -15,14 +15,14 @@ use std::time::Duration;
 
 /// One `--stage`: from the rate before it to its own, linearly, in this time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stage {
+pub struct RateStage {
     /// How long it takes; nothing for a jump.
     pub length: Duration,
     /// The rate at its end; `None` for no arrivals.
     pub rate: Option<Rate>,
 }
 
-impl FromStr for Stage {
+impl FromStr for RateStage {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -37,7 +37,7 @@ impl FromStr for Stage {
     }
 }
 
-impl fmt::Display for Stage {
+impl fmt::Display for RateStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.rate {
             Some(rate) => write!(f, "{:?}:{rate}", self.length),
@@ -70,7 +70,7 @@ pub enum ProfileError {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
-    stages: Arc<[Stage]>,
+    stages: Arc<[RateStage]>,
     ramps: Arc<[Ramp]>,
     /// How many units of `Ramp::before` and `Ramp::area` make one arrival.
     unit: u64,
@@ -92,7 +92,7 @@ struct Ramp {
 
 impl Profile {
     /// The profile of these stages, in this order.
-    pub fn new(stages: Vec<Stage>) -> Result<Self, ProfileError> {
+    pub fn new(stages: Vec<RateStage>) -> Result<Self, ProfileError> {
         let exact = || {
             let common = common_nanos(&stages)?;
             Some((ramps(&stages, common)?, common.checked_mul(2)?))
@@ -103,7 +103,7 @@ impl Profile {
     }
 
     /// The stages it was made from.
-    pub fn stages(&self) -> &[Stage] {
+    pub fn stages(&self) -> &[RateStage] {
         &self.stages
     }
 
@@ -125,7 +125,7 @@ impl Profile {
     }
 
     /// When the integral of the rate reaches `place`; `None` if it never does.
-    pub fn due(&self, place: Place) -> Option<Offset> {
+    pub fn due(&self, place: ArrivalPosition) -> Option<Offset> {
         let unit = u128::from(self.unit);
         let wanted = u128::from(place.whole) * unit + ((u128::from(place.part) * unit) >> 64);
         let index = self.ramps.partition_point(|ramp| ramp.before + ramp.area < wanted);
@@ -170,7 +170,7 @@ impl Ramp {
 }
 
 /// The nanoseconds in which every rate is a whole count.
-fn common_nanos(stages: &[Stage]) -> Option<u64> {
+fn common_nanos(stages: &[RateStage]) -> Option<u64> {
     stages.iter().filter_map(|stage| stage.rate).try_fold(1_u64, |common, rate| {
         let (_, nanos) = in_lowest_terms(rate);
         common.checked_mul(nanos / gcd(common, nanos))
@@ -185,7 +185,7 @@ fn in_lowest_terms(rate: Rate) -> (u64, u64) {
 }
 
 /// The stages in units of `common` nanoseconds, each behind the one before.
-fn ramps(stages: &[Stage], common: u64) -> Option<Vec<Ramp>> {
+fn ramps(stages: &[RateStage], common: u64) -> Option<Vec<Ramp>> {
     let mut ramps = Vec::with_capacity(stages.len());
     let (mut start_ns, mut from, mut before) = (0_u64, 0, 0_u128);
     for stage in stages {
@@ -227,7 +227,7 @@ mod tests {
     }
 
     fn due(profile: &Profile, whole: u64) -> Option<u64> {
-        profile.due(Place { whole, part: 0 }).map(Offset::as_nanos)
+        profile.due(ArrivalPosition { whole, part: 0 }).map(Offset::as_nanos)
     }
 
     #[track_caller]
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn what_is_no_stage_or_profile_is_refused() {
         for wrong in ["", "30s", ":", "30s:", "30s:fast", "soon:1/s", "-1s:1/s"] {
-            assert!(wrong.parse::<Stage>().is_err(), "{wrong}");
+            assert!(wrong.parse::<RateStage>().is_err(), "{wrong}");
         }
         let of = |stages: &[&str]| {
             Profile::new(stages.iter().map(|stage| stage.parse().unwrap()).collect()).map(|p| p.arrivals())
@@ -295,8 +295,8 @@ mod tests {
         assert_eq!(profile("30s:1k/s 0s:50 1s:0").to_string(), "stages 30s:1000/s 0ns:50/s 1s:0/s");
     }
 
-    fn stages() -> impl Strategy<Value = Vec<Stage>> {
-        let stage = (0..20_000_u64, 0..500_u64, 1..5_u64).prop_map(|(ms, count, per)| Stage {
+    fn stages() -> impl Strategy<Value = Vec<RateStage>> {
+        let stage = (0..20_000_u64, 0..500_u64, 1..5_u64).prop_map(|(ms, count, per)| RateStage {
             length: Duration::from_millis(ms),
             rate: std::num::NonZeroU64::new(count)
                 .zip(std::num::NonZeroU64::new(per * NANOS_PER_SECOND))

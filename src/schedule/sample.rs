@@ -5,13 +5,13 @@
 //! that what a client does stays whole. Whether one is kept depends on its bytes
 //! and the seed alone: the same in every pass, on every machine, in any order.
 
-use crate::trace::Request;
+use crate::trace::TraceRequest;
 use crate::trace::keyed_hash::sip_hash;
 use crate::units::Share;
 
 /// What is kept or left out as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub enum SampleUnit {
     /// All requests of a target.
     Target,
     /// All requests of a client; of one that is not known, of their target.
@@ -22,15 +22,15 @@ pub enum Unit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
     share: Share,
-    unit: Unit,
+    unit: SampleUnit,
     key: [u64; 2],
 }
 
 /// What a sample is drawn for; each gets draws of its own from a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub(crate) enum SamplePurpose {
     /// To leave the rest out.
-    Thin = 1,
+    Trace = 1,
     /// To play them once more.
     Amplify = 2,
     /// To ask a control for the same.
@@ -43,30 +43,30 @@ pub(crate) enum Purpose {
 
 impl Sample {
     /// Keeps about this share of all targets, or of all clients.
-    pub const fn of(share: Share, unit: Unit, seed: u64) -> Self {
-        Self::drawn(share, (unit, seed), Purpose::Thin)
+    pub const fn of(share: Share, unit: SampleUnit, seed: u64) -> Self {
+        Self::drawn(share, (unit, seed), SamplePurpose::Trace)
     }
 
-    pub(crate) const fn drawn(share: Share, (unit, seed): (Unit, u64), purpose: Purpose) -> Self {
+    pub(crate) const fn drawn(share: Share, (unit, seed): (SampleUnit, u64), purpose: SamplePurpose) -> Self {
         Self { share, unit, key: [seed, purpose as u64] }
     }
 
     /// Whether a request is kept.
-    pub fn keeps(&self, request: &Request) -> bool {
+    pub fn keeps(&self, request: &TraceRequest) -> bool {
         match (self.unit, request.client) {
-            (Unit::Client, Some(client)) => self.takes(&client.to_bytes()),
-            (Unit::Client, None) | (Unit::Target, _) => self.takes(&request.target),
+            (SampleUnit::Client, Some(client)) => self.includes(&client.to_bytes()),
+            (SampleUnit::Client, None) | (SampleUnit::Target, _) => self.includes(&request.target),
         }
     }
 
     /// Whether what has this name is kept.
-    pub(crate) fn takes(&self, name: &[u8]) -> bool {
-        self.share.takes(sip_hash(self.key, name))
+    pub(crate) fn includes(&self, name: &[u8]) -> bool {
+        self.share.includes(sip_hash(self.key, name))
     }
 
     /// Whether a request lacks what the sample is drawn by.
-    pub(crate) fn lacks(&self, request: &Request) -> bool {
-        self.unit == Unit::Client && request.client.is_none()
+    pub(crate) fn lacks_client(&self, request: &TraceRequest) -> bool {
+        self.unit == SampleUnit::Client && request.client.is_none()
     }
 }
 
@@ -77,8 +77,8 @@ mod tests {
     use crate::trace::agent::ClientKind;
     use crate::trace::client::ClientKeys;
 
-    fn request(n: u32, client: Option<u32>) -> Request {
-        Request {
+    fn request(n: u32, client: Option<u32>) -> TraceRequest {
+        TraceRequest {
             at: None,
             method: Method::Get,
             target: format!("/api/v1/crates/c/{n}/download").into(),
@@ -93,7 +93,7 @@ mod tests {
     }
 
     fn by_target(share: &str, seed: u64) -> Sample {
-        Sample::of(share.parse().unwrap(), Unit::Target, seed)
+        Sample::of(share.parse().unwrap(), SampleUnit::Target, seed)
     }
 
     #[test]
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn of_a_client_all_is_kept_or_nothing() {
-        let sample = Sample::of("25%".parse().unwrap(), Unit::Client, 1);
+        let sample = Sample::of("25%".parse().unwrap(), SampleUnit::Client, 1);
         let kept_of = |client: u32| (0..10).filter(|&n| sample.keeps(&request(n, Some(client)))).count();
         let whole = (0..1_000).filter(|&client| kept_of(client) == 10).count();
         let none = (0..1_000).filter(|&client| kept_of(client) == 0).count();
@@ -123,7 +123,7 @@ mod tests {
         assert!((200..300).contains(&whole), "{whole}");
         // Without a client, the target decides, as if it had been asked to.
         assert_eq!(kept(sample), kept(by_target("25%", 1)));
-        assert!(sample.lacks(&request(0, None)) && !sample.lacks(&request(0, Some(0))));
-        assert!(!by_target("25%", 1).lacks(&request(0, None)));
+        assert!(sample.lacks_client(&request(0, None)) && !sample.lacks_client(&request(0, Some(0))));
+        assert!(!by_target("25%", 1).lacks_client(&request(0, None)));
     }
 }

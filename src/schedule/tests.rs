@@ -1,14 +1,14 @@
 //! Due times, windows, passes, samples and copies.
 
 use super::profile::Profile;
-use super::sample::Unit;
+use super::sample::SampleUnit;
 use super::*;
 use crate::units::Factor;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-fn request(at_ms: i64) -> Request {
-    Request {
+fn request(at_ms: i64) -> TraceRequest {
+    TraceRequest {
         at: Some(Stamp::from_nanos(at_ms * 1_000_000)),
         method: Method::Get,
         target: Bytes::from_static(b"/x"),
@@ -19,16 +19,16 @@ fn request(at_ms: i64) -> Request {
 }
 
 /// When a request is due, in milliseconds; `None` if it is not.
-fn place(schedule: &mut Schedule, request: Request) -> Option<u64> {
+fn place(schedule: &mut Schedule, request: TraceRequest) -> Option<u64> {
     schedule.offer(request);
-    match schedule.place_next() {
-        Some(Placed::Due(arrival)) => Some(arrival.due.as_micros() / 1_000),
-        Some(Placed::Over | Placed::Unsendable | Placed::Timeless) | None => None,
+    match schedule.next_arrival() {
+        Some(ScheduleOutcome::Due(arrival)) => Some(arrival.due.as_micros() / 1_000),
+        Some(ScheduleOutcome::BeyondLimits | ScheduleOutcome::Unsendable | ScheduleOutcome::MissingTime) | None => None,
     }
 }
 
 #[track_caller]
-fn check(pace: &str, window: Window, stamps_ms: &[i64], due_ms: &[u64]) {
+fn check(pace: &str, window: RunLimits, stamps_ms: &[i64], due_ms: &[u64]) {
     let mut schedule = Schedule::new(pace.parse().unwrap(), window);
     let placed: Vec<u64> = stamps_ms.iter().map_while(|&at| place(&mut schedule, request(at))).collect();
     assert_eq!(placed, due_ms);
@@ -36,7 +36,7 @@ fn check(pace: &str, window: Window, stamps_ms: &[i64], due_ms: &[u64]) {
 
 #[test]
 fn recorded_gaps_are_kept_or_scaled() {
-    let all = Window::default();
+    let all = RunLimits::default();
     check("recorded", all, &[5_000, 5_010, 5_010, 5_400], &[0, 10, 10, 400]);
     check("2x", all, &[5_000, 5_010, 5_400], &[0, 5, 200]);
     check("0.5x", all, &[5_000, 5_010], &[0, 20]);
@@ -46,15 +46,15 @@ fn recorded_gaps_are_kept_or_scaled() {
 
 #[test]
 fn the_window_ends_before_its_end() {
-    let two = Window { requests: Some(2), duration: None };
+    let two = RunLimits { requests: Some(2), duration: None };
     check("recorded", two, &[0, 1, 2], &[0, 1]);
-    let short = Window { requests: None, duration: Some(Duration::from_millis(10)) };
+    let short = RunLimits { requests: None, duration: Some(Duration::from_millis(10)) };
     check("recorded", short, &[0, 9, 10, 11], &[0, 9]);
 }
 
 #[test]
 fn another_pass_begins_one_mean_gap_after_the_last() {
-    let mut schedule = Schedule::new(Pace::AS_RECORDED, Window::default());
+    let mut schedule = Schedule::new(Pace::AS_RECORDED, RunLimits::default());
     let mut due = Vec::new();
     for _ in 0..2 {
         for at in [100, 110, 140] {
@@ -68,14 +68,14 @@ fn another_pass_begins_one_mean_gap_after_the_last() {
 #[test]
 fn when_clients_asked_is_told_in_the_log_s_time_at_any_pace() {
     let asked = |pace: &str, stamps_ms: [Option<i64>; 3]| {
-        let mut schedule = Schedule::new(pace.parse().unwrap(), Window::default());
+        let mut schedule = Schedule::new(pace.parse().unwrap(), RunLimits::default());
         let mut asked = Vec::new();
         for _ in 0..2 {
             for at in stamps_ms {
                 let at = at.map(|ms| Stamp::from_nanos(ms * 1_000_000));
-                schedule.offer(Request { at, ..request(0) });
-                if let Some(Placed::Due(arrival)) = schedule.place_next() {
-                    asked.push(arrival.asked.as_micros() / 1_000);
+                schedule.offer(TraceRequest { at, ..request(0) });
+                if let Some(ScheduleOutcome::Due(arrival)) = schedule.next_arrival() {
+                    asked.push(arrival.recorded_offset.as_micros() / 1_000);
                 }
             }
             schedule.begin_pass();
@@ -92,8 +92,8 @@ fn when_clients_asked_is_told_in_the_log_s_time_at_any_pace() {
 
 #[test]
 fn gaps_beyond_the_most_are_shortened_in_every_pass() {
-    let all = Schedule::new(Pace::AS_RECORDED, Window::default());
-    let mut schedule = all.with_gaps_up_to(Some(Duration::from_millis(50)));
+    let all = Schedule::new(Pace::AS_RECORDED, RunLimits::default());
+    let mut schedule = all.with_max_gap(Some(Duration::from_millis(50)));
     let mut due = Vec::new();
     for _ in 0..2 {
         for at in [100, 110, 9_000, 9_050, 99_000] {
@@ -106,12 +106,12 @@ fn gaps_beyond_the_most_are_shortened_in_every_pass() {
 
 #[test]
 fn a_request_without_a_time_has_no_recorded_place() {
-    let timeless = Request { at: None, ..request(0) };
-    let mut schedule = Schedule::new(Pace::AS_RECORDED, Window::default());
+    let timeless = TraceRequest { at: None, ..request(0) };
+    let mut schedule = Schedule::new(Pace::AS_RECORDED, RunLimits::default());
     schedule.offer(timeless.clone());
-    assert!(matches!(schedule.place_next(), Some(Placed::Timeless)));
-    assert!(schedule.holds_one());
-    let mut schedule = Schedule::new("10".parse().unwrap(), Window::default());
+    assert!(matches!(schedule.next_arrival(), Some(ScheduleOutcome::MissingTime)));
+    assert!(schedule.has_pending());
+    let mut schedule = Schedule::new("10".parse().unwrap(), RunLimits::default());
     assert_eq!(place(&mut schedule, timeless), Some(0));
 }
 
@@ -119,7 +119,7 @@ proptest! {
     #[test]
     fn due_times_never_decrease(mut stamps in prop::collection::vec(0_i64..100_000, 1..50), speed in 1_u32..9) {
         stamps.sort_unstable();
-        let mut schedule = Schedule::new(format!("{speed}x").parse().unwrap(), Window::default());
+        let mut schedule = Schedule::new(format!("{speed}x").parse().unwrap(), RunLimits::default());
         let due: Vec<_> = stamps.iter().map_while(|&at| place(&mut schedule, request(at))).collect();
         prop_assert_eq!(due.len(), stamps.len());
         prop_assert!(due.is_sorted());
@@ -131,23 +131,23 @@ proptest! {
     ) {
         stamps.sort_unstable();
         let factor_given = factor.to_string().parse().unwrap();
-        let mut schedule = Schedule::new(Pace::AS_RECORDED, Window::default())
-            .amplified(Amplifier::new(factor_given, Factor::ONE, seed));
+        let mut schedule = Schedule::new(Pace::AS_RECORDED, RunLimits::default())
+            .with_amplifier(Amplifier::new(factor_given, Factor::ONE, seed));
         let mut dues = Vec::new();
-        let mut note = |placed| if let Placed::Due(Arrival { due, .. }) = placed { dues.push(due) };
+        let mut note = |placed| if let ScheduleOutcome::Due(Arrival { due, .. }) = placed { dues.push(due) };
         for &at in &stamps {
             schedule.offer(request(at));
-            while let Some(placed) = schedule.place_next() {
+            while let Some(placed) = schedule.next_arrival() {
                 note(placed);
             }
         }
-        while let Some(placed) = schedule.place_rest() {
+        while let Some(placed) = schedule.next_remaining_copy() {
             note(placed);
         }
         prop_assert!(dues.is_sorted());
         prop_assert_eq!(dues.len() as u64, stamps.len() as u64 * factor);
         let expected = stamps.len() as u64 * (factor - 1);
-        prop_assert_eq!(schedule.counts().amplified, expected);
+        prop_assert_eq!(schedule.counts().copies, expected);
     }
 }
 
@@ -155,21 +155,21 @@ proptest! {
 fn a_profile_and_a_process_end_where_their_time_does() {
     let stages = ["0s:10/s", "1s:10/s"].map(|stage| stage.parse().unwrap());
     let pace = Pace::Profile(Profile::new(stages.to_vec()).unwrap());
-    let mut even = Schedule::new(pace.clone(), Window::default());
+    let mut even = Schedule::new(pace.clone(), RunLimits::default());
     let due: Vec<_> = (0..50).map_while(|_| place(&mut even, request(0))).collect();
     assert_eq!(due, [100, 200, 300, 400, 500, 600, 700, 800, 900, 1_000]);
-    assert!(even.holds_one());
-    let mut random = Schedule::new(pace, Window::default()).spaced(Spacing::Poisson, 4);
+    assert!(even.has_pending());
+    let mut random = Schedule::new(pace, RunLimits::default()).with_spacing(Spacing::Poisson, 4);
     let due: Vec<_> = (0..50).map_while(|_| place(&mut random, request(0))).collect();
     assert!((1..50).contains(&due.len()) && due.is_sorted(), "{due:?}");
-    assert_eq!(random.counts().placed, due.len() as u64);
+    assert_eq!(random.counts().arrivals, due.len() as u64);
 }
 
 #[test]
 fn what_a_sample_leaves_out_still_takes_its_time() {
-    let target = |n: i64| Request { target: format!("/{n}").into(), ..request(n * 10) };
-    let sample = Sample::of("50%".parse().unwrap(), Unit::Target, 0);
-    let mut schedule = Schedule::new(Pace::AS_RECORDED, Window::default()).sampled(sample);
+    let target = |n: i64| TraceRequest { target: format!("/{n}").into(), ..request(n * 10) };
+    let sample = Sample::of("50%".parse().unwrap(), SampleUnit::Target, 0);
+    let mut schedule = Schedule::new(Pace::AS_RECORDED, RunLimits::default()).with_sample(sample);
     let mut placed = Vec::new();
     for pass in 0..2 {
         for n in 0..100 {
@@ -181,6 +181,6 @@ fn what_a_sample_leaves_out_still_takes_its_time() {
         schedule.begin_pass();
     }
     let counts = schedule.counts();
-    assert_eq!((counts.placed, counts.sampled_out), (placed.len() as u64, 200 - placed.len() as u64));
+    assert_eq!((counts.arrivals, counts.sampled_out), (placed.len() as u64, 200 - placed.len() as u64));
     assert!((50..150).contains(&placed.len()));
 }

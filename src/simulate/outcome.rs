@@ -8,7 +8,7 @@
 use crate::client::LastAttempt;
 use crate::fault::Fault;
 use crate::registry::plan::{AnswerFault, FaultKind, PlaceFault, WireFault};
-use crate::tally::AttemptEnd;
+use crate::metrics::AttemptEnd;
 use std::time::Duration;
 
 /// How an attempt comes out.
@@ -61,7 +61,7 @@ impl Outcome {
         let asked = self.retry_after_s.map(|seconds| Duration::from_secs(u64::from(seconds)));
         match self.status {
             Some(status) => LastAttempt::answered(status, Some(fault), asked),
-            None => LastAttempt::broke(fault),
+            None => LastAttempt::unanswered(fault),
         }
     }
 
@@ -136,6 +136,6 @@ mod tests {
         let outcome = Outcome::spoiled("retry-after".parse().unwrap()).unwrap();
         let told = LastAttempt::answered(503, Some(Fault::StatusServerError), Some(Duration::from_secs(2)));
         assert_eq!(outcome.last(Fault::StatusServerError), told);
-        assert_eq!(Outcome::TIMED_OUT.last(Fault::TimeoutTotal), LastAttempt::broke(Fault::TimeoutTotal));
+        assert_eq!(Outcome::TIMED_OUT.last(Fault::TimeoutTotal), LastAttempt::unanswered(Fault::TimeoutTotal));
     }
 }

@@ -10,13 +10,13 @@ use super::agenda::Agenda;
 use super::desk::{Admission, Desk};
 use super::outcome::Outcome;
 use super::{SESSIONS_MAX, SimulationPlan};
-use crate::client::{Conduct, Trial};
-use crate::engine::{Coming, Observer, Played, RunEnd};
+use crate::client::{ClientBehavior, RetryContext};
+use crate::engine::{NextArrival, Observer, Played, RunEnd};
 use crate::fault::Fault;
 use crate::registry::plan::{FaultKind, FaultPlan, WireFault};
 use crate::schedule::Arrival;
-use crate::tally::{
-    Attempt, AttemptEnd, AttemptKind, ClientCounts, Ended, Fate, Gauges, Recorder, Sighting, Totals,
+use crate::metrics::{
+    Attempt, AttemptEnd, AttemptKind, ClientCounts, DownloadEnd, ArrivalOutcome, Gauges, Recorder, FaultObservation, Totals,
 };
 use crate::trace::agent::ClientKind;
 use crate::units::{Offset, grouped};
@@ -55,7 +55,7 @@ struct State {
     due: Offset,
     sequence: u64,
     recorded_status: Option<u16>,
-    trial: Trial,
+    trial: RetryContext,
     /// When the attempt under way, or the last one, was due.
     sent: Offset,
     /// How that comes out.
@@ -79,7 +79,7 @@ struct Simulation<'p> {
     plan: &'p SimulationPlan,
     faults: FaultPlan,
     desk: Desk,
-    clients: Conduct,
+    clients: ClientBehavior,
     agenda: Agenda<Event>,
     flights: Vec<Flight>,
     /// Places of the slab that are free.
@@ -105,9 +105,9 @@ pub fn simulate(
     let mut trouble = Vec::new();
     let mut pull = || loop {
         match arrivals.next_or_idle() {
-            Ok(Coming::Arrival(arrival)) => return Some(arrival),
-            Ok(Coming::Idle) if !is_stopped() => {}
-            Ok(Coming::Idle | Coming::End) => return None,
+            Ok(NextArrival::Arrival(arrival)) => return Some(arrival),
+            Ok(NextArrival::Idle) if !is_stopped() => {}
+            Ok(NextArrival::Idle | NextArrival::End) => return None,
             Err(error) => {
                 trouble.push(error);
                 return None;
@@ -152,7 +152,7 @@ pub fn simulate(
     played.notices.extend(run.forgotten());
     RunEnd {
         totals: run.totals,
-        books: played.trace,
+        accounting: played.trace,
         unreleased: played.unreleased,
         scheduled: played.counts,
         last_due: run.last_due,
@@ -160,7 +160,7 @@ pub fn simulate(
         cpu: Duration::ZERO,
         interrupted,
         notices: played.notices,
-        trouble,
+        failures: trouble,
     }
 }
 
@@ -170,7 +170,7 @@ impl<'p> Simulation<'p> {
             plan,
             faults: plan.fault_plan(),
             desk: Desk::new(&plan.service, plan.seed),
-            clients: Conduct::new(Arc::clone(&plan.clients), SESSIONS_MAX),
+            clients: ClientBehavior::new(Arc::clone(&plan.clients), SESSIONS_MAX),
             agenda: Agenda::new(),
             flights: Vec::new(),
             vacant: Vec::new(),
@@ -203,8 +203,8 @@ impl<'p> Simulation<'p> {
             self.of_client(due, arrival.kind, |counts| counts.arrivals.failed += 1);
             let (fault, path) = (Fault::ClientAborted, arrival.target.as_str().as_bytes());
             let detail = "another download of its session had failed for good";
-            self.recorder.arrival(Fate::Failed(fault), due, due);
-            return self.recorder.example(due, &Sighting { fault, at: due, path, location: None, detail });
+            self.recorder.arrival(ArrivalOutcome::Failed(fault), due, due);
+            return self.recorder.example(due, &FaultObservation { fault, at: due, path, location: None, detail });
         };
         let state = State { due, sequence, recorded_status, trial, sent: due, outcome: Outcome::SOUND };
         let place = self.seat(Flight { state, target: arrival.target });
@@ -268,10 +268,10 @@ impl<'p> Simulation<'p> {
         }
         self.clients.succeeded(&trial);
         if let Some(counts) = self.recorder.retries(due) {
-            counts.over(trial.attempts() + 1);
+            counts.finished(trial.attempts() + 1);
         }
         let is_first = state.kind() == AttemptKind::First;
-        let fate = if is_first { Fate::Passed } else { Fate::Recovered(trial.fault()) };
+        let fate = if is_first { ArrivalOutcome::Passed } else { ArrivalOutcome::Recovered(trial.fault()) };
         self.of_client(due, trial.client(), |counts| {
             *(if is_first { &mut counts.arrivals.passed } else { &mut counts.arrivals.recovered }) += 1;
         });
@@ -285,22 +285,22 @@ impl<'p> Simulation<'p> {
         self.recorder.wrong_attempt(due, fault, done);
         if self.recorder.keeps_example(due, fault, done) {
             let path = self.flights[place as usize].target.as_str().as_bytes();
-            self.recorder.example(due, &Sighting { fault, at: done, path, location: None, detail: "" });
+            self.recorder.example(due, &FaultObservation { fault, at: done, path, location: None, detail: "" });
         }
         let next = self.clients.failed((&mut trial, sequence), (outcome.last(fault), fault), now);
         self.state(place).trial = trial;
         let why = match next {
-            Ok(_) if self.waiting >= self.plan.max_waiting => Ended::NoRoom,
+            Ok(_) if self.waiting >= self.plan.max_waiting => DownloadEnd::NoRoom,
             Ok(again) => {
                 if let Some(counts) = self.recorder.retries(due) {
-                    counts.hid(fault, done);
+                    counts.hidden_attempt(fault, done);
                 }
                 self.waiting += 1;
                 return self.agenda.put(again, Event::Retry(place));
             }
-            Err(over) => Ended::from(over),
+            Err(over) => DownloadEnd::from(over),
         };
-        if why != Ended::Aborted {
+        if why != DownloadEnd::Aborted {
             self.clients.end_session(&trial, now);
         }
         self.gives_up(place, fault, done, why);
@@ -308,7 +308,7 @@ impl<'p> Simulation<'p> {
 
     fn retry(&mut self, now: Offset, place: u32) {
         let State { due, mut trial, .. } = *self.state(place);
-        let moved = self.clients.moved(&mut trial, now);
+        let moved = self.clients.move_to_current_run(&mut trial, now);
         self.state(place).trial = trial;
         if let Some(later) = moved.filter(|&begins| begins > now) {
             return self.agenda.put(later, Event::Retry(place));
@@ -317,24 +317,24 @@ impl<'p> Simulation<'p> {
         let fault = trial.fault();
         if let Some(aborted) = self.clients.aborted_at(&trial) {
             // It did not wait for longer, and what failed it last stands.
-            self.gives_up(place, fault, aborted.max(due), Ended::Aborted);
+            self.gives_up(place, fault, aborted.max(due), DownloadEnd::Aborted);
         } else if self.in_flight >= self.plan.max_in_flight {
             self.clients.end_session(&trial, now);
-            self.gives_up(place, fault, now, Ended::Shed);
+            self.gives_up(place, fault, now, DownloadEnd::Shed);
         } else {
             self.send(now, place);
         }
     }
 
     /// A download has failed for good.
-    fn gives_up(&mut self, place: u32, fault: Fault, done: Offset, why: Ended) {
+    fn gives_up(&mut self, place: u32, fault: Fault, done: Offset, why: DownloadEnd) {
         let State { due, trial, .. } = *self.state(place);
         if let Some(counts) = self.recorder.retries(due) {
-            counts.over(trial.attempts());
+            counts.finished(trial.attempts());
             counts.ended(why);
         }
         self.of_client(due, trial.client(), |counts| counts.arrivals.failed += 1);
-        self.recorder.arrival(Fate::Failed(fault), due, done);
+        self.recorder.arrival(ArrivalOutcome::Failed(fault), due, done);
         self.vacant.push(place);
     }
 
@@ -345,20 +345,20 @@ impl<'p> Simulation<'p> {
         let state = *self.state(place);
         let is_waiting = matches!(event, Event::Retry(_));
         if !is_waiting {
-            self.recorder.attempt(state.due, &state.attempt(state.sent, AttemptEnd::Cut), state.kind());
+            self.recorder.attempt(state.due, &state.attempt(state.sent, AttemptEnd::Unfinished), state.kind());
             self.of_client(state.due, state.trial.client(), |counts| counts.attempt(state.kind()));
         }
         if state.trial.attempts() > 0 {
             if let Some(counts) = self.recorder.retries(state.due) {
-                counts.over(state.trial.attempts() + u32::from(!is_waiting));
-                counts.ended(Ended::RunOver);
+                counts.finished(state.trial.attempts() + u32::from(!is_waiting));
+                counts.ended(DownloadEnd::RunOver);
                 counts.waiting_at_end += u64::from(is_waiting);
             }
             self.of_client(state.due, state.trial.client(), |counts| counts.arrivals.failed += 1);
-            return self.recorder.arrival(Fate::Failed(state.trial.fault()), state.due, now);
+            return self.recorder.arrival(ArrivalOutcome::Failed(state.trial.fault()), state.due, now);
         }
-        self.recorder.arrival(Fate::Cut, state.due, state.due);
-        self.of_client(state.due, state.trial.client(), |counts| counts.arrivals.cut += 1);
+        self.recorder.arrival(ArrivalOutcome::Unfinished, state.due, state.due);
+        self.of_client(state.due, state.trial.client(), |counts| counts.arrivals.unfinished += 1);
     }
 
     /// Books something with a kind of client, where they are told apart.

@@ -17,8 +17,8 @@ use crate::engine::{AtEndOfTrace, Observer, Played};
 use crate::registry::plan::Window;
 use crate::report::StormSection;
 use crate::scenario::{CapacityDrop, Scenario};
-use crate::schedule::{Pace, Schedule, Window as RunWindow};
-use crate::tally::{Interval, Second, Series, Storm, Totals};
+use crate::schedule::{Pace, Schedule, RunLimits as RunWindow};
+use crate::metrics::{Interval, StormSecond, StormSeries, Storm, Totals};
 use crate::units::{Factor, NANOS_PER_SECOND, Share};
 use std::time::Duration;
 
@@ -203,10 +203,10 @@ impl<'s> Trial<'s> {
 
 /// The seconds of a run, as far as storms are told by them.
 #[derive(Default)]
-struct Seconds(Series);
+struct Seconds(StormSeries);
 
 impl Observer for Seconds {
     fn second(&mut self, interval: &Interval, _: &Totals) {
-        self.0.add(interval.second(), Second::from(interval));
+        self.0.add(interval.second(), StormSecond::from(interval));
     }
 }

@@ -6,34 +6,34 @@ mod oracles;
 mod storms;
 
 use super::*;
-use crate::client::{ClientModel, ClientModels, Clientele};
+use crate::client::{ClientModel, ClientModels, ClientMix};
 use crate::engine::{AtEndOfTrace, Observer, Played, Requests, RunEnd};
 use crate::fault::Fault;
 use crate::scenario::Scenario;
 use crate::schedule::process::Spacing;
-use crate::schedule::{Pace, Schedule, Window};
-use crate::tally::{Books, Interval, LeftOut, Second, Series, Totals};
+use crate::schedule::{Pace, Schedule, RunLimits};
+use crate::metrics::{Accounting, Interval, ArrivalAdjustments, StormSecond, StormSeries, Totals};
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
-use crate::trace::{Method, Request, TraceBooks};
+use crate::trace::{Method, TraceRequest, TraceAccounting};
 
 /// A run that was watched.
 struct Watched {
     end: RunEnd,
-    series: Series,
+    series: StormSeries,
     /// Attempts in flight at the end of each second.
     in_flight: Vec<u64>,
 }
 
 #[derive(Default)]
 struct Watch {
-    series: Series,
+    series: StormSeries,
     in_flight: Vec<u64>,
 }
 
 impl Observer for Watch {
     fn second(&mut self, interval: &Interval, _: &Totals) {
-        self.series.add(interval.second(), Second::from(interval));
+        self.series.add(interval.second(), StormSecond::from(interval));
         self.in_flight.push(interval.gauges().in_flight);
     }
 }
@@ -45,10 +45,10 @@ struct Endless {
 }
 
 impl Requests for Endless {
-    fn next(&mut self) -> Result<Option<Request>, String> {
+    fn next(&mut self) -> Result<Option<TraceRequest>, String> {
         self.read += 1;
         let target = bytes::Bytes::from_static(b"/");
-        Ok(Some(Request {
+        Ok(Some(TraceRequest {
             at: None,
             method: Method::Get,
             target,
@@ -64,8 +64,8 @@ impl Requests for Endless {
 
     fn stop(&mut self) {}
 
-    fn books(&self) -> TraceBooks {
-        TraceBooks { read: self.read, accepted: self.read, ..TraceBooks::default() }
+    fn accounting(&self) -> TraceAccounting {
+        TraceAccounting { read: self.read, accepted: self.read, ..TraceAccounting::default() }
     }
 
     fn notices(&self) -> Vec<String> {
@@ -77,21 +77,21 @@ impl Requests for Endless {
 fn watched(plan: &SimulationPlan, arrivals: Played) -> Watched {
     let mut watch = Watch::default();
     let end = simulate(plan, arrivals, &mut watch, &|| false);
-    let left_out = LeftOut { sampled_out: 0, unreleased: end.unreleased, amplified: 0 };
-    Books::close(end.books.clone(), left_out, &end.totals).unwrap();
+    let left_out = ArrivalAdjustments { sampled_out: 0, unreleased: end.unreleased, amplified: 0 };
+    Accounting::close(end.accounting.clone(), left_out, &end.totals).unwrap();
     Watched { end, series: watch.series, in_flight: watch.in_flight }
 }
 
 /// Random arrivals at a rate, for so long.
 fn poisson(rate: &str, seconds: u64) -> Played {
-    let window = Window { duration: Some(Duration::from_secs(seconds)), requests: None };
-    let schedule = Schedule::new(rate.parse().unwrap(), window).spaced(Spacing::Poisson, 1);
+    let window = RunLimits { duration: Some(Duration::from_secs(seconds)), requests: None };
+    let schedule = Schedule::new(rate.parse().unwrap(), window).with_spacing(Spacing::Poisson, 1);
     Played::new(Box::new(Endless { read: 0, client: None }), schedule, AtEndOfTrace::Stop)
 }
 
 /// So many arrivals at once.
 fn burst(count: u64) -> Played {
-    let window = Window { requests: Some(count), duration: None };
+    let window = RunLimits { requests: Some(count), duration: None };
     Played::new(
         Box::new(Endless { read: 0, client: None }),
         Schedule::new(Pace::Max, window),
@@ -100,7 +100,7 @@ fn burst(count: u64) -> Played {
 }
 
 fn of_scenario(scenario: &Scenario) -> Played {
-    let schedule = Schedule::new(Pace::AS_RECORDED, Window::default());
+    let schedule = Schedule::new(Pace::AS_RECORDED, RunLimits::default());
     Played::new(Box::new(scenario.requests(1)), schedule, AtEndOfTrace::Stop)
 }
 
@@ -115,14 +115,14 @@ fn written(lines: &str) -> ClientModel {
 }
 
 fn clients(model: ClientModel, session_gap: Duration) -> Arc<ClientPlan> {
-    let session_max = crate::client::sessions::MAX;
-    Arc::new(ClientPlan { clients: Clientele::of(model), session_gap, session_max, seed: 1 })
+    let session_max = crate::client::sessions::SESSION_MAX;
+    Arc::new(ClientPlan { clients: ClientMix::of(model), session_gap, session_max, seed: 1 })
 }
 
 /// A plan in which nothing goes wrong.
 fn plan(client: ClientModel, service: Service) -> SimulationPlan {
     SimulationPlan {
-        clients: clients(client, crate::client::sessions::GAP),
+        clients: clients(client, crate::client::sessions::SESSION_GAP),
         timeout: Duration::from_secs(30),
         service,
         faults: Vec::new(),
@@ -159,7 +159,7 @@ fn a_storm_that_outgrows_its_limits_is_counted() {
     let end = watched(&narrow, burst(100)).end;
     let (arrivals, retries) = (end.totals.counts.arrivals, &end.totals.counts.retries);
     assert_eq!((arrivals.offered, arrivals.shed, arrivals.failed), (100, 70, 30));
-    assert_eq!(retries.count_of(crate::tally::Ended::NoRoom), 10);
+    assert_eq!(retries.count_of(crate::metrics::DownloadEnd::NoRoom), 10);
     assert_eq!(end.totals.counts.attempts.total(), 30 + 3 * 20);
 }
 
@@ -172,7 +172,7 @@ fn what_retries_hide_is_counted_by_attempt() {
     let (fault, counts) = (Fault::DnsNxdomain, &totals.counts);
     let (wrong, arrivals) = (counts.wrong_attempts.get(fault), counts.arrivals);
     assert!(arrivals.recovered > 50 && wrong.count > arrivals.recovered, "{arrivals:?}");
-    assert_eq!((arrivals.failed, counts.saved.get(fault).count), (0, arrivals.recovered));
+    assert_eq!((arrivals.failed, counts.saved_by_retries.get(fault).count), (0, arrivals.recovered));
     let seen = wrong.seen.map(|(first, last)| (first.second(), last.second()));
     assert!(seen == Some((2, 3)) || seen == Some((2, 4)), "{seen:?}");
     // All ask for the same.
@@ -193,11 +193,11 @@ fn a_run_that_is_stopped_is_cut_and_balances() {
         plan(model("cargo-1.70"), Service { round_trip: Duration::from_secs(5), ..Service::default() });
     let end = simulate(&cargo, poisson("100/s", 60), &mut Watch::default(), &|| true);
     assert!(end.interrupted);
-    let left_out = LeftOut { sampled_out: 0, unreleased: end.unreleased, amplified: 0 };
-    Books::close(end.books.clone(), left_out, &end.totals).unwrap();
+    let left_out = ArrivalAdjustments { sampled_out: 0, unreleased: end.unreleased, amplified: 0 };
+    Accounting::close(end.accounting.clone(), left_out, &end.totals).unwrap();
     let arrivals = end.totals.counts.arrivals;
-    assert!(arrivals.cut > 50 && arrivals.cut == arrivals.offered, "{arrivals:?}");
-    assert_eq!(end.totals.counts.attempts.cut, arrivals.cut);
+    assert!(arrivals.unfinished > 50 && arrivals.unfinished == arrivals.offered, "{arrivals:?}");
+    assert_eq!(end.totals.counts.attempts.unfinished, arrivals.unfinished);
 }
 
 #[test]
@@ -206,8 +206,8 @@ fn what_waits_for_a_retry_when_a_simulation_is_stopped_has_failed() {
         plan(written("attempts = 3\ndelays = [\"1h\"]\nstatuses = [\"5xx\"]"), Service::default());
     refusing.faults = vec!["status-503".parse().unwrap()];
     let end = simulate(&refusing, poisson("100/s", 10), &mut Watch::default(), &|| true);
-    let left_out = LeftOut { sampled_out: 0, unreleased: end.unreleased, amplified: 0 };
-    Books::close(end.books.clone(), left_out, &end.totals).unwrap();
+    let left_out = ArrivalAdjustments { sampled_out: 0, unreleased: end.unreleased, amplified: 0 };
+    Accounting::close(end.accounting.clone(), left_out, &end.totals).unwrap();
     let (arrivals, retries) = (end.totals.counts.arrivals, &end.totals.counts.retries);
     assert!(arrivals.offered > 50 && arrivals.failed == arrivals.offered, "{arrivals:?}");
     assert_eq!(retries.waiting_at_end, arrivals.failed);
@@ -222,7 +222,7 @@ fn what_runs_a_client_again_begins_the_whole_session_anew() {
     let service = Service { round_trip: Duration::from_millis(14), ..Service::default() };
     let mut refusing = plan(written(lines), service);
     refusing.faults = vec!["status-503".parse().unwrap()];
-    let window = Window { requests: Some(3), duration: None };
+    let window = RunLimits { requests: Some(3), duration: None };
     let schedule = Schedule::new("100/s".parse().unwrap(), window);
     let requests = Endless { read: 0, client: ClientKey::new(1) };
     let totals = watched(&refusing, Played::new(Box::new(requests), schedule, AtEndOfTrace::Stop)).end.totals;

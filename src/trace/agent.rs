@@ -46,51 +46,51 @@ const NAMES: [&str; 20] = [
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientKind(u8);
 
-enum Sign {
+enum AgentMarker {
     /// The user agent begins so.
-    Begins(&'static str),
+    Prefix(&'static str),
     /// It holds that somewhere.
-    Holds(&'static str),
+    Substring(&'static str),
 }
 
-use Sign::{Begins, Holds};
+use AgentMarker::{Prefix, Substring};
 
 /// What is told by the version, which follows the sign.
-type ByVersion = fn(Version<'_>) -> ClientKind;
+type KindFromVersion = fn(AgentVersion<'_>) -> ClientKind;
 
-enum Kind {
-    Is(ClientKind),
-    By(ByVersion),
+enum AgentKindRule {
+    Fixed(ClientKind),
+    FromVersion(KindFromVersion),
 }
 
-use Kind::{By, Is};
+use AgentKindRule::{FromVersion, Fixed};
 
 /// The first sign that is found counts, so those of clients that name others
 /// stand above them.
-const SIGNS: &[(Sign, Kind)] = &[
-    (Begins("cargo "), By(cargo)),
-    (Begins("cargo/"), By(cargo)),
-    (Begins("pip/"), Is(named("pip"))),
-    (Begins("uv/"), Is(named("uv"))),
-    (Begins("pnpm/"), Is(named("pnpm"))),
-    (Begins("yarn/"), Is(named("yarn"))),
-    (Begins("npm/"), Is(named("npm"))),
-    (Begins("Homebrew/"), Is(named("homebrew"))),
-    (Begins("curl/"), Is(named("curl"))),
-    (Begins("docker/"), Is(named("docker"))),
-    (Begins("Docker-Client/"), Is(named("docker"))),
-    (Begins("containerd/"), Is(named("containerd"))),
-    (Begins("buildkit/"), Is(named("containerd"))),
-    (Holds(" APT-HTTP/"), By(apt)),
-    (Begins("Apache-Maven/"), Is(named("maven"))),
-    (Begins("Gradle/"), Is(named("gradle"))),
-    (Begins("Go-http-client/"), Is(named("go"))),
-    (Holds("hf_hub/"), Is(named("huggingface"))),
-    (Begins("aws-cli/"), Is(named("aws-standard"))),
-    (Begins("aws-sdk-"), Is(named("aws-standard"))),
-    (Begins("Boto3/"), Is(named("aws-standard"))),
-    (Begins("Botocore/"), Is(named("aws-standard"))),
-    (Begins("grpc-"), Is(named("grpc"))),
+const AGENT_MARKERS: &[(AgentMarker, AgentKindRule)] = &[
+    (Prefix("cargo "), FromVersion(cargo)),
+    (Prefix("cargo/"), FromVersion(cargo)),
+    (Prefix("pip/"), Fixed(named("pip"))),
+    (Prefix("uv/"), Fixed(named("uv"))),
+    (Prefix("pnpm/"), Fixed(named("pnpm"))),
+    (Prefix("yarn/"), Fixed(named("yarn"))),
+    (Prefix("npm/"), Fixed(named("npm"))),
+    (Prefix("Homebrew/"), Fixed(named("homebrew"))),
+    (Prefix("curl/"), Fixed(named("curl"))),
+    (Prefix("docker/"), Fixed(named("docker"))),
+    (Prefix("Docker-Client/"), Fixed(named("docker"))),
+    (Prefix("containerd/"), Fixed(named("containerd"))),
+    (Prefix("buildkit/"), Fixed(named("containerd"))),
+    (Substring(" APT-HTTP/"), FromVersion(apt)),
+    (Prefix("Apache-Maven/"), Fixed(named("maven"))),
+    (Prefix("Gradle/"), Fixed(named("gradle"))),
+    (Prefix("Go-http-client/"), Fixed(named("go"))),
+    (Substring("hf_hub/"), Fixed(named("huggingface"))),
+    (Prefix("aws-cli/"), Fixed(named("aws-standard"))),
+    (Prefix("aws-sdk-"), Fixed(named("aws-standard"))),
+    (Prefix("Boto3/"), Fixed(named("aws-standard"))),
+    (Prefix("Botocore/"), Fixed(named("aws-standard"))),
+    (Prefix("grpc-"), Fixed(named("grpc"))),
 ];
 
 /// The kind of that name, which must be in the table: found when this is
@@ -153,14 +153,14 @@ impl ClientKind {
     /// ```
     pub fn of(user_agent: &[u8]) -> Self {
         let agent = user_agent.get(..AGENT_MAX).unwrap_or(user_agent);
-        let found = SIGNS.iter().find_map(|(sign, kind)| {
+        let found = AGENT_MARKERS.iter().find_map(|(sign, kind)| {
             let rest = match sign {
-                Begins(sign) => agent.strip_prefix(sign.as_bytes())?,
-                Holds(sign) => agent.get(memchr::memmem::find(agent, sign.as_bytes())? + sign.len()..)?,
+                Prefix(sign) => agent.strip_prefix(sign.as_bytes())?,
+                Substring(sign) => agent.get(memchr::memmem::find(agent, sign.as_bytes())? + sign.len()..)?,
             };
             Some(match kind {
-                Is(preset) => *preset,
-                By(version) => version(Version::of(rest)),
+                Fixed(preset) => *preset,
+                FromVersion(version) => version(AgentVersion::of(rest)),
             })
         });
         found.unwrap_or(Self::NONE)
@@ -173,12 +173,12 @@ impl ClientKind {
 
     /// The kind of the operator's own client at that place of their list; `None`
     /// where a byte has no room for it.
-    pub fn own(place: usize) -> Option<Self> {
+    pub fn user_defined(place: usize) -> Option<Self> {
         u8::try_from(NAMES.len().checked_add(place)?).ok().map(Self)
     }
 
     /// Its place in the operator's list, where it is on that.
-    pub const fn own_place(self) -> Option<usize> {
+    pub const fn user_defined_index(self) -> Option<usize> {
         self.index().checked_sub(NAMES.len())
     }
 }
@@ -201,7 +201,7 @@ fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
 
 /// The numbers that a version begins with. What is missing or no number is 0.
 #[derive(Clone, Copy)]
-struct Version<'a> {
+struct AgentVersion<'a> {
     major: u32,
     minor: u32,
     patch: u32,
@@ -209,7 +209,7 @@ struct Version<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Version<'a> {
+impl<'a> AgentVersion<'a> {
     fn of(text: &'a [u8]) -> Self {
         let mut numbers = text.split(|byte| *byte == b'.').map(leading_number);
         let mut next = || numbers.next().unwrap_or(0);
@@ -226,7 +226,7 @@ fn leading_number(text: &[u8]) -> u32 {
 }
 
 /// cargo 1.N; the library calls itself 0.N+1.
-fn cargo(version: Version<'_>) -> ClientKind {
+fn cargo(version: AgentVersion<'_>) -> ClientKind {
     const KINDS: [ClientKind; 3] = [named("cargo-1.69"), named("cargo-1.70"), named("cargo-1.89")];
     let minor = if version.major == 0 { version.minor.saturating_sub(1) } else { version.minor };
     match (version.major, minor) {
@@ -237,9 +237,9 @@ fn cargo(version: Version<'_>) -> ClientKind {
 }
 
 /// `APT-HTTP/1.3 (2.6.1)`: retries came with 2.3.2.
-fn apt(version: Version<'_>) -> ClientKind {
+fn apt(version: AgentVersion<'_>) -> ClientKind {
     const APT: ClientKind = named("apt");
-    let apt = Version::of(version.rest);
+    let apt = AgentVersion::of(version.rest);
     if (apt.major, apt.minor, apt.patch) >= (2, 3, 2) { APT } else { ClientKind::NONE }
 }
 
@@ -323,8 +323,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_some_client(sign in 0..SIGNS.len(), tail: Vec<u8>) {
-            let (Begins(text) | Holds(text)) = SIGNS[sign].0;
+        fn any_bytes_are_some_client(sign in 0..AGENT_MARKERS.len(), tail: Vec<u8>) {
+            let (Prefix(text) | Substring(text)) = AGENT_MARKERS[sign].0;
             let agent = [text.as_bytes(), &tail].concat();
             prop_assert!(!ClientKind::of(&agent).preset().is_empty());
             prop_assert!(!ClientKind::of(&tail).preset().is_empty());

@@ -36,35 +36,35 @@ impl ClientKey {
 
 /// Whether user agents are looked at.
 #[derive(Clone, Copy, Debug, Default)]
-pub enum Agents {
+pub enum AgentParsing {
     /// They are not.
     #[default]
-    Unread,
+    Off,
     /// They are, and tell the kind of client.
-    Read,
+    BuiltIn,
     /// The same, by a table with the operator's own clients, which also counts
     /// the agents that are nobody's. It is there until the program ends: parsers
     /// are many, and copy what they read by.
-    ReadBy(&'static AgentTable),
+    WithTable(&'static AgentTable),
 }
 
 /// Makes keys of what stands for a client in a log, and kinds of its agents.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientKeys {
     key: [u64; 2],
-    agents: Agents,
+    agents: AgentParsing,
 }
 
 impl ClientKeys {
     /// Those that hang on this seed; agents are not read.
     pub const fn seeded(seed: u64) -> Self {
         // Keeps these hashes apart from others made with the same seed.
-        Self { key: [seed, u64::from_le_bytes(*b"clients.")], agents: Agents::Unread }
+        Self { key: [seed, u64::from_le_bytes(*b"clients.")], agents: AgentParsing::Off }
     }
 
     /// The same, and agents are read or not.
     #[must_use]
-    pub const fn with(self, agents: Agents) -> Self {
+    pub const fn with(self, agents: AgentParsing) -> Self {
         Self { agents, ..self }
     }
 
@@ -75,18 +75,18 @@ impl ClientKeys {
             return None;
         }
         match self.agents {
-            Agents::Unread => None,
-            Agents::Read => Some(ClientKind::of_encoded(agent)),
-            Agents::ReadBy(table) => Some(table.kind(agent)),
+            AgentParsing::Off => None,
+            AgentParsing::BuiltIn => Some(ClientKind::of_encoded(agent)),
+            AgentParsing::WithTable(table) => Some(table.kind(agent)),
         }
     }
 
     /// The same where it was told before: by the name of its model.
     pub fn kind_named(self, name: &str) -> Option<ClientKind> {
         match self.agents {
-            Agents::Unread => None,
-            Agents::Read => Some(ClientKind::of_preset(name).unwrap_or(ClientKind::NONE)),
-            Agents::ReadBy(table) => Some(table.kind_named(name)),
+            AgentParsing::Off => None,
+            AgentParsing::BuiltIn => Some(ClientKind::of_preset(name).unwrap_or(ClientKind::NONE)),
+            AgentParsing::WithTable(table) => Some(table.kind_named(name)),
         }
     }
 
@@ -120,7 +120,7 @@ mod tests {
     fn an_agent_is_read_only_if_that_was_asked_for() {
         let keys = ClientKeys::seeded(1);
         assert_eq!(keys.kind(b"curl/8.7.1"), None);
-        let keys = keys.with(Agents::Read);
+        let keys = keys.with(AgentParsing::BuiltIn);
         assert_eq!(keys.kind(b"curl/8.7.1").map(ClientKind::preset), Some("curl"));
         assert_eq!(keys.kind(b"nobody/1"), Some(ClientKind::NONE));
         assert_eq!((keys.kind(b"-"), keys.kind(b"")), (None, None));

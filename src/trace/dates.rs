@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 /// A stamp and the fineness it was written with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Dated {
+pub(crate) struct ParsedStamp {
     pub(crate) at: Stamp,
     pub(crate) resolution_ns: u64,
 }
@@ -50,10 +50,10 @@ impl Calendar {
     /// `05/Mar/2026:14:03:07 +0000` or `2026-03-05T14:03:07+00:00`, with an
     /// optional fraction behind the seconds. Its resolution is a second without
     /// one, else a microsecond.
-    pub(crate) fn clf(&mut self, text: &[u8]) -> Option<Dated> {
+    pub(crate) fn clf(&mut self, text: &[u8]) -> Option<ParsedStamp> {
         if text.get(4) == Some(&b'-') {
             let resolution_ns = if text.get(19) == Some(&b'.') { 1_000 } else { NANOS_PER_SECOND };
-            return Some(Dated { at: self.rfc_3339(text)?, resolution_ns });
+            return Some(ParsedStamp { at: self.rfc_3339(text)?, resolution_ns });
         }
         let (date, rest) = text.split_at_checked(11)?;
         let midnight = self.midnight_of(date, clf_day)?;
@@ -62,7 +62,7 @@ impl Calendar {
         let zone: [u8; 5] = rest.strip_prefix(b" ")?.try_into().ok()?;
         let at = stamp(midnight, clock, offset(zone)?, fraction.unwrap_or(0))?;
         let resolution_ns = if fraction.is_some() { 1_000 } else { NANOS_PER_SECOND };
-        Some(Dated { at, resolution_ns })
+        Some(ParsedStamp { at, resolution_ns })
     }
 
     fn midnight_of(&mut self, text: &[u8], parse: fn(&[u8]) -> Option<Date>) -> Option<i64> {
@@ -82,7 +82,7 @@ pub(crate) fn decimal_seconds(text: &[u8]) -> Option<u64> {
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let (whole, rest) = text.split_at_checked(digits)?;
     let whole = integer(whole)?;
-    let fraction = if rest.is_empty() { 0 } else { behind_point(rest.strip_prefix(b".")?)? };
+    let fraction = if rest.is_empty() { 0 } else { fraction_nanos(rest.strip_prefix(b".")?)? };
     whole.checked_mul(NANOS_PER_SECOND)?.checked_add(fraction)
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn integer(digits: &[u8]) -> Option<u64> {
     })
 }
 
-fn behind_point(digits: &[u8]) -> Option<u64> {
+fn fraction_nanos(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -119,23 +119,23 @@ fn fraction(text: &[u8]) -> Option<(Option<u64>, &[u8])> {
     if digits.len() > 9 {
         return None;
     }
-    Some((Some(behind_point(digits)?), rest))
+    Some((Some(fraction_nanos(digits)?), rest))
 }
 
 #[derive(Clone, Copy)]
-struct Clock {
+struct ClockTime {
     seconds: i64,
     leap: bool,
 }
 
-fn clock(text: &[u8]) -> Option<(Clock, &[u8])> {
+fn clock(text: &[u8]) -> Option<(ClockTime, &[u8])> {
     let [h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] = text else { return None };
     let (hour, minute, second) = (two(*h1, *h2)?, two(*m1, *m2)?, two(*s1, *s2)?);
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
     let leap = second == 60;
-    Some((Clock { seconds: hour * 3_600 + minute * 60 + second - i64::from(leap), leap }, rest))
+    Some((ClockTime { seconds: hour * 3_600 + minute * 60 + second - i64::from(leap), leap }, rest))
 }
 
 fn offset([sign, h1, h2, m1, m2]: [u8; 5]) -> Option<i64> {
@@ -152,7 +152,7 @@ fn offset([sign, h1, h2, m1, m2]: [u8; 5]) -> Option<i64> {
 }
 
 /// A leap second is clamped to the last nanosecond of the one before it.
-fn stamp(midnight: i64, clock: Clock, offset: i64, fraction: u64) -> Option<Stamp> {
+fn stamp(midnight: i64, clock: ClockTime, offset: i64, fraction: u64) -> Option<Stamp> {
     let fraction = if clock.leap { NANOS_PER_SECOND - 1 } else { fraction };
     let seconds = midnight + clock.seconds - offset;
     let nanos = seconds.checked_mul(NANOS_PER_SECOND.cast_signed())?.checked_add(fraction.cast_signed())?;

@@ -5,13 +5,13 @@
 //! that learns most from the columns: clients, user agents, hosts, durations.
 //! Where no format accepts half of the lines, the input is refused.
 
-use super::at_ns::{self, WrongUnit};
-use super::client::Agents;
-use super::error::{Share, TraceError};
-use super::fate::{Fate, Note, Reject};
-use super::foreign;
+use super::time_unit::{self, WrongUnit};
+use super::client::AgentParsing;
+use super::error::{FormatShare, TraceError};
+use super::reasons::{ParsedLine, Note, Reject};
+use super::unsupported;
 use super::formats::Format;
-use super::lines::{Line, Lines};
+use super::line_reader::{LogLine, LineReader};
 use crate::units::Stamp;
 use bytes::{Buf, Bytes};
 use std::cmp::Reverse;
@@ -22,7 +22,7 @@ pub(crate) const SAMPLE_LINES: usize = 1_000;
 
 /// What the first lines of an input say in one format.
 #[derive(Debug)]
-pub(crate) struct Examined {
+pub(crate) struct FormatFit {
     pub(crate) format: Format,
     pub(crate) accepted: usize,
     considered: usize,
@@ -33,25 +33,25 @@ pub(crate) struct Examined {
     short: usize,
     /// What was learned of clients, agents, hosts and durations: one for each in
     /// each line.
-    learned: usize,
+    fields_read: usize,
     reasons: BTreeMap<Reject, usize>,
     /// The least stamp, where there are stamps.
     pub(crate) earliest: Option<Stamp>,
     /// The greatest.
     latest: Option<Stamp>,
     /// Whether the first accepted line has a stamp.
-    pub(crate) timed: Option<bool>,
+    pub(crate) has_times: Option<bool>,
     /// Whether one of them tells its client.
-    pub(crate) tells_clients: bool,
+    pub(crate) has_clients: bool,
     /// Whether one of them tells what kind of client it is.
-    pub(crate) tells_agents: bool,
+    pub(crate) has_agents: bool,
     /// The recorded hosts.
     pub(crate) authorities: BTreeSet<Vec<u8>>,
 }
 
 /// The beginning of an input.
 #[derive(Debug)]
-pub(crate) struct Head {
+pub(crate) struct InputSample {
     pub(crate) bytes: Bytes,
     /// Whether that is all of it.
     pub(crate) whole: bool,
@@ -59,12 +59,12 @@ pub(crate) struct Head {
 
 /// The format of the input `name`, or the one `asked` for if it fits. `None`
 /// where the input has no line at all.
-pub(crate) fn choose(name: &str, head: &Head, asked: Option<Format>) -> Result<Option<Examined>, TraceError> {
+pub(crate) fn detect_format(name: &str, head: &InputSample, asked: Option<Format>) -> Result<Option<FormatFit>, TraceError> {
     if head.bytes.is_empty() {
         return Ok(None);
     }
     if let Some(format) = asked {
-        let mut examined = examine(format, head);
+        let mut examined = try_format(format, head);
         if examined.accepted > 0 || examined.reasons.is_empty() {
             return Ok(Some(examined));
         }
@@ -72,16 +72,16 @@ pub(crate) fn choose(name: &str, head: &Head, asked: Option<Format>) -> Result<O
             return Err(TraceError::WrongFormat { name: name.to_owned(), share: examined.share() });
         }
         // A line that fits may follow.
-        examined.timed = format.tells_times();
+        examined.has_times = format.has_times();
         return Ok(Some(examined));
     }
-    let all: Vec<_> = Format::ALL.iter().map(|&format| examine(format, head)).collect();
+    let all: Vec<_> = Format::ALL.iter().map(|&format| try_format(format, head)).collect();
     let most =
         all.iter().filter(|examined| examined.fits()).map(|examined| examined.accepted).max().unwrap_or(0);
     // A few torn lines make no log of a poorer format.
-    let is_near = |examined: &Examined| examined.accepted * 50 >= most * 49;
-    let worth = |(place, examined): &(usize, &Examined)| {
-        let Examined { unexplained, short, learned, accepted, .. } = **examined;
+    let is_near = |examined: &FormatFit| examined.accepted * 50 >= most * 49;
+    let worth = |(place, examined): &(usize, &FormatFit)| {
+        let FormatFit { unexplained, short, fields_read: learned, accepted, .. } = **examined;
         (Reverse(unexplained), learned, Reverse(short), accepted, Reverse(*place))
     };
     let fitting = all.iter().enumerate().filter(|(_, examined)| examined.fits() && is_near(examined));
@@ -90,55 +90,55 @@ pub(crate) fn choose(name: &str, head: &Head, asked: Option<Format>) -> Result<O
         return Ok(all.into_iter().nth(place));
     }
     if all.iter().all(|examined| examined.accepted == 0)
-        && let Some(keys) = foreign::keys_of_json(&head.bytes)
+        && let Some(keys) = unsupported::keys_of_json(&head.bytes)
     {
-        return Err(TraceError::ForeignJson { name: name.to_owned(), keys });
+        return Err(TraceError::UnknownJson { name: name.to_owned(), keys });
     }
-    let shares = all.iter().map(Examined::share).collect();
+    let shares = all.iter().map(FormatFit::share).collect();
     Err(TraceError::UnknownFormat { name: name.to_owned(), shares })
 }
 
-fn examine(format: Format, head: &Head) -> Examined {
-    let mut examined = Examined {
+fn try_format(format: Format, head: &InputSample) -> FormatFit {
+    let mut examined = FormatFit {
         format,
         accepted: 0,
         considered: 0,
         unexplained: 0,
         short: 0,
-        learned: 0,
+        fields_read: 0,
         reasons: BTreeMap::new(),
         earliest: None,
         latest: None,
-        timed: None,
-        tells_clients: false,
-        tells_agents: false,
+        has_times: None,
+        has_clients: false,
+        has_agents: false,
         authorities: BTreeSet::new(),
     };
-    let mut parser = format.parser().with(Agents::Read);
-    let mut lines = Lines::new(Box::new(head.bytes.clone().reader()));
+    let mut parser = format.parser().with(AgentParsing::BuiltIn);
+    let mut lines = LineReader::new(Box::new(head.bytes.clone().reader()));
     for _ in 0..SAMPLE_LINES {
         // Reading from memory does not fail.
         let Ok(Some(line)) = lines.next() else { break };
         match line {
-            Line::Whole(line) => examined.add(parser.parse(line, false)),
-            Line::Unended(line) if head.whole => examined.add(parser.parse(line, true)),
-            Line::Unended(_) => break,
+            LogLine::Whole(line) => examined.add(parser.parse(line, false)),
+            LogLine::Unended(line) if head.whole => examined.add(parser.parse(line, true)),
+            LogLine::Unended(_) => break,
             // Says nothing of the format: zeros of a file that was truncated under its writer.
-            Line::TooLong => *examined.reasons.entry(Reject::LineTooLong).or_default() += 1,
+            LogLine::TooLong => *examined.reasons.entry(Reject::LineTooLong).or_default() += 1,
         }
     }
     examined
 }
 
-impl Examined {
-    fn add(&mut self, fate: Fate<'_>) {
+impl FormatFit {
+    fn add(&mut self, fate: ParsedLine<'_>) {
         match fate {
-            Fate::Skipped(_) => {}
-            Fate::Rejected(reason) => {
+            ParsedLine::Skipped(_) => {}
+            ParsedLine::Rejected(reason) => {
                 self.considered += 1;
                 *self.reasons.entry(reason).or_default() += 1;
             }
-            Fate::Record(record) => {
+            ParsedLine::Record(record) => {
                 self.considered += 1;
                 self.accepted += 1;
                 let is_short = record.notes.has(Note::MissingFields);
@@ -149,15 +149,15 @@ impl Examined {
                 self.short += usize::from(is_short);
                 // What a line without the format's own columns seems to tell may be something else.
                 if !is_short || may_be_short {
-                    self.learned += usize::from(record.client.is_some())
+                    self.fields_read += usize::from(record.client.is_some())
                         + usize::from(record.kind.is_some())
                         + usize::from(record.authority.is_some())
                         + usize::from(record.duration_ns.is_some());
                 }
-                self.tells_clients |= record.client.is_some();
-                self.tells_agents |= record.kind.is_some();
+                self.has_clients |= record.client.is_some();
+                self.has_agents |= record.kind.is_some();
                 let has_time = record.at.is_some();
-                self.timed.get_or_insert(has_time);
+                self.has_times.get_or_insert(has_time);
                 self.earliest = self.earliest.into_iter().chain(record.at).min();
                 self.latest = self.latest.max(record.at);
                 if let Some(authority) = record.authority {
@@ -171,7 +171,7 @@ impl Examined {
     /// should be.
     pub(crate) fn wrong_unit(&self) -> Option<WrongUnit> {
         let (first, last) = self.earliest.zip(self.latest).filter(|_| self.format == Format::Trace)?;
-        at_ns::wrong_unit(first, last, self.accepted)
+        time_unit::wrong_unit(first, last, self.accepted)
     }
 
     /// Half of the lines are accepted. A file of nothing but headers fits.
@@ -179,8 +179,8 @@ impl Examined {
         if self.considered == 0 { self.reasons.is_empty() } else { self.accepted * 2 >= self.considered }
     }
 
-    fn share(&self) -> Share {
-        Share {
+    fn share(&self) -> FormatShare {
+        FormatShare {
             format: self.format,
             accepted: self.accepted,
             considered: self.considered,
@@ -197,8 +197,8 @@ mod tests {
     fn check(torn: usize, expected: Format) {
         let line = "192.0.2.1 - - [05/Mar/2026:14:03:00 +0000] \"GET /x HTTP/1.1\" 302 0 \"-\" \"curl/8.0";
         let log = format!("{line}\"\n").repeat(100) + &format!("{line}\n").repeat(torn);
-        let head = Head { bytes: log.into(), whole: true };
-        assert_eq!(choose("log", &head, None).unwrap().unwrap().format, expected, "{torn} torn");
+        let head = InputSample { bytes: log.into(), whole: true };
+        assert_eq!(detect_format("log", &head, None).unwrap().unwrap().format, expected, "{torn} torn");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A bad line is none of these: it is counted. These end the reading, and name
 //! the input.
 
-use super::fate::Reject;
+use super::reasons::Reject;
 use super::formats::Format;
 use super::rewrite::RewriteError;
 use std::fmt;
@@ -11,7 +11,7 @@ use std::io;
 
 /// How much of an input one format accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Share {
+pub struct FormatShare {
     /// The format.
     pub format: Format,
     /// Lines it accepted.
@@ -22,7 +22,7 @@ pub struct Share {
     pub reason: Option<Reject>,
 }
 
-impl fmt::Display for Share {
+impl fmt::Display for FormatShare {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let percent = self.accepted * 100 / self.considered.max(1);
         write!(f, "{} ({percent} %", self.format)?;
@@ -67,7 +67,7 @@ pub enum TraceError {
     },
     /// A directory or pattern that names no file.
     #[error("find a regular file in {name}; hidden ones are left out")]
-    NothingThere {
+    NoFiles {
         /// What was given.
         name: String,
     },
@@ -85,11 +85,11 @@ pub enum TraceError {
         /// The input.
         name: String,
         /// Every format tried.
-        shares: Vec<Share>,
+        shares: Vec<FormatShare>,
     },
     /// An input is a file of a kind that cannot be read.
     #[error("read {name}: it is {what}; to read it: {remedy}")]
-    Foreign {
+    UnsupportedFile {
         /// The input.
         name: String,
         /// What it is.
@@ -105,7 +105,7 @@ pub enum TraceError {
          jq -c '{{target: .KEY_OF_THE_PATH, at_ns: (.KEY_OF_SECONDS * 1000000000 | floor)}}' FILE | downpour ... -",
         keys = shape(.keys)
     )]
-    ForeignJson {
+    UnknownJson {
         /// The input.
         name: String,
         /// The keys of its first object.
@@ -129,7 +129,7 @@ pub enum TraceError {
         /// The input.
         name: String,
         /// What that format accepted.
-        share: Share,
+        share: FormatShare,
     },
     /// Times in another unit than the format says.
     #[error(
@@ -189,14 +189,14 @@ impl TraceError {
         match self {
             Self::Open { source, .. } | Self::Read { source, .. } => source.to_string(),
             Self::UnknownFormat { .. } => "no format accepts half of its first lines".to_owned(),
-            Self::ForeignJson { keys: found, .. } => {
+            Self::UnknownJson { keys: found, .. } => {
                 format!("it is JSON {}, which is no format that can be read", shape(found))
             }
-            Self::Foreign { what, .. } => format!("it is {what}"),
+            Self::UnsupportedFile { what, .. } => format!("it is {what}"),
             Self::WrongFormat { share, .. } => format!("none of its lines is {}", share.format),
             Self::NoInput
             | Self::BadPattern { .. }
-            | Self::NothingThere { .. }
+            | Self::NoFiles { .. }
             | Self::StdinTwice
             | Self::NoneReadable { .. }
             | Self::Empty { .. }
@@ -218,6 +218,6 @@ fn mostly(reason: Option<Reject>) -> String {
 }
 
 /// One format a line.
-fn list(shares: &[Share]) -> String {
+fn list(shares: &[FormatShare]) -> String {
     shares.iter().fold(String::new(), |list, share| list + "\n  " + &share.to_string())
 }

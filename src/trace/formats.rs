@@ -14,9 +14,9 @@ pub(crate) mod json;
 pub(crate) mod ndjson;
 pub(crate) mod url_list;
 
-use super::client::{Agents, ClientKeys};
-use super::fate::{Fate, Reject};
-use crate::names::did_you_mean;
+use super::client::{AgentParsing, ClientKeys};
+use super::reasons::{ParsedLine, Reject};
+use crate::suggest::did_you_mean;
 use std::fmt;
 use std::str::FromStr;
 
@@ -100,7 +100,7 @@ impl Format {
 
     /// Whether its lines have times; `None` where that differs from input to
     /// input.
-    pub(crate) const fn tells_times(self) -> Option<bool> {
+    pub(crate) const fn has_times(self) -> Option<bool> {
         match self {
             Self::UrlList => Some(false),
             Self::Trace => None,
@@ -118,15 +118,15 @@ impl Format {
     /// 0: see [`Parser::seeded`].
     pub fn parser(self) -> Parser {
         let kind = match self {
-            Self::CloudfrontV1 => Kind::Cloudfront(Box::default()),
-            Self::FastlyCratesio => Kind::FastlyJson(fastly::Json::default()),
-            Self::FastlyClf => Kind::Clf(clf::Clf::new(clf::Tail::Any, clf::Framing::Syslog)),
-            Self::Common => Kind::Clf(clf::Clf::new(clf::Tail::Nothing, clf::Framing::None)),
-            Self::Combined => Kind::Clf(clf::Clf::new(clf::Tail::Agent, clf::Framing::None)),
-            Self::CombinedTimed => Kind::Clf(clf::Clf::new(clf::Tail::AgentAndEpoch, clf::Framing::None)),
-            Self::CombinedUsec => Kind::Clf(clf::Clf::new(clf::Tail::AgentAndMicros, clf::Framing::None)),
-            Self::Trace => Kind::Ndjson,
-            Self::UrlList => Kind::UrlList,
+            Self::CloudfrontV1 => FormatParser::Cloudfront(Box::default()),
+            Self::FastlyCratesio => FormatParser::FastlyJson(fastly::FastlyJson::default()),
+            Self::FastlyClf => FormatParser::Clf(clf::Clf::new(clf::Tail::Any, clf::Framing::Syslog)),
+            Self::Common => FormatParser::Clf(clf::Clf::new(clf::Tail::Nothing, clf::Framing::None)),
+            Self::Combined => FormatParser::Clf(clf::Clf::new(clf::Tail::Agent, clf::Framing::None)),
+            Self::CombinedTimed => FormatParser::Clf(clf::Clf::new(clf::Tail::AgentAndEpoch, clf::Framing::None)),
+            Self::CombinedUsec => FormatParser::Clf(clf::Clf::new(clf::Tail::AgentAndMicros, clf::Framing::None)),
+            Self::Trace => FormatParser::Ndjson,
+            Self::UrlList => FormatParser::UrlList,
         };
         Parser { kind, clients: ClientKeys::seeded(0) }
     }
@@ -176,14 +176,14 @@ impl FromStr for Format {
 /// a header and change them on the way.
 #[derive(Debug)]
 pub struct Parser {
-    kind: Kind,
+    kind: FormatParser,
     clients: ClientKeys,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum FormatParser {
     Cloudfront(Box<cloudfront::Cloudfront>),
-    FastlyJson(fastly::Json),
+    FastlyJson(fastly::FastlyJson),
     Clf(clf::Clf),
     Ndjson,
     UrlList,
@@ -198,30 +198,30 @@ impl Parser {
 
     /// The same, with user agents read or not; [`Parser::seeded`] comes first.
     #[must_use]
-    pub fn with(self, agents: Agents) -> Self {
+    pub fn with(self, agents: AgentParsing) -> Self {
         Self { clients: self.clients.with(agents), ..self }
     }
 
     /// The fate of `line`, given without its LF. `last_without_newline`: it is
     /// the input's last and has no LF, so it may have been cut.
-    pub fn parse<'l>(&mut self, line: &'l [u8], last_without_newline: bool) -> Fate<'l> {
+    pub fn parse<'l>(&mut self, line: &'l [u8], last_without_newline: bool) -> ParsedLine<'l> {
         if line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff") {
-            return Fate::Rejected(Reject::InvalidUtf8);
+            return ParsedLine::Rejected(Reject::InvalidUtf8);
         }
         let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let line = if line.first() == Some(&0) { without_nuls(line) } else { line };
         let clients = self.clients;
         let fate = match &mut self.kind {
-            Kind::Cloudfront(parser) => parser.parse(line, clients),
-            Kind::FastlyJson(parser) => parser.parse(line, clients),
-            Kind::Clf(parser) => parser.parse(line, clients),
-            Kind::Ndjson => ndjson::parse(line, clients),
-            Kind::UrlList => url_list::parse(line),
+            FormatParser::Cloudfront(parser) => parser.parse(line, clients),
+            FormatParser::FastlyJson(parser) => parser.parse(line, clients),
+            FormatParser::Clf(parser) => parser.parse(line, clients),
+            FormatParser::Ndjson => ndjson::parse(line, clients),
+            FormatParser::UrlList => url_list::parse(line),
         };
         match fate {
-            Fate::Rejected(reason) if last_without_newline => Fate::Rejected(reason.of_unended_line()),
-            Fate::Record(_) | Fate::Skipped(_) | Fate::Rejected(_) => fate,
+            ParsedLine::Rejected(reason) if last_without_newline => ParsedLine::Rejected(reason.of_unended_line()),
+            ParsedLine::Record(_) | ParsedLine::Skipped(_) | ParsedLine::Rejected(_) => fate,
         }
     }
 }
@@ -283,14 +283,14 @@ mod tests {
     #[test]
     fn byte_order_marks_and_carriage_returns_are_no_part_of_a_line() {
         let mut parser = Format::UrlList.parser();
-        assert_eq!(parser.parse(b"\xff\xfeh\0", false), Fate::Rejected(Reject::InvalidUtf8));
-        let Fate::Record(record) = parser.parse(b"\xef\xbb\xbf/x\r", false) else { panic!("no record") };
+        assert_eq!(parser.parse(b"\xff\xfeh\0", false), ParsedLine::Rejected(Reject::InvalidUtf8));
+        let ParsedLine::Record(record) = parser.parse(b"\xef\xbb\xbf/x\r", false) else { panic!("no record") };
         assert_eq!(&*record.target, b"/x");
     }
 
     #[test]
     fn the_grammar_shows_a_line_that_is_accepted() {
         let line = Format::GRAMMAR_OF_TRACE.as_bytes();
-        assert!(matches!(Format::Trace.parser().parse(line, false), Fate::Record(_)));
+        assert!(matches!(Format::Trace.parser().parse(line, false), ParsedLine::Record(_)));
     }
 }

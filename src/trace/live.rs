@@ -15,30 +15,30 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a read waits for a quiet stream.
-const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+const POLL_TIMEOUT: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// How long the first lines of a stream are gathered to find out its format.
-const SAMPLE: Duration = Duration::from_secs(1);
+const SAMPLE_TIME: Duration = Duration::from_secs(1);
 
 /// How long a record waits for older ones once the reader has caught up with
 /// the writer.
-const HOLD: Duration = Duration::from_millis(1_500);
+const LIVE_DELAY: Duration = Duration::from_millis(1_500);
 
 /// How long the first one waits: what is more than [`HOLD`] is a reserve, so
 /// that lines which are written late are not sent late.
-const HOLD_FIRST: Duration = Duration::from_secs(3);
+const FIRST_LIVE_DELAY: Duration = Duration::from_secs(3);
 
 /// After this long without a line, the last second of a log is over.
-const QUIET: Duration = Duration::from_secs(6);
+const QUIET_AFTER: Duration = Duration::from_secs(6);
 
 /// How far apart two marks are at least.
-const APART: Duration = Duration::from_millis(100);
+const MIN_MARK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Whether a reader had to wait for a writer since it was last asked.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct CaughtUp(Arc<AtomicBool>);
+pub(crate) struct CaughtUpFlag(Arc<AtomicBool>);
 
-impl CaughtUp {
+impl CaughtUpFlag {
     /// Whether it had to, and forgets it.
     pub(crate) fn take(&self) -> bool {
         self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Relaxed)
@@ -46,26 +46,26 @@ impl CaughtUp {
 }
 
 /// A pipe, a socket, a device.
-pub(crate) struct Stream {
+pub(crate) struct PolledStream {
     file: File,
-    caught_up: CaughtUp,
+    caught_up: CaughtUpFlag,
 }
 
-impl Stream {
-    pub(crate) fn new(file: File, caught_up: CaughtUp) -> Self {
+impl PolledStream {
+    pub(crate) fn new(file: File, caught_up: CaughtUpFlag) -> Self {
         Self { file, caught_up }
     }
 
-    fn has_something(&self, within: &Timespec) -> io::Result<bool> {
+    fn is_readable(&self, within: &Timespec) -> io::Result<bool> {
         Ok(poll(&mut [PollFd::new(&self.file, PollFlags::IN)], Some(within))? > 0)
     }
 }
 
-impl Read for Stream {
+impl Read for PolledStream {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if !self.has_something(&Timespec { tv_sec: 0, tv_nsec: 0 })? {
+        if !self.is_readable(&Timespec { tv_sec: 0, tv_nsec: 0 })? {
             self.caught_up.0.store(true, Ordering::Relaxed);
-            if !self.has_something(&MOMENT)? {
+            if !self.is_readable(&POLL_TIMEOUT)? {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
         }
@@ -75,44 +75,44 @@ impl Read for Stream {
 
 /// The time in which the first lines of a stream are gathered.
 #[derive(Debug)]
-pub(crate) struct Sampling(Option<Instant>);
+pub(crate) struct SampleTimer(Option<Instant>);
 
-impl Sampling {
-    pub(crate) const NOT_BEGUN: Self = Self(None);
+impl SampleTimer {
+    pub(crate) const NOT_STARTED: Self = Self(None);
 
     /// Whether it is over; it begins when this is asked first.
     pub(crate) fn is_over(&mut self) -> bool {
-        self.0.get_or_insert_with(Instant::now).elapsed() >= SAMPLE
+        self.0.get_or_insert_with(Instant::now).elapsed() >= SAMPLE_TIME
     }
 }
 
 /// Up to where the records of a live input have waited long enough.
 #[derive(Debug, Default)]
-pub(crate) struct Holding {
+pub(crate) struct LiveDelay {
     /// When the reader had caught up, and how far the input was then.
     marks: VecDeque<(Instant, Stamp)>,
-    ripe: Option<(Instant, Stamp)>,
+    last_released: Option<(Instant, Stamp)>,
 }
 
-impl Holding {
+impl LiveDelay {
     /// The reader has caught up with a writer that is at `reached`.
     pub(crate) fn mark(&mut self, reached: Stamp) {
         let now = Instant::now();
-        let last = self.marks.back().copied().or(self.ripe);
-        if last.is_none_or(|(at, stamp)| now - at >= APART && stamp != reached) {
+        let last = self.marks.back().copied().or(self.last_released);
+        if last.is_none_or(|(at, stamp)| now - at >= MIN_MARK_INTERVAL && stamp != reached) {
             self.marks.push_back((now, reached));
         }
     }
 
     /// Up to where records have waited long enough, and whether nothing newer
     /// has come for so long that the second is over.
-    pub(crate) fn ripe(&mut self) -> Option<(Stamp, bool)> {
-        let hold = if self.ripe.is_some() { HOLD } else { HOLD_FIRST };
+    pub(crate) fn released_until(&mut self) -> Option<(Stamp, bool)> {
+        let hold = if self.last_released.is_some() { LIVE_DELAY } else { FIRST_LIVE_DELAY };
         while let Some(&(at, stamp)) = self.marks.front().filter(|(at, _)| at.elapsed() >= hold) {
             self.marks.pop_front();
-            self.ripe = Some((at, stamp));
+            self.last_released = Some((at, stamp));
         }
-        self.ripe.map(|(at, stamp)| (stamp, at.elapsed() >= QUIET))
+        self.last_released.map(|(at, stamp)| (stamp, at.elapsed() >= QUIET_AFTER))
     }
 }
 
@@ -125,8 +125,8 @@ mod tests {
     #[test]
     fn a_quiet_stream_says_so_and_is_read_on() {
         let (read, mut write) = io::pipe().unwrap();
-        let caught_up = CaughtUp::default();
-        let mut stream = Stream::new(File::from(OwnedFd::from(read)), caught_up.clone());
+        let caught_up = CaughtUpFlag::default();
+        let mut stream = PolledStream::new(File::from(OwnedFd::from(read)), caught_up.clone());
         let mut out = [0; 8];
         write.write_all(b"one").unwrap();
         assert_eq!(stream.read(&mut out).unwrap(), 3);
@@ -141,9 +141,9 @@ mod tests {
 
     #[test]
     fn marks_are_apart_and_nothing_is_ripe_at_once() {
-        let mut holding = Holding::default();
+        let mut holding = LiveDelay::default();
         (0..100).for_each(|second| holding.mark(Stamp::from_nanos(second)));
         assert_eq!(holding.marks.len(), 1);
-        assert_eq!(holding.ripe(), None);
+        assert_eq!(holding.released_until(), None);
     }
 }

@@ -5,7 +5,7 @@
 //! opened once and never again.
 
 use super::error::TraceError;
-use super::live::{CaughtUp, Stream};
+use super::live::{CaughtUpFlag, PolledStream};
 use bytes::{Buf, Bytes};
 use std::cmp::Ordering;
 use std::fs::{self, File};
@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 
 /// One input of a trace.
 #[derive(Clone, Debug)]
-pub(crate) struct Spec {
+pub(crate) struct InputSpec {
     /// What it is called in messages: the path as it was given.
     pub(crate) name: String,
-    pub(crate) origin: Origin,
+    pub(crate) origin: InputOrigin,
     /// Whether it was named itself, and is not one of a directory's or
     /// pattern's: an input that was asked for by name is never left out.
     pub(crate) is_named: bool,
@@ -26,15 +26,15 @@ pub(crate) struct Spec {
 
 /// The inputs that were found, and what cannot even be looked at.
 #[derive(Debug, Default)]
-pub(crate) struct Expanded {
-    pub(crate) specs: Vec<Spec>,
+pub(crate) struct ExpandedInputs {
+    pub(crate) specs: Vec<InputSpec>,
     /// Names and reasons: links that lead nowhere or round in circles.
     pub(crate) broken: Vec<(String, io::Error)>,
 }
 
 /// Where an input's bytes come from.
 #[derive(Clone, Debug)]
-pub(crate) enum Origin {
+pub(crate) enum InputOrigin {
     /// A regular file.
     File(PathBuf),
     /// A pipe, a socket, a device.
@@ -45,51 +45,51 @@ pub(crate) enum Origin {
     Memory(Bytes),
 }
 
-impl Spec {
+impl InputSpec {
     /// The input's bytes, from the first. Reading a stream that is quiet says
     /// `WouldBlock` after a moment.
-    pub(crate) fn open(&self, caught_up: &CaughtUp) -> io::Result<Box<dyn Read + Send>> {
+    pub(crate) fn open(&self, caught_up: &CaughtUpFlag) -> io::Result<Box<dyn Read + Send>> {
         Ok(match &self.origin {
-            Origin::File(path) => Box::new(File::open(path)?),
-            Origin::Stream(path) => Box::new(Stream::new(File::open(path)?, caught_up.clone())),
+            InputOrigin::File(path) => Box::new(File::open(path)?),
+            InputOrigin::Stream(path) => Box::new(PolledStream::new(File::open(path)?, caught_up.clone())),
             // Not through the buffer of the standard library, which hides what is there.
-            Origin::Stdin => {
+            InputOrigin::Stdin => {
                 let file = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-                Box::new(Stream::new(file, caught_up.clone()))
+                Box::new(PolledStream::new(file, caught_up.clone()))
             }
-            Origin::Memory(bytes) => Box::new(bytes.clone().reader()),
+            InputOrigin::Memory(bytes) => Box::new(bytes.clone().reader()),
         })
     }
 
     /// Whether it can be opened again and then holds the same bytes.
     pub(crate) fn is_repeatable(&self) -> bool {
         match self.origin {
-            Origin::File(_) | Origin::Memory(_) => true,
-            Origin::Stream(_) | Origin::Stdin => false,
+            InputOrigin::File(_) | InputOrigin::Memory(_) => true,
+            InputOrigin::Stream(_) | InputOrigin::Stdin => false,
         }
     }
 
     fn at(path: &Path) -> io::Result<Self> {
         let name = path.display().to_string();
         let origin = if fs::metadata(path)?.is_file() {
-            Origin::File(path.to_owned())
+            InputOrigin::File(path.to_owned())
         } else {
-            Origin::Stream(path.to_owned())
+            InputOrigin::Stream(path.to_owned())
         };
         Ok(Self { name, origin, is_named: true })
     }
 }
 
 /// The inputs that `names` stand for.
-pub(crate) fn expand(names: &[String]) -> Result<Expanded, TraceError> {
-    let mut found = Expanded::default();
+pub(crate) fn expand(names: &[String]) -> Result<ExpandedInputs, TraceError> {
+    let mut found = ExpandedInputs::default();
     for name in names {
         if name == "-" {
-            if found.specs.iter().any(|spec: &Spec| matches!(spec.origin, Origin::Stdin)) {
+            if found.specs.iter().any(|spec: &InputSpec| matches!(spec.origin, InputOrigin::Stdin)) {
                 return Err(TraceError::StdinTwice);
             }
-            let origin = Origin::Stdin;
-            found.specs.push(Spec { name: "standard input".to_owned(), origin, is_named: true });
+            let origin = InputOrigin::Stdin;
+            found.specs.push(InputSpec { name: "standard input".to_owned(), origin, is_named: true });
             continue;
         }
         let cannot_open = |source| TraceError::Open { name: name.clone(), source };
@@ -100,30 +100,30 @@ pub(crate) fn expand(names: &[String]) -> Result<Expanded, TraceError> {
         } else if !path.exists() && name.contains(['*', '?', '[']) {
             found.add(name, matching(name)?)?;
         } else {
-            found.specs.push(Spec::at(path).map_err(cannot_open)?);
+            found.specs.push(InputSpec::at(path).map_err(cannot_open)?);
         }
     }
     if found.specs.is_empty() { Err(TraceError::NoInput) } else { Ok(found) }
 }
 
-impl Expanded {
+impl ExpandedInputs {
     /// Adds the regular files among `paths`.
     fn add(&mut self, name: &str, mut paths: Vec<PathBuf>) -> Result<(), TraceError> {
         paths.retain(|path| !is_hidden(path));
-        paths.sort_by(|a, b| natural(a.as_os_str().as_encoded_bytes(), b.as_os_str().as_encoded_bytes()));
+        paths.sort_by(|a, b| natural_order(a.as_os_str().as_encoded_bytes(), b.as_os_str().as_encoded_bytes()));
         let before = self.specs.len();
         for path in paths {
             let name = path.display().to_string();
             match fs::metadata(&path) {
                 Ok(kind) if kind.is_file() => {
-                    self.specs.push(Spec { name, origin: Origin::File(path), is_named: false });
+                    self.specs.push(InputSpec { name, origin: InputOrigin::File(path), is_named: false });
                 }
                 Ok(_) => {}
                 Err(error) => self.broken.push((name, error)),
             }
         }
         if self.specs.len() == before {
-            return Err(TraceError::NothingThere { name: name.to_owned() });
+            return Err(TraceError::NoFiles { name: name.to_owned() });
         }
         Ok(())
     }
@@ -150,7 +150,7 @@ fn is_hidden(path: &Path) -> bool {
 }
 
 /// Compares runs of digits by their value and all else byte by byte.
-fn natural(mut a: &[u8], mut b: &[u8]) -> Ordering {
+fn natural_order(mut a: &[u8], mut b: &[u8]) -> Ordering {
     while let (Some(x), Some(y)) = (a.first(), b.first()) {
         if x.is_ascii_digit() && y.is_ascii_digit() {
             let (number_a, rest_a) = digits(a);
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn numbers_in_names_are_numbers() {
         let mut names = ["log.10.gz", "log.2.gz", "log", "log.010a", "log.1"];
-        names.sort_by(|a, b| natural(a.as_bytes(), b.as_bytes()));
+        names.sort_by(|a, b| natural_order(a.as_bytes(), b.as_bytes()));
         assert_eq!(names, ["log", "log.1", "log.2.gz", "log.10.gz", "log.010a"]);
     }
 
@@ -197,14 +197,14 @@ mod tests {
         fs::create_dir(directory.path().join("sub")).unwrap();
         let of = |name: String| {
             let specs = expand(&[name])?.specs;
-            let name = |spec: &Spec| spec.name.rsplit('/').next().unwrap().to_owned();
+            let name = |spec: &InputSpec| spec.name.rsplit('/').next().unwrap().to_owned();
             Ok::<_, TraceError>(specs.iter().map(name).collect::<Vec<_>>())
         };
         let path = directory.path().display();
         assert_eq!(of(path.to_string()).unwrap(), ["a", "b.9", "b.10"]);
         assert_eq!(of(format!("{path}/b*")).unwrap(), ["b.9", "b.10"]);
-        assert!(matches!(of(format!("{path}/c*")), Err(TraceError::NothingThere { .. })));
-        assert!(matches!(of(format!("{path}/sub")), Err(TraceError::NothingThere { .. })));
+        assert!(matches!(of(format!("{path}/c*")), Err(TraceError::NoFiles { .. })));
+        assert!(matches!(of(format!("{path}/sub")), Err(TraceError::NoFiles { .. })));
         assert!(matches!(of(format!("{path}/c")), Err(TraceError::Open { .. })));
         assert!(matches!(of(format!("{path}/[")), Err(TraceError::BadPattern { .. })));
         std::os::unix::fs::symlink("nowhere", directory.path().join("dangling")).unwrap();

@@ -7,7 +7,7 @@
 //! version, or else the target is left out. The first rule that matches wins; it drops the query
 //! unless it says otherwise. A mistake names its line and column.
 
-use super::fate::Filter;
+use super::reasons::Filter;
 use super::semver::is_version;
 use crate::route::{Pattern, Template};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use toml::Spanned;
 /// What becomes of a target that no rule matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Unmatched {
+pub enum UnmatchedTarget {
     /// It is replayed as it is.
     #[default]
     Keep,
@@ -27,7 +27,7 @@ pub enum Unmatched {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Query {
+enum RewriteQuery {
     #[default]
     Drop,
     Keep,
@@ -36,15 +36,15 @@ enum Query {
 /// A set of rewrites, ready for use.
 #[derive(Clone, Debug, Default)]
 pub struct Rewrites {
-    rules: Vec<Rule>,
-    unmatched: Unmatched,
+    rules: Vec<RewriteRule>,
+    unmatched: UnmatchedTarget,
 }
 
 #[derive(Clone, Debug)]
-struct Rule {
+struct RewriteRule {
     from: Pattern,
     to: Template,
-    query: Query,
+    query: RewriteQuery,
     /// The captured part that must be a semantic version.
     version: Option<usize>,
 }
@@ -65,20 +65,20 @@ pub struct RewriteError {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct RewriteFile {
     #[serde(default)]
-    unmatched: Unmatched,
+    unmatched: UnmatchedTarget,
     #[serde(default)]
-    rewrite: Vec<Entry>,
+    rewrite: Vec<RewriteFileRule>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct RewriteFileRule {
     r#match: Spanned<String>,
     to: Spanned<String>,
     #[serde(default)]
-    query: Query,
+    query: RewriteQuery,
     version: Option<Spanned<String>>,
 }
 
@@ -101,7 +101,7 @@ impl Rewrites {
             let (line, column) = line_and_column(text, at);
             RewriteError { name: name.to_owned(), line, column, message }
         };
-        let file: File = toml::from_str(text)
+        let file: RewriteFile = toml::from_str(text)
             .map_err(|error| wrong(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
         let mut rules = Vec::with_capacity(file.rewrite.len());
         for entry in file.rewrite {
@@ -121,7 +121,7 @@ impl Rewrites {
                 }
                 None => None,
             };
-            rules.push(Rule { from, to, query: entry.query, version });
+            rules.push(RewriteRule { from, to, query: entry.query, version });
         }
         Ok(Self { rules, unmatched: file.unmatched })
     }
@@ -135,14 +135,14 @@ impl Rewrites {
             }
             let mut out = Vec::with_capacity(target.len() + 16);
             rule.to.render(&captures, &mut out);
-            if rule.query == Query::Keep {
+            if rule.query == RewriteQuery::Keep {
                 out.extend(target.iter().skip_while(|b| **b != b'?'));
             }
             return Ok(Cow::Owned(out));
         }
         match self.unmatched {
-            Unmatched::Keep => Ok(target),
-            Unmatched::Drop => Err(Filter::Route),
+            UnmatchedTarget::Keep => Ok(target),
+            UnmatchedTarget::Drop => Err(Filter::Route),
         }
     }
 }

@@ -31,14 +31,14 @@ impl Scrub {
     /// for a value.
     pub fn replacement(&self, target: &[u8]) -> Option<Vec<u8>> {
         let Self::KeepNamed(names) = self else { return None };
-        let Query { encoded, raw } = Query::of(target)?;
+        let QueryOffsets { encoded, raw } = QueryOffsets::of(target)?;
         let mut out = target.to_vec();
         let (path, query) = out.split_at_mut(raw);
         let changed = [
             path.split_mut(|&b| b == b'?')
                 .next()
-                .is_some_and(|path| scrub(path.get_mut(encoded..).unwrap_or_default(), names, Bare::Kept)),
-            scrub(query, names, Bare::Replaced),
+                .is_some_and(|path| scrub(path.get_mut(encoded..).unwrap_or_default(), names, KeylessValue::Kept)),
+            scrub(query, names, KeylessValue::Replaced),
         ];
         changed.contains(&true).then_some(out)
     }
@@ -46,17 +46,17 @@ impl Scrub {
 
 /// What happens to a part of a query without `=`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Bare {
+enum KeylessValue {
     Kept,
     Replaced,
 }
 
 /// Replaces the values in a query; `true` if that changed something.
-fn scrub(query: &mut [u8], names: &BTreeSet<Vec<u8>>, bare: Bare) -> bool {
+fn scrub(query: &mut [u8], names: &BTreeSet<Vec<u8>>, bare: KeylessValue) -> bool {
     let mut changed = false;
     for part in query.split_mut(|&b| b == b'&' || b == b';') {
         let equals = memchr::memchr(b'=', part);
-        if equals.is_none() && bare == Bare::Kept {
+        if equals.is_none() && bare == KeylessValue::Kept {
             continue;
         }
         let (name, value) = part.split_at_mut(equals.map_or(0, |at| at + 1));
@@ -71,14 +71,14 @@ fn scrub(query: &mut [u8], names: &BTreeSet<Vec<u8>>, bare: Bare) -> bool {
 
 /// Where the parts of a target begin that may hold secrets; at its end, if it
 /// has none.
-struct Query {
+struct QueryOffsets {
     /// Behind the first `%3F` or `%23` of the path.
     encoded: usize,
     /// Behind the first `?`.
     raw: usize,
 }
 
-impl Query {
+impl QueryOffsets {
     fn of(target: &[u8]) -> Option<Self> {
         let end = target.len();
         let mut encoded = None;

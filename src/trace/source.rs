@@ -8,54 +8,54 @@
 //! bounds the oldest record is handed out early, and what then turns out to be
 //! older is counted as late; beyond the third, reading ends with an error.
 
-mod consensus;
-mod doubts;
-mod findings;
-mod holding;
-mod intake;
+mod clock_consensus;
+mod suspects;
+mod input_report;
+mod live_release;
+mod filter;
 mod options;
 mod pass;
-mod placing;
+mod sequencer;
 mod reader;
 
-pub use findings::{InputReport, Unreadable, Warning};
-pub use options::{Next, ReadOptions, Sequence};
+pub use input_report::{InputReport, UnreadableInput, Warning};
+pub use options::{ReadOutcome, ReadOptions, RequestOrder};
 
-pub use intake::{Authorities, Disorder, RejectedLine};
+pub use filter::{Authorities, Disorder, RejectedLine};
 
-use super::client::Agents;
+use super::client::AgentParsing;
 use super::error::TraceError;
-use super::fate::Reject;
-use super::live::{CaughtUp, Holding};
-use super::lost::Loss;
-use super::open::{self, Expanded, Origin, Spec};
-use super::order::Late;
-use super::spread::{Second, Spread, Subsecond};
-use super::windows::Windows;
-use super::{Request, TraceBooks};
+use super::reasons::Reject;
+use super::live::{CaughtUpFlag, LiveDelay};
+use super::losses::LossReason;
+use super::open::{self, ExpandedInputs, InputOrigin, InputSpec};
+use super::reorder_buffer::LateRecord;
+use super::subsecond::{SecondBatch, SubsecondAssigner, Subsecond};
+use super::zstd_windows::ZstdWindowBudget;
+use super::{TraceRequest, TraceAccounting};
 use crate::units::Stamp;
 use bytes::Bytes;
-use intake::Intake;
-use pass::Pass;
-use reader::{Reader, Step};
+use filter::RecordFilter;
+use pass::ReadPass;
+use reader::{InputReader, ReadStep};
 use std::cmp::Reverse;
 use std::time::Duration;
 
 /// The most records that wait to be put in order.
-pub const MAX_HELD: usize = 1_000_000;
+pub const MAX_PENDING_RECORDS: usize = 1_000_000;
 
 /// The most bytes that the targets of waiting records may have together.
-pub const MAX_HELD_BYTES: usize = 256 * 1024 * 1024;
+pub const MAX_PENDING_BYTES: usize = 256 * 1024 * 1024;
 
 /// The most inputs that are open at once.
 pub const MAX_OPEN: usize = 256;
 
 /// How many records wait at least: a log of no more lines is put in order as a
 /// whole, whatever its disorder. A few MiB.
-pub const LEAST_HELD: usize = 50_000;
+pub const MIN_PENDING_RECORDS: usize = 50_000;
 
 /// From this many bytes of targets on that does not hold.
-pub const LEAST_HELD_BYTES: usize = 16 * 1024 * 1024;
+pub const MIN_PENDING_BYTES: usize = 16 * 1024 * 1024;
 
 /// How far back the start of an exchange may lie behind those of the lines
 /// around it, unless told otherwise.
@@ -68,7 +68,7 @@ pub const LEAST_HELD_BYTES: usize = 16 * 1024 * 1024;
 pub const REORDER_WINDOW: Duration = Duration::from_secs(30);
 
 /// How far long exchanges widen the window, unless it is given.
-pub const WIDEST_WINDOW: Duration = Duration::from_mins(15);
+pub const MAX_REORDER_WINDOW: Duration = Duration::from_mins(15);
 
 /// The most warnings that are kept; the books count all of them.
 const MAX_WARNINGS: usize = 100;
@@ -78,15 +78,15 @@ const BATCH: usize = 512;
 
 /// What the inputs of a source share.
 #[derive(Clone, Debug, Default)]
-struct Shared {
+struct SharedReadState {
     /// What the windows of open zstd inputs may take together.
-    windows: Windows,
-    caught_up: CaughtUp,
+    zstd_windows: ZstdWindowBudget,
+    caught_up: CaughtUpFlag,
 }
 
 #[derive(Debug)]
-struct Input {
-    spec: Spec,
+struct TraceInput {
+    spec: InputSpec,
     report: InputReport,
     /// The least stamp of its first lines: when it has to be opened.
     earliest: Stamp,
@@ -108,22 +108,22 @@ struct Input {
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each tells another thing of the inputs")]
 pub struct Source {
-    inputs: Vec<Input>,
-    left_out: Vec<Unreadable>,
+    inputs: Vec<TraceInput>,
+    unreadable: Vec<UnreadableInput>,
     subsecond: Subsecond,
     seed: u64,
-    agents: Agents,
-    shared: Shared,
+    agents: AgentParsing,
+    shared_state: SharedReadState,
     /// How long the records of a live input wait.
-    holding: Option<Holding>,
+    live_delay: Option<LiveDelay>,
     window_ns: i64,
     /// How far exchanges that take long may widen the window.
-    widest_ns: i64,
-    timed: bool,
-    tells_clients: bool,
-    tells_agents: bool,
-    pass: Pass,
-    intake: Intake,
+    max_window_ns: i64,
+    has_times: bool,
+    has_clients: bool,
+    has_agents: bool,
+    pass: ReadPass,
+    filter: RecordFilter,
     warnings: Vec<Warning>,
     stopped: bool,
 }
@@ -132,23 +132,23 @@ impl Source {
     /// Opens the inputs that `names` stand for: files, directories, patterns,
     /// `-`. Fails early: each one is unpacked and its format found out.
     pub fn open(names: &[String], options: ReadOptions) -> Result<Self, TraceError> {
-        let Expanded { specs, broken } = open::expand(names)?;
-        let left_out = broken.into_iter().map(|(name, error)| Unreadable { name, reason: error.to_string() });
+        let ExpandedInputs { specs, broken } = open::expand(names)?;
+        let left_out = broken.into_iter().map(|(name, error)| UnreadableInput { name, reason: error.to_string() });
         Self::new(specs, left_out.collect(), options)
     }
 
     /// The same over named bytes.
     pub fn over(inputs: Vec<(String, Bytes)>, options: ReadOptions) -> Result<Self, TraceError> {
-        let spec = |(name, bytes)| Spec { name, origin: Origin::Memory(bytes), is_named: true };
+        let spec = |(name, bytes)| InputSpec { name, origin: InputOrigin::Memory(bytes), is_named: true };
         Self::new(inputs.into_iter().map(spec).collect(), Vec::new(), options)
     }
 
     fn new(
-        specs: Vec<Spec>,
-        mut left_out: Vec<Unreadable>,
+        specs: Vec<InputSpec>,
+        mut left_out: Vec<UnreadableInput>,
         options: ReadOptions,
     ) -> Result<Self, TraceError> {
-        let shared = Shared::default();
+        let shared = SharedReadState::default();
         let mut authorities = Vec::new();
         let mut inputs = Vec::with_capacity(specs.len());
         let mut readers = Vec::with_capacity(specs.len());
@@ -158,70 +158,70 @@ impl Source {
         let mut first_refusal = None;
         for spec in specs {
             let who = (options.seed, options.agents);
-            let opened = Reader::open(&spec, inputs.len(), options.format, &shared, who);
+            let opened = InputReader::open(&spec, inputs.len(), options.format, &shared, who);
             let (reader, examined) = match opened {
                 // One file of many that cannot be read costs only itself.
                 Err(error) if !spec.is_named => {
-                    left_out.push(Unreadable { name: spec.name, reason: error.reason() });
+                    left_out.push(UnreadableInput { name: spec.name, reason: error.reason() });
                     first_refusal.get_or_insert(error);
                     continue;
                 }
                 opened => opened?,
             };
             let format = examined.as_ref().map(|examined| examined.format);
-            let report = InputReport { name: spec.name.clone(), packing: reader.packing(), format };
+            let report = InputReport { name: spec.name.clone(), compression: reader.compression(), format };
             let mut earliest = Stamp::from_nanos(i64::MIN);
             if let Some(examined) = examined {
-                tells_clients |= examined.tells_clients;
-                tells_agents |= examined.tells_agents;
+                tells_clients |= examined.has_clients;
+                tells_agents |= examined.has_agents;
                 earliest = examined.earliest.unwrap_or(earliest);
-                if let Some(has_times) = examined.timed {
+                if let Some(has_times) = examined.has_times {
                     timed[usize::from(has_times)].get_or_insert_with(|| spec.name.clone());
                 }
                 authorities.push(examined.authorities);
             }
             readers.push(Some(reader).filter(|_| !spec.is_repeatable()));
-            inputs.push(Input { spec, report, earliest });
+            inputs.push(TraceInput { spec, report, earliest });
         }
         if inputs.is_empty()
             && let Some(refusal) = first_refusal
         {
             return Err(TraceError::NoneReadable { count: left_out.len(), source: Box::new(refusal) });
         }
-        let names = inputs.iter().map(|input: &Input| input.spec.name.clone());
-        let mut intake = Intake::new(options.rewrites, options.scrub, names);
+        let names = inputs.iter().map(|input: &TraceInput| input.spec.name.clone());
+        let mut intake = RecordFilter::new(options.rewrites, options.scrub, names);
         for hosts in authorities {
-            intake.authorities.expect(hosts);
+            intake.authorities.add_uncounted(hosts);
         }
-        let has_times = timed[1].is_some() && options.sequence == Sequence::OfArrival;
+        let has_times = timed[1].is_some() && options.order == RequestOrder::ByArrival;
         if has_times && let [Some(untimed), Some(timed)] = timed {
             return Err(TraceError::MixedTimes { timed, untimed });
         }
         if inputs.iter().all(|input| input.report.format.is_none()) {
-            return Err(empty(&inputs, 0, None));
+            return Err(no_request_error(&inputs, 0, None));
         }
         let nanos = |window: Duration| i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
         let window_ns = nanos(options.reorder_window.unwrap_or(REORDER_WINDOW));
-        let widest_ns = nanos(options.reorder_window.unwrap_or(WIDEST_WINDOW));
+        let widest_ns = nanos(options.reorder_window.unwrap_or(MAX_REORDER_WINDOW));
         let is_live = options.live
             && options.reorder_window.is_none()
             && inputs.iter().any(|input| !input.spec.is_repeatable());
-        let pass = Pass::new(&inputs, readers, Spread::new(options.subsecond, options.seed));
+        let pass = ReadPass::new(&inputs, readers, SubsecondAssigner::new(options.subsecond, options.seed));
         Ok(Self {
             inputs,
-            left_out,
+            unreadable: left_out,
             subsecond: options.subsecond,
             seed: options.seed,
             agents: options.agents,
-            shared,
-            holding: is_live.then(Holding::default),
+            shared_state: shared,
+            live_delay: is_live.then(LiveDelay::default),
             window_ns,
-            widest_ns,
-            timed: has_times,
-            tells_clients,
-            tells_agents,
+            max_window_ns: widest_ns,
+            has_times,
+            has_clients: tells_clients,
+            has_agents: tells_agents,
             pass,
-            intake,
+            filter: intake,
             warnings: Vec::new(),
             stopped: false,
         })
@@ -234,48 +234,48 @@ impl Source {
         clippy::should_implement_trait,
         reason = "reading can fail, and the books are looked at in between"
     )]
-    pub fn next(&mut self) -> Result<Option<Request>, TraceError> {
+    pub fn next(&mut self) -> Result<Option<TraceRequest>, TraceError> {
         loop {
             match self.next_or_idle()? {
-                Next::Request(request) => return Ok(Some(request)),
-                Next::Idle => {}
-                Next::End => return Ok(None),
+                ReadOutcome::Request(request) => return Ok(Some(request)),
+                ReadOutcome::Idle => {}
+                ReadOutcome::End => return Ok(None),
             }
         }
     }
 
     /// The same, for who has other things to do while a stream is quiet.
-    pub fn next_or_idle(&mut self) -> Result<Next, TraceError> {
+    pub fn next_or_idle(&mut self) -> Result<ReadOutcome, TraceError> {
         loop {
-            if let Some(request) = self.due() {
-                return Ok(Next::Request(request));
+            if let Some(request) = self.next_ready() {
+                return Ok(ReadOutcome::Request(request));
             }
             match self.read_some()? {
-                Progress::Some => continue,
-                Progress::None => return Ok(Next::Idle),
-                Progress::Ended => {}
+                ReadProgress::Some => continue,
+                ReadProgress::None => return Ok(ReadOutcome::Idle),
+                ReadProgress::Ended => {}
             }
-            let request = self.pass.order.pop();
-            let books = &self.intake.books;
+            let request = self.pass.reorder.pop();
+            let books = &self.filter.accounting;
             if request.is_none() && books.accepted == 0 && !self.stopped {
-                return Err(empty(&self.inputs, books.read, self.intake.main_rejection()));
+                return Err(no_request_error(&self.inputs, books.read, self.filter.main_rejection()));
             }
-            return Ok(request.map_or(Next::End, Next::Request));
+            return Ok(request.map_or(ReadOutcome::End, ReadOutcome::Request));
         }
     }
 
     /// Where the lines went, up to now. Lines whose requests are still being
     /// put in order are accepted and in no other account until they are handed
     /// out or reading is stopped.
-    pub fn books(&self) -> &TraceBooks {
-        &self.intake.books
+    pub fn accounting(&self) -> &TraceAccounting {
+        &self.filter.accounting
     }
 
     /// Ends the reading. What was read and not handed out is undelivered.
     pub fn stop(&mut self) {
         self.stopped = true;
-        self.intake.books.undelivered += u64::try_from(self.pass.held()).unwrap_or(u64::MAX);
-        self.pass = Pass::new(&[], Vec::new(), Spread::new(self.subsecond, self.seed));
+        self.filter.accounting.undelivered += u64::try_from(self.pass.pending()).unwrap_or(u64::MAX);
+        self.pass = ReadPass::new(&[], Vec::new(), SubsecondAssigner::new(self.subsecond, self.seed));
     }
 
     /// Begins again at the first record, with the same draws. The books go on.
@@ -286,7 +286,7 @@ impl Source {
         self.stop();
         self.stopped = false;
         let readers = self.inputs.iter().map(|_| None).collect();
-        self.pass = Pass::new(&self.inputs, readers, Spread::new(self.subsecond, self.seed));
+        self.pass = ReadPass::new(&self.inputs, readers, SubsecondAssigner::new(self.subsecond, self.seed));
         Ok(())
     }
 
@@ -297,13 +297,13 @@ impl Source {
 
     /// The files of directories and patterns that cannot be read, and are left
     /// out.
-    pub fn left_out(&self) -> &[Unreadable] {
-        &self.left_out
+    pub fn unreadable(&self) -> &[UnreadableInput] {
+        &self.unreadable
     }
 
     /// The first few of the lines that were rejected, by reason.
     pub fn rejections(&self) -> impl Iterator<Item = (Reject, &[RejectedLine])> {
-        self.intake.rejections.iter().map(|(reason, lines)| (*reason, lines.as_slice()))
+        self.filter.rejections.iter().map(|(reason, lines)| (*reason, lines.as_slice()))
     }
 
     /// How far back a record may lie and still be put in order.
@@ -318,34 +318,34 @@ impl Source {
 
     /// Whether requests have a time of arrival.
     pub fn has_times(&self) -> bool {
-        self.timed
+        self.has_times
     }
 
     /// Whether the first lines of an input tell who asked.
-    pub fn tells_clients(&self) -> bool {
-        self.tells_clients
+    pub fn has_clients(&self) -> bool {
+        self.has_clients
     }
 
     /// Whether the first lines of an input tell what kind of client asked.
-    pub fn tells_agents(&self) -> bool {
-        self.tells_agents
+    pub fn has_agents(&self) -> bool {
+        self.has_agents
     }
 
     /// The recorded hosts: those of each input's first lines right after
     /// opening, the others as they are read.
     pub fn authorities(&self) -> &Authorities {
-        &self.intake.authorities
+        &self.filter.authorities
     }
 
     /// How far the lines were from being in order of their stamps.
     pub fn disorder(&self) -> Disorder {
-        self.intake.disorder
+        self.filter.disorder
     }
 
     /// The coarsest resolution of the stamps read, in nanoseconds; 0 before
     /// the first. Gaps that are shorter are made up, and reports say so.
     pub fn resolution_ns(&self) -> u64 {
-        self.intake.coarsest_ns
+        self.filter.resolution_ns
     }
 
     /// What went wrong and did not end the reading; the first hundred.
@@ -354,23 +354,23 @@ impl Source {
     }
 
     /// A request that can be handed out without reading on.
-    fn due(&mut self) -> Option<Request> {
-        if !self.timed {
+    fn next_ready(&mut self) -> Option<TraceRequest> {
+        if !self.has_times {
             return self.pass.ready.pop_front();
         }
-        if let Some(request) = self.held_long_enough() {
+        if let Some(request) = self.pop_live() {
             return Some(request);
         }
-        if let Some(Reverse((front, _))) = self.pass.fronts.peek() {
+        if let Some(Reverse((front, _))) = self.pass.watermarks.peek() {
             let front = *front;
-            while let Some(drawn) = self.pass.spread.complete(front) {
+            while let Some(drawn) = self.pass.subsecond.draw_complete(front) {
                 self.put_in_order(drawn);
             }
             // A second that is not drawn yet may still hold something older.
-            let known = self.pass.spread.oldest().map_or(front, |oldest| oldest.min(front));
-            let window_ns = self.window_ns.max(self.pass.longest_ns.min(self.widest_ns));
-            if self.pass.is_deep()
-                && let Some(request) = self.pass.order.pop_until(known.plus_nanos(-window_ns))
+            let known = self.pass.subsecond.oldest().map_or(front, |oldest| oldest.min(front));
+            let window_ns = self.window_ns.max(self.pass.longest_ns.min(self.max_window_ns));
+            if self.pass.exceeds_minimum()
+                && let Some(request) = self.pass.reorder.pop_until(known.plus_nanos(-window_ns))
             {
                 return Some(request);
             }
@@ -378,87 +378,87 @@ impl Source {
                 return None;
             }
             // Full: the oldest goes early, from a second drawn early if need be.
-            let waiting = self.pass.order.oldest();
-            if self.pass.spread.oldest().is_some_and(|second| waiting.is_none_or(|start| second <= start)) {
-                let drawn = self.pass.spread.draw_oldest();
+            let waiting = self.pass.reorder.oldest();
+            if self.pass.subsecond.oldest().is_some_and(|second| waiting.is_none_or(|start| second <= start)) {
+                let drawn = self.pass.subsecond.draw_oldest();
                 self.put_in_order(drawn);
             }
         } else {
-            while self.pass.spread.len() > 0 {
-                let drawn = self.pass.spread.draw_oldest();
+            while self.pass.subsecond.len() > 0 {
+                let drawn = self.pass.subsecond.draw_oldest();
                 self.put_in_order(drawn);
             }
         }
-        self.pass.order.pop()
+        self.pass.reorder.pop()
     }
 
-    fn put_in_order(&mut self, drawn: Second) {
-        for (held, shift_ns) in drawn.placed() {
-            if let Err(Late) = self.pass.order.push(&held) {
-                self.intake.lose(Loss::OutOfOrder, held.input, doubts::is_long(shift_ns));
+    fn put_in_order(&mut self, drawn: SecondBatch) {
+        for (held, shift_ns) in drawn.with_starts() {
+            if let Err(LateRecord) = self.pass.reorder.push(&held) {
+                self.filter.count_loss(LossReason::OutOfOrder, held.input, suspects::is_long(shift_ns));
             }
         }
-        self.pass.spread.take_back(drawn);
+        self.pass.subsecond.recycle(drawn);
     }
 
     /// Reads a batch of lines from the input that lies back furthest.
-    fn read_some(&mut self) -> Result<Progress, TraceError> {
-        let Some(Reverse((mut front, index))) = self.pass.fronts.pop() else { return Ok(Progress::Ended) };
-        let (mut progress, mut caught_up) = (Progress::Some, false);
-        let until = self.pass.fronts.peek().map(|Reverse((front, _))| *front);
+    fn read_some(&mut self) -> Result<ReadProgress, TraceError> {
+        let Some(Reverse((mut front, index))) = self.pass.watermarks.pop() else { return Ok(ReadProgress::Ended) };
+        let (mut progress, mut caught_up) = (ReadProgress::Some, false);
+        let until = self.pass.watermarks.peek().map(|Reverse((front, _))| *front);
         let mut reader = match self.pass.readers[index].take() {
             Some(reader) => reader,
             None => self.open_input(index)?,
         };
         for _ in 0..BATCH {
-            let step = reader.step(&mut self.intake, &mut self.pass, self.timed);
-            match step.inspect_err(|_| reader.settle(&mut self.intake, &mut self.pass))? {
-                Step::Read => {}
-                Step::Idle => {
-                    (progress, caught_up) = (Progress::None, true);
+            let step = reader.read_line(&mut self.filter, &mut self.pass, self.has_times);
+            match step.inspect_err(|_| reader.release_all(&mut self.filter, &mut self.pass))? {
+                ReadStep::Read => {}
+                ReadStep::Idle => {
+                    (progress, caught_up) = (ReadProgress::None, true);
                     break;
                 }
-                Step::Cut(message) | Step::Trailed(message) => {
+                ReadStep::BrokenOff(message) | ReadStep::TrailingData(message) => {
                     if self.warnings.len() < MAX_WARNINGS {
                         let name = self.inputs[index].spec.name.clone();
                         self.warnings.push(Warning { name, line: reader.line(), message });
                     }
                 }
-                Step::Ended => {
+                ReadStep::Ended => {
                     self.pass.open -= 1;
-                    return Ok(Progress::Some);
+                    return Ok(ReadProgress::Some);
                 }
             }
-            front = reader.front().unwrap_or(front);
+            front = reader.watermark().unwrap_or(front);
             if until.is_some_and(|until| front > until) {
                 break;
             }
-            caught_up = self.holding.is_some() && self.shared.caught_up.take();
+            caught_up = self.live_delay.is_some() && self.shared_state.caught_up.take();
             if caught_up {
                 break;
             }
         }
-        if caught_up && let Some((holding, reached)) = self.holding.as_mut().zip(reader.reached()) {
+        if caught_up && let Some((holding, reached)) = self.live_delay.as_mut().zip(reader.newest_start()) {
             holding.mark(reached);
         }
         self.pass.readers[index] = Some(reader);
-        self.pass.fronts.push(Reverse((front, index)));
+        self.pass.watermarks.push(Reverse((front, index)));
         Ok(progress)
     }
 
-    fn open_input(&mut self, index: usize) -> Result<Reader, TraceError> {
+    fn open_input(&mut self, index: usize) -> Result<InputReader, TraceError> {
         let input = &self.inputs[index];
         if self.pass.open >= MAX_OPEN {
             return Err(TraceError::TooManyOpen { name: input.spec.name.clone(), limit: MAX_OPEN });
         }
         self.pass.open += 1;
-        Reader::reopen(&input.spec, index, input.report.format, &self.shared, (self.seed, self.agents))
+        InputReader::reopen(&input.spec, index, input.report.format, &self.shared_state, (self.seed, self.agents))
     }
 }
 
 /// What came of reading on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
+enum ReadProgress {
     /// Lines, or the end of an input.
     Some,
     /// Nothing: a stream is quiet.
@@ -468,7 +468,7 @@ enum Progress {
 }
 
 /// The error that names the first of the inputs, and how many more there are.
-fn empty(inputs: &[Input], lines: u64, reason: Option<Reject>) -> TraceError {
+fn no_request_error(inputs: &[TraceInput], lines: u64, reason: Option<Reject>) -> TraceError {
     let first = inputs.first().map_or("no input", |input| input.spec.name.as_str());
     let names = match inputs.len() {
         0 | 1 => first.to_owned(),

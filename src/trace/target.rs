@@ -5,7 +5,7 @@
 //! catching), only bytes that no client may put on the wire are
 //! percent-encoded. The host of a URL is told apart and never connected to.
 
-use super::fate::Reject;
+use super::reasons::Reject;
 use crate::route::push_percent;
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ pub(crate) const MAX_TARGET: usize = 32 * 1024;
 
 /// A URL taken apart: who was asked, and for what.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Located<'l> {
+pub(crate) struct SplitUrl<'l> {
     /// Host and port, a default port left out; `None` in a relative URL.
     pub(crate) authority: Option<&'l [u8]>,
     /// Path and query; begins with `/`.
@@ -24,20 +24,20 @@ pub(crate) struct Located<'l> {
 /// Takes a URL as a list or a JSON log holds it apart. A fragment is dropped,
 /// an empty path is `/`. A host without a scheme is refused: it can't be told
 /// from a relative path.
-pub(crate) fn of_url(url: &[u8]) -> Result<Located<'_>, Reject> {
+pub(crate) fn of_url(url: &[u8]) -> Result<SplitUrl<'_>, Reject> {
     if url.starts_with(b"//") {
         return Err(Reject::NoPath);
     }
     if url.starts_with(b"/") {
-        return Ok(Located { authority: None, target: Cow::Borrowed(before_fragment(url)) });
+        return Ok(SplitUrl { authority: None, target: Cow::Borrowed(before_fragment(url)) });
     }
     of_absolute(url).unwrap_or(Err(Reject::NoPath))
 }
 
 /// Takes the target of a request line apart where it is in absolute-form
 /// (RFC 9112 §3.2.2); every other form is kept as it is.
-pub(crate) fn of_request(target: &[u8]) -> Result<Located<'_>, Reject> {
-    let as_it_is = Located { authority: None, target: Cow::Borrowed(target) };
+pub(crate) fn of_request(target: &[u8]) -> Result<SplitUrl<'_>, Reject> {
+    let as_it_is = SplitUrl { authority: None, target: Cow::Borrowed(target) };
     if target.starts_with(b"/") {
         return Ok(as_it_is);
     }
@@ -45,7 +45,7 @@ pub(crate) fn of_request(target: &[u8]) -> Result<Located<'_>, Reject> {
 }
 
 /// `None` where there is no scheme.
-fn of_absolute(url: &[u8]) -> Option<Result<Located<'_>, Reject>> {
+fn of_absolute(url: &[u8]) -> Option<Result<SplitUrl<'_>, Reject>> {
     let colon = memchr::memchr(b':', url)?;
     let (scheme, rest) = url.split_at(colon);
     let rest = rest.strip_prefix(b"://")?;
@@ -54,7 +54,7 @@ fn of_absolute(url: &[u8]) -> Option<Result<Located<'_>, Reject>> {
     is_scheme.then(|| of_hierarchical(scheme, rest))
 }
 
-fn of_hierarchical<'l>(scheme: &[u8], rest: &'l [u8]) -> Result<Located<'l>, Reject> {
+fn of_hierarchical<'l>(scheme: &[u8], rest: &'l [u8]) -> Result<SplitUrl<'l>, Reject> {
     let default_port: &[u8] = if scheme.eq_ignore_ascii_case(b"https") {
         b":443"
     } else if scheme.eq_ignore_ascii_case(b"http") {
@@ -77,7 +77,7 @@ fn of_hierarchical<'l>(scheme: &[u8], rest: &'l [u8]) -> Result<Located<'l>, Rej
         Some(_) => Cow::Owned([b"/", target].concat()),
         None => Cow::Borrowed(&b"/"[..]),
     };
-    Ok(Located { authority: Some(authority), target })
+    Ok(SplitUrl { authority: Some(authority), target })
 }
 
 /// A target without the fragment that some client sent with it. None is ever a

@@ -20,7 +20,7 @@ pub enum PrivateAddresses {
     /// As [`PrivateAddresses::Refuse`], and so are these public ones: those of
     /// the machine that checks. What listens on them may trust whoever comes
     /// from the machine itself.
-    RefuseAnd(&'static [IpAddr]),
+    RefuseIncluding(&'static [IpAddr]),
     /// They pass, for a candidate whose store stands beside it.
     Allow,
 }
@@ -43,7 +43,7 @@ impl PrivateAddresses {
         match self {
             Self::Allow => true,
             Self::Refuse => is_public(address),
-            Self::RefuseAnd(own) => {
+            Self::RefuseIncluding(own) => {
                 let meant = carried(address);
                 is_public(address) && !own.iter().any(|&own| own == address || Some(own) == meant)
             }
@@ -206,13 +206,13 @@ mod tests {
         let broken = HostVerdict::Broken(Fault::DnsPrivateAddress);
         for own in ["9.9.9.9", "::ffff:9.9.9.9", "64:ff9b::9.9.9.9", "2002:909:909::1"] {
             let own: IpAddr = own.parse().unwrap();
-            assert_eq!(PrivateAddresses::RefuseAnd(OWN).judge([own]), broken, "{own}");
+            assert_eq!(PrivateAddresses::RefuseIncluding(OWN).judge([own]), broken, "{own}");
             assert_eq!(PrivateAddresses::Refuse.judge([own]), HostVerdict::Resolved, "{own}");
             assert_eq!(PrivateAddresses::Allow.judge([own]), HostVerdict::Resolved, "{own}");
         }
         let other: IpAddr = "9.9.9.8".parse().unwrap();
-        assert_eq!(PrivateAddresses::RefuseAnd(OWN).judge([other]), HostVerdict::Resolved);
-        assert_eq!(PrivateAddresses::RefuseAnd(OWN).judge(["10.0.0.1".parse().unwrap()]), broken);
+        assert_eq!(PrivateAddresses::RefuseIncluding(OWN).judge([other]), HostVerdict::Resolved);
+        assert_eq!(PrivateAddresses::RefuseIncluding(OWN).judge(["10.0.0.1".parse().unwrap()]), broken);
     }
 
     #[test]

@@ -155,7 +155,7 @@ pub enum Known {
     /// It is for a file that is not listed.
     Missing,
     /// No rule says which file it is for.
-    Unnamed,
+    NoRule,
 }
 
 /// Rules under which no request has a name and a version.
@@ -183,8 +183,8 @@ impl Catalogued {
 
     /// What is known of the file that `target` asks for.
     pub fn expect(&self, target: &[u8]) -> Known {
-        let Some((rule, captures)) = self.rules.find(target) else { return Known::Unnamed };
-        let Some((name, version)) = named_in(&rule.pattern) else { return Known::Unnamed };
+        let Some((rule, captures)) = self.rules.find(target) else { return Known::NoRule };
+        let Some((name, version)) = named_in(&rule.pattern) else { return Known::NoRule };
         let (name, version) = (decoded(captures.value(name)), decoded(captures.value(version)));
         match self.catalog.expect(&name, &version) {
             Some(entry) => Known::Listed(entry),
@@ -288,7 +288,7 @@ mod tests {
         check("/api/v1/crates/curl-sys/0.4.79+curl-8.12.0/download", Known::Listed(KNOWN));
         check("/api/v1/crates/curl-sys/0.4.80/download", Known::Missing);
         check("/api/v1/crates/Curl-sys/0.4.79%2Bcurl-8.12.0/download", Known::Missing);
-        check("/healthz", Known::Unnamed);
+        check("/healthz", Known::NoRule);
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub struct Observed {
 /// that part and their length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Text {
-    kept: Vec<u8>,
+    bytes: Vec<u8>,
     length: usize,
 }
 
@@ -163,7 +163,7 @@ impl Comparison {
 }
 
 fn difference(kind: Kind, candidate: Option<&Text>, control: Option<&Text>) -> Option<Difference> {
-    let kept = |text: &Text| text.kept.clone();
+    let kept = |text: &Text| text.bytes.clone();
     (candidate != control).then(|| Difference {
         kind,
         candidate: candidate.map(kept),
@@ -174,7 +174,7 @@ fn difference(kind: Kind, candidate: Option<&Text>, control: Option<&Text>) -> O
 impl Text {
     fn new(value: &[u8]) -> Self {
         let kept = value.get(..VALUE_BYTES).unwrap_or(value).to_vec();
-        Self { kept, length: value.len() }
+        Self { bytes: kept, length: value.len() }
     }
 
     fn location(value: &[u8], origin: &str) -> Self {
@@ -193,12 +193,12 @@ impl Text {
     /// User information ends with a sign that may stand behind the part kept:
     /// whoever shows that part could not know what to hide.
     fn hide_cut_authority(&mut self) {
-        let Some(start) = self.kept.windows(2).position(|pair| pair == b"//").map(|at| at + 2) else {
+        let Some(start) = self.bytes.windows(2).position(|pair| pair == b"//").map(|at| at + 2) else {
             return;
         };
-        let ends = self.kept[start..].iter().any(|b| matches!(b, b'/' | b'?' | b'#'));
-        if self.length > self.kept.len() && !ends {
-            self.kept.truncate(start);
+        let ends = self.bytes[start..].iter().any(|b| matches!(b, b'/' | b'?' | b'#'));
+        if self.length > self.bytes.len() && !ends {
+            self.bytes.truncate(start);
         }
     }
 }

@@ -64,7 +64,7 @@ impl HostAnswer {
     }
 
     /// What is known, and for how long.
-    pub const fn held(&self) -> Held<HostVerdict> {
+    pub const fn cached(&self) -> Held<HostVerdict> {
         Held { value: self.verdict, valid_for: self.valid_for }
     }
 }

@@ -26,7 +26,7 @@ pub struct JsonForm {
     /// The member that names the place.
     pub member: Box<str>,
     /// The place: a Location, absolute or relative to the candidate.
-    pub due: Box<[u8]>,
+    pub location: Box<[u8]>,
 }
 
 impl JsonForm {
@@ -35,7 +35,7 @@ impl JsonForm {
     /// Two spellings of one URL (RFC 3986 §6.2.2) are the same place, and so
     /// are two signed ones that differ in their signatures alone.
     pub fn fault(&self, body: &[u8]) -> Option<(Fault, String)> {
-        let Self { member, due } = self;
+        let Self { member, location: due } = self;
         let Some(told) = text_of(body, member) else {
             return Some((Fault::JsonMissing, format!("no text in a member {member:?}")));
         };
@@ -88,7 +88,7 @@ mod tests {
     }
 
     fn fault(body: &[u8], member: &str, due: &[u8]) -> Option<Fault> {
-        JsonForm { member: member.into(), due: due.into() }.fault(body).map(|(fault, _)| fault)
+        JsonForm { member: member.into(), location: due.into() }.fault(body).map(|(fault, _)| fault)
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn what_it_says_instead_is_told_in_few_and_plain_words() {
         let told = |body: &str| {
-            let form = JsonForm { member: "url".into(), due: DUE.as_bytes().into() };
+            let form = JsonForm { member: "url".into(), location: DUE.as_bytes().into() };
             form.fault(body.as_bytes()).unwrap().1
         };
         assert_eq!(told("{}"), "no text in a member \"url\"");

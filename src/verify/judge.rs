@@ -64,7 +64,7 @@ impl Judge {
 
     /// Where a client that asked for `target` would go by `location`: the
     /// reference resolved as in RFC 3986 §5.2. `None` where no client could.
-    pub fn place(&self, target: &[u8], location: &[u8]) -> Option<Url> {
+    pub fn resolve_location(&self, target: &[u8], location: &[u8]) -> Option<Url> {
         resolved(&self.origin, target, location).map(|(_, url)| url)
     }
 
@@ -111,7 +111,7 @@ impl Judge {
             }
             let asked = asked.target;
             let mut case =
-                Case { rule, by_rule, asked, candidate, origin, expected, now: answer.at, found: &mut found };
+                Case { rule, rule_level: by_rule, asked, candidate, origin, expected, now: answer.at, findings: &mut found };
             case.judge(answer.locations)
         });
         if let Some(status) = status {
@@ -125,7 +125,7 @@ impl Judge {
             }
         }
         let json = rule.filter(|_| redirect.is_some()).and_then(Rule::json_demand);
-        Judgement { rule: place, found, status: wrong_status, redirect, json }
+        Judgement { rule: place, findings: found, status: wrong_status, redirect, json }
     }
 
     /// What answers are held against.
@@ -134,7 +134,7 @@ impl Judge {
     }
 
     /// Whether any rule states a form in JSON.
-    pub fn knows_json(&self) -> bool {
+    pub fn checks_json(&self) -> bool {
         self.rules.know_json()
     }
 }
@@ -166,7 +166,7 @@ fn status_level(fault: Fault, rule: Option<&Rule>) -> Level {
 struct Case<'r, 'a> {
     rule: Option<&'r Rule>,
     /// What a broken demand of the rule does to the run.
-    by_rule: Level,
+    rule_level: Level,
     asked: &'a [u8],
     candidate: &'a Url,
     origin: &'a str,
@@ -174,44 +174,44 @@ struct Case<'r, 'a> {
     expected: &'a [u8],
     now: Stamp,
     /// What was found, of this redirect and otherwise.
-    found: &'a mut Findings,
+    findings: &'a mut Findings,
 }
 
 impl<'r> Case<'r, '_> {
     fn judge(&mut self, locations: Locations<'_>) -> Redirect<'r> {
         let location = match locations {
             // Clients treat an empty Location as none.
-            Locations::None | Locations::One(b"") => return self.ends(Tier::Headers, Fault::LocationMissing),
-            Locations::Many => return self.ends(Tier::Headers, Fault::LocationMultiple),
+            Locations::None | Locations::One(b"") => return self.stop_at(Tier::Headers, Fault::LocationMissing),
+            Locations::Many => return self.stop_at(Tier::Headers, Fault::LocationMultiple),
             Locations::One(location) => location,
         };
         if let Some(fault) = location::bytes_fault(location) {
-            return self.ends(Tier::Headers, fault);
+            return self.stop_at(Tier::Headers, fault);
         }
-        match self.exactly_as_demanded(location) {
-            Some(host) => Redirect { ends: None, host },
-            None => self.judge_place(location),
+        match self.exact_match_host(location) {
+            Some(host) => Redirect { stopped_at: None, host },
+            None => self.judge_url(location),
         }
     }
 
     /// A fault behind which there is nothing to look at.
-    fn ends(&mut self, tier: Tier, fault: Fault) -> Redirect<'r> {
-        self.found.add(fault.into());
-        Redirect { ends: Some(tier), host: HostToCheck::None }
+    fn stop_at(&mut self, tier: Tier, fault: Fault) -> Redirect<'r> {
+        self.findings.add(fault.into());
+        Redirect { stopped_at: Some(tier), host: HostToCheck::None }
     }
 
     /// A demand of the rule is broken.
-    fn breaks(&mut self, fault: Fault) {
-        self.found.add(Finding { level: self.by_rule, ..fault.into() });
+    fn add_rule_finding(&mut self, fault: Fault) {
+        self.findings.add(Finding { level: self.rule_level, ..fault.into() });
     }
 
     /// Something that no client minds, and no rule forbids.
-    fn warns(&mut self, fault: Fault) {
-        self.found.add(Finding { level: Level::Warn, ..fault.into() });
+    fn add_warning(&mut self, fault: Fault) {
+        self.findings.add(Finding { level: Level::Warn, ..fault.into() });
     }
 
     /// The host of a Location that is the very text the template gives.
-    fn exactly_as_demanded(&self, location: &[u8]) -> Option<HostToCheck<'r>> {
+    fn exact_match_host(&self, location: &[u8]) -> Option<HostToCheck<'r>> {
         let rule = self.rule?;
         let expected = rule.location.as_ref()?;
         if location != self.expected {
@@ -244,28 +244,28 @@ impl<'r> Case<'r, '_> {
     /// https; a port; a URL where a path is due; a signature that is not valid;
     /// a double slash; a path encoded in another way; any other difference from
     /// the template. What only follows from an earlier finding is left out.
-    fn judge_place(&mut self, location: &[u8]) -> Redirect<'r> {
+    fn judge_url(&mut self, location: &[u8]) -> Redirect<'r> {
         let has_placeholder = location::has_placeholder(location, self.asked);
         if has_placeholder {
-            self.found.add(Fault::LocationPlaceholder.into());
+            self.findings.add(Fault::LocationPlaceholder.into());
         }
         let Some((form, url, host)) = self.resolve(location) else {
             let fault = if has_placeholder { Fault::LocationPlaceholder } else { Fault::LocationUnparsable };
-            return self.ends(Tier::Policy, fault);
+            return self.stop_at(Tier::Policy, fault);
         };
         if location::has_userinfo(location, form) {
-            self.found.add(Fault::LocationUserinfo.into());
+            self.findings.add(Fault::LocationUserinfo.into());
         }
         if self.is_loop(&url) {
-            self.found.add(Fault::LocationLoop.into());
-            return Redirect { ends: Some(Tier::Policy), host };
+            self.findings.add(Fault::LocationLoop.into());
+            return Redirect { stopped_at: Some(Tier::Policy), host };
         }
         let is_glued = self.judge_origin(form, &url);
         self.judge_signature(&url);
         if !has_placeholder && !is_glued {
             self.judge_path(form, &url);
         }
-        Redirect { ends: None, host }
+        Redirect { stopped_at: None, host }
     }
 
     /// Where a client would go, and the host to connect to. `None` where no
@@ -295,10 +295,10 @@ impl<'r> Case<'r, '_> {
         let level = match (untimely.fault(), demanded) {
             // The client is there in time, as far as anybody has said.
             (Fault::LocationExpiresSoon, None) => Level::Warn,
-            (Fault::LocationExpiresSoon, Some(_)) => self.by_rule,
+            (Fault::LocationExpiresSoon, Some(_)) => self.rule_level,
             _ => Level::Fail,
         };
-        self.found.add(Finding { fault: untimely.fault(), level, note: untimely.to_string() });
+        self.findings.add(Finding { fault: untimely.fault(), level, note: untimely.to_string() });
     }
 
     /// Judges path and query, and a scheme that is wrong without being a
@@ -314,13 +314,13 @@ impl<'r> Case<'r, '_> {
             Some(Some(Scheme::Any | Scheme::Https)) | None => true,
         };
         match likeness {
-            Likeness::Same if !is_due => self.breaks(Fault::LocationMismatch),
+            Likeness::Same if !is_due => self.add_rule_finding(Fault::LocationMismatch),
             // An empty segment is a segment (RFC 3986 §3.3): a path may hold a URL.
-            Likeness::Same if double_slash && template.is_none() => self.warns(Fault::LocationDoubleSlash),
+            Likeness::Same if double_slash && template.is_none() => self.add_warning(Fault::LocationDoubleSlash),
             Likeness::Same => {}
-            Likeness::Encoding | Likeness::None if double_slash => self.breaks(Fault::LocationDoubleSlash),
-            Likeness::Encoding => self.breaks(Fault::LocationEncoding),
-            Likeness::None => self.breaks(Fault::LocationMismatch),
+            Likeness::Encoding | Likeness::None if double_slash => self.add_rule_finding(Fault::LocationDoubleSlash),
+            Likeness::Encoding => self.add_rule_finding(Fault::LocationEncoding),
+            Likeness::None => self.add_rule_finding(Fault::LocationMismatch),
         }
     }
 
@@ -332,14 +332,14 @@ impl<'r> Case<'r, '_> {
         let leaves_https = is_plain && self.candidate.scheme() == "https";
         let Some(rule) = self.rule else {
             if leaves_https {
-                self.found.add(Fault::LocationDowngrade.into());
+                self.findings.add(Fault::LocationDowngrade.into());
             }
             return false;
         };
         let never = rule.relative == Relative::Never;
         if form == Form::Path && never {
             // All else about its origin follows from that.
-            self.breaks(Fault::LocationRelative);
+            self.add_rule_finding(Fault::LocationRelative);
             return false;
         }
         let host = self.host_fault(rule, form, url);
@@ -350,14 +350,14 @@ impl<'r> Case<'r, '_> {
             } else {
                 format!("host {}", url.host_str().unwrap_or_default())
             };
-            self.found.add(Finding { fault, level: self.by_rule, note });
+            self.findings.add(Finding { fault, level: self.rule_level, note });
         }
         if form == Form::NetworkPath && never {
-            self.breaks(Fault::LocationRelative);
+            self.add_rule_finding(Fault::LocationRelative);
         }
         match rule.scheme {
-            Some(Scheme::Https) | None if leaves_https => self.found.add(Fault::LocationDowngrade.into()),
-            Some(Scheme::Https) if is_plain => self.breaks(Fault::LocationDowngrade),
+            Some(Scheme::Https) | None if leaves_https => self.findings.add(Fault::LocationDowngrade.into()),
+            Some(Scheme::Https) if is_plain => self.add_rule_finding(Fault::LocationDowngrade),
             Some(_) | None => {}
         }
         let port_due = match rule.location.as_ref().map(|expected| &expected.authority) {
@@ -368,10 +368,10 @@ impl<'r> Case<'r, '_> {
         };
         // Another host has ports of its own.
         if host.is_none() && url.port() != port_due {
-            self.breaks(Fault::LocationPort);
+            self.add_rule_finding(Fault::LocationPort);
         }
         if host.is_none() && form != Form::Path && rule.relative == Relative::Only {
-            self.breaks(Fault::LocationAbsolute);
+            self.add_rule_finding(Fault::LocationAbsolute);
         }
         host == Some(Fault::LocationGluedHost)
     }

@@ -17,7 +17,7 @@ pub enum Lasting {
     /// For so many seconds, at least one.
     Seconds(u64),
     /// For as long as the cache likes: the status alone allows it.
-    AsCachesLike,
+    Heuristic,
 }
 
 /// How long an answer may be kept without asking again; `None` where it may
@@ -41,7 +41,7 @@ pub fn lasting(status: u16, headers: &HeaderMap) -> Option<Lasting> {
             Some(seconds.saturating_sub(age)).filter(|left| *left > 0).map(Lasting::Seconds)
         }
         // RFC 9110 §15.1: of the redirects that clients follow, these two.
-        None => matches!(status, 301 | 308).then_some(Lasting::AsCachesLike),
+        None => matches!(status, 301 | 308).then_some(Lasting::Heuristic),
     }
 }
 
@@ -78,7 +78,7 @@ fn is(name: &[u8], due: &str) -> bool {
 impl fmt::Display for Lasting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::AsCachesLike => f.write_str("cacheable without an end"),
+            Self::Heuristic => f.write_str("cacheable without an end"),
             Self::Seconds(seconds @ ..120) => write!(f, "cacheable for {seconds} s"),
             Self::Seconds(seconds @ ..7_200) => write!(f, "cacheable for {} min", seconds / 60),
             Self::Seconds(seconds @ ..172_800) => write!(f, "cacheable for {} h", seconds / 3_600),
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_permanent_redirect_needs_no_permission() {
         for status in [301, 308] {
-            check(status, &[], Some(Lasting::AsCachesLike));
+            check(status, &[], Some(Lasting::Heuristic));
             check(status, &[("cache-control", "no-store")], None);
             check(status, &[("cache-control", "max-age=9")], Some(Lasting::Seconds(9)));
             check(status, &[("cache-control", "max-age=0")], None);

@@ -84,14 +84,14 @@ pub struct Question {
     /// Where it is, as a client would ask for it.
     pub url: Url,
     /// What it must be like.
-    pub want: Want,
+    pub expectation: Want,
 }
 
 /// How far one check may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbeLimits {
     /// How far the target is asked.
-    pub reach: Reach,
+    pub depth: Reach,
     /// Most further redirects that are followed.
     pub hops: usize,
     /// Most bytes of a file that are downloaded.

@@ -4,7 +4,7 @@
 use assert_cmd::cargo::cargo_bin_cmd;
 use downpour::fault::Fault;
 use downpour::report::{Arrivals, Plan, Rates, RunDirectory, RunReport, SCHEMA, Times, Verdict};
-use downpour::tally::{Attempt, AttemptEnd, AttemptKind, Fate, Interval};
+use downpour::metrics::{Attempt, AttemptEnd, AttemptKind, ArrivalOutcome, Interval};
 use downpour::units::{Offset, Stamp};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ fn write(path: &Path, made: Made, plan: Plan) {
             let end = AttemptEnd::Status(302);
             let sent = Some(after(20));
             interval.attempt(&Attempt { due, sent, first_byte: sent, done, end }, AttemptKind::First);
-            let fate = if is_wrong { Fate::Failed(Fault::DnsNxdomain) } else { Fate::Passed };
+            let fate = if is_wrong { ArrivalOutcome::Failed(Fault::DnsNxdomain) } else { ArrivalOutcome::Passed };
             failed += u64::from(is_wrong);
             interval.arrival(fate, due, done);
         }

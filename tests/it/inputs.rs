@@ -2,11 +2,11 @@
 //! that are damaged or no logs at all.
 
 use bytes::Bytes;
-use downpour::trace::client::{Agents, ClientKey};
+use downpour::trace::client::{AgentParsing, ClientKey};
 use downpour::trace::formats::Format;
 use downpour::trace::rewrite::Rewrites;
-use downpour::trace::spread::Subsecond;
-use downpour::trace::{ReadOptions, Request, Source, TraceError};
+use downpour::trace::subsecond::Subsecond;
+use downpour::trace::{ReadOptions, TraceRequest, Source, TraceError};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::collections::BTreeSet;
@@ -15,14 +15,14 @@ use std::io::Write as _;
 use std::os::unix::fs::symlink;
 
 fn options(format: Option<Format>) -> ReadOptions {
-    ReadOptions { format, agents: Agents::Read, subsecond: Subsecond::Burst, ..ReadOptions::default() }
+    ReadOptions { format, agents: AgentParsing::BuiltIn, subsecond: Subsecond::Burst, ..ReadOptions::default() }
 }
 
 fn over(log: impl Into<Bytes>, format: Option<Format>) -> Result<Source, TraceError> {
     Source::over(vec![("memory".to_owned(), log.into())], options(format))
 }
 
-fn drain(source: &mut Source) -> Vec<Request> {
+fn drain(source: &mut Source) -> Vec<TraceRequest> {
     std::iter::from_fn(|| source.next().unwrap()).collect()
 }
 
@@ -49,7 +49,7 @@ fn lines(pattern: &str) -> String {
 fn check(pattern: &str, format: Format, hosts: &[&str], notes: &[&str]) {
     let mut source = over(lines(pattern), None).unwrap();
     assert_eq!(source.inputs().next().unwrap().format, Some(format), "{pattern}");
-    assert!(source.tells_agents(), "{pattern}");
+    assert!(source.has_agents(), "{pattern}");
     let requests = drain(&mut source);
     let clients: BTreeSet<_> =
         requests.iter().map(|request| request.client.map(ClientKey::to_bytes)).collect();
@@ -58,7 +58,7 @@ fn check(pattern: &str, format: Format, hosts: &[&str], notes: &[&str]) {
     assert!(requests.iter().all(|request| request.kind.preset().starts_with("cargo")), "{pattern}");
     let found: Vec<_> = source.authorities().iter().map(|(host, _)| String::from_utf8_lossy(host)).collect();
     assert_eq!(found, hosts, "{pattern}");
-    assert_eq!(source.books().notes.keys().copied().collect::<Vec<_>>(), notes, "{pattern}");
+    assert_eq!(source.accounting().notes.keys().copied().collect::<Vec<_>>(), notes, "{pattern}");
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_format_that_was_asked_for_is_used_however_few_lines_fit() {
         let mut source = over(log, Some(Format::Combined)).unwrap();
         let requests = drain(&mut source);
         assert!(requests.len() == 1 && requests[0].at.is_some(), "{before}");
-        assert_eq!(source.books().rejected["bad_field_count"], (before + after) as u64);
+        assert_eq!(source.accounting().rejected["bad_field_count"], (before + after) as u64);
     }
     let none = refusal(junk(100), Some(Format::Combined));
     assert!(none.contains("combined (0 %, mostly bad_field_count): none of its 100 lines fits"), "{none}");
@@ -149,9 +149,9 @@ fn zeros_before_the_first_line_cost_that_line_at_most() {
         for (log, format) in [(log.clone(), None), (gzip(&log), None), (gzip(&log), Some(Format::Combined))] {
             let mut source = over(log, format).unwrap();
             assert_eq!(drain(&mut source).len(), expected, "{zeros}");
-            let rejected: u64 = source.books().rejected.values().sum();
-            assert_eq!(rejected, 20 - expected as u64, "{:?}", source.books());
-            assert!(source.books().balance(expected as u64));
+            let rejected: u64 = source.accounting().rejected.values().sum();
+            assert_eq!(rejected, 20 - expected as u64, "{:?}", source.accounting());
+            assert!(source.accounting().is_balanced(expected as u64));
         }
     }
 }
@@ -173,7 +173,7 @@ fn what_follows_compressed_data_is_padding_or_ignored() {
             let packed = [pack(first), vec![0; between], pack(second), behind.to_vec()].concat();
             let mut source = over(packed, None).unwrap();
             assert_eq!(drain(&mut source).len(), 20, "{behind:?}");
-            assert!(source.books().rejected.is_empty(), "{behind:?}: {:?}", source.books());
+            assert!(source.accounting().rejected.is_empty(), "{behind:?}: {:?}", source.accounting());
             assert_eq!(source.warnings().len(), warnings, "{behind:?}: {:?}", source.warnings());
             assert!(source.warnings().iter().all(|warning| warning.message.contains("was ignored")));
         }
@@ -213,9 +213,9 @@ fn a_file_of_a_directory_that_cannot_be_read_costs_only_itself() {
     for name in [directory.path().to_owned(), path("*")] {
         let mut source = open(name.to_str().unwrap()).unwrap();
         let left_out: Vec<_> =
-            source.left_out().iter().map(|input| input.name.rsplit('/').next().unwrap()).collect();
+            source.unreadable().iter().map(|input| input.name.rsplit('/').next().unwrap()).collect();
         assert_eq!(left_out.iter().collect::<BTreeSet<_>>(), ["b.xz", "c.txt", "d", "e"].iter().collect());
-        assert!(source.left_out().iter().any(|input| input.reason == "it is an xz file"));
+        assert!(source.unreadable().iter().any(|input| input.reason == "it is an xz file"));
         assert_eq!((drain(&mut source).len(), source.inputs().count()), (20, 1));
     }
     // What was asked for by name is not left out.
@@ -257,6 +257,6 @@ fn what_no_client_can_ask_for_is_filtered() {
     let options = ReadOptions { rewrites, ..options(None) };
     let mut source = Source::over(vec![("memory".to_owned(), log.into())], options).unwrap();
     assert_eq!(drain(&mut source)[0].target, "/api/v1/crates/strsim/0.10.0/download");
-    let filtered = &source.books().filtered;
+    let filtered = &source.accounting().filtered;
     assert_eq!((filtered["version"], filtered["route"], filtered.len()), (1, 1, 2));
 }

@@ -27,7 +27,7 @@ use url::Url;
 /// Patient with everything, and allowed to meet this machine.
 fn options(reach: Reach) -> ProbeOptions {
     ProbeOptions {
-        limits: ProbeLimits { reach, hops: 3, body: 1 << 16 },
+        limits: ProbeLimits { depth: reach, hops: 3, body: 1 << 16 },
         rate: None,
         patience: Some(Duration::from_secs(10)),
         concurrency: NonZeroUsize::new(8).unwrap(),
@@ -56,7 +56,7 @@ fn trusting(authority: Option<&str>) -> Arc<rustls::ClientConfig> {
 }
 
 fn question(url: Url, expect: Expect) -> Question {
-    Question { key: TargetKey::of_file(&url), url, want: Want::File(expect) }
+    Question { key: TargetKey::of_file(&url), url, expectation: Want::File(expect) }
 }
 
 /// Asks one target and returns what was found, and how much was done for it.

@@ -10,7 +10,7 @@
 //! are installed. What takes longer is in `tests/peers/clients.py`.
 
 use crate::support::listener::{Listener, head_of};
-use downpour::client::{Budget, ClientModels, LastAttempt, Next, draws};
+use downpour::client::{Budget, ClientModels, LastAttempt, NextStep, retry_rng};
 use downpour::fault::Fault;
 use downpour::registry::plan::FaultPlan;
 use downpour::registry::{AccessLog, Registry, RegistryConfig};
@@ -48,7 +48,7 @@ const TOO_MANY: Trouble = Trouble::Fault(
     "too-many",
     LastAttempt::answered(429, Some(Fault::StatusClientError), Some(Duration::from_secs(2))),
 );
-const RESET: Trouble = Trouble::Fault("reset", LastAttempt::broke(Fault::HttpReset));
+const RESET: Trouble = Trouble::Fault("reset", LastAttempt::unanswered(Fault::HttpReset));
 
 impl Trouble {
     const fn last(self) -> LastAttempt {
@@ -213,8 +213,8 @@ fn waits(model: &str, last: LastAttempt) -> Vec<(Duration, Duration)> {
         let mut budget = Budget::new(model.budget);
         let mut state = model.begin(&mut budget);
         for number in 0.. {
-            let mut random = draws(seed, 0, &state);
-            let Next::RetryAfter(wait) = model.next(&mut state, &mut budget, last, &mut random) else {
+            let mut random = retry_rng(seed, 0, &state);
+            let NextStep::RetryAfter(wait) = model.next(&mut state, &mut budget, last, &mut random) else {
                 break;
             };
             if number == waits.len() {

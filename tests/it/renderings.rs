@@ -7,7 +7,7 @@ use downpour::report::{
     Dialect, Document, FailureLine, IntervalLine, Rendering, RunDirectory, RunReport, SavedRun, exposition,
     json_schema, read,
 };
-use downpour::tally::Gauges;
+use downpour::metrics::Gauges;
 use downpour::units::{Stamp, approximate};
 use quick_xml::events::Event;
 use serde_json::{Value, json};

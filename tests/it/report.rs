@@ -5,11 +5,11 @@ use downpour::report::{
     Assessment, DirectoryError, Ending, FAILURES_PER_FAULT, FailureLine, Generator, GeneratorFacts, Input,
     IntervalLine, IntervalLog, Parts, Plan, RunDirectory, RunReport, SCHEMA, Verdict, summary,
 };
-use downpour::tally::{
-    Attempt, AttemptEnd, AttemptKind, Books, Coverage, Fate, Fold, Gauges, Interval, LeftOut, Redirect,
-    Sighting, Totals, Unchecked,
+use downpour::metrics::{
+    Attempt, AttemptEnd, AttemptKind, Accounting, Coverage, ArrivalOutcome, IntervalMerger, Gauges, Interval, ArrivalAdjustments, JudgedRedirect,
+    FaultObservation, Totals, Unchecked,
 };
-use downpour::trace::TraceBooks;
+use downpour::trace::TraceAccounting;
 use downpour::units::{Offset, Rate, Stamp, approximate};
 use downpour::verify::Tier;
 use downpour::verify::probe::net::ProbeStats;
@@ -27,7 +27,7 @@ const PER_SECOND: u64 = 4_700;
 /// lost its slash.
 pub(crate) fn incident() -> (Vec<Interval>, Totals) {
     let rate: Rate = "4.7k/s".parse().unwrap();
-    let mut fold = Fold::new(1);
+    let mut fold = IntervalMerger::new(1);
     let mut out = Vec::new();
     let mut interval = Interval::new(0);
     for second in 0..20 {
@@ -56,18 +56,18 @@ fn download(interval: &mut Interval, n: u64, due: Offset) {
     interval.attempt(&attempt, AttemptKind::First);
     let broken = (5..15).contains(&due.second());
     let (host, fault) = if broken { (GLUED, Some(Fault::DnsNxdomain)) } else { ("static.crates.io", None) };
-    interval.redirect(&Redirect {
+    interval.redirect(&JudgedRedirect {
         at: done,
         host: Some(host),
         fault,
-        lasting: None,
+        cache_lifetime: None,
         tiers: [Coverage::Checked; Tier::ALL.len()],
     });
     if let Some(fault) = fault {
         let version = format!("1.{}.0", n % 13);
         let path = format!("/api/v1/crates/smallvec/{version}/download");
         let location = format!("https://{GLUED}/smallvec/smallvec-{version}.crate");
-        interval.example(&Sighting {
+        interval.example(&FaultObservation {
             fault,
             at: done,
             path: path.as_bytes(),
@@ -75,7 +75,7 @@ fn download(interval: &mut Interval, n: u64, due: Offset) {
             detail: "no answer holds this name",
         });
     }
-    interval.arrival(fault.map_or(Fate::Passed, Fate::Failed), due, done);
+    interval.arrival(fault.map_or(ArrivalOutcome::Passed, ArrivalOutcome::Failed), due, done);
 }
 
 pub(crate) fn plan() -> Plan {
@@ -98,15 +98,15 @@ pub(crate) fn plan() -> Plan {
     }
 }
 
-fn books(totals: &Totals) -> Books {
-    let trace = TraceBooks {
+fn books(totals: &Totals) -> Accounting {
+    let trace = TraceAccounting {
         read: 94_003,
         accepted: 94_001,
         skipped: [("header", 2)].into(),
         filtered: [("method", 1)].into(),
-        ..TraceBooks::default()
+        ..TraceAccounting::default()
     };
-    Books::close(trace, LeftOut::default(), totals).unwrap()
+    Accounting::close(trace, ArrivalAdjustments::default(), totals).unwrap()
 }
 
 pub(crate) fn report_with(plan: Plan, totals: &Totals) -> RunReport {
@@ -180,13 +180,13 @@ fn a_run_that_could_not_offer_its_load_says_what_to_do() {
         if n < 4 {
             interval.shed();
         } else {
-            interval.arrival(Fate::Passed, Offset::ZERO, Offset::from_nanos(1_000_000));
+            interval.arrival(ArrivalOutcome::Passed, Offset::ZERO, Offset::from_nanos(1_000_000));
         }
     }
     let mut totals = Totals::default();
     totals.absorb(&interval);
-    let trace = TraceBooks { read: 10, accepted: 10, ..TraceBooks::default() };
-    let books = Books::close(trace, LeftOut::default(), &totals).unwrap();
+    let trace = TraceAccounting { read: 10, accepted: 10, ..TraceAccounting::default() };
+    let books = Accounting::close(trace, ArrivalAdjustments::default(), &totals).unwrap();
     let report = RunReport::build(Parts {
         plan: plan(),
         books: &books,
@@ -380,7 +380,7 @@ fn a_killed_run_leaves_a_readable_result() {
     let directory = RunDirectory::create(scratch.path(), Stamp::from_nanos(0)).unwrap();
     let report = RunReport::build(Parts {
         plan: plan(),
-        books: &Books::so_far(&totals).unwrap(),
+        books: &Accounting::so_far(&totals).unwrap(),
         totals: &totals,
         generator: GeneratorFacts::default(),
         ending: Ending::Interrupted,
@@ -417,11 +417,11 @@ fn unchecked_redirects_are_counted_by_reason() {
     let checked = Coverage::Checked;
     let tiers = |policy| [checked, policy, off, off, off, off, off];
     for (host, tiers) in [(Some("h"), tiers(checked)), (None, tiers(Coverage::Broken))] {
-        interval.redirect(&Redirect { at: Offset::ZERO, host, fault: None, lasting: None, tiers });
+        interval.redirect(&JudgedRedirect { at: Offset::ZERO, host, fault: None, cache_lifetime: None, tiers });
     }
     let mut totals = Totals::default();
     totals.absorb(&interval);
-    let books = Books::close(TraceBooks::default(), LeftOut::default(), &totals).unwrap();
+    let books = Accounting::close(TraceAccounting::default(), ArrivalAdjustments::default(), &totals).unwrap();
     let targets = RunReport::build(Parts {
         plan: plan(),
         books: &books,

@@ -3,12 +3,12 @@
 
 use bytes::Bytes;
 use downpour::trace::client::ClientKey;
-use downpour::trace::fate::{Fate, Filter, Note, Skip};
+use downpour::trace::reasons::{ParsedLine, Filter, Note, Skip};
 use downpour::trace::formats::Format;
 use downpour::trace::rewrite::Rewrites;
 use downpour::trace::scrub::Scrub;
-use downpour::trace::spread::Subsecond;
-use downpour::trace::{Method, Packing, ReadOptions, Record, Request, Source, StampKind, TraceError};
+use downpour::trace::subsecond::Subsecond;
+use downpour::trace::{Method, InputCompression, ReadOptions, Record, TraceRequest, Source, StampKind, TraceError};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
@@ -50,7 +50,7 @@ fn over(bytes: impl Into<Bytes>, options: ReadOptions) -> Result<Source, TraceEr
     Source::over(vec![("memory".to_owned(), bytes.into())], options)
 }
 
-fn drain(source: &mut Source) -> Vec<Request> {
+fn drain(source: &mut Source) -> Vec<TraceRequest> {
     std::iter::from_fn(|| source.next().unwrap()).collect()
 }
 
@@ -99,9 +99,9 @@ fn well_formed_logs_give_exactly_their_records() {
         let (mut found, mut clients) = (Vec::new(), Vec::new());
         for (number, (line, cut)) in lines(&log).into_iter().enumerate() {
             match parser.parse(line, cut) {
-                Fate::Record(record) => found.push(as_expected(number + 1, &record, &mut clients)),
-                Fate::Skipped(Skip::Header) => {}
-                other @ (Fate::Skipped(_) | Fate::Rejected(_)) => {
+                ParsedLine::Record(record) => found.push(as_expected(number + 1, &record, &mut clients)),
+                ParsedLine::Skipped(Skip::Header) => {}
+                other @ (ParsedLine::Skipped(_) | ParsedLine::Rejected(_)) => {
                     panic!("{folder}:{}: {other:?}", number + 1)
                 }
             }
@@ -150,11 +150,11 @@ fn a_client_is_the_same_in_every_pass_and_another_for_another_seed() {
 }
 
 /// What a line came to, in the words of a `.verdicts` file.
-fn verdict(fate: &Fate<'_>, alone: Option<&mut Source>) -> Vec<String> {
+fn verdict(fate: &ParsedLine<'_>, alone: Option<&mut Source>) -> Vec<String> {
     let record = match fate {
-        Fate::Skipped(reason) => return vec![format!("skipped({})", reason.id())],
-        Fate::Rejected(reason) => return vec![format!("rejected({})", reason.id())],
-        Fate::Record(record) => record,
+        ParsedLine::Skipped(reason) => return vec![format!("skipped({})", reason.id())],
+        ParsedLine::Rejected(reason) => return vec![format!("rejected({})", reason.id())],
+        ParsedLine::Record(record) => record,
     };
     let mut words: Vec<String> = record.notes.iter().map(|note| note.id().to_owned()).collect();
     if record.authority.is_none() {
@@ -165,7 +165,7 @@ fn verdict(fate: &Fate<'_>, alone: Option<&mut Source>) -> Vec<String> {
     }
     let source = alone.expect("an accepted line can be read alone");
     source.next().unwrap();
-    let books = source.books();
+    let books = source.accounting();
     words.extend(books.notes.keys().map(|&note| note.to_owned()));
     let filtered = books.filtered.keys().next().map(|reason| format!("filtered({reason})"));
     words.insert(0, filtered.unwrap_or_else(|| "accepted".to_owned()));
@@ -189,11 +189,11 @@ fn odd_lines_come_to_their_verdicts() {
         let mut headers: Vec<u8> = Vec::new();
         for (number, (line, cut)) in lines.into_iter().enumerate() {
             let fate = parser.parse(line, cut);
-            if fate == Fate::Skipped(Skip::Header) {
+            if fate == ParsedLine::Skipped(Skip::Header) {
                 headers.extend_from_slice(line);
                 headers.push(b'\n');
             }
-            let mut source = matches!(fate, Fate::Record(_)).then(|| alone(format, &headers, line));
+            let mut source = matches!(fate, ParsedLine::Record(_)).then(|| alone(format, &headers, line));
             let found = verdict(&fate, source.as_mut());
             let mut words = expected.next().unwrap().split(' ');
             assert_eq!(words.next().unwrap(), (number + 1).to_string(), "{folder}");
@@ -211,8 +211,8 @@ fn a_line_beyond_the_bound_is_rejected_and_the_next_one_read() {
     let list = format!("/1\nhttps://crates.io/{long}\n/2\n");
     let mut source = over(list, ReadOptions::default()).unwrap();
     assert_eq!(drain(&mut source).len(), 2);
-    assert_eq!(source.books().rejected["line_too_long"], 1);
-    assert_eq!(source.books().read, 3);
+    assert_eq!(source.accounting().rejected["line_too_long"], 1);
+    assert_eq!(source.accounting().read, 3);
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn every_sample_is_recognised_for_what_it_is() {
         assert!(!requests.is_empty(), "{folder}");
         assert_eq!(source.has_times(), format != Format::UrlList);
         assert!(requests.is_sorted_by_key(|request| request.at), "{folder}");
-        assert!(source.books().balance(requests.len() as u64), "{folder}: {:?}", source.books());
+        assert!(source.accounting().is_balanced(requests.len() as u64), "{folder}: {:?}", source.accounting());
     }
 }
 
@@ -242,14 +242,14 @@ fn packed_logs_hold_what_plain_ones_do() {
         let (first, second) = log.split_at(log.len() / 2);
         let frames = [first, second].map(|half| zstd::encode_all(half, 3).unwrap()).concat();
         let packed = [
-            (gzip(&log), Packing::Gzip),
-            ([gzip(first), gzip(second)].concat(), Packing::Gzip),
-            (zstd::encode_all(&log[..], 3).unwrap(), Packing::Zstd),
-            (frames, Packing::Zstd),
+            (gzip(&log), InputCompression::Gzip),
+            ([gzip(first), gzip(second)].concat(), InputCompression::Gzip),
+            (zstd::encode_all(&log[..], 3).unwrap(), InputCompression::Zstd),
+            (frames, InputCompression::Zstd),
         ];
         for (bytes, packing) in packed {
             let mut source = over(bytes, ReadOptions::default()).unwrap();
-            assert_eq!(source.inputs().next().unwrap().packing, packing);
+            assert_eq!(source.inputs().next().unwrap().compression, packing);
             assert_eq!(drain(&mut source), plain, "{folder} {packing}");
         }
     }
@@ -273,10 +273,10 @@ fn of_a_cut_file_the_whole_lines_are_kept_and_the_next_input_is_read() {
         let (last, kept) = requests.split_last().unwrap();
         assert!(list.lines().zip(kept).all(|(line, request)| line.as_bytes() == request.target));
         assert_eq!(last.target, "/z");
-        assert_eq!(source.books().rejected["truncated"], 1);
+        assert_eq!(source.accounting().rejected["truncated"], 1);
         let [warning] = source.warnings() else { panic!("{:?}", source.warnings()) };
         assert_eq!((warning.name.as_str(), warning.line), ("cut", requests.len() as u64));
-        assert!(source.books().balance(requests.len() as u64));
+        assert!(source.accounting().is_balanced(requests.len() as u64));
     }
 }
 
@@ -350,8 +350,8 @@ fn a_replay_is_the_same_on_every_pass() {
     let first = drain(&mut source);
     source.rewind().unwrap();
     assert_eq!(drain(&mut source), first);
-    assert_eq!(source.books().read, 28);
-    assert!(source.books().balance(2 * first.len() as u64));
+    assert_eq!(source.accounting().read, 28);
+    assert!(source.accounting().is_balanced(2 * first.len() as u64));
 }
 
 #[test]
@@ -374,12 +374,12 @@ fn records_are_rewritten_scrubbed_and_filtered() {
     assert!(
         requests.iter().any(|request| request.target.starts_with(b"/api/v1/crates/curl-sys/0.4.79%2Bcurl"))
     );
-    assert_eq!(source.books().filtered["route"], 1);
+    assert_eq!(source.accounting().filtered["route"], 1);
 
     let list = "/x?q=secret&page=2\n";
     let mut source = over(list, ReadOptions::default()).unwrap();
     assert_eq!(drain(&mut source)[0].target, "/x?q=xxxxxx&page=x");
-    assert_eq!(source.books().notes[Note::QueryScrubbed.id()], 1);
+    assert_eq!(source.accounting().notes[Note::QueryScrubbed.id()], 1);
     let mut source = over(list, ReadOptions { scrub: Scrub::KeepAll, ..ReadOptions::default() }).unwrap();
     assert_eq!(drain(&mut source)[0].target, "/x?q=secret&page=2");
 }
@@ -395,8 +395,8 @@ fn a_recorded_change_of_protocol_is_not_replayed() {
     let mut source = over(log, ReadOptions::default()).unwrap();
     let requests = drain(&mut source);
     assert_eq!(requests.iter().map(|request| &request.target[..]).collect::<Vec<_>>(), [b"/a", b"/b"]);
-    assert_eq!(source.books().filtered[Filter::Upgrade.id()], 2);
-    assert!(source.books().balance(2));
+    assert_eq!(source.accounting().filtered[Filter::Upgrade.id()], 2);
+    assert!(source.accounting().is_balanced(2));
 }
 
 #[test]
@@ -407,7 +407,7 @@ fn times_in_some_inputs_only_are_refused_and_in_some_lines_only_counted() {
     let lines = "{\"at_ns\":1,\"target\":\"/x\"}\n{\"target\":\"/y\"}\n";
     let mut source = over(lines, ReadOptions::default()).unwrap();
     assert_eq!(drain(&mut source).len(), 1);
-    assert_eq!(source.books().rejected["missing_timestamp"], 1);
+    assert_eq!(source.accounting().rejected["missing_timestamp"], 1);
 }
 
 proptest! {
@@ -442,8 +442,8 @@ proptest! {
             }
         }
         source.stop();
-        prop_assert!(source.books().balance(out.len() as u64), "{:?}", source.books());
-        prop_assert_eq!(source.books().handed_out(), out.len() as u64);
+        prop_assert!(source.accounting().is_balanced(out.len() as u64), "{:?}", source.accounting());
+        prop_assert_eq!(source.accounting().handed_out(), out.len() as u64);
         prop_assert!(out.is_sorted_by_key(|request| request.at));
         prop_assert_eq!(source.next().unwrap(), None);
     }
@@ -466,7 +466,7 @@ fn survives(bytes: &[u8]) {
             count += 1;
         }
         source.stop();
-        assert!(source.books().balance(count), "{:?}", source.books());
+        assert!(source.accounting().is_balanced(count), "{:?}", source.accounting());
     }
 }
 

@@ -167,18 +167,18 @@ fn a_glued_host_ends_as_the_fault_that_clients_see() {
     let (locations, headers) = (Locations::One(location), HeaderMap::new());
     let answer = Answer { status: 302, locations, headers: &headers, at: Stamp::from_nanos(0) };
     let judgement = judge.judge(&asked, &answer);
-    assert_eq!(judgement.found.outcome(), Some(Fault::LocationGluedHost));
+    assert_eq!(judgement.findings.outcome(), Some(Fault::LocationGluedHost));
     let HostToCheck::Name(host) = judgement.redirect.unwrap().host else {
         panic!("a name is to be asked for")
     };
 
     let mut hosts = HostCache::new(HOST_BOUNDS);
-    let asked = hosts.ask(host.as_ref().into(), Offset::ZERO, judgement.found.clone());
+    let asked = hosts.ask(host.as_ref().into(), Offset::ZERO, judgement.findings.clone());
     assert_eq!(asked, Reply::Parked { ask: true });
     let (reply, mut answers) = mpsc::channel(1);
     lookups.handle().look_up(host.as_ref().into(), reply).unwrap();
     let answer = answers.blocking_recv().unwrap();
-    let mut parked = hosts.settle(&answer.host, Some(&answer.held()), Offset::ZERO);
+    let mut parked = hosts.settle(&answer.host, Some(&answer.cached()), Offset::ZERO);
     let HostVerdict::Broken(fault) = answer.verdict else { panic!("the host does not exist") };
     parked[0].add(fault.into());
     assert_eq!(parked[0].outcome(), Some(Fault::DnsNxdomain));

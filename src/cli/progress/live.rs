@@ -35,7 +35,7 @@ impl Live {
     pub(super) fn start(expected: Expected, phase: watch::Receiver<Phase>) -> Option<Self> {
         let (seconds, seen) = sync_channel(4);
         let drawn = thread::Builder::new().name("progress".to_owned()).spawn(move || {
-            crate::engine::yield_to_workers();
+            crate::engine::lower_priority();
             draw_until_over(&expected, &phase, &seen);
         });
         Some(Self { seconds: Some(seconds), thread: Some(drawn.ok()?) })

@@ -3,7 +3,7 @@
 use crate::cli::signals;
 use crate::fault::Fault;
 use crate::report::micros;
-use crate::tally::{Interval, Totals};
+use crate::metrics::{Interval, Totals};
 use crate::units::{approximate, grouped};
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ impl Seen {
             in_warmup: all.warmup.arrivals.offered,
             failed: all.arrivals.failed,
             settled: all.arrivals.settled(),
-            hidden: all.retries.hidden.total(),
+            hidden: all.retries.hidden_by_retries.total(),
             wrong: wrong.total(),
             faults,
             redirects: all.redirects.seen,

@@ -1,13 +1,13 @@
 //! What a client's table means: its parts, each checked against the others.
 
 use super::{
-    Checked, FileBudget, FileClient, FileDelays, FileFormula, FileJitter, FileOuter, FileRetryAfter,
-    FileStatus, Mistake, Wait, mistake,
+    ClientFileResult, FileBudget, FileClient, FileDelays, FileFormula, FileJitter, FileOuter, FileRetryAfter,
+    FileStatus, TomlMistake, FileDelay, mistake,
 };
 use crate::client::budget::{BudgetRule, Refund};
 use crate::client::delays::{Delay, Delays, Jitter};
-use crate::client::retried::{FaultSet, StatusSet, family_of, is_met, members};
-use crate::client::{ClientModel, Outer, Retried, RetryAfter, Timeouts};
+use crate::client::retry_conditions::{RetriedFaults, StatusSet, family_of, client_can_see, client_faults_of};
+use crate::client::{ClientModel, OuterLoop, RetryConditions, RetryAfter, Timeouts};
 use crate::fault::Fault;
 use crate::trace::agent::AgentPattern;
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ const AGENTS_MAX: usize = 50;
 /// The most attempts, and the most runs.
 const TIMES_MAX: u8 = 100;
 
-pub(super) fn model(file: FileClient) -> Checked<ClientModel> {
+pub(super) fn model(file: FileClient) -> ClientFileResult<ClientModel> {
     let name = name(&file.name)?;
     let attempts = times("attempts", &file.attempts)?;
     without_contradiction(&file, attempts)?;
@@ -38,10 +38,10 @@ pub(super) fn model(file: FileClient) -> Checked<ClientModel> {
         Some(_) => of_delays("delays-after-fault", file.delays_after_fault.as_ref(), attempts)?,
     };
     let told = file.retry_after.as_ref().map(Spanned::get_ref);
-    let retried = Retried {
+    let retried = RetryConditions {
         statuses: statuses("statuses", &file.statuses)?,
         statuses_once: statuses("statuses-once", &file.statuses_once)?,
-        statuses_if_told_when: statuses("retry-after", told.map_or(&[], |told| &told.retried))?,
+        statuses_with_retry_after: statuses("retry-after", told.map_or(&[], |told| &told.retried))?,
         faults: faults(&file.faults)?,
     };
     Ok(ClientModel {
@@ -53,12 +53,12 @@ pub(super) fn model(file: FileClient) -> Checked<ClientModel> {
         delays,
         delays_after_fault,
         jitter: jitter.unwrap_or_default(),
-        retried,
+        retry_conditions: retried,
         retry_after: told.map_or(Ok(RetryAfter::Ignore), retry_after)?,
         scope: file.scope,
-        siblings: file.siblings,
+        on_failure: file.siblings,
         budget: file.budget.as_ref().map_or(Ok(BudgetRule::Unlimited), budget)?,
-        opening: file.opening,
+        first_method: file.opening,
         streams: file.streams,
         connections: file.connections,
         timeouts: Timeouts {
@@ -67,11 +67,11 @@ pub(super) fn model(file: FileClient) -> Checked<ClientModel> {
             total: file.timeouts.total.map(|length| length.0),
         },
         redirects: file.redirects,
-        outer: outer(file.outer.as_ref())?,
+        outer_loop: outer(file.outer.as_ref())?,
     })
 }
 
-fn name(name: &Spanned<String>) -> Checked<String> {
+fn name(name: &Spanned<String>) -> ClientFileResult<String> {
     let text = name.get_ref();
     let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-';
     if (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(is_plain) {
@@ -81,7 +81,7 @@ fn name(name: &Spanned<String>) -> Checked<String> {
     Err(mistake(name, format!("name: {text:?} is no name of a client; {remedy}")))
 }
 
-fn agents(list: &[Spanned<String>]) -> Checked<Vec<AgentPattern>> {
+fn agents(list: &[Spanned<String>]) -> ClientFileResult<Vec<AgentPattern>> {
     if let Some(beyond) = list.get(AGENTS_MAX) {
         return Err(mistake(beyond, format!("agents: at most {AGENTS_MAX} are possible")));
     }
@@ -93,7 +93,7 @@ fn agents(list: &[Spanned<String>]) -> Checked<Vec<AgentPattern>> {
     list.iter().map(pattern).collect()
 }
 
-fn times(field: &str, count: &Spanned<i64>) -> Checked<NonZeroU8> {
+fn times(field: &str, count: &Spanned<i64>) -> ClientFileResult<NonZeroU8> {
     let count_of = u8::try_from(*count.get_ref()).ok().filter(|count| *count <= TIMES_MAX);
     count_of.and_then(NonZeroU8::new).ok_or_else(|| {
         mistake(count, format!("{field}: must be 1 to {TIMES_MAX}, and is {}", count.get_ref()))
@@ -102,7 +102,7 @@ fn times(field: &str, count: &Spanned<i64>) -> Checked<NonZeroU8> {
 
 /// A model with one attempt has no use for rules of retrying, and one with
 /// several needs them.
-fn without_contradiction(file: &FileClient, attempts: NonZeroU8) -> Checked<()> {
+fn without_contradiction(file: &FileClient, attempts: NonZeroU8) -> ClientFileResult<()> {
     let rules = [
         file.delays.as_ref().map(|rule| ("delays", rule.span())),
         file.delays_after_fault.as_ref().map(|rule| ("delays-after-fault", rule.span())),
@@ -117,7 +117,7 @@ fn without_contradiction(file: &FileClient, attempts: NonZeroU8) -> Checked<()> 
         return match rules.into_iter().flatten().next() {
             Some((field, span)) => {
                 let what = format!("{field}: there is nothing to retry by; attempts = 1 means one try");
-                Err(Mistake { span, what })
+                Err(TomlMistake { span, what })
             }
             None => Ok(()),
         };
@@ -135,11 +135,11 @@ fn without_contradiction(file: &FileClient, attempts: NonZeroU8) -> Checked<()> 
     Ok(())
 }
 
-fn of_delays(field: &str, delays: Option<&Spanned<FileDelays>>, attempts: NonZeroU8) -> Checked<Delays> {
+fn of_delays(field: &str, delays: Option<&Spanned<FileDelays>>, attempts: NonZeroU8) -> ClientFileResult<Delays> {
     let Some(delays) = delays else { return Ok(Delays::default()) };
     let retries = attempts.get() - 1;
     let wrong = |what: String| mistake(delays, format!("{field}: {what}"));
-    let wait = |text: &String| Wait::try_from(text.clone()).map(|wait| wait.0).map_err(wrong);
+    let wait = |text: &String| FileDelay::try_from(text.clone()).map(|wait| wait.0).map_err(wrong);
     match delays.get_ref() {
         FileDelays::List(list) if list.is_empty() => {
             Err(wrong("there is none; write [\"0s\"] for a client that does not wait".to_owned()))
@@ -147,7 +147,7 @@ fn of_delays(field: &str, delays: Option<&Spanned<FileDelays>>, attempts: NonZer
         FileDelays::List(list) if list.len() > usize::from(retries) => {
             Err(wrong(format!("there are {} for {retries} retries", list.len())))
         }
-        FileDelays::List(list) => Ok(Delays::list(list.iter().map(wait).collect::<Checked<_>>()?)),
+        FileDelays::List(list) => Ok(Delays::list(list.iter().map(wait).collect::<ClientFileResult<_>>()?)),
         FileDelays::Formula(formula) => {
             let (base, cap) = (wait(&formula.base)?, wait(&formula.cap)?);
             if !(1.0..=1_000.0).contains(&formula.factor) {
@@ -161,8 +161,8 @@ fn of_delays(field: &str, delays: Option<&Spanned<FileDelays>>, attempts: NonZer
     }
 }
 
-fn of_jitter(jitter: &Spanned<FileJitter>, formula: Option<&FileFormula>) -> Checked<Jitter> {
-    let delay = |text: &String| Wait::try_from(text.clone()).map_or(Delay::ZERO, |wait| wait.0);
+fn of_jitter(jitter: &Spanned<FileJitter>, formula: Option<&FileFormula>) -> ClientFileResult<Jitter> {
+    let delay = |text: &String| FileDelay::try_from(text.clone()).map_or(Delay::ZERO, |wait| wait.0);
     Ok(match *jitter.get_ref() {
         FileJitter::None => Jitter::None,
         FileJitter::FirstOnly(more) => Jitter::FirstOnly(more.0),
@@ -185,7 +185,7 @@ fn of_jitter(jitter: &Spanned<FileJitter>, formula: Option<&FileFormula>) -> Che
     })
 }
 
-fn statuses(field: &str, list: &[Spanned<FileStatus>]) -> Checked<StatusSet> {
+fn statuses(field: &str, list: &[Spanned<FileStatus>]) -> ClientFileResult<StatusSet> {
     let mut set = StatusSet::default();
     for entry in list {
         let wrong = |text: &str| {
@@ -209,8 +209,8 @@ fn statuses(field: &str, list: &[Spanned<FileStatus>]) -> Checked<StatusSet> {
     Ok(set)
 }
 
-fn faults(list: &[Spanned<String>]) -> Checked<FaultSet> {
-    let mut set = FaultSet::default();
+fn faults(list: &[Spanned<String>]) -> ClientFileResult<RetriedFaults> {
+    let mut set = RetriedFaults::default();
     for entry in list {
         let text = entry.get_ref();
         let named = Fault::from_id(text);
@@ -219,13 +219,13 @@ fn faults(list: &[Spanned<String>]) -> Checked<FaultSet> {
             return Err(mistake(entry, format!("faults: {text:?} says too little; {remedy}")));
         }
         match named {
-            Some(fault) if is_met(fault) => set.insert(fault),
+            Some(fault) if client_can_see(fault) => set.insert(fault),
             Some(_) => {
                 let what = format!("faults: {text:?} lies with this program; no client meets it");
                 return Err(mistake(entry, what));
             }
-            None if members(text).next().is_none() => return Err(mistake(entry, unknown_fault(text))),
-            None => members(text).for_each(|fault| set.insert(fault)),
+            None if client_faults_of(text).next().is_none() => return Err(mistake(entry, unknown_fault(text))),
+            None => client_faults_of(text).for_each(|fault| set.insert(fault)),
         }
     }
     Ok(set)
@@ -233,7 +233,7 @@ fn faults(list: &[Spanned<String>]) -> Checked<FaultSet> {
 
 fn unknown_fault(text: &str) -> String {
     let families: BTreeSet<_> =
-        Fault::ALL.iter().filter(|fault| is_met(**fault)).map(|fault| family_of(*fault)).collect();
+        Fault::ALL.iter().filter(|fault| client_can_see(**fault)).map(|fault| family_of(*fault)).collect();
     let families: Vec<_> = families.into_iter().collect();
     format!(
         "faults: {text:?} is no fault; use an id such as dns.nxdomain, or one of the families {}",
@@ -241,7 +241,7 @@ fn unknown_fault(text: &str) -> String {
     )
 }
 
-fn retry_after(file: &FileRetryAfter) -> Checked<RetryAfter> {
+fn retry_after(file: &FileRetryAfter) -> ClientFileResult<RetryAfter> {
     let all = || {
         let mut all = StatusSet::default();
         (100..600).for_each(|status| {
@@ -249,8 +249,8 @@ fn retry_after(file: &FileRetryAfter) -> Checked<RetryAfter> {
         });
         all
     };
-    Ok(RetryAfter::Obey {
-        how: file.how,
+    Ok(RetryAfter::Honor {
+        how: file.mode,
         statuses: match &file.statuses {
             Some(list) => statuses("retry-after", list)?,
             None => all(),
@@ -261,7 +261,7 @@ fn retry_after(file: &FileRetryAfter) -> Checked<RetryAfter> {
     })
 }
 
-fn budget(file: &Spanned<FileBudget>) -> Checked<BudgetRule> {
+fn budget(file: &Spanned<FileBudget>) -> ClientFileResult<BudgetRule> {
     let wrong = |what: &str| Err(mistake(file, format!("budget: {what}")));
     match *file.get_ref() {
         FileBudget::TokenBucket { cost, .. } if cost.0.is_zero() => {
@@ -290,7 +290,7 @@ fn budget(file: &Spanned<FileBudget>) -> Checked<BudgetRule> {
     }
 }
 
-fn outer(file: Option<&FileOuter>) -> Checked<Outer> {
-    let Some(file) = file else { return Ok(Outer { runs: NonZeroU8::MIN, pause: Delay::ZERO }) };
-    Ok(Outer { runs: times("outer", &file.runs)?, pause: file.pause.0 })
+fn outer(file: Option<&FileOuter>) -> ClientFileResult<OuterLoop> {
+    let Some(file) = file else { return Ok(OuterLoop { runs: NonZeroU8::MIN, pause: Delay::ZERO }) };
+    Ok(OuterLoop { runs: times("outer", &file.runs)?, pause: file.pause.0 })
 }

@@ -119,9 +119,9 @@ fn a_client_that_tries_once_has_no_rules_of_retrying() {
 fn the_example_of_the_documentation_can_be_read() {
     let models = ClientModels::parse(include_str!("example.toml"), "example.toml").unwrap();
     let own = models.find("ours").unwrap();
-    assert_eq!((own.attempts.get(), own.outer.runs.get()), (4, 3));
-    assert_eq!(own.siblings, Siblings::GoOn);
-    assert_eq!(own.retried.statuses.iter().count(), 101);
+    assert_eq!((own.attempts.get(), own.outer_loop.runs.get()), (4, 3));
+    assert_eq!(own.on_failure, OnFailure::GoOn);
+    assert_eq!(own.retry_conditions.statuses.iter().count(), 101);
 }
 
 #[test]

@@ -4,11 +4,11 @@
 use super::*;
 use std::ops::RangeInclusive;
 
-type Seconds = RangeInclusive<f64>;
+type SecondsRange = RangeInclusive<f64>;
 
 /// That a client waits so, whatever is drawn.
 #[track_caller]
-fn check(name: &str, last: LastAttempt, expected: &[Seconds]) {
+fn check(name: &str, last: LastAttempt, expected: &[SecondsRange]) {
     let model = model(name);
     for seed in 0..50 {
         let (waits, _) = waits(&model, last, seed);
@@ -19,7 +19,7 @@ fn check(name: &str, last: LastAttempt, expected: &[Seconds]) {
     }
 }
 
-fn exactly<const N: usize>(seconds: [f64; N]) -> [Seconds; N] {
+fn exactly<const N: usize>(seconds: [f64; N]) -> [SecondsRange; N] {
     seconds.map(|seconds| seconds..=seconds)
 }
 
@@ -45,9 +45,9 @@ fn cargo() {
         status(503),
         status(504),
         status(429),
-        LastAttempt::broke(Fault::HttpReset),
-        LastAttempt::broke(Fault::HttpTruncated),
-        LastAttempt::broke(Fault::ConnectRefused),
+        LastAttempt::unanswered(Fault::HttpReset),
+        LastAttempt::unanswered(Fault::HttpTruncated),
+        LastAttempt::unanswered(Fault::ConnectRefused),
         target(Fault::DnsNxdomain),
     ] {
         check("cargo-1.89", last, &waits);
@@ -58,8 +58,8 @@ fn cargo() {
     for last in [
         status(404),
         status(403),
-        LastAttempt::broke(Fault::HttpClosed),
-        LastAttempt::broke(Fault::TlsName),
+        LastAttempt::unanswered(Fault::HttpClosed),
+        LastAttempt::unanswered(Fault::TlsName),
         target(Fault::LocationMissing),
         target(Fault::LocationLoop),
     ] {
@@ -77,8 +77,8 @@ fn pip() {
         status(500),
         status(502),
         status(503),
-        LastAttempt::broke(Fault::HttpReset),
-        LastAttempt::broke(Fault::HttpClosed),
+        LastAttempt::unanswered(Fault::HttpReset),
+        LastAttempt::unanswered(Fault::HttpClosed),
     ] {
         check("pip", last, &waits);
     }
@@ -95,7 +95,7 @@ fn uv() {
     for last in [status(500), status(503), status(504), told(429, 60)] {
         check("uv", last, &waits);
     }
-    check("uv", LastAttempt::broke(Fault::HttpClosed), &waits);
+    check("uv", LastAttempt::unanswered(Fault::HttpClosed), &waits);
     check("uv", status(404), &[]);
 }
 
@@ -104,11 +104,11 @@ fn npm() {
     for last in [status(500), status(502), status(504), told(429, 3)] {
         check("npm", last, &exactly([10.0, 60.0]));
     }
-    check("npm", LastAttempt::broke(Fault::HttpReset), &exactly([10.0, 60.0]));
+    check("npm", LastAttempt::unanswered(Fault::HttpReset), &exactly([10.0, 60.0]));
     for last in [status(403), status(404)] {
         check("npm", last, &[]);
     }
-    check("npm", LastAttempt::broke(Fault::HttpTruncated), &[]);
+    check("npm", LastAttempt::unanswered(Fault::HttpTruncated), &[]);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn curl() {
     check("curl", told(429, 3), &exactly([3.0; 3]));
     check("curl", status(404), &[]);
     for fault in [Fault::HttpReset, Fault::HttpClosed, Fault::HttpTruncated, Fault::ConnectRefused] {
-        check("curl", LastAttempt::broke(fault), &[]);
+        check("curl", LastAttempt::unanswered(fault), &[]);
     }
 }
 
@@ -127,14 +127,14 @@ fn others() {
     check("docker", status(500), &exactly([5.0, 10.0, 15.0, 20.0]));
     check("containerd", status(503), &exactly([0.0]));
     check("containerd", status(429), &exactly([0.0; 4]));
-    check("containerd", LastAttempt::broke(Fault::HttpClosed), &exactly([0.05; 4]));
+    check("containerd", LastAttempt::unanswered(Fault::HttpClosed), &exactly([0.05; 4]));
     check("containerd", target(Fault::DnsNxdomain), &[]);
     check("apt", status(504), &exactly([1.0, 2.0, 4.0]));
     check("apt", told(429, 3), &exactly([4.0, 5.0, 7.0]));
     check("maven", status(503), &exactly([5.0, 10.0, 15.0]));
     check("maven", told(503, 7), &exactly([7.0; 3]));
     check("maven", told(503, 301), &[]);
-    check("maven", LastAttempt::broke(Fault::HttpReset), &exactly([0.0; 3]));
+    check("maven", LastAttempt::unanswered(Fault::HttpReset), &exactly([0.0; 3]));
     check("maven", target(Fault::DnsNxdomain), &[]);
     check("huggingface", status(503), &exactly([1.0, 2.0, 4.0, 8.0, 8.0]));
     check("huggingface", told(429, 3), &exactly([4.0; 5]));
@@ -158,7 +158,7 @@ fn a_broken_target_comes_back_to_the_candidate_by_whole_chains_alone() {
     }
     for hop in ["pip", "uv", "npm", "huggingface"] {
         assert!(!asks(hop, gone), "{hop}");
-        assert!(asks(hop, status(503)) && asks(hop, LastAttempt::broke(Fault::HttpReset)), "{hop}");
+        assert!(asks(hop, status(503)) && asks(hop, LastAttempt::unanswered(Fault::HttpReset)), "{hop}");
     }
 }
 
@@ -168,7 +168,7 @@ fn a_hastened_client_waits_for_a_fraction() {
     for (name, last) in
         [("cargo-1.70", gone), ("uv", status(503)), ("yarn", status(503)), ("apt", told(429, 0))]
     {
-        let (slow, fast) = (model(name), model(name).hastened("20x".parse().unwrap()));
+        let (slow, fast) = (model(name), model(name).time_scaled("20x".parse().unwrap()));
         for seed in 0..20 {
             let ((slow, _), (fast, _)) = (waits(&slow, last, seed), waits(&fast, last, seed));
             assert_eq!(slow.len(), fast.len());
@@ -197,7 +197,7 @@ fn every_model_names_its_sources_and_ends() {
     for model in ClientModels::built_in().iter() {
         assert!(!model.sources.is_empty() && !model.about.is_empty(), "{}", model.name);
         for fault in Fault::ALL {
-            let (waits, _) = waits(model, LastAttempt::broke(*fault), 3);
+            let (waits, _) = waits(model, LastAttempt::unanswered(*fault), 3);
             assert!(waits.len() < model.attempts_at_most() as usize, "{} after {fault}", model.name);
         }
     }
@@ -207,7 +207,7 @@ fn every_model_names_its_sources_and_ends() {
 fn draws_depend_on_seed_arrival_and_attempt_alone() {
     let first = RetryState::NEW;
     let second = RetryState { ended: 1, ..first };
-    let draw = |seed, arrival, state| draws(seed, arrival, &state).next_u64();
+    let draw = |seed, arrival, state| retry_rng(seed, arrival, &state).next_u64();
     assert_eq!(draw(1, 7, first), draw(1, 7, first));
     let all = [draw(1, 7, first), draw(2, 7, first), draw(1, 8, first), draw(1, 7, second)];
     assert_eq!(all.iter().collect::<std::collections::HashSet<_>>().len(), 4);

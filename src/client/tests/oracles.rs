@@ -7,7 +7,7 @@ use crate::units::Share;
 /// Attempts that fail with the probability `share` of a million.
 fn failing(ppm: u32, seed: u64) -> impl FnMut() -> bool {
     let mut random = random(seed);
-    move || Share::from_ppm(ppm).is_some_and(|share| share.takes(random.next_u64()))
+    move || Share::from_ppm(ppm).is_some_and(|share| share.includes(random.next_u64()))
 }
 
 fn retrying(attempts: u32, more: &str) -> ClientModel {
@@ -69,12 +69,12 @@ fn an_aws_client_has_a_hundred_retries_or_fifty_after_time_outs() {
         let mut budget = Budget::new(model.budget);
         for _ in 0..1_000 {
             let mut state = model.begin(&mut budget);
-            while let Next::RetryAfter(_) = model.next(&mut state, &mut budget, last, &mut random(0)) {}
+            while let NextStep::RetryAfter(_) = model.next(&mut state, &mut budget, last, &mut random(0)) {}
         }
         budget.retries()
     };
     assert_eq!(spent(LastAttempt::answered(503, None, None)), 100);
-    assert_eq!(spent(LastAttempt::broke(Fault::TimeoutTotal)), 50);
+    assert_eq!(spent(LastAttempt::unanswered(Fault::TimeoutTotal)), 50);
     // A retry that succeeds gives back what it cost: the bucket stays full.
     let mut turn = 0;
     let every_second = || {

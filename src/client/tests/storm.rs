@@ -13,7 +13,7 @@ type Micros = u64;
 
 const SECOND: f64 = 1e6;
 
-struct Storm<'a> {
+struct StormOracle<'a> {
     model: &'a ClientModel,
     crates: usize,
     /// The time of an exchange, in seconds.
@@ -26,21 +26,21 @@ struct Storm<'a> {
 
 /// What one session asked for.
 #[derive(Default)]
-struct Session {
+struct OracleSession {
     /// When each request was sent, and which attempt it was.
     sent: Vec<(Micros, u8)>,
     end: Micros,
 }
 
-impl Storm<'_> {
+impl StormOracle<'_> {
     fn exchange(&self, random: &mut ChaCha8Rng) -> Micros {
         let unit = f64::from(random.next_u32()) / f64::from(u32::MAX);
         micros(self.cycle * (1.0 + self.noise * (2.0 * unit - 1.0)))
     }
 
-    fn session(&self, begin: Micros, random: &mut ChaCha8Rng) -> Session {
+    fn session(&self, begin: Micros, random: &mut ChaCha8Rng) -> OracleSession {
         let mut budget = Budget::new(self.model.budget);
-        let mut session = Session::default();
+        let mut session = OracleSession::default();
         let mut under_way = BinaryHeap::new();
         let mut states = vec![self.model.begin(&mut budget); self.crates];
         for index in 0..self.crates {
@@ -54,12 +54,12 @@ impl Storm<'_> {
                 continue;
             }
             match self.model.next(&mut states[index], &mut budget, gone, random) {
-                Next::RetryAfter(wait) => {
+                NextStep::RetryAfter(wait) => {
                     let due = done + u64::try_from(wait.as_micros()).unwrap();
                     session.sent.push((due, states[index].ended() + 1));
                     under_way.push(Reverse((due + self.exchange(random), due, index)));
                 }
-                Next::GiveUp(_) => break,
+                NextStep::GiveUp(_) => break,
             }
         }
         // What was due after the end was never sent.
@@ -80,7 +80,7 @@ fn count(of: usize) -> f64 {
 
 /// Mean requests a crate, and the mean life of a session in seconds.
 fn amplification(model: &ClientModel, crates: usize, cycle: f64, noise: f64) -> (f64, f64) {
-    let storm = Storm { model, crates, cycle, noise, until: Micros::MAX };
+    let storm = StormOracle { model, crates, cycle, noise, until: Micros::MAX };
     let sessions = 30 + 3_000 / crates;
     let random = &mut random(crates as u64);
     let (mut requests, mut life) = (0, 0.0);
@@ -137,7 +137,7 @@ fn one_crate_alone_is_asked_for_four_times() {
 fn a_burst_comes_back_in_three_echoes() {
     const CYCLE: f64 = 0.1;
     let cargo = model("cargo-1.70");
-    let storm = Storm { model: &cargo, crates: 500, cycle: CYCLE, noise: 0.0, until: Micros::MAX };
+    let storm = StormOracle { model: &cargo, crates: 500, cycle: CYCLE, noise: 0.0, until: Micros::MAX };
     let session = storm.session(0, &mut random(1));
     let windows = [(0.0, 0.0), (0.5, 1.5), (4.0, 5.0), (10.5, 11.5)];
     let mut seen = [0_u32; 4];
@@ -165,7 +165,7 @@ fn the_incident_comes_out_as_it_was() {
     const ONE_IN: f64 = 50.0;
     let cargo = model("cargo-1.70");
     let until = micros(SECONDS);
-    let storm = Storm { model: &cargo, crates: CRATES, cycle: 0.15, noise: 0.2, until };
+    let storm = StormOracle { model: &cargo, crates: CRATES, cycle: 0.15, noise: 0.2, until };
     let gap = micros(count(CRATES) * ONE_IN / FIRSTS_A_SECOND);
     let random = &mut random(20_230_720);
     let (mut failed, mut plateau, mut last) = (0, 0, 0);

@@ -1,11 +1,11 @@
 //! What is said of the findings of an answer, and what becomes of those that
 //! fail nothing.
 
-use super::{Case, Ledger};
+use super::{JudgedAttempt, Ledger};
 use crate::engine::coverage::{self, Tiers};
 use crate::engine::exchange::Received;
 use crate::fault::Fault;
-use crate::tally::{Attempt, Redirect, Sighting};
+use crate::metrics::{Attempt, JudgedRedirect, FaultObservation};
 use crate::verify::Asked;
 use crate::verify::catalog::Known;
 use crate::verify::finding::Finding;
@@ -13,23 +13,23 @@ use http::HeaderValue;
 
 impl Ledger {
     /// Says what was expected of an answer where its findings do not.
-    pub(super) fn explain(&self, case: &mut Case, asked: &Asked<'_>, received: &Received) {
+    pub(super) fn explain(&self, case: &mut JudgedAttempt, asked: &Asked<'_>, received: &Received) {
         if case.found.is_empty() {
             return;
         }
         let peer = received.peer.map_or_else(String::new, |peer| format!("answered by {peer}"));
         for finding in case.found.iter_mut() {
             // A URL comes last, so that it can be compared with the Location.
-            let more = self.judge.told(finding.fault, asked, received.status);
+            let more = self.judge.example_detail(finding.fault, asked, received.status);
             let parts = [finding.note.as_str(), peer.as_str(), more.as_str()];
             finding.note = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
         }
     }
 
     /// Counts what was found and fails nothing, once for this answer.
-    pub(super) fn warn(&mut self, case: &mut Case) {
+    pub(super) fn warn(&mut self, case: &mut JudgedAttempt) {
         for warning in case.found.take_warnings() {
-            let sighting = Sighting {
+            let sighting = FaultObservation {
                 fault: warning.fault,
                 at: case.done,
                 path: case.path.as_str().as_bytes(),
@@ -55,22 +55,22 @@ pub(super) fn not_in_catalog(known: Known, asked: &Asked<'_>) -> Option<Fault> {
     (known == Known::Missing && was_there).then_some(Fault::LocationNotInCatalog)
 }
 
-impl Case {
+impl JudgedAttempt {
     /// What the accounting says of the redirect.
     pub(super) fn redirect<'c>(
         &self,
         host: Option<&'c str>,
         fault: Option<Fault>,
         tiers: Tiers,
-    ) -> Redirect<'c> {
-        let tiers = coverage::beside(tiers, self.form.coverage());
-        Redirect { at: self.done, host, fault, lasting: self.lasting, tiers }
+    ) -> JudgedRedirect<'c> {
+        let tiers = coverage::with_json(tiers, self.json.coverage());
+        JudgedRedirect { at: self.done, host, fault, cache_lifetime: self.cache_lifetime, tiers }
     }
 
     /// What the example of a finding says: what was found, what else was, and
     /// how long it stays with caches if it leads astray.
     pub(super) fn detail(&self, finding: &Finding, worst: Fault) -> String {
-        let lasting = self.lasting.filter(|_| finding.fault.misleads()).map(|lasting| lasting.to_string());
+        let lasting = self.cache_lifetime.filter(|_| finding.fault.is_bad_redirect()).map(|lasting| lasting.to_string());
         let others = self.found.iter().map(|other| other.fault.id()).filter(|id| *id != worst.id());
         let others = others.collect::<Vec<_>>().join(", ");
         let also = if finding.fault == worst && !others.is_empty() {

@@ -4,14 +4,14 @@
 //! after a lookup, so this is where its client is asked what to do. Attempts
 //! are booked as they end, the arrival once, when its client is done with it.
 
-use super::{Case, Ledger};
-use crate::client::{GiveUp, Opening, Timeouts, Trial};
+use super::{JudgedAttempt, Ledger};
+use crate::client::{GiveUp, FirstMethod, Timeouts, RetryContext};
 use crate::engine::clock::wall_now;
 use crate::engine::exchange::Received;
-use crate::engine::retries::{Retries, Tried, Verdict, Waiting};
+use crate::engine::retries::{Retries, EndedAttempt, RetryDecision, WaitingRetry};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
-use crate::tally::{Attempt, AttemptKind, ClientCounts, Ended, Fate, Sighting};
+use crate::metrics::{Attempt, AttemptKind, ClientCounts, DownloadEnd, ArrivalOutcome, FaultObservation};
 use crate::units::Offset;
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
@@ -21,39 +21,39 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// An arrival that was sent, and what its client may do about a failure.
-pub(crate) type Sent<'a> = (&'a Arrival, Option<&'a Trial>);
+pub(crate) type Sent<'a> = (&'a Arrival, Option<&'a RetryContext>);
 
 /// How an arrival begins.
-pub(crate) enum Begun {
+pub(crate) enum FirstAttempt {
     /// It is asked for once: no client is modelled.
     Once,
     /// It is asked for, and may be again.
-    Retried(Trial),
+    Retryable(RetryContext),
     /// Its client had ended with another download and does not ask. It is
     /// booked.
     Never,
 }
 
-impl Tried {
-    pub(super) fn broken(arrival: &Arrival, &trial: &Trial, known: Offset) -> Box<Self> {
-        Box::new(Self { arrival: arrival.clone(), trial, answer: None, known })
+impl EndedAttempt {
+    pub(super) fn broken(arrival: &Arrival, &trial: &RetryContext, known: Offset) -> Box<Self> {
+        Box::new(Self { arrival: arrival.clone(), retry_context: trial, answer: None, known_at: known })
     }
 
     pub(super) fn answered(
-        (arrival, &trial): (&Arrival, &Trial),
+        (arrival, &trial): (&Arrival, &RetryContext),
         received: &Received,
         known: Offset,
     ) -> Box<Self> {
         let answer = Some((received.status, retry_after(&received.head)));
-        Box::new(Self { arrival: arrival.clone(), trial, answer, known })
+        Box::new(Self { arrival: arrival.clone(), retry_context: trial, answer, known_at: known })
     }
 }
 
-impl Case {
+impl JudgedAttempt {
     /// Its client knows only now how it went.
-    pub(super) fn known(&mut self, now: Offset) {
-        if let Some(tried) = &mut self.tried {
-            tried.known = tried.known.max(now);
+    pub(super) fn set_known_at(&mut self, now: Offset) {
+        if let Some(tried) = &mut self.ended_attempt {
+            tried.known_at = tried.known_at.max(now);
         }
     }
 }
@@ -61,7 +61,7 @@ impl Case {
 impl Ledger {
     /// An attempt is over.
     pub(super) fn attempted(&mut self, (arrival, trial): Sent<'_>, attempt: &Attempt) {
-        let kind = AttemptKind::after(trial.map_or(0, Trial::attempts));
+        let kind = AttemptKind::after(trial.map_or(0, RetryContext::attempts));
         self.recorder.attempt(arrival.due, attempt, kind);
         self.of_client(arrival, |counts| counts.attempt(kind));
     }
@@ -77,36 +77,36 @@ impl Ledger {
     }
 
     /// The same for an arrival on its way to a judgement.
-    pub(super) fn of_case(&mut self, case: &Case, book: impl FnOnce(&mut ClientCounts)) {
-        if let Some(tried) = &case.tried {
+    pub(super) fn of_case(&mut self, case: &JudgedAttempt, book: impl FnOnce(&mut ClientCounts)) {
+        if let Some(tried) = &case.ended_attempt {
             self.of_client(&tried.arrival, book);
         }
     }
 
     /// How long the client of an arrival waits for what, and how it begins.
-    pub(crate) fn manners(&self, arrival: &Arrival) -> (Timeouts, Opening) {
+    pub(crate) fn client_limits(&self, arrival: &Arrival) -> (Timeouts, FirstMethod) {
         let model = self.retries.as_ref().map(|retries| retries.model(arrival.kind));
-        model.map_or_else(Default::default, |model| (model.timeouts, model.opening))
+        model.map_or_else(Default::default, |model| (model.timeouts, model.first_method))
     }
 
     /// An arrival is about to be sent for the first time.
-    pub(crate) fn begin(&mut self, arrival: &Arrival) -> Begun {
-        let Some(retries) = &mut self.retries else { return Begun::Once };
+    pub(crate) fn begin(&mut self, arrival: &Arrival) -> FirstAttempt {
+        let Some(retries) = &mut self.retries else { return FirstAttempt::Once };
         if let Some(trial) = retries.begin(arrival) {
-            return Begun::Retried(trial);
+            return FirstAttempt::Retryable(trial);
         }
         let (fault, due) = (Fault::ClientAborted, arrival.due);
-        self.recorder.arrival(Fate::Failed(fault), due, due);
+        self.recorder.arrival(ArrivalOutcome::Failed(fault), due, due);
         self.of_client(arrival, |counts| counts.arrivals.failed += 1);
         let path = arrival.target.as_str().as_bytes();
         let detail = "another download of its session had failed for good";
-        self.recorder.example(due, &Sighting { fault, at: due, path, location: None, detail });
-        Begun::Never
+        self.recorder.example(due, &FaultObservation { fault, at: due, path, location: None, detail });
+        FirstAttempt::Never
     }
 
     /// Told when a retry is due before all others; `None` where none will be.
-    pub(crate) fn sooner(&self) -> Option<Arc<Notify>> {
-        self.retries.as_ref().map(Retries::sooner)
+    pub(crate) fn earlier_retry(&self) -> Option<Arc<Notify>> {
+        self.retries.as_ref().map(Retries::earlier_due)
     }
 
     /// When the next retry is due.
@@ -117,20 +117,20 @@ impl Ledger {
     /// Takes out the next retry that is due at `now` and is to be sent. Those
     /// whose client has ended meanwhile have failed, and so have those for
     /// which there is no room.
-    pub(crate) fn next_retry(&mut self, now: Offset, has_room: bool) -> Option<Waiting> {
+    pub(crate) fn next_retry(&mut self, now: Offset, has_room: bool) -> Option<WaitingRetry> {
         loop {
             let retries = self.retries.as_mut()?;
             let waiting = retries.take_due(now)?;
-            let (done, why) = match retries.aborted_at(&waiting.trial) {
+            let (done, why) = match retries.aborted_at(&waiting.retry_context) {
                 // It did not wait for longer, and what failed it last stands.
-                Some(aborted) => (aborted.max(waiting.arrival.due), Ended::Aborted),
+                Some(aborted) => (aborted.max(waiting.arrival.due), DownloadEnd::Aborted),
                 None if has_room => return Some(waiting),
                 None => {
-                    retries.end_session(&waiting.trial, now);
-                    (now, Ended::Shed)
+                    retries.end_session(&waiting.retry_context, now);
+                    (now, DownloadEnd::Shed)
                 }
             };
-            self.gave_up(&waiting, done, why);
+            self.fail_waiting_retry(&waiting, done, why);
         }
     }
 
@@ -143,86 +143,86 @@ impl Ledger {
             if let Some(counts) = self.recorder.retries(waiting.arrival.due) {
                 counts.waiting_at_end += 1;
             }
-            self.gave_up(&waiting, now, Ended::RunOver);
+            self.fail_waiting_retry(&waiting, now, DownloadEnd::RunOver);
         }
     }
 
     /// The run is over before a download is whose earlier attempts have
     /// failed: it has failed of what they failed of.
-    pub(super) fn ended_unfinished(
+    pub(super) fn fail_unfinished(
         &mut self,
-        (arrival, trial): (&Arrival, &Trial),
+        (arrival, trial): (&Arrival, &RetryContext),
         attempts: u32,
         now: Offset,
     ) {
         if let Some(counts) = self.recorder.retries(arrival.due) {
-            counts.over(attempts);
-            counts.ended(Ended::RunOver);
+            counts.finished(attempts);
+            counts.ended(DownloadEnd::RunOver);
         }
-        self.failed_of(arrival, trial.fault(), now);
+        self.fail_with(arrival, trial.fault(), now);
     }
 
     /// A download is well.
-    pub(super) fn passed(&mut self, case: &Case) {
-        let mut fate = Fate::Passed;
-        if let (Some(tried), Some(retries)) = (&case.tried, &mut self.retries) {
-            retries.succeeded(&tried.trial);
-            if tried.trial.attempts() > 0 {
-                fate = Fate::Recovered(tried.trial.fault());
+    pub(super) fn passed(&mut self, case: &JudgedAttempt) {
+        let mut fate = ArrivalOutcome::Passed;
+        if let (Some(tried), Some(retries)) = (&case.ended_attempt, &mut self.retries) {
+            retries.succeeded(&tried.retry_context);
+            if tried.retry_context.attempts() > 0 {
+                fate = ArrivalOutcome::Recovered(tried.retry_context.fault());
             }
             if let Some(counts) = self.recorder.retries(case.due) {
-                counts.over(tried.trial.attempts() + 1);
+                counts.finished(tried.retry_context.attempts() + 1);
             }
         }
         self.recorder.arrival(fate, case.due, case.done);
         self.of_case(case, |counts| match fate {
-            Fate::Recovered(_) => counts.arrivals.recovered += 1,
-            Fate::Passed | Fate::Failed(_) | Fate::Cut => counts.arrivals.passed += 1,
+            ArrivalOutcome::Recovered(_) => counts.arrivals.recovered += 1,
+            ArrivalOutcome::Passed | ArrivalOutcome::Failed(_) | ArrivalOutcome::Unfinished => counts.arrivals.passed += 1,
         });
     }
 
     /// An attempt failed; the download did, too, unless its client tries again.
-    pub(super) fn failed(&mut self, case: &Case, fault: Fault) {
+    pub(super) fn failed(&mut self, case: &JudgedAttempt, fault: Fault) {
         self.recorder.wrong_attempt(case.due, fault, case.done);
         let others = case.found.failing().without(fault);
-        self.recorder.found_beside(case.due, others, case.done);
-        let mut verdict = Verdict::Over(Ended::GaveUp(GiveUp::NotRetried));
-        if let (Some(tried), Some(retries)) = (&case.tried, &mut self.retries) {
+        self.recorder.other_faults(case.due, others, case.done);
+        let mut verdict = RetryDecision::Final(DownloadEnd::GaveUp(GiveUp::NotRetried));
+        if let (Some(tried), Some(retries)) = (&case.ended_attempt, &mut self.retries) {
             verdict = retries.failed(tried, fault);
             match (verdict, self.recorder.retries(case.due)) {
-                (Verdict::Again, Some(counts)) => {
-                    counts.hid(fault, case.done);
+                (RetryDecision::Retry, Some(counts)) => {
+                    counts.hidden_attempt(fault, case.done);
                     let asked = tried.answer.and_then(|(_, retry_after)| retry_after);
                     counts.retry_after_max = counts.retry_after_max.max(asked);
                 }
-                (Verdict::Over(why), Some(counts)) => {
-                    counts.over(tried.trial.attempts() + 1);
+                (RetryDecision::Final(why), Some(counts)) => {
+                    counts.finished(tried.retry_context.attempts() + 1);
                     counts.ended(why);
                 }
-                (Verdict::Again | Verdict::Over(_), None) => {}
+                (RetryDecision::Retry | RetryDecision::Final(_), None) => {}
             }
         }
-        if verdict != Verdict::Again {
-            self.recorder.arrival_with(Fate::Failed(fault), others, case.due, case.done);
+        if verdict != RetryDecision::Retry {
+            self.recorder.arrival_with(ArrivalOutcome::Failed(fault), others, case.due, case.done);
             self.of_case(case, |counts| counts.arrivals.failed += 1);
         }
     }
 
     /// A download that waited for a retry has failed of what it failed of
     /// last, which an example was given of then.
-    fn gave_up(&mut self, waiting: &Waiting, done: Offset, why: Ended) {
+    fn fail_waiting_retry(&mut self, waiting: &WaitingRetry, done: Offset, why: DownloadEnd) {
         if let Some(counts) = self.recorder.retries(waiting.arrival.due) {
-            counts.over(waiting.trial.attempts());
+            counts.finished(waiting.retry_context.attempts());
             counts.ended(why);
         }
-        self.failed_of(&waiting.arrival, waiting.trial.fault(), done);
+        self.fail_with(&waiting.arrival, waiting.retry_context.fault(), done);
     }
 
     /// A download whose attempts are counted, with an example, has failed of
     /// this.
-    fn failed_of(&mut self, arrival: &Arrival, fault: Fault, done: Offset) {
+    fn fail_with(&mut self, arrival: &Arrival, fault: Fault, done: Offset) {
         let due = arrival.due;
-        self.recorder.arrival(Fate::Failed(fault), due, done);
+        self.recorder.arrival(ArrivalOutcome::Failed(fault), due, done);
         self.of_client(arrival, |counts| counts.arrivals.failed += 1);
     }
 }

@@ -5,10 +5,10 @@
 //! is known against it; nor is it passed over in silence: it is counted, and
 //! the report says so before its verdict.
 
-use super::form::Form;
-use super::{Case, Ledger};
+use super::json_variant::JsonVariant;
+use super::{JudgedAttempt, Ledger};
 use crate::engine::coverage::{self, Tiers};
-use crate::tally::{Coverage, Unchecked};
+use crate::metrics::{Coverage, Unchecked};
 use crate::units::Offset;
 use crate::verify::Tier;
 use crate::verify::catalog::Known;
@@ -25,91 +25,91 @@ use tokio::sync::mpsc;
 pub(crate) const TARGET_ANSWERS: usize = 1_024;
 
 /// A worker's way to the thread that checks targets, and what it has heard.
-pub(crate) struct TargetLine {
+pub(crate) struct TargetChecker {
     handle: ProbeHandle,
     reply: mpsc::Sender<TargetAnswer>,
     /// `None` where targets are not asked, and the other form of redirects is.
-    reach: Option<Reach>,
+    probe_depth: Option<Reach>,
     sampling: Sampling,
-    known: TargetCache<Waiting>,
+    cache: TargetCache<WaitingRedirect>,
 }
 
 /// A redirect that waits to be known.
 #[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) case: Case,
+pub(super) struct WaitingRedirect {
+    pub(super) case: JudgedAttempt,
     /// `None` for the candidate itself.
     pub(super) host: Option<Box<str>>,
-    pub(super) work: Work,
+    pub(super) check: PendingCheck,
 }
 
 /// What a redirect waits for.
 #[derive(Debug)]
-pub(super) enum Work {
+pub(super) enum PendingCheck {
     /// Its target.
     Target,
     /// Its other form; how far it was judged otherwise, and what another place
     /// there does to the run.
-    Form(Tiers, Level),
+    Json(Tiers, Level),
 }
 
-impl TargetLine {
+impl TargetChecker {
     pub(crate) fn new(
         handle: ProbeHandle,
         reply: mpsc::Sender<TargetAnswer>,
         reach: Option<Reach>,
         sampling: Sampling,
     ) -> Self {
-        Self { handle, reply, reach, sampling, known: TargetCache::new(WORKER_BOUNDS) }
+        Self { handle, reply, probe_depth: reach, sampling, cache: TargetCache::new(WORKER_BOUNDS) }
     }
 
     pub(super) const fn parked(&self) -> usize {
-        self.known.parked()
+        self.cache.parked()
     }
 
     /// Whether targets are asked.
-    pub(super) const fn asks(&self) -> bool {
-        self.reach.is_some()
+    pub(super) const fn probes_targets(&self) -> bool {
+        self.probe_depth.is_some()
     }
 
     /// Whether redirects back to the candidate are followed.
-    pub(super) fn leads_home(&self) -> bool {
-        self.asks() && self.handle.reaches_candidate()
+    pub(super) fn follows_own_redirects(&self) -> bool {
+        self.probes_targets() && self.handle.reaches_candidate()
     }
 }
 
 impl Ledger {
     /// A redirect was judged as far as `tiers` say: its download is over, or
     /// its other form is looked at.
-    pub(super) fn judged(&mut self, mut case: Case, host: Option<&str>, tiers: Tiers, now: Offset) {
-        if let Form::Due(member, level) = &case.form {
+    pub(super) fn judged(&mut self, mut case: JudgedAttempt, host: Option<&str>, tiers: Tiers, now: Offset) {
+        if let JsonVariant::Pending(member, level) = &case.json {
             let (member, level) = (member.clone(), *level);
-            if let Some(question) = self.question(&case, member) {
-                let waiting = Waiting { case, host: host.map(Into::into), work: Work::Form(tiers, level) };
-                return self.ask(question, waiting, now);
+            if let Some(question) = self.json_probe(&case, member) {
+                let waiting = WaitingRedirect { case, host: host.map(Into::into), check: PendingCheck::Json(tiers, level) };
+                return self.probe(question, waiting, now);
             }
-            case.form.leave(Unchecked::NoLocation);
+            case.json.abandon(Unchecked::NoLocation);
         }
         self.count_redirect(&case, host, tiers);
         self.settle(&case);
     }
 
-    fn question(&self, case: &Case, member: Box<str>) -> Option<Question> {
+    fn json_probe(&self, case: &JudgedAttempt, member: Box<str>) -> Option<Question> {
         let (path, location) = (case.path.as_str(), case.location.as_ref()?.as_bytes());
-        let place = self.judge.place(path.as_bytes(), location)?;
+        let place = self.judge.resolve_location(path.as_bytes(), location)?;
         let url = self.judge.asked_url(path.as_bytes())?;
-        let want = Want::Json(JsonForm { member, due: location.into() });
-        Some(Question { key: TargetKey::of_json(path, &place), url, want })
+        let want = Want::Json(JsonForm { member, location: location.into() });
+        Some(Question { key: TargetKey::of_json(path, &place), url, expectation: want })
     }
 
     /// The thread that checks targets has answered.
     pub(crate) fn target_answered(&mut self, answer: &TargetAnswer, now: Offset) {
         let Some(targets) = &mut self.targets else { return };
         let verdict = answer.found.as_ref().map(|found| &found.value);
-        for mut waiting in targets.known.settle(&answer.key, answer.found.as_ref(), now) {
+        for mut waiting in targets.cache.settle(&answer.key, answer.found.as_ref(), now) {
             // A client whose download has failed does not wait for our checks.
             if waiting.case.found.outcome().is_none() {
-                waiting.case.known(now);
+                waiting.case.set_known_at(now);
             }
             self.settle_target(waiting, verdict, now);
         }
@@ -117,19 +117,19 @@ impl Ledger {
 
     /// Nobody waits for target checks any more: what waited is judged by what
     /// is known of it.
-    pub(super) fn leave_targets(&mut self) {
+    pub(super) fn abandon_targets(&mut self) {
         let Some(targets) = &mut self.targets else { return };
-        for mut waiting in targets.known.abandon() {
-            waiting.case.form.leave(Unchecked::Budget);
+        for mut waiting in targets.cache.abandon() {
+            waiting.case.json.abandon(Unchecked::Budget);
             let now = waiting.case.done;
             self.settle_target(waiting, None, now);
         }
     }
 
     /// The host of a redirect resolves.
-    pub(super) fn reached(&mut self, case: Case, host: &str, tiers: Tiers, now: Offset) {
-        if self.targets.as_ref().is_some_and(TargetLine::asks) {
-            self.go_on(case, Some(host), now);
+    pub(super) fn host_resolved(&mut self, case: JudgedAttempt, host: &str, tiers: Tiers, now: Offset) {
+        if self.targets.as_ref().is_some_and(TargetChecker::probes_targets) {
+            self.check_target(case, Some(host), now);
         } else {
             self.judged(case, Some(host), tiers, now);
         }
@@ -138,13 +138,13 @@ impl Ledger {
     /// Goes on with a redirect whose host resolves, or that leads back to the
     /// candidate. What else is wrong with it does not matter here: a fault
     /// that a threshold tolerates must not hide those of the target.
-    pub(super) fn go_on(&mut self, case: Case, host: Option<&str>, now: Offset) {
+    pub(super) fn check_target(&mut self, case: JudgedAttempt, host: Option<&str>, now: Offset) {
         let location = case.location.as_ref().map_or(&b""[..], http::HeaderValue::as_bytes);
         let asked = case.path.as_str().as_bytes();
-        let place = self.judge.place(asked, location);
+        let place = self.judge.resolve_location(asked, location);
         let expect = self.catalog.as_ref().map(|catalog| expectation(catalog.expect(asked)));
         let up_to_host = |depth, reason| coverage::up_to(depth, Tier::Dns, reason);
-        let targets = self.targets.as_ref().and_then(|targets| Some((targets.reach?, targets.sampling)));
+        let targets = self.targets.as_ref().and_then(|targets| Some((targets.probe_depth?, targets.sampling)));
         let (Some(url), Some((reach, sampling))) = (place, targets) else {
             return self.judged(case, host, up_to_host(self.judge.depth(), Unchecked::NoLocation), now);
         };
@@ -156,15 +156,15 @@ impl Ledger {
             }
             key = key.expecting(&expect);
         }
-        let waiting = Waiting { case, host: host.map(Into::into), work: Work::Target };
-        self.ask(Question { key, url, want: Want::File(expect) }, waiting, now);
+        let waiting = WaitingRedirect { case, host: host.map(Into::into), check: PendingCheck::Target };
+        self.probe(Question { key, url, expectation: Want::File(expect) }, waiting, now);
     }
 
     /// Has a question answered, by what is known or by the thread.
-    pub(super) fn ask(&mut self, question: Question, waiting: Waiting, now: Offset) {
+    pub(super) fn probe(&mut self, question: Question, waiting: WaitingRedirect, now: Offset) {
         let Some(targets) = &mut self.targets else { return self.settle_target(waiting, None, now) };
         let key = question.key;
-        match targets.known.ask(key, now, waiting) {
+        match targets.cache.ask(key, now, waiting) {
             Reply::Known(found, waiting) => self.settle_target(waiting, Some(&found.value), now),
             Reply::Refused(waiting) => self.settle_target(waiting, None, now),
             Reply::Parked { ask: false } => {}
@@ -176,18 +176,18 @@ impl Ledger {
         }
     }
 
-    fn settle_target(&mut self, waiting: Waiting, verdict: Option<&TargetVerdict>, now: Offset) {
-        let Waiting { mut case, host, work } = waiting;
+    fn settle_target(&mut self, waiting: WaitingRedirect, verdict: Option<&TargetVerdict>, now: Offset) {
+        let WaitingRedirect { mut case, host, check: work } = waiting;
         let finding = |level| {
             let fault = verdict.and_then(|verdict| verdict.fault)?;
             let note = verdict.and_then(|verdict| verdict.told.as_deref()).unwrap_or_default().to_owned();
             Some(Finding { fault, level, note })
         };
         let (tiers, finding) = match work {
-            Work::Target => (coverage::to_target(self.judge.depth(), verdict), finding(Level::Fail)),
-            Work::Form(tiers, level) => {
+            PendingCheck::Target => (coverage::to_target(self.judge.depth(), verdict), finding(Level::Fail)),
+            PendingCheck::Json(tiers, level) => {
                 let left = Coverage::Unchecked(Unchecked::Budget);
-                case.form = Form::Is(verdict.map_or(left, |_| Coverage::Checked));
+                case.json = JsonVariant::Settled(verdict.map_or(left, |_| Coverage::Checked));
                 (tiers, finding(level))
             }
         };
@@ -203,6 +203,6 @@ impl Ledger {
 fn expectation(known: Known) -> Expect {
     match known {
         Known::Listed(entry) => Expect { length: entry.size, sha256: entry.sha256 },
-        Known::Missing | Known::Unnamed => Expect::default(),
+        Known::Missing | Known::NoRule => Expect::default(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::schedule::Arrival;
-use crate::tally::{AttemptEnd, Totals};
+use crate::metrics::{AttemptEnd, Totals};
 use crate::trace::Method;
 use crate::trace::agent::ClientKind;
 use crate::verify::lookup::{LookupOptions, Lookups, Resolver};
@@ -20,7 +20,7 @@ fn answer(ledger: &mut Ledger, due: u64) {
     let arrival = Arrival {
         sequence: 0,
         due: ms(due),
-        asked: ms(due),
+        recorded_offset: ms(due),
         method: Method::Get,
         target: PathAndQuery::from_static("/x"),
         recorded_status: None,
@@ -42,7 +42,7 @@ fn a_lookup_that_outlasts_the_warm_up_still_belongs_to_it() {
     let resolver = Resolver::Servers(vec![silent.local_addr().unwrap()]);
     let lookups = Lookups::start(&resolver, LookupOptions::default()).unwrap();
     let (reply, _answers) = mpsc::channel(1);
-    let line = LookupLine { handle: lookups.handle(), reply };
+    let line = LookupChannel { handle: lookups.handle(), reply };
     let candidate = "http://candidate.test".parse().unwrap();
     let judge = Judge::new(Rules::none(), &candidate, Depth::Dns).unwrap();
     let recorder = Recorder::new(Duration::from_secs(1));

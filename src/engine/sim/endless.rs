@@ -12,24 +12,24 @@ const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 /// Opens connections that answer `/good`, and send the same piece for ever
 /// after a head to everything else.
 #[derive(Clone, Copy, Debug)]
-struct Endless {
+struct EndlessAnswer {
     head: &'static str,
     piece: &'static str,
 }
 
-impl Connect for Endless {
+impl Connect for EndlessAnswer {
     type Stream = Stamped<Flood>;
 
     async fn connect(&self, stamper: Stamper) -> Result<Opened<Self::Stream>, Fault> {
         let flood = Flood { of: *self, answer: Vec::new(), piece: None, reader: None };
-        Ok(Opened { stream: stamper.around(flood), protocol: Protocol::Http1, handshake: None })
+        Ok(Opened { stream: stamper.wrap(flood), protocol: Protocol::Http1, handshake: None })
     }
 }
 
 /// A connection that is always readable, as a socket is whose peer is faster.
 #[derive(Debug)]
 struct Flood {
-    of: Endless,
+    of: EndlessAnswer,
     /// What is read next.
     answer: Vec<u8>,
     /// Where in the piece to go on after that, once there is no end.
@@ -99,7 +99,7 @@ impl AsyncWrite for Flood {
 fn check(head: &'static str, piece: &'static str) {
     let mut paths = vec!["/good".to_owned(); 20];
     paths.insert(0, "/endless".to_owned());
-    let scene = Scene { max_body: u64::MAX, timeout_ms: 40, grace_ms: 80, ..Scene::of(1_000, paths) };
+    let scene = TestRun { max_body: u64::MAX, timeout_ms: 40, grace_ms: 80, ..TestRun::of(1_000, paths) };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -112,13 +112,13 @@ fn check(head: &'static str, piece: &'static str) {
                 tokio::time::advance(Duration::from_millis(1)).await;
             }
         });
-        scene.play_here(Endless { head, piece }).await
+        scene.play_here(EndlessAnswer { head, piece }).await
     });
     let counts = &totals.counts;
     let seen: Vec<_> = counts.faults.seen().map(|(fault, _)| fault).collect();
     assert_eq!(seen, [Fault::TimeoutTotal], "{head:?} {piece:?}");
     let arrivals = &counts.arrivals;
-    assert_eq!((arrivals.passed, arrivals.failed, arrivals.cut), (20, 1, 0), "{head:?} {piece:?}");
+    assert_eq!((arrivals.passed, arrivals.failed, arrivals.unfinished), (20, 1, 0), "{head:?} {piece:?}");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::client::sessions;
-use crate::client::{Budget, ClientModel, ClientModels, Clientele, GiveUp, LastAttempt, Next, draws};
-use crate::tally::{Books, Counts, Ended};
+use crate::client::{Budget, ClientModel, ClientModels, ClientMix, GiveUp, LastAttempt, NextStep, retry_rng};
+use crate::metrics::{Accounting, Counts, DownloadEnd};
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKeys;
 
@@ -18,13 +18,13 @@ fn written(lines: &str) -> ClientModel {
     ClientModels::parse(&text, "own.toml").unwrap().find("own").unwrap().clone()
 }
 
-fn scene(model: ClientModel, rate: u64, paths: Vec<String>) -> Scene {
-    let clients = Clientele::of(model);
-    let plan = ClientPlan { clients, session_gap: sessions::GAP, session_max: sessions::MAX, seed: SEED };
-    Scene { clients: Some(plan), ..Scene::of(rate, paths) }
+fn scene(model: ClientModel, rate: u64, paths: Vec<String>) -> TestRun {
+    let clients = ClientMix::of(model);
+    let plan = ClientPlan { clients, session_gap: sessions::SESSION_GAP, session_max: sessions::SESSION_MAX, seed: SEED };
+    TestRun { clients: Some(plan), ..TestRun::of(rate, paths) }
 }
 
-fn alike(model: ClientModel, rate: u64, arrivals: usize, path: &str) -> Scene {
+fn alike(model: ClientModel, rate: u64, arrivals: usize, path: &str) -> TestRun {
     scene(model, rate, vec![path.to_owned(); arrivals])
 }
 
@@ -34,15 +34,15 @@ fn one_client() -> Option<ClientKey> {
 
 /// Plays a scene, and holds what it left behind against each other.
 #[track_caller]
-fn play(scene: Scene) -> Totals {
+fn play(scene: TestRun) -> Totals {
     let (totals, _) = scene.play(origin().0);
-    Books::so_far(&totals).unwrap();
+    Accounting::so_far(&totals).unwrap();
     let Counts { arrivals, attempts, retries, .. } = &totals.counts;
     assert_eq!(arrivals.offered, arrivals.settled());
     let never_sent = totals.counts.faults.get(Fault::ClientAborted).count;
     let over = arrivals.passed + arrivals.recovered + arrivals.failed - never_sent;
     assert_eq!(retries.by_attempts.values().sum::<u64>(), over);
-    if arrivals.cut == 0 {
+    if arrivals.unfinished == 0 {
         let attempts_of_all: u64 = retries.by_attempts.iter().map(|(&n, count)| u64::from(n) * count).sum();
         assert_eq!(attempts_of_all, attempts.total());
         assert_eq!(retries.ended.values().sum::<u64>(), arrivals.failed - never_sent);
@@ -58,13 +58,13 @@ fn gives_up_after_us(model: &ClientModel, arrival: u64, answer_ms: u64) -> u64 {
     let mut state = model.begin(&mut budget);
     let mut done_ms = answer_ms;
     loop {
-        let mut random = draws(SEED, arrival, &state);
+        let mut random = retry_rng(SEED, arrival, &state);
         let last = LastAttempt::answered(503, Some(Fault::StatusServerError), None);
         match model.next(&mut state, &mut budget, last, &mut random) {
-            Next::RetryAfter(wait) => {
+            NextStep::RetryAfter(wait) => {
                 done_ms += u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap() + answer_ms;
             }
-            Next::GiveUp(_) => return done_ms * 1_000,
+            NextStep::GiveUp(_) => return done_ms * 1_000,
         }
     }
 }
@@ -78,7 +78,7 @@ fn cargo_asks_four_times_and_waits_as_its_source_says() {
     assert_eq!((counts.attempts.first, counts.attempts.retries), (20, 60));
     assert_eq!(counts.attempts.statuses.get(&503), Some(&80));
     assert_eq!(counts.retries.by_attempts, [(4, 20)].into());
-    assert_eq!(counts.retries.count_of(Ended::GaveUp(GiveUp::Exhausted)), 20);
+    assert_eq!(counts.retries.count_of(DownloadEnd::GaveUp(GiveUp::Exhausted)), 20);
     let expected = (0..20).map(|arrival| gives_up_after_us(&cargo, arrival, 10));
     let latency = &totals.times.latency_failed;
     assert_eq!((latency.min(), latency.max()), (expected.clone().min().unwrap(), expected.max().unwrap()));
@@ -96,11 +96,11 @@ fn what_helps_is_a_recovery_whose_latency_holds_the_wait() {
     assert_eq!((counts.arrivals.passed, counts.arrivals.recovered, counts.arrivals.failed), (1, 30, 0));
     assert_eq!((counts.attempts.first, counts.attempts.retries), (31, 30));
     assert_eq!(counts.retries.by_attempts, [(1, 1), (2, 30)].into());
-    assert_eq!(counts.retries.hidden.get(Fault::StatusServerError).count, 30);
+    assert_eq!(counts.retries.hidden_by_retries.get(Fault::StatusServerError).count, 30);
     assert_eq!((totals.times.latency.min(), totals.times.latency.max()), (10_000, 220_000));
     assert!(counts.faults.total() == 0 && totals.times.latency_failed.is_empty());
     // What every retry hides is counted by attempt, and has examples.
-    let (wrong, saved) = (&counts.wrong_attempts, &counts.saved);
+    let (wrong, saved) = (&counts.wrong_attempts, &counts.saved_by_retries);
     assert_eq!((wrong.get(Fault::StatusServerError).count, wrong.total()), (30, 30));
     assert_eq!((saved.get(Fault::StatusServerError).count, saved.total()), (30, 30));
     let examples = totals.examples.of(Fault::StatusServerError);
@@ -115,7 +115,7 @@ fn a_fault_is_seen_from_the_first_attempt_to_the_last() {
     let counts = play(alike(cargo, 10, 1, "/down-10")).counts;
     let fault = Fault::StatusServerError;
     let (wrong, failed) = (counts.wrong_attempts.get(fault), counts.faults.get(fault));
-    assert_eq!((wrong.count, failed.count, counts.saved.total()), (4, 1, 0));
+    assert_eq!((wrong.count, failed.count, counts.saved_by_retries.total()), (4, 1, 0));
     let us = |at: Offset| at.as_micros();
     assert_eq!(wrong.seen.map(|(first, last)| (us(first), us(last))), Some((10_000, last_us)));
     assert_eq!(failed.seen.map(|(first, _)| us(first)), Some(last_us));
@@ -136,11 +136,11 @@ fn an_answer_may_say_when_to_come_back() {
 #[test]
 fn a_budget_is_that_of_the_whole_session() {
     let lines = "attempts = 2\ndelays = [\"100ms\"]\nstatuses = [\"5xx\"]\nbudget = { ratio = \"10%\" }";
-    let scene = Scene { client: one_client(), ..alike(written(lines), 1_000, 100, "/down-10") };
+    let scene = TestRun { client: one_client(), ..alike(written(lines), 1_000, 100, "/down-10") };
     let counts = play(scene).counts;
     assert_eq!((counts.attempts.first, counts.attempts.retries), (100, 10));
-    assert_eq!(counts.retries.count_of(Ended::GaveUp(GiveUp::Budget)), 90);
-    assert_eq!(counts.retries.count_of(Ended::GaveUp(GiveUp::Exhausted)), 10);
+    assert_eq!(counts.retries.count_of(DownloadEnd::GaveUp(GiveUp::Budget)), 90);
+    assert_eq!(counts.retries.count_of(DownloadEnd::GaveUp(GiveUp::Exhausted)), 10);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_storm_over_the_limit_is_shed_and_ends() {
     // A thousand a second for 10 ms each, then each of them twice more: three
     // thousand a second do not fit into 15 in flight.
     let model = written("attempts = 3\ndelays = [\"50ms\"]\nstatuses = [\"5xx\"]");
-    let totals = play(Scene { in_flight: 15, ..alike(model, 1_000, 500, "/down-10") });
+    let totals = play(TestRun { in_flight: 15, ..alike(model, 1_000, 500, "/down-10") });
     let Counts { arrivals, attempts, retries, .. } = &totals.counts;
     assert_eq!(arrivals.failed + arrivals.shed, 500);
     assert!(retries.shed() > 0 && retries.shed() < attempts.first, "{retries:?}");
@@ -161,14 +161,14 @@ fn what_nobody_remembers_is_not_tried_again() {
     // The scene remembers a thousand downloads that wait.
     let model = written("attempts = 2\ndelays = [\"10s\"]\nstatuses = [\"5xx\"]");
     let counts = play(alike(model, 1_000, 1_200, "/down-0")).counts;
-    assert_eq!((counts.retries.count_of(Ended::NoRoom), counts.attempts.retries), (200, 1_000));
+    assert_eq!((counts.retries.count_of(DownloadEnd::NoRoom), counts.attempts.retries), (200, 1_000));
 }
 
 #[test]
 fn a_client_that_gives_up_takes_its_session_with_it() {
     let cargo = built_in("cargo-1.70");
     let end_us = gives_up_after_us(&cargo, 0, 10);
-    let scene = Scene { client: one_client(), ..alike(cargo, 1, 30, "/down-10") };
+    let scene = TestRun { client: one_client(), ..alike(cargo, 1, 30, "/down-10") };
     let totals = play(scene);
     let counts = &totals.counts;
     let sent = end_us / 1_000_000 + 1;
@@ -176,8 +176,8 @@ fn a_client_that_gives_up_takes_its_session_with_it() {
     assert_eq!((counts.arrivals.offered, counts.arrivals.failed), (30, 30));
     assert_eq!(counts.faults.get(Fault::ClientAborted).count, 30 - sent);
     assert_eq!(counts.faults.get(Fault::StatusServerError).count, sent);
-    assert_eq!(counts.retries.count_of(Ended::GaveUp(GiveUp::Exhausted)), 1);
-    assert_eq!(counts.retries.count_of(Ended::Aborted), sent - 1);
+    assert_eq!(counts.retries.count_of(DownloadEnd::GaveUp(GiveUp::Exhausted)), 1);
+    assert_eq!(counts.retries.count_of(DownloadEnd::Aborted), sent - 1);
     // Nobody waits for longer than the first.
     assert_eq!(totals.times.latency_failed.max(), end_us);
     // Clients that nobody knows end alone.
@@ -188,19 +188,19 @@ fn a_client_that_gives_up_takes_its_session_with_it() {
 #[test]
 fn what_waits_for_a_retry_when_the_run_ends_has_failed() {
     let cargo = built_in("cargo-1.70");
-    let totals = play(Scene { grace_ms: 400, ..alike(cargo.clone(), 1_000, 5, "/down-10") });
+    let totals = play(TestRun { grace_ms: 400, ..alike(cargo.clone(), 1_000, 5, "/down-10") });
     let counts = &totals.counts;
-    assert_eq!((counts.arrivals.cut, counts.arrivals.failed), (0, 5));
-    assert_eq!((counts.attempts.total(), counts.attempts.cut), (5, 0));
+    assert_eq!((counts.arrivals.unfinished, counts.arrivals.failed), (0, 5));
+    assert_eq!((counts.attempts.total(), counts.attempts.unfinished), (5, 0));
     assert_eq!(counts.faults.get(Fault::StatusServerError).count, 5);
-    assert_eq!((counts.retries.waiting_at_end, counts.retries.count_of(Ended::RunOver)), (5, 5));
+    assert_eq!((counts.retries.waiting_at_end, counts.retries.count_of(DownloadEnd::RunOver)), (5, 5));
     assert_eq!(counts.retries.retry_after_max, None);
-    let totals = play(Scene { stop: Some((600, Phase::Stopping)), ..alike(cargo, 10, 20, "/down-10") });
+    let totals = play(TestRun { stop: Some((600, Phase::Stopping)), ..alike(cargo, 10, 20, "/down-10") });
     // The seventh is still on the wire, and never had an answer.
     let arrivals = totals.counts.arrivals;
-    assert_eq!((arrivals.offered, arrivals.failed, arrivals.cut), (7, 6, 1));
+    assert_eq!((arrivals.offered, arrivals.failed, arrivals.unfinished), (7, 6, 1));
     // The wait that an answer asked for is known.
-    let told = play(Scene { grace_ms: 400, ..alike(built_in("cargo-1.89"), 10, 1, "/told-10") });
+    let told = play(TestRun { grace_ms: 400, ..alike(built_in("cargo-1.89"), 10, 1, "/told-10") });
     assert_eq!((told.counts.arrivals.failed, told.counts.retries.waiting_at_end), (1, 1));
     assert_eq!(told.counts.retries.retry_after_max, Some(Duration::from_secs(3)));
 }
@@ -210,10 +210,10 @@ fn a_retry_under_way_when_the_run_ends_does_not_undo_the_failure() {
     let model = written("attempts = 3\ndelays = [\"100ms\"]\nstatuses = [\"5xx\"]");
     // Half a second for each answer: the run ends in the second attempt.
     let scene = alike(model, 1_000, 5, "/down-500");
-    let totals = play(Scene { stop: Some((800, Phase::Stopping)), ..scene });
+    let totals = play(TestRun { stop: Some((800, Phase::Stopping)), ..scene });
     let counts = &totals.counts;
-    assert_eq!((counts.arrivals.cut, counts.arrivals.failed), (0, 5));
-    assert_eq!((counts.attempts.total(), counts.attempts.cut, counts.retries.waiting_at_end), (10, 5, 0));
+    assert_eq!((counts.arrivals.unfinished, counts.arrivals.failed), (0, 5));
+    assert_eq!((counts.attempts.total(), counts.attempts.unfinished, counts.retries.waiting_at_end), (10, 5, 0));
     assert_eq!(counts.retries.by_attempts, [(2, 5)].into());
     assert_eq!(counts.faults.get(Fault::StatusServerError).count, 5);
 }
@@ -221,7 +221,7 @@ fn a_retry_under_way_when_the_run_ends_does_not_undo_the_failure() {
 #[test]
 fn retries_of_the_warm_up_are_not_counted() {
     let model = written("attempts = 2\ndelays = [\"2s\"]\nstatuses = [\"5xx\"]");
-    let totals = play(Scene { warmup_ms: 500, ..alike(model, 10, 10, "/down-10") });
+    let totals = play(TestRun { warmup_ms: 500, ..alike(model, 10, 10, "/down-10") });
     let counts = &totals.counts;
     assert_eq!((counts.warmup.arrivals.failed, counts.warmup.attempts.retries), (5, 5));
     assert_eq!((counts.arrivals.failed, counts.attempts.retries), (5, 5));
@@ -242,10 +242,10 @@ fn equal_seeds_give_equal_seconds() {
 fn each_client_of_a_mix_follows_its_own_model() {
     let kind = |agent: &str| ClientKind::of(agent.as_bytes());
     let agents = ["cargo/1.80.0 (376290515 2024-07-16)", "pip/25.0 {}", "Mozilla/5.0"];
-    let clients = Clientele::by_agent(&ClientModels::built_in());
-    let plan = ClientPlan { clients, session_gap: Duration::ZERO, session_max: sessions::MAX, seed: SEED };
-    let scene = Scene::of(10, vec!["/down-10".to_owned(); 30]);
-    let totals = play(Scene { clients: Some(plan), kinds: agents.map(kind).to_vec(), ..scene });
+    let clients = ClientMix::by_agent(&ClientModels::built_in());
+    let plan = ClientPlan { clients, session_gap: Duration::ZERO, session_max: sessions::SESSION_MAX, seed: SEED };
+    let scene = TestRun::of(10, vec!["/down-10".to_owned(); 30]);
+    let totals = play(TestRun { clients: Some(plan), kinds: agents.map(kind).to_vec(), ..scene });
     let of = |name: &str| {
         let (_, counts) = totals.counts.clients.iter().find(|(kind, _)| kind.preset() == name).unwrap();
         (counts.arrivals.offered, counts.arrivals.failed, counts.first, counts.retries)
@@ -261,7 +261,7 @@ fn each_client_of_a_mix_follows_its_own_model() {
 fn what_runs_a_client_again_begins_the_whole_session_anew() {
     let lines = "attempts = 2\ndelays = [\"100ms\"]\nstatuses = [\"5xx\"]\nsiblings = \"abort\"\n\
                  outer = { runs = 2, pause = \"1s\" }";
-    let scene = Scene { client: one_client(), ..alike(written(lines), 100, 3, "/down-15") };
+    let scene = TestRun { client: one_client(), ..alike(written(lines), 100, 3, "/down-15") };
     let totals = play(scene);
     // The first download fails its run at 130 ms. Meanwhile the second is asked
     // for the second time, and the third never is: all begin again at 1,130.
@@ -284,6 +284,6 @@ fn a_client_has_the_patience_of_its_model() {
     assert_eq!(read.counts.attempts.faults.get(Fault::TimeoutFirstByte).count, 6);
     // The run's own limit is the most.
     let scene = alike(built_in("npm"), 10, 1, "/silent-0");
-    let counts = play(Scene { timeout_ms: 20, grace_ms: 90_000, ..scene }).counts;
+    let counts = play(TestRun { timeout_ms: 20, grace_ms: 90_000, ..scene }).counts;
     assert_eq!(counts.attempts.faults.get(Fault::TimeoutTotal).count, 3);
 }

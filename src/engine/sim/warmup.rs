@@ -1,9 +1,9 @@
 //! The warm-up: what was due in it is sent, and in no number of the result.
 
-use super::super::worker::{Feed, Phase};
-use super::{Scene, origin};
+use super::super::worker::{LoopMode, Phase};
+use super::{TestRun, origin};
 use crate::fault::Fault;
-use crate::tally::{Totals, WarmupCounts};
+use crate::metrics::{Totals, WarmupCounts};
 use crate::units::Offset;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -18,7 +18,7 @@ fn a_warm_up_is_sent_and_counted_apart() {
         _ => "/good-5".to_owned(),
     };
     let paths: Vec<String> = (0..2_000).map(script).collect();
-    let scene = Scene { warmup_ms: 500, timeout_ms: 800, ..Scene::of(1_000, paths) };
+    let scene = TestRun { warmup_ms: 500, timeout_ms: 800, ..TestRun::of(1_000, paths) };
     let (totals, worked) = scene.play(origin().0);
     let (counts, times) = (&totals.counts, &totals.times);
     assert_eq!((counts.arrivals.offered, counts.arrivals.passed), (1_500, 1_500));
@@ -40,11 +40,11 @@ fn a_warm_up_is_sent_and_counted_apart() {
 #[test]
 fn of_a_run_that_ends_in_its_warm_up_nothing_counts() {
     let stop = Some((250, Phase::Stopping));
-    let scene = Scene { stop, warmup_ms: 1_000, ..Scene::alike(1_000, 2_000, "/good-100") };
+    let scene = TestRun { stop, warmup_ms: 1_000, ..TestRun::alike(1_000, 2_000, "/good-100") };
     let (totals, worked) = scene.play(origin().0);
     let warmup = &totals.counts.warmup.arrivals;
     assert_eq!(warmup.offered + worked.unreleased, 2_000);
-    assert!(warmup.cut > 0 && warmup.settled() == warmup.offered, "{warmup:?}");
+    assert!(warmup.unfinished > 0 && warmup.settled() == warmup.offered, "{warmup:?}");
     let mut rest = totals.clone();
     rest.counts.warmup = WarmupCounts::default();
     assert_eq!(rest, Totals { peak: totals.peak, ..Totals::default() });
@@ -55,7 +55,7 @@ fn what_is_shed_in_the_warm_up_spoils_nothing() {
     // Every 2 ms one that hangs: the first ten until 81 to 99 ms, those due
     // meanwhile are over the limit, nine more take the places that get free.
     let paths = (0..100).map(|n| if n < 50 { "/silent-0" } else { "/good-0" }.to_owned()).collect();
-    let scene = Scene { warmup_ms: 100, in_flight: 10, timeout_ms: 81, ..Scene::of(500, paths) };
+    let scene = TestRun { warmup_ms: 100, in_flight: 10, timeout_ms: 81, ..TestRun::of(500, paths) };
     let (totals, _) = scene.play(origin().0);
     let (warmup, arrivals) = (&totals.counts.warmup.arrivals, &totals.counts.arrivals);
     assert_eq!((warmup.offered, warmup.failed, warmup.shed), (50, 19, 31));
@@ -64,8 +64,8 @@ fn what_is_shed_in_the_warm_up_spoils_nothing() {
 
 #[test]
 fn in_a_closed_loop_the_warm_up_is_what_was_handed_out_in_it() {
-    let feed = Feed::WhenFree { until: Some(Offset::from(Duration::from_millis(95))), open: None };
-    let scene = Scene { feed, connections: 2, warmup_ms: 35, ..Scene::alike(1, 400, "/good-10") };
+    let feed = LoopMode::Closed { until: Some(Offset::from(Duration::from_millis(95))), open: None };
+    let scene = TestRun { loop_mode: feed, connections: 2, warmup_ms: 35, ..TestRun::alike(1, 400, "/good-10") };
     let (totals, worked) = scene.play(origin().0);
     // Handed out at 0, 10, 20 and 30 ms, the last over at 40.
     assert_eq!(totals.counts.warmup.arrivals.passed, 8);
@@ -82,9 +82,9 @@ fn busy_at_first() -> Duration {
 #[test]
 fn how_busy_a_worker_is_counts_from_the_end_of_the_warm_up() {
     let saturated = |warmup_ms| {
-        let scene = Scene { cpu: busy_at_first, warmup_ms, ..Scene::alike(100, 500, "/good-0") };
+        let scene = TestRun { cpu: busy_at_first, warmup_ms, ..TestRun::alike(100, 500, "/good-0") };
         // A thread of its own has a processor of its own.
-        let played = std::thread::spawn(move || scene.play(origin().0).0.counts.strain);
+        let played = std::thread::spawn(move || scene.play(origin().0).0.counts.generator_health);
         played.join().unwrap()
     };
     assert!(saturated(0).saturated_arrivals > 150);

@@ -6,7 +6,7 @@
 //! holds the names, which are public, and what help and manual say of them.
 
 use super::{Capacity, PlanError};
-use crate::names::did_you_mean;
+use crate::suggest::did_you_mean;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;

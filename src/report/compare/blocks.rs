@@ -326,7 +326,7 @@ fn longest_of(counter: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tally::Histogram;
+    use crate::metrics::Histogram;
     use proptest::prelude::*;
 
     fn blocks(seconds: &[&[u64]]) -> Blocks {

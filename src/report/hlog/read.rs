@@ -6,7 +6,7 @@
 
 use crate::report::read::Stopped;
 use crate::report::threshold::Clock;
-use crate::tally::Histogram;
+use crate::metrics::Histogram;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::ZlibDecoder;
@@ -147,7 +147,7 @@ impl Lines {
 mod tests {
     use super::super::IntervalLog;
     use super::*;
-    use crate::tally::{Fate, Interval};
+    use crate::metrics::{ArrivalOutcome, Interval};
     use crate::units::{Offset, Stamp};
 
     fn log() -> Vec<u8> {
@@ -157,7 +157,7 @@ mod tests {
             let mut interval = Interval::new(second);
             for micros in [900, 900, 5_000] {
                 let done = Offset::from_nanos(micros * 1_000);
-                interval.arrival(Fate::Passed, Offset::ZERO, done);
+                interval.arrival(ArrivalOutcome::Passed, Offset::ZERO, done);
             }
             log.write(&interval).unwrap();
         }

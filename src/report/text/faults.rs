@@ -52,7 +52,7 @@ pub(super) fn explanation(fault: &FaultLine, page: &mut Page) {
     page.wrapped(4, &safe(&fault.meaning));
     beside(fault, page);
     if let Some(known) = Fault::from_id(&fault.id) {
-        page.wrapped(4, &format!("A client such as cargo: {}", known.reaction()));
+        page.wrapped(4, &format!("A client such as cargo: {}", known.client_reaction()));
     }
     page.wrapped(4, &format!("To do: {}", advice(&fault.id)));
 }

@@ -1,7 +1,7 @@
 //! From counts and histograms to the value of a measure.
 
 use super::{Clock, Counted, Measure, Statistic};
-use crate::tally::{ArrivalCounts, Counts, Histogram, Times};
+use crate::metrics::{ArrivalCounts, Counts, Histogram, TimeHistograms};
 use crate::units::{Offset, approximate};
 use hdrhistogram::Counter;
 
@@ -53,7 +53,7 @@ impl Sums {
 }
 
 /// The histogram of a clock.
-pub(super) fn times<C: Counter>(clock: Clock, times: &Times<C>) -> &Histogram<C> {
+pub(super) fn times<C: Counter>(clock: Clock, times: &TimeHistograms<C>) -> &Histogram<C> {
     match clock {
         Clock::Latency => &times.latency,
         Clock::LatencyFailed => &times.latency_failed,
@@ -101,7 +101,7 @@ pub(super) fn seconds(counted: Counted, counts: &Counts, offering_s: f64) -> f64
 }
 
 fn part(counted: Counted, counts: &Counts) -> u64 {
-    let ArrivalCounts { offered, passed, recovered, failed, shed, cut } = counts.arrivals;
+    let ArrivalCounts { offered, passed, recovered, failed, shed, unfinished: cut } = counts.arrivals;
     let (attempts, redirects) = (&counts.attempts, &counts.redirects);
     match counted {
         Counted::Offered => offered,
@@ -115,7 +115,7 @@ fn part(counted: Counted, counts: &Counts) -> u64 {
         Counted::Retries => attempts.retries,
         Counted::Sent => attempts.sent,
         Counted::Completed => attempts.completed(),
-        Counted::Misled => counts.retries.misled(),
+        Counted::Misled => counts.retries.redirects_hidden_by_retries(),
         Counted::Status(first, last) => attempts.statuses.range(first..=last).map(|(_, count)| count).sum(),
         Counted::Redirects => redirects.seen,
         Counted::Unchecked => redirects.unchecked_total(redirects.deepest()),

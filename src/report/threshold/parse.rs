@@ -7,7 +7,7 @@ use super::{
     CONTROL_DIFFER, Clock, Counted, LONGEST_WINDOW_S, Measure, Relation, Statistic, Threshold, Unit,
 };
 use crate::fault::Fault;
-use crate::names::nearest;
+use crate::suggest::nearest;
 use crate::units::{Rate, Share, approximate, decimal, parse_duration};
 use std::fmt;
 use std::num::NonZeroU64;

@@ -13,7 +13,7 @@
 use super::measure::{self, Sums};
 use super::{AbortLine, Clock, Counted, Measure, Relation, Statistic, Threshold, ThresholdLine, WindowLine};
 use crate::fault::Fault;
-use crate::tally::{Comparisons, Counts, Interval, Sliding, Totals};
+use crate::metrics::{Comparisons, Counts, Interval, SlidingHistogram, Totals};
 use crate::units::approximate;
 use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroU64;
@@ -27,7 +27,7 @@ const TOLERANCE_S: f64 = 0.001;
 pub struct Watch {
     thresholds: Vec<Watched>,
     /// The clocks that windows are asked of, each pair once.
-    clocks: Vec<(Clock, NonZeroU64, Sliding)>,
+    clocks: Vec<(Clock, NonZeroU64, SlidingHistogram)>,
     /// Seconds seen.
     seconds: u64,
     /// Answers that differ from the control's, of those that were compared.
@@ -103,8 +103,8 @@ impl Allowed {
         let others: u64 = Fault::ALL.iter().filter(|fault| !is_out(fault)).map(all).sum();
         let unknown = counts.arrivals.failed.saturating_sub(counts.faults.total());
         let failed = counts.arrivals.failed.min(others + unknown);
-        let hidden = counts.retries.hidden.seen();
-        let misled = hidden.filter(|(fault, _)| fault.misleads() && !is_excused(*fault));
+        let hidden = counts.retries.hidden_by_retries.seen();
+        let misled = hidden.filter(|(fault, _)| fault.is_bad_redirect() && !is_excused(*fault));
         let misled: u64 = misled.map(|(_, entry)| entry.count).sum();
         (if self.failures { 0 } else { failed }, if self.misled { 0 } else { misled })
     }
@@ -290,12 +290,12 @@ fn worse(threshold: &Threshold, a: Option<Seen>, b: Option<Seen>) -> Option<Seen
 }
 
 impl Windows {
-    fn of(threshold: &Threshold, length: NonZeroU64, clocks: &mut Vec<(Clock, NonZeroU64, Sliding)>) -> Self {
+    fn of(threshold: &Threshold, length: NonZeroU64, clocks: &mut Vec<(Clock, NonZeroU64, SlidingHistogram)>) -> Self {
         let source = match threshold.measure() {
             Measure::Time(clock, statistic) => {
                 let known = clocks.iter().position(|(known, of, _)| (*known, *of) == (clock, length));
                 let place = known.unwrap_or_else(|| {
-                    clocks.push((clock, length, Sliding::default()));
+                    clocks.push((clock, length, SlidingHistogram::default()));
                     clocks.len() - 1
                 });
                 Source::Clock(place, statistic)
@@ -319,7 +319,7 @@ impl Windows {
         &mut self,
         (second, counts): (u64, &Counts),
         threshold: &Threshold,
-        clocks: &[(Clock, NonZeroU64, Sliding)],
+        clocks: &[(Clock, NonZeroU64, SlidingHistogram)],
     ) {
         let offered = counts.arrivals.offered > 0;
         if offered {
@@ -350,7 +350,7 @@ impl Windows {
         &mut self,
         (second, counts): (u64, &Counts),
         measure: Measure,
-        clocks: &[(Clock, NonZeroU64, Sliding)],
+        clocks: &[(Clock, NonZeroU64, SlidingHistogram)],
     ) -> Option<f64> {
         match &mut self.source {
             Source::Clock(place, statistic) => {

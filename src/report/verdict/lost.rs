@@ -3,8 +3,8 @@
 
 use super::reason;
 use crate::report::Reason;
-use crate::trace::TraceBooks;
-use crate::trace::lost::Loss;
+use crate::trace::TraceAccounting;
+use crate::trace::losses::LossReason;
 use crate::units::grouped;
 
 /// A run is invalid that lost more than one record of this many.
@@ -14,8 +14,8 @@ const ONE_OF: u64 = 100;
 const WIDEST_S: u64 = 3_600;
 
 /// What the trace lost, as a reason, and whether that makes a run invalid.
-pub(super) fn found(trace: &TraceBooks) -> Option<(Reason, IsMuch)> {
-    let is_much = trace.late.saturating_mul(ONE_OF) > trace.accepted || trace.lost.lost_kind().is_some();
+pub(super) fn found(trace: &TraceAccounting) -> Option<(Reason, IsMuch)> {
+    let is_much = trace.late.saturating_mul(ONE_OF) > trace.accepted || trace.lost.mostly_lost_group().is_some();
     Some((lost(trace)?, if is_much { IsMuch::Yes } else { IsMuch::No }))
 }
 
@@ -26,19 +26,19 @@ pub(super) enum IsMuch {
     No,
 }
 
-fn lost(trace: &TraceBooks) -> Option<Reason> {
+fn lost(trace: &TraceAccounting) -> Option<Reason> {
     if trace.late == 0 {
         return None;
     }
-    let of = |loss: Loss| trace.lost.by_reason.get(loss.id()).copied().unwrap_or_default();
+    let of = |loss: LossReason| trace.lost.by_reason.get(loss.id()).copied().unwrap_or_default();
     let reasons = [
-        (of(Loss::OutOfOrder), "began before records that had already been sent"),
-        (of(Loss::ClockAhead), "have a clock that is ahead of the lines around them (clock_ahead)"),
-        (of(Loss::ClockBehind), "have a clock that is behind the lines around them (clock_behind)"),
+        (of(LossReason::OutOfOrder), "began before records that had already been sent"),
+        (of(LossReason::ClockAhead), "have a clock that is ahead of the lines around them (clock_ahead)"),
+        (of(LossReason::ClockBehind), "have a clock that is behind the lines around them (clock_behind)"),
     ];
     let reasons = reasons.iter().filter(|(count, _)| *count > 0);
     let reasons: Vec<_> = reasons.map(|(count, what)| format!("{} {what}", grouped(*count))).collect();
-    let kind = trace.lost.lost_kind().map_or_else(String::new, |kind| {
+    let kind = trace.lost.mostly_lost_group().map_or_else(String::new, |kind| {
         let (lost, records) = (grouped(kind.lost), grouped(kind.records));
         format!("; {lost} of {records} are lost of {}", kind.name)
     });
@@ -49,10 +49,10 @@ fn lost(trace: &TraceBooks) -> Option<Reason> {
         share(trace.late, trace.accepted),
         reasons.join(", "),
     );
-    Some(reason("records_lost", detail, &remedy(trace, of(Loss::OutOfOrder))))
+    Some(reason("records_lost", detail, &remedy(trace, of(LossReason::OutOfOrder))))
 }
 
-fn remedy(trace: &TraceBooks, out_of_order: u64) -> String {
+fn remedy(trace: &TraceAccounting, out_of_order: u64) -> String {
     let clocks = (out_of_order < trace.late)
         .then_some("correct the times of the machines whose clock or time zone is wrong, or leave them out");
     let order = (out_of_order > 0).then(|| {
@@ -83,11 +83,11 @@ mod tests {
     use crate::fault::Fault;
     use crate::report::verdict::judge_played;
     use crate::report::{Assessment, Ending, GeneratorFacts, Judgement, Plan, Verdict};
-    use crate::tally::Totals;
-    use crate::trace::lost::{Kind, Lost};
+    use crate::metrics::Totals;
+    use crate::trace::losses::{LossGroup, LossCounts};
     use crate::units::Offset;
 
-    fn judged(late: u64, accepted: u64, lost: Lost, allow_invalid: bool) -> Judgement {
+    fn judged(late: u64, accepted: u64, lost: LossCounts, allow_invalid: bool) -> Judgement {
         let mut totals = Totals::default();
         (totals.counts.arrivals.offered, totals.counts.arrivals.passed) = (100, 100);
         judged_of(&totals, late, accepted, (lost, allow_invalid))
@@ -97,9 +97,9 @@ mod tests {
         totals: &Totals,
         late: u64,
         accepted: u64,
-        (lost, allow_invalid): (Lost, bool),
+        (lost, allow_invalid): (LossCounts, bool),
     ) -> Judgement {
-        let trace = TraceBooks { accepted, late, lost, ..TraceBooks::default() };
+        let trace = TraceAccounting { accepted, late, lost, ..TraceAccounting::default() };
         let plan = Plan { allow_invalid, ..Plan::default() };
         let (facts, thresholds) = (GeneratorFacts::default(), Assessment::default());
         judge_played(totals, &plan, &facts, (&Ending::Finished, &thresholds), Some(&trace))
@@ -107,12 +107,12 @@ mod tests {
 
     #[test]
     fn more_than_one_of_a_hundred_makes_a_run_invalid() {
-        let lost = |count| Lost {
-            by_reason: [(Loss::OutOfOrder.id(), count)].into(),
+        let lost = |count| LossCounts {
+            by_reason: [(LossReason::OutOfOrder.id(), count)].into(),
             window_needed_ns: 9 * 60_000_000_000,
-            ..Lost::default()
+            ..LossCounts::default()
         };
-        assert_eq!(judged(0, 100, Lost::default(), false).warnings, []);
+        assert_eq!(judged(0, 100, LossCounts::default(), false).warnings, []);
         let some = judged(10, 1_000, lost(10), false);
         assert_eq!((some.verdict, some.warnings.len()), (Verdict::Passed, 1));
         let many = judged(11, 1_000, lost(11), false);
@@ -139,9 +139,9 @@ mod tests {
 
     #[test]
     fn so_does_a_kind_that_is_lost() {
-        let long = Kind { name: "exchanges of more than 30 s".to_owned(), records: 8, lost: 8 };
-        let by_reason = [(Loss::OutOfOrder.id(), 8), (Loss::ClockAhead.id(), 1)].into();
-        let judgement = judged(9, 100_000, Lost { by_reason, long, ..Lost::default() }, false);
+        let long = LossGroup { name: "exchanges of more than 30 s".to_owned(), records: 8, lost: 8 };
+        let by_reason = [(LossReason::OutOfOrder.id(), 8), (LossReason::ClockAhead.id(), 1)].into();
+        let judgement = judged(9, 100_000, LossCounts { by_reason, long, ..LossCounts::default() }, false);
         let reason = &judgement.invalid_reasons[0];
         assert!(
             reason.detail.ends_with("8 of 8 are lost of exchanges of more than 30 s"),

@@ -8,7 +8,7 @@
 use crate::fault::Fault;
 use crate::report::threshold::{Counted, Measure, Relation};
 use crate::report::{Assessment, Plan, Reason, Threshold, ThresholdLine};
-use crate::tally::{Counts, Totals};
+use crate::metrics::{Counts, Totals};
 use crate::units::approximate;
 
 /// What a reason for an invalid run puts in question.
@@ -61,7 +61,7 @@ impl Excuses {
     /// Whether a failure of this fault proves nothing of the candidate.
     pub(super) fn excuse(self, fault: Fault) -> bool {
         // What ended the session is counted under its own name.
-        fault.is_generators_own() || fault == Fault::ClientAborted || self.timeouts && fault.is_timeout()
+        fault.is_generator_fault() || fault == Fault::ClientAborted || self.timeouts && fault.is_timeout()
     }
 
     /// Failed arrivals that stand.
@@ -106,7 +106,7 @@ fn is_certain(threshold: &Threshold, counts: &Counts, excuses: Excuses) -> bool 
         };
         (outcomes.max(found), failed_of(counts, |fault| is_of(fault) && excuses.excuse(fault)))
     } else {
-        let unknown = arrivals.shed + arrivals.cut + failed_of(counts, |fault| excuses.excuse(fault));
+        let unknown = arrivals.shed + arrivals.unfinished + failed_of(counts, |fault| excuses.excuse(fault));
         let recovered = if counted == Counted::Good { arrivals.recovered } else { 0 };
         (arrivals.passed + recovered + unknown, unknown)
     };

@@ -9,7 +9,7 @@
 //! throughput would be the reader's.
 
 use super::{GeneratorFacts, Plan, Reason, Totals, reason};
-use crate::tally::SATURATED_PERMILLE;
+use crate::metrics::SATURATED_PERMILLE;
 use crate::units::{approximate, grouped};
 
 /// The share of a run that its generator may have spoiled.
@@ -25,7 +25,7 @@ const CLOSED_LOOP: &str = "closed_loop";
 /// Workers that had no processor time left. A closed loop is excepted: to take
 /// all it can get is what it is for.
 pub(super) fn saturated(totals: &Totals, plan: &Plan) -> Option<Reason> {
-    let (strain, offered) = (&totals.counts.strain, totals.counts.arrivals.offered);
+    let (strain, offered) = (&totals.counts.generator_health, totals.counts.arrivals.offered);
     (plan.arrivals != CLOSED_LOOP && is_spoiled(strain.saturated_arrivals, offered)).then(|| {
         reason(
             "generator_cpu",
@@ -60,16 +60,16 @@ pub(super) fn throttled(generator: &GeneratorFacts, lateness_us: u64) -> Option<
 
 /// A reader that did not keep up, as the cause of lateness.
 pub(super) fn behind(totals: &Totals) -> Option<Reason> {
-    let (strain, offered) = (&totals.counts.strain, totals.counts.arrivals.offered);
-    is_spoiled(strain.starved_arrivals, offered).then(|| {
+    let (strain, offered) = (&totals.counts.generator_health, totals.counts.arrivals.offered);
+    is_spoiled(strain.trace_lag_arrivals, offered).then(|| {
         reason(
             "trace_behind",
             format!(
                 "that was the trace: {} of {} arrivals were read after they were due, and workers waited \
                  {:.2} s for them",
-                grouped(strain.starved_arrivals),
+                grouped(strain.trace_lag_arrivals),
                 grouped(offered),
-                strain.starved.as_secs_f64()
+                strain.trace_lag.as_secs_f64()
             ),
             "read from a file rather than from a pipe, unpack it first, free a core for the reader, or lower the rate",
         )
@@ -78,7 +78,7 @@ pub(super) fn behind(totals: &Totals) -> Option<Reason> {
 
 /// A closed loop whose connections waited for the trace and not for answers.
 pub(super) fn ran_dry(totals: &Totals, plan: &Plan, generator: &GeneratorFacts) -> Option<Reason> {
-    let starved = totals.counts.strain.starved.as_secs_f64();
+    let starved = totals.counts.generator_health.trace_lag.as_secs_f64();
     let whole = generator.offering_s * approximate(generator.threads);
     (plan.arrivals == CLOSED_LOOP && starved > (SPOILED_MAX * whole).max(BEGINNING_S)).then(|| {
         reason(

@@ -85,13 +85,13 @@ fn sessions_that_make_most_of_the_failures_are_told() {
 fn what_no_retry_saved_is_not_said_to_have_recovered() {
     let mut totals = good_run();
     let at = crate::units::Offset::ZERO;
-    (0..3).for_each(|_| totals.counts.retries.hid(Fault::DnsNxdomain, at));
+    (0..3).for_each(|_| totals.counts.retries.hidden_attempt(Fault::DnsNxdomain, at));
     let told = |totals: &Totals| hidden(totals).unwrap().detail;
     assert_eq!(told(&totals), "3 wrong redirects were tried again, and no download recovered by that");
     // Another fault's recovery is not theirs.
-    totals.counts.saved.count(Fault::StatusServerError, at);
+    totals.counts.saved_by_retries.count(Fault::StatusServerError, at);
     assert_eq!(told(&totals), "3 wrong redirects were tried again, and no download recovered by that");
-    totals.counts.saved.count(Fault::DnsNxdomain, at);
+    totals.counts.saved_by_retries.count(Fault::DnsNxdomain, at);
     assert!(
         told(&totals)
             .ends_with(", and 1 download recovered by that: its user did not see the fault, which is there")
@@ -103,21 +103,21 @@ fn a_check_may_be_slow_but_not_left_undone() {
     let slow = |t: &mut Totals, p: &mut Plan| {
         p.command = CHECK.to_owned();
         (0..9).for_each(|_| t.times.lateness.record(5_100));
-        t.counts.strain.saturated_arrivals = 100;
+        t.counts.generator_health.saturated_arrivals = 100;
     };
     check(slow, Verdict::Passed, &[], &[]);
     let hangs = |t: &mut Totals, p: &mut Plan| {
         p.command = CHECK.to_owned();
-        t.counts.arrivals.cut = 1;
+        t.counts.arrivals.unfinished = 1;
     };
     check(hangs, Verdict::Invalid, &["cut"], &[]);
 }
 
 #[test]
 fn arrivals_that_hang_are_no_pass() {
-    check(|t, _| t.counts.arrivals.cut = 1, Verdict::Invalid, &["cut"], &[]);
+    check(|t, _| t.counts.arrivals.unfinished = 1, Verdict::Invalid, &["cut"], &[]);
     let mut totals = good_run();
-    totals.counts.arrivals.cut = 1;
+    totals.counts.arrivals.unfinished = 1;
     assert!(judge(&totals, &dns_plan(), &machine(), interrupted()).invalid_reasons.is_empty());
 }
 
@@ -138,15 +138,15 @@ fn lateness_is_measured_against_latency_or_the_given_limit() {
 
 #[test]
 fn a_hundredth_may_be_spoiled_by_a_saturated_worker() {
-    check(|t, _| t.counts.strain.saturated_arrivals = 1, Verdict::Passed, &[], &[]);
-    check(|t, _| t.counts.strain.saturated_arrivals = 2, Verdict::Invalid, &["generator_cpu"], &[]);
+    check(|t, _| t.counts.generator_health.saturated_arrivals = 1, Verdict::Passed, &[], &[]);
+    check(|t, _| t.counts.generator_health.saturated_arrivals = 2, Verdict::Invalid, &["generator_cpu"], &[]);
     let closed_loop = |t: &mut Totals, p: &mut Plan| {
-        t.counts.strain.saturated_arrivals = 100;
+        t.counts.generator_health.saturated_arrivals = 100;
         p.arrivals = "closed_loop".to_owned();
     };
     check(closed_loop, Verdict::Passed, &[], &[]);
     let allowed = |t: &mut Totals, p: &mut Plan| {
-        t.counts.strain.saturated_arrivals = 100;
+        t.counts.generator_health.saturated_arrivals = 100;
         p.allow_invalid = true;
     };
     check(allowed, Verdict::Passed, &[], &["generator_cpu"]);
@@ -154,14 +154,14 @@ fn a_hundredth_may_be_spoiled_by_a_saturated_worker() {
 
 #[test]
 fn a_slow_reader_is_the_cause_of_lateness_and_nothing_by_itself() {
-    check(|t, _| t.counts.strain.starved_arrivals = 100, Verdict::Passed, &[], &[]);
+    check(|t, _| t.counts.generator_health.trace_lag_arrivals = 100, Verdict::Passed, &[], &[]);
     let late = |t: &mut Totals, p: &mut Plan| {
-        t.counts.strain.starved_arrivals = 2;
+        t.counts.generator_health.trace_lag_arrivals = 2;
         p.max_lateness_us = Some(0);
     };
     check(late, Verdict::Invalid, &["lateness", "trace_behind"], &[]);
     let late_for_another_reason = |t: &mut Totals, p: &mut Plan| {
-        t.counts.strain.starved_arrivals = 1;
+        t.counts.generator_health.trace_lag_arrivals = 1;
         p.max_lateness_us = Some(0);
     };
     check(late_for_another_reason, Verdict::Invalid, &["lateness"], &[]);
@@ -171,7 +171,7 @@ fn a_slow_reader_is_the_cause_of_lateness_and_nothing_by_itself() {
 fn a_closed_loop_that_waited_for_its_trace_has_measured_the_reader() {
     let judged = |arrivals: &str, waited_ms| {
         let mut totals = good_run();
-        totals.counts.strain.starved = Duration::from_millis(waited_ms);
+        totals.counts.generator_health.trace_lag = Duration::from_millis(waited_ms);
         let plan = Plan { arrivals: arrivals.to_owned(), ..dns_plan() };
         let generator = GeneratorFacts { offering_s: 10.0, threads: 2, ..machine() };
         let reasons = judge(&totals, &plan, &generator, finished()).invalid_reasons;
@@ -216,7 +216,7 @@ fn what_is_allowed_or_left_out_is_still_said() {
 #[test]
 fn what_outlives_a_roll_back_is_said() {
     let kept = |t: &mut Totals, _: &mut Plan| {
-        t.counts.redirects.sticky = Sticky { count: 7, without_end: 0, longest_s: 604_800 };
+        t.counts.redirects.cacheable_wrong = CacheableWrong { count: 7, without_end: 0, longest_s: 604_800 };
     };
     check(kept, Verdict::Passed, &[], &["cacheable_wrong"]);
     let mut totals = good_run();
@@ -387,7 +387,7 @@ fn check_allowed(spoil: fn(&mut Totals), thresholds: &[&str], verdict: Verdict) 
 fn nothing_good_is_never_a_pass() {
     let unanswered = |t: &mut Totals| {
         t.counts.arrivals.passed = 0;
-        t.counts.arrivals.cut = 100;
+        t.counts.arrivals.unfinished = 100;
     };
     check_allowed(unanswered, &[], Verdict::Invalid);
     check_allowed(unanswered, &["failed.rate < 1%"], Verdict::Invalid);

@@ -3,7 +3,7 @@
 
 use super::{Plan, Reason, Totals, reason};
 use crate::fault::Fault;
-use crate::tally::{Counts, RuleCounts};
+use crate::metrics::{Counts, RuleCounts};
 use crate::units::{approximate, grouped};
 
 /// Reasons that are no pass even under `--allow-invalid`: nothing was judged.

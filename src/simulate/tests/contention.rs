@@ -5,7 +5,7 @@
 //! a hop takes 10 ms, give or take 2 ms; waits begin with 5 ms and end at 2 s.
 
 use super::*;
-use crate::client::{Budget, LastAttempt, Next, RetryState, draws};
+use crate::client::{Budget, LastAttempt, NextStep, RetryState, retry_rng};
 use crate::simulate::agenda::Agenda;
 use crate::units::Offset;
 use rand_chacha::ChaCha8Rng;
@@ -54,8 +54,8 @@ fn contest(client: &ClientModel, clients: u32, seed: u64) -> (u32, Duration) {
             Step::Told(true) => continue,
             Step::Told(false) => {
                 let state = &mut states[of as usize];
-                let mut drawn = draws(seed, u64::from(of), state);
-                let Next::RetryAfter(wait) =
+                let mut drawn = retry_rng(seed, u64::from(of), state);
+                let NextStep::RetryAfter(wait) =
                     client.next(state, &mut budget, LastAttempt::answered(503, None, None), &mut drawn)
                 else {
                     panic!("a hundred attempts were not enough");

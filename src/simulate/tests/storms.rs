@@ -5,7 +5,7 @@ use crate::client::BudgetRule;
 use crate::fault::Fault;
 use crate::report::{RunReport, StormSection};
 use crate::simulate::sweep::{Grid, sweep};
-use crate::tally::Storm;
+use crate::metrics::Storm;
 use crate::units::{Offset, Stamp};
 
 fn storm(watched: &Watched, fault: std::ops::Range<u64>) -> StormSection {
@@ -39,7 +39,7 @@ fn a_hastened_incident_amplifies_as_much() {
     let speed = "20x".parse().unwrap();
     let scenario = Scenario::built_in("incident").unwrap().hastened(speed);
     let plan = SimulationPlan {
-        clients: clients(model("cargo-1.70").hastened(speed), scenario.clients.session_gap),
+        clients: clients(model("cargo-1.70").time_scaled(speed), scenario.clients.session_gap),
         ..plan_of(&scenario)
     };
     let watched = watched(&plan, of_scenario(&scenario));
@@ -130,11 +130,11 @@ struct Turns {
 }
 
 impl Requests for Turns {
-    fn next(&mut self) -> Result<Option<Request>, String> {
+    fn next(&mut self) -> Result<Option<TraceRequest>, String> {
         let nanos = u64::try_from(self.between.as_nanos()).unwrap() / 50 * self.read;
         let client = ClientKey::new(self.read % 50 + 1);
         self.read += 1;
-        Ok(Some(Request {
+        Ok(Some(TraceRequest {
             at: Some(Stamp::from_nanos(i64::try_from(nanos).unwrap())),
             method: Method::Get,
             target: format!("/{}", self.read).into(),
@@ -150,8 +150,8 @@ impl Requests for Turns {
 
     fn stop(&mut self) {}
 
-    fn books(&self) -> TraceBooks {
-        TraceBooks { read: self.read, accepted: self.read, ..TraceBooks::default() }
+    fn accounting(&self) -> TraceAccounting {
+        TraceAccounting { read: self.read, accepted: self.read, ..TraceAccounting::default() }
     }
 
     fn notices(&self) -> Vec<String> {
@@ -167,7 +167,7 @@ fn played_fast(between: Duration) -> Totals {
     );
     let mut broken = plan(client, Service::default());
     broken.faults = vec!["missing-slash@10s..11s".parse().unwrap()];
-    let window = Window { duration: Some(Duration::from_secs(30)), requests: None };
+    let window = RunLimits { duration: Some(Duration::from_secs(30)), requests: None };
     let schedule = Schedule::new("100x".parse().unwrap(), window);
     let requests = Box::new(Turns { read: 0, between });
     watched(&broken, Played::new(requests, schedule, AtEndOfTrace::Stop)).end.totals

@@ -50,7 +50,7 @@ impl AgentPattern {
     }
 
     /// Whether that user agent, percent-decoded, is one of its client.
-    pub fn is_met(&self, agent: &[u8]) -> bool {
+    pub fn matches(&self, agent: &[u8]) -> bool {
         let pattern = self.text.as_bytes();
         if self.is_product {
             let rest = agent.strip_prefix(pattern);
@@ -81,12 +81,12 @@ impl fmt::Display for AgentPattern {
 pub struct AgentTable {
     names: Vec<String>,
     patterns: Vec<(AgentPattern, ClientKind)>,
-    told: AtomicU64,
-    unknown: Mutex<Unknown>,
+    with_agent: AtomicU64,
+    unknown: Mutex<UnknownAgents>,
 }
 
 #[derive(Debug, Default)]
-struct Unknown {
+struct UnknownAgents {
     agents: u64,
     products: BTreeMap<String, u64>,
 }
@@ -108,7 +108,7 @@ impl AgentTable {
     pub fn new<'m>(own: impl IntoIterator<Item = (&'m str, &'m [AgentPattern])>) -> Option<Self> {
         let mut table = Self::default();
         for (name, patterns) in own {
-            let kind = ClientKind::own(table.names.len())?;
+            let kind = ClientKind::user_defined(table.names.len())?;
             table.names.push(name.to_owned());
             table.patterns.extend(patterns.iter().map(|pattern| (pattern.clone(), kind)));
         }
@@ -120,7 +120,7 @@ impl AgentTable {
         let agent = agent.get(..AGENT_MAX).unwrap_or(agent);
         let once = decoded(agent);
         let agent: Cow<'_, [u8]> = decoded(&once);
-        let own = self.patterns.iter().find(|(pattern, _)| pattern.is_met(&agent)).map(|(_, kind)| *kind);
+        let own = self.patterns.iter().find(|(pattern, _)| pattern.matches(&agent)).map(|(_, kind)| *kind);
         let kind = own.unwrap_or_else(|| ClientKind::of(&agent));
         self.count(kind, &agent);
         kind
@@ -128,14 +128,14 @@ impl AgentTable {
 
     /// The client of that name, where a trace tells it so.
     pub(in crate::trace) fn kind_named(&self, name: &str) -> ClientKind {
-        let own = self.names.iter().position(|own| own == name).and_then(ClientKind::own);
+        let own = self.names.iter().position(|own| own == name).and_then(ClientKind::user_defined);
         let kind = own.or_else(|| ClientKind::of_preset(name)).unwrap_or(ClientKind::NONE);
         self.count(kind, name.as_bytes());
         kind
     }
 
     fn count(&self, kind: ClientKind, agent: &[u8]) {
-        self.told.fetch_add(1, Ordering::Relaxed);
+        self.with_agent.fetch_add(1, Ordering::Relaxed);
         if kind != ClientKind::NONE {
             return;
         }
@@ -157,7 +157,7 @@ impl AgentTable {
         // Stable: equals stay in the order of their names.
         products.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         products.truncate(most);
-        AgentCounts { told: self.told.load(Ordering::Relaxed), unknown: unknown.agents, products }
+        AgentCounts { told: self.with_agent.load(Ordering::Relaxed), unknown: unknown.agents, products }
     }
 }
 
@@ -183,7 +183,7 @@ mod tests {
         let pattern = AgentPattern::new(pattern).unwrap();
         for (agents, is_met) in [(met, true), (others, false)] {
             for agent in agents {
-                assert_eq!(pattern.is_met(agent.as_bytes()), is_met, "{pattern}, {agent}");
+                assert_eq!(pattern.matches(agent.as_bytes()), is_met, "{pattern}, {agent}");
             }
         }
     }
@@ -203,7 +203,7 @@ mod tests {
     fn own_clients_come_before_the_built_in_ones() {
         let patterns = ["renovate", "cargo/1.9*"].map(|text| AgentPattern::new(text).unwrap());
         let table = AgentTable::new([("ours", &patterns[..1]), ("edge", &patterns[1..])]).unwrap();
-        let own = [0, 1].map(|place| ClientKind::own(place).unwrap());
+        let own = [0, 1].map(|place| ClientKind::user_defined(place).unwrap());
         assert_eq!(table.kind(b"renovate/37.1"), own[0]);
         assert_eq!(table.kind(b"cargo%2F1.95.0"), own[1]);
         assert_eq!(table.kind(b"cargo/1.89.0").preset(), "cargo-1.89");

@@ -15,13 +15,13 @@ mod head;
 use super::{framing, status_of};
 use crate::route::hex_pair;
 use crate::trace::client::ClientKeys;
-use crate::trace::dates::{Calendar, Dated, decimal_seconds, integer};
-use crate::trace::fate::{Fate, Note, Notes, Reject, Skip};
-use crate::trace::target::{Located, is_token, of_request};
+use crate::trace::dates::{Calendar, ParsedStamp, decimal_seconds, integer};
+use crate::trace::reasons::{ParsedLine, Note, Notes, Reject, Skip};
+use crate::trace::target::{SplitUrl, is_token, of_request};
 use crate::trace::{Record, StampKind};
 use crate::units::{NANOS_PER_SECOND, Stamp};
 use columns::Columns;
-use head::{Head, is_address, is_host_name};
+use head::{ClfLineHead, is_address, is_host_name};
 use memchr::{memchr, memchr_iter, memchr2, memmem, memrchr};
 use std::borrow::Cow;
 
@@ -64,19 +64,19 @@ impl Clf {
     }
 
     /// The fate of one line.
-    pub(crate) fn parse<'l>(&mut self, line: &'l [u8], clients: ClientKeys) -> Fate<'l> {
+    pub(crate) fn parse<'l>(&mut self, line: &'l [u8], clients: ClientKeys) -> ParsedLine<'l> {
         if line.iter().all(u8::is_ascii_whitespace) {
-            return Fate::Skipped(Skip::Blank);
+            return ParsedLine::Skipped(Skip::Blank);
         }
         match self.split(line) {
-            Ok(parts) if matches!(parts.request, b"-" | b"") => Fate::Skipped(Skip::NoRequest),
+            Ok(parts) if matches!(parts.request, b"-" | b"") => ParsedLine::Skipped(Skip::NoRequest),
             Ok(parts) => self.tail.record(&parts, clients).into(),
-            Err(reason) => Fate::Rejected(reason),
+            Err(reason) => ParsedLine::Rejected(reason),
         }
     }
 
-    fn split<'l>(&mut self, line: &'l [u8]) -> Result<Parts<'l>, Reject> {
-        let framed = framing::behind_priority(line);
+    fn split<'l>(&mut self, line: &'l [u8]) -> Result<ClfParts<'l>, Reject> {
+        let framed = framing::after_priority(line);
         let notes = match (self.framing, framed.is_some()) {
             (Framing::Syslog, false) => Notes::NONE.with(Note::MissingFields),
             (Framing::None, true) => Notes::NONE.with(Note::ExtraFields),
@@ -94,12 +94,12 @@ impl Clf {
             b"(null)" => None,
             digits => Some(integer(digits).ok_or(Reject::BadFieldCount)?),
         };
-        let Head { host, client } = Head::read(head);
-        Ok(Parts { host, client, dated, request, status, bytes, tail: rest, notes })
+        let ClfLineHead { host, client } = ClfLineHead::read(head);
+        Ok(ClfParts { host, client, dated, request, status, bytes, tail: rest, notes })
     }
 
     /// The first ` [stamp]` in the line, what is before and what is behind it.
-    fn find_stamp<'l>(&mut self, line: &'l [u8]) -> Result<(&'l [u8], Dated, &'l [u8]), Reject> {
+    fn find_stamp<'l>(&mut self, line: &'l [u8]) -> Result<(&'l [u8], ParsedStamp, &'l [u8]), Reject> {
         let mut bracketed = false;
         for open in memchr_iter(b'[', line) {
             let (head, rest) = line.split_at(open);
@@ -120,10 +120,10 @@ impl Clf {
 }
 
 /// A line taken apart; nothing is un-escaped yet.
-struct Parts<'l> {
+struct ClfParts<'l> {
     host: Option<&'l [u8]>,
     client: &'l [u8],
-    dated: Dated,
+    dated: ParsedStamp,
     request: &'l [u8],
     status: Option<u16>,
     bytes: Option<u64>,
@@ -132,7 +132,7 @@ struct Parts<'l> {
 }
 
 /// What a tail adds to a record.
-struct Extra<'l> {
+struct ClfTailFields<'l> {
     /// The end of the exchange, more finely than the line's stamp tells it.
     end: Option<Stamp>,
     /// What the stamp means.
@@ -145,17 +145,17 @@ struct Extra<'l> {
 }
 
 impl Tail {
-    fn record<'l>(self, parts: &Parts<'l>, clients: ClientKeys) -> Result<Record<'l>, Reject> {
+    fn record<'l>(self, parts: &ClfParts<'l>, clients: ClientKeys) -> Result<Record<'l>, Reject> {
         let extra = self.read(parts)?;
         let mut notes = extra.notes;
         let (method, target) = request_line(parts.request)?;
         let (authority, target) = match unescape(target, &mut notes) {
             Cow::Borrowed(target) => {
-                let Located { authority, target } = of_request(target)?;
+                let SplitUrl { authority, target } = of_request(target)?;
                 (authority.map(Cow::Borrowed), target)
             }
             Cow::Owned(target) => {
-                let Located { authority, target } = of_request(&target)?;
+                let SplitUrl { authority, target } = of_request(&target)?;
                 (authority.map(|host| Cow::Owned(host.to_vec())), Cow::Owned(target.into_owned()))
             }
         };
@@ -175,14 +175,14 @@ impl Tail {
             response_bytes: parts.bytes,
             client: clients.of(parts.client),
             kind: clients.kind(extra.agent),
-            notes: notes.about_status(parts.status),
+            notes: notes.with_missing_status(parts.status),
         })
     }
 
-    fn read<'l>(self, parts: &Parts<'l>) -> Result<Extra<'l>, Reject> {
-        let &Parts { tail, dated, notes, .. } = parts;
+    fn read<'l>(self, parts: &ClfParts<'l>) -> Result<ClfTailFields<'l>, Reject> {
+        let &ClfParts { tail, dated, notes, .. } = parts;
         let mut extra =
-            Extra { end: None, stamp: StampKind::Start, duration_ns: None, host: None, agent: b"", notes };
+            ClfTailFields { end: None, stamp: StampKind::Start, duration_ns: None, host: None, agent: b"", notes };
         let rest = match self {
             Self::Nothing => tail,
             // A server writes the short form for a request it could not read.
@@ -192,14 +192,14 @@ impl Tail {
             }
             Self::Any if !tail.starts_with(b" \"") => tail,
             Self::Agent | Self::Any => {
-                let rest = extra.behind_agent(tail)?;
+                let rest = extra.after_agent(tail)?;
                 if !rest.is_empty() {
                     extra.add(Columns::read(rest, dated.at));
                 }
                 b""
             }
             Self::AgentAndEpoch => {
-                let (epoch, rest) = word(extra.behind_agent(tail)?).ok_or(Reject::BadFieldCount)?;
+                let (epoch, rest) = word(extra.after_agent(tail)?).ok_or(Reject::BadFieldCount)?;
                 extra.end = Some(epoch_stamp(epoch, dated.at)?);
                 extra.stamp = StampKind::End;
                 let (seconds, rest) = word(rest).ok_or(Reject::BadFieldCount)?;
@@ -211,7 +211,7 @@ impl Tail {
                 rest
             }
             Self::AgentAndMicros => {
-                let (micros, rest) = word(extra.behind_agent(tail)?).ok_or(Reject::BadFieldCount)?;
+                let (micros, rest) = word(extra.after_agent(tail)?).ok_or(Reject::BadFieldCount)?;
                 if micros != b"-" {
                     let nanos = integer(micros).and_then(|micros| micros.checked_mul(1_000));
                     extra.duration_ns = Some(nanos.ok_or(Reject::BadFieldCount)?);
@@ -271,9 +271,9 @@ fn reason_without_stamp(line: &[u8]) -> Reject {
     if words.take(3).count() < 3 { Reject::BadTimestamp } else { Reject::BadRequestLine }
 }
 
-impl<'l> Extra<'l> {
+impl<'l> ClfTailFields<'l> {
     /// What follows referer and agent; the latter is taken.
-    fn behind_agent(&mut self, tail: &'l [u8]) -> Result<&'l [u8], Reject> {
+    fn after_agent(&mut self, tail: &'l [u8]) -> Result<&'l [u8], Reject> {
         let open = |text: &'l [u8]| text.strip_prefix(b" \"").ok_or(Reject::BadFieldCount);
         let (_referer, rest) = quoted(open(tail)?)?;
         let (agent, rest) = quoted(open(rest)?)?;
@@ -362,9 +362,9 @@ mod tests {
         let line = format!(r#"192.0.2.1 - - [05/Mar/2026:14:03:07 +0000] "{request}" 200 1"#);
         let mut parser = Clf::new(Tail::Nothing, Framing::None);
         let found = match parser.parse(line.as_bytes(), ClientKeys::seeded(0)) {
-            Fate::Record(record) => Ok((record.method.to_vec(), record.target.into_owned())),
-            Fate::Rejected(reason) => Err(reason),
-            Fate::Skipped(reason) => panic!("skipped: {reason:?}"),
+            ParsedLine::Record(record) => Ok((record.method.to_vec(), record.target.into_owned())),
+            ParsedLine::Rejected(reason) => Err(reason),
+            ParsedLine::Skipped(reason) => panic!("skipped: {reason:?}"),
         };
         assert_eq!(found, expected.map(|(m, t)| (m.as_bytes().to_vec(), t.as_bytes().to_vec())), "{request}");
     }
@@ -389,8 +389,8 @@ mod tests {
         let client = |head: &str| {
             let line = format!(r#"{head} - - [05/Mar/2026:14:03:07 +0000] "GET /x HTTP/1.1" 200 1"#);
             match Clf::new(Tail::Nothing, Framing::None).parse(line.as_bytes(), keys) {
-                Fate::Record(record) => record.client,
-                other @ (Fate::Skipped(_) | Fate::Rejected(_)) => panic!("{other:?}"),
+                ParsedLine::Record(record) => record.client,
+                other @ (ParsedLine::Skipped(_) | ParsedLine::Rejected(_)) => panic!("{other:?}"),
             }
         };
         assert_eq!(client("192.0.2.1"), keys.of(b"192.0.2.1"));

@@ -9,7 +9,7 @@
 use crate::route::hex_pair;
 use crate::trace::client::ClientKeys;
 use crate::trace::dates::{Calendar, decimal_seconds, integer};
-use crate::trace::fate::{Fate, Note, Notes, Reject, Skip};
+use crate::trace::reasons::{ParsedLine, Note, Notes, Reject, Skip};
 use crate::trace::target::is_token;
 use crate::trace::{Record, StampKind};
 use crate::units::NANOS_PER_SECOND;
@@ -21,7 +21,7 @@ const MAX_COLUMNS: usize = 256;
 
 /// The columns that a replay needs.
 #[derive(Clone, Copy, Debug)]
-enum Column {
+enum CloudfrontColumn {
     Date,
     Time,
     Method,
@@ -37,14 +37,14 @@ enum Column {
     Agent,
 }
 
-const COLUMNS: usize = Column::Agent as usize + 1;
+const COLUMNS: usize = CloudfrontColumn::Agent as usize + 1;
 
 /// Without these there is no request.
-const REQUIRED: [Column; 5] = [Column::Date, Column::Time, Column::Method, Column::Stem, Column::Status];
+const REQUIRED: [CloudfrontColumn; 5] = [CloudfrontColumn::Date, CloudfrontColumn::Time, CloudfrontColumn::Method, CloudfrontColumn::Stem, CloudfrontColumn::Status];
 
 /// Which of a row's columns are needed.
 #[derive(Debug)]
-struct Layout(Vec<Option<Column>>);
+struct Layout(Vec<Option<CloudfrontColumn>>);
 
 /// What is known of the rows that follow.
 #[derive(Debug, Default)]
@@ -66,29 +66,29 @@ pub(crate) struct Cloudfront {
 
 impl Cloudfront {
     /// The fate of one line.
-    pub(crate) fn parse<'l>(&mut self, line: &'l [u8], clients: ClientKeys) -> Fate<'l> {
+    pub(crate) fn parse<'l>(&mut self, line: &'l [u8], clients: ClientKeys) -> ParsedLine<'l> {
         match line.first() {
-            None => Fate::Skipped(Skip::Blank),
+            None => ParsedLine::Skipped(Skip::Blank),
             Some(b'#') => self.header_line(line),
-            Some(_) if line.iter().all(u8::is_ascii_whitespace) => Fate::Skipped(Skip::Blank),
+            Some(_) if line.iter().all(u8::is_ascii_whitespace) => ParsedLine::Skipped(Skip::Blank),
             Some(_) => self.row(line, clients).into(),
         }
     }
 
-    fn header_line<'l>(&mut self, line: &'l [u8]) -> Fate<'l> {
+    fn header_line<'l>(&mut self, line: &'l [u8]) -> ParsedLine<'l> {
         if let Some(version) = line.strip_prefix(b"#Version:") {
             if version.trim_ascii().starts_with(b"1.") {
                 self.header = Header::Unknown;
-                return Fate::Skipped(Skip::Header);
+                return ParsedLine::Skipped(Skip::Header);
             }
             self.header = Header::Unsupported;
-            return Fate::Rejected(Reject::UnsupportedVersion);
+            return ParsedLine::Rejected(Reject::UnsupportedVersion);
         }
-        let Some(fields) = line.strip_prefix(b"#Fields:") else { return Fate::Skipped(Skip::Comment) };
+        let Some(fields) = line.strip_prefix(b"#Fields:") else { return ParsedLine::Skipped(Skip::Comment) };
         if !matches!(self.header, Header::Unsupported) {
             self.header = Layout::parse(fields).map_or(Header::Unknown, Header::Known);
         }
-        Fate::Skipped(Skip::Header)
+        ParsedLine::Skipped(Skip::Header)
     }
 
     fn row<'l>(&mut self, line: &'l [u8], clients: ClientKeys) -> Result<Record<'l>, Reject> {
@@ -97,41 +97,41 @@ impl Cloudfront {
             Header::Unknown => return Err(Reject::NoHeader),
             Header::Unsupported => return Err(Reject::UnsupportedVersion),
         };
-        let Row { values, mut notes } = layout.split(line)?;
-        let value = |column: Column| values[column as usize];
-        let at = self.calendar.date_and_time(value(Column::Date), value(Column::Time));
+        let CloudfrontRow { values, mut notes } = layout.split(line)?;
+        let value = |column: CloudfrontColumn| values[column as usize];
+        let at = self.calendar.date_and_time(value(CloudfrontColumn::Date), value(CloudfrontColumn::Time));
         let at = at.ok_or(Reject::BadTimestamp)?;
-        let method = value(Column::Method);
+        let method = value(CloudfrontColumn::Method);
         if !is_token(method) || method == b"-" {
             return Err(Reject::BadMethod);
         }
-        let target = target_of(value(Column::Stem), value(Column::Query), &mut notes)?;
-        let status = super::status_of(value(Column::Status))?;
+        let target = target_of(value(CloudfrontColumn::Stem), value(CloudfrontColumn::Query), &mut notes)?;
+        let status = super::status_of(value(CloudfrontColumn::Status))?;
         Ok(Record {
             at: Some(at),
             stamp: StampKind::End,
             resolution_ns: NANOS_PER_SECOND,
-            duration_ns: decimal_seconds(value(Column::TimeTaken)),
+            duration_ns: decimal_seconds(value(CloudfrontColumn::TimeTaken)),
             method,
-            authority: [value(Column::ViewerHost), value(Column::DistributionHost)]
+            authority: [value(CloudfrontColumn::ViewerHost), value(CloudfrontColumn::DistributionHost)]
                 .into_iter()
                 .find(|host| !matches!(*host, b"" | b"-"))
                 .map(Cow::Borrowed),
             target,
             status,
-            response_bytes: integer(value(Column::Bytes)),
+            response_bytes: integer(value(CloudfrontColumn::Bytes)),
             // Where the log leaves out who connected, whom a proxy named.
             client: clients
-                .of(value(Column::Viewer))
-                .or_else(|| clients.of(first_of(value(Column::ForwardedFor)))),
-            kind: clients.kind(value(Column::Agent)),
-            notes: notes.about_status(status),
+                .of(value(CloudfrontColumn::Viewer))
+                .or_else(|| clients.of(first_of(value(CloudfrontColumn::ForwardedFor)))),
+            kind: clients.kind(value(CloudfrontColumn::Agent)),
+            notes: notes.with_missing_status(status),
         })
     }
 }
 
 /// The needed columns of a row; empty where the layout lacks one.
-struct Row<'l> {
+struct CloudfrontRow<'l> {
     values: [&'l [u8]; COLUMNS],
     notes: Notes,
 }
@@ -141,11 +141,11 @@ impl Layout {
     fn parse(fields: &[u8]) -> Option<Self> {
         let columns: Vec<_> =
             fields.split(u8::is_ascii_whitespace).filter(|name| !name.is_empty()).map(column_named).collect();
-        let has = |needed: &Column| columns.iter().flatten().any(|c| *c as usize == *needed as usize);
+        let has = |needed: &CloudfrontColumn| columns.iter().flatten().any(|c| *c as usize == *needed as usize);
         (columns.len() <= MAX_COLUMNS && REQUIRED.iter().all(has)).then_some(Self(columns))
     }
 
-    fn split<'l>(&self, line: &'l [u8]) -> Result<Row<'l>, Reject> {
+    fn split<'l>(&self, line: &'l [u8]) -> Result<CloudfrontRow<'l>, Reject> {
         let mut values: [&[u8]; COLUMNS] = [b""; COLUMNS];
         let mut from = 0;
         let mut ends = memchr_iter(b'\t', line).chain([line.len()]);
@@ -157,25 +157,25 @@ impl Layout {
             from = to + 1;
         }
         let notes = if ends.next().is_some() { Notes::NONE.with(Note::ExtraFields) } else { Notes::NONE };
-        Ok(Row { values, notes })
+        Ok(CloudfrontRow { values, notes })
     }
 }
 
-fn column_named(name: &[u8]) -> Option<Column> {
+fn column_named(name: &[u8]) -> Option<CloudfrontColumn> {
     Some(match name {
-        b"date" => Column::Date,
-        b"time" => Column::Time,
-        b"cs-method" => Column::Method,
-        b"cs-uri-stem" => Column::Stem,
-        b"cs-uri-query" => Column::Query,
-        b"sc-status" => Column::Status,
-        b"time-taken" => Column::TimeTaken,
-        b"x-host-header" => Column::ViewerHost,
-        b"cs(Host)" => Column::DistributionHost,
-        b"sc-bytes" => Column::Bytes,
-        b"c-ip" => Column::Viewer,
-        b"x-forwarded-for" => Column::ForwardedFor,
-        b"cs(User-Agent)" => Column::Agent,
+        b"date" => CloudfrontColumn::Date,
+        b"time" => CloudfrontColumn::Time,
+        b"cs-method" => CloudfrontColumn::Method,
+        b"cs-uri-stem" => CloudfrontColumn::Stem,
+        b"cs-uri-query" => CloudfrontColumn::Query,
+        b"sc-status" => CloudfrontColumn::Status,
+        b"time-taken" => CloudfrontColumn::TimeTaken,
+        b"x-host-header" => CloudfrontColumn::ViewerHost,
+        b"cs(Host)" => CloudfrontColumn::DistributionHost,
+        b"sc-bytes" => CloudfrontColumn::Bytes,
+        b"c-ip" => CloudfrontColumn::Viewer,
+        b"x-forwarded-for" => CloudfrontColumn::ForwardedFor,
+        b"cs(User-Agent)" => CloudfrontColumn::Agent,
         _ => return None,
     })
 }
@@ -254,8 +254,8 @@ mod tests {
     #[test]
     fn a_header_without_the_needed_columns_is_none() {
         let mut parser = Cloudfront::default();
-        assert_eq!(parser.parse(b"#Fields: date time", KEYS), Fate::Skipped(Skip::Header));
-        assert_eq!(parser.parse(b"2026-03-05\t14:03:07", KEYS), Fate::Rejected(Reject::NoHeader));
+        assert_eq!(parser.parse(b"#Fields: date time", KEYS), ParsedLine::Skipped(Skip::Header));
+        assert_eq!(parser.parse(b"2026-03-05\t14:03:07", KEYS), ParsedLine::Rejected(Reject::NoHeader));
     }
 
     #[test]
@@ -265,8 +265,8 @@ mod tests {
         let mut client = |address: &str, forwarded: &str| {
             let line = format!("2026-03-05\t14:03:07\t{address}\tGET\t/x\t200\t{forwarded}");
             match parser.parse(line.as_bytes(), KEYS) {
-                Fate::Record(record) => record.client,
-                other @ (Fate::Skipped(_) | Fate::Rejected(_)) => panic!("{other:?}"),
+                ParsedLine::Record(record) => record.client,
+                other @ (ParsedLine::Skipped(_) | ParsedLine::Rejected(_)) => panic!("{other:?}"),
             }
         };
         let first = KEYS.of(b"192.0.2.1");

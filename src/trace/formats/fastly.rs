@@ -6,11 +6,11 @@
 //! payload tells the start of the exchange in nanoseconds, and the URL as the
 //! client asked for it, before the edge rewrote it.
 
-use super::json::{self, Number, Text, Who};
+use super::json::{self, JsonNumber, JsonText, ClientField};
 use crate::trace::client::ClientKeys;
 use crate::trace::dates::Calendar;
-use crate::trace::fate::{Fate, Notes, Reject, Skip};
-use crate::trace::target::{Located, of_url};
+use crate::trace::reasons::{ParsedLine, Notes, Reject, Skip};
+use crate::trace::target::{SplitUrl, of_url};
 use crate::trace::{Record, StampKind};
 use memchr::memchr;
 use serde::Deserialize;
@@ -18,7 +18,7 @@ use std::borrow::Cow;
 
 /// Reads crates.io's JSON payload, in the shapes of 2024 and 2025.
 #[derive(Debug, Default)]
-pub(crate) struct Json {
+pub(crate) struct FastlyJson {
     calendar: Calendar,
 }
 
@@ -27,33 +27,33 @@ pub(crate) struct Json {
 #[derive(Deserialize)]
 struct Payload<'l> {
     #[serde(borrow)]
-    date_time: Option<Text<'l>>,
+    date_time: Option<JsonText<'l>>,
     #[serde(borrow)]
-    method: Option<Text<'l>>,
+    method: Option<JsonText<'l>>,
     #[serde(borrow)]
-    url: Option<Text<'l>>,
+    url: Option<JsonText<'l>>,
     #[serde(borrow)]
-    version: Option<Text<'l>>,
-    status: Option<Number>,
-    bytes: Option<Number>,
+    version: Option<JsonText<'l>>,
+    status: Option<JsonNumber>,
+    bytes: Option<JsonNumber>,
     #[serde(borrow)]
-    ip: Option<Who<'l>>,
+    ip: Option<ClientField<'l>>,
     #[serde(borrow)]
-    http: Option<Http<'l>>,
+    http: Option<FastlyHttp<'l>>,
 }
 
 /// What the shape of 2025 says of the request.
 #[derive(Deserialize)]
-struct Http<'l> {
+struct FastlyHttp<'l> {
     #[serde(borrow)]
-    useragent: Option<Who<'l>>,
+    useragent: Option<ClientField<'l>>,
 }
 
-impl Json {
+impl FastlyJson {
     /// The fate of one line.
-    pub(crate) fn parse<'l>(&mut self, line: &'l [u8], clients: ClientKeys) -> Fate<'l> {
+    pub(crate) fn parse<'l>(&mut self, line: &'l [u8], clients: ClientKeys) -> ParsedLine<'l> {
         if line.iter().all(u8::is_ascii_whitespace) {
-            return Fate::Skipped(Skip::Blank);
+            return ParsedLine::Skipped(Skip::Blank);
         }
         // Whatever the framing is, it holds no brace.
         let payload = memchr(b'{', line).and_then(|open| line.get(open..));
@@ -68,7 +68,7 @@ impl Json {
         let date = payload.date_time.ok_or(Reject::MissingTimestamp)?;
         let at = self.calendar.rfc_3339(date.0.as_bytes()).ok_or(Reject::BadTimestamp)?;
         let method = json::method_of(payload.method.ok_or(Reject::BadMethod)?.0)?;
-        let (authority, target) = located(payload.url.ok_or(Reject::NoPath)?.0)?;
+        let (authority, target) = split_json_url(payload.url.ok_or(Reject::NoPath)?.0)?;
         let status = match payload.status {
             Some(number) => super::recorded_status(number.unsigned().ok_or(Reject::BadStatus)?)?,
             None => None,
@@ -82,26 +82,26 @@ impl Json {
             authority,
             target,
             status,
-            response_bytes: payload.bytes.and_then(Number::unsigned),
+            response_bytes: payload.bytes.and_then(JsonNumber::unsigned),
             client: payload.ip.and_then(|who| who.key(clients)),
             kind: payload.http.and_then(|http| clients.kind(http.useragent?.text()?.as_bytes())),
-            notes: Notes::NONE.about_status(status),
+            notes: Notes::NONE.with_missing_status(status),
         })
     }
 }
 
 /// Authority and target of a URL.
-pub(super) type Parts<'l> = (Option<Cow<'l, [u8]>>, Cow<'l, [u8]>);
+pub(super) type UrlParts<'l> = (Option<Cow<'l, [u8]>>, Cow<'l, [u8]>);
 
 /// A URL out of JSON taken apart, borrowed where it is borrowed.
-pub(super) fn located(url: Cow<'_, str>) -> Result<Parts<'_>, Reject> {
+pub(super) fn split_json_url(url: Cow<'_, str>) -> Result<UrlParts<'_>, Reject> {
     match url {
         Cow::Borrowed(url) => {
-            let Located { authority, target } = of_url(url.as_bytes())?;
+            let SplitUrl { authority, target } = of_url(url.as_bytes())?;
             Ok((authority.map(Cow::Borrowed), target))
         }
         Cow::Owned(url) => {
-            let Located { authority, target } = of_url(url.as_bytes())?;
+            let SplitUrl { authority, target } = of_url(url.as_bytes())?;
             Ok((authority.map(|host| Cow::Owned(host.to_vec())), Cow::Owned(target.into_owned())))
         }
     }

@@ -14,34 +14,34 @@ const MAX_LAYERS: usize = 4;
 /// What stands behind a syslog header that begins with a priority, `<134>`, with
 /// or without a count of octets before it (RFC 6587 §3.4.1). `None` where there
 /// is no priority.
-pub(crate) fn behind_priority(line: &[u8]) -> Option<&[u8]> {
-    let rest = behind_count(line).unwrap_or(line).strip_prefix(b"<")?;
+pub(crate) fn after_priority(line: &[u8]) -> Option<&[u8]> {
+    let rest = after_count(line).unwrap_or(line).strip_prefix(b"<")?;
     let rest = memchr(b'>', rest).and_then(|close| rest.get(close + 1..)).unwrap_or(rest);
     if let Some(header) = rest.strip_prefix(b"1 ") {
-        return Some(behind_rfc_5424(header));
+        return Some(after_rfc_5424(header));
     }
-    let behind_time = behind_stamp(rest).unwrap_or(rest);
-    Some(behind_tag(behind_time).unwrap_or(behind_time))
+    let behind_time = after_stamp(rest).unwrap_or(rest);
+    Some(after_tag(behind_time).unwrap_or(behind_time))
 }
 
 /// The words before the stamp of a line in Common Log Format, without what a
 /// container or a syslog daemon put in front of them.
-pub(crate) fn unframed(mut head: &[u8]) -> &[u8] {
+pub(crate) fn without_framing(mut head: &[u8]) -> &[u8] {
     for _ in 0..MAX_LAYERS {
-        let Some(rest) = behind_header(head) else { break };
+        let Some(rest) = after_header(head) else { break };
         head = rest;
     }
     head
 }
 
 /// What stands behind one header.
-fn behind_header(head: &[u8]) -> Option<&[u8]> {
+fn after_header(head: &[u8]) -> Option<&[u8]> {
     if head.starts_with(b"[pod/") {
         // `kubectl logs --prefix`
         return memchr(b']', head).and_then(|close| head.get(close + 1..)?.strip_prefix(b" "));
     }
-    if let Some(rest) = behind_stamp(head) {
-        return Some(behind_stream(rest).or_else(|| behind_tag(rest)).unwrap_or(rest));
+    if let Some(rest) = after_stamp(head) {
+        return Some(after_stream(rest).or_else(|| after_tag(rest)).unwrap_or(rest));
     }
     // `docker compose logs`: the service, padded, then a bar.
     let (service, rest) = head.split_at(memchr(b'|', head)?);
@@ -51,31 +51,31 @@ fn behind_header(head: &[u8]) -> Option<&[u8]> {
 }
 
 /// `276 <134>…`: what stands behind the count.
-fn behind_count(line: &[u8]) -> Option<&[u8]> {
+fn after_count(line: &[u8]) -> Option<&[u8]> {
     let digits = line.iter().take(6).take_while(|b| b.is_ascii_digit()).count();
     let rest = line.get(digits..).filter(|_| digits > 0)?.strip_prefix(b" ")?;
     rest.starts_with(b"<").then_some(rest)
 }
 
 /// `TIME HOST PROGRAM PROCESS MESSAGE-ID DATA MESSAGE` of RFC 5424 §6.
-fn behind_rfc_5424(header: &[u8]) -> &[u8] {
+fn after_rfc_5424(header: &[u8]) -> &[u8] {
     let mut rest = header;
     for _ in 0..5 {
-        rest = behind_word(rest).unwrap_or_default();
+        rest = after_word(rest).unwrap_or_default();
     }
     while rest.starts_with(b"[") {
-        rest = behind_element(rest).unwrap_or_default();
+        rest = after_element(rest).unwrap_or_default();
     }
-    let message = behind_word(rest).unwrap_or_default();
+    let message = after_word(rest).unwrap_or_default();
     message.strip_prefix(b"\xef\xbb\xbf").unwrap_or(message)
 }
 
-fn behind_word(text: &[u8]) -> Option<&[u8]> {
+fn after_word(text: &[u8]) -> Option<&[u8]> {
     memchr(b' ', text).and_then(|space| text.get(space + 1..))
 }
 
 /// What follows `[id name="value"]`; a value holds `\"`, `\\` and `\]`.
-fn behind_element(data: &[u8]) -> Option<&[u8]> {
+fn after_element(data: &[u8]) -> Option<&[u8]> {
     let mut is_escaped = false;
     let close = data.iter().position(|&byte| {
         let ends = byte == b']' && !is_escaped;
@@ -87,9 +87,9 @@ fn behind_element(data: &[u8]) -> Option<&[u8]> {
 
 /// What follows the time of a header and the blank behind it: `2026-03-05T14:…`
 /// of RFC 3339 or `Mar  5 14:03:07` of RFC 3164.
-fn behind_stamp(text: &[u8]) -> Option<&[u8]> {
+fn after_stamp(text: &[u8]) -> Option<&[u8]> {
     match text {
-        [b'0'..=b'9', _, _, _, b'-', _, _, b'-', _, _, b'T', ..] => behind_word(text),
+        [b'0'..=b'9', _, _, _, b'-', _, _, b'-', _, _, b'T', ..] => after_word(text),
         [b'A'..=b'Z', b'a'..=b'z', b'a'..=b'z', b' ', _, b'0'..=b'9', b' ', clock @ ..] => {
             let [_, _, b':', _, _, b':', _, _, b' ', rest @ ..] = clock else { return None };
             Some(rest)
@@ -100,13 +100,13 @@ fn behind_stamp(text: &[u8]) -> Option<&[u8]> {
 
 /// What follows `stdout F ` of the container runtime interface; `P` marks the
 /// part of a line that was too long for it.
-fn behind_stream(text: &[u8]) -> Option<&[u8]> {
+fn after_stream(text: &[u8]) -> Option<&[u8]> {
     let rest = text.strip_prefix(b"stdout ").or_else(|| text.strip_prefix(b"stderr "))?;
     rest.strip_prefix(b"F ").or_else(|| rest.strip_prefix(b"P "))
 }
 
 /// What follows `host program[pid]: `, of which host and process may be missing.
-fn behind_tag(text: &[u8]) -> Option<&[u8]> {
+fn after_tag(text: &[u8]) -> Option<&[u8]> {
     for colon in memchr_iter(b':', text) {
         let (tag, rest) = text.split_at(colon);
         if memchr_iter(b' ', tag).count() > 1 {
@@ -140,12 +140,12 @@ mod tests {
             "<190>Mar 15 14:03:07 nginx: payload [1]: x",
             "52 <190>Mar 15 14:03:07 nginx[7]: payload [1]: x",
         ] {
-            assert_eq!(behind_priority(line.as_bytes()), Some(&b"payload [1]: x"[..]), "{line}");
+            assert_eq!(after_priority(line.as_bytes()), Some(&b"payload [1]: x"[..]), "{line}");
         }
-        assert_eq!(behind_priority(b"<134>1 short"), Some(&b""[..]));
-        assert_eq!(behind_priority(b"<"), Some(&b""[..]));
-        assert_eq!(behind_priority(b"<134>[::1]:443 192.0.2.1"), Some(&b"[::1]:443 192.0.2.1"[..]));
-        assert_eq!(behind_priority(b"192.0.2.1 - -"), None);
+        assert_eq!(after_priority(b"<134>1 short"), Some(&b""[..]));
+        assert_eq!(after_priority(b"<"), Some(&b""[..]));
+        assert_eq!(after_priority(b"<134>[::1]:443 192.0.2.1"), Some(&b"[::1]:443 192.0.2.1"[..]));
+        assert_eq!(after_priority(b"192.0.2.1 - -"), None);
     }
 
     #[test]
@@ -161,10 +161,10 @@ mod tests {
             "2026-03-05T14:03:07.000001+00:00 web1 nginx: 192.0.2.1 - -",
             "2026-03-05T14:03:07Z stdout F nginx-1  | 192.0.2.1 - -",
         ] {
-            assert_eq!(unframed(head.as_bytes()), b"192.0.2.1 - -", "{head}");
+            assert_eq!(without_framing(head.as_bytes()), b"192.0.2.1 - -", "{head}");
         }
         for head in ["example.org 192.0.2.1 - -", "a b | 192.0.2.1 - -", "x: y - -", "2001:db8::1 - -"] {
-            assert_eq!(unframed(head.as_bytes()), head.as_bytes());
+            assert_eq!(without_framing(head.as_bytes()), head.as_bytes());
         }
     }
 }

@@ -5,7 +5,7 @@
 //! that are not UTF-8 only matter in a field that is needed.
 
 use crate::trace::client::{ClientKey, ClientKeys};
-use crate::trace::fate::Reject;
+use crate::trace::reasons::Reject;
 use crate::trace::target::is_token;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -17,16 +17,16 @@ use std::fmt;
 /// an `Option`.)
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Text<'l>(#[serde(borrow)] pub(crate) Cow<'l, str>);
+pub(crate) struct JsonText<'l>(#[serde(borrow)] pub(crate) Cow<'l, str>);
 
 /// A whole number, or a string of its digits; anything else is `Other`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Number {
+pub(crate) enum JsonNumber {
     Whole(i64),
     Other,
 }
 
-impl Number {
+impl JsonNumber {
     /// The number, if it is one and not negative.
     pub(crate) fn unsigned(self) -> Option<u64> {
         match self {
@@ -36,7 +36,7 @@ impl Number {
     }
 }
 
-impl<'de> Deserialize<'de> for Number {
+impl<'de> Deserialize<'de> for JsonNumber {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(NumberVisitor)
     }
@@ -45,48 +45,48 @@ impl<'de> Deserialize<'de> for Number {
 struct NumberVisitor;
 
 impl Visitor<'_> for NumberVisitor {
-    type Value = Number;
+    type Value = JsonNumber;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a number")
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Number, E> {
-        Ok(Number::Whole(number))
+    fn visit_i64<E>(self, number: i64) -> Result<JsonNumber, E> {
+        Ok(JsonNumber::Whole(number))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Number, E> {
-        Ok(i64::try_from(number).map_or(Number::Other, Number::Whole))
+    fn visit_u64<E>(self, number: u64) -> Result<JsonNumber, E> {
+        Ok(i64::try_from(number).map_or(JsonNumber::Other, JsonNumber::Whole))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Number, E> {
-        Ok(Number::Other)
+    fn visit_f64<E>(self, _: f64) -> Result<JsonNumber, E> {
+        Ok(JsonNumber::Other)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Number, E> {
-        Ok(Number::Other)
+    fn visit_bool<E>(self, _: bool) -> Result<JsonNumber, E> {
+        Ok(JsonNumber::Other)
     }
 
-    fn visit_str<E>(self, digits: &str) -> Result<Number, E> {
-        Ok(digits.parse().map_or(Number::Other, Number::Whole))
+    fn visit_str<E>(self, digits: &str) -> Result<JsonNumber, E> {
+        Ok(digits.parse().map_or(JsonNumber::Other, JsonNumber::Whole))
     }
 }
 
 /// What stands for a client: a text, a key that was made of one, or nobody.
 /// Anything may stand here; it is no reason to lose the line.
 #[derive(Debug)]
-pub(crate) enum Who<'l> {
+pub(crate) enum ClientField<'l> {
     Text(Cow<'l, str>),
     Key(u64),
-    Nobody,
+    Missing,
 }
 
-impl Who<'_> {
+impl ClientField<'_> {
     /// The text, where it is one.
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Key(_) | Self::Nobody => None,
+            Self::Key(_) | Self::Missing => None,
         }
     }
 
@@ -95,56 +95,56 @@ impl Who<'_> {
         match self {
             Self::Text(text) => clients.of(text.as_bytes()),
             Self::Key(key) => ClientKey::new(*key),
-            Self::Nobody => None,
+            Self::Missing => None,
         }
     }
 }
 
-impl<'de: 'l, 'l> Deserialize<'de> for Who<'l> {
+impl<'de: 'l, 'l> Deserialize<'de> for ClientField<'l> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WhoVisitor)
+        deserializer.deserialize_any(ClientFieldVisitor)
     }
 }
 
-struct WhoVisitor;
+struct ClientFieldVisitor;
 
-impl<'de> Visitor<'de> for WhoVisitor {
-    type Value = Who<'de>;
+impl<'de> Visitor<'de> for ClientFieldVisitor {
+    type Value = ClientField<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a client")
     }
 
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Who<'de>, E> {
-        Ok(Who::Text(Cow::Borrowed(text)))
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<ClientField<'de>, E> {
+        Ok(ClientField::Text(Cow::Borrowed(text)))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Who<'de>, E> {
-        Ok(Who::Text(Cow::Owned(text.to_owned())))
+    fn visit_str<E>(self, text: &str) -> Result<ClientField<'de>, E> {
+        Ok(ClientField::Text(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_u64<E>(self, key: u64) -> Result<Who<'de>, E> {
-        Ok(Who::Key(key))
+    fn visit_u64<E>(self, key: u64) -> Result<ClientField<'de>, E> {
+        Ok(ClientField::Key(key))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Who<'de>, E> {
-        Ok(Who::Nobody)
+    fn visit_i64<E>(self, _: i64) -> Result<ClientField<'de>, E> {
+        Ok(ClientField::Missing)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Who<'de>, E> {
-        Ok(Who::Nobody)
+    fn visit_f64<E>(self, _: f64) -> Result<ClientField<'de>, E> {
+        Ok(ClientField::Missing)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Who<'de>, E> {
-        Ok(Who::Nobody)
+    fn visit_bool<E>(self, _: bool) -> Result<ClientField<'de>, E> {
+        Ok(ClientField::Missing)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Who<'de>, A::Error> {
-        IgnoredAny.visit_seq(list).map(|_| Who::Nobody)
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<ClientField<'de>, A::Error> {
+        IgnoredAny.visit_seq(list).map(|_| ClientField::Missing)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Who<'de>, A::Error> {
-        IgnoredAny.visit_map(map).map(|_| Who::Nobody)
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ClientField<'de>, A::Error> {
+        IgnoredAny.visit_map(map).map(|_| ClientField::Missing)
     }
 }
 

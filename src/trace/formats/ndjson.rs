@@ -6,56 +6,56 @@
 //! it. Keys that are not known are ignored, so that a newer writer's traces
 //! can be read.
 
-use super::fastly::located;
-use super::json::{self, Number, Text, Who};
+use super::fastly::split_json_url;
+use super::json::{self, JsonNumber, JsonText, ClientField};
 use crate::trace::client::ClientKeys;
-use crate::trace::fate::{Fate, Notes, Reject, Skip};
+use crate::trace::reasons::{ParsedLine, Notes, Reject, Skip};
 use crate::trace::{Record, StampKind};
 use crate::units::Stamp;
 use serde::Deserialize;
 use std::borrow::Cow;
 
 #[derive(Deserialize)]
-struct Entry<'l> {
-    at_ns: Option<Number>,
+struct NdjsonLine<'l> {
+    at_ns: Option<JsonNumber>,
     #[serde(borrow)]
-    method: Option<Text<'l>>,
+    method: Option<JsonText<'l>>,
     #[serde(borrow)]
-    target: Option<Text<'l>>,
+    target: Option<JsonText<'l>>,
     #[serde(borrow)]
-    authority: Option<Text<'l>>,
-    status: Option<Number>,
-    duration_ns: Option<Number>,
+    authority: Option<JsonText<'l>>,
+    status: Option<JsonNumber>,
+    duration_ns: Option<JsonNumber>,
     #[serde(borrow)]
-    client: Option<Who<'l>>,
+    client: Option<ClientField<'l>>,
     #[serde(borrow)]
-    kind: Option<Who<'l>>,
+    kind: Option<ClientField<'l>>,
 }
 
 /// The fate of one line.
-pub(crate) fn parse(line: &[u8], clients: ClientKeys) -> Fate<'_> {
+pub(crate) fn parse(line: &[u8], clients: ClientKeys) -> ParsedLine<'_> {
     match line.trim_ascii().first() {
-        None => Fate::Skipped(Skip::Blank),
-        Some(b'#') => Fate::Skipped(Skip::Comment),
+        None => ParsedLine::Skipped(Skip::Blank),
+        Some(b'#') => ParsedLine::Skipped(Skip::Comment),
         // The fields of a JSON array would be taken in order of declaration.
         Some(b'{') => record(line, clients).into(),
-        Some(_) => Fate::Rejected(Reject::BadJson),
+        Some(_) => ParsedLine::Rejected(Reject::BadJson),
     }
 }
 
 fn record(line: &[u8], clients: ClientKeys) -> Result<Record<'_>, Reject> {
-    let entry: Entry<'_> = json::read(line)?;
+    let entry: NdjsonLine<'_> = json::read(line)?;
     let at = match entry.at_ns {
-        Some(Number::Whole(nanos)) => Some(Stamp::from_nanos(nanos)),
-        Some(Number::Other) => return Err(Reject::BadTimestamp),
+        Some(JsonNumber::Whole(nanos)) => Some(Stamp::from_nanos(nanos)),
+        Some(JsonNumber::Other) => return Err(Reject::BadTimestamp),
         None => None,
     };
     let method = match entry.method {
         Some(method) => json::method_of(method.0)?,
         None => b"GET",
     };
-    let (authority, target) = located(entry.target.ok_or(Reject::NoPath)?.0)?;
-    let named = entry.authority.map(|Text(host)| match host {
+    let (authority, target) = split_json_url(entry.target.ok_or(Reject::NoPath)?.0)?;
+    let named = entry.authority.map(|JsonText(host)| match host {
         Cow::Borrowed(host) => Cow::Borrowed(host.as_bytes()),
         Cow::Owned(host) => Cow::Owned(host.into_bytes()),
     });
@@ -67,7 +67,7 @@ fn record(line: &[u8], clients: ClientKeys) -> Result<Record<'_>, Reject> {
         at,
         stamp: StampKind::Start,
         resolution_ns: 1,
-        duration_ns: entry.duration_ns.and_then(Number::unsigned),
+        duration_ns: entry.duration_ns.and_then(JsonNumber::unsigned),
         method,
         authority: named.or(authority),
         target,
@@ -83,14 +83,14 @@ fn record(line: &[u8], clients: ClientKeys) -> Result<Record<'_>, Reject> {
 mod tests {
     use super::*;
     use crate::trace::agent::ClientKind;
-    use crate::trace::client::{Agents, ClientKey};
+    use crate::trace::client::{AgentParsing, ClientKey};
 
     #[track_caller]
     fn check(line: &str, expected: Result<(&str, Option<i64>), Reject>) {
         let found = match parse(line.as_bytes(), ClientKeys::seeded(0)) {
-            Fate::Record(record) => Ok((record.target.into_owned(), record.at.map(Stamp::as_nanos))),
-            Fate::Rejected(reason) => Err(reason),
-            Fate::Skipped(reason) => panic!("skipped: {reason:?}"),
+            ParsedLine::Record(record) => Ok((record.target.into_owned(), record.at.map(Stamp::as_nanos))),
+            ParsedLine::Rejected(reason) => Err(reason),
+            ParsedLine::Skipped(reason) => panic!("skipped: {reason:?}"),
         };
         assert_eq!(found, expected.map(|(target, at)| (target.as_bytes().to_vec(), at)), "{line}");
     }
@@ -101,8 +101,8 @@ mod tests {
         let client = |value: &str| {
             let line = format!(r#"{{"target":"/x","client":{value}}}"#);
             match parse(line.as_bytes(), keys) {
-                Fate::Record(record) => record.client,
-                other @ (Fate::Skipped(_) | Fate::Rejected(_)) => panic!("{other:?}"),
+                ParsedLine::Record(record) => record.client,
+                other @ (ParsedLine::Skipped(_) | ParsedLine::Rejected(_)) => panic!("{other:?}"),
             }
         };
         assert_eq!(client(r#""192.0.2.1""#), keys.of(b"192.0.2.1"));
@@ -115,12 +115,12 @@ mod tests {
 
     #[test]
     fn a_kind_is_the_name_of_a_model() {
-        let keys = ClientKeys::seeded(3).with(Agents::Read);
+        let keys = ClientKeys::seeded(3).with(AgentParsing::BuiltIn);
         let kind = |value: &str| {
             let line = format!(r#"{{"target":"/x","kind":{value}}}"#);
             match parse(line.as_bytes(), keys) {
-                Fate::Record(record) => record.kind.map(ClientKind::preset),
-                other @ (Fate::Skipped(_) | Fate::Rejected(_)) => panic!("{other:?}"),
+                ParsedLine::Record(record) => record.kind.map(ClientKind::preset),
+                other @ (ParsedLine::Skipped(_) | ParsedLine::Rejected(_)) => panic!("{other:?}"),
             }
         };
         assert_eq!(kind(r#""cargo-1.70""#), Some("cargo-1.70"));

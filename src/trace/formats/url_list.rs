@@ -5,18 +5,18 @@
 //! look-alikes of other programs (`GET url`, `url POST body`), which mean more
 //! than a URL.
 
-use crate::trace::fate::{Fate, Notes, Reject, Skip};
-use crate::trace::target::{Located, of_url};
+use crate::trace::reasons::{ParsedLine, Notes, Reject, Skip};
+use crate::trace::target::{SplitUrl, of_url};
 use crate::trace::{Record, StampKind};
 use crate::units::NANOS_PER_SECOND;
 use std::borrow::Cow;
 
 /// The fate of one line.
-pub(crate) fn parse(line: &[u8]) -> Fate<'_> {
+pub(crate) fn parse(line: &[u8]) -> ParsedLine<'_> {
     let line = line.trim_ascii();
     match line.first() {
-        None => Fate::Skipped(Skip::Blank),
-        Some(b'#') => Fate::Skipped(Skip::Comment),
+        None => ParsedLine::Skipped(Skip::Blank),
+        Some(b'#') => ParsedLine::Skipped(Skip::Comment),
         Some(_) => record(line).into(),
     }
 }
@@ -27,7 +27,7 @@ fn record(line: &[u8]) -> Result<Record<'_>, Reject> {
     if starts_with_method || words.any(is_method) || line.iter().any(|&b| b < b' ' && b != b'\t') {
         return Err(Reject::BadUrl);
     }
-    let Located { authority, target } = of_url(line)?;
+    let SplitUrl { authority, target } = of_url(line)?;
     Ok(Record {
         at: None,
         stamp: StampKind::Start,

@@ -1,11 +1,11 @@
 //! How a trace is read, as its operator wants it, and what comes next of it.
 
-use crate::trace::Request;
-use crate::trace::client::Agents;
+use crate::trace::TraceRequest;
+use crate::trace::client::AgentParsing;
 use crate::trace::formats::Format;
 use crate::trace::rewrite::Rewrites;
 use crate::trace::scrub::Scrub;
-use crate::trace::spread::Subsecond;
+use crate::trace::subsecond::Subsecond;
 use std::time::Duration;
 
 /// How a trace is read.
@@ -22,12 +22,12 @@ pub struct ReadOptions {
     /// What the draws within a second and the keys of clients depend on.
     pub seed: u64,
     /// Whether user agents are read, to tell the kinds of clients.
-    pub agents: Agents,
+    pub agents: AgentParsing,
     /// How far back a record may lie behind the newest of its input;
     /// [`REORDER_WINDOW`](super::REORDER_WINDOW) where it is `None`.
     pub reorder_window: Option<Duration>,
     /// In which order requests are handed out.
-    pub sequence: Sequence,
+    pub order: RequestOrder,
     /// Whether the records of a stream whose writer is slow wait seconds of real
     /// time, and not the window of its log. Nothing changes where a window is
     /// given.
@@ -36,9 +36,9 @@ pub struct ReadOptions {
 
 /// What comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum ReadOutcome {
     /// A request.
-    Request(Request),
+    Request(TraceRequest),
     /// Nothing for the moment: a stream is quiet.
     Idle,
     /// Nothing more.
@@ -47,10 +47,10 @@ pub enum Next {
 
 /// In which order requests are handed out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sequence {
+pub enum RequestOrder {
     /// In order of arrival, where the trace has times.
     #[default]
-    OfArrival,
+    ByArrival,
     /// As they are read, and without their times: none is ever late.
     AsRead,
 }

@@ -1,65 +1,65 @@
 //! One pass over the inputs: where each of them stands, and what waits.
 
-use super::reader::Reader;
-use super::{Input, LEAST_HELD, LEAST_HELD_BYTES, MAX_HELD, MAX_HELD_BYTES};
-use crate::trace::Request;
-use crate::trace::order::Order;
-use crate::trace::spread::Spread;
+use super::reader::InputReader;
+use super::{TraceInput, MIN_PENDING_RECORDS, MIN_PENDING_BYTES, MAX_PENDING_RECORDS, MAX_PENDING_BYTES};
+use crate::trace::TraceRequest;
+use crate::trace::reorder_buffer::ReorderBuffer;
+use crate::trace::subsecond::SubsecondAssigner;
 use crate::units::Stamp;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 /// What one pass over the inputs keeps.
 #[derive(Debug)]
-pub(super) struct Pass {
+pub(super) struct ReadPass {
     /// Inputs that are not at their end, the one that lies back furthest first.
-    pub(super) fronts: BinaryHeap<Reverse<(Stamp, usize)>>,
+    pub(super) watermarks: BinaryHeap<Reverse<(Stamp, usize)>>,
     /// The open ones, by input.
-    pub(super) readers: Vec<Option<Reader>>,
+    pub(super) readers: Vec<Option<InputReader>>,
     pub(super) open: usize,
-    pub(super) spread: Spread,
-    pub(super) order: Order,
+    pub(super) subsecond: SubsecondAssigner,
+    pub(super) reorder: ReorderBuffer,
     /// Requests of a trace without times.
-    pub(super) ready: VecDeque<Request>,
+    pub(super) ready: VecDeque<TraceRequest>,
     /// The most records that wait: [`MAX_HELD`] but in tests.
-    pub(super) most: usize,
+    pub(super) max_pending: usize,
     /// How many records wait at least, however old they are: [`LEAST_HELD`] but
     /// in tests.
-    pub(super) least: usize,
+    pub(super) min_pending: usize,
     /// How long the longest exchange took, where stamps tell its end.
     pub(super) longest_ns: i64,
 }
 
-impl Pass {
-    pub(super) fn new(inputs: &[Input], readers: Vec<Option<Reader>>, spread: Spread) -> Self {
+impl ReadPass {
+    pub(super) fn new(inputs: &[TraceInput], readers: Vec<Option<InputReader>>, spread: SubsecondAssigner) -> Self {
         let fronts = inputs.iter().enumerate().map(|(index, input)| Reverse((input.earliest, index)));
         Self {
-            fronts: fronts.collect(),
+            watermarks: fronts.collect(),
             open: readers.iter().flatten().count(),
             readers,
-            spread,
-            order: Order::default(),
+            subsecond: spread,
+            reorder: ReorderBuffer::default(),
             ready: VecDeque::new(),
-            most: MAX_HELD,
-            least: LEAST_HELD,
+            max_pending: MAX_PENDING_RECORDS,
+            min_pending: MIN_PENDING_RECORDS,
             longest_ns: 0,
         }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.spread.len() + self.order.len() >= self.most
-            || self.spread.bytes() + self.order.bytes() >= MAX_HELD_BYTES
+        self.subsecond.len() + self.reorder.len() >= self.max_pending
+            || self.subsecond.bytes() + self.reorder.bytes() >= MAX_PENDING_BYTES
     }
 
     /// Whether so much waits that the oldest may go.
-    pub(super) fn is_deep(&self) -> bool {
-        self.spread.len() + self.order.len() > self.least
-            || self.spread.bytes() + self.order.bytes() > LEAST_HELD_BYTES
+    pub(super) fn exceeds_minimum(&self) -> bool {
+        self.subsecond.len() + self.reorder.len() > self.min_pending
+            || self.subsecond.bytes() + self.reorder.bytes() > MIN_PENDING_BYTES
     }
 
     /// How many records wait, for whatever.
-    pub(super) fn held(&self) -> usize {
-        let doubted = self.readers.iter().flatten().map(Reader::doubted).sum::<usize>();
-        self.spread.len() + self.order.len() + self.ready.len() + doubted
+    pub(super) fn pending(&self) -> usize {
+        let doubted = self.readers.iter().flatten().map(InputReader::suspects).sum::<usize>();
+        self.subsecond.len() + self.reorder.len() + self.ready.len() + doubted
     }
 }

@@ -4,20 +4,20 @@
 //! out what it is. A file is closed again after that and opened when its turn
 //! comes; a stream is kept, with what was already taken from it.
 
-use super::intake::{Admitted, Intake};
-use super::placing::Placing;
-use super::{Pass, Shared};
+use super::filter::{ReplayableRecord, RecordFilter};
+use super::sequencer::RecordSequencer;
+use super::{ReadPass, SharedReadState};
 use crate::trace::Record;
-use crate::trace::client::Agents;
-use crate::trace::detect::{self, Examined, Head, SAMPLE_LINES};
+use crate::trace::client::AgentParsing;
+use crate::trace::detect::{self, FormatFit, InputSample, SAMPLE_LINES};
 use crate::trace::error::TraceError;
-use crate::trace::fate::{Fate, Reject};
-use crate::trace::foreign;
+use crate::trace::reasons::{ParsedLine, Reject};
+use crate::trace::unsupported;
 use crate::trace::formats::{Format, Parser};
-use crate::trace::lines::{Line, Lines, MAX_LINE};
-use crate::trace::live::Sampling;
-use crate::trace::open::Spec;
-use crate::trace::unpack::{Packing, Trailing, Unpacked, unpack};
+use crate::trace::line_reader::{LogLine, LineReader, MAX_LINE};
+use crate::trace::live::SampleTimer;
+use crate::trace::open::InputSpec;
+use crate::trace::compression::{InputCompression, TrailingDataFlag, DecompressedInput, decompress};
 use crate::units::Stamp;
 use bytes::{Buf, Bytes};
 use std::io::{self, ErrorKind, Read};
@@ -32,56 +32,56 @@ const OVERLONG_BYTES: usize = 1024 * 1024 * 1024;
 
 /// What a step came to.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum ReadStep {
     /// One line was read and counted.
     Read,
     /// Nothing is there to be read, and the input has not ended.
     Idle,
     /// A compressed input breaks off here. The break is counted as a line.
-    Cut(String),
+    BrokenOff(String),
     /// Behind a compressed input there is more, which is no part of it.
-    Trailed(String),
+    TrailingData(String),
     /// There are no more lines.
     Ended,
 }
 
 /// An open input.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct InputReader {
     name: String,
-    packing: Packing,
-    trailing: Trailing,
-    lines: Lines,
+    compression: InputCompression,
+    trailing: TrailingDataFlag,
+    lines: LineReader,
     parser: Parser,
     line: u64,
-    placing: Placing,
+    sequencer: RecordSequencer,
 }
 
-impl Reader {
+impl InputReader {
     /// Opens an input for the first time and finds out its format.
     pub(super) fn open(
-        spec: &Spec,
+        spec: &InputSpec,
         index: usize,
         asked: Option<Format>,
-        shared: &Shared,
-        who: (u64, Agents),
-    ) -> Result<(Self, Option<Examined>), TraceError> {
+        shared: &SharedReadState,
+        who: (u64, AgentParsing),
+    ) -> Result<(Self, Option<FormatFit>), TraceError> {
         let cannot_open = |source| TraceError::Open { name: spec.name.clone(), source };
-        let unpacked = spec.open(&shared.caught_up).and_then(|raw| unpack(raw, &shared.windows));
-        let Unpacked { packing, bytes: mut stream, trailing } = unpacked.map_err(cannot_open)?;
-        let (head, failed) = peek(&mut stream, spec.is_repeatable());
+        let unpacked = spec.open(&shared.caught_up).and_then(|raw| decompress(raw, &shared.zstd_windows));
+        let DecompressedInput { compression: packing, bytes: mut stream, trailing } = unpacked.map_err(cannot_open)?;
+        let (head, failed) = read_sample(&mut stream, spec.is_repeatable());
         if let Some(source) = failed {
             // A compressed file that breaks off is still worth its lines.
-            if packing == Packing::Plain || is_the_systems(&source) || head.bytes.is_empty() {
+            if packing == InputCompression::Plain || is_os_error(&source) || head.bytes.is_empty() {
                 return Err(cannot_open(source));
             }
-            stream = Box::new(Broken(Some(source)));
+            stream = Box::new(FailingReader(Some(source)));
         }
-        if let Some(foreign::Foreign { what, remedy }) = foreign::named(&head.bytes, packing) {
-            return Err(TraceError::Foreign { name: spec.name.clone(), what, remedy });
+        if let Some(unsupported::UnsupportedFile { what, remedy }) = unsupported::detect_unsupported(&head.bytes, packing) {
+            return Err(TraceError::UnsupportedFile { name: spec.name.clone(), what, remedy });
         }
-        let examined = detect::choose(&spec.name, &head, asked)?;
-        if let Some(unit) = examined.as_ref().and_then(Examined::wrong_unit) {
+        let examined = detect::detect_format(&spec.name, &head, asked)?;
+        if let Some(unit) = examined.as_ref().and_then(FormatFit::wrong_unit) {
             return Err(TraceError::WrongUnit {
                 name: spec.name.clone(),
                 unit: unit.name,
@@ -90,44 +90,44 @@ impl Reader {
         }
         let format = examined.as_ref().map(|examined| examined.format);
         let bytes = Box::new(head.bytes.reader().chain(stream));
-        Ok((Self::new(spec, index, Unpacked { packing, bytes, trailing }, format, who), examined))
+        Ok((Self::new(spec, index, DecompressedInput { compression: packing, bytes, trailing }, format, who), examined))
     }
 
     /// Opens an input again whose format is known.
     pub(super) fn reopen(
-        spec: &Spec,
+        spec: &InputSpec,
         index: usize,
         format: Option<Format>,
-        shared: &Shared,
-        who: (u64, Agents),
+        shared: &SharedReadState,
+        who: (u64, AgentParsing),
     ) -> Result<Self, TraceError> {
-        let unpacked = spec.open(&shared.caught_up).and_then(|raw| unpack(raw, &shared.windows));
+        let unpacked = spec.open(&shared.caught_up).and_then(|raw| decompress(raw, &shared.zstd_windows));
         let unpacked = unpacked.map_err(|source| TraceError::Open { name: spec.name.clone(), source })?;
         Ok(Self::new(spec, index, unpacked, format, who))
     }
 
     fn new(
-        spec: &Spec,
+        spec: &InputSpec,
         index: usize,
-        Unpacked { packing, bytes, trailing }: Unpacked,
+        DecompressedInput { compression: packing, bytes, trailing }: DecompressedInput,
         format: Option<Format>,
-        (seed, agents): (u64, Agents),
+        (seed, agents): (u64, AgentParsing),
     ) -> Self {
         Self {
             name: spec.name.clone(),
-            packing,
+            compression: packing,
             trailing,
-            lines: Lines::new(bytes),
+            lines: LineReader::new(bytes),
             // An input without a line has no format, and no use for a parser.
             parser: format.unwrap_or(Format::UrlList).parser().seeded(seed).with(agents),
             line: 0,
-            placing: Placing::of(index),
+            sequencer: RecordSequencer::new(index),
         }
     }
 
     /// How the input is packed.
-    pub(super) fn packing(&self) -> Packing {
-        self.packing
+    pub(super) fn compression(&self) -> InputCompression {
+        self.compression
     }
 
     /// The line read last, counted from 1.
@@ -136,85 +136,85 @@ impl Reader {
     }
 
     /// When the requests arrived that are read now, as most lines have it.
-    pub(super) fn front(&self) -> Option<Stamp> {
-        self.placing.front()
+    pub(super) fn watermark(&self) -> Option<Stamp> {
+        self.sequencer.watermark()
     }
 
     /// How far it has come: the newest start among the lines that were read.
-    pub(super) fn reached(&self) -> Option<Stamp> {
-        self.placing.reached()
+    pub(super) fn newest_start(&self) -> Option<Stamp> {
+        self.sequencer.newest_start()
     }
 
     /// How many records wait for the lines behind them.
-    pub(super) fn doubted(&self) -> usize {
-        self.placing.doubted()
+    pub(super) fn suspects(&self) -> usize {
+        self.sequencer.suspects()
     }
 
     /// Judges what waits for lines that will not come, or not yet.
-    pub(super) fn settle(&mut self, intake: &mut Intake, pass: &mut Pass) {
-        self.placing.settle(intake, pass);
+    pub(super) fn release_all(&mut self, intake: &mut RecordFilter, pass: &mut ReadPass) {
+        self.sequencer.release_all(intake, pass);
     }
 
     /// Reads one line, counts it, and puts its request where it belongs.
-    pub(super) fn step(
+    pub(super) fn read_line(
         &mut self,
-        intake: &mut Intake,
-        pass: &mut Pass,
+        intake: &mut RecordFilter,
+        pass: &mut ReadPass,
         timed: bool,
-    ) -> Result<Step, TraceError> {
+    ) -> Result<ReadStep, TraceError> {
         let (line, unended) = match self.lines.next() {
             Ok(None) if std::mem::take(&mut self.trailing).was_found() => {
-                return Ok(Step::Trailed(format!(
+                return Ok(ReadStep::TrailingData(format!(
                     "what follows the {} data is not {0} and was ignored",
-                    self.packing
+                    self.compression
                 )));
             }
             Ok(None) => {
-                self.placing.settle(intake, pass);
-                return Ok(Step::Ended);
+                self.sequencer.release_all(intake, pass);
+                return Ok(ReadStep::Ended);
             }
-            Ok(Some(Line::Whole(line))) => (line, false),
-            Ok(Some(Line::Unended(line))) => (line, true),
-            Ok(Some(Line::TooLong)) => {
+            Ok(Some(LogLine::Whole(line))) => (line, false),
+            Ok(Some(LogLine::Unended(line))) => (line, true),
+            Ok(Some(LogLine::TooLong)) => {
                 self.line += 1;
-                intake.books.read += 1;
+                intake.accounting.read += 1;
                 intake.reject(Reject::LineTooLong, (&self.name, self.line), b"");
-                return Ok(Step::Read);
+                return Ok(ReadStep::Read);
             }
-            Err(quiet) if quiet.kind() == ErrorKind::WouldBlock => return Ok(Step::Idle),
-            Err(source) if self.packing == Packing::Plain || is_the_systems(&source) => {
+            Err(quiet) if quiet.kind() == ErrorKind::WouldBlock => return Ok(ReadStep::Idle),
+            Err(source) if self.compression == InputCompression::Plain || is_os_error(&source) => {
                 return Err(TraceError::Read { name: self.name.clone(), line: self.line, source });
             }
             Err(broken) => {
                 self.line += 1;
-                intake.books.read += 1;
+                intake.accounting.read += 1;
                 intake.reject(Reject::Truncated, (&self.name, self.line), b"");
-                return Ok(Step::Cut(format!("the {} stream breaks off: {broken}", self.packing)));
+                return Ok(ReadStep::BrokenOff(format!("the {} stream breaks off: {broken}", self.compression)));
             }
         };
         self.line += 1;
-        intake.books.read += 1;
+        intake.accounting.read += 1;
         match self.parser.parse(line, unended) {
-            Fate::Skipped(reason) => intake.skip(reason),
-            Fate::Rejected(reason) => intake.reject(reason, (&self.name, self.line), line),
-            Fate::Record(record) if timed => {
+            ParsedLine::Skipped(reason) => intake.skip(reason),
+            ParsedLine::Rejected(reason) => intake.reject(reason, (&self.name, self.line), line),
+            ParsedLine::Record(record) if timed => {
                 let Some(at) = record.at else {
                     intake.reject(Reject::MissingTimestamp, (&self.name, self.line), line);
-                    return Ok(Step::Read);
+                    return Ok(ReadStep::Read);
                 };
-                self.placing.take(record, at, self.line, intake, pass);
+                self.sequencer.add_record(record, at, self.line, intake, pass);
             }
-            Fate::Record(record) => {
-                let admitted = intake.admit(Record { at: None, ..record });
-                pass.ready.extend(admitted.map(Admitted::into_request));
+            ParsedLine::Record(record) => {
+                let admitted = intake.apply(Record { at: None, ..record });
+                pass.ready.extend(admitted.map(ReplayableRecord::into_request));
             }
         }
-        Ok(Step::Read)
+        Ok(ReadStep::Read)
     }
 }
 
 /// Whether an error of a decoder is really one of the system below it.
-fn is_the_systems(error: &io::Error) -> bool {
+fn is_os_error(error: &io::Error) -> bool {
     error.raw_os_error().is_some()
 }
 
@@ -222,31 +222,31 @@ fn is_the_systems(error: &io::Error) -> bool {
 /// failed.
 ///
 /// Of a stream, which may be written slowly, what comes in a second is enough.
-fn peek(stream: &mut dyn Read, is_there: bool) -> (Head, Option<io::Error>) {
-    let mut sampling = Sampling::NOT_BEGUN;
-    let mut sample = Sample { bytes: Vec::with_capacity(64 * 1024), lines: 0, length: 0 };
+fn read_sample(stream: &mut dyn Read, is_there: bool) -> (InputSample, Option<io::Error>) {
+    let mut sampling = SampleTimer::NOT_STARTED;
+    let mut sample = InputSampleBuilder { bytes: Vec::with_capacity(64 * 1024), lines: 0, length: 0 };
     let mut chunk = vec![0; 64 * 1024];
     let mut seen = 0;
     while sample.bytes.len() < SAMPLE_BYTES && sample.lines < SAMPLE_LINES && seen < OVERLONG_BYTES {
         match stream.read(&mut chunk) {
-            Ok(0) => return (sample.into_head(true), None),
+            Ok(0) => return (sample.finish(true), None),
             Ok(read) => {
                 seen += read;
                 sample.add(&chunk[..read]);
             }
             Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
-            Err(error) => return (sample.into_head(false), Some(error)),
+            Err(error) => return (sample.finish(false), Some(error)),
         }
         if !is_there && sample.lines > 0 && sampling.is_over() {
             break;
         }
     }
-    (sample.into_head(false), None)
+    (sample.finish(false), None)
 }
 
 /// The beginning of an input. Of a line that is too long, only so much is kept
 /// that it stays too long: whoever reads on gets the same lines.
-struct Sample {
+struct InputSampleBuilder {
     bytes: Vec<u8>,
     /// Ends of lines in them.
     lines: usize,
@@ -254,7 +254,7 @@ struct Sample {
     length: usize,
 }
 
-impl Sample {
+impl InputSampleBuilder {
     fn add(&mut self, chunk: &[u8]) {
         for piece in chunk.split_inclusive(|&b| b == b'\n') {
             let (text, end) = match piece.split_last() {
@@ -269,15 +269,15 @@ impl Sample {
         }
     }
 
-    fn into_head(self, whole: bool) -> Head {
-        Head { bytes: Bytes::from(self.bytes), whole }
+    fn finish(self, whole: bool) -> InputSample {
+        InputSample { bytes: Bytes::from(self.bytes), whole }
     }
 }
 
 /// A stream that fails, once, with an error met before.
-struct Broken(Option<io::Error>);
+struct FailingReader(Option<io::Error>);
 
-impl Read for Broken {
+impl Read for FailingReader {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         self.0.take().map_or(Ok(0), Err)
     }

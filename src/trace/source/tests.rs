@@ -4,19 +4,19 @@ use super::*;
 
 /// The targets in order and the books, with room for `most` records, of which
 /// `least` wait at least.
-fn read_of(log: String, (most, least): (usize, usize), window: Option<Duration>) -> (Vec<Bytes>, TraceBooks) {
+fn read_of(log: String, (most, least): (usize, usize), window: Option<Duration>) -> (Vec<Bytes>, TraceAccounting) {
     let options = ReadOptions { reorder_window: window, ..ReadOptions::default() };
     let mut source = Source::over(vec![("memory".to_owned(), log.into())], options).unwrap();
-    (source.pass.most, source.pass.least) = (most, least);
+    (source.pass.max_pending, source.pass.min_pending) = (most, least);
     let requests: Vec<_> = std::iter::from_fn(|| source.next().unwrap()).collect();
     assert!(requests.is_sorted_by_key(|request| request.at));
-    let books = source.books().clone();
-    assert!(books.balance(requests.len() as u64));
+    let books = source.accounting().clone();
+    assert!(books.is_balanced(requests.len() as u64));
     (requests.into_iter().map(|request| request.target).collect(), books)
 }
 
 /// The same with an hour's window and no least.
-fn read(log: String, most: usize) -> (Vec<Bytes>, TraceBooks) {
+fn read(log: String, most: usize) -> (Vec<Bytes>, TraceAccounting) {
     read_of(log, (most, 0), Some(Duration::from_hours(1)))
 }
 
@@ -36,7 +36,7 @@ fn a_full_waiting_room_hands_out_its_oldest_early() {
     let count = 2 * BATCH;
     let line = |at: usize| format!("{{\"at_ns\":{at},\"target\":\"/{at}\"}}\n");
     let log = (1..=count).chain([0]).map(line).collect::<String>();
-    let (all, books) = read(log.clone(), MAX_HELD);
+    let (all, books) = read(log.clone(), MAX_PENDING_RECORDS);
     assert_eq!((all.len(), books.late), (count + 1, 0));
     let (some, books) = read(log, 10);
     assert_eq!((some.len(), books.late), (count, 1));
@@ -49,7 +49,7 @@ fn seconds_that_are_drawn_early_stay_in_order() {
         format!("192.0.2.1 - - [05/Mar/2026:14:03:{second:02} +0000] \"GET /{i} HTTP/1.1\" 200 1\n")
     };
     let log = (0..2_000).map(line).collect::<String>();
-    let (all, _) = read(log.clone(), MAX_HELD);
+    let (all, _) = read(log.clone(), MAX_PENDING_RECORDS);
     let (early, books) = read(log, 150);
     assert_eq!(all.len(), 2_000);
     assert_eq!(early.len() as u64 + books.late, 2_000);
@@ -58,11 +58,11 @@ fn seconds_that_are_drawn_early_stay_in_order() {
 #[test]
 fn files_joined_with_cat_are_put_in_order_as_far_as_room_allows() {
     let edges = || (0..3).flat_map(|edge| (0..1_200).map(move |i| START + 3 * i + edge));
-    let (all, books) = read_of(log_of(edges()), (MAX_HELD, LEAST_HELD), None);
+    let (all, books) = read_of(log_of(edges()), (MAX_PENDING_RECORDS, MIN_PENDING_RECORDS), None);
     assert_eq!((all.len(), books.late), (3_600, 0));
     assert_eq!(all[..4], ["/0", "/1200", "/2400", "/1"]);
     assert_eq!(books.lost.window_needed_ns, 3_596_000_000_000);
-    let (_, books) = read_of(log_of(edges()), (MAX_HELD, 100), None);
+    let (_, books) = read_of(log_of(edges()), (MAX_PENDING_RECORDS, 100), None);
     assert!(books.late > 1_500, "{}", books.late);
     assert_eq!(books.lost.by_reason["out_of_order"], books.late);
 }
@@ -88,9 +88,9 @@ fn a_wrong_clock_costs_its_own_lines() {
         ),
     ];
     for (name, seconds, ahead, behind) in cases {
-        for least in [0, LEAST_HELD] {
+        for least in [0, MIN_PENDING_RECORDS] {
             let count = seconds.len() as u64;
-            let (all, books) = read_of(log_of(seconds.clone()), (MAX_HELD, least), None);
+            let (all, books) = read_of(log_of(seconds.clone()), (MAX_PENDING_RECORDS, least), None);
             let of = |reason| books.lost.by_reason.get(reason).copied().unwrap_or_default();
             assert_eq!((of("clock_ahead"), of("clock_behind")), (ahead, behind), "{name}");
             assert_eq!((all.len() as u64, books.late), (count - ahead - behind, ahead + behind), "{name}");
@@ -101,7 +101,7 @@ fn a_wrong_clock_costs_its_own_lines() {
 #[test]
 fn a_clock_that_is_minutes_ahead_costs_nothing() {
     let seconds = (0..5_000).map(|i| START + i + if i % 50 == 9 { 600 } else { 0 });
-    let (all, books) = read_of(log_of(seconds), (MAX_HELD, 0), None);
+    let (all, books) = read_of(log_of(seconds), (MAX_PENDING_RECORDS, 0), None);
     assert_eq!((all.len(), books.late), (5_000, 0));
 }
 
@@ -118,15 +118,15 @@ fn long_exchanges(count: i64) -> String {
 
 #[test]
 fn the_longest_exchanges_are_kept_where_lines_tell_the_end() {
-    let (all, books) = read_of(long_exchanges(3_000), (MAX_HELD, LEAST_HELD), None);
+    let (all, books) = read_of(long_exchanges(3_000), (MAX_PENDING_RECORDS, MIN_PENDING_RECORDS), None);
     assert_eq!((all.len(), books.late), (3_000, 0));
     assert!(books.lost.window_needed_ns > 590_000_000_000, "{}", books.lost.window_needed_ns);
     // With little room the first of them widen the window for the others.
-    let (_, books) = read_of(long_exchanges(3_000), (MAX_HELD, 0), None);
+    let (_, books) = read_of(long_exchanges(3_000), (MAX_PENDING_RECORDS, 0), None);
     assert_eq!(books.late, 0);
     // A window that was given is kept: those behind the first batch of lines are
     // lost, which is most of a kind, and said.
-    let (_, books) = read_of(long_exchanges(3_000), (MAX_HELD, 0), Some(Duration::from_secs(30)));
+    let (_, books) = read_of(long_exchanges(3_000), (MAX_PENDING_RECORDS, 0), Some(Duration::from_secs(30)));
     assert_eq!((books.late, books.lost.long.lost, books.lost.long.records), (25, 25, 30));
-    assert_eq!(books.lost.lost_kind().unwrap().name, "exchanges of more than 30 s");
+    assert_eq!(books.lost.mostly_lost_group().unwrap().name, "exchanges of more than 30 s");
 }

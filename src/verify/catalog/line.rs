@@ -76,7 +76,7 @@ impl Spelling {
     }
 
     /// Whether the first line of a file lists a file, or names columns.
-    pub const fn begins_with_a_header(&self) -> bool {
+    pub const fn has_header(&self) -> bool {
         matches!(self, Self::Csv(_))
     }
 

@@ -166,7 +166,7 @@ fn read_file(path: &Path, visit: &mut Visit<'_>) -> Result<(), CatalogError> {
         }
         let text = text.trim_start_matches('\u{feff}');
         let found = Spelling::of(text).map_err(mistake)?;
-        if !found.begins_with_a_header() {
+        if !found.has_header() {
             visit(path, line, &found.parse(text).map_err(mistake)?)?;
         }
         spelling = Some(found);

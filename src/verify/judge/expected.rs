@@ -9,7 +9,7 @@ impl Judge {
     /// What an example says of `fault` in the answer judged last: what was
     /// expected, or what is wrong with the status.
     #[expect(clippy::wildcard_enum_match_arm, reason = "of most faults the status is all there is to say")]
-    pub fn told(&self, fault: Fault, asked: &Asked<'_>, status: u16) -> String {
+    pub fn example_detail(&self, fault: Fault, asked: &Asked<'_>, status: u16) -> String {
         let rule = || self.rules.find(asked.target).map(|(rule, _)| rule);
         let list = |values: Vec<String>| values.join(", ");
         match fault {

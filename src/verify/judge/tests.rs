@@ -46,7 +46,7 @@ fn found(judge: &mut Judge, target: &str, location: &[u8]) -> (Option<Fault>, St
         HostToCheck::Name(name) => name.into_owned(),
         HostToCheck::Address(address) => address.to_string(),
     };
-    (judgement.found.outcome(), host)
+    (judgement.findings.outcome(), host)
 }
 
 #[track_caller]
@@ -67,7 +67,7 @@ fn what_the_template_gives_passes_without_an_allocation() {
     let (locations, headers) = (Locations::One(GOOD.as_bytes()), fields());
     let answer = Answer { status: 302, locations, headers: &headers, at: NOW };
     let judgement = judge.judge(&asked, &answer);
-    assert_eq!(judgement.found.outcome(), None);
+    assert_eq!(judgement.findings.outcome(), None);
     let host = judgement.redirect.unwrap().host;
     assert!(matches!(host, HostToCheck::Name(Cow::Borrowed("static.crates.io"))), "{host:?}");
 }
@@ -142,9 +142,9 @@ fn r01_r02_no_location_or_several() {
     ] {
         let answer = Answer { status: 302, locations, headers: &fields(), at: NOW };
         let judgement = judge.judge(&asked, &answer);
-        assert_eq!(judgement.found.outcome(), Some(fault));
+        assert_eq!(judgement.findings.outcome(), Some(fault));
         let redirect = judgement.redirect.unwrap();
-        assert_eq!((redirect.ends, redirect.host), (Some(Tier::Headers), HostToCheck::None));
+        assert_eq!((redirect.stopped_at, redirect.host), (Some(Tier::Headers), HostToCheck::None));
     }
 }
 
@@ -320,7 +320,7 @@ fn check_status(
     let (locations, headers) = (Locations::One(location.as_bytes()), fields());
     let answer = Answer { status, locations, headers: &headers, at: NOW };
     assert_eq!(
-        judge.judge(&asked, &answer).found.outcome(),
+        judge.judge(&asked, &answer).findings.outcome(),
         expected,
         "{target} {status}, recorded {recorded:?}"
     );
@@ -363,10 +363,10 @@ fn a_fault_of_the_location_says_more_than_an_unexpected_status() {
     let headers = fields();
     let answer = Answer { status: 301, locations, headers: &headers, at: NOW };
     let judgement = judge.judge(&asked, &answer);
-    assert_eq!(judgement.found.outcome(), Some(Fault::LocationGluedHost));
+    assert_eq!(judgement.findings.outcome(), Some(Fault::LocationGluedHost));
     // Not a redirect: its Location, if any, leads nobody anywhere.
     let judgement = judge.judge(&asked, &Answer { status: 404, ..answer });
-    assert_eq!((judgement.found.outcome(), judgement.redirect), (Some(Fault::StatusClientError), None));
+    assert_eq!((judgement.findings.outcome(), judgement.redirect), (Some(Fault::StatusClientError), None));
 }
 
 #[test]
@@ -377,11 +377,11 @@ fn the_depth_says_how_far_to_look() {
     let mut judge = crates_io();
     judge.depth = Depth::Policy;
     let judgement = judge.judge(&asked, &answer);
-    assert_eq!(judgement.found.outcome(), Some(Fault::LocationWrongHost));
+    assert_eq!(judgement.findings.outcome(), Some(Fault::LocationWrongHost));
     assert!(matches!(judgement.redirect.unwrap().host, HostToCheck::Name(_)));
     judge.depth = Depth::Off;
     let judgement = judge.judge(&asked, &answer);
-    assert_eq!((judgement.found.outcome(), judgement.redirect), (Some(Fault::StatusUnexpected), None));
+    assert_eq!((judgement.findings.outcome(), judgement.redirect), (Some(Fault::StatusUnexpected), None));
 }
 
 #[test]

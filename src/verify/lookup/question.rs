@@ -45,7 +45,7 @@ enum Finding {
 
 impl Asker {
     /// Looks `host` up.
-    pub(super) async fn ask(&self, host: Arc<str>) -> HostAnswer {
+    pub(super) async fn resolve(&self, host: Arc<str>) -> HostAnswer {
         match self.find(&host).await {
             Finding::Found(addresses, ttl) => {
                 HostAnswer::found(host, self.options.private_addresses.judge(addresses), ttl)
@@ -74,16 +74,16 @@ impl Asker {
     /// Asks, and asks again while the answer settles nothing.
     async fn find(&self, host: &str) -> Finding {
         let Some(name) = absolute(host) else { return Finding::Inconclusive(Fault::DnsFailed) };
-        let mut finding = self.question(&name).await;
+        let mut finding = self.query_once(&name).await;
         for _ in 0..REPEATS {
             if !matches!(finding, Finding::Inconclusive(_) | Finding::Silent(_)) {
                 break;
             }
             sleep_until(Instant::now() + self.options.pause).await;
             count(&self.counts.repeated);
-            finding = self.question(&name).await;
+            finding = self.query_once(&name).await;
         }
-        if matches!(finding, Finding::Silent(_)) && self.nobody_is_there().await {
+        if matches!(finding, Finding::Silent(_)) && self.resolvers_are_silent().await {
             return Finding::Silent(Fault::GeneratorResolver);
         }
         finding
@@ -92,14 +92,14 @@ impl Asker {
     /// Whether the resolvers are silent about the root, too, of which every one
     /// that works knows something, if only that it must not say it. Silence
     /// about one name may be that name's own.
-    async fn nobody_is_there(&self) -> bool {
+    async fn resolvers_are_silent(&self) -> bool {
         count(&self.counts.questions);
         let root = self.resolver.lookup(Name::root(), RecordType::NS).await;
         root.is_err_and(|error| is_silence(&error))
     }
 
     /// Asks for both kinds at once, as clients do.
-    async fn question(&self, name: &Name) -> Finding {
+    async fn query_once(&self, name: &Name) -> Finding {
         count(&self.counts.questions);
         let kind = |kind| self.resolver.lookup(name.clone(), kind);
         let (a, aaaa) = tokio::join!(kind(RecordType::A), kind(RecordType::AAAA));

@@ -31,7 +31,7 @@ pub(super) struct Request {
 
 /// What a task has done.
 enum Done {
-    Asked(HostAnswer),
+    Resolved(HostAnswer),
     /// To so many.
     Delivered(usize),
 }
@@ -42,45 +42,45 @@ pub(super) async fn serve(
     mut requests: mpsc::Receiver<Request>,
     mut stop: oneshot::Receiver<Infallible>,
 ) {
-    let mut desk = Desk { asker, asking: HashMap::new(), tasks: JoinSet::new(), waiting: 0 };
+    let mut desk = Desk { resolver: asker, in_progress: HashMap::new(), tasks: JoinSet::new(), waiting: 0 };
     loop {
         let has_room = desk.waiting < WAITING_MAX && desk.tasks.len() < TASKS_MAX;
         tokio::select! {
             biased;
             _ = &mut stop => return,
             Some(done) = desk.tasks.join_next() => desk.finish(done),
-            Some(request) = requests.recv(), if has_room => desk.take_up(request),
+            Some(request) = requests.recv(), if has_room => desk.accept(request),
         }
     }
 }
 
 struct Desk {
-    asker: Arc<Asker>,
-    asking: HashMap<Arc<str>, Vec<mpsc::Sender<HostAnswer>>>,
+    resolver: Arc<Asker>,
+    in_progress: HashMap<Arc<str>, Vec<mpsc::Sender<HostAnswer>>>,
     tasks: JoinSet<Done>,
     /// How many are in `asking` or being delivered to.
     waiting: usize,
 }
 
 impl Desk {
-    fn take_up(&mut self, request: Request) {
+    fn accept(&mut self, request: Request) {
         let Request { host, reply } = request;
         self.waiting += 1;
-        count(&self.asker.counts.lookups);
-        if let Some(waiting) = self.asking.get_mut(&host) {
-            count(&self.asker.counts.shared);
+        count(&self.resolver.counts.lookups);
+        if let Some(waiting) = self.in_progress.get_mut(&host) {
+            count(&self.resolver.counts.shared);
             waiting.push(reply);
             return;
         }
-        self.asking.insert(Arc::clone(&host), vec![reply]);
-        let asker = Arc::clone(&self.asker);
-        self.tasks.spawn(async move { Done::Asked(asker.ask(host).await) });
+        self.in_progress.insert(Arc::clone(&host), vec![reply]);
+        let asker = Arc::clone(&self.resolver);
+        self.tasks.spawn(async move { Done::Resolved(asker.resolve(host).await) });
     }
 
     fn finish(&mut self, done: Result<Done, JoinError>) {
         match done {
-            Ok(Done::Asked(answer)) => {
-                let waiting = self.asking.remove(&answer.host).unwrap_or_default();
+            Ok(Done::Resolved(answer)) => {
+                let waiting = self.in_progress.remove(&answer.host).unwrap_or_default();
                 self.tasks.spawn(deliver(answer, waiting));
             }
             Ok(Done::Delivered(to)) => self.waiting -= to,

@@ -144,7 +144,7 @@ impl Conversation {
         url.set_fragment(None);
         let refused = place_fault(&url);
         let step = match &want {
-            Want::File(_) => first_step(limits.reach, &url),
+            Want::File(_) => first_step(limits.depth, &url),
             Want::Json(_) => Step::Json,
         };
         let visited = vec![url.clone()];
@@ -283,7 +283,7 @@ impl Conversation {
     fn content(&mut self, reply: &Reply<'_>, length: Option<u64>) -> Next {
         let judged = self.judge_content(reply, length);
         let sound = matches!(&judged, Next::Done(verdict) if verdict.fault.is_none());
-        if sound && self.step == Step::Head && self.limits.reach == Reach::Get {
+        if sound && self.step == Step::Head && self.limits.depth == Reach::Get {
             self.promised = length;
             self.asked_again = false;
             self.step = Step::FirstBytes;
@@ -364,7 +364,7 @@ impl Conversation {
         }
         self.visited.push(self.url.clone());
         self.promised = None;
-        self.step = first_step(self.limits.reach, &self.url);
+        self.step = first_step(self.limits.depth, &self.url);
         self.asked_again = false;
         Next::Ask(self.step)
     }

@@ -21,7 +21,7 @@ pub struct Sampling {
 impl Sampling {
     /// Whether the target at `url` is asked.
     pub fn takes(&self, key: TargetKey, url: &Url) -> bool {
-        self.share == Share::ALL || is_corner(url.path()) || self.share.takes(key.point(self.seed))
+        self.share == Share::ALL || is_corner(url.path()) || self.share.includes(key.point(self.seed))
     }
 }
 

@@ -11,7 +11,7 @@ use super::canonical::Canonical;
 use super::headers::{Due, Element, HeaderDemand};
 use super::hosts::{HostPattern, is_usable};
 use super::{Authority, Expected, Provenance, Relative, Rule, Rules, Scheme, Transitions};
-use crate::names::did_you_mean;
+use crate::suggest::did_you_mean;
 use crate::route::{Pattern, Template};
 use crate::units::parse_duration;
 use crate::verify::finding::Level;

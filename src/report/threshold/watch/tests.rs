@@ -1,7 +1,7 @@
 //! Runs of a few seconds, and what comes of thresholds in them.
 
 use super::*;
-use crate::tally::{Attempt, AttemptEnd, AttemptKind, Fate};
+use crate::metrics::{Attempt, AttemptEnd, AttemptKind, ArrivalOutcome};
 use crate::units::Offset;
 
 /// One second: arrivals offered, and the latencies of those that were good in
@@ -25,9 +25,9 @@ fn interval(second: u64, Second { offered, good_ms, failed }: Second<'_>) -> Int
         interval.arrival(fate, begin, done);
     };
     for &millis in good_ms {
-        end(millis, Fate::Passed);
+        end(millis, ArrivalOutcome::Passed);
     }
-    (0..failed).for_each(|_| end(1, Fate::Failed(Fault::DnsNxdomain)));
+    (0..failed).for_each(|_| end(1, ArrivalOutcome::Failed(Fault::DnsNxdomain)));
     interval
 }
 
@@ -179,7 +179,7 @@ fn allow(thresholds: &[&str], beyond: (u64, u64)) {
     counts.arrivals.failed = 5;
     (0..3).for_each(|_| counts.faults.count(Fault::StatusServerError, Offset::ZERO));
     (0..2).for_each(|_| counts.faults.count(Fault::DnsNxdomain, Offset::ZERO));
-    counts.retries.hid(Fault::DnsNxdomain, Offset::ZERO);
+    counts.retries.hidden_attempt(Fault::DnsNxdomain, Offset::ZERO);
     assert_eq!(Allowed::by(&thresholds).beyond(&counts), beyond, "{thresholds:?}");
 }
 

@@ -6,7 +6,7 @@
 //! it is the first one. Only where the head holds no address, its first word may
 //! be a name, as Apache's `HostnameLookups` writes it.
 
-use crate::trace::formats::framing::unframed;
+use crate::trace::formats::framing::without_framing;
 use memchr::{memchr, memchr_iter, memrchr};
 use std::net::Ipv6Addr;
 
@@ -15,21 +15,21 @@ const MAX_WORDS: usize = 12;
 
 /// What the head of a line says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Head<'l> {
+pub(super) struct ClfLineHead<'l> {
     /// The virtual host, without its port.
     pub(super) host: Option<&'l [u8]>,
     /// The client's address or name; empty where there is none.
     pub(super) client: &'l [u8],
 }
 
-impl<'l> Head<'l> {
+impl<'l> ClfLineHead<'l> {
     /// Reads the words before the stamp.
     pub(super) fn read(head: &'l [u8]) -> Self {
         let first = memchr(b' ', head).map_or(head, |space| &head[..space]);
         if is_address(first) {
             return Self { host: None, client: first };
         }
-        Self::of_words(unframed(head))
+        Self::of_words(without_framing(head))
     }
 
     fn of_words(head: &'l [u8]) -> Self {
@@ -146,8 +146,8 @@ mod tests {
 
     #[track_caller]
     fn check(head: &str, host: Option<&str>, client: &str) {
-        let expected = Head { host: host.map(str::as_bytes), client: client.as_bytes() };
-        let found = Head::read(head.as_bytes());
+        let expected = ClfLineHead { host: host.map(str::as_bytes), client: client.as_bytes() };
+        let found = ClfLineHead::read(head.as_bytes());
         assert_eq!(found, expected, "{head}: {}", found.client.escape_ascii());
     }
 

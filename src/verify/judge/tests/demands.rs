@@ -20,8 +20,8 @@ fn judged(
     let asked = Asked { target: b"/get/a+b", recorded_status: None };
     let locations = Locations::One(location.as_bytes());
     let judgement = judge.judge(&asked, &Answer { status: 302, locations, headers: &headers, at: NOW });
-    let note = judgement.found.worst().map(|worst| worst.note.clone()).unwrap_or_default();
-    (judgement.found.outcome(), note)
+    let note = judgement.findings.worst().map(|worst| worst.note.clone()).unwrap_or_default();
+    (judgement.findings.outcome(), note)
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn r26_r29_fields_that_are_not_as_they_should_be() {
 fn all(judge: &mut Judge, location: &str) -> Vec<(Fault, Level)> {
     let (asked, headers) = (Asked { target: b"/get/x", recorded_status: None }, HeaderMap::new());
     let locations = Locations::One(location.as_bytes());
-    let found = judge.judge(&asked, &Answer { status: 302, locations, headers: &headers, at: NOW }).found;
+    let found = judge.judge(&asked, &Answer { status: 302, locations, headers: &headers, at: NOW }).findings;
     found.iter().map(|finding| (finding.fault, finding.level)).collect()
 }
 
@@ -131,7 +131,7 @@ fn a_relative_redirect_keeps_the_scheme_of_the_candidate() {
     let headers = HeaderMap::new();
     let locations = Locations::One(b"/simple/foo-bar/");
     let answer = Answer { status: 301, locations, headers: &headers, at: NOW };
-    assert!(pypi.judge(&asked, &answer).found.is_empty());
+    assert!(pypi.judge(&asked, &answer).findings.is_empty());
     let mut relative = with_rule("hosts = [\"h.example\"]\nrelative = true", plain);
     assert_eq!(all(&mut relative, "/y"), []);
     assert_eq!(all(&mut relative, "//h.example/y"), []);
@@ -147,7 +147,7 @@ fn fields_are_demanded_of_answers_with_a_due_status() {
         judge.depth = depth;
         let asked = Asked { target: b"/x", recorded_status };
         let locations = Locations::One(b"https://h.example/");
-        judge.judge(&asked, &Answer { status, locations, headers: &headers, at: NOW }).found.outcome()
+        judge.judge(&asked, &Answer { status, locations, headers: &headers, at: NOW }).findings.outcome()
     };
     assert_eq!(fault(200, None, Depth::Policy), Some(Fault::HeadersOther));
     assert_eq!(fault(302, None, Depth::Dns), Some(Fault::HeadersOther));
@@ -264,7 +264,7 @@ fn r32_a_rule_tells_which_redirects_have_a_form_in_json() {
     assert_eq!(member(crates_io(), CRATE, 200), None);
     assert_eq!(member(crates_io(), "/other", 302), None);
     assert_eq!(member(rule(""), "/get/x", 302), None);
-    assert!(crates_io().knows_json() && !rule("").knows_json());
+    assert!(crates_io().checks_json() && !rule("").checks_json());
 }
 
 #[test]

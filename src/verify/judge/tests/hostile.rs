@@ -14,7 +14,7 @@ fn survives(bytes: &[u8]) {
             for location in [location, bytes] {
                 let (locations, headers) = (Locations::One(location), fields());
                 judge.judge(&asked, &Answer { status: 302, locations, headers: &headers, at: NOW });
-                let form = JsonForm { member: "url".into(), due: location.into() };
+                let form = JsonForm { member: "url".into(), location: location.into() };
                 assert!(form.fault(bytes).is_none_or(|(_, told)| told.is_ascii()));
             }
         }

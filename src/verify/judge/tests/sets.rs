@@ -23,7 +23,7 @@ fn check_set(set: &str, fields: &[(&'static str, &'static str)], lines: &[Line])
             if location.is_empty() { Locations::None } else { Locations::One(location.as_bytes()) };
         let asked = Asked { target: target.as_bytes(), recorded_status: None };
         let judgement = judge.judge(&asked, &Answer { status, locations, headers: &headers, at: NOW });
-        assert_eq!(judgement.found.outcome(), expected, "{set}: {target} {status} {location}");
+        assert_eq!(judgement.findings.outcome(), expected, "{set}: {target} {status} {location}");
     }
 }
 
@@ -33,7 +33,7 @@ fn check_warning(set: &str, (target, status, location): (&str, u16, &str), expec
     let mut judge = judge_of(Rules::builtin(set).unwrap(), "https://candidate.example");
     let (asked, headers) = (Asked { target: target.as_bytes(), recorded_status: None }, HeaderMap::new());
     let locations = Locations::One(location.as_bytes());
-    let mut found = judge.judge(&asked, &Answer { status, locations, headers: &headers, at: NOW }).found;
+    let mut found = judge.judge(&asked, &Answer { status, locations, headers: &headers, at: NOW }).findings;
     let warned: Vec<_> = found.take_warnings().into_iter().map(|warning| warning.fault).collect();
     assert_eq!((found.outcome(), warned), (None, vec![expected]), "{set}");
 }

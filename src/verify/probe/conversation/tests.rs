@@ -6,7 +6,7 @@ use crate::verify::json::JsonForm;
 const GZIP: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\xff and then some";
 const FILE: &str = "https://cdn.test/crates/a/a-1.0.0.crate";
 const PLACES: [&str; 9] = ["/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8", "/9"];
-const LIMITS: ProbeLimits = ProbeLimits { reach: Reach::Head, hops: 3, body: 1 << 20 };
+const LIMITS: ProbeLimits = ProbeLimits { depth: Reach::Head, hops: 3, body: 1 << 20 };
 
 fn status(status: u16) -> Heard<'static> {
     Heard::Answered(reply(status))
@@ -37,7 +37,7 @@ fn with(change: impl FnOnce(&mut Reply<'static>)) -> Heard<'static> {
 
 /// The steps asked for, those asked again marked, and the verdict.
 fn talk(url: &str, (reach, expect): (Reach, Expect), heard: &[Heard<'_>]) -> (String, TargetVerdict) {
-    let limits = ProbeLimits { reach, ..LIMITS };
+    let limits = ProbeLimits { depth: reach, ..LIMITS };
     converse(url, Want::File(expect), limits, heard)
 }
 
@@ -314,7 +314,7 @@ fn each_hop_on_the_way_is_told_as_far_as_there_is_room() {
 }
 
 fn json(heard: &[Heard<'_>]) -> (String, TargetVerdict) {
-    let form = JsonForm { member: "url".into(), due: FILE.as_bytes().into() };
+    let form = JsonForm { member: "url".into(), location: FILE.as_bytes().into() };
     converse("http://candidate.test/download", Want::Json(form), LIMITS, heard)
 }
 

@@ -164,7 +164,7 @@ impl Desk {
 /// Asks one target to the end.
 async fn converse(lines: &Lines, question: Question) -> TargetVerdict {
     let limits = lines.options.limits;
-    let (mut conversation, mut next) = Conversation::begin(question.url, question.want, limits);
+    let (mut conversation, mut next) = Conversation::begin(question.url, question.expectation, limits);
     loop {
         let step = match next {
             Next::Done(verdict) => {

@@ -1,0 +1,153 @@
+//! What an input is that is no log in text: told by its first bytes.
+//!
+//! Nobody is helped by nine formats that accept nothing. A compressed file of
+//! another kind, a table of columns, text in UTF-16 and JSON of another program
+//! are named, with the command that makes a readable input of them.
+
+use super::formats::framing;
+use super::compression::InputCompression;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// The most keys of a JSON object that are told.
+const MAX_KEYS: usize = 12;
+
+/// What an input is, and what to do with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnsupportedFile {
+    pub(crate) what: &'static str,
+    pub(crate) remedy: &'static str,
+}
+
+/// Signatures at the first byte. Sources: the formats' own specifications, as
+/// collected in `file`'s magic.
+const SIGNATURES: &[(&[u8], UnsupportedFile)] = &[
+    (b"\xfd7zXZ\0", UnsupportedFile { what: "an xz file", remedy: "xz -dc FILE | downpour ... -" }),
+    (b"BZh", UnsupportedFile { what: "a bzip2 file", remedy: "bzip2 -dc FILE | downpour ... -" }),
+    (b"PK\x03\x04", UnsupportedFile { what: "a zip archive", remedy: "unzip -p FILE | downpour ... -" }),
+    (b"PK\x05\x06", UnsupportedFile { what: "an empty zip archive", remedy: "give another file" }),
+    (b"\x1f\x8b", UnsupportedFile { what: "a gzip file", remedy: "gzip -dc FILE | downpour ... -" }),
+    (b"\x28\xb5\x2f\xfd", UnsupportedFile { what: "a zstd file", remedy: "zstd -dc FILE | downpour ... -" }),
+    (b"\x1f\x9d", UnsupportedFile { what: "a file of compress", remedy: "gzip -dc FILE | downpour ... -" }),
+    (b"\x04\x22\x4d\x18", UnsupportedFile { what: "an lz4 file", remedy: "lz4 -dc FILE | downpour ... -" }),
+    (b"LZIP", UnsupportedFile { what: "an lzip file", remedy: "lzip -dc FILE | downpour ... -" }),
+    (b"7z\xbc\xaf\x27\x1c", UnsupportedFile { what: "a 7z archive", remedy: "7z x -so FILE | downpour ... -" }),
+    (b"\xff\x06\x00\x00sNaPpY", UnsupportedFile { what: "a snappy file", remedy: "snzip -dc FILE | downpour ... -" }),
+    (
+        b"PAR1",
+        UnsupportedFile {
+            what: "a Parquet file",
+            remedy: "write its columns as lines of JSON first, as the format trace has them",
+        },
+    ),
+    (
+        b"Obj\x01",
+        UnsupportedFile {
+            what: "an Avro file",
+            remedy: "write its records as lines of JSON first, as the format trace has them",
+        },
+    ),
+    (
+        b"\xff\xfe\x00\x00",
+        UnsupportedFile { what: "text in UTF-32", remedy: "iconv -f utf-32le -t utf-8 FILE | downpour ... -" },
+    ),
+    (b"\xff\xfe", UTF_16_LE),
+    (b"\xfe\xff", UTF_16_BE),
+];
+
+const UTF_16_LE: UnsupportedFile =
+    UnsupportedFile { what: "text in UTF-16", remedy: "iconv -f utf-16le -t utf-8 FILE | downpour ... -" };
+
+const UTF_16_BE: UnsupportedFile =
+    UnsupportedFile { what: "text in UTF-16", remedy: "iconv -f utf-16be -t utf-8 FILE | downpour ... -" };
+
+/// Where the signature of a tar archive lies.
+const TAR: std::ops::Range<usize> = 257..262;
+
+/// What the unpacked bytes of an input are, where they are no text.
+pub(crate) fn detect_unsupported(head: &[u8], packing: InputCompression) -> Option<UnsupportedFile> {
+    if head.get(TAR) == Some(b"ustar") {
+        return Some(UnsupportedFile { what: "a tar archive", remedy: "tar -xOf FILE | downpour ... -" });
+    }
+    let known = SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature));
+    let known = known.map(|(_, foreign)| *foreign).or_else(|| utf_16_without_mark(head))?;
+    // A log of bzip2's name is text; the signature of a block follows the level.
+    if head.starts_with(b"BZh") && head.get(4..10) != Some(b"1AY&SY") {
+        return None;
+    }
+    match (known.what, packing) {
+        ("a gzip file", _) => Some(UnsupportedFile { what: "a file that was compressed twice", ..known }),
+        ("a zstd file", _) => Some(UnsupportedFile {
+            what: "a file that was compressed twice",
+            remedy: "unpack it once before: gzip -dc FILE | downpour ... -",
+        }),
+        _ => Some(known),
+    }
+}
+
+/// Text of ASCII letters that take two bytes each.
+fn utf_16_without_mark(head: &[u8]) -> Option<UnsupportedFile> {
+    let head = head.get(..head.len().min(512)).filter(|head| head.len() >= 8)?;
+    let zeros = |from: usize| head.iter().skip(from).step_by(2).filter(|b| **b == 0).count();
+    let (even, odd, half) = (zeros(0), zeros(1), head.len() / 2);
+    match (even * 10 >= half * 9, odd * 10 >= half * 9) {
+        (false, true) => Some(UTF_16_LE),
+        (true, false) => Some(UTF_16_BE),
+        _ => None,
+    }
+}
+
+/// The keys of the first object of a JSON input, also behind a syslog header;
+/// `None` where it is not JSON. Empty where the object cannot be read.
+pub(crate) fn keys_of_json(head: &[u8]) -> Option<Vec<String>> {
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let head = framing::after_priority(head).unwrap_or(head).trim_ascii_start();
+    let head = head.strip_prefix(b"[").map_or(head, <[u8]>::trim_ascii_start);
+    if !head.starts_with(b"{") {
+        return None;
+    }
+    let mut objects = serde_json::Deserializer::from_slice(head);
+    let keys = Map::<String, Value>::deserialize(&mut objects).unwrap_or_default();
+    let shown = keys.into_iter().map(|(key, _)| key).take(MAX_KEYS);
+    Some(shown.map(|key| key.chars().take(40).collect::<String>().escape_debug().to_string()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(head: &[u8], packing: InputCompression, expected: Option<&str>) {
+        assert_eq!(detect_unsupported(head, packing).map(|foreign| foreign.what), expected, "{}", head.escape_ascii());
+    }
+
+    #[test]
+    fn files_are_known_by_their_first_bytes() {
+        check(b"\xfd7zXZ\0\0\x04", InputCompression::Plain, Some("an xz file"));
+        check(b"BZh91AY&SY\x01", InputCompression::Plain, Some("a bzip2 file"));
+        check(b"BZh is a name", InputCompression::Plain, None);
+        check(b"PK\x03\x04..", InputCompression::Plain, Some("a zip archive"));
+        check(b"\x1f\x8b\x08", InputCompression::Gzip, Some("a file that was compressed twice"));
+        check(b"PAR1\x15", InputCompression::Plain, Some("a Parquet file"));
+        check(b"\xff\xfe1\x009\x00", InputCompression::Plain, Some("text in UTF-16"));
+        check(b"1\x009\x002\x00.\x00", InputCompression::Plain, Some("text in UTF-16"));
+        check(b"\x001\x009\x002\x00.", InputCompression::Gzip, Some("text in UTF-16"));
+        check(&[[0; 257].as_slice(), b"ustar"].concat(), InputCompression::Plain, Some("a tar archive"));
+        check(&[0; 1_000], InputCompression::Plain, None);
+        check(b"192.0.2.1 - - [", InputCompression::Plain, None);
+        check(b"", InputCompression::Plain, None);
+    }
+
+    #[test]
+    fn json_is_known_by_its_keys() {
+        let keys = |text: &str| keys_of_json(text.as_bytes());
+        assert_eq!(
+            keys("{\"ts\":1,\"request\":{\"uri\":\"/\"}}\n{}"),
+            Some(vec!["request".into(), "ts".into()])
+        );
+        assert_eq!(keys("<134>Mar  5 14:03:07 h p: {\"a\":1}"), Some(vec!["a".into()]));
+        assert_eq!(keys(" [\n {\"a\":1}]"), Some(vec!["a".into()]));
+        assert_eq!(keys("{\"a\":"), Some(Vec::new()));
+        assert_eq!(keys("/x\n"), None);
+    }
+}
