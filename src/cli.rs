@@ -146,7 +146,7 @@ pub(crate) enum CliError {
     Probes(#[from] crate::verify::probe::net::ProbeError),
     /// The embedded candidate could not be started.
     #[error(transparent)]
-    Registry(#[from] crate::registry::RegistryError),
+    Registry(#[from] crate::registry::MockError),
     /// A run cannot be read back, or its rendering not written.
     #[error(transparent)]
     Report(#[from] report::ReportRunError),
@@ -261,10 +261,10 @@ impl CliError {
 pub fn run() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return said_by_clap(error),
+        Err(error) => return exit_for_clap_error(error),
     };
     log_to_stderr(cli.verbose, cli.command.is_quiet());
-    system::keep_pages_small();
+    system::disable_huge_pages();
     let out = &mut UntilClosed { out: io::stdout().lock(), is_closed: false };
     match dispatch(&cli.command, out) {
         Ok(exit) => exit,
@@ -371,7 +371,7 @@ impl Command {
 }
 
 /// Help and version are results; mistakes are usage errors.
-fn said_by_clap(mut error: clap::Error) -> Exit {
+fn exit_for_clap_error(mut error: clap::Error) -> Exit {
     hide_credentials(&mut error);
     // A closed stdout or stderr leaves nobody to tell.
     drop(error.print());

@@ -50,11 +50,11 @@ use crate::metrics::{Interval, Totals};
 use crate::trace::TraceAccounting;
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
-use crate::verify::catalog::Catalogued;
+use crate::verify::catalog::CatalogLookup;
 use crate::verify::judge::Judge;
 use crate::verify::lookup::Lookups;
 use crate::verify::probe::net::Probes;
-use crate::verify::probe::sample::Sampling;
+use crate::verify::probe::sample::ProbeSampling;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -168,13 +168,13 @@ pub struct Judging {
     /// Where targets are asked themselves; `None` where those tiers are off.
     pub probes: Option<Probes>,
     /// Which of the targets are asked.
-    pub sampling: Sampling,
+    pub sampling: ProbeSampling,
     /// Which redirects are asked for in JSON, too; `None` where none are.
     pub json_sample: Option<Sample>,
     /// Whether redirects may lead to addresses that are not public.
     pub private_addresses: PrivateAddresses,
     /// The files that redirects may lead to, where somebody listed them.
-    pub catalog: Option<Arc<Catalogued>>,
+    pub catalog: Option<Arc<CatalogLookup>>,
     /// Who asks a second deployment for the same; `None` without one.
     pub control: Option<ControlThread>,
 }

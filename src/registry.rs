@@ -52,7 +52,7 @@ use tokio::sync::watch;
 
 /// How a registry is set up.
 #[derive(Clone, Debug)]
-pub struct RegistryConfig {
+pub struct MockConfig {
     /// Where the API host listens; port 0 lets the system choose.
     pub api: SocketAddr,
     /// Where the CDN host listens.
@@ -75,7 +75,7 @@ pub struct RegistryConfig {
     pub threads: NonZeroUsize,
 }
 
-impl Default for RegistryConfig {
+impl Default for MockConfig {
     /// A sound crates.io on loopback, at ports of the system's choice.
     fn default() -> Self {
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -96,7 +96,7 @@ impl Default for RegistryConfig {
 
 /// Why a registry could not be started. Reads after "failed to".
 #[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
+pub enum MockError {
     /// An address cannot be listened at; most often it is in use.
     #[error("listen at {flag} {addr}")]
     Bind {
@@ -145,16 +145,16 @@ pub struct Registry {
 
 impl Registry {
     /// Binds all addresses, starts the threads, and returns when they serve.
-    pub fn start(config: RegistryConfig) -> Result<Self, RegistryError> {
+    pub fn start(config: MockConfig) -> Result<Self, MockError> {
         let threads = config.threads.get();
         let api = Place { flag: "--listen", addr: config.api }.listeners(threads)?;
         let cdn = Place { flag: "--cdn-listen", addr: config.cdn }.listeners(threads)?;
         let dns = Place { flag: "--dns-listen", addr: config.dns }.datagrams()?;
         let (running, watched) = watch::channel(());
         let mut registry = Self {
-            api: api[0].local_addr().map_err(RegistryError::Thread)?,
-            cdn: cdn[0].local_addr().map_err(RegistryError::Thread)?,
-            dns: dns.local_addr().map_err(RegistryError::Thread)?,
+            api: api[0].local_addr().map_err(MockError::Thread)?,
+            cdn: cdn[0].local_addr().map_err(MockError::Thread)?,
+            dns: dns.local_addr().map_err(MockError::Thread)?,
             site: Arc::new(Site::new(
                 config.location_base,
                 (config.plan, config.cdn_plan),
@@ -173,17 +173,17 @@ impl Registry {
         Ok(registry)
     }
 
-    fn spawn(&mut self, sockets: Sockets, running: watch::Receiver<()>) -> Result<(), RegistryError> {
+    fn spawn(&mut self, sockets: Sockets, running: watch::Receiver<()>) -> Result<(), MockError> {
         let site = Arc::clone(&self.site);
         let (ready, is_ready) = mpsc::sync_channel(1);
         let thread = thread::Builder::new()
             .name("registry".to_owned())
             .spawn(move || serve(sockets, &site, running, &ready))
-            .map_err(RegistryError::Thread)?;
+            .map_err(MockError::Thread)?;
         self.threads.push(thread);
         // A thread that ends without a word has panicked.
         let started = is_ready.recv().unwrap_or_else(|_| Err(io::Error::other("it panicked")));
-        started.map_err(RegistryError::Thread)
+        started.map_err(MockError::Thread)
     }
 
     /// Where the API host listens.

@@ -177,7 +177,7 @@ impl Scenario {
         self.clients.session_max = shorter(self.clients.session_max, factor);
         self.service = self.service.hastened(factor);
         for fault in &mut self.faults {
-            fault.window = hastened_window(fault.window, factor);
+            fault.window = scaled_window(fault.window, factor);
         }
         if let Some(expected) = &mut self.expected {
             expected.failed_attempts = factor.shrink(expected.failed_attempts);
@@ -227,7 +227,7 @@ fn shorter(length: Duration, factor: Factor) -> Duration {
 }
 
 /// A window that has room for a nanosecond keeps one.
-fn hastened_window(window: Window, factor: Factor) -> Window {
+fn scaled_window(window: Window, factor: Factor) -> Window {
     let from = shorter(window.start(), factor);
     let to = window.end().map(|to| shorter(to, factor).max(from + Duration::from_nanos(1)));
     Window::new(from, to).unwrap_or(window)

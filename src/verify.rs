@@ -210,7 +210,7 @@ pub struct Judgement<'a> {
     pub status: Option<Fault>,
     /// What the Location tiers found. `None` where the answer is no redirect,
     /// and at [`Depth::Off`].
-    pub redirect: Option<Redirect<'a>>,
+    pub redirect: Option<RedirectJudgement<'a>>,
     /// Where a rule says that a redirect has a form in JSON: what it demands.
     pub json: Option<JsonDemand<'a>>,
 }
@@ -226,7 +226,7 @@ pub struct JsonDemand<'a> {
 
 /// What the offline tiers say of a redirect, but for its faults.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Redirect<'a> {
+pub struct RedirectJudgement<'a> {
     /// The tier behind which there is nothing to look at: no Location that
     /// leads anywhere, or one that leads back to the same request. `None` for
     /// all others, however wrong they are.

@@ -6,7 +6,7 @@
 
 use super::export::Exports;
 use super::metrics::MetricsServer;
-use super::progress::{Expected, Progress, Voice};
+use super::progress::{Expected, ProgressReporter, Verbosity};
 use super::report_args::{OutputFormat, ReportArgs};
 use super::signals::Phases;
 use super::threshold_args::Limits;
@@ -31,7 +31,7 @@ const CHECKPOINT_EVERY: u64 = 5;
 
 /// How long a run that is over waits for the control: as long as it takes to ask
 /// for all that may wait, and a little more.
-const CONTROL_PATIENCE: Duration = Duration::from_secs(6);
+const CONTROL_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// The page in a run directory.
 const PAGE: &str = "report.html";
@@ -66,9 +66,9 @@ pub(crate) fn carry_out(
     out: &mut dyn Write,
 ) -> Result<(Exit, RunReport), CliError> {
     let path = args.out.clone().unwrap_or_else(|| default_path(&prepared.plan));
-    let voice = Voice::of(args.quiet, args.no_progress);
+    let voice = Verbosity::of(args.quiet, args.no_progress);
     let expected = expected(&prepared);
-    let progress = Progress::by_the_second(voice, expected, phases);
+    let progress = ProgressReporter::by_the_second(voice, expected, phases);
     let measured = measure(prepared, (Some(path), progress), phases)?;
     measured.publish(args.format, exports, out)
 }
@@ -88,7 +88,7 @@ pub(crate) struct Measured {
 /// Runs. What is learned is kept in a run directory, if there is to be one.
 pub(crate) fn measure(
     prepared: Prepared,
-    (path, progress): (Option<PathBuf>, Progress),
+    (path, progress): (Option<PathBuf>, ProgressReporter),
     phases: &Phases,
 ) -> Result<Measured, CliError> {
     let Prepared { plan, engine, mut judging, requests, schedule, at_end, .. } = prepared;
@@ -132,7 +132,7 @@ pub(crate) fn measure(
         None => Ending::Finished,
     };
     let generator = generator_facts(&end, &engine, (&judging, &throttling));
-    let patience = if interrupted { Duration::ZERO } else { CONTROL_PATIENCE };
+    let patience = if interrupted { Duration::ZERO } else { CONTROL_TIMEOUT };
     let asked = judging.control.take().map(|control| control.finish(patience));
     if let Some((tally, _)) = &asked {
         watch.control(tally.candidate());
@@ -306,7 +306,7 @@ struct Recorder<'p> {
     /// What each rule matches.
     rules: &'p [String],
     throttling: Throttling,
-    progress: Progress,
+    progress: ProgressReporter,
     /// What could not be written; the run goes on without it.
     trouble: Vec<String>,
     /// Whether a checkpoint could not be written. The final result takes its

@@ -8,10 +8,10 @@ use super::CliError;
 use super::carry_out::measure;
 use super::client_args::ClientArgs;
 use super::control_args::ControlArgs;
-use super::distinct::{Distinct, Found};
+use super::distinct::{DistinctRequests, Found};
 use super::export::{ExportArgs, RunDirectoryKept};
 use super::load_args::LoadArgs;
-use super::progress::{Progress, Voice};
+use super::progress::{ProgressReporter, Verbosity};
 use super::replay::{ReplayArgs, prepare};
 use super::report_args::{OutputFormat, ReportArgs};
 use super::signals;
@@ -38,7 +38,7 @@ use std::time::Duration;
 
 /// Most requests in flight or waiting for their checks: what the threads that
 /// check take in without leaving any out.
-const OPEN: usize = QUEUE / 2;
+const MAX_OUTSTANDING: usize = QUEUE / 2;
 
 /// How long the checks of the last requests may take. Each of them has its own
 /// time-outs; this is for those that wait for their turn at a low rate.
@@ -87,7 +87,7 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     thresholds: ThresholdArgs,
     #[command(flatten)]
-    pub(super) told: ToldArgs,
+    pub(super) told: OutputArgs,
 }
 
 /// Who is asked.
@@ -128,7 +128,7 @@ struct CandidateArgs {
 /// What is said, and where.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Report")]
-pub(super) struct ToldArgs {
+pub(super) struct OutputArgs {
     #[command(flatten)]
     exports: ExportArgs,
 
@@ -159,11 +159,11 @@ pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
     let exports = args.told.exports.open(kept)?;
     let mut prepared = prepare("check", source, &replay)?;
     let found = Arc::new(Found::default());
-    prepared.requests = Box::new(Distinct::of(prepared.requests, Arc::clone(&found)));
-    prepared.engine.loop_mode = LoopMode::Closed { until: None, open: Some(OPEN) };
+    prepared.requests = Box::new(DistinctRequests::of(prepared.requests, Arc::clone(&found)));
+    prepared.engine.loop_mode = LoopMode::Closed { until: None, open: Some(MAX_OUTSTANDING) };
     let phases = signals::phases().map_err(CliError::Signals)?;
     let progress =
-        Progress::by_count(Voice::of(args.told.quiet, args.told.no_progress), Arc::clone(&found), &phases);
+        ProgressReporter::by_count(Verbosity::of(args.told.quiet, args.told.no_progress), Arc::clone(&found), &phases);
     let mut measured = measure(prepared, (args.told.out.clone(), progress), &phases)?;
     measured.report.warnings.extend(unremembered(found.unremembered()));
     let (exit, report) = measured.publish(args.told.format, exports, out)?;

@@ -23,7 +23,7 @@ use std::time::Duration;
 const NONE: &str = "none";
 
 /// Products of unknown clients that are named to who reads the log.
-pub(super) const PRODUCTS_TOLD: usize = 5;
+pub(super) const PRODUCTS_LISTED: usize = 5;
 
 /// Each record's own client.
 const AUTO: &str = "auto";

@@ -4,8 +4,8 @@
 use super::CliError;
 use super::load_args::LoadArgs;
 use super::load_args::headers;
-use super::prepare_run::POLITE_RATE;
-use super::target::{Instead, Target, all_loopback};
+use super::prepare_run::UNCONFIRMED_RATE_MAX;
+use super::target::{ConnectOverrides, Target, all_loopback};
 use super::wire_args::{HttpArg, WireArgs};
 use crate::engine::ControlPlan;
 use crate::report::Plan;
@@ -56,11 +56,11 @@ impl ControlArgs {
         let comparison = self.comparison()?;
         let rate = self.rate()?;
         let tls = super::tls::plan(&wire.tls, control, HttpArg::Http1)?;
-        let addresses = control.look_up("--control", &Instead::NOTHING)?;
-        if rate.per_second_f64() > POLITE_RATE && !load.yes && !all_loopback(&addresses) {
+        let addresses = control.look_up("--control", &ConnectOverrides::NOTHING)?;
+        if rate.per_second_f64() > UNCONFIRMED_RATE_MAX && !load.yes && !all_loopback(&addresses) {
             return Err(CliError::Usage(format!(
                 "--control-rate {rate} against {control}, which is not this machine: if this host is yours to \
-                 load, say --yes (not needed up to {POLITE_RATE}/s)"
+                 load, say --yes (not needed up to {UNCONFIRMED_RATE_MAX}/s)"
             )));
         }
         Ok(Some(ControlPlan {

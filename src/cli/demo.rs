@@ -17,7 +17,7 @@ use super::verify_args::VerifyArgs;
 use super::wire_args::WireArgs;
 use super::{CliError, say};
 use crate::registry::plan::{FaultKind, FaultPlan, PlaceFault, PlannedFault, Share, Window};
-use crate::registry::{Registry, RegistryConfig};
+use crate::registry::{Registry, MockConfig};
 use crate::report::Exit;
 use crate::schedule::Pace;
 use crate::trace::Source;
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
         .ok_or_else(|| CliError::Usage("--duration is too short for a fault within it".to_owned()))?;
     let fault = PlannedFault { kind: FaultKind::Place(PlaceFault::MissingSlash), share: Share::ALL, window };
     let plan = FaultPlan::new(vec![fault], 1);
-    let registry = Registry::start(RegistryConfig { plan, ..RegistryConfig::default() })?;
+    let registry = Registry::start(MockConfig { plan, ..MockConfig::default() })?;
     if !args.report.quiet {
         say(&format!(
             "demo: a download registry at http://{}, its DNS at {}\n\

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Most requests that are remembered: 36 MiB, and half as much again while the
 /// table grows to that.
-const REMEMBERED: usize = 3_600_000;
+const MAX_REMEMBERED: usize = 3_600_000;
 
 /// How far the finding has come, for whoever tells of it.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ impl Found {
 }
 
 /// The requests of a trace, each method and target once, at its first place.
-pub(super) struct Distinct {
+pub(super) struct DistinctRequests {
     requests: Box<dyn Requests>,
     key: RandomState,
     seen: HashSet<u64>,
@@ -54,13 +54,13 @@ pub(super) struct Distinct {
     found: Arc<Found>,
 }
 
-impl Distinct {
+impl DistinctRequests {
     pub(super) fn of(requests: Box<dyn Requests>, found: Arc<Found>) -> Self {
         Self {
             requests,
             key: RandomState::new(),
             seen: HashSet::new(),
-            most: REMEMBERED,
+            most: MAX_REMEMBERED,
             duplicates: 0,
             found,
         }
@@ -80,7 +80,7 @@ impl Distinct {
     }
 }
 
-impl Requests for Distinct {
+impl Requests for DistinctRequests {
     fn next(&mut self) -> Result<Option<TraceRequest>, String> {
         loop {
             match self.next_or_idle()? {
@@ -133,7 +133,7 @@ impl Requests for Distinct {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::requests::Replayed;
+    use crate::cli::requests::TraceRequests;
     use crate::trace::source::RequestOrder;
     use crate::trace::{ReadOptions, Source};
 
@@ -142,8 +142,8 @@ mod tests {
         let options = ReadOptions { order: RequestOrder::AsRead, ..ReadOptions::default() };
         let source = Source::over(vec![("list".to_owned(), list.into())], options).unwrap();
         let found = Arc::new(Found::default());
-        let requests = Box::new(Replayed::begin(source, Vec::new()).unwrap());
-        let mut distinct = Distinct { most, ..Distinct::of(requests, Arc::clone(&found)) };
+        let requests = Box::new(TraceRequests::begin(source, Vec::new()).unwrap());
+        let mut distinct = DistinctRequests { most, ..DistinctRequests::of(requests, Arc::clone(&found)) };
         let mut targets = Vec::new();
         while let Some(request) = distinct.next().unwrap() {
             targets.push(String::from_utf8(request.target.to_vec()).unwrap());

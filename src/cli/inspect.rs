@@ -1,6 +1,6 @@
 //! `downpour inspect`: what is in a trace, and what of it would be replayed.
 
-use super::client_args::{PRODUCTS_TOLD, unknown_agents};
+use super::client_args::{PRODUCTS_LISTED, unknown_agents};
 use super::trace_args::{TraceArgs, TraceArgsError};
 use crate::trace::ReadOptions;
 use crate::trace::agent::{AgentCounts, AgentTable};
@@ -49,7 +49,7 @@ pub(crate) enum InspectError {
 
 /// What is in a trace, as one object.
 #[derive(serde::Serialize)]
-struct Inspected<'c> {
+struct InspectOutput<'c> {
     #[serde(flatten)]
     census: &'c LogSummary,
     agents: AgentCounts,
@@ -68,12 +68,12 @@ pub(crate) fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<(), Inspect
     match args.format {
         Form::Text => {
             write!(out, "{census}")?;
-            if let Some(told) = unknown_agents(&agents.counts(PRODUCTS_TOLD)) {
+            if let Some(told) = unknown_agents(&agents.counts(PRODUCTS_LISTED)) {
                 writeln!(out, "\nUser agents\n  {}", told.replace(": ", ":\n  "))?;
             }
         }
         Form::Json => {
-            let inspected = Inspected { census: &census, agents: agents.counts(PRODUCTS_IN_JSON) };
+            let inspected = InspectOutput { census: &census, agents: agents.counts(PRODUCTS_IN_JSON) };
             serde_json::to_writer_pretty(&mut *out, &inspected).map_err(io::Error::from)?;
             writeln!(out)?;
         }

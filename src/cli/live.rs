@@ -5,10 +5,10 @@
 //! service; the clients are those of the scenario, and everything is as many
 //! times as fast as the scenario or `--speed` says.
 
-use super::replay::{ReplayArgs, Requested, play};
+use super::replay::{ReplayArgs, ReplayInput, play};
 use super::{CliError, say, scenarios};
 use crate::client::ClientPlan;
-use crate::registry::{Registry, RegistryConfig};
+use crate::registry::{Registry, MockConfig};
 use crate::report::{Exit, Input};
 use crate::scenario::Scenario;
 use crate::schedule::{Pace, check_peak};
@@ -33,7 +33,7 @@ pub(super) fn run(name_or_file: &str, args: &ReplayArgs, out: &mut dyn Write) ->
         .stand_in(seed)
         .map_err(|error| CliError::Usage(format!("--scenario {name_or_file}: {error}")))?;
     let clients = clients(&scenario, args, speed)?;
-    let registry = Registry::start(RegistryConfig { plan, threads: THREADS, ..RegistryConfig::default() })?;
+    let registry = Registry::start(MockConfig { plan, threads: THREADS, ..MockConfig::default() })?;
     if !args.report.quiet {
         say(&begins(&scenario, speed, &registry));
     }
@@ -46,7 +46,7 @@ pub(super) fn run(name_or_file: &str, args: &ReplayArgs, out: &mut dyn Write) ->
     args.verify.rules = Some("crates-io".to_owned());
     args.verify.resolver = vec![registry.dns()];
     args.verify.allow_private = true;
-    let requested = Requested {
+    let requested = ReplayInput {
         requests: Box::new(scenario.requests(seed)),
         inputs: vec![Input {
             name: format!("scenario: {name_or_file}"),

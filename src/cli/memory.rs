@@ -6,7 +6,7 @@
 use crate::trace::{TraceRequest, TraceAccounting};
 
 /// The most requests that are kept, and the most bytes of their targets.
-const MOST_REQUESTS: usize = 20_000;
+const MAX_REQUESTS: usize = 20_000;
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 /// The first pass over a trace, if it is short enough.
@@ -28,7 +28,7 @@ impl Memory {
     /// A request of the first pass was handed out.
     pub(super) fn keep(&mut self, request: &TraceRequest) {
         self.bytes += request.target.len();
-        self.too_long |= self.kept.len() >= MOST_REQUESTS || self.bytes > MOST_BYTES;
+        self.too_long |= self.kept.len() >= MAX_REQUESTS || self.bytes > MOST_BYTES;
         if self.too_long {
             self.kept = Vec::new();
         } else {
@@ -134,7 +134,7 @@ mod tests {
         .unwrap()
         .unwrap();
         let mut memory = Memory::default();
-        for _ in 0..=MOST_REQUESTS {
+        for _ in 0..=MAX_REQUESTS {
             memory.keep(&request);
         }
         assert!(!memory.rewind(&TraceAccounting::default()));

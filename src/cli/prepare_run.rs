@@ -11,12 +11,12 @@ use crate::report::Reason;
 use crate::schedule::Pace;
 use crate::units::{Offset, grouped};
 use crate::verify::address::PrivateAddresses;
-use crate::verify::catalog::{Catalog, Catalogued};
+use crate::verify::catalog::{Catalog, CatalogLookup};
 use crate::verify::judge::Judge;
 use crate::verify::lookup::{LookupOptions, Lookups, Resolver};
-use crate::verify::probe::Reach;
+use crate::verify::probe::ProbeDepth;
 use crate::verify::probe::net::ProbeOptions;
-use crate::verify::probe::sample::Sampling;
+use crate::verify::probe::sample::ProbeSampling;
 use crate::verify::rules::Rules;
 use crate::verify::{Depth, Tier};
 use std::net::SocketAddr;
@@ -31,20 +31,20 @@ const RATE_PER_THREAD: f64 = 25_000.0;
 const CLOSED_CONNECTIONS: usize = 50;
 
 /// Arrivals a second above which a host that is not this machine takes `--yes`.
-pub(super) const POLITE_RATE: f64 = 100.0;
+pub(super) const UNCONFIRMED_RATE_MAX: f64 = 100.0;
 
 /// Arrivals a second up to which each is worth a wake-up of its own.
 const EXACT_RATE: f64 = 10_000.0;
 
 /// How long arrivals may wait for each other beyond that rate: half of them are
 /// sent less than 60 µs from when they were due.
-const GRAIN: Duration = Duration::from_micros(250);
+const BATCH_INTERVAL: Duration = Duration::from_micros(250);
 
 /// How long in a burst of a recorded trace.
-const RECORDED_GRAIN: Duration = Duration::from_micros(150);
+const RECORDED_BATCH_INTERVAL: Duration = Duration::from_micros(150);
 
 /// How many times as long a grain becomes: a millisecond.
-const GRAIN_GROWTH: f64 = 4.0;
+const BATCH_INTERVAL_GROWTH: f64 = 4.0;
 
 /// Descriptors that a worker thread may need for itself: its runtime's and its
 /// timer's, with room to spare.
@@ -56,7 +56,7 @@ pub(super) fn engine_plan(
     pace: &Pace,
     (addresses, tls): (Vec<SocketAddr>, Option<TlsPlan>),
 ) -> Result<EnginePlan, CliError> {
-    let room = system::room_for_connections();
+    let room = system::max_connections();
     if let Some(asked) = load.connections.filter(|asked| *asked > room) {
         return Err(CliError::Usage(format!(
             "--connections {asked} needs more file descriptors than this process may open: at most {room} \
@@ -81,7 +81,7 @@ pub(super) fn engine_plan(
         },
         warmup: load.warmup,
         pacing: wire.pacing.pacing.into(),
-        batch_interval: wire.pacing.pacing_grain.unwrap_or_else(|| default_grain(pace)),
+        batch_interval: wire.pacing.pacing_grain.unwrap_or_else(|| default_batch_interval(pace)),
         pin: wire.pacing.pin,
         request_template: load.target.origin(headers(&load.target, &load.headers)),
         tls,
@@ -115,7 +115,7 @@ fn wanted_connections(load: &LoadArgs, wire: &WireArgs, pace: &Pace) -> usize {
 /// flight, which shows as lateness and as time-outs that are not the
 /// candidate's.
 pub(super) fn few_connections(load: &LoadArgs, wire: &WireArgs, pace: &Pace) -> Option<Reason> {
-    let (wanted, room) = (wanted_connections(load, wire, pace), system::room_for_connections());
+    let (wanted, room) = (wanted_connections(load, wire, pace), system::max_connections());
     // More than there can be, where somebody asked for them, is a mistake.
     (load.connections.is_none() && room < wanted).then(|| Reason {
         id: "few_descriptors".to_owned(),
@@ -137,11 +137,11 @@ fn count(n: usize) -> u64 {
 
 /// Up to 10,000 arrivals a second a wake-up each; beyond, one for all that fall
 /// due within a grain, which grows with the rate up to a millisecond.
-fn default_grain(pace: &Pace) -> Duration {
+fn default_batch_interval(pace: &Pace) -> Duration {
     match pace.peak_per_second() {
         Some(peak) if peak <= EXACT_RATE => Duration::ZERO,
-        Some(peak) => GRAIN.mul_f64((peak / (2.0 * EXACT_RATE)).clamp(1.0, GRAIN_GROWTH)),
-        None => RECORDED_GRAIN,
+        Some(peak) => BATCH_INTERVAL.mul_f64((peak / (2.0 * EXACT_RATE)).clamp(1.0, BATCH_INTERVAL_GROWTH)),
+        None => RECORDED_BATCH_INTERVAL,
     }
 }
 
@@ -183,24 +183,24 @@ pub(super) fn judging(
             LookupOptions { private_addresses: private, ..LookupOptions::default() },
         )?),
     };
-    let reach = Reach::of(verify.verify);
+    let reach = ProbeDepth::of(verify.verify);
     let knows_json = judge.checks_json() && verify.verify.covers(Tier::Json);
     let forms = verify.probe.forms(seed).filter(|_| knows_json && !wire.speaks_http2_alone(&load.target));
     let asks = reach.is_some() || forms.is_some();
     let ways = (&wire.tls, wire.connection.max_body);
     let probes = asks.then(|| verify.probe.options(reach, (resolver(verify), private), load, ways));
-    let sampling = Sampling { share: verify.probe.sample, seed };
+    let sampling = ProbeSampling { share: verify.probe.sample, seed };
     let judging = Judging { judge, lookups, probes: None, sampling, json_sample: forms, private_addresses: private, catalog, control: None };
     Ok((judging, probes.transpose()?))
 }
 
 /// The catalogue that redirects are looked up in, if there is one.
-fn catalog(verify: &VerifyArgs, rules: &Rules) -> Result<Option<Arc<Catalogued>>, CliError> {
+fn catalog(verify: &VerifyArgs, rules: &Rules) -> Result<Option<Arc<CatalogLookup>>, CliError> {
     let Some(path) = &verify.catalog else { return Ok(None) };
     if verify.verify == Depth::Off {
         return Err(CliError::Usage("--catalog judges redirects, and --verify off does not".to_owned()));
     }
-    let catalogued = Catalogued::new(Catalog::read(path)?, rules.clone())
+    let catalogued = CatalogLookup::new(Catalog::read(path)?, rules.clone())
         .map_err(|error| CliError::Usage(format!("--catalog with these --rules: {error}")))?;
     Ok(Some(Arc::new(catalogued)))
 }
@@ -211,7 +211,7 @@ fn resolver(verify: &VerifyArgs) -> Resolver {
 
 /// Refuses a heavy load on somebody else's host unless it is asked for twice.
 pub(super) fn guard(load: &LoadArgs, pace: &Pace, addresses: &[SocketAddr]) -> Result<(), CliError> {
-    let light = pace.peak_per_second().is_some_and(|peak| peak <= POLITE_RATE);
+    let light = pace.peak_per_second().is_some_and(|peak| peak <= UNCONFIRMED_RATE_MAX);
     if light || load.yes || all_loopback(addresses) {
         return Ok(());
     }
@@ -223,7 +223,7 @@ pub(super) fn guard(load: &LoadArgs, pace: &Pace, addresses: &[SocketAddr]) -> R
         ),
         Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_) => format!(
             "{pace} against {target}, which is not this machine: if this host is yours to load, say --yes (not \
-             needed up to {POLITE_RATE}/s)"
+             needed up to {UNCONFIRMED_RATE_MAX}/s)"
         ),
     }))
 }

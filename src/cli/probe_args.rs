@@ -11,8 +11,8 @@ use crate::schedule::sample::{SamplePurpose, Sample, SampleUnit};
 use crate::units::{Rate, Share};
 use crate::verify::address::PrivateAddresses;
 use crate::verify::lookup::Resolver;
-use crate::verify::probe::net::{Candidate, Detour, ProbeOptions};
-use crate::verify::probe::{ProbeLimits, Reach};
+use crate::verify::probe::net::{Candidate, ConnectOverride, ProbeOptions};
+use crate::verify::probe::{ProbeLimits, ProbeDepth};
 use clap::Args;
 use http::header::USER_AGENT;
 use std::fmt;
@@ -24,7 +24,7 @@ use std::time::Duration;
 
 /// Requests a second to targets, if nothing is said: as many as a store that
 /// others use, too, can be asked without asking its owner.
-const POLITE: u64 = 100;
+const DEFAULT_RATE: u64 = 100;
 
 /// Checks under way at a time, if nothing is said.
 const CONCURRENCY: usize = 32;
@@ -109,7 +109,7 @@ pub(crate) struct ProbeRate(Option<Rate>);
 
 impl Default for ProbeRate {
     fn default() -> Self {
-        Self(NonZeroU64::new(POLITE).map(Rate::per_second))
+        Self(NonZeroU64::new(DEFAULT_RATE).map(Rate::per_second))
     }
 }
 
@@ -167,17 +167,17 @@ impl ProbeArgs {
     /// is not known yet.
     pub(super) fn options(
         &self,
-        reach: Option<Reach>,
+        reach: Option<ProbeDepth>,
         (resolver, private_addresses): (Resolver, PrivateAddresses),
         load: &LoadArgs,
         (tls, max_body): (&super::wire_args::TlsArgs, u64),
     ) -> Result<ProbeOptions, CliError> {
         // Who waits for the checks gains nothing from putting them last.
         let at_start: fn() = if self.patience.is_some() { lower_priority } else { || {} };
-        let detours: Result<Vec<Detour>, _> = self.connect_to.iter().map(ConnectTo::detour).collect();
+        let detours: Result<Vec<ConnectOverride>, _> = self.connect_to.iter().map(ConnectTo::detour).collect();
         Ok(ProbeOptions {
             // Without a reach no file is asked for, so any will do.
-            limits: ProbeLimits { depth: reach.unwrap_or(Reach::Connect), hops: self.hops, body: max_body },
+            limits: ProbeLimits { depth: reach.unwrap_or(ProbeDepth::Connect), hops: self.hops, body: max_body },
             rate: self.rate.0,
             concurrency: NonZeroUsize::new(self.concurrency).unwrap_or(NonZeroUsize::MIN),
             patience: self.patience,

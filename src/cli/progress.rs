@@ -28,7 +28,7 @@ const BAR: usize = 24;
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Voice {
+pub(crate) enum Verbosity {
     /// Nothing.
     Silent,
     /// A line now and then.
@@ -37,7 +37,7 @@ pub(crate) enum Voice {
     Drawn,
 }
 
-impl Voice {
+impl Verbosity {
     /// What `--quiet` and `--no-progress` leave, on this stderr: a log, of a
     /// build above all, holds no moving pictures.
     pub(crate) fn of(quiet: bool, no_progress: bool) -> Self {
@@ -56,16 +56,16 @@ impl Voice {
 /// Tells how a run goes, from its intervals; the engine knows nothing of it.
 /// What is drawn goes away with this.
 #[derive(Debug)]
-pub(crate) struct Progress {
-    voice: Voice,
-    way: Way,
+pub(crate) struct ProgressReporter {
+    voice: Verbosity,
+    way: ProgressStyle,
     /// Learns how many requests are in flight.
     answer: Arc<Answer>,
 }
 
 /// How it is told.
 #[derive(Debug)]
-enum Way {
+enum ProgressStyle {
     /// A line about a second.
     Seconds,
     /// The last second and the run so far, drawn.
@@ -75,50 +75,50 @@ enum Way {
     Count(Arc<Found>),
 }
 
-impl Progress {
+impl ProgressReporter {
     /// About the seconds of a run.
-    pub(crate) fn by_the_second(voice: Voice, expected: Expected, phases: &Phases) -> Self {
-        if voice == Voice::Lines && !expected.warmup.is_zero() {
+    pub(crate) fn by_the_second(voice: Verbosity, expected: Expected, phases: &Phases) -> Self {
+        if voice == Verbosity::Lines && !expected.warmup.is_zero() {
             super::say(&format!("warming up for {:?}: nothing is counted yet", expected.warmup));
         }
-        let live = (voice == Voice::Drawn).then(|| Live::start(expected, phases.phase.clone())).flatten();
-        if voice != Voice::Silent && live.is_none() {
+        let live = (voice == Verbosity::Drawn).then(|| Live::start(expected, phases.phase.clone())).flatten();
+        if voice != Verbosity::Silent && live.is_none() {
             phases.answer.ask_for();
         }
-        Self { voice, way: live.map_or(Way::Seconds, Way::Live), answer: Arc::clone(&phases.answer) }
+        Self { voice, way: live.map_or(ProgressStyle::Seconds, ProgressStyle::Live), answer: Arc::clone(&phases.answer) }
     }
 
     /// About a run that ends when all that is `found` is done.
-    pub(super) fn by_count(voice: Voice, found: Arc<Found>, phases: &Phases) -> Self {
-        if voice != Voice::Silent {
+    pub(super) fn by_count(voice: Verbosity, found: Arc<Found>, phases: &Phases) -> Self {
+        if voice != Verbosity::Silent {
             phases.answer.ask_for();
         }
-        Self { voice, way: Way::Count(found), answer: Arc::clone(&phases.answer) }
+        Self { voice, way: ProgressStyle::Count(found), answer: Arc::clone(&phases.answer) }
     }
 
     /// A second of the run is complete.
     pub(crate) fn second(&self, interval: &Interval, totals: &Totals) {
         let second = interval.second() + 1;
         self.answer.in_flight(interval.gauges().in_flight);
-        let has_a_line = self.voice != Voice::Silent && second.is_multiple_of(EVERY);
+        let has_a_line = self.voice != Verbosity::Silent && second.is_multiple_of(EVERY);
         match &self.way {
-            Way::Live(live) => live.second(Seen::of(interval, totals)),
-            Way::Count(found) if self.voice == Voice::Drawn => {
-                let done = Advance::of(totals, found);
+            ProgressStyle::Live(live) => live.second(Seen::of(interval, totals)),
+            ProgressStyle::Count(found) if self.voice == Verbosity::Drawn => {
+                let done = CheckProgress::of(totals, found);
                 draw(&format!("[{}] {}", done.bar(), done.told()));
             }
-            Way::Seconds if has_a_line => super::say(&line(second, interval)),
-            Way::Count(found) if has_a_line => {
-                super::say(&format!("after {second:>4} s: {}", Advance::of(totals, found).told()));
+            ProgressStyle::Seconds if has_a_line => super::say(&line(second, interval)),
+            ProgressStyle::Count(found) if has_a_line => {
+                super::say(&format!("after {second:>4} s: {}", CheckProgress::of(totals, found).told()));
             }
-            Way::Seconds | Way::Count(_) => {}
+            ProgressStyle::Seconds | ProgressStyle::Count(_) => {}
         }
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressReporter {
     fn drop(&mut self) {
-        if self.voice == Voice::Drawn && matches!(self.way, Way::Count(_)) {
+        if self.voice == Verbosity::Drawn && matches!(self.way, ProgressStyle::Count(_)) {
             draw("");
         }
     }
@@ -133,14 +133,14 @@ fn draw(text: &str) {
 
 /// How much of what is found is done.
 #[derive(Clone, Copy, Debug)]
-struct Advance {
+struct CheckProgress {
     done: u64,
     failed: u64,
     found: u64,
     whole: bool,
 }
 
-impl Advance {
+impl CheckProgress {
     fn of(totals: &Totals, found: &Found) -> Self {
         let arrivals = &totals.counts.arrivals;
         let whole = found.is_whole();
@@ -189,7 +189,7 @@ mod tests {
 
     #[track_caller]
     fn check(done: u64, found: u64, whole: bool, bar: &str, told: &str) {
-        let progress = Advance { done, failed: 1, found, whole };
+        let progress = CheckProgress { done, failed: 1, found, whole };
         assert_eq!((progress.bar().as_str(), progress.told().as_str()), (bar, told));
     }
 

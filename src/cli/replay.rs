@@ -10,8 +10,8 @@ use super::metrics::MetricsServer;
 use super::prepare_run::{engine_plan, few_connections, guard, judging};
 use super::probe_args::candidate;
 use super::report_args::ReportArgs;
-use super::requests::{RefusedHost, Replayed};
-use super::target::Instead;
+use super::requests::{RefusedHost, TraceRequests};
+use super::target::ConnectOverrides;
 use super::threshold_args::{AbortArgs, Limits, ThresholdArgs};
 use super::trace_args::TraceArgs;
 use super::verify_args::VerifyArgs;
@@ -24,7 +24,7 @@ use crate::schedule::Pace;
 use crate::trace::source::{InputReport, UnreadableInput};
 use crate::trace::{ReadOptions, Source};
 use crate::units::{Factor, Stamp};
-use crate::verify::probe::Reach;
+use crate::verify::probe::ProbeDepth;
 use crate::verify::probe::net::{ProbeOptions, Probes};
 use clap::Args;
 use clap::builder::ArgPredicate;
@@ -97,7 +97,7 @@ pub(super) fn replay(
 /// Plays requests that are no trace's, and tells what came of it as well.
 pub(super) fn play(
     command: &str,
-    requested: Requested,
+    requested: ReplayInput,
     args: &ReplayArgs,
     out: &mut dyn Write,
 ) -> Result<(Exit, RunReport), CliError> {
@@ -109,7 +109,7 @@ pub(super) fn play(
 }
 
 /// Requests, and what is known of where they are from.
-pub(super) struct Requested {
+pub(super) struct ReplayInput {
     pub(super) requests: Box<dyn Requests>,
     pub(super) inputs: Vec<Input>,
     pub(super) inputs_skipped: Vec<SkippedInput>,
@@ -144,21 +144,21 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     let inputs = source.inputs().map(input).collect();
     let inputs_skipped = source.unreadable().iter().map(skipped).collect();
     let reorder_window_s = source.reorder_window().as_secs_f64();
-    let requests = Replayed::begin(source, refused)?;
+    let requests = TraceRequests::begin(source, refused)?;
     let requests = args.clients.filtered(Box::new(requests));
     prepare_requests(
         (command, &pace),
-        Requested { requests, inputs, inputs_skipped, reorder_window_s, clients, fault: None },
+        ReplayInput { requests, inputs, inputs_skipped, reorder_window_s, clients, fault: None },
         args,
     )
 }
 
 fn prepare_requests(
     (command, pace): (&str, &Pace),
-    requested: Requested,
+    requested: ReplayInput,
     args: &ReplayArgs,
 ) -> Result<Prepared, CliError> {
-    let Requested { requests, inputs, inputs_skipped, reorder_window_s, clients, fault } = requested;
+    let ReplayInput { requests, inputs, inputs_skipped, reorder_window_s, clients, fault } = requested;
     let counted_for = args.load.counted_for(pace);
     let limits = Limits::of(&args.thresholds, &args.abort, counted_for)?;
     let schedule = args.load.schedule(pace, args.trace.seed).map_err(CliError::Usage)?;
@@ -168,7 +168,7 @@ fn prepare_requests(
     let (mut judging, probes) = judging(&args.verify, (&args.load, &args.wire), args.trace.seed)?;
     let control = args.control.plan((&args.load, &args.wire), args.trace.seed)?;
     let connection = &args.wire.connection;
-    let instead = Instead { resolve: &connection.resolve, connect_to: &connection.connect_to };
+    let instead = ConnectOverrides { resolve: &connection.resolve, connect_to: &connection.connect_to };
     let target = &args.load.target;
     let addresses = target.look_up("--target", &instead)?;
     // Nobody is connected to before it is known that they may be.
@@ -240,7 +240,7 @@ fn refused_hosts(args: &ReplayArgs) -> Vec<RefusedHost> {
 fn plan(command: &str, args: &ReplayArgs, engine: &EnginePlan, (pace, started): (&Pace, Stamp)) -> Plan {
     let (trace, load, verify) = (&args.trace, &args.load, &args.verify);
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-    let asks_targets = Reach::of(verify.verify).is_some();
+    let asks_targets = ProbeDepth::of(verify.verify).is_some();
     let servers: Vec<String> = verify.resolver.iter().map(ToString::to_string).collect();
     Plan {
         command: command.to_owned(),

@@ -11,7 +11,7 @@ use std::fmt;
 /// The requests of a source, unless it was recorded at the host that the run
 /// is pointed at.
 #[derive(Debug)]
-pub(super) struct Replayed {
+pub(super) struct TraceRequests {
     source: Source,
     refused: Vec<RefusedHost>,
     /// How many distinct recorded hosts have been looked at.
@@ -23,7 +23,7 @@ pub(super) struct Replayed {
     memory: Memory,
 }
 
-impl Replayed {
+impl TraceRequests {
     /// Reads up to the first request, so that a trace without one is told
     /// before a run begins. `refused` are the hosts that must not appear in the
     /// log.
@@ -82,7 +82,7 @@ fn host_of(authority: &[u8]) -> &[u8] {
     }
 }
 
-impl Requests for Replayed {
+impl Requests for TraceRequests {
     fn next(&mut self) -> Result<Option<TraceRequest>, String> {
         loop {
             match self.next_or_idle()? {

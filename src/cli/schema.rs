@@ -14,12 +14,12 @@ Names are only ever added within a major version, so other keys are allowed.")]
 pub(crate) struct SchemaArgs {
     /// Of what: run (run.json), interval (a line of intervals.ndjson) or failure
     /// (a line of failures.ndjson)
-    #[arg(value_name = "WHAT", value_enum, hide_possible_values = true, default_value_t = What::Run)]
-    what: What,
+    #[arg(value_name = "WHAT", value_enum, hide_possible_values = true, default_value_t = SchemaChoice::Run)]
+    what: SchemaChoice,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum What {
+enum SchemaChoice {
     Run,
     Interval,
     Failure,
@@ -28,9 +28,9 @@ enum What {
 /// Prints it.
 pub(crate) fn run(args: &SchemaArgs, out: &mut dyn Write) -> io::Result<()> {
     let document = match args.what {
-        What::Run => Document::Run,
-        What::Interval => Document::Interval,
-        What::Failure => Document::Failure,
+        SchemaChoice::Run => Document::Run,
+        SchemaChoice::Interval => Document::Interval,
+        SchemaChoice::Failure => Document::Failure,
     };
     out.write_all(json_schema(document).as_bytes()).and_then(|()| out.flush())
 }

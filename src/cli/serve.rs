@@ -5,9 +5,9 @@
 //! end. A script can read the three lines and begin.
 
 use super::values::{parse_listen, parse_threads};
-use crate::registry::dns::{Answer, ParseAnswerError, Zone};
+use crate::registry::dns::{Answer, ParseDnsAnswerError, Zone};
 use crate::registry::plan::{FaultKind, FaultPlan, PlanError, PlannedFault, with_argument};
-use crate::registry::{AccessLog, LocationBase, Registry, RegistryConfig, RegistryError};
+use crate::registry::{AccessLog, LocationBase, Registry, MockConfig, MockError};
 use crate::registry::{CdnCertificate, CdnTls, CertificateError};
 use std::fs::File;
 use std::io::{self, Write};
@@ -127,7 +127,7 @@ fn faults_help() -> String {
 pub(crate) enum ServeError {
     /// The registry could not be started.
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Registry(#[from] MockError),
     /// The CDN has no certificate.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -182,7 +182,7 @@ pub(crate) fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<(), ServeErro
     Ok(())
 }
 
-fn config(args: &ServeArgs) -> Result<RegistryConfig, ServeError> {
+fn config(args: &ServeArgs) -> Result<MockConfig, ServeError> {
     let cdn_tls = match &args.ca_out {
         None => None,
         Some(file) => {
@@ -196,7 +196,7 @@ fn config(args: &ServeArgs) -> Result<RegistryConfig, ServeError> {
             Some(tls)
         }
     };
-    Ok(RegistryConfig {
+    Ok(MockConfig {
         api: args.listen,
         cdn: args.cdn_listen,
         dns: args.dns_listen,
@@ -237,7 +237,7 @@ fn parse_name(text: &str) -> Result<(String, Answer), String> {
         (1..64).contains(&label.len()) && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     if name.len() < 254 && name.split('.').all(is_label) {
-        let answer = answer.parse().map_err(|error: ParseAnswerError| error.to_string())?;
+        let answer = answer.parse().map_err(|error: ParseDnsAnswerError| error.to_string())?;
         Ok((name.to_owned(), answer))
     } else {
         Err("it is no host name; write it like cdn.example".to_owned())

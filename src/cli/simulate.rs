@@ -11,7 +11,7 @@ use super::export::{Exports, RunDirectoryKept};
 use super::load_args::LoadArgs;
 use super::replay::{input, plan_of_load, skipped};
 use super::report_args::OutputFormat;
-use super::requests::Replayed;
+use super::requests::TraceRequests;
 use super::simulate_args::SimulateArgs;
 use super::threshold_args::{AbortArgs, Limits};
 use super::{CliError, chain, say, scenarios, signals, system};
@@ -119,7 +119,7 @@ fn from_trace(args: &SimulateArgs) -> Result<Prepared, CliError> {
         reorder_window_s: source.reorder_window().as_secs_f64(),
         ..plan(args, &load, &simulation, None)
     };
-    let requests = conduct.filtered(Box::new(Replayed::begin(source, Vec::new())?));
+    let requests = conduct.filtered(Box::new(TraceRequests::begin(source, Vec::new())?));
     let at_end = if load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
     Ok(Prepared { simulation, played: Played::new(requests, schedule, at_end), plan, scenario: None })
 }
@@ -199,7 +199,7 @@ fn report(
     if !args.report.quiet {
         say(&speed(&end, took));
     }
-    let fault = plan_of_trouble(&simulation, &plan, &end);
+    let fault = planned_fault_seconds(&simulation, &plan, &end);
     let thresholds = watch.assess(&end.totals, offering_s(&end, simulation.warmup));
     let report = result((plan, thresholds), &end, (&series, fault, simulation.warmup), &mut trouble)?;
     let beside = scenario.and_then(|scenario| scenario.beside(&report));
@@ -219,7 +219,7 @@ fn report(
 
 /// The seconds of the run, counted from the end of the warm-up, in which
 /// something was planned to be wrong; `None` where nothing was.
-fn plan_of_trouble(simulation: &SimulationPlan, plan: &Plan, end: &RunEnd) -> Option<Range<u64>> {
+fn planned_fault_seconds(simulation: &SimulationPlan, plan: &Plan, end: &RunEnd) -> Option<Range<u64>> {
     let length = plan.duration_s.map_or(end.last_due.as_duration(), Duration::from_secs_f64);
     let (from, to) = trouble(&simulation.faults, &simulation.service.drops, length)?;
     let counted = |at: Duration| at.saturating_sub(simulation.warmup);

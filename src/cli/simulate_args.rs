@@ -131,7 +131,7 @@ pub(crate) struct ServiceArgs {
 
     /// Requests that may wait for a server; one more is answered 503 [default:
     /// the scenario's, or 1000]
-    #[arg(long, value_name = "N", value_parser = parse_places)]
+    #[arg(long, value_name = "N", value_parser = parse_queue_length)]
     pub(super) queue: Option<usize>,
 
     /// What becomes of a request whose client no longer waits: served (the
@@ -201,7 +201,7 @@ fn parse_servers(text: &str) -> Result<Servers, String> {
     count.map(|count| Servers(Some(count))).ok_or_else(|| "write a number from 1 on, or unlimited".to_owned())
 }
 
-fn parse_places(text: &str) -> Result<usize, String> {
+fn parse_queue_length(text: &str) -> Result<usize, String> {
     let count = parse_count(text).map_err(|error| error.to_string())?;
     let fits = |count: &usize| *count <= Service::QUEUE_MAX;
     let most = Service::QUEUE_MAX;

@@ -33,7 +33,7 @@ pub(crate) fn peak_rss_bytes() -> u64 {
 /// written there or not, and the allocator asks for them: they trebled what a
 /// reader of logs had resident and made nothing faster. A system that refuses
 /// costs memory, nothing else.
-pub(crate) fn keep_pages_small() {
+pub(crate) fn disable_huge_pages() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
         tracing::debug!(%error, "transparent huge pages stay on");
@@ -54,7 +54,7 @@ pub(crate) fn own_addresses() -> &'static [IpAddr] {
 
 /// Raises the limit of open files as far as this process may, and tells how
 /// many connections fit below it.
-pub(crate) fn room_for_connections() -> usize {
+pub(crate) fn max_connections() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let current = match setrlimit(Resource::Nofile, raised) {

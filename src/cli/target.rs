@@ -7,7 +7,7 @@
 
 use crate::engine::RequestTemplate;
 use crate::report::Reason;
-use crate::verify::probe::net::Detour;
+use crate::verify::probe::net::ConnectOverride;
 use http::HeaderMap;
 use http::uri::{Authority, Scheme};
 use std::fmt;
@@ -142,7 +142,7 @@ impl Target {
     pub(crate) fn look_up(
         &self,
         flag: &'static str,
-        instead: &Instead<'_>,
+        instead: &ConnectOverrides<'_>,
     ) -> Result<Vec<SocketAddr>, TargetError> {
         let unresolved = |source| TargetError::Unresolved { flag, target: self.to_string(), source };
         let all = self.addresses(instead).map_err(unresolved)?;
@@ -152,7 +152,7 @@ impl Target {
         Ok(all)
     }
 
-    fn addresses(&self, instead: &Instead<'_>) -> io::Result<Vec<SocketAddr>> {
+    fn addresses(&self, instead: &ConnectOverrides<'_>) -> io::Result<Vec<SocketAddr>> {
         let look_up = |host: &str, port| Ok((host, port).to_socket_addrs()?.collect::<Vec<_>>());
         if !instead.resolve.is_empty() {
             return Ok(instead.resolve.iter().map(|ip| SocketAddr::new(*ip, self.port)).collect());
@@ -178,12 +178,12 @@ impl Target {
     pub(crate) fn reach(
         &self,
         all: Vec<SocketAddr>,
-        instead: &Instead<'_>,
+        instead: &ConnectOverrides<'_>,
         timeout: Duration,
-    ) -> Result<Reached, TargetError> {
+    ) -> Result<ReachableAddresses, TargetError> {
         let looked_up = instead.resolve.is_empty() && instead.connect_to.is_empty();
         let own_name = looked_up && all_loopback(&all);
-        let mut reached = Reached::default();
+        let mut reached = ReachableAddresses::default();
         let mut failed = None;
         let mut answering = 0;
         for address in all {
@@ -193,7 +193,7 @@ impl Target {
                     reached.addresses.push(address);
                 }
                 Err(source) => {
-                    let left_out = own_name || looked_up && is_out_of_reach(&source);
+                    let left_out = own_name || looked_up && has_no_route(&source);
                     if !left_out {
                         reached.addresses.push(address);
                     }
@@ -215,20 +215,20 @@ impl Target {
 }
 
 /// Whether it is this machine that has no way to an address.
-fn is_out_of_reach(error: &io::Error) -> bool {
+fn has_no_route(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NetworkUnreachable | io::ErrorKind::AddrNotAvailable)
 }
 
 /// Where the candidate is, as far as knocking tells.
 #[derive(Debug, Default)]
-pub(crate) struct Reached {
+pub(crate) struct ReachableAddresses {
     /// The addresses that a run uses.
     pub(crate) addresses: Vec<SocketAddr>,
     /// Those that took no connection, in words.
     silent: Vec<String>,
 }
 
-impl Reached {
+impl ReachableAddresses {
     /// What a reader must know of the addresses, if there is something.
     pub(crate) fn notice(&self) -> Option<Reason> {
         if self.silent.is_empty() {
@@ -244,14 +244,14 @@ impl Reached {
 
 /// Where to connect to instead of the target's own host and port.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Instead<'a> {
+pub(crate) struct ConnectOverrides<'a> {
     /// `--resolve`: these addresses.
     pub(crate) resolve: &'a [IpAddr],
     /// `--connect-to`: these hosts and ports.
     pub(crate) connect_to: &'a [ConnectTo],
 }
 
-impl Instead<'_> {
+impl ConnectOverrides<'_> {
     /// The target's own host and port.
     pub(crate) const NOTHING: Self = Self { resolve: &[], connect_to: &[] };
 }
@@ -276,13 +276,13 @@ impl ConnectTo {
 impl ConnectTo {
     /// What it means for target checks: resolved now, since it is this
     /// machine's business and not the log's.
-    pub(super) fn detour(&self) -> Result<Detour, String> {
+    pub(super) fn detour(&self) -> Result<ConnectOverride, String> {
         let Self { from_host, from_port, host, port } = self;
         let wrong = |why: &str| format!("--verify-connect-to {host}: {why}");
         let Some(port) = port.or(*from_port) else { return Err(wrong("name the port to connect to")) };
         let found = (host.as_str(), port).to_socket_addrs().map_err(|error| wrong(&error.to_string()))?;
         let to = found.into_iter().next().ok_or_else(|| wrong("it has no address"))?;
-        Ok(Detour { host: from_host.clone(), port: *from_port, to })
+        Ok(ConnectOverride { host: from_host.clone(), port: *from_port, to })
     }
 }
 
@@ -389,7 +389,7 @@ mod tests {
         check("candidate.test:81:127.0.0.1:none", None);
     }
 
-    fn reach(target: &Target, instead: &Instead<'_>) -> Result<Reached, TargetError> {
+    fn reach(target: &Target, instead: &ConnectOverrides<'_>) -> Result<ReachableAddresses, TargetError> {
         let all = target.look_up("--target", instead).unwrap();
         target.reach(all, instead, Duration::from_secs(5))
     }
@@ -398,7 +398,7 @@ mod tests {
     fn an_address_nobody_listens_at_is_told() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let target: Target = format!("http://{free}").parse().unwrap();
-        let error = reach(&target, &Instead::NOTHING).unwrap_err();
+        let error = reach(&target, &ConnectOverrides::NOTHING).unwrap_err();
         assert!(matches!(error, TargetError::Unreachable { address, .. } if address == free));
     }
 
@@ -407,11 +407,11 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let here = listener.local_addr().unwrap();
         let target: Target = format!("http://localhost:{}", here.port()).parse().unwrap();
-        let reached = reach(&target, &Instead::NOTHING).unwrap();
+        let reached = reach(&target, &ConnectOverrides::NOTHING).unwrap();
         assert_eq!((reached.addresses.as_slice(), reached.notice()), (&[here][..], None));
         // An address that was asked for is used whether it lives or not.
         let asked: [IpAddr; 2] = ["127.0.0.2".parse().unwrap(), here.ip()];
-        let reached = reach(&target, &Instead { resolve: &asked, connect_to: &[] }).unwrap();
+        let reached = reach(&target, &ConnectOverrides { resolve: &asked, connect_to: &[] }).unwrap();
         assert_eq!(reached.addresses, asked.map(|ip| SocketAddr::new(ip, here.port())));
         assert!(reached.notice().unwrap().detail.contains("127.0.0.2"));
     }

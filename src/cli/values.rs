@@ -23,11 +23,11 @@ pub(super) fn parse_requests(text: &str) -> Result<u64, String> {
 }
 
 /// The longest grain: what falls due within it waits for it.
-const GRAIN_MAX: Duration = Duration::from_secs(1);
+const BATCH_INTERVAL_MAX: Duration = Duration::from_secs(1);
 
-pub(super) fn parse_grain(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_batch_interval(text: &str) -> Result<Duration, String> {
     match parse_duration(text).map_err(|error| error.to_string())? {
-        grain if grain > GRAIN_MAX => Err("all that falls due meanwhile waits for it: at most 1s".to_owned()),
+        grain if grain > BATCH_INTERVAL_MAX => Err("all that falls due meanwhile waits for it: at most 1s".to_owned()),
         grain => Ok(grain),
     }
 }

@@ -2,7 +2,7 @@
 //! wakes the sender.
 
 use super::target::{ConnectTo, Target};
-use super::values::{parse_address, parse_grain, parse_positive, parse_requests};
+use super::values::{parse_address, parse_batch_interval, parse_positive, parse_requests};
 use crate::engine::{ConnectionPlan, Pacing, Protocol, Reuse};
 use crate::units::{parse_count, parse_duration};
 use clap::{Args, ValueEnum};
@@ -135,7 +135,7 @@ pub(crate) struct PacingArgs {
     /// Least time between two wake-ups: what falls due in between leaves
     /// together, late by at most this [default: 0 up to 10,000 a second, 150us for the recorded pace, else
     /// growing with the rate from 150us to 1ms]
-    #[arg(long, value_name = "TIME", value_parser = parse_grain)]
+    #[arg(long, value_name = "TIME", value_parser = parse_batch_interval)]
     pub(crate) pacing_grain: Option<Duration>,
 
     /// Keep each worker thread on a core of its own

@@ -28,11 +28,11 @@ use crate::schedule::sample::Sample;
 use crate::metrics::{Attempt, ArrivalOutcome, Gauges, Interval, CpuSample, Recorder, JudgedRedirect, FaultObservation, Unchecked};
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
-use crate::verify::catalog::Catalogued;
+use crate::verify::catalog::CatalogLookup;
 use crate::verify::finding::{Finding, Findings};
 use crate::verify::hosts::{HOST_BOUNDS, HostAnswer, HostCache};
 use crate::verify::judge::Judge;
-use crate::verify::lasting::{Lasting, lasting};
+use crate::verify::lasting::{CacheLifetime, lasting};
 use crate::verify::lookup::LookupHandle;
 use crate::verify::rules::Unmatched;
 use crate::verify::single_flight::Reply;
@@ -66,7 +66,7 @@ pub(crate) struct Ledger {
     targets: Option<TargetChecker>,
     /// Which redirects are asked for in JSON, too.
     json_sample: Option<Sample>,
-    catalog: Option<Arc<Catalogued>>,
+    catalog: Option<Arc<CatalogLookup>>,
     control: Option<ControlHandle>,
     retries: Option<Retries>,
 }
@@ -81,7 +81,7 @@ struct JudgedAttempt {
     /// What was found so far, and fails the download.
     found: Findings,
     /// How long caches may keep it.
-    cache_lifetime: Option<Lasting>,
+    cache_lifetime: Option<CacheLifetime>,
     /// What its client may do if it failed, where clients are modelled.
     ended_attempt: Option<Box<EndedAttempt>>,
     /// What becomes of its form in JSON.
@@ -134,7 +134,7 @@ impl Ledger {
     }
 
     /// Has redirects looked up in a catalogue, if there is one.
-    pub(crate) fn with_catalog(self, catalog: Option<Arc<Catalogued>>) -> Self {
+    pub(crate) fn with_catalog(self, catalog: Option<Arc<CatalogLookup>>) -> Self {
         Self { catalog, ..self }
     }
 

@@ -18,7 +18,7 @@ use super::{EngineError, EnginePlan, Judging, Observer, RequestTemplate, Overloa
 use crate::schedule::{Arrival, Schedule, ScheduleCounts};
 use crate::metrics::{IntervalMerger, Recorder, Totals};
 use crate::units::Offset;
-use crate::verify::probe::Reach;
+use crate::verify::probe::ProbeDepth;
 use std::io;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -138,7 +138,7 @@ fn spawn_worker(
     let lookups =
         judging.lookups.as_ref().map(|lookups| LookupChannel { handle: lookups.handle(), reply: answers });
     let (found, target_answers) = mpsc::channel(TARGET_ANSWERS);
-    let reach = Reach::of(judging.judge.depth());
+    let reach = ProbeDepth::of(judging.judge.depth());
     let targets = judging.probes.as_ref();
     let targets = targets.map(|probes| TargetChecker::new(probes.handle(), found, reach, judging.sampling));
     let control = judging.control.as_ref().and_then(ControlThread::handle);

@@ -9,7 +9,7 @@ use super::example::printable;
 use crate::fault::Fault;
 use crate::units::Offset;
 use crate::verify::Tier;
-use crate::verify::lasting::Lasting;
+use crate::verify::lasting::CacheLifetime;
 use std::collections::BTreeMap;
 
 /// Distinct hosts that one worker tells apart in one second.
@@ -97,7 +97,7 @@ pub struct JudgedRedirect<'a> {
     /// What is wrong with it.
     pub fault: Option<Fault>,
     /// How long caches may keep it.
-    pub cache_lifetime: Option<Lasting>,
+    pub cache_lifetime: Option<CacheLifetime>,
     /// How far it was judged, in the order of [`Tier::ALL`].
     pub tiers: [Coverage; Tier::ALL.len()],
 }
@@ -120,8 +120,8 @@ impl CacheableWrong {
         };
         self.count += 1;
         match lasting {
-            Lasting::Seconds(seconds) => self.longest_s = self.longest_s.max(seconds),
-            Lasting::Heuristic => self.without_end += 1,
+            CacheLifetime::Seconds(seconds) => self.longest_s = self.longest_s.max(seconds),
+            CacheLifetime::Heuristic => self.without_end += 1,
         }
     }
 
@@ -332,12 +332,12 @@ mod tests {
     fn what_caches_keep_matters_where_it_is_wrong() {
         let seen = |fault, lasting| JudgedRedirect { fault, cache_lifetime: lasting, ..to(None) };
         let (mut counts, mut others) = (RedirectCounts::default(), RedirectCounts::default());
-        counts.count(&seen(None, Some(Lasting::Heuristic)));
+        counts.count(&seen(None, Some(CacheLifetime::Heuristic)));
         counts.count(&seen(Some(Fault::LocationWrongHost), None));
-        counts.count(&seen(Some(Fault::StatusUnexpected), Some(Lasting::Heuristic)));
-        counts.count(&seen(Some(Fault::LocationWrongHost), Some(Lasting::Seconds(7))));
-        others.count(&seen(Some(Fault::DnsNxdomain), Some(Lasting::Seconds(9))));
-        others.count(&seen(Some(Fault::LocationLoop), Some(Lasting::Heuristic)));
+        counts.count(&seen(Some(Fault::StatusUnexpected), Some(CacheLifetime::Heuristic)));
+        counts.count(&seen(Some(Fault::LocationWrongHost), Some(CacheLifetime::Seconds(7))));
+        others.count(&seen(Some(Fault::DnsNxdomain), Some(CacheLifetime::Seconds(9))));
+        others.count(&seen(Some(Fault::LocationLoop), Some(CacheLifetime::Heuristic)));
         counts.merge(&others);
         assert_eq!(counts.cacheable_wrong, CacheableWrong { count: 3, without_end: 1, longest_s: 9 });
     }

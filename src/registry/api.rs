@@ -20,7 +20,7 @@ const METHOD_NOT_ALLOWED: &[u8] = br#"{"errors":[{"detail":"Method Not Allowed"}
 
 /// What was said, for the books and for what comes next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct ResponseSummary {
     /// It was a redirect, sound or not.
     pub(super) redirect: bool,
     /// The fault made a difference.
@@ -42,15 +42,15 @@ impl Api {
     }
 
     /// Appends the answer to `head`, spoiled by `fault`.
-    pub(super) fn answer(&self, head: &Head<'_>, fault: Option<FaultKind>, out: &mut Vec<u8>) -> Said {
+    pub(super) fn answer(&self, head: &Head<'_>, fault: Option<FaultKind>, out: &mut Vec<u8>) -> ResponseSummary {
         if head.verb == Verb::Other {
             let answer = Answer::begin(out, head, 405).field("allow", "GET, HEAD");
             answer.content(JSON, METHOD_NOT_ALLOWED);
-            return Said::default();
+            return ResponseSummary::default();
         }
         let Some(release) = release_of(head.path) else {
             Answer::begin(out, head, 404).content(JSON, NOT_FOUND);
-            return Said::default();
+            return ResponseSummary::default();
         };
         let place = Place::sound(&self.base, &release);
         match fault {
@@ -89,11 +89,11 @@ impl Api {
                     | PlaceFault::WrongJsonUrl
                     | PlaceFault::ViaSelf => &both[1..],
                 };
-                Said { spoiled: places != [place], ..point(head, places, out) }
+                ResponseSummary { spoiled: places != [place], ..point(head, places, out) }
             }
             Some(FaultKind::Status(status)) => {
                 refuse(head, status, out);
-                Said { spoiled: true, ..Said::default() }
+                ResponseSummary { spoiled: true, ..ResponseSummary::default() }
             }
             Some(FaultKind::Answer(fault)) if head.accepts_json && fault.is_of_redirects() => {
                 point(head, &[place], out)
@@ -102,7 +102,7 @@ impl Api {
                 let elsewhere = place.spoiled(PlaceFault::WrongHost, &self.base, head);
                 let place = if fault == AnswerFault::Cacheable { elsewhere } else { place };
                 let spoiled::Outcome { redirect, closes } = spoiled::push(fault, head, &place, out);
-                Said { redirect, spoiled: true, closes }
+                ResponseSummary { redirect, spoiled: true, closes }
             }
         }
     }
@@ -110,17 +110,17 @@ impl Api {
 
 /// Points to `places`, of which there should be one: by a redirect, or as JSON,
 /// which has room for the last one only.
-fn point(head: &Head<'_>, places: &[Place<'_>], out: &mut Vec<u8>) -> Said {
+fn point(head: &Head<'_>, places: &[Place<'_>], out: &mut Vec<u8>) -> ResponseSummary {
     if head.accepts_json {
         let content = json_of(places.last());
         Answer::begin(out, head, 200).field("vary", "accept").content(JSON, &content);
-        return Said::default();
+        return ResponseSummary::default();
     }
     let answer = places.iter().fold(Answer::begin(out, head, 302), |answer, place| {
         answer.field_of("location", |out| place.push(out))
     });
     answer.field("vary", "accept").empty();
-    Said { redirect: true, ..Said::default() }
+    ResponseSummary { redirect: true, ..ResponseSummary::default() }
 }
 
 fn refuse(head: &Head<'_>, status: u16, out: &mut Vec<u8>) {
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
     use crate::registry::head;
 
-    fn ask(request: &str, fault: Option<FaultKind>) -> (String, Said) {
+    fn ask(request: &str, fault: Option<FaultKind>) -> (String, ResponseSummary) {
         let text = format!("{request}\r\nhost: crates.io\r\n\r\n");
         let head = head::parse(text.as_bytes()).unwrap().unwrap();
         let mut out = Vec::new();
@@ -160,7 +160,7 @@ mod tests {
         let location = answer.lines().find_map(|line| line.strip_prefix("location: "));
         assert_eq!(location, expected, "{answer}");
         let (sound, _) = ask(&request, None);
-        assert_eq!(said, Said { redirect: true, spoiled: answer != sound, closes: false });
+        assert_eq!(said, ResponseSummary { redirect: true, spoiled: answer != sound, closes: false });
     }
 
     #[test]

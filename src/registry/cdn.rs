@@ -6,7 +6,7 @@
 //! pure function of name and version, so that a digest can be foretold.
 
 use super::answer::Answer;
-use super::api::Said;
+use super::api::ResponseSummary;
 use super::head::{Head, Verb};
 use super::plan::{FaultKind, StoreFault};
 use super::release::Release;
@@ -28,14 +28,14 @@ pub(super) fn answer(
     fault: Option<FaultKind>,
     scratch: &mut Vec<u8>,
     out: &mut Vec<u8>,
-) -> Said {
+) -> ResponseSummary {
     if head.verb == Verb::Other {
         Answer::begin(out, head, 405).field("allow", "GET, HEAD").empty();
-        return Said::default();
+        return ResponseSummary::default();
     }
     let Some(release) = release_of(head.path) else {
         Answer::begin(out, head, 403).content("application/xml", ACCESS_DENIED);
-        return Said::default();
+        return ResponseSummary::default();
     };
     scratch.clear();
     push_file(release.name(), release.version(), scratch);
@@ -54,10 +54,10 @@ pub(super) fn answer(
             | FaultKind::Delay(_),
         ) => {
             sound(out, head).content(GZIP, scratch);
-            return Said::default();
+            return ResponseSummary::default();
         }
     }
-    Said { spoiled: true, ..Said::default() }
+    ResponseSummary { spoiled: true, ..ResponseSummary::default() }
 }
 
 fn sound<'o>(out: &'o mut Vec<u8>, head: &Head<'_>) -> Answer<'o> {
@@ -69,8 +69,8 @@ fn is_second_hop(head: &Head<'_>) -> bool {
 }
 
 /// The answer with `file`, spoiled by `fault`.
-fn spoiled(fault: StoreFault, head: &Head<'_>, file: &mut Vec<u8>, out: &mut Vec<u8>) -> Said {
-    let spoiled = Said { spoiled: true, ..Said::default() };
+fn spoiled(fault: StoreFault, head: &Head<'_>, file: &mut Vec<u8>, out: &mut Vec<u8>) -> ResponseSummary {
+    let spoiled = ResponseSummary { spoiled: true, ..ResponseSummary::default() };
     match fault {
         StoreFault::ErrorPage => Answer::begin(out, head, 200).content("text/html", SIGN_IN),
         StoreFault::OtherBytes => {
@@ -84,14 +84,14 @@ fn spoiled(fault: StoreFault, head: &Head<'_>, file: &mut Vec<u8>, out: &mut Vec
         }
         StoreFault::CutFile => {
             sound(out, head).content_said_to_be(file.len(), GZIP, &file[..file.len() / 2]);
-            return Said { spoiled: head.verb != Verb::Head, closes: head.verb != Verb::Head, ..spoiled };
+            return ResponseSummary { spoiled: head.verb != Verb::Head, closes: head.verb != Verb::Head, ..spoiled };
         }
         StoreFault::NoHead if head.verb == Verb::Head => {
             Answer::begin(out, head, 405).field("allow", "GET").empty();
         }
         StoreFault::NoHead => {
             sound(out, head).content(GZIP, file);
-            return Said::default();
+            return ResponseSummary::default();
         }
         StoreFault::Circle => {
             let here = |out: &mut Vec<u8>| out.extend_from_slice(head.target);
@@ -99,7 +99,7 @@ fn spoiled(fault: StoreFault, head: &Head<'_>, file: &mut Vec<u8>, out: &mut Vec
         }
         StoreFault::OneHop if is_second_hop(head) => {
             sound(out, head).content(GZIP, file);
-            return Said::default();
+            return ResponseSummary::default();
         }
         StoreFault::OneHop => {
             let on = |out: &mut Vec<u8>| {

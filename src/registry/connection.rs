@@ -10,11 +10,11 @@ mod suffer;
 
 use super::access::{self, Visit};
 use super::answer;
-use super::api::Said;
+use super::api::ResponseSummary;
 use super::cdn;
 use super::head::{self, Head, MAX_HEAD, Persistence};
 use super::plan::FaultKind;
-use super::site::{Batch, Host, Site};
+use super::site::{PendingCounts, Host, Site};
 use line::Line;
 use std::io;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ const KEPT_BYTES: usize = 4 * WRITE_AT;
 
 /// How much a client may still send after the last answer, and for how long.
 const MAX_UNREAD: usize = 1 << 20;
-const MAX_GOODBYE: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves `stream` until one side ends it.
 pub(super) async fn serve(stream: TcpStream, site: Arc<Site>, host: Host) {
@@ -57,7 +57,7 @@ struct Connection {
 #[derive(Default)]
 struct Outbox {
     bytes: Vec<u8>,
-    counted: Batch,
+    counted: PendingCounts,
     scratch: Vec<u8>,
 }
 
@@ -103,7 +103,7 @@ impl Connection {
                 Ok(None) => return Ok(Next::Go),
                 Err(refusal) => {
                     answer::push_refusal(&mut self.out.bytes, refusal);
-                    self.count(Said::default());
+                    self.count(ResponseSummary::default());
                     return Ok(Next::Close);
                 }
             };
@@ -143,7 +143,7 @@ impl Connection {
             self.flush().await?;
             tokio::select! {
                 biased;
-                () = suffer::hung_up(self.stream.tcp()) => return Ok(Next::Vanish),
+                () = suffer::client_closed(self.stream.tcp()) => return Ok(Next::Vanish),
                 () = sleep_until(ready) => {}
             }
             if let Some(index) = lot.delayed {
@@ -167,7 +167,7 @@ impl Connection {
     }
 
     /// Appends the answer to the outbox.
-    fn compose(&mut self, head: &Head<'_>, fault: Option<FaultKind>) -> Said {
+    fn compose(&mut self, head: &Head<'_>, fault: Option<FaultKind>) -> ResponseSummary {
         let out = &mut self.out;
         let begin = out.bytes.len();
         let said = match self.host {
@@ -188,7 +188,7 @@ impl Connection {
         }
     }
 
-    fn count(&mut self, said: Said) {
+    fn count(&mut self, said: ResponseSummary) {
         let counted = &mut self.out.counted;
         match self.host {
             Host::Api => counted.answers += 1,
@@ -202,7 +202,7 @@ impl Connection {
     /// that the client has not read yet (RFC 9112 section 9.6).
     async fn close(mut self, input: &mut [u8]) -> io::Result<()> {
         self.stream.shutdown().await?;
-        let deadline = Instant::now() + MAX_GOODBYE;
+        let deadline = Instant::now() + CLOSE_TIMEOUT;
         let mut left = MAX_UNREAD;
         while left > 0 {
             let read = tokio::select! {

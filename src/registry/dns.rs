@@ -51,10 +51,10 @@ pub enum Answer {
 /// Text that is no [`Answer`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no answer; use an address, no-data, nxdomain, servfail, refused or silence")]
-pub struct ParseAnswerError(String);
+pub struct ParseDnsAnswerError(String);
 
 impl FromStr for Answer {
-    type Err = ParseAnswerError;
+    type Err = ParseDnsAnswerError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(match text {
@@ -64,7 +64,7 @@ impl FromStr for Answer {
             "refused" => Self::Refused,
             "silence" => Self::Silence,
             address => {
-                let address = address.parse().map_err(|_| ParseAnswerError(text.to_owned()))?;
+                let address = address.parse().map_err(|_| ParseDnsAnswerError(text.to_owned()))?;
                 Self::Addresses(vec![address])
             }
         })

@@ -4,7 +4,7 @@
 //! the start and not of a thread. With several threads each has its own
 //! listeners on the same addresses, and the kernel shares connections out.
 
-use super::RegistryError;
+use super::MockError;
 use super::connection;
 use super::site::{Host, Site};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -33,7 +33,7 @@ pub(super) struct Place {
 
 impl Place {
     /// One listener for each of `threads`, all on one address.
-    pub(super) fn listeners(self, threads: usize) -> Result<Vec<TcpListener>, RegistryError> {
+    pub(super) fn listeners(self, threads: usize) -> Result<Vec<TcpListener>, MockError> {
         if threads > 1 && self.addr.port() != 0 {
             // Shared ports would hide that the port is taken by another process
             // that shares; an exclusive listener finds out.
@@ -48,7 +48,7 @@ impl Place {
         Ok(listeners)
     }
 
-    fn listener(self, sharing: Sharing) -> Result<TcpListener, RegistryError> {
+    fn listener(self, sharing: Sharing) -> Result<TcpListener, MockError> {
         let bind = || {
             let domain = Domain::for_address(self.addr);
             let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
@@ -64,7 +64,7 @@ impl Place {
     }
 
     /// A socket for datagrams.
-    pub(super) fn datagrams(self) -> Result<UdpSocket, RegistryError> {
+    pub(super) fn datagrams(self) -> Result<UdpSocket, MockError> {
         let bind = || {
             let socket = UdpSocket::bind(self.addr)?;
             socket.set_nonblocking(true)?;
@@ -73,8 +73,8 @@ impl Place {
         bind().map_err(|source| self.error(source))
     }
 
-    const fn error(self, source: io::Error) -> RegistryError {
-        RegistryError::Bind { flag: self.flag, addr: self.addr, source }
+    const fn error(self, source: io::Error) -> MockError {
+        MockError::Bind { flag: self.flag, addr: self.addr, source }
     }
 }
 

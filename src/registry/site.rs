@@ -25,15 +25,15 @@ pub(super) enum Host {
 }
 
 /// How long an answer takes that never comes.
-const FOR_EVER: Duration = Duration::from_hours(24 * 365);
+const NEVER: Duration = Duration::from_hours(24 * 365);
 
 /// The shared state of one registry.
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) api: Api,
     pub(super) counters: Counters,
-    api_fate: Fate,
-    cdn_fate: Fate,
+    api_fate: FaultSchedule,
+    cdn_fate: FaultSchedule,
     /// What the CDN speaks TLS with, where it does.
     pub(super) tls: Option<Arc<ServerConfig>>,
     /// Where the API host's requests are written down, if anywhere.
@@ -42,7 +42,7 @@ pub(super) struct Site {
 
 /// The fault plan of one host, with the clock and order of its requests.
 #[derive(Debug)]
-struct Fate {
+struct FaultSchedule {
     plan: FaultPlan,
     /// Where its faults stand among the counters.
     offset: usize,
@@ -63,15 +63,15 @@ impl Site {
         Self {
             api: Api::new(base),
             counters: Counters::new(of_api + cdn.faults().len()),
-            api_fate: Fate::new(api, 0),
-            cdn_fate: Fate::new(cdn, of_api),
+            api_fate: FaultSchedule::new(api, 0),
+            cdn_fate: FaultSchedule::new(cdn, of_api),
             tls,
             access_log,
         }
     }
 
     /// Numbers a request of `host` and looks up its fate.
-    pub(super) fn befall(&self, host: Host) -> Option<Lot> {
+    pub(super) fn befall(&self, host: Host) -> Option<FaultDecision> {
         match host {
             Host::Api => self.api_fate.befall(),
             Host::Cdn => self.cdn_fate.befall(),
@@ -97,14 +97,14 @@ impl Site {
     }
 }
 
-impl Fate {
+impl FaultSchedule {
     fn new(plan: FaultPlan, offset: usize) -> Self {
         let desk = Desk::of(plan.faults()).map(Mutex::new);
         Self { plan, offset, first_request: OnceLock::new(), next_sequence: AtomicU64::new(0), desk }
     }
 
     /// Without a plan this costs nothing, not even a look at the clock.
-    fn befall(&self) -> Option<Lot> {
+    fn befall(&self) -> Option<FaultDecision> {
         if self.plan.faults().is_empty() {
             return None;
         }
@@ -115,7 +115,7 @@ impl Fate {
         let fault = self.plan.pick(sequence, elapsed).map(|index| {
             let fault = self.plan.faults()[index];
             let until = fault.window.end().and_then(|end| first.checked_add(end));
-            Befallen { index: self.offset + index, fault, until }
+            ActiveFault { index: self.offset + index, fault, until }
         });
         let delay = self.plan.delay(sequence, elapsed);
         let mut ready = delay.and_then(|(_, delay)| now.checked_add(delay));
@@ -126,21 +126,21 @@ impl Fate {
                 Turn::At(turn) => {
                     let held = delay.map_or(Duration::ZERO, |(_, delay)| delay);
                     ready =
-                        first.checked_add(turn.saturating_add(held)).or_else(|| now.checked_add(FOR_EVER));
+                        first.checked_add(turn.saturating_add(held)).or_else(|| now.checked_add(NEVER));
                 }
                 Turn::Full => overloaded = self.plan.capacity(elapsed).map(|index| self.offset + index),
             }
         }
         let delayed = delay.map(|(index, _)| self.offset + index);
-        Some(Lot { fault, ready, delayed, overloaded })
+        Some(FaultDecision { fault, ready, delayed, overloaded })
     }
 }
 
 /// What comes to one request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lot {
+pub(super) struct FaultDecision {
     /// The fault that takes it, if one does.
-    pub(super) fault: Option<Befallen>,
+    pub(super) fault: Option<ActiveFault>,
     /// When its answer is ready; at once where nothing is said.
     pub(super) ready: Option<Instant>,
     /// The delay that it meets, by its place among the counters.
@@ -151,7 +151,7 @@ pub(super) struct Lot {
 
 /// A fault that takes one request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Befallen {
+pub(super) struct ActiveFault {
     /// Its place among the counters.
     pub(super) index: usize,
     pub(super) fault: PlannedFault,
@@ -197,8 +197,8 @@ impl Counters {
     }
 
     /// Moves what a batch counted.
-    pub(super) fn add(&self, batch: &mut Batch) {
-        let Batch { answers, redirects, targets } = std::mem::take(batch);
+    pub(super) fn add(&self, batch: &mut PendingCounts) {
+        let PendingCounts { answers, redirects, targets } = std::mem::take(batch);
         self.answers.fetch_add(answers, Ordering::Relaxed);
         self.redirects.fetch_add(redirects, Ordering::Relaxed);
         self.targets.fetch_add(targets, Ordering::Relaxed);
@@ -207,7 +207,7 @@ impl Counters {
 
 /// Counts of answers that were composed and not yet written.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(super) struct PendingCounts {
     pub(super) answers: u64,
     pub(super) redirects: u64,
     pub(super) targets: u64,

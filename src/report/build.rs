@@ -334,7 +334,7 @@ fn wrong_attempts(counts: &Counts) -> BTreeMap<String, u64> {
 }
 
 /// Faults that were found in a second, where that says more than its outcomes.
-fn found_beside(counts: &Counts) -> BTreeMap<String, u64> {
+fn faults_beyond_outcomes(counts: &Counts) -> BTreeMap<String, u64> {
     let beside = counts.found.seen().any(|(fault, entry)| entry.count > counts.faults.get(fault).count);
     let of = |(fault, entry): (Fault, FaultCount)| (fault.id().to_owned(), entry.count);
     if beside { counts.found.seen().map(of).collect() } else { BTreeMap::new() }
@@ -477,7 +477,7 @@ impl From<&Interval> for IntervalLine {
             statuses: statuses(&counts.attempts),
             faults: fault_counts(&counts.faults),
             wrong_attempts: wrong_attempts(counts),
-            found: found_beside(counts),
+            found: faults_beyond_outcomes(counts),
             latency_us: IntervalTimes::from(&times.latency),
             latency_failed_us: IntervalTimes::from(&times.latency_failed),
             service_us: IntervalTimes::from(&times.service),

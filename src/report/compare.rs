@@ -74,7 +74,7 @@ pub struct Comparison<'a> {
     /// All numbers.
     pub groups: Vec<Group>,
     /// What was demanded, and what came of it.
-    pub judged: Vec<Judged>,
+    pub judged: Vec<JudgedCondition>,
 }
 
 /// Numbers of one kind.
@@ -88,7 +88,7 @@ pub struct Group {
 
 /// A condition and its number.
 #[derive(Clone, Debug)]
-pub struct Judged {
+pub struct JudgedCondition {
     /// What was demanded.
     pub condition: Condition,
     /// The number.
@@ -111,7 +111,7 @@ impl<'a> Comparison<'a> {
         let compared = |metric| Change::of(metric, runs.map(|run| run.blocks), draws.as_ref());
         let judged = conditions.into_iter().map(|condition| {
             let change = compared(condition.metric().clone());
-            Judged { held: condition.judge(&change), change, condition }
+            JudgedCondition { held: condition.judge(&change), change, condition }
         });
         let judged = judged.collect();
         let groups = groups(runs, compared);

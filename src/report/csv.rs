@@ -17,7 +17,7 @@ const NAMES: usize = 64;
 const NAME: usize = 60;
 
 type CountOf = fn(&IntervalLine) -> u64;
-type ClockOf = fn(&IntervalLine) -> &IntervalTimes;
+type MetricOf = fn(&IntervalLine) -> &IntervalTimes;
 type TimeOf = fn(&IntervalTimes) -> u64;
 
 /// The columns that are numbers of the second.
@@ -43,7 +43,7 @@ const COUNTS: [(&str, CountOf); 18] = [
 ];
 
 /// The clocks of a second.
-const CLOCKS: [(&str, ClockOf); 4] = [
+const CLOCKS: [(&str, MetricOf); 4] = [
     ("latency_us", |line| &line.latency_us),
     ("latency_failed_us", |line| &line.latency_failed_us),
     ("service_us", |line| &line.service_us),

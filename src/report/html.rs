@@ -139,7 +139,7 @@ impl<'a> Page<'a> {
                 .map(|r| (shown(&headline::doubt(report, r), SENTENCE), shown(&r.remedy, SENTENCE)))
                 .collect(),
             told: headline::outcomes(report)
-                .take(headline::FAULTS_TOLD)
+                .take(headline::FAULTS_LISTED)
                 .map(|fault| shown(&headline::told(report, fault), SENTENCE))
                 .collect(),
             notes: all_notes,

@@ -24,7 +24,7 @@ use std::fmt::{self, Write};
 const COMPLETE: &str = "complete";
 
 /// The name of the case that no redirect led astray, where retries hid it.
-const MISLED: &str = "misled";
+const MASKED_BAD_REDIRECTS: &str = "misled";
 
 /// Kinds of fault told, and examples of each.
 const FAULTS: usize = 100;
@@ -209,8 +209,8 @@ fn abort(report: &RunReport, expression: &str, xml: &mut String) -> fmt::Result 
 
 fn misled(report: &RunReport, xml: &mut String) -> fmt::Result {
     let told = escaped(&super::text::headline::verdict(report));
-    writeln!(xml, "    {}>", opening(report, MISLED))?;
-    write!(xml, r#"      <failure message="{told}" type="{MISLED}">"#)?;
+    writeln!(xml, "    {}>", opening(report, MASKED_BAD_REDIRECTS))?;
+    write!(xml, r#"      <failure message="{told}" type="{MASKED_BAD_REDIRECTS}">"#)?;
     for fault in report.faults.iter().take(FAULTS) {
         writeln!(xml, "{}", escaped(&super::text::headline::told(report, fault)))?;
         examples(&fault.examples, xml)?;

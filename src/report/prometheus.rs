@@ -19,7 +19,7 @@ const SERIES: usize = 64;
 const LABEL: usize = 120;
 
 /// Buckets of a histogram that are read.
-const MOST_BUCKETS: usize = 64;
+const MAX_BUCKETS: usize = 64;
 
 /// The two ways to write the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -295,7 +295,7 @@ impl Families {
             let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
             labels.chain([("le".to_owned(), bound.to_owned())]).collect::<Vec<_>>()
         };
-        let bounds = buckets.iter().take(MOST_BUCKETS);
+        let bounds = buckets.iter().take(MAX_BUCKETS);
         let bounds = bounds.map(|(bound, count)| (decimal(approximate(*bound) / 1e6), *count));
         for (bound, count) in bounds.chain([("+Inf".to_owned(), times.count)]) {
             let labels = with(&bound);

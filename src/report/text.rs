@@ -195,7 +195,7 @@ fn generator(report: &RunReport, page: &mut Page) {
         grouped(generator.peak_rss_bytes >> 20),
     );
     page.item("generator", &used);
-    if let Some(what) = held_back(generator) {
+    if let Some(what) = generator_limits(generator) {
         page.item("held back", &what);
     }
     if let Some(out) = &report.plan.out {
@@ -205,7 +205,7 @@ fn generator(report: &RunReport, page: &mut Page) {
 }
 
 /// What the machine did not give, where that is worth a line.
-fn held_back(generator: &Generator) -> Option<String> {
+fn generator_limits(generator: &Generator) -> Option<String> {
     let time = |time_s: f64, what: &str| (time_s >= 0.01).then(|| format!("{what} for {time_s:.2} s"));
     let saturated = generator.saturated_arrivals;
     let all = [

@@ -27,9 +27,9 @@ pub struct Timeline {
     doublings: u32,
     offering_s: u64,
     points: Vec<Point>,
-    statuses: Named,
-    faults: Named,
-    wrong_attempts: Named,
+    statuses: CountsByName,
+    faults: CountsByName,
+    wrong_attempts: CountsByName,
 }
 
 /// Some seconds in a row.
@@ -37,16 +37,16 @@ pub struct Timeline {
 pub(super) struct Point {
     /// Seconds that are known; 0 is a gap.
     pub(super) seconds: u64,
-    pub(super) offered: Spread,
-    pub(super) sent: Spread,
+    pub(super) offered: CountRange,
+    pub(super) sent: CountRange,
     /// First attempts.
-    pub(super) first: Spread,
+    pub(super) first: CountRange,
     /// Arrivals that passed or recovered.
-    pub(super) good: Spread,
+    pub(super) good: CountRange,
     /// Arrivals that failed.
     pub(super) failed: u64,
     /// Attempts that brought nobody a file.
-    pub(super) wasted: Spread,
+    pub(super) wasted: CountRange,
     pub(super) latency: IntervalTimes,
     pub(super) latency_failed: IntervalTimes,
     pub(super) lateness: IntervalTimes,
@@ -57,7 +57,7 @@ pub(super) struct Point {
 
 /// A count over some seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Spread {
+pub(super) struct CountRange {
     pub(super) sum: u64,
     /// In the second with the fewest.
     pub(super) least: u64,
@@ -171,12 +171,12 @@ impl Point {
     fn of(second: &IntervalLine) -> Self {
         Self {
             seconds: 1,
-            offered: Spread::of(second.offered),
-            sent: Spread::of(second.sent),
-            first: Spread::of(second.first),
-            good: Spread::of(second.passed.saturating_add(second.recovered)),
+            offered: CountRange::of(second.offered),
+            sent: CountRange::of(second.sent),
+            first: CountRange::of(second.first),
+            good: CountRange::of(second.passed.saturating_add(second.recovered)),
             failed: second.failed,
-            wasted: Spread::of(second.failed_attempts),
+            wasted: CountRange::of(second.failed_attempts),
             latency: second.latency_us,
             latency_failed: second.latency_failed_us,
             lateness: second.lateness_us,
@@ -210,7 +210,7 @@ impl Point {
     }
 }
 
-impl Spread {
+impl CountRange {
     const fn of(count: u64) -> Self {
         Self { sum: count, least: count, most: count }
     }
@@ -234,12 +234,12 @@ fn worst(times: &mut IntervalTimes, other: &IntervalTimes) {
 
 /// Counts by name, in each point; a column may end before the last point.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Named {
+struct CountsByName {
     columns: BTreeMap<String, Vec<u64>>,
     others: Vec<u64>,
 }
 
-impl Named {
+impl CountsByName {
     fn add(&mut self, place: usize, counts: &BTreeMap<String, u64>) {
         for (name, &count) in counts {
             let known = self.columns.len();
@@ -318,7 +318,7 @@ mod tests {
         assert_eq!((timeline.seconds_per_point(), timeline.points().len()), (8, 450));
         let spike = &timeline.points()[1_801 / 8];
         assert_eq!((spike.seconds, spike.latency.p99), (8, 9_000));
-        assert_eq!(spike.offered, Spread { sum: 804, least: 100, most: 101 });
+        assert_eq!(spike.offered, CountRange { sum: 804, least: 100, most: 101 });
         assert_eq!(timeline.offered(), 3_600 * 100 + 1_800);
         assert_eq!(timeline.faults()[0].1.iter().sum::<u64>(), 3_600);
     }

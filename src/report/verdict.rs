@@ -20,7 +20,7 @@ use crate::metrics::{RedirectCounts, CacheableWrong, Totals, Unchecked};
 use crate::trace::TraceAccounting;
 use crate::units::grouped;
 use crate::verify::Tier;
-use crate::verify::lasting::Lasting;
+use crate::verify::lasting::CacheLifetime;
 use lost::IsMuch;
 use standing::Excuses;
 
@@ -233,7 +233,7 @@ fn reasons_for_invalid(totals: &Totals, plan: &Plan, generator: &GeneratorFacts)
             reasons.push(late);
             reasons.extend(strain::behind(totals));
         }
-        reasons.extend(strain::ran_dry(totals, plan, generator));
+        reasons.extend(strain::closed_loop_trace_lag(totals, plan, generator));
         reasons.extend(strain::saturated(totals, plan));
         reasons.extend(strain::throttled(generator, lateness_limit(totals, plan)));
     }
@@ -307,7 +307,7 @@ fn generators_own(totals: &Totals) -> impl Iterator<Item = Reason> {
 /// the deployment is.
 fn sticky(totals: &Totals) -> Option<Reason> {
     let CacheableWrong { count, without_end, longest_s } = totals.counts.redirects.cacheable_wrong;
-    let lasting = if without_end > 0 { Lasting::Heuristic } else { Lasting::Seconds(longest_s) };
+    let lasting = if without_end > 0 { CacheLifetime::Heuristic } else { CacheLifetime::Seconds(longest_s) };
     (count > 0).then(|| {
         reason(
             "cacheable_wrong",

@@ -127,7 +127,7 @@ struct FileClients {
 struct FileService {
     servers: Option<NonZeroU32>,
     service_time: Text<ServiceTime>,
-    queue: Option<Places>,
+    queue: Option<QueueLength>,
     #[serde(default)]
     abandoned: Abandoned,
     #[serde(default)]
@@ -135,9 +135,9 @@ struct FileService {
     #[serde(default)]
     faults: Vec<Text<PlannedFault>>,
     #[serde(default)]
-    round_trip: Pause,
+    round_trip: AnyDuration,
     #[serde(default)]
-    lookup: Pause,
+    lookup: AnyDuration,
 }
 
 #[derive(Deserialize)]
@@ -177,10 +177,10 @@ where
 #[serde(try_from = "Pause")]
 struct Time(Duration);
 
-impl TryFrom<Pause> for Time {
+impl TryFrom<AnyDuration> for Time {
     type Error = String;
 
-    fn try_from(Pause(length): Pause) -> Result<Self, String> {
+    fn try_from(AnyDuration(length): AnyDuration) -> Result<Self, String> {
         if length.is_zero() { Err("it must be longer than nothing".to_owned()) } else { Ok(Self(length)) }
     }
 }
@@ -188,9 +188,9 @@ impl TryFrom<Pause> for Time {
 /// A length of time that may be nothing.
 #[derive(Default, Deserialize)]
 #[serde(try_from = "String")]
-struct Pause(Duration);
+struct AnyDuration(Duration);
 
-impl TryFrom<String> for Pause {
+impl TryFrom<String> for AnyDuration {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -200,9 +200,9 @@ impl TryFrom<String> for Pause {
 
 #[derive(Deserialize)]
 #[serde(try_from = "usize")]
-struct Places(usize);
+struct QueueLength(usize);
 
-impl TryFrom<usize> for Places {
+impl TryFrom<usize> for QueueLength {
     type Error = String;
 
     fn try_from(places: usize) -> Result<Self, String> {

@@ -34,7 +34,7 @@ pub struct Population {
     /// Where the first session begins in the process: the run begins with it.
     first: Offset,
     begun: u64,
-    session: Session,
+    session: SyntheticSession,
     targets: Vec<Bytes>,
     random: ChaCha8Rng,
     made: u64,
@@ -43,7 +43,7 @@ pub struct Population {
 
 /// The session under way: what it has left to ask for.
 #[derive(Clone, Debug, Default)]
-struct Session {
+struct SyntheticSession {
     at: Offset,
     left: u64,
     client: Option<ClientKey>,
@@ -70,7 +70,7 @@ impl Population {
             first: due_at_rate(sessions, process.position()),
             process,
             begun: 0,
-            session: Session::default(),
+            session: SyntheticSession::default(),
             targets: (0..TARGETS).map(target).collect(),
             random: ChaCha8Rng::from_seed(key),
             made: 0,
@@ -109,7 +109,7 @@ impl Population {
         let (least, most) = (u64::from(least.get()), u64::from(most.get()));
         let client = self.clients.map_or(self.begun, |clients| self.begun % clients);
         self.begun += 1;
-        self.session = Session {
+        self.session = SyntheticSession {
             at,
             left: least + self.draw(most - least + 1),
             client: ClientKey::new(client + 1),

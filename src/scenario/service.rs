@@ -1,7 +1,7 @@
 //! A service as it is modelled: how much it can do at a time, how long that
 //! takes, who waits, and when it can do less.
 
-use super::{hastened_window, shorter};
+use super::{scaled_window, shorter};
 use crate::registry::plan::Window;
 use crate::units::{Factor, Share, parse_duration};
 use std::fmt;
@@ -60,7 +60,7 @@ impl Service {
             self.service_time = self.service_time.hastened(factor);
         }
         for drop in &mut self.drops {
-            drop.window = hastened_window(drop.window, factor);
+            drop.window = scaled_window(drop.window, factor);
         }
         self.round_trip = shorter(self.round_trip, factor);
         self.lookup = shorter(self.lookup, factor);

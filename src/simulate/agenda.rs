@@ -15,7 +15,7 @@ const BUCKETS: usize = u64::BITS as usize + 1;
 
 /// Events by time.
 #[derive(Clone, Debug)]
-pub(super) struct Agenda<E> {
+pub(super) struct EventQueue<E> {
     /// When the last event taken was due.
     now: u64,
     /// Events that are due now.
@@ -25,7 +25,7 @@ pub(super) struct Agenda<E> {
     later: [Vec<(u64, E)>; BUCKETS],
 }
 
-impl<E: Copy> Agenda<E> {
+impl<E: Copy> EventQueue<E> {
     pub(super) fn new() -> Self {
         Self { now: 0, due: VecDeque::new(), later: std::array::from_fn(|_| Vec::new()) }
     }
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn what_is_put_first_comes_first() {
-        let mut agenda = Agenda::new();
+        let mut agenda = EventQueue::new();
         for (at, event) in [(7, 'c'), (3, 'a'), (7, 'd'), (3, 'b')] {
             agenda.put(Offset::from_nanos(at), event);
         }
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn the_past_is_now() {
-        let mut agenda = Agenda::new();
+        let mut agenda = EventQueue::new();
         agenda.put(Offset::from_nanos(u64::MAX), 1);
         assert_eq!(agenda.next(), Some((Offset::from_nanos(u64::MAX), 1)));
         agenda.put(Offset::ZERO, 2);
@@ -106,7 +106,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_a_queue_by_time_and_turn(steps in prop::collection::vec((0..3_u8, 0..1_000_u64), 1..400)) {
-            let (mut agenda, mut heap) = (Agenda::new(), BinaryHeap::new());
+            let (mut agenda, mut heap) = (EventQueue::new(), BinaryHeap::new());
             let mut now = 0;
             for (turn, (step, delay)) in steps.into_iter().enumerate() {
                 if step == 0 {

@@ -6,7 +6,7 @@
 //! comes later changes it. A retry is due. What is under way lies in a slab, and
 //! events name its places.
 
-use super::agenda::Agenda;
+use super::agenda::EventQueue;
 use super::desk::{Admission, Desk};
 use super::outcome::Outcome;
 use super::{SESSIONS_MAX, SimulationPlan};
@@ -26,7 +26,7 @@ use std::time::Duration;
 
 /// Events after which a simulation asks whether it was stopped, however little
 /// virtual time they took.
-const EVENTS_BETWEEN_LOOKS: u32 = 4_096;
+const EVENTS_BETWEEN_STOP_CHECKS: u32 = 4_096;
 
 /// What happens next.
 #[derive(Clone, Copy, Debug)]
@@ -41,12 +41,12 @@ enum Event {
 
 /// A download that has begun and is not over.
 #[derive(Clone, Debug)]
-struct Flight {
+struct ActiveDownload {
     state: State,
     target: PathAndQuery,
 }
 
-const _: () = assert!(size_of::<Flight>() <= 128, "a storm holds a million of them");
+const _: () = assert!(size_of::<ActiveDownload>() <= 128, "a storm holds a million of them");
 
 /// What is known of it beside its target.
 #[derive(Clone, Copy, Debug)]
@@ -80,8 +80,8 @@ struct Simulation<'p> {
     faults: FaultPlan,
     desk: Desk,
     clients: ClientBehavior,
-    agenda: Agenda<Event>,
-    flights: Vec<Flight>,
+    agenda: EventQueue<Event>,
+    flights: Vec<ActiveDownload>,
     /// Places of the slab that are free.
     vacant: Vec<u32>,
     recorder: Recorder,
@@ -122,9 +122,9 @@ pub fn simulate(
         unlooked += 1;
         if at >= run.recorder.second_ends() {
             run.end_second(at, observer);
-            unlooked = EVENTS_BETWEEN_LOOKS;
+            unlooked = EVENTS_BETWEEN_STOP_CHECKS;
         }
-        if unlooked >= EVENTS_BETWEEN_LOOKS {
+        if unlooked >= EVENTS_BETWEEN_STOP_CHECKS {
             unlooked = 0;
             interrupted |= is_stopped();
         }
@@ -171,7 +171,7 @@ impl<'p> Simulation<'p> {
             faults: plan.fault_plan(),
             desk: Desk::new(&plan.service, plan.seed),
             clients: ClientBehavior::new(Arc::clone(&plan.clients), SESSIONS_MAX),
-            agenda: Agenda::new(),
+            agenda: EventQueue::new(),
             flights: Vec::new(),
             vacant: Vec::new(),
             recorder: Recorder::new(plan.warmup),
@@ -207,7 +207,7 @@ impl<'p> Simulation<'p> {
             return self.recorder.example(due, &FaultObservation { fault, at: due, path, location: None, detail });
         };
         let state = State { due, sequence, recorded_status, trial, sent: due, outcome: Outcome::SOUND };
-        let place = self.seat(Flight { state, target: arrival.target });
+        let place = self.seat(ActiveDownload { state, target: arrival.target });
         self.send(due, place);
     }
 
@@ -384,7 +384,7 @@ impl<'p> Simulation<'p> {
     }
 
     /// Takes a place in the slab.
-    fn seat(&mut self, flight: Flight) -> u32 {
+    fn seat(&mut self, flight: ActiveDownload) -> u32 {
         if let Some(place) = self.vacant.pop() {
             self.flights[place as usize] = flight;
             return place;

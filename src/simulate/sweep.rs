@@ -24,14 +24,14 @@ use std::time::Duration;
 
 /// When the trigger comes where the scenario has none: late enough for a second
 /// in which all is well.
-const BEGIN: Duration = Duration::from_secs(10);
+const FAULT_START: Duration = Duration::from_secs(10);
 
 /// How long a service is given to recover where the scenario says nothing.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How near the boundary is looked for, as a part of itself, and at the least.
-const FINE: u32 = 100;
-const SHORTEST: Duration = Duration::from_millis(1);
+const BOUNDARY_PRECISION: u32 = 100;
+const BOUNDARY_MIN: Duration = Duration::from_millis(1);
 
 /// One combination.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,7 +62,7 @@ impl Cell {
 
 /// Where, at one load and one loss of capacity, the service begins to stay down.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Boundary {
+pub struct SweepBoundary {
     /// How many times the scenario's load.
     pub load: Factor,
     /// How much capacity is lost.
@@ -78,16 +78,16 @@ pub struct Sweep {
     /// What was swept.
     pub grid: Grid,
     /// What there is to know of the scenario beside it.
-    pub about: About,
+    pub about: SweepScenario,
     /// By load, then by drop, then by length.
     pub cells: Vec<Cell>,
     /// By load, then by drop.
-    pub boundaries: Vec<Boundary>,
+    pub boundaries: Vec<SweepBoundary>,
 }
 
 /// The scenario of a sweep in numbers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct About {
+pub struct SweepScenario {
     /// Its name.
     pub scenario: String,
     /// Downloads a second at a load of 1.
@@ -108,7 +108,7 @@ pub fn sweep(
     grid: Grid,
     is_stopped: &dyn Fn() -> bool,
 ) -> Option<Sweep> {
-    let trial = Trial::of(scenario, plan, is_stopped);
+    let trial = SweepRun::of(scenario, plan, is_stopped);
     let (mut cells, mut boundaries) = (Vec::new(), Vec::new());
     for &load in &grid.loads {
         for &drop in &grid.drops {
@@ -117,10 +117,10 @@ pub fn sweep(
                 cells.push(trial.play(Point { load, drop, length }).ok()?);
             }
             let stuck_from = trial.boundary(&cells[begun..]).ok()?;
-            boundaries.push(Boundary { load, drop, stuck_from });
+            boundaries.push(SweepBoundary { load, drop, stuck_from });
         }
     }
-    let about = About {
+    let about = SweepScenario {
         scenario: scenario.name.clone(),
         downloads_per_s: scenario.load.downloads.per_second_f64(),
         capacity_per_s: plan.service.capacity_per_s().unwrap_or(f64::INFINITY),
@@ -132,7 +132,7 @@ pub fn sweep(
 
 /// The longest run that a sweep would make of `scenario`, in seconds.
 pub fn longest_run_s(scenario: &Scenario, plan: &SimulationPlan, grid: &Grid) -> f64 {
-    let Trial { begin, patience, .. } = Trial::of(scenario, plan, &|| false);
+    let SweepRun { begin, patience, .. } = SweepRun::of(scenario, plan, &|| false);
     let longest = grid.lengths.iter().max().copied().unwrap_or_default();
     begin.saturating_add(longest).saturating_add(patience).as_secs_f64()
 }
@@ -141,7 +141,7 @@ pub fn longest_run_s(scenario: &Scenario, plan: &SimulationPlan, grid: &Grid) ->
 struct Stopped;
 
 /// One run of the sweep, but for its point.
-struct Trial<'s> {
+struct SweepRun<'s> {
     scenario: &'s Scenario,
     plan: &'s SimulationPlan,
     begin: Duration,
@@ -149,13 +149,13 @@ struct Trial<'s> {
     is_stopped: &'s dyn Fn() -> bool,
 }
 
-impl<'s> Trial<'s> {
+impl<'s> SweepRun<'s> {
     fn of(scenario: &'s Scenario, plan: &'s SimulationPlan, is_stopped: &'s dyn Fn() -> bool) -> Self {
         let (begin, patience) = match scenario.trouble() {
             Some((from, to)) if to < scenario.load.duration => {
                 (from, scenario.load.duration.saturating_sub(to))
             }
-            Some(_) | None => (BEGIN, PATIENCE),
+            Some(_) | None => (FAULT_START, PATIENCE),
         };
         Self { scenario, plan, begin, patience, is_stopped }
     }
@@ -189,7 +189,7 @@ impl<'s> Trial<'s> {
         let point = cells[first_stuck].point;
         let mut stuck = point.length;
         let mut well = first_stuck.checked_sub(1).map_or(Duration::ZERO, |index| cells[index].point.length);
-        while stuck.abs_diff(well) > (stuck / FINE).max(SHORTEST) {
+        while stuck.abs_diff(well) > (stuck / BOUNDARY_PRECISION).max(BOUNDARY_MIN) {
             let length = well + stuck.abs_diff(well) / 2;
             if self.play(Point { length, ..point })?.has_recovered() {
                 well = length;

@@ -39,12 +39,12 @@ impl Observer for Watch {
 }
 
 /// Requests as fast as the pace says, of one client or of nobody in particular.
-struct Endless {
+struct EndlessRequests {
     read: u64,
     client: Option<ClientKey>,
 }
 
-impl Requests for Endless {
+impl Requests for EndlessRequests {
     fn next(&mut self) -> Result<Option<TraceRequest>, String> {
         self.read += 1;
         let target = bytes::Bytes::from_static(b"/");
@@ -86,14 +86,14 @@ fn watched(plan: &SimulationPlan, arrivals: Played) -> Watched {
 fn poisson(rate: &str, seconds: u64) -> Played {
     let window = RunLimits { duration: Some(Duration::from_secs(seconds)), requests: None };
     let schedule = Schedule::new(rate.parse().unwrap(), window).with_spacing(Spacing::Poisson, 1);
-    Played::new(Box::new(Endless { read: 0, client: None }), schedule, AtEndOfTrace::Stop)
+    Played::new(Box::new(EndlessRequests { read: 0, client: None }), schedule, AtEndOfTrace::Stop)
 }
 
 /// So many arrivals at once.
 fn burst(count: u64) -> Played {
     let window = RunLimits { requests: Some(count), duration: None };
     Played::new(
-        Box::new(Endless { read: 0, client: None }),
+        Box::new(EndlessRequests { read: 0, client: None }),
         Schedule::new(Pace::Max, window),
         AtEndOfTrace::Stop,
     )
@@ -224,7 +224,7 @@ fn what_runs_a_client_again_begins_the_whole_session_anew() {
     refusing.faults = vec!["status-503".parse().unwrap()];
     let window = RunLimits { requests: Some(3), duration: None };
     let schedule = Schedule::new("100/s".parse().unwrap(), window);
-    let requests = Endless { read: 0, client: ClientKey::new(1) };
+    let requests = EndlessRequests { read: 0, client: ClientKey::new(1) };
     let totals = watched(&refusing, Played::new(Box::new(requests), schedule, AtEndOfTrace::Stop)).end.totals;
     assert_eq!(totals.counts.retries.by_attempts, [(3, 1), (4, 2)].into());
     assert_eq!(totals.counts.arrivals.failed, 3);

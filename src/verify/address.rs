@@ -55,7 +55,7 @@ impl PrivateAddresses {
 fn carried(address: IpAddr) -> Option<IpAddr> {
     match address {
         IpAddr::V4(_) => None,
-        IpAddr::V6(v6) => carried_v4(v6).map(IpAddr::V4),
+        IpAddr::V6(v6) => embedded_v4(v6).map(IpAddr::V4),
     }
 }
 
@@ -102,7 +102,7 @@ const NOT_PUBLIC_V6: &[(Ipv6Addr, u32)] = &[
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_public_v4(v4),
-        IpAddr::V6(v6) => match carried_v4(v6) {
+        IpAddr::V6(v6) => match embedded_v4(v6) {
             Some(v4) => is_public_v4(v4),
             None => is_public_v6(v6) && isatap_v4(v6).is_none_or(is_public_v4),
         },
@@ -134,7 +134,7 @@ fn pair(high: u16, low: u16) -> Ipv4Addr {
     Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low))
 }
 
-fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     match address.segments() {
         [0, 0, 0, 0, 0, 0xffff, high, low]
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]

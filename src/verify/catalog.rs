@@ -31,7 +31,7 @@ const BUCKET_BITS: u32 = 16;
 
 /// What is known of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Entry {
+pub struct CatalogEntry {
     /// Its bytes.
     pub size: Option<u64>,
     /// Its SHA-256.
@@ -51,13 +51,13 @@ struct Row {
 impl Row {
     const UNKNOWN: u64 = u64::MAX;
 
-    fn new(key: u64, entry: Entry) -> Self {
+    fn new(key: u64, entry: CatalogEntry) -> Self {
         let size = entry.size.unwrap_or(Self::UNKNOWN);
         Self { key, size, sha256: entry.sha256.unwrap_or_default() }
     }
 
-    fn entry(self) -> Entry {
-        Entry {
+    fn entry(self) -> CatalogEntry {
+        CatalogEntry {
             size: Some(self.size).filter(|size| *size != Self::UNKNOWN),
             sha256: Some(self.sha256).filter(|digest| *digest != [0; 32]),
         }
@@ -88,7 +88,7 @@ impl Catalog {
 
     /// What it says of that file; `None` where it does not list it. Names are
     /// compared byte for byte.
-    pub fn expect(&self, name: &[u8], version: &[u8]) -> Option<Entry> {
+    pub fn expect(&self, name: &[u8], version: &[u8]) -> Option<CatalogEntry> {
         let key = self.hasher.hash_one((name, version));
         let bucket = bucket_of(key);
         let rows = self.rows.get(*self.buckets.get(bucket)?..*self.buckets.get(bucket + 1)?)?;
@@ -109,7 +109,7 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    pub(super) fn add(&mut self, name: &[u8], version: &[u8], entry: Entry) {
+    pub(super) fn add(&mut self, name: &[u8], version: &[u8], entry: CatalogEntry) {
         self.rows.push(Row::new(self.key(name, version), entry));
     }
 
@@ -142,7 +142,7 @@ impl Builder {
 
 /// A catalogue, and the rules that tell which of its files a request is for.
 #[derive(Clone, Debug)]
-pub struct Catalogued {
+pub struct CatalogLookup {
     catalog: Catalog,
     rules: Rules,
 }
@@ -151,7 +151,7 @@ pub struct Catalogued {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
     /// It is for this file.
-    Listed(Entry),
+    Listed(CatalogEntry),
     /// It is for a file that is not listed.
     Missing,
     /// No rule says which file it is for.
@@ -164,15 +164,15 @@ pub enum Known {
     "no rule captures what a catalogue lists: match a path with {{version}} and one of {{crate}}, {{name}} or \
      {{package}}"
 )]
-pub struct NothingNamedError;
+pub struct NoCaptureError;
 
-impl Catalogued {
+impl CatalogLookup {
     /// Looks requests up by what the rule that matches them captures.
-    pub fn new(catalog: Catalog, rules: Rules) -> Result<Self, NothingNamedError> {
-        if rules.patterns().any(|pattern| named_in(pattern).is_some()) {
+    pub fn new(catalog: Catalog, rules: Rules) -> Result<Self, NoCaptureError> {
+        if rules.patterns().any(|pattern| capture_positions(pattern).is_some()) {
             Ok(Self { catalog, rules })
         } else {
-            Err(NothingNamedError)
+            Err(NoCaptureError)
         }
     }
 
@@ -184,7 +184,7 @@ impl Catalogued {
     /// What is known of the file that `target` asks for.
     pub fn expect(&self, target: &[u8]) -> Known {
         let Some((rule, captures)) = self.rules.find(target) else { return Known::NoRule };
-        let Some((name, version)) = named_in(&rule.pattern) else { return Known::NoRule };
+        let Some((name, version)) = capture_positions(&rule.pattern) else { return Known::NoRule };
         let (name, version) = (decoded(captures.value(name)), decoded(captures.value(version)));
         match self.catalog.expect(&name, &version) {
             Some(entry) => Known::Listed(entry),
@@ -194,7 +194,7 @@ impl Catalogued {
 }
 
 /// Where a pattern captures name and version.
-fn named_in(pattern: &Pattern) -> Option<(usize, usize)> {
+fn capture_positions(pattern: &Pattern) -> Option<(usize, usize)> {
     let place = |wanted: &str| pattern.names().iter().position(|name| name == wanted);
     Some((NAMES.into_iter().find_map(place)?, place(VERSION)?))
 }
@@ -222,7 +222,7 @@ fn decoded(part: &[u8]) -> Cow<'_, [u8]> {
 mod tests {
     use super::*;
 
-    fn catalog(files: &[(&str, &str, Entry)]) -> Catalog {
+    fn catalog(files: &[(&str, &str, CatalogEntry)]) -> Catalog {
         let mut builder = Builder::default();
         for (name, version, entry) in files {
             builder.add(name.as_bytes(), version.as_bytes(), *entry);
@@ -232,12 +232,12 @@ mod tests {
         builder.finish()
     }
 
-    const KNOWN: Entry = Entry { size: Some(0), sha256: Some([7; 32]) };
+    const KNOWN: CatalogEntry = CatalogEntry { size: Some(0), sha256: Some([7; 32]) };
 
     #[test]
     fn a_million_entries_take_48_bytes_each() {
         assert_eq!(size_of::<Row>(), 48);
-        for entry in [KNOWN, Entry::default(), Entry { size: None, ..KNOWN }] {
+        for entry in [KNOWN, CatalogEntry::default(), CatalogEntry { size: None, ..KNOWN }] {
             assert_eq!(Row::new(1, entry).entry(), entry);
         }
     }
@@ -248,7 +248,7 @@ mod tests {
         let files: Vec<_> = versions
             .iter()
             .zip(0_u64..)
-            .map(|(version, n)| ("serde", version.as_str(), Entry { size: Some(n), sha256: None }))
+            .map(|(version, n)| ("serde", version.as_str(), CatalogEntry { size: Some(n), sha256: None }))
             .collect();
         let catalog = catalog(&files);
         assert_eq!(catalog.len(), 20_000);
@@ -273,7 +273,7 @@ mod tests {
         builder.add(b"a", b"1", KNOWN);
         builder.sort();
         assert_eq!((builder.rows.len(), builder.contradiction()), (1, None));
-        builder.add(b"a", b"1", Entry::default());
+        builder.add(b"a", b"1", CatalogEntry::default());
         builder.sort();
         assert_eq!(builder.contradiction(), Some(builder.key(b"a", b"1")));
     }
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn requests_are_named_by_what_their_rule_captures() {
         let catalog = catalog(&[("curl-sys", "0.4.79+curl-8.12.0", KNOWN)]);
-        let catalogued = Catalogued::new(catalog, Rules::builtin("crates-io").unwrap()).unwrap();
+        let catalogued = CatalogLookup::new(catalog, Rules::builtin("crates-io").unwrap()).unwrap();
         let check =
             |target: &str, expected| assert_eq!(catalogued.expect(target.as_bytes()), expected, "{target}");
         check("/api/v1/crates/curl-sys/0.4.79%2Bcurl-8.12.0/download?x", Known::Listed(KNOWN));
@@ -295,10 +295,10 @@ mod tests {
     fn rules_that_name_nothing_are_of_no_use() {
         let rules = |text| Rules::parse(text, "x").unwrap();
         for nameless in ["", "[[rule]]\nmatch = \"/{path}/{version}\"\nstatus = 302"] {
-            assert_eq!(Catalogued::new(catalog(&[]), rules(nameless)).unwrap_err(), NothingNamedError);
+            assert_eq!(CatalogLookup::new(catalog(&[]), rules(nameless)).unwrap_err(), NoCaptureError);
         }
         let package = rules("[[rule]]\nmatch = \"/{package}/{version}\"\nstatus = 302");
-        assert_eq!(Catalogued::new(catalog(&[]), package).unwrap().expect(b"/a/1"), Known::Missing);
+        assert_eq!(CatalogLookup::new(catalog(&[]), package).unwrap().expect(b"/a/1"), Known::Missing);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub struct Comparison {
 
 /// Header fields that cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ComparisonError {
+pub enum ControlComparisonError {
     /// There are too many.
     #[error("{0} header fields are too many to compare: name at most {FIELDS_MAX}")]
     TooMany(usize),
@@ -105,21 +105,21 @@ impl Default for Comparison {
 
 impl Comparison {
     /// Compares these fields. One that is named twice counts once.
-    pub fn of(names: &[HeaderName]) -> Result<Self, ComparisonError> {
+    pub fn of(names: &[HeaderName]) -> Result<Self, ControlComparisonError> {
         let mut fields: Vec<HeaderName> = Vec::new();
         for name in names {
             if name == LOCATION {
-                return Err(ComparisonError::Location);
+                return Err(ControlComparisonError::Location);
             }
             if name == SET_COOKIE {
-                return Err(ComparisonError::Cookie);
+                return Err(ControlComparisonError::Cookie);
             }
             if !fields.contains(name) {
                 fields.push(name.clone());
             }
         }
         if fields.len() > FIELDS_MAX {
-            return Err(ComparisonError::TooMany(fields.len()));
+            return Err(ControlComparisonError::TooMany(fields.len()));
         }
         Ok(Self { fields: fields.into() })
     }
@@ -317,9 +317,9 @@ mod tests {
             (0..count).map(|n| HeaderName::try_from(format!("x-{n}")).unwrap()).collect()
         };
         assert_eq!(Comparison::of(&names(16)).unwrap().fields().len(), 16);
-        assert_eq!(Comparison::of(&names(17)).unwrap_err(), ComparisonError::TooMany(17));
+        assert_eq!(Comparison::of(&names(17)).unwrap_err(), ControlComparisonError::TooMany(17));
         assert_eq!(Comparison::of(&[VARY, VARY]).unwrap().fields(), [VARY]);
-        assert_eq!(Comparison::of(&[LOCATION]).unwrap_err(), ComparisonError::Location);
-        assert_eq!(Comparison::of(&[SET_COOKIE]).unwrap_err(), ComparisonError::Cookie);
+        assert_eq!(Comparison::of(&[LOCATION]).unwrap_err(), ControlComparisonError::Location);
+        assert_eq!(Comparison::of(&[SET_COOKIE]).unwrap_err(), ControlComparisonError::Cookie);
     }
 }

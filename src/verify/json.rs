@@ -18,28 +18,28 @@ use url::Url;
 pub const JSON_BYTES_MAX: usize = 64 * 1024;
 
 /// Most characters of what is told that the member says.
-const TOLD_CHARS: usize = 128;
+const MEMBER_CHARS_MAX: usize = 128;
 
 /// What the JSON form of a redirect must say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JsonForm {
+pub struct ExpectedJson {
     /// The member that names the place.
     pub member: Box<str>,
     /// The place: a Location, absolute or relative to the candidate.
     pub location: Box<[u8]>,
 }
 
-impl JsonForm {
+impl ExpectedJson {
     /// What is wrong with a JSON answer, and what it says instead, in ASCII.
     ///
     /// Two spellings of one URL (RFC 3986 §6.2.2) are the same place, and so
     /// are two signed ones that differ in their signatures alone.
     pub fn fault(&self, body: &[u8]) -> Option<(Fault, String)> {
         let Self { member, location: due } = self;
-        let Some(told) = text_of(body, member) else {
+        let Some(told) = member_text(body, member) else {
             return Some((Fault::JsonMissing, format!("no text in a member {member:?}")));
         };
-        let same = told.as_bytes() == &**due || str::from_utf8(due).is_ok_and(|due| are_same(&told, due));
+        let same = told.as_bytes() == &**due || str::from_utf8(due).is_ok_and(|due| is_same_url(&told, due));
         (!same).then(|| (Fault::JsonMismatch, format!("it names {}", shown(&told))))
     }
 }
@@ -47,13 +47,13 @@ impl JsonForm {
 /// Without a query, which may hold secrets, and bounded.
 fn shown(told: &str) -> String {
     let bare = told.split(['?', '#']).next().unwrap_or_default();
-    let start: String = bare.chars().take(TOLD_CHARS).collect();
+    let start: String = bare.chars().take(MEMBER_CHARS_MAX).collect();
     let mark = if start.len() < told.len() { "..." } else { "" };
     format!("{}{mark}", start.escape_default())
 }
 
 /// The text of a member of the object in `body`.
-fn text_of(body: &[u8], member: &str) -> Option<String> {
+fn member_text(body: &[u8], member: &str) -> Option<String> {
     if body.len() > JSON_BYTES_MAX {
         return None;
     }
@@ -61,7 +61,7 @@ fn text_of(body: &[u8], member: &str) -> Option<String> {
     serde_json::from_str(object.get(member)?.get()).ok()
 }
 
-fn are_same(left: &str, right: &str) -> bool {
+fn is_same_url(left: &str, right: &str) -> bool {
     let (Ok(left), Ok(right)) = (Url::parse(left), Url::parse(right)) else { return same_text(left, right) };
     if is_signed(&left) && is_signed(&right) {
         return lasting(&left) == lasting(&right);
@@ -88,7 +88,7 @@ mod tests {
     }
 
     fn fault(body: &[u8], member: &str, due: &[u8]) -> Option<Fault> {
-        JsonForm { member: member.into(), location: due.into() }.fault(body).map(|(fault, _)| fault)
+        ExpectedJson { member: member.into(), location: due.into() }.fault(body).map(|(fault, _)| fault)
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn what_it_says_instead_is_told_in_few_and_plain_words() {
         let told = |body: &str| {
-            let form = JsonForm { member: "url".into(), location: DUE.as_bytes().into() };
+            let form = ExpectedJson { member: "url".into(), location: DUE.as_bytes().into() };
             form.fault(body.as_bytes()).unwrap().1
         };
         assert_eq!(told("{}"), "no text in a member \"url\"");

@@ -15,7 +15,7 @@ use super::rules::hosts::HostPattern;
 use super::rules::{Authority, MIN_TTL, Relative, Rule, Rules, Scheme};
 use super::signed::untimely;
 use super::status::wrong_status;
-use super::{Answer, Asked, Depth, HostToCheck, Judgement, Locations, Redirect, Tier, redirects};
+use super::{Answer, Asked, Depth, HostToCheck, Judgement, Locations, RedirectJudgement, Tier, redirects};
 use crate::fault::Fault;
 use crate::units::Stamp;
 use std::borrow::Cow;
@@ -111,7 +111,7 @@ impl Judge {
             }
             let asked = asked.target;
             let mut case =
-                Case { rule, rule_level: by_rule, asked, candidate, origin, expected, now: answer.at, findings: &mut found };
+                RedirectCheck { rule, rule_level: by_rule, asked, candidate, origin, expected, now: answer.at, findings: &mut found };
             case.judge(answer.locations)
         });
         if let Some(status) = status {
@@ -163,7 +163,7 @@ fn status_level(fault: Fault, rule: Option<&Rule>) -> Level {
 }
 
 /// One redirect, with all it is judged by.
-struct Case<'r, 'a> {
+struct RedirectCheck<'r, 'a> {
     rule: Option<&'r Rule>,
     /// What a broken demand of the rule does to the run.
     rule_level: Level,
@@ -177,8 +177,8 @@ struct Case<'r, 'a> {
     findings: &'a mut Findings,
 }
 
-impl<'r> Case<'r, '_> {
-    fn judge(&mut self, locations: Locations<'_>) -> Redirect<'r> {
+impl<'r> RedirectCheck<'r, '_> {
+    fn judge(&mut self, locations: Locations<'_>) -> RedirectJudgement<'r> {
         let location = match locations {
             // Clients treat an empty Location as none.
             Locations::None | Locations::One(b"") => return self.stop_at(Tier::Headers, Fault::LocationMissing),
@@ -189,15 +189,15 @@ impl<'r> Case<'r, '_> {
             return self.stop_at(Tier::Headers, fault);
         }
         match self.exact_match_host(location) {
-            Some(host) => Redirect { stopped_at: None, host },
+            Some(host) => RedirectJudgement { stopped_at: None, host },
             None => self.judge_url(location),
         }
     }
 
     /// A fault behind which there is nothing to look at.
-    fn stop_at(&mut self, tier: Tier, fault: Fault) -> Redirect<'r> {
+    fn stop_at(&mut self, tier: Tier, fault: Fault) -> RedirectJudgement<'r> {
         self.findings.add(fault.into());
-        Redirect { stopped_at: Some(tier), host: HostToCheck::None }
+        RedirectJudgement { stopped_at: Some(tier), host: HostToCheck::None }
     }
 
     /// A demand of the rule is broken.
@@ -244,7 +244,7 @@ impl<'r> Case<'r, '_> {
     /// https; a port; a URL where a path is due; a signature that is not valid;
     /// a double slash; a path encoded in another way; any other difference from
     /// the template. What only follows from an earlier finding is left out.
-    fn judge_url(&mut self, location: &[u8]) -> Redirect<'r> {
+    fn judge_url(&mut self, location: &[u8]) -> RedirectJudgement<'r> {
         let has_placeholder = location::has_placeholder(location, self.asked);
         if has_placeholder {
             self.findings.add(Fault::LocationPlaceholder.into());
@@ -258,14 +258,14 @@ impl<'r> Case<'r, '_> {
         }
         if self.is_loop(&url) {
             self.findings.add(Fault::LocationLoop.into());
-            return Redirect { stopped_at: Some(Tier::Policy), host };
+            return RedirectJudgement { stopped_at: Some(Tier::Policy), host };
         }
         let is_glued = self.judge_origin(form, &url);
         self.judge_signature(&url);
         if !has_placeholder && !is_glued {
             self.judge_path(form, &url);
         }
-        Redirect { stopped_at: None, host }
+        RedirectJudgement { stopped_at: None, host }
     }
 
     /// Where a client would go, and the host to connect to. `None` where no

@@ -13,7 +13,7 @@ use std::fmt;
 
 /// For how long an answer may be kept from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lasting {
+pub enum CacheLifetime {
     /// For so many seconds, at least one.
     Seconds(u64),
     /// For as long as the cache likes: the status alone allows it.
@@ -22,7 +22,7 @@ pub enum Lasting {
 
 /// How long an answer may be kept without asking again; `None` where it may
 /// not. Of shared caches and clients, the one that may keep it longer counts.
-pub fn lasting(status: u16, headers: &HeaderMap) -> Option<Lasting> {
+pub fn lasting(status: u16, headers: &HeaderMap) -> Option<CacheLifetime> {
     let mut longest = None;
     for element in elements(headers, &CACHE_CONTROL) {
         match directive(element) {
@@ -38,10 +38,10 @@ pub fn lasting(status: u16, headers: &HeaderMap) -> Option<Lasting> {
     match told {
         Some(seconds) => {
             let age = single(headers, &AGE).and_then(delta_seconds).unwrap_or(0);
-            Some(seconds.saturating_sub(age)).filter(|left| *left > 0).map(Lasting::Seconds)
+            Some(seconds.saturating_sub(age)).filter(|left| *left > 0).map(CacheLifetime::Seconds)
         }
         // RFC 9110 §15.1: of the redirects that clients follow, these two.
-        None => matches!(status, 301 | 308).then_some(Lasting::Heuristic),
+        None => matches!(status, 301 | 308).then_some(CacheLifetime::Heuristic),
     }
 }
 
@@ -75,7 +75,7 @@ fn is(name: &[u8], due: &str) -> bool {
     name.eq_ignore_ascii_case(due.as_bytes())
 }
 
-impl fmt::Display for Lasting {
+impl fmt::Display for CacheLifetime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Heuristic => f.write_str("cacheable without an end"),
@@ -93,7 +93,7 @@ mod tests {
     use http::HeaderValue;
 
     #[track_caller]
-    fn check(status: u16, lines: &[(&'static str, &'static str)], expected: Option<Lasting>) {
+    fn check(status: u16, lines: &[(&'static str, &'static str)], expected: Option<CacheLifetime>) {
         let mut headers = HeaderMap::new();
         for &(name, value) in lines {
             headers.append(name, HeaderValue::from_static(value));
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn what_the_answer_says() {
-        let week = Some(Lasting::Seconds(604_800));
+        let week = Some(CacheLifetime::Seconds(604_800));
         check(302, &[], None);
         check(302, &[("cache-control", "max-age=604800, public")], week);
         check(302, &[("cache-control", "Max-Age=\"604800\"")], week);
@@ -114,16 +114,16 @@ mod tests {
         check(302, &[("cache-control", "max-age=0")], None);
         check(302, &[("cache-control", "max-age=9, no-store")], None);
         check(302, &[("cache-control", "no-cache, max-age=9")], None);
-        check(302, &[("cache-control", "no-cache=\"set-cookie\", max-age=9")], Some(Lasting::Seconds(9)));
+        check(302, &[("cache-control", "no-cache=\"set-cookie\", max-age=9")], Some(CacheLifetime::Seconds(9)));
         check(302, &[("cache-control", "public")], None);
     }
 
     #[test]
     fn a_permanent_redirect_needs_no_permission() {
         for status in [301, 308] {
-            check(status, &[], Some(Lasting::Heuristic));
+            check(status, &[], Some(CacheLifetime::Heuristic));
             check(status, &[("cache-control", "no-store")], None);
-            check(status, &[("cache-control", "max-age=9")], Some(Lasting::Seconds(9)));
+            check(status, &[("cache-control", "max-age=9")], Some(CacheLifetime::Seconds(9)));
             check(status, &[("cache-control", "max-age=0")], None);
         }
         for status in [303, 307] {
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn an_end_is_counted_from_the_date() {
         let at = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
-        check(302, &[at, ("expires", "Sun, 06 Nov 1994 08:50:37 GMT")], Some(Lasting::Seconds(60)));
+        check(302, &[at, ("expires", "Sun, 06 Nov 1994 08:50:37 GMT")], Some(CacheLifetime::Seconds(60)));
         check(302, &[at, ("expires", "Sun, 06 Nov 1994 08:49:37 GMT")], None);
         check(302, &[at, ("expires", "0")], None);
         check(301, &[at, ("expires", "0")], None);
@@ -142,7 +142,7 @@ mod tests {
         check(
             302,
             &[at, ("expires", "Sun, 06 Nov 1994 08:50:37 GMT"), ("cache-control", "max-age=7")],
-            Some(Lasting::Seconds(7)),
+            Some(CacheLifetime::Seconds(7)),
         );
     }
 
@@ -150,7 +150,7 @@ mod tests {
     fn it_is_told_in_one_unit() {
         for (seconds, told) in [(1, "1 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (604_800, "7 d")]
         {
-            assert_eq!(Lasting::Seconds(seconds).to_string(), format!("cacheable for {told}"));
+            assert_eq!(CacheLifetime::Seconds(seconds).to_string(), format!("cacheable for {told}"));
         }
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn bytes_fault(location: &[u8]) -> Option<Fault> {
     if location.len() > LOCATION_BYTES_MAX {
         return Some(Fault::LocationBytes);
     }
-    let at = location.iter().position(|&b| !MAY_HOLD[usize::from(b)])?;
+    let at = location.iter().position(|&b| !ALLOWED_BYTES[usize::from(b)])?;
     match location[at] {
         b'{' if placeholder_len(&location[at..], b"{", b"}").is_some() => Some(Fault::LocationPlaceholder),
         _ => Some(Fault::LocationBytes),
@@ -33,7 +33,7 @@ pub(super) fn bytes_fault(location: &[u8]) -> Option<Fault> {
 }
 
 /// Visible ASCII but for the characters that RFC 3986 leaves out.
-const MAY_HOLD: [bool; 256] = {
+const ALLOWED_BYTES: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = b'!';
     while byte <= b'~' {

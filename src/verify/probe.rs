@@ -16,7 +16,7 @@ pub mod volatile;
 pub use conversation::{Conversation, Heard, Next, Reply, Step};
 pub use volatile::TargetKey;
 
-use super::json::JsonForm;
+use super::json::ExpectedJson;
 use super::{Depth, Tier};
 use crate::fault::Fault;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use url::Url;
 
 /// How far a target is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reach {
+pub enum ProbeDepth {
     /// A connection to its host, once for each host and port.
     Connect,
     /// Whether the file is there: HEAD, or where that is no use the first bytes.
@@ -36,7 +36,7 @@ pub enum Reach {
     Digest,
 }
 
-impl Reach {
+impl ProbeDepth {
     /// How far targets are asked at `depth`; `None` where they are not.
     pub const fn of(depth: Depth) -> Option<Self> {
         match depth {
@@ -59,7 +59,7 @@ impl Reach {
 
 /// What is known of a file beforehand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Expect {
+pub struct ExpectedFile {
     /// How long it is.
     pub length: Option<u64>,
     /// Its SHA-256.
@@ -68,12 +68,12 @@ pub struct Expect {
 
 /// What an answer is held against.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Want {
+pub enum ProbeExpectation {
     /// A file.
-    File(Expect),
+    File(ExpectedFile),
     /// The candidate's redirect in its other form: asked for as JSON, and not
     /// followed.
-    Json(JsonForm),
+    Json(ExpectedJson),
 }
 
 /// One target to be asked.
@@ -84,14 +84,14 @@ pub struct Question {
     /// Where it is, as a client would ask for it.
     pub url: Url,
     /// What it must be like.
-    pub expectation: Want,
+    pub expectation: ProbeExpectation,
 }
 
 /// How far one check may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbeLimits {
     /// How far the target is asked.
-    pub depth: Reach,
+    pub depth: ProbeDepth,
     /// Most further redirects that are followed.
     pub hops: usize,
     /// Most bytes of a file that are downloaded.
@@ -110,11 +110,11 @@ pub struct TargetVerdict {
 }
 
 /// Most bytes of what is told of a fault: there may be one for each target.
-const TOLD_BYTES: usize = 448;
+const DETAIL_BYTES_MAX: usize = 448;
 
 /// How long it holds that a file is there. Files of releases do not go away;
 /// that they can still be had is worth asking about twice an hour.
-const SOUND_VALIDITY: Duration = Duration::from_mins(30);
+const OK_VALIDITY: Duration = Duration::from_mins(30);
 
 /// How long it holds that a host takes connections.
 const CONNECTED_VALIDITY: Duration = Duration::from_mins(1);
@@ -130,7 +130,7 @@ impl TargetVerdict {
 
     /// Not good at `tier`. What is told, in ASCII, is cut if it is long.
     pub fn broken(fault: Fault, tier: Tier, told: &str) -> Self {
-        let told = told.get(..TOLD_BYTES).unwrap_or(told);
+        let told = told.get(..DETAIL_BYTES_MAX).unwrap_or(told);
         Self { fault: Some(fault), tier, told: Some(told.into()) }
     }
 
@@ -139,7 +139,7 @@ impl TargetVerdict {
         match (self.fault, self.tier) {
             (Some(_), _) => BROKEN_VALIDITY,
             (None, Tier::Connect) => CONNECTED_VALIDITY,
-            (None, _) => SOUND_VALIDITY,
+            (None, _) => OK_VALIDITY,
         }
     }
 }

@@ -32,7 +32,7 @@ struct Validity {
 
 /// What is wrong with the time of a signature, and by how many seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Untimely {
+pub(super) enum SignatureFault {
     Ended { ago: u64 },
     NotBegun { ahead: u64 },
     EndsSoon { left: u64 },
@@ -40,23 +40,23 @@ pub(super) enum Untimely {
 
 /// Whether a URL with that query is good at `now`, and for `min_ttl` from then
 /// on. A URL without a signature that can be read is.
-pub(super) fn untimely(query: &str, now: Stamp, min_ttl: Duration) -> Option<Untimely> {
+pub(super) fn untimely(query: &str, now: Stamp, min_ttl: Duration) -> Option<SignatureFault> {
     let Validity { from, until } = validity(query)?;
     let now = now.epoch_second();
     let ahead = from.map_or(0, |from| from.saturating_sub(now));
     let left = until.saturating_sub(now);
     if left <= 0 {
-        Some(Untimely::Ended { ago: left.unsigned_abs() })
+        Some(SignatureFault::Ended { ago: left.unsigned_abs() })
     } else if ahead > SKEW_S {
-        Some(Untimely::NotBegun { ahead: ahead.unsigned_abs() })
+        Some(SignatureFault::NotBegun { ahead: ahead.unsigned_abs() })
     } else if left.unsigned_abs() < min_ttl.as_secs() {
-        Some(Untimely::EndsSoon { left: left.unsigned_abs() })
+        Some(SignatureFault::EndsSoon { left: left.unsigned_abs() })
     } else {
         None
     }
 }
 
-impl Untimely {
+impl SignatureFault {
     pub(super) const fn fault(self) -> Fault {
         match self {
             Self::Ended { .. } => Fault::LocationExpired,
@@ -66,7 +66,7 @@ impl Untimely {
     }
 }
 
-impl fmt::Display for Untimely {
+impl fmt::Display for SignatureFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ended { ago } => write!(f, "the signature ended {ago} s before"),
@@ -164,7 +164,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_mins(1);
 
     #[track_caller]
-    fn check(query: &str, expected: Option<Untimely>) {
+    fn check(query: &str, expected: Option<SignatureFault>) {
         let now = Stamp::from_nanos(NOW * 1_000_000_000);
         assert_eq!(untimely(query, now, MINUTE), expected, "{query}");
     }
@@ -177,11 +177,11 @@ mod tests {
             };
             check(&query("20231120T101500Z", "1200"), None);
             check(&query("20231120T101500Z", "60"), None);
-            check(&query("20231120T101500Z", "59"), Some(Untimely::EndsSoon { left: 59 }));
-            check(&query("20231120T101400Z", "60"), Some(Untimely::Ended { ago: 0 }));
-            check(&query("20231120T091500Z", "60"), Some(Untimely::Ended { ago: 3_540 }));
+            check(&query("20231120T101500Z", "59"), Some(SignatureFault::EndsSoon { left: 59 }));
+            check(&query("20231120T101400Z", "60"), Some(SignatureFault::Ended { ago: 0 }));
+            check(&query("20231120T091500Z", "60"), Some(SignatureFault::Ended { ago: 3_540 }));
             check(&query("20231120T101505Z", "600"), None);
-            check(&query("20231120T101506Z", "600"), Some(Untimely::NotBegun { ahead: 6 }));
+            check(&query("20231120T101506Z", "600"), Some(SignatureFault::NotBegun { ahead: 6 }));
             for unreadable in ["20231120", "2023-11-20T10:15:00Z", "20231399T101500Z", "", "x"] {
                 check(&query(unreadable, "1"), None);
             }
@@ -194,8 +194,8 @@ mod tests {
     fn an_end_in_seconds_since_1970() {
         let signed = |expires: i64| format!("Expires={expires}&Signature=x~-_&Key-Pair-Id=K");
         check(&signed(NOW + 60), None);
-        check(&signed(NOW + 59), Some(Untimely::EndsSoon { left: 59 }));
-        check(&signed(NOW - 7), Some(Untimely::Ended { ago: 7 }));
+        check(&signed(NOW + 59), Some(SignatureFault::EndsSoon { left: 59 }));
+        check(&signed(NOW - 7), Some(SignatureFault::Ended { ago: 7 }));
         check("Expires=1", None);
         check("Expires=soon&Signature=x", None);
         check("Expires=-1&Signature=x", None);
@@ -206,11 +206,11 @@ mod tests {
     fn a_start_and_an_end_in_words() {
         let signed = |times: &str| format!("sp=r&{times}&sv=2022-11-02&sr=b&sig=x%3D");
         check(&signed("st=2023-11-20T10%3A00%3A00Z&se=2023-11-20T10%3A16%3A00Z"), None);
-        check(&signed("se=2023-11-20T10:14Z"), Some(Untimely::Ended { ago: 60 }));
+        check(&signed("se=2023-11-20T10:14Z"), Some(SignatureFault::Ended { ago: 60 }));
         check(&signed("se=2023-11-21"), None);
-        check(&signed("se=2023-11-20"), Some(Untimely::Ended { ago: 36_900 }));
+        check(&signed("se=2023-11-20"), Some(SignatureFault::Ended { ago: 36_900 }));
         let early = signed("st=2023-11-20T10:16:00Z&se=2023-11-20T11:16:00Z");
-        check(&early, Some(Untimely::NotBegun { ahead: 60 }));
+        check(&early, Some(SignatureFault::NotBegun { ahead: 60 }));
         check("se=2023-11-20T10:14:00Z", None);
         check(&signed("se=whenever"), None);
     }

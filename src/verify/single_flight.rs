@@ -21,18 +21,18 @@ const EVICTION_SCAN: usize = 8;
 
 /// How much a [`SingleFlight`] may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
+pub struct CacheBounds {
     /// Distinct keys.
     pub keys: usize,
     /// Parked entries, over all keys.
     pub parked: usize,
     /// What makes room for a new key.
-    pub room: Room,
+    pub room: Eviction,
 }
 
 /// Which keys make room for a new one. One that somebody waits for never does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Room {
+pub enum Eviction {
     /// Those whose knowledge has run out. While there is none, new keys are
     /// refused.
     Expired,
@@ -73,7 +73,7 @@ pub struct SingleFlight<K, V, P> {
     /// The keys in the order in which they are looked at for room: oldest
     /// first, but for those that could not go when their turn came.
     turns: VecDeque<K>,
-    bounds: Bounds,
+    bounds: CacheBounds,
     parked: usize,
 }
 
@@ -90,7 +90,7 @@ enum State<V, P> {
 
 impl<K: Hash + Eq + Clone, V: Clone, P> SingleFlight<K, V, P> {
     /// An empty one.
-    pub fn new(bounds: Bounds) -> Self {
+    pub fn new(bounds: CacheBounds) -> Self {
         Self { entries: HashMap::new(), turns: VecDeque::new(), bounds, parked: 0 }
     }
 
@@ -171,7 +171,7 @@ impl<K: Hash + Eq + Clone, V: Clone, P> SingleFlight<K, V, P> {
         for _ in 0..EVICTION_SCAN {
             let Some(key) = self.turns.pop_front() else { return false };
             let goes = match self.entries.get(&key) {
-                Some(State::Known { until, .. }) => self.bounds.room == Room::Oldest || *until <= now,
+                Some(State::Known { until, .. }) => self.bounds.room == Eviction::Oldest || *until <= now,
                 Some(State::Unknown) | None => true,
                 Some(State::Asking(_)) => false,
             };
@@ -211,13 +211,13 @@ mod tests {
         Held { value: "found", valid_for: Duration::from_secs(seconds) }
     }
 
-    fn cache(keys: usize, parked: usize, room: Room) -> Cache {
-        Cache::new(Bounds { keys, parked, room })
+    fn cache(keys: usize, parked: usize, room: Eviction) -> Cache {
+        Cache::new(CacheBounds { keys, parked, room })
     }
 
     #[test]
     fn a_key_is_asked_for_once_and_all_who_waited_come_back_in_order() {
-        let mut cache = cache(10, 10, Room::Expired);
+        let mut cache = cache(10, 10, Eviction::Expired);
         assert_eq!(
             [cache.ask(1, at(0), 1), cache.ask(1, at(0), 2), cache.ask(2, at(0), 3)],
             [ASKS, WAITS, ASKS]
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn what_is_known_runs_out_so_that_the_end_of_an_outage_is_noticed() {
-        let mut cache = cache(10, 10, Room::Expired);
+        let mut cache = cache(10, 10, Eviction::Expired);
         cache.ask(1, at(0), 1);
         assert_eq!(cache.known(&1, at(0)), None, "nobody knows yet");
         cache.settle(&1, Some(&found(10)), at(1));
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn what_was_not_answered_is_asked_for_by_the_next() {
-        let mut cache = cache(10, 10, Room::Oldest);
+        let mut cache = cache(10, 10, Eviction::Oldest);
         assert_eq!(cache.ask(1, at(0), 1), ASKS);
         assert_eq!(cache.settle(&1, None, at(0)), [1]);
         assert_eq!(cache.ask(1, at(0), 2), ASKS);
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn beyond_its_bounds_it_refuses_until_knowledge_has_run_out() {
-        let mut cache = cache(2, 3, Room::Expired);
+        let mut cache = cache(2, 3, Eviction::Expired);
         cache.ask(1, at(0), 1);
         cache.ask(2, at(0), 2);
         assert_eq!(cache.ask(3, at(0), 3), Reply::Refused(3));
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn or_it_forgets_the_oldest() {
-        let mut cache = cache(2, 3, Room::Oldest);
+        let mut cache = cache(2, 3, Eviction::Oldest);
         assert_eq!([cache.ask(1, at(0), 1), cache.ask(2, at(0), 2)], [ASKS, ASKS]);
         assert_eq!(cache.ask(3, at(0), 3), Reply::Refused(3), "both are waited for");
         assert_eq!(cache.settle(&2, Some(&found(10)), at(0)), [2]);
@@ -282,7 +282,7 @@ mod tests {
         fn nobody_is_lost(
             steps in prop::collection::vec((0..6_u8, 0..3_u8, 0..9_u64), 0..200), oldest in any::<bool>()
         ) {
-            let mut cache = cache(3, 8, if oldest { Room::Oldest } else { Room::Expired });
+            let mut cache = cache(3, 8, if oldest { Eviction::Oldest } else { Eviction::Expired });
             let (mut now, mut back) = (0, Vec::new());
             let asked = u32::try_from(steps.len()).unwrap();
             for (waiter, (key, settle, pass)) in (0..).zip(steps) {

@@ -6,7 +6,7 @@
 //! the oldest are forgotten, to be asked for again, instead of new ones refused.
 
 use super::probe::{TargetKey, TargetVerdict};
-use super::single_flight::{Bounds, Held, Room, SingleFlight};
+use super::single_flight::{CacheBounds, Held, Eviction, SingleFlight};
 
 /// What is known of a target, and for how long.
 pub type Found = Held<TargetVerdict>;
@@ -16,10 +16,10 @@ pub type TargetCache<P> = SingleFlight<TargetKey, TargetVerdict, P>;
 
 /// Those of one worker: 65,536, at about a hundred bytes each and up to 448 more
 /// for what is told of a broken one, and as many answers that wait.
-pub const WORKER_BOUNDS: Bounds = Bounds { keys: 65_536, parked: 65_536, room: Room::Oldest };
+pub const WORKER_BOUNDS: CacheBounds = CacheBounds { keys: 65_536, parked: 65_536, room: Eviction::Oldest };
 
 /// Those of all workers: 262,144, about 25 MB.
-pub const ALL_BOUNDS: Bounds = Bounds { keys: 262_144, parked: 65_536, room: Room::Oldest };
+pub const ALL_BOUNDS: CacheBounds = CacheBounds { keys: 262_144, parked: 65_536, room: Eviction::Oldest };
 
 /// What asking for a target came to.
 #[derive(Clone, Debug, PartialEq, Eq)]

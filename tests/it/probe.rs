@@ -9,8 +9,8 @@ use downpour::units::Rate;
 use downpour::verify::Tier;
 use downpour::verify::address::PrivateAddresses;
 use downpour::verify::lookup::Resolver;
-use downpour::verify::probe::net::{Candidate, Detour, ProbeOptions, ProbeStats, Probes, Refused};
-use downpour::verify::probe::{Expect, ProbeLimits, Question, Reach, TargetKey, TargetVerdict, Want};
+use downpour::verify::probe::net::{Candidate, ConnectOverride, ProbeOptions, ProbeStats, Probes, Refused};
+use downpour::verify::probe::{ExpectedFile, ProbeLimits, Question, ProbeDepth, TargetKey, TargetVerdict, ProbeExpectation};
 use downpour::verify::targets::TargetAnswer;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderValue};
@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use url::Url;
 
 /// Patient with everything, and allowed to meet this machine.
-fn options(reach: Reach) -> ProbeOptions {
+fn options(reach: ProbeDepth) -> ProbeOptions {
     ProbeOptions {
         limits: ProbeLimits { depth: reach, hops: 3, body: 1 << 16 },
         rate: None,
@@ -55,12 +55,12 @@ fn trusting(authority: Option<&str>) -> Arc<rustls::ClientConfig> {
     Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-fn question(url: Url, expect: Expect) -> Question {
-    Question { key: TargetKey::of_file(&url), url, expectation: Want::File(expect) }
+fn question(url: Url, expect: ExpectedFile) -> Question {
+    Question { key: TargetKey::of_file(&url), url, expectation: ProbeExpectation::File(expect) }
 }
 
 /// Asks one target and returns what was found, and how much was done for it.
-fn ask(options: ProbeOptions, url: Url, expect: Expect) -> (TargetVerdict, ProbeStats) {
+fn ask(options: ProbeOptions, url: Url, expect: ExpectedFile) -> (TargetVerdict, ProbeStats) {
     let probes = Probes::start(options).unwrap();
     let (reply, mut answers) = mpsc::channel(1);
     probes.handle().ask(question(url, expect), reply).unwrap();
@@ -70,9 +70,9 @@ fn ask(options: ProbeOptions, url: Url, expect: Expect) -> (TargetVerdict, Probe
 }
 
 #[track_caller]
-fn check(reach: Reach, path: &str, fault: Option<Fault>, asked: &[&str]) -> TargetVerdict {
+fn check(reach: ProbeDepth, path: &str, fault: Option<Fault>, asked: &[&str]) -> TargetVerdict {
     let store = Store::start();
-    let (verdict, stats) = ask(options(reach), store.url(path), Expect::default());
+    let (verdict, stats) = ask(options(reach), store.url(path), ExpectedFile::default());
     assert_eq!((verdict.fault, verdict.tier), (fault, Tier::Fetch), "{path}: {:?}", verdict.told);
     assert_eq!(store.asked(), asked, "{path}");
     assert_eq!((stats.questions, stats.targets, stats.left_out), (1, 1, 0));
@@ -81,17 +81,17 @@ fn check(reach: Reach, path: &str, fault: Option<Fault>, asked: &[&str]) -> Targ
 
 #[test]
 fn a_file_that_is_there_is_asked_for_once() {
-    check(Reach::Head, "/sound/a.crate", None, &["HEAD /sound/a.crate x1"]);
-    check(Reach::Get, "/sound/a.crate", None, &["GET /sound/a.crate x1", "HEAD /sound/a.crate x1"]);
-    check(Reach::Digest, "/sound/a.crate", None, &["GET /sound/a.crate x1"]);
-    check(Reach::Head, "/nohead/a.crate", None, &["GET /nohead/a.crate x1", "HEAD /nohead/a.crate x1"]);
-    check(Reach::Head, "/shaky/a.crate", None, &["HEAD /shaky/a.crate x2"]);
+    check(ProbeDepth::Head, "/sound/a.crate", None, &["HEAD /sound/a.crate x1"]);
+    check(ProbeDepth::Get, "/sound/a.crate", None, &["GET /sound/a.crate x1", "HEAD /sound/a.crate x1"]);
+    check(ProbeDepth::Digest, "/sound/a.crate", None, &["GET /sound/a.crate x1"]);
+    check(ProbeDepth::Head, "/nohead/a.crate", None, &["GET /nohead/a.crate x1", "HEAD /nohead/a.crate x1"]);
+    check(ProbeDepth::Head, "/shaky/a.crate", None, &["HEAD /shaky/a.crate x2"]);
 }
 
 #[test]
 fn each_answer_that_is_no_download_has_its_fault() {
     let forbidden = check(
-        Reach::Head,
+        ProbeDepth::Head,
         "/status-403/a.crate",
         Some(Fault::TargetForbidden),
         &["GET /status-403/a.crate x1", "HEAD /status-403/a.crate x1"],
@@ -102,7 +102,7 @@ fn each_answer_that_is_no_download_has_its_fault() {
         let asked: Vec<_> =
             methods.iter().map(|method| method.replacen(' ', &format!(" {path} "), 1)).collect();
         let asked: Vec<_> = asked.iter().map(String::as_str).collect();
-        check(Reach::Get, &path, Some(fault), &asked);
+        check(ProbeDepth::Get, &path, Some(fault), &asked);
     };
     asked("status-404", Fault::TargetNotFound, &["GET x1", "HEAD x1"]);
     asked("status-410", Fault::TargetNotFound, &["GET x1", "HEAD x1"]);
@@ -125,16 +125,16 @@ fn each_answer_that_is_no_download_has_its_fault() {
 
 #[test]
 fn a_file_that_head_does_not_know_is_there_if_get_has_it() {
-    for reach in [Reach::Head, Reach::Get] {
+    for reach in [ProbeDepth::Head, ProbeDepth::Get] {
         check(reach, "/headless/a.crate", None, &["GET /headless/a.crate x1", "HEAD /headless/a.crate x1"]);
     }
-    check(Reach::Digest, "/status-206/a.crate", Some(Fault::TargetStatus), &["GET /status-206/a.crate x1"]);
+    check(ProbeDepth::Digest, "/status-206/a.crate", Some(Fault::TargetStatus), &["GET /status-206/a.crate x1"]);
 }
 
 #[test]
 fn redirects_of_a_target_are_followed_up_to_the_limit() {
     let store = Store::start();
-    let end = |path: &str| ask(options(Reach::Get), store.url(path), Expect::default());
+    let end = |path: &str| ask(options(ProbeDepth::Get), store.url(path), ExpectedFile::default());
     let (verdict, stats) = end("/hop-3/a.crate");
     assert_eq!((verdict.fault, stats.requests), (None, 5));
     assert_eq!(stats.connections, 1, "the connection is kept");
@@ -153,12 +153,12 @@ fn a_file_is_held_against_its_length_and_its_digest() {
     let store = Store::start();
     let right: [u8; 32] = Sha256::digest(FILE).into();
     let end = |reach, length, sha256| {
-        let (verdict, _) = ask(options(reach), store.url("/sound/a.crate"), Expect { length, sha256 });
+        let (verdict, _) = ask(options(reach), store.url("/sound/a.crate"), ExpectedFile { length, sha256 });
         (verdict.fault, verdict.tier)
     };
-    assert_eq!(end(Reach::Digest, Some(1_000), Some(right)), (None, Tier::Digest));
-    assert_eq!(end(Reach::Digest, None, Some([0; 32])), (Some(Fault::TargetDigest), Tier::Digest));
-    for reach in [Reach::Head, Reach::Get, Reach::Digest] {
+    assert_eq!(end(ProbeDepth::Digest, Some(1_000), Some(right)), (None, Tier::Digest));
+    assert_eq!(end(ProbeDepth::Digest, None, Some([0; 32])), (Some(Fault::TargetDigest), Tier::Digest));
+    for reach in [ProbeDepth::Head, ProbeDepth::Get, ProbeDepth::Digest] {
         assert_eq!(end(reach, Some(999), None), (Some(Fault::TargetLength), Tier::Fetch));
         assert_eq!(end(reach, Some(1_000), None), (None, Tier::Fetch));
     }
@@ -167,16 +167,16 @@ fn a_file_is_held_against_its_length_and_its_digest() {
 #[test]
 fn a_download_has_a_bound() {
     let store = Store::start();
-    let end = |reach| ask(options(reach), store.url("/endless/a.crate"), Expect::default()).0.fault;
-    assert_eq!(end(Reach::Digest), Some(Fault::TargetUnchecked));
-    assert_eq!(end(Reach::Get), None, "the first bytes are enough");
+    let end = |reach| ask(options(reach), store.url("/endless/a.crate"), ExpectedFile::default()).0.fault;
+    assert_eq!(end(ProbeDepth::Digest), Some(Fault::TargetUnchecked));
+    assert_eq!(end(ProbeDepth::Get), None, "the first bytes are enough");
 }
 
 #[test]
 fn silence_is_a_time_out_once_it_was_asked_twice() {
     let store = Store::start();
-    let hasty = ProbeOptions { timeout: Duration::from_millis(50), ..options(Reach::Head) };
-    let (verdict, stats) = ask(hasty, store.url("/silent/a.crate"), Expect::default());
+    let hasty = ProbeOptions { timeout: Duration::from_millis(50), ..options(ProbeDepth::Head) };
+    let (verdict, stats) = ask(hasty, store.url("/silent/a.crate"), ExpectedFile::default());
     assert_eq!(verdict.fault, Some(Fault::TargetTimeout));
     assert_eq!((stats.requests, stats.repeated), (2, 1));
 }
@@ -185,8 +185,8 @@ fn silence_is_a_time_out_once_it_was_asked_twice() {
 fn a_port_without_a_listener_refuses() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url: Url = format!("http://{free}/a.crate").parse().unwrap();
-    for reach in [Reach::Connect, Reach::Head] {
-        let (verdict, _) = ask(options(reach), url.clone(), Expect::default());
+    for reach in [ProbeDepth::Connect, ProbeDepth::Head] {
+        let (verdict, _) = ask(options(reach), url.clone(), ExpectedFile::default());
         assert_eq!((verdict.fault, verdict.tier), (Some(Fault::TargetRefused), Tier::Connect));
     }
 }
@@ -197,9 +197,9 @@ fn certificates_and_handshakes_are_judged() {
         let room = tempfile::tempdir().unwrap();
         let origin = TlsOrigin::start(room.path(), certificate, Answers::Redirects(1));
         let tls = trusting(trust.then(|| origin.authority()));
-        let detours = vec![Detour { host: "localhost".into(), port: None, to: origin.address }];
-        let options = ProbeOptions { tls, detours, ..options(Reach::Connect) };
-        let (verdict, _) = ask(options, origin.url().parse().unwrap(), Expect::default());
+        let detours = vec![ConnectOverride { host: "localhost".into(), port: None, to: origin.address }];
+        let options = ProbeOptions { tls, detours, ..options(ProbeDepth::Connect) };
+        let (verdict, _) = ask(options, origin.url().parse().unwrap(), ExpectedFile::default());
         assert_eq!(verdict.tier, Tier::Connect);
         verdict.fault
     };
@@ -209,7 +209,7 @@ fn certificates_and_handshakes_are_judged() {
     assert_eq!(end(Certificate::ForAnotherName, true), Some(Fault::TargetTlsCertificate));
     let store = Store::start();
     let plain: Url = format!("https://{}/", store.address()).parse().unwrap();
-    let (verdict, _) = ask(options(Reach::Connect), plain, Expect::default());
+    let (verdict, _) = ask(options(ProbeDepth::Connect), plain, ExpectedFile::default());
     assert_eq!(verdict.fault, Some(Fault::TargetTlsHandshake));
 }
 
@@ -219,21 +219,21 @@ fn an_inner_address_is_never_connected_to() {
     let guarded = || ProbeOptions {
         private_addresses: PrivateAddresses::Refuse,
         resolver: Resolver::Servers(vec![dns.address()]),
-        ..options(Reach::Get)
+        ..options(ProbeDepth::Get)
     };
     let port = store.address().port();
     for host in ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "loopback.example"] {
         let url = format!("http://{host}:{port}/a.crate").parse().unwrap();
-        let (verdict, _) = ask(guarded(), url, Expect::default());
+        let (verdict, _) = ask(guarded(), url, ExpectedFile::default());
         assert_eq!((verdict.fault, verdict.tier), (Some(Fault::DnsPrivateAddress), Tier::Connect), "{host}");
     }
     assert_eq!(store.connections(), 0);
     // A detour is the operator's word, and it is for one host.
-    let detour = Detour { host: "cdn.test".into(), port: Some(80), to: store.address() };
+    let detour = ConnectOverride { host: "cdn.test".into(), port: Some(80), to: store.address() };
     let detoured = ProbeOptions { detours: vec![detour], ..guarded() };
-    let (verdict, _) = ask(detoured.clone(), "http://cdn.test/a.crate".parse().unwrap(), Expect::default());
+    let (verdict, _) = ask(detoured.clone(), "http://cdn.test/a.crate".parse().unwrap(), ExpectedFile::default());
     assert_eq!((verdict.fault, store.connections()), (None, 1));
-    let (verdict, _) = ask(detoured, store.url("/a.crate"), Expect::default());
+    let (verdict, _) = ask(detoured, store.url("/a.crate"), ExpectedFile::default());
     assert_eq!((verdict.fault, store.connections()), (Some(Fault::DnsPrivateAddress), 1));
 }
 
@@ -250,9 +250,9 @@ fn a_name_that_moves_after_its_lookup_is_not_followed_inside() {
     lookups.handle().look_up("rebind.example".into(), reply).unwrap();
     assert_eq!(answers.blocking_recv().unwrap().verdict, HostVerdict::Resolved);
     let guarded =
-        ProbeOptions { private_addresses: PrivateAddresses::Refuse, resolver, ..options(Reach::Get) };
+        ProbeOptions { private_addresses: PrivateAddresses::Refuse, resolver, ..options(ProbeDepth::Get) };
     let url = format!("http://rebind.example:{}/a.crate", store.address().port()).parse().unwrap();
-    let (verdict, _) = ask(guarded, url, Expect::default());
+    let (verdict, _) = ask(guarded, url, ExpectedFile::default());
     assert_eq!((verdict.fault, store.connections()), (Some(Fault::DnsPrivateAddress), 0));
 }
 
@@ -261,14 +261,14 @@ fn a_host_that_does_not_resolve_keeps_its_own_fault() {
     let dns = DnsServer::start();
     let resolver = Resolver::Servers(vec![dns.address()]);
     let url = "http://nxdomain.example/a.crate".parse().unwrap();
-    let (verdict, _) = ask(ProbeOptions { resolver, ..options(Reach::Head) }, url, Expect::default());
+    let (verdict, _) = ask(ProbeOptions { resolver, ..options(ProbeDepth::Head) }, url, ExpectedFile::default());
     assert_eq!((verdict.fault, verdict.tier), (Some(Fault::DnsNxdomain), Tier::Connect));
 }
 
 #[test]
 fn nothing_that_could_be_a_credential_is_sent() {
     let store = Store::start();
-    ask(options(Reach::Get), store.url("/sound/a.crate?v=1"), Expect::default());
+    ask(options(ProbeDepth::Get), store.url("/sound/a.crate?v=1"), ExpectedFile::default());
     let names: Vec<String> = store
         .lines()
         .iter()
@@ -282,11 +282,11 @@ fn nothing_that_could_be_a_credential_is_sent() {
 #[test]
 fn a_target_is_asked_once_however_many_want_to_know() {
     let store = Store::start();
-    let probes = Probes::start(options(Reach::Head)).unwrap();
+    let probes = Probes::start(options(ProbeDepth::Head)).unwrap();
     let (narrow, mut answers) = mpsc::channel(1);
     for n in 0..300 {
         let url = store.url(&format!("/sound/{}.crate?X-Amz-Date={n}", n % 3));
-        probes.handle().ask(question(url, Expect::default()), narrow.clone()).unwrap();
+        probes.handle().ask(question(url, ExpectedFile::default()), narrow.clone()).unwrap();
     }
     drop(narrow);
     let mut answered = 0;
@@ -305,10 +305,10 @@ fn what_the_rate_has_no_room_for_is_left_out() {
     let hourly = Rate::new(NonZeroU64::MIN, NonZeroU64::new(3_600_000_000_000).unwrap());
     let concurrency = NonZeroUsize::MIN;
     let probes =
-        Probes::start(ProbeOptions { rate: Some(hourly), concurrency, ..options(Reach::Head) }).unwrap();
+        Probes::start(ProbeOptions { rate: Some(hourly), concurrency, ..options(ProbeDepth::Head) }).unwrap();
     let (reply, mut answers) = mpsc::channel(10);
     for n in 0..10 {
-        let asked = question(store.url(&format!("/sound/{n}.crate")), Expect::default());
+        let asked = question(store.url(&format!("/sound/{n}.crate")), ExpectedFile::default());
         probes.handle().ask(asked, reply.clone()).unwrap();
     }
     drop(reply);
@@ -317,7 +317,7 @@ fn what_the_rate_has_no_room_for_is_left_out() {
     let handle = probes.handle();
     drop(probes);
     let (reply, _answers) = mpsc::channel(1);
-    let late = question(store.url("/sound/a.crate"), Expect::default());
+    let late = question(store.url("/sound/a.crate"), ExpectedFile::default());
     assert_eq!(handle.ask(late, reply), Err(Refused::Stopped));
     assert!(store.asked().len() <= 1, "{:?}", store.asked());
 }
@@ -327,11 +327,11 @@ fn whoever_is_patient_is_left_out_by_no_rate() {
     let store = Store::start();
     let hourly = Rate::new(NonZeroU64::MIN, NonZeroU64::new(3_600_000_000_000).unwrap());
     let (concurrency, patience) = (NonZeroUsize::MIN, None);
-    let patient = ProbeOptions { rate: Some(hourly), concurrency, patience, ..options(Reach::Head) };
+    let patient = ProbeOptions { rate: Some(hourly), concurrency, patience, ..options(ProbeDepth::Head) };
     let probes = Probes::start(patient).unwrap();
     let (reply, mut answers) = mpsc::channel(20);
     let ask = |n: usize| {
-        let asked = question(store.url(&format!("/sound/{n}.crate")), Expect::default());
+        let asked = question(store.url(&format!("/sound/{n}.crate")), ExpectedFile::default());
         let key = asked.key;
         probes.handle().ask(asked, reply.clone()).unwrap();
         key
@@ -352,8 +352,8 @@ fn addresses_of_the_metadata_services_are_refused() {
         let host: IpAddr = inner.trim_matches(['[', ']']).parse().unwrap();
         assert!(!downpour::verify::address::is_public(host));
         let url = format!("http://{inner}/latest/meta-data").parse().unwrap();
-        let guarded = ProbeOptions { private_addresses: PrivateAddresses::Refuse, ..options(Reach::Connect) };
-        assert_eq!(ask(guarded, url, Expect::default()).0.fault, Some(Fault::DnsPrivateAddress), "{inner}");
+        let guarded = ProbeOptions { private_addresses: PrivateAddresses::Refuse, ..options(ProbeDepth::Connect) };
+        assert_eq!(ask(guarded, url, ExpectedFile::default()).0.fault, Some(Fault::DnsPrivateAddress), "{inner}");
     }
 }
 
@@ -369,9 +369,9 @@ fn candidate(store: &Store, url: Url) -> Candidate {
 #[test]
 fn what_is_for_the_candidate_crosses_to_no_other_origin() {
     let (own, store) = (Store::start(), Store::start());
-    let options = ProbeOptions { candidate: Some(candidate(&own, own.url("/"))), ..options(Reach::Get) };
+    let options = ProbeOptions { candidate: Some(candidate(&own, own.url("/"))), ..options(ProbeDepth::Get) };
     let path = format!("/away-{}/a.crate", store.address().port());
-    let (verdict, stats) = ask(options, own.url(&path), Expect::default());
+    let (verdict, stats) = ask(options, own.url(&path), ExpectedFile::default());
     assert_eq!((verdict.fault, stats.requests), (None, 3));
     let secrets = |store: &Store| store.lines().iter().filter(|line| line.contains("secret")).count();
     assert_eq!((secrets(&own), secrets(&store)), (2, 0));
@@ -382,8 +382,8 @@ fn what_is_for_the_candidate_crosses_to_no_other_origin() {
 fn another_origin_cannot_spend_what_is_for_the_candidate() {
     let (own, cdn) = (Store::start(), Store::start());
     let asked = |first: Url| {
-        let options = ProbeOptions { candidate: Some(candidate(&own, own.url("/"))), ..options(Reach::Get) };
-        let (verdict, stats) = ask(options, first, Expect::default());
+        let options = ProbeOptions { candidate: Some(candidate(&own, own.url("/"))), ..options(ProbeDepth::Get) };
+        let (verdict, stats) = ask(options, first, ExpectedFile::default());
         assert_eq!((verdict.fault, stats.requests), (None, 3));
     };
     let secrets = |store: &Store| store.lines().iter().filter(|line| line.contains("secret")).count();
@@ -402,9 +402,9 @@ fn the_candidates_address_is_reached_by_its_very_origin_alone() {
             candidate: Some(candidate(&store, "http://candidate.test:81/".parse().unwrap())),
             private_addresses: PrivateAddresses::Refuse,
             resolver: Resolver::Servers(vec![dns.address()]),
-            ..options(Reach::Get)
+            ..options(ProbeDepth::Get)
         };
-        ask(guarded, url.parse().unwrap(), Expect::default()).0.fault
+        ask(guarded, url.parse().unwrap(), ExpectedFile::default()).0.fault
     };
     assert_eq!(end("http://candidate.test:81/sound/a.crate"), None);
     assert_eq!(end("http://CANDIDATE.test:81/hop-2/a.crate"), None);
@@ -422,11 +422,11 @@ fn the_candidates_address_is_reached_by_its_very_origin_alone() {
 #[test]
 fn a_place_that_refused_is_not_tried_by_its_next_target() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let probes = Probes::start(options(Reach::Get)).unwrap();
+    let probes = Probes::start(options(ProbeDepth::Get)).unwrap();
     let told = ["/a.crate", "/b.crate"].map(|path| {
         let (reply, mut answers) = mpsc::channel(1);
         let url = format!("http://{free}{path}").parse().unwrap();
-        probes.handle().ask(question(url, Expect::default()), reply).unwrap();
+        probes.handle().ask(question(url, ExpectedFile::default()), reply).unwrap();
         let verdict = answers.blocking_recv().unwrap().found.unwrap().value;
         assert_eq!((verdict.fault, verdict.tier), (Some(Fault::TargetRefused), Tier::Connect));
         verdict.told.unwrap()

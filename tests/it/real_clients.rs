@@ -13,7 +13,7 @@ use crate::support::listener::{Listener, head_of};
 use downpour::client::{Budget, ClientModels, LastAttempt, NextStep, retry_rng};
 use downpour::fault::Fault;
 use downpour::registry::plan::FaultPlan;
-use downpour::registry::{AccessLog, Registry, RegistryConfig};
+use downpour::registry::{AccessLog, Registry, MockConfig};
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
@@ -35,22 +35,22 @@ const NOWHERE: &str = "http://nowhere.invalid";
 
 /// What a client meets at the candidate.
 #[derive(Clone, Copy)]
-enum Trouble {
+enum ClientFault {
     /// This fault of the candidate, which its model takes so.
     Fault(&'static str, LastAttempt),
     /// A redirect to a host that does not exist.
     UnknownHost,
 }
 
-const UNAVAILABLE: Trouble =
-    Trouble::Fault("status-503", LastAttempt::answered(503, Some(Fault::StatusServerError), None));
-const TOO_MANY: Trouble = Trouble::Fault(
+const UNAVAILABLE: ClientFault =
+    ClientFault::Fault("status-503", LastAttempt::answered(503, Some(Fault::StatusServerError), None));
+const TOO_MANY: ClientFault = ClientFault::Fault(
     "too-many",
     LastAttempt::answered(429, Some(Fault::StatusClientError), Some(Duration::from_secs(2))),
 );
-const RESET: Trouble = Trouble::Fault("reset", LastAttempt::unanswered(Fault::HttpReset));
+const RESET: ClientFault = ClientFault::Fault("reset", LastAttempt::unanswered(Fault::HttpReset));
 
-impl Trouble {
+impl ClientFault {
     const fn last(self) -> LastAttempt {
         match self {
             Self::Fault(_, last) => last,
@@ -76,7 +76,7 @@ impl Write for Lines {
 /// A real client under way, with a candidate and an index of its own.
 struct Running {
     model: &'static str,
-    trouble: Trouble,
+    trouble: ClientFault,
     child: Child,
     registry: Registry,
     index: Listener,
@@ -86,13 +86,13 @@ struct Running {
 
 /// Starts a client; `command` makes it of the candidate's download, the
 /// index's address and a directory to work in.
-fn start(model: &'static str, trouble: Trouble, command: fn(&str, &str, &Path) -> Command) -> Running {
+fn start(model: &'static str, trouble: ClientFault, command: fn(&str, &str, &Path) -> Command) -> Running {
     let lines = Lines::default();
     let mut config =
-        RegistryConfig { access_log: Some(AccessLog::new(lines.clone())), ..RegistryConfig::default() };
+        MockConfig { access_log: Some(AccessLog::new(lines.clone())), ..MockConfig::default() };
     match trouble {
-        Trouble::Fault(fault, _) => config.plan = FaultPlan::new(vec![fault.parse().unwrap()], 1),
-        Trouble::UnknownHost => config.location_base = NOWHERE.parse().unwrap(),
+        ClientFault::Fault(fault, _) => config.plan = FaultPlan::new(vec![fault.parse().unwrap()], 1),
+        ClientFault::UnknownHost => config.location_base = NOWHERE.parse().unwrap(),
     }
     let registry = Registry::start(config).unwrap();
     let download = format!("http://{}/api/v1/crates/foo/1.0.0/download", registry.api());
@@ -228,12 +228,12 @@ fn waits(model: &str, last: LastAttempt) -> Vec<(Duration, Duration)> {
 
 #[test]
 fn real_clients_do_as_their_models_do() {
-    let mut running: Vec<Running> = [UNAVAILABLE, TOO_MANY, RESET, Trouble::UnknownHost]
+    let mut running: Vec<Running> = [UNAVAILABLE, TOO_MANY, RESET, ClientFault::UnknownHost]
         .map(|trouble| start("cargo-1.89", trouble, cargo))
         .into();
     if is_installed("curl", &["--version"]) {
         running
-            .extend([UNAVAILABLE, TOO_MANY, RESET, Trouble::UnknownHost].map(|of| start("curl", of, curl)));
+            .extend([UNAVAILABLE, TOO_MANY, RESET, ClientFault::UnknownHost].map(|of| start("curl", of, curl)));
     }
     if is_installed("python3", &["-m", "pip", "--version"]) {
         running.extend([UNAVAILABLE, RESET].map(|trouble| start("pip", trouble, pip)));

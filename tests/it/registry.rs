@@ -3,7 +3,7 @@
 
 use downpour::registry::dns::{Answer, Zone};
 use downpour::registry::plan::FaultPlan;
-use downpour::registry::{Registry, RegistryConfig, RegistryError, crate_file};
+use downpour::registry::{Registry, MockConfig, MockError, crate_file};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
@@ -20,7 +20,7 @@ const REDIRECT: &str = "HTTP/1.1 302 Found\r\nlocation: https://static.crates.io
 fn with_faults(faults: &[&str]) -> Registry {
     let faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
     let plan = FaultPlan::new(faults, 1);
-    Registry::start(RegistryConfig { plan, ..RegistryConfig::default() }).unwrap()
+    Registry::start(MockConfig { plan, ..MockConfig::default() }).unwrap()
 }
 
 fn get(path: &str) -> String {
@@ -174,7 +174,7 @@ fn a_slow_answer_does_not_come_at_once() {
 #[test]
 fn several_threads_share_one_address() {
     let threads = NonZeroUsize::new(2).unwrap();
-    let registry = Registry::start(RegistryConfig { threads, ..RegistryConfig::default() }).unwrap();
+    let registry = Registry::start(MockConfig { threads, ..MockConfig::default() }).unwrap();
     for _ in 0..20 {
         assert!(exchange(registry.api(), &[&last(DOWNLOAD)]).starts_with("HTTP/1.1 302 "));
     }
@@ -186,16 +186,16 @@ fn an_address_in_use_is_named_with_its_flag() {
     let first = with_faults(&[]);
     for threads in [1, 2] {
         let threads = NonZeroUsize::new(threads).unwrap();
-        let config = RegistryConfig { cdn: first.cdn(), threads, ..RegistryConfig::default() };
+        let config = MockConfig { cdn: first.cdn(), threads, ..MockConfig::default() };
         let error = Registry::start(config).unwrap_err();
         assert_eq!(error.to_string(), format!("listen at --cdn-listen {}", first.cdn()));
-        assert!(matches!(error, RegistryError::Bind { source, .. } if source.kind() == ErrorKind::AddrInUse));
+        assert!(matches!(error, MockError::Bind { source, .. } if source.kind() == ErrorKind::AddrInUse));
     }
     first.stop();
 }
 
 fn with_zone(zone: Zone) -> Registry {
-    Registry::start(RegistryConfig { zone, ..RegistryConfig::default() }).unwrap()
+    Registry::start(MockConfig { zone, ..MockConfig::default() }).unwrap()
 }
 
 fn odd_names() -> Zone {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Lines of a file that is read in one sitting.
-const SITTING: usize = 500;
+const MAX_LINES: usize = 500;
 
 /// The files outside `engine`, `registry` and `cli` that touch the world, with
 /// what they touch it for. `ARCHITECTURE.md` lists the same.
@@ -23,7 +23,7 @@ const EDGES: &[&str] = &[
 
 /// What a pure chapter does not know. Addresses of the network are plain
 /// values; sockets are not.
-const WORLD: &[&str] = &[
+const IO_NAMES: &[&str] = &[
     "std::fs",
     "std::thread",
     "std::env",
@@ -113,7 +113,7 @@ fn pure_chapters_do_not_touch_the_world() {
             continue;
         }
         let code = code_of(&fs::read_to_string(&path).unwrap());
-        wrong.extend(WORLD.iter().filter(|w| code.contains(**w)).map(|w| format!("{file} knows {w}")));
+        wrong.extend(IO_NAMES.iter().filter(|w| code.contains(**w)).map(|w| format!("{file} knows {w}")));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -133,7 +133,7 @@ fn a_file_is_read_in_a_sitting_and_introduces_itself() {
         for path in rust_files(&root().join(room)) {
             let text = fs::read_to_string(&path).unwrap();
             let lines = text.lines().count();
-            if lines > SITTING {
+            if lines > MAX_LINES {
                 wrong.push(format!("{} has {lines} lines", name_of(&path)));
             }
             if !text.starts_with("//!") {

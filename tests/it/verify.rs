@@ -24,7 +24,7 @@ const OPTIONS: LookupOptions = LookupOptions {
 };
 
 /// Time enough for any answer of a server on this machine, however busy.
-const PATIENT: LookupOptions = LookupOptions { timeout: Duration::from_secs(30), ..OPTIONS };
+const LONG_TIMEOUT: LookupOptions = LookupOptions { timeout: Duration::from_secs(30), ..OPTIONS };
 
 fn start(server: &DnsServer, options: LookupOptions) -> Lookups {
     Lookups::start(&Resolver::Servers(vec![server.address()]), options).unwrap()
@@ -40,7 +40,7 @@ fn look_up(host: &str, options: LookupOptions) -> (HostAnswer, LookupStats) {
 
 #[track_caller]
 fn check(host: &str, expected: HostVerdict, valid_s: u64, questions: u64) {
-    let (answer, stats) = look_up(host, PATIENT);
+    let (answer, stats) = look_up(host, LONG_TIMEOUT);
     let expected =
         HostAnswer { host: host.into(), verdict: expected, valid_for: Duration::from_secs(valid_s) };
     assert_eq!((answer, stats.questions), (expected, questions), "{host}");
@@ -61,20 +61,20 @@ fn denials_count_at_once() {
 
 #[test]
 fn a_name_that_does_not_exist_has_no_address_whatever_the_answer_holds() {
-    let (answer, _) = look_up("ghost.example", PATIENT);
+    let (answer, _) = look_up("ghost.example", LONG_TIMEOUT);
     assert_eq!(answer.verdict, HostVerdict::Broken(Fault::DnsNxdomain));
 }
 
 #[test]
 fn a_code_that_nobody_knows_settles_nothing_and_is_asked_again() {
-    let (answer, stats) = look_up("unassigned.example", PATIENT);
+    let (answer, stats) = look_up("unassigned.example", LONG_TIMEOUT);
     assert_eq!(answer.verdict, HostVerdict::Broken(Fault::DnsFailed));
     assert_eq!((stats.questions, stats.repeated), (3, 2));
 }
 
 #[test]
 fn what_settles_nothing_is_asked_again_before_it_counts() {
-    assert_eq!(look_up("hiccup.example", PATIENT).0.verdict, HostVerdict::Resolved);
+    assert_eq!(look_up("hiccup.example", LONG_TIMEOUT).0.verdict, HostVerdict::Resolved);
     check("servfail.example", HostVerdict::Broken(Fault::DnsServfail), 1, 3);
     check("refused.example", HostVerdict::Broken(Fault::DnsRefused), 1, 3);
     check("notimp.example", HostVerdict::Broken(Fault::DnsFailed), 1, 3);
@@ -115,14 +115,14 @@ fn names_that_are_none_are_not_asked() {
 
 #[test]
 fn private_addresses_can_be_allowed() {
-    let options = LookupOptions { private_addresses: PrivateAddresses::Allow, ..PATIENT };
+    let options = LookupOptions { private_addresses: PrivateAddresses::Allow, ..LONG_TIMEOUT };
     assert_eq!(look_up("private.example", options).0.verdict, HostVerdict::Resolved);
 }
 
 #[test]
 fn everybody_who_asks_is_answered_also_through_a_narrow_channel() {
     let server = DnsServer::start();
-    let lookups = start(&server, PATIENT);
+    let lookups = start(&server, LONG_TIMEOUT);
     let handle = lookups.handle();
     let (narrow, mut answers) = mpsc::channel(1);
     for n in 0..600 {
@@ -143,7 +143,7 @@ fn everybody_who_asks_is_answered_also_through_a_narrow_channel() {
 #[test]
 fn lookups_end_when_they_are_dropped() {
     let server = DnsServer::start();
-    let lookups = start(&server, PATIENT);
+    let lookups = start(&server, LONG_TIMEOUT);
     let handle = lookups.handle();
     let (reply, mut answers) = mpsc::channel(1);
     handle.look_up("silent.example".into(), reply.clone()).unwrap();
@@ -157,7 +157,7 @@ fn lookups_end_when_they_are_dropped() {
 #[test]
 fn a_glued_host_ends_as_the_fault_that_clients_see() {
     let server = DnsServer::start();
-    let lookups = start(&server, PATIENT);
+    let lookups = start(&server, LONG_TIMEOUT);
     let candidate = Url::parse("http://127.0.0.1:8080").unwrap();
     let rule =
         "[[rule]]\nmatch = \"/{crate}\"\nstatus = 302\nlocation = \"https://nxdomain.crates.io/{crate}\"";

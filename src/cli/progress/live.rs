@@ -20,7 +20,7 @@ use tokio::time::Instant;
 const FRAME: Duration = Duration::from_millis(100);
 
 /// Columns and rows of a terminal that does not tell.
-const UNTOLD: (usize, usize) = (80, 24);
+const DEFAULT_SIZE: (usize, usize) = (80, 24);
 
 /// The thread; the picture goes away with this.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ fn picture(lines: &[Line], is_coloured: bool) -> String {
 fn size() -> (usize, usize) {
     match terminal_size_of(io::stderr()) {
         Some((Width(columns @ 1..), Height(rows @ 1..))) => (usize::from(columns), usize::from(rows)),
-        Some(_) | None => UNTOLD,
+        Some(_) | None => DEFAULT_SIZE,
     }
 }
 

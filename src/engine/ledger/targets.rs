@@ -13,10 +13,10 @@ use crate::units::Offset;
 use crate::verify::Tier;
 use crate::verify::catalog::Known;
 use crate::verify::finding::{Finding, Level};
-use crate::verify::json::JsonForm;
+use crate::verify::json::ExpectedJson;
 use crate::verify::probe::net::ProbeHandle;
-use crate::verify::probe::sample::Sampling;
-use crate::verify::probe::{Expect, Question, Reach, TargetKey, TargetVerdict, Want};
+use crate::verify::probe::sample::ProbeSampling;
+use crate::verify::probe::{ExpectedFile, Question, ProbeDepth, TargetKey, TargetVerdict, ProbeExpectation};
 use crate::verify::single_flight::Reply;
 use crate::verify::targets::{TargetAnswer, TargetCache, WORKER_BOUNDS};
 use tokio::sync::mpsc;
@@ -29,8 +29,8 @@ pub(crate) struct TargetChecker {
     handle: ProbeHandle,
     reply: mpsc::Sender<TargetAnswer>,
     /// `None` where targets are not asked, and the other form of redirects is.
-    probe_depth: Option<Reach>,
-    sampling: Sampling,
+    probe_depth: Option<ProbeDepth>,
+    sampling: ProbeSampling,
     cache: TargetCache<WaitingRedirect>,
 }
 
@@ -57,8 +57,8 @@ impl TargetChecker {
     pub(crate) fn new(
         handle: ProbeHandle,
         reply: mpsc::Sender<TargetAnswer>,
-        reach: Option<Reach>,
-        sampling: Sampling,
+        reach: Option<ProbeDepth>,
+        sampling: ProbeSampling,
     ) -> Self {
         Self { handle, reply, probe_depth: reach, sampling, cache: TargetCache::new(WORKER_BOUNDS) }
     }
@@ -98,7 +98,7 @@ impl Ledger {
         let (path, location) = (case.path.as_str(), case.location.as_ref()?.as_bytes());
         let place = self.judge.resolve_location(path.as_bytes(), location)?;
         let url = self.judge.asked_url(path.as_bytes())?;
-        let want = Want::Json(JsonForm { member, location: location.into() });
+        let want = ProbeExpectation::Json(ExpectedJson { member, location: location.into() });
         Some(Question { key: TargetKey::of_json(path, &place), url, expectation: want })
     }
 
@@ -150,14 +150,14 @@ impl Ledger {
         };
         let mut key = reach.key(&url);
         let expect = expect.unwrap_or_default();
-        if reach != Reach::Connect {
+        if reach != ProbeDepth::Connect {
             if !sampling.takes(key, &url) {
                 return self.judged(case, host, up_to_host(self.judge.depth(), Unchecked::SampledOut), now);
             }
             key = key.expecting(&expect);
         }
         let waiting = WaitingRedirect { case, host: host.map(Into::into), check: PendingCheck::Target };
-        self.probe(Question { key, url, expectation: Want::File(expect) }, waiting, now);
+        self.probe(Question { key, url, expectation: ProbeExpectation::File(expect) }, waiting, now);
     }
 
     /// Has a question answered, by what is known or by the thread.
@@ -200,9 +200,9 @@ impl Ledger {
 }
 
 /// What a catalogue's word on a file comes to for its target.
-fn expectation(known: Known) -> Expect {
+fn expectation(known: Known) -> ExpectedFile {
     match known {
-        Known::Listed(entry) => Expect { length: entry.size, sha256: entry.sha256 },
-        Known::Missing | Known::NoRule => Expect::default(),
+        Known::Listed(entry) => ExpectedFile { length: entry.size, sha256: entry.sha256 },
+        Known::Missing | Known::NoRule => ExpectedFile::default(),
     }
 }

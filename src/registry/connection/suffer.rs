@@ -6,7 +6,7 @@
 use super::line::Line;
 use super::{Connection, Next};
 use crate::registry::answer::Answer;
-use crate::registry::api::Said;
+use crate::registry::api::ResponseSummary;
 use crate::registry::head::{Head, Verb};
 use crate::registry::plan::WireFault;
 use std::io;
@@ -32,7 +32,7 @@ impl Connection {
             WireFault::Stall => {
                 tokio::select! {
                     biased;
-                    () = hung_up(self.stream.tcp()) => return Ok(Next::Vanish),
+                    () = client_closed(self.stream.tcp()) => return Ok(Next::Vanish),
                     () = reached(until) => {}
                 }
                 self.compose(head, None);
@@ -58,7 +58,7 @@ impl Connection {
             WireFault::EndlessBody => {
                 Answer::begin(&mut self.out.bytes, head, 200).chunked();
                 self.note(Some(200));
-                self.count(Said::default());
+                self.count(ResponseSummary::default());
                 self.flush().await?;
                 if head.verb == Verb::Head {
                     return Ok(next);
@@ -96,7 +96,7 @@ async fn reached(deadline: Option<Instant>) {
 /// Returns when the client has closed its side. A client that has sent more
 /// requests in the meantime is taken for present, since what it sent hides the
 /// end of the stream.
-pub(super) async fn hung_up(stream: &TcpStream) {
+pub(super) async fn client_closed(stream: &TcpStream) {
     match stream.peek(&mut [0]).await {
         Ok(0) | Err(_) => {}
         Ok(_) => std::future::pending().await,

@@ -46,7 +46,7 @@ impl fmt::Display for Capacity {
 const ANSWER: u128 = 1_000_000_000;
 
 /// What nothing is said of: more than anybody can ask for.
-const BOUNDLESS: u32 = u32::MAX;
+const UNLIMITED: u32 = u32::MAX;
 
 /// A time of constant capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Desk {
             let capacity = planned.iter().find(|(_, window)| window.contains(border)).map(|(of, _)| of);
             let from = border.as_nanos();
             let before = spans.last().map_or(0, |last| last.done(from));
-            let per_second = capacity.map_or(BOUNDLESS, |capacity| capacity.per_second);
+            let per_second = capacity.map_or(UNLIMITED, |capacity| capacity.per_second);
             spans.push(Span { from, before, per_second, queue: capacity.map_or(u32::MAX, |of| of.queue) });
         }
         Some(Self { spans, taken: 0 })

@@ -8,7 +8,7 @@ use crate::units::approximate;
 
 /// Samples beyond a percentile below which it is not compared: a single one of
 /// them would decide.
-const FEWEST_BEYOND: f64 = 10.0;
+const MIN_SAMPLES_BEYOND: f64 = 10.0;
 
 /// What can be said of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +110,7 @@ impl Change {
             return self.a.is_some() && self.b.is_some();
         };
         // A little less, since 1 − 0.99 is a little more than 0.01.
-        let enough = |run: &Blocks| approximate(run.samples(clock)) * (1.0 - share) >= FEWEST_BEYOND - 1e-6;
+        let enough = |run: &Blocks| approximate(run.samples(clock)) * (1.0 - share) >= MIN_SAMPLES_BEYOND - 1e-6;
         runs.into_iter().all(enough)
     }
 

@@ -8,7 +8,7 @@
 //! where a run would have more than 120 of them, which gains nothing.
 
 /// Blocks below which nothing can be said.
-pub(super) const FEWEST: u64 = 6;
+pub(super) const MIN_BLOCKS: u64 = 6;
 
 const MOST: u64 = 120;
 
@@ -24,7 +24,7 @@ impl Cut {
     pub fn of(seconds: u64) -> Self {
         let seconds = seconds.max(1);
         let root = (1..=1 << 21).take_while(|n: &u64| n.saturating_pow(3) <= seconds).last().unwrap_or(1);
-        let length = root.min(seconds / FEWEST).max(seconds.div_ceil(MOST)).max(1);
+        let length = root.min(seconds / MIN_BLOCKS).max(seconds.div_ceil(MOST)).max(1);
         Self::into(seconds, usize::try_from(seconds / length).unwrap_or(1))
     }
 
@@ -44,7 +44,7 @@ impl Cut {
 
     /// Whether there are enough blocks to tell chance from change.
     pub(super) const fn is_enough(self) -> bool {
-        self.blocks as u64 >= FEWEST
+        self.blocks as u64 >= MIN_BLOCKS
     }
 
     /// The block of a second. What is behind the last one, such as answers that

@@ -2,7 +2,7 @@
 
 use super::change::{Change, Word};
 use super::remarks::LETTERS;
-use super::{CONFIDENCE_PERCENT, Comparison, Held, Judged, show};
+use super::{CONFIDENCE_PERCENT, Comparison, Held, JudgedCondition, show};
 use crate::report::Verdict;
 use crate::report::text::format::safe;
 use crate::report::text::headline as of_run;
@@ -59,7 +59,7 @@ fn conditions(count: usize) -> String {
     format!("{count} condition{}", if count == 1 { "" } else { "s" })
 }
 
-fn name_of(judged: &Judged) -> String {
+fn name_of(judged: &JudgedCondition) -> String {
     safe(&judged.condition.to_string())
 }
 
@@ -111,7 +111,7 @@ fn sentence(group: &str, name: &str, change: &Change) -> String {
 }
 
 /// What came of a condition, in a sentence.
-pub(super) fn condition_told(judged: &Judged) -> String {
+pub(super) fn condition_text(judged: &JudgedCondition) -> String {
     let change = &judged.change;
     let found = match (change.difference(), change.interval) {
         (Some(_), Some(_)) => format!("{}, {}", show::difference(change), show::interval(change)),

@@ -2,9 +2,9 @@
 //! schemes, with the curves of both runs over each other.
 
 use super::change::{Change, Word};
-use super::headline::{broken_sides, condition_told, headline, held_word, method, told};
-use super::remarks::{LETTERS, plans_told};
-use super::{Comparison, Group, Held, Judged, PlanDifference, Side, show, totals};
+use super::headline::{broken_sides, condition_text, headline, held_word, method, told};
+use super::remarks::{LETTERS, plan_differences_text};
+use super::{Comparison, Group, Held, JudgedCondition, PlanDifference, Side, show, totals};
 use crate::report::html::{self, Charts, script_safe, shown};
 use crate::report::text::headline as of_run;
 use crate::report::threshold::Unit;
@@ -46,7 +46,7 @@ struct Page {
     plans: Option<String>,
     plan_differences: Vec<PlanDifference>,
     conditions: Vec<ConditionRow>,
-    groups: Vec<Rows>,
+    groups: Vec<ComparisonTable>,
     totals: Vec<(String, String, String)>,
     method: String,
     charts: Charts,
@@ -70,7 +70,7 @@ struct ConditionRow {
     is_broken: bool,
 }
 
-struct Rows {
+struct ComparisonTable {
     title: &'static str,
     /// How far the pictures reach.
     scale: String,
@@ -119,7 +119,7 @@ impl Page {
             told: texts(told(comparison)),
             remarks: texts(comparison.remarks.clone()),
             runs: LETTERS.iter().zip(&comparison.runs).map(|(letter, run)| run_row(letter, run)).collect(),
-            plans: plans_told(&comparison.plan_differences),
+            plans: plan_differences_text(&comparison.plan_differences),
             plan_differences: comparison.plan_differences.clone(),
             conditions: comparison.judged.iter().map(condition_row).collect(),
             groups: comparison.groups.iter().map(rows).collect(),
@@ -151,16 +151,16 @@ fn run_row(letter: &'static str, run: &Side<'_>) -> RunRow {
     }
 }
 
-fn condition_row(judged: &Judged) -> ConditionRow {
+fn condition_row(judged: &JudgedCondition) -> ConditionRow {
     ConditionRow {
         text: shown(&judged.condition.to_string(), LONGEST),
         word: held_word(judged.held),
-        told: shown(&condition_told(judged), LONGEST),
+        told: shown(&condition_text(judged), LONGEST),
         is_broken: judged.held == Held::No,
     }
 }
 
-fn rows(group: &Group) -> Rows {
+fn rows(group: &Group) -> ComparisonTable {
     let reach = reach(group);
     let rows = group.rows.iter().map(|(name, change)| {
         let number = |value| show::number(change.metric.unit, value);
@@ -179,7 +179,7 @@ fn rows(group: &Group) -> Rows {
         if group.rows.iter().any(|(_, change)| change.metric.unit == Unit::Share) { "pp" } else { "%" };
     let digits = usize::from(reach < 0.01);
     let scale = format!("\u{b1}{:.digits$} {unit}", reach * 100.0);
-    Rows { title: group.title, scale, each: rows.collect() }
+    ComparisonTable { title: group.title, scale, each: rows.collect() }
 }
 
 /// The ends of an interval in the unit that is drawn: parts of A's number, or

@@ -3,8 +3,8 @@
 //! What came from a directory's name or a run's texts is escaped: no markup in
 //! it works, and no bar in it breaks a table.
 
-use super::headline::{broken_sides, condition_told, headline, held_word, method, told};
-use super::remarks::{LETTERS, plans_told};
+use super::headline::{broken_sides, condition_text, headline, held_word, method, told};
+use super::remarks::{LETTERS, plan_differences_text};
 use super::{Comparison, show, totals};
 use crate::report::text::format::{safe, shortened};
 use crate::report::text::headline as of_run;
@@ -39,7 +39,7 @@ pub fn markdown(comparison: &Comparison<'_>) -> String {
     for remark in &comparison.remarks {
         line(&format!("- Note: {}", plain(remark)));
     }
-    if let Some(told) = plans_told(&comparison.plan_differences) {
+    if let Some(told) = plan_differences_text(&comparison.plan_differences) {
         line(&format!("\n{told}:\n\n| plan | A | B |\n|---|---|---|"));
         for difference in &comparison.plan_differences {
             let [key, a, b] = [&difference.key, &difference.a, &difference.b].map(|text| plain(text));
@@ -49,7 +49,7 @@ pub fn markdown(comparison: &Comparison<'_>) -> String {
     if !comparison.judged.is_empty() {
         line("\n| condition | | change |\n|---|---|---|");
         for judged in &comparison.judged {
-            let (condition, told) = (judged.condition.to_string(), condition_told(judged));
+            let (condition, told) = (judged.condition.to_string(), condition_text(judged));
             line(&format!("| {} | {} | {} |", plain(&condition), held_word(judged.held), plain(&told)));
         }
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// Keys that two runs have different as a matter of course, or that a reader is
 /// told of elsewhere.
-const OF_COURSE: &[&str] = &["out", "started_at", "target", "version", "simulated"];
+const IGNORED_KEYS: &[&str] = &["out", "started_at", "target", "version", "simulated"];
 
 /// Keys that decide which request is due when. Where they and the seconds
 /// agree, both runs had the same load second by second.
@@ -52,7 +52,7 @@ pub(super) fn differences(a: &Plan, b: &Plan) -> Vec<PlanDifference> {
     keys.sort_by_key(|key| (!LOAD.contains(&key.as_str()), key.as_str()));
     keys.dedup();
     let differs =
-        |key: &&String| !OF_COURSE.contains(&key.as_str()) && a.get(key.as_str()) != b.get(key.as_str());
+        |key: &&String| !IGNORED_KEYS.contains(&key.as_str()) && a.get(key.as_str()) != b.get(key.as_str());
     let told = |key: &String| PlanDifference { key: key.clone(), a: text(a.get(key)), b: text(b.get(key)) };
     keys.into_iter().filter(differs).map(told).collect()
 }
@@ -82,7 +82,7 @@ fn text_of_one(value: &Value) -> String {
         Value::String(text) => text.clone(),
         // An input is told by its name.
         Value::Object(fields) => fields.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => value.to_string(),
+        Value::Null | Value::Bool(_) | Value::ChartNumber(_) | Value::Array(_) => value.to_string(),
     }
 }
 

@@ -11,7 +11,7 @@ const LONGEST: usize = 400;
 const LATENESS_APART_US: u64 = 1_000;
 
 /// Broken hosts named of each run.
-const HOSTS_TOLD: usize = 3;
+const HOSTS_LISTED: usize = 3;
 
 /// A and B, in the order of the runs.
 pub(super) const LETTERS: [&str; 2] = ["A", "B"];
@@ -68,7 +68,7 @@ fn broken_hosts(runs: &[Side<'_>; 2]) -> Vec<String> {
     let hosts = runs.each_ref().map(of);
     let mut told = Vec::new();
     for (n, letter) in LETTERS.iter().enumerate() {
-        let only = hosts[n].iter().filter(|(host, _)| !hosts[1 - n].contains_key(*host)).take(HOSTS_TOLD);
+        let only = hosts[n].iter().filter(|(host, _)| !hosts[1 - n].contains_key(*host)).take(HOSTS_LISTED);
         let line = |(host, fault): (&String, &String)| {
             format!("only {letter} has broken redirects to {} ({fault})", shortened(host, 100))
         };
@@ -118,7 +118,7 @@ fn was_allowed(run: &Side<'_>) -> bool {
 }
 
 /// `Different plans` with the keys, in a sentence; nothing where they agree.
-pub(super) fn plans_told(differences: &[plans::PlanDifference]) -> Option<String> {
+pub(super) fn plan_differences_text(differences: &[plans::PlanDifference]) -> Option<String> {
     let load = differences.iter().filter(|difference| plans::is_load(difference)).count();
     match (differences.len(), load) {
         (0, _) => None,

@@ -1,7 +1,7 @@
 //! A comparison for a terminal: 80 columns, no colour, pure.
 
-use super::headline::{broken_sides, condition_told, headline, held_word, method, told};
-use super::remarks::{LETTERS, plans_told};
+use super::headline::{broken_sides, condition_text, headline, held_word, method, told};
+use super::remarks::{LETTERS, plan_differences_text};
 use super::{Change, Comparison, show};
 use crate::report::text::format::{Page, safe, shortened};
 use crate::report::text::headline as of_run;
@@ -58,7 +58,7 @@ pub fn text(comparison: &Comparison<'_>) -> String {
 }
 
 fn plans(comparison: &Comparison<'_>, page: &mut Page) {
-    let Some(told) = plans_told(&comparison.plan_differences) else { return };
+    let Some(told) = plan_differences_text(&comparison.plan_differences) else { return };
     page.heading(&told);
     for difference in &comparison.plan_differences {
         let (a, b) = (shortened(&difference.a, 26), shortened(&difference.b, 26));
@@ -73,7 +73,7 @@ fn conditions(comparison: &Comparison<'_>, page: &mut Page) {
     page.heading("Conditions");
     for judged in &comparison.judged {
         let condition = safe(&judged.condition.to_string());
-        page.item(held_word(judged.held), &format!("{condition}: {}", condition_told(judged)));
+        page.item(held_word(judged.held), &format!("{condition}: {}", condition_text(judged)));
     }
 }
 

@@ -25,7 +25,7 @@ const MOST_BYTES: u64 = 1 << 18;
 
 /// The times of one clock in one second.
 #[derive(Debug)]
-pub(in crate::report) struct ClockSecond {
+pub(in crate::report) struct MetricSecond {
     /// Which clock.
     pub(in crate::report) clock: Clock,
     /// The second of the run.
@@ -33,7 +33,7 @@ pub(in crate::report) struct ClockSecond {
     counters: hdrhistogram::Histogram<u32>,
 }
 
-impl ClockSecond {
+impl MetricSecond {
     /// Times in microseconds, ascending, and how many samples each had.
     pub(in crate::report) fn times(&self) -> impl Iterator<Item = (u64, u32)> {
         self.counters.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value()))
@@ -45,7 +45,7 @@ impl ClockSecond {
 pub(in crate::report) fn seconds(
     mut input: impl BufRead,
     wanted: &[Clock],
-    mut each: impl FnMut(&ClockSecond),
+    mut each: impl FnMut(&MetricSecond),
 ) -> io::Result<Option<Stopped>> {
     let (mut lines, mut line, mut number) = (Lines::default(), Vec::new(), 0);
     loop {
@@ -103,7 +103,7 @@ impl Default for Lines {
 impl Lines {
     /// What a line holds; nothing for a comment, a header or a line of another
     /// clock. The error says what is wrong with it.
-    fn read(&mut self, line: &[u8], wanted: &[Clock]) -> Result<Option<ClockSecond>, &'static str> {
+    fn read(&mut self, line: &[u8], wanted: &[Clock]) -> Result<Option<MetricSecond>, &'static str> {
         let entry = match IntervalLogIterator::new(line).next() {
             None => return Ok(None),
             Some(entry) => entry.map_err(|_| "not a line of an interval log")?,
@@ -116,7 +116,7 @@ impl Lines {
             .decode_vec(interval.encoded_histogram(), &mut self.packed)
             .map_err(|_| "its histogram is not in base64")?;
         let counters = self.counters()?;
-        Ok(Some(ClockSecond { clock, second: interval.start_timestamp().as_secs(), counters }))
+        Ok(Some(MetricSecond { clock, second: interval.start_timestamp().as_secs(), counters }))
     }
 
     fn counters(&mut self) -> Result<hdrhistogram::Histogram<u32>, &'static str> {

@@ -4,12 +4,12 @@
 //! timeline; the page's script knows where each point lies. A sentence beside
 //! each says the same to those who cannot see it.
 
-use super::numbers::Number;
+use super::numbers::ChartNumber;
 use super::shown;
 use crate::report::text::format::{counted, micros};
 use crate::report::text::headline::by_attempts;
 use crate::report::text::rate_of;
-use crate::report::timeline::{Point, Spread};
+use crate::report::timeline::{Point, CountRange};
 use crate::report::{CHECK, Curve, IntervalTimes, RunReport, Timeline, Times};
 use crate::units::{approximate, grouped};
 use serde::Serialize;
@@ -66,7 +66,7 @@ pub(super) enum Unit {
     Count,
 }
 
-pub(super) type Column = Vec<Option<Number>>;
+pub(super) type Column = Vec<Option<ChartNumber>>;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Line {
@@ -147,19 +147,19 @@ pub(super) fn first_of(mut column: Column, points: usize) -> Column {
     column
 }
 
-pub(super) fn each(timeline: &Timeline, value: impl Fn(&Point) -> Option<Number>) -> Column {
+pub(super) fn each(timeline: &Timeline, value: impl Fn(&Point) -> Option<ChartNumber>) -> Column {
     timeline.points().iter().map(|point| if point.seconds == 0 { None } else { value(point) }).collect()
 }
 
 fn rate(report: &RunReport, timeline: &Timeline) -> Chart {
     let (whole, of_answers) = (whole_points(report, timeline), whole_points_of_answers(report, timeline));
-    let line = |label: &str, ink, points: usize, of: fn(&Point) -> Spread| Line {
+    let line = |label: &str, ink, points: usize, of: fn(&Point) -> CountRange| Line {
         label: label.to_owned(),
         ink,
-        values: first_of(each(timeline, |p| Some(Number::mean(of(p).sum, p.seconds))), points),
+        values: first_of(each(timeline, |p| Some(ChartNumber::mean(of(p).sum, p.seconds))), points),
         range: (timeline.seconds_per_point() > 1).then(|| {
-            let least = each(timeline, |p| Some(Number::whole(of(p).least)));
-            let most = each(timeline, |p| Some(Number::whole(of(p).most)));
+            let least = each(timeline, |p| Some(ChartNumber::whole(of(p).least)));
+            let most = each(timeline, |p| Some(ChartNumber::whole(of(p).most)));
             (first_of(least, points), first_of(most, points))
         }),
     };
@@ -210,7 +210,7 @@ pub(super) fn times(
     of: fn(&Point) -> &IntervalTimes,
     value: fn(&IntervalTimes) -> u64,
 ) -> Column {
-    each(timeline, |p| Some(of(p)).filter(|t| t.count > 0).map(|t| Number::whole(value(t))))
+    each(timeline, |p| Some(of(p)).filter(|t| t.count > 0).map(|t| ChartNumber::whole(value(t))))
 }
 
 /// The point at which a percentile was worst, and the second it begins at.
@@ -300,7 +300,7 @@ fn by_name(columns: Vec<(&str, Vec<u64>)>, timeline: &Timeline) -> Vec<Line> {
         .map(|((name, column), ink)| {
             let values = timeline.points().iter().zip(column);
             let value = |(point, count): (&Point, u64)| {
-                (point.seconds > 0).then(|| Number::mean(count, point.seconds))
+                (point.seconds > 0).then(|| ChartNumber::mean(count, point.seconds))
             };
             plain(&shown(name, 40), ink, values.map(value).collect())
         })
@@ -360,7 +360,7 @@ fn kinds(statuses: usize) -> String {
 
 fn in_flight(report: &RunReport, timeline: &Timeline) -> Chart {
     let connections = &report.connections;
-    let whole = |of: fn(&Point) -> u64| each(timeline, |p| Some(Number::whole(of(p))));
+    let whole = |of: fn(&Point) -> u64| each(timeline, |p| Some(ChartNumber::whole(of(p))));
     Chart {
         id: "in_flight",
         title: "At the end of each second",
@@ -394,7 +394,7 @@ pub(super) fn by_percentile(curves: &[(&str, &'static str, &Curve)]) -> Option<(
     let column = |curve: &Curve| {
         let time_at = |percent: &f64| {
             let found = curve.0.iter().find(|(at, _)| at.to_bits() == percent.to_bits());
-            found.map(|(_, time)| Number::whole(*time))
+            found.map(|(_, time)| ChartNumber::whole(*time))
         };
         xs.iter().map(time_at).collect()
     };
@@ -425,7 +425,7 @@ fn percentiles(report: &RunReport) -> Option<Chart> {
         id: "percentiles",
         title: "Latency by percentile",
         reading: format!("Each step to the right is ten times rarer. {}", waited(report)),
-        told: percentiles_told(clock),
+        told: percentiles_text(clock),
         unit: Unit::Micros,
         percentiles: Some(xs),
         lines,
@@ -433,7 +433,7 @@ fn percentiles(report: &RunReport) -> Option<Chart> {
 }
 
 /// The percentiles that have samples beyond them, or else the longest time.
-fn percentiles_told(clock: &Times) -> String {
+fn percentiles_text(clock: &Times) -> String {
     let of = [
         ("Half of them took", 2, clock.p50),
         ("90\u{a0}%", 10, clock.p90),

@@ -93,7 +93,7 @@ fn text(value: &Value, unit: Unit) -> String {
         Value::Null => String::new(),
         Value::Bool(is_so) => if *is_so { "yes" } else { "no" }.to_owned(),
         Value::String(text) => text.clone(),
-        Value::Number(number) => number.as_u64().map_or_else(
+        Value::ChartNumber(number) => number.as_u64().map_or_else(
             || fraction(number.as_f64().unwrap_or_default(), unit),
             |count| match unit {
                 Unit::None => grouped(count),

@@ -4,11 +4,11 @@ use serde::{Serialize, Serializer};
 
 /// A number in tenths; written whole where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Number {
+pub(super) struct ChartNumber {
     tenths: u128,
 }
 
-impl Number {
+impl ChartNumber {
     pub(super) fn whole(value: u64) -> Self {
         Self { tenths: u128::from(value) * 10 }
     }
@@ -20,7 +20,7 @@ impl Number {
     }
 }
 
-impl Serialize for Number {
+impl Serialize for ChartNumber {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match u64::try_from(self.tenths / 10) {
             Ok(whole) if self.tenths.is_multiple_of(10) => serializer.serialize_u64(whole),
@@ -42,10 +42,10 @@ mod tests {
     #[test]
     fn numbers_are_written_short() {
         let written = |number| serde_json::to_string(&number).unwrap();
-        assert_eq!(written(Number::whole(4_700)), "4700");
-        assert_eq!(written(Number::mean(4_700, 2)), "2350");
-        assert_eq!(written(Number::mean(10, 3)), "3.3");
-        assert_eq!(written(Number::mean(5, 0)), "5");
-        assert_eq!(written(Number::whole(u64::MAX)), u64::MAX.to_string());
+        assert_eq!(written(ChartNumber::whole(4_700)), "4700");
+        assert_eq!(written(ChartNumber::mean(4_700, 2)), "2350");
+        assert_eq!(written(ChartNumber::mean(10, 3)), "3.3");
+        assert_eq!(written(ChartNumber::mean(5, 0)), "5");
+        assert_eq!(written(ChartNumber::whole(u64::MAX)), u64::MAX.to_string());
     }
 }

@@ -6,7 +6,7 @@
 use super::charts::{
     Chart, Charts, Column, Unit, by_percentile, each, first_of, plain, time, times, whole_points,
 };
-use super::numbers::Number;
+use super::numbers::ChartNumber;
 use crate::report::text::{P99, P99_9};
 use crate::report::timeline::Point;
 use crate::report::{RunReport, Timeline};
@@ -47,7 +47,7 @@ impl OverTime {
 
     /// Of the seconds that each run offered its load in.
     fn rates(&self, reports: [&RunReport; 2], count: fn(&Point) -> u64) -> [Column; 2] {
-        let rate = |point: &Point| Some(Number::mean(count(point), point.seconds));
+        let rate = |point: &Point| Some(ChartNumber::mean(count(point), point.seconds));
         let mut columns = self.columns(|timeline| each(timeline, rate));
         for ((column, timeline), report) in columns.iter_mut().zip(&self.timelines).zip(reports) {
             *column = first_of(std::mem::take(column), whole_points(report, timeline));
@@ -78,7 +78,7 @@ impl OverTime {
 
     fn failed(&self, [of_a, of_b]: [&RunReport; 2]) -> Option<Chart> {
         let [a, b] =
-            self.columns(|timeline| each(timeline, |point| Some(Number::mean(point.failed, point.seconds))));
+            self.columns(|timeline| each(timeline, |point| Some(ChartNumber::mean(point.failed, point.seconds))));
         let (failed_a, failed_b) = (of_a.arrivals.failed, of_b.arrivals.failed);
         (failed_a > 0 || failed_b > 0).then(|| Chart {
             told: format!("{} failed downloads in A, {} in B.", grouped(failed_a), grouped(failed_b)),

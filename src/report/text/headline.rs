@@ -8,10 +8,10 @@ use crate::report::{CHECK, Exit, FaultLine, Reason, RunReport, ThresholdLine, Ve
 use crate::units::grouped;
 
 /// Faults told in a sentence each; the table below has them all.
-pub(in crate::report) const FAULTS_TOLD: usize = 3;
+pub(in crate::report) const FAULTS_LISTED: usize = 3;
 
 /// What puts times in question, in the verdict's line; all of it stands below.
-const DOUBTS_TOLD: usize = 3;
+const REASONS_LISTED: usize = 3;
 
 /// Faults of a host as a whole, as the end of "redirects to HOST, …".
 const OF_A_HOST: &[(Fault, &str)] = &[
@@ -32,7 +32,7 @@ const OF_A_HOST: &[(Fault, &str)] = &[
 ];
 
 pub(super) fn write(report: &RunReport, page: &mut Page) {
-    let outcomes: Vec<_> = outcomes(report).take(FAULTS_TOLD).collect();
+    let outcomes: Vec<_> = outcomes(report).take(FAULTS_LISTED).collect();
     begin(report, &outcomes, page);
 }
 
@@ -114,7 +114,7 @@ fn in_question(report: &RunReport) -> String {
     let of = |question| reasons.iter().filter(move |reason| Question::of(&reason.id) == question);
     let mut times: Vec<_> = of(Question::Timing).chain(of(Question::Load)).map(|r| short(&r.id)).collect();
     times.dedup();
-    times.truncate(DOUBTS_TOLD);
+    times.truncate(REASONS_LISTED);
     let mut parts = Vec::new();
     if !times.is_empty() {
         parts.push(format!("; timing not valid: {}", times.join(", ")));
@@ -151,11 +151,11 @@ fn judged_nothing(id: &str) -> &'static str {
 
 /// The verdict in one line, its word before a colon.
 pub(in crate::report) fn verdict(report: &RunReport) -> String {
-    let verdict = without_doubts(report);
+    let verdict = verdict_alone(report);
     if report.verdict == Verdict::Failed { verdict + &in_question(report) } else { verdict }
 }
 
-fn without_doubts(report: &RunReport) -> String {
+fn verdict_alone(report: &RunReport) -> String {
     let arrivals = &report.arrivals;
     let (offered, failed) = (grouped(arrivals.offered), grouped(arrivals.failed));
     let rate = share(arrivals.failed, arrivals.offered);

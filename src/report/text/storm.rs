@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// What it takes to know that all is well, and a bit, in seconds.
-const TELLING_S: f64 = 4.0;
+const RECOVERY_CHECK_S: f64 = 4.0;
 
 pub(super) fn write(report: &RunReport, page: &mut Page) {
     if let Some(storm) = &report.storm {
@@ -120,7 +120,7 @@ pub(in crate::report) fn plateau(storm: &StormSection) -> String {
 pub(in crate::report) fn recovered(storm: &StormSection, run_s: f64) -> String {
     match storm.time_to_recover_s {
         Some(after) => format!("{} after the fault was over", counted(after, "second")),
-        None if run_s < approximate(storm.fault_to_s) + TELLING_S => {
+        None if run_s < approximate(storm.fault_to_s) + RECOVERY_CHECK_S => {
             "not known: the run ended with the fault".to_owned()
         }
         None => "NOT within this run, though the fault was over".to_owned(),

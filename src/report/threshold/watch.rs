@@ -38,7 +38,7 @@ pub struct Watch {
 struct Watched {
     threshold: Threshold,
     /// Its windows; `None` where it is about the whole run.
-    windows: Option<Windows>,
+    windows: Option<ThresholdWindows>,
 }
 
 /// What came of all thresholds of a run.
@@ -115,7 +115,7 @@ impl Watch {
     pub fn over(thresholds: impl IntoIterator<Item = Threshold>) -> Self {
         let mut watch = Self::default();
         for threshold in thresholds {
-            let windows = threshold.over_s().map(|length| Windows::of(&threshold, length, &mut watch.clocks));
+            let windows = threshold.over_s().map(|length| ThresholdWindows::of(&threshold, length, &mut watch.clocks));
             watch.thresholds.push(Watched { threshold, windows });
         }
         watch
@@ -242,7 +242,7 @@ fn line(threshold: &Threshold, found: Option<(f64, Option<WindowLine>)>) -> Thre
 
 /// The windows of one threshold.
 #[derive(Clone, Debug)]
-struct Windows {
+struct ThresholdWindows {
     length: u64,
     source: Source,
     /// Of those that were looked at and are known to count.
@@ -289,7 +289,7 @@ fn worse(threshold: &Threshold, a: Option<Seen>, b: Option<Seen>) -> Option<Seen
     }
 }
 
-impl Windows {
+impl ThresholdWindows {
     fn of(threshold: &Threshold, length: NonZeroU64, clocks: &mut Vec<(Clock, NonZeroU64, SlidingHistogram)>) -> Self {
         let source = match threshold.measure() {
             Measure::Time(clock, statistic) => {

@@ -13,11 +13,11 @@ use crate::metrics::SATURATED_PERMILLE;
 use crate::units::{approximate, grouped};
 
 /// The share of a run that its generator may have spoiled.
-const SPOILED_MAX: f64 = 0.01;
+const AFFECTED_SHARE_MAX: f64 = 0.01;
 
 /// How long a closed loop may wait for its trace at all: less than this tells of
 /// the beginning of a run, not of its reader.
-const BEGINNING_S: f64 = 0.1;
+const STARTUP_S: f64 = 0.1;
 
 /// What a plan calls arrivals that leave when a connection is free.
 const CLOSED_LOOP: &str = "closed_loop";
@@ -26,7 +26,7 @@ const CLOSED_LOOP: &str = "closed_loop";
 /// all it can get is what it is for.
 pub(super) fn saturated(totals: &Totals, plan: &Plan) -> Option<Reason> {
     let (strain, offered) = (&totals.counts.generator_health, totals.counts.arrivals.offered);
-    (plan.arrivals != CLOSED_LOOP && is_spoiled(strain.saturated_arrivals, offered)).then(|| {
+    (plan.arrivals != CLOSED_LOOP && is_above_affected_max(strain.saturated_arrivals, offered)).then(|| {
         reason(
             "generator_cpu",
             format!(
@@ -45,7 +45,7 @@ pub(super) fn saturated(totals: &Totals, plan: &Plan) -> Option<Reason> {
 /// in all than a single request may be late.
 pub(super) fn throttled(generator: &GeneratorFacts, lateness_us: u64) -> Option<Reason> {
     let throttled = generator.throttled_s?;
-    let allowed = (SPOILED_MAX * generator.wall_s).max(approximate(lateness_us) / 1e6);
+    let allowed = (AFFECTED_SHARE_MAX * generator.wall_s).max(approximate(lateness_us) / 1e6);
     (throttled > allowed).then(|| {
         reason(
             "cgroup_throttled",
@@ -61,7 +61,7 @@ pub(super) fn throttled(generator: &GeneratorFacts, lateness_us: u64) -> Option<
 /// A reader that did not keep up, as the cause of lateness.
 pub(super) fn behind(totals: &Totals) -> Option<Reason> {
     let (strain, offered) = (&totals.counts.generator_health, totals.counts.arrivals.offered);
-    is_spoiled(strain.trace_lag_arrivals, offered).then(|| {
+    is_above_affected_max(strain.trace_lag_arrivals, offered).then(|| {
         reason(
             "trace_behind",
             format!(
@@ -77,10 +77,10 @@ pub(super) fn behind(totals: &Totals) -> Option<Reason> {
 }
 
 /// A closed loop whose connections waited for the trace and not for answers.
-pub(super) fn ran_dry(totals: &Totals, plan: &Plan, generator: &GeneratorFacts) -> Option<Reason> {
+pub(super) fn closed_loop_trace_lag(totals: &Totals, plan: &Plan, generator: &GeneratorFacts) -> Option<Reason> {
     let starved = totals.counts.generator_health.trace_lag.as_secs_f64();
     let whole = generator.offering_s * approximate(generator.threads);
-    (plan.arrivals == CLOSED_LOOP && starved > (SPOILED_MAX * whole).max(BEGINNING_S)).then(|| {
+    (plan.arrivals == CLOSED_LOOP && starved > (AFFECTED_SHARE_MAX * whole).max(STARTUP_S)).then(|| {
         reason(
             "trace_behind",
             format!(
@@ -91,6 +91,6 @@ pub(super) fn ran_dry(totals: &Totals, plan: &Plan, generator: &GeneratorFacts) 
     })
 }
 
-fn is_spoiled(part: u64, whole: u64) -> bool {
-    approximate(part) > SPOILED_MAX * approximate(whole)
+fn is_above_affected_max(part: u64, whole: u64) -> bool {
+    approximate(part) > AFFECTED_SHARE_MAX * approximate(whole)
 }

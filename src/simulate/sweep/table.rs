@@ -1,6 +1,6 @@
 //! A sweep for people, 80 columns wide, and for programs.
 
-use super::{Boundary, Cell, Sweep};
+use super::{SweepBoundary, Cell, Sweep};
 use crate::units::approximate;
 use serde::Serialize;
 use std::fmt;
@@ -77,7 +77,7 @@ impl Sweep {
     /// Never: it has text keys and finite numbers.
     pub fn to_json(&self) -> String {
         let about = &self.about;
-        let table = Table {
+        let table = SweepJson {
             schema: SCHEMA,
             scenario: &about.scenario,
             downloads_per_s: about.downloads_per_s,
@@ -92,7 +92,7 @@ impl Sweep {
 }
 
 #[derive(Serialize)]
-struct Table<'s> {
+struct SweepJson<'s> {
     schema: &'static str,
     scenario: &'s str,
     downloads_per_s: f64,
@@ -137,8 +137,8 @@ struct BoundaryLine {
     stuck_from_s: Option<f64>,
 }
 
-impl From<&Boundary> for BoundaryLine {
-    fn from(boundary: &Boundary) -> Self {
+impl From<&SweepBoundary> for BoundaryLine {
+    fn from(boundary: &SweepBoundary) -> Self {
         Self {
             load: boundary.load.as_f64(),
             drop_share: f64::from(boundary.drop.ppm()) / 1e6,

@@ -6,7 +6,7 @@
 
 use super::*;
 use crate::client::{Budget, LastAttempt, NextStep, RetryState, retry_rng};
-use crate::simulate::agenda::Agenda;
+use crate::simulate::agenda::EventQueue;
 use crate::units::Offset;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -32,7 +32,7 @@ fn hop(random: &mut ChaCha8Rng) -> Duration {
 /// Writes until all of `clients` have had theirs, and how long that took.
 fn contest(client: &ClientModel, clients: u32, seed: u64) -> (u32, Duration) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut agenda = Agenda::new();
+    let mut agenda = EventQueue::new();
     let mut budget = Budget::new(client.budget);
     let mut states: Vec<RetryState> = (0..clients).map(|_| client.begin(&mut budget)).collect();
     for of in 0..clients {

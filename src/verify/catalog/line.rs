@@ -5,7 +5,7 @@
 //! `vers` and `cksum`; CSV whose first line names the same columns in any order.
 //! A mistake names its field.
 
-use super::Entry;
+use super::CatalogEntry;
 use crate::route::hex_pair;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -21,12 +21,12 @@ pub struct Listed<'l> {
     /// Its version.
     pub version: Cow<'l, str>,
     /// What else is said of it.
-    pub entry: Entry,
+    pub entry: CatalogEntry,
 }
 
 /// How the lines of a file are spelled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Spelling {
+pub enum CatalogFormat {
     /// A JSON object a line.
     Json,
     /// Fields with commas between them, in this order.
@@ -57,7 +57,7 @@ struct JsonLine<'l> {
     sha256: Option<Cow<'l, str>>,
 }
 
-impl Spelling {
+impl CatalogFormat {
     /// The spelling of a file that begins with `line`.
     pub fn of(line: &str) -> Result<Self, String> {
         if line.trim_start().starts_with('{') {
@@ -87,7 +87,7 @@ impl Spelling {
                 let line: JsonLine<'l> = serde_json::from_str(line).map_err(|error| error.to_string())?;
                 listed(line.name, line.version, line.size, line.sha256.as_deref())
             }
-            Self::Csv(columns) => of_columns(columns, fields(line)?),
+            Self::Csv(columns) => record_from_columns(columns, fields(line)?),
         }
     }
 }
@@ -104,7 +104,7 @@ impl Column {
     }
 }
 
-fn of_columns<'l>(columns: &[Option<Column>], fields: Vec<Cow<'l, str>>) -> Result<Listed<'l>, String> {
+fn record_from_columns<'l>(columns: &[Option<Column>], fields: Vec<Cow<'l, str>>) -> Result<Listed<'l>, String> {
     if fields.len() != columns.len() {
         return Err(format!("it has {} fields where the first line has {}", fields.len(), columns.len()));
     }
@@ -137,7 +137,7 @@ fn listed<'l>(
     Ok(Listed {
         name: given(name, "name")?,
         version: given(version, "version")?,
-        entry: Entry { size, sha256 },
+        entry: CatalogEntry { size, sha256 },
     })
 }
 
@@ -204,11 +204,11 @@ mod tests {
 
     #[track_caller]
     fn check(first: &str, line: &str, expected: (&str, &str, Option<u64>, bool)) {
-        let listed = Spelling::of(first).unwrap();
+        let listed = CatalogFormat::of(first).unwrap();
         let listed = listed.parse(line).unwrap();
         let (name, version, size, has_digest) = expected;
         assert_eq!((&*listed.name, &*listed.version), (name, version));
-        assert_eq!(listed.entry, Entry { size, sha256: has_digest.then(counted) });
+        assert_eq!(listed.entry, CatalogEntry { size, sha256: has_digest.then(counted) });
     }
 
     #[test]
@@ -229,7 +229,7 @@ mod tests {
 
     #[track_caller]
     fn check_mistake(first: &str, line: &str, part: &str) {
-        let mistake = Spelling::of(first).and_then(|spelling| spelling.parse(line).map(|_| ())).unwrap_err();
+        let mistake = CatalogFormat::of(first).and_then(|spelling| spelling.parse(line).map(|_| ())).unwrap_err();
         assert!(mistake.contains(part), "{mistake}");
     }
 

@@ -5,8 +5,8 @@
 //! their names. What is read is a list that someone else made: lines are
 //! bounded, links to directories are not followed.
 
-use super::line::{Listed, Spelling};
-use super::{Builder, Catalog, Entry};
+use super::line::{Listed, CatalogFormat};
+use super::{Builder, Catalog, CatalogEntry};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ impl Catalog {
 /// Reads once more, to say where the two entries stand. Places are not kept for
 /// a mistake that hardly any catalogue has.
 fn name_contradiction(path: &Path, builder: &Builder, key: u64) -> Result<(), CatalogError> {
-    let mut first: Option<(PathBuf, u64, Entry)> = None;
+    let mut first: Option<(PathBuf, u64, CatalogEntry)> = None;
     read_all(path, &mut |file, line, listed| {
         if builder.key(listed.name.as_bytes(), listed.version.as_bytes()) != key {
             return Ok(());
@@ -160,12 +160,12 @@ fn read_file(path: &Path, visit: &mut Visit<'_>) -> Result<(), CatalogError> {
             continue;
         }
         if let Some(spelling) = &spelling {
-            let spelling: &Spelling = spelling;
+            let spelling: &CatalogFormat = spelling;
             visit(path, line, &spelling.parse(text).map_err(mistake)?)?;
             continue;
         }
         let text = text.trim_start_matches('\u{feff}');
-        let found = Spelling::of(text).map_err(mistake)?;
+        let found = CatalogFormat::of(text).map_err(mistake)?;
         if !found.has_header() {
             visit(path, line, &found.parse(text).map_err(mistake)?)?;
         }
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(catalog: &Catalog, name: &str, version: &str, expected: Option<Entry>) {
+    fn check(catalog: &Catalog, name: &str, version: &str, expected: Option<CatalogEntry>) {
         assert_eq!(catalog.expect(name.as_bytes(), version.as_bytes()), expected, "{name} {version}");
     }
 
@@ -205,7 +205,7 @@ mod tests {
         let room = room(&[("more/files.ndjson", json), ("files.csv", csv), (".hidden", "nonsense")]);
         let catalog = Catalog::read(room.path()).unwrap();
         assert_eq!(catalog.len(), 3);
-        let of = |size| Some(Entry { size, sha256: None });
+        let of = |size| Some(CatalogEntry { size, sha256: None });
         check(&catalog, "a", "1", of(Some(1)));
         check(&catalog, "a", "2", of(None));
         check(&catalog, "b", "1", of(Some(3)));

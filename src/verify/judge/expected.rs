@@ -26,7 +26,7 @@ impl Judge {
                     (why, Some(due)) => format!("status {status}: {why}; the rule demands {due}"),
                 }
             }
-            fault if is_about_the_place(fault) => match (self.expected(), rule()) {
+            fault if is_about_location(fault) => match (self.expected(), rule()) {
                 (Some(expected), _) => format!("expected {expected}"),
                 (None, Some(rule))
                     if !rule.hosts.is_empty()
@@ -46,7 +46,7 @@ impl Judge {
 
 /// Whether the finding is that a redirect leads to another place than the one
 /// demanded, or is written in another way.
-fn is_about_the_place(fault: Fault) -> bool {
+fn is_about_location(fault: Fault) -> bool {
     let of_its_time = matches!(
         fault,
         Fault::LocationExpired

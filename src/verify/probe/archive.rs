@@ -35,7 +35,7 @@ pub(super) const FIRST_BYTES: usize = 512;
 pub(super) const ARCHIVE_BYTES_MIN: u64 = 14;
 
 /// Whether the name of a file says that it is an archive.
-pub(super) fn is_named_so(path: &str) -> bool {
+pub(super) fn has_archive_name(path: &str) -> bool {
     let ends = |ending: &&str| {
         path.len()
             .checked_sub(ending.len())
@@ -46,7 +46,7 @@ pub(super) fn is_named_so(path: &str) -> bool {
 }
 
 /// Whether a file that begins with `first` can be an archive.
-pub(super) fn begins_as_one(first: &[u8]) -> bool {
+pub(super) fn has_archive_magic(first: &[u8]) -> bool {
     MAGIC.iter().any(|(at, magic)| first.get(*at..).is_some_and(|rest| rest.starts_with(magic)))
 }
 
@@ -63,10 +63,10 @@ mod tests {
     #[test]
     fn archives_are_known_by_name() {
         for name in ["/crates/a/a-1.0.0.crate", "/a.TGZ", "/p/a-1.0.tar.gz", "/a.whl", "/a.gem", "/x.deb"] {
-            assert!(is_named_so(name), "{name}");
+            assert!(has_archive_name(name), "{name}");
         }
         for name in ["/crates/a/1.0.0/download", "/", "/simple/a/", "/a.json", "/crate", "/ä"] {
-            assert!(!is_named_so(name), "{name}");
+            assert!(!has_archive_name(name), "{name}");
         }
     }
 
@@ -75,9 +75,9 @@ mod tests {
         let mut tar = vec![b'a'; FIRST_BYTES];
         tar[257..262].copy_from_slice(b"ustar");
         let archives: [&[u8]; 5] = [b"\x1f\x8b\x08", b"PK\x03\x04", b"BZh9", &tar, b"\xfd7zXZ\0\0"];
-        assert!(archives.iter().all(|first| begins_as_one(first)));
+        assert!(archives.iter().all(|first| has_archive_magic(first)));
         let others: [&[u8]; 4] = [b"", b"<!DOCTYPE html>", b"\x1f", b"{\"errors\":[]}"];
-        assert!(!others.iter().any(|first| begins_as_one(first)));
+        assert!(!others.iter().any(|first| has_archive_magic(first)));
     }
 
     #[test]

@@ -10,9 +10,9 @@
 mod part;
 
 use super::archive::{self, ARCHIVE_BYTES_MIN};
-use super::{Expect, ProbeLimits, Reach, TargetVerdict, Want, volatile};
+use super::{ExpectedFile, ProbeLimits, ProbeDepth, TargetVerdict, ProbeExpectation, volatile};
 use crate::fault::Fault;
-use crate::verify::json::{JSON_BYTES_MAX, JsonForm};
+use crate::verify::json::{JSON_BYTES_MAX, ExpectedJson};
 use crate::verify::location::{self, Form};
 use crate::verify::{Locations, Tier, redirects};
 use part::first_part;
@@ -123,7 +123,7 @@ struct Hop {
 #[derive(Debug)]
 pub struct Conversation {
     url: Url,
-    want: Want,
+    want: ProbeExpectation,
     limits: ProbeLimits,
     step: Step,
     /// The places asked so far. Their whole text counts: a place that sends its
@@ -140,12 +140,12 @@ pub struct Conversation {
 
 impl Conversation {
     /// Begins the check of `url`, and says what to do first.
-    pub fn begin(mut url: Url, want: Want, limits: ProbeLimits) -> (Self, Next) {
+    pub fn begin(mut url: Url, want: ProbeExpectation, limits: ProbeLimits) -> (Self, Next) {
         url.set_fragment(None);
-        let refused = place_fault(&url);
+        let refused = url_problem(&url);
         let step = match &want {
-            Want::File(_) => first_step(limits.depth, &url),
-            Want::Json(_) => Step::Json,
+            ProbeExpectation::File(_) => first_step(limits.depth, &url),
+            ProbeExpectation::Json(_) => Step::Json,
         };
         let visited = vec![url.clone()];
         let begun = Self {
@@ -212,7 +212,7 @@ impl Conversation {
 
     fn answered(&mut self, reply: &Reply<'_>) -> Next {
         let told = format!("status {}", reply.status);
-        if let Want::Json(form) = &self.want {
+        if let ProbeExpectation::Json(form) = &self.want {
             return match reply.status {
                 200 => self.other_form(form, reply),
                 429 | 500..=599 => self.unsettled(Fault::TargetServerError, &told),
@@ -263,7 +263,7 @@ impl Conversation {
         }
     }
 
-    fn other_form(&self, form: &JsonForm, reply: &Reply<'_>) -> Next {
+    fn other_form(&self, form: &ExpectedJson, reply: &Reply<'_>) -> Next {
         match form.fault(reply.first) {
             None => Next::Done(TargetVerdict::sound(Tier::Json)),
             Some((fault, why)) => self.broken(fault, Tier::Json, &why),
@@ -271,10 +271,10 @@ impl Conversation {
     }
 
     /// What is known of the file beforehand.
-    const fn expect(&self) -> Expect {
+    const fn expect(&self) -> ExpectedFile {
         match self.want {
-            Want::File(expect) => expect,
-            Want::Json(_) => Expect { length: None, sha256: None },
+            ProbeExpectation::File(expect) => expect,
+            ProbeExpectation::Json(_) => ExpectedFile { length: None, sha256: None },
         }
     }
 
@@ -283,7 +283,7 @@ impl Conversation {
     fn content(&mut self, reply: &Reply<'_>, length: Option<u64>) -> Next {
         let judged = self.judge_content(reply, length);
         let sound = matches!(&judged, Next::Done(verdict) if verdict.fault.is_none());
-        if sound && self.step == Step::Head && self.limits.depth == Reach::Get {
+        if sound && self.step == Step::Head && self.limits.depth == ProbeDepth::Get {
             self.promised = length;
             self.asked_again = false;
             self.step = Step::FirstBytes;
@@ -319,7 +319,7 @@ impl Conversation {
 
     fn no_archive(&self, reply: &Reply<'_>, length: Option<u64>) -> Option<String> {
         // Whatever it was redirected to in between, this is what was asked for.
-        let named_so = self.visited.iter().any(|url| archive::is_named_so(url.path()));
+        let named_so = self.visited.iter().any(|url| archive::has_archive_name(url.path()));
         if !named_so {
             return None;
         }
@@ -330,7 +330,7 @@ impl Conversation {
             return Some(format!("{length} bytes are too few for an archive"));
         }
         let looked = self.step != Step::Head;
-        (looked && !archive::begins_as_one(reply.first)).then(|| {
+        (looked && !archive::has_archive_magic(reply.first)).then(|| {
             let first = reply.first.get(..8).unwrap_or(reply.first);
             format!("it begins with \"{}\"", first.escape_ascii())
         })
@@ -346,7 +346,7 @@ impl Conversation {
         let Some(url) = resolve(&self.url, location) else {
             return bad(self, "a redirect to no usable URL");
         };
-        if let Some(why) = place_fault(&url) {
+        if let Some(why) = url_problem(&url) {
             return bad(self, why);
         }
         if self.url.scheme() == "https" && url.scheme() == "http" {
@@ -384,18 +384,18 @@ impl Conversation {
         }
         let (fault, tier) = match (&self.want, self.connected) {
             // Whatever keeps the form from being had: the redirect was had.
-            (Want::Json(_), _) => (Fault::JsonMissing, Tier::Json),
-            (Want::File(_), true) => (fault, Tier::Fetch),
-            (Want::File(_), false) => (fault, Tier::Connect),
+            (ProbeExpectation::Json(_), _) => (Fault::JsonMissing, Tier::Json),
+            (ProbeExpectation::File(_), true) => (fault, Tier::Fetch),
+            (ProbeExpectation::File(_), false) => (fault, Tier::Connect),
         };
         self.broken(fault, tier, why)
     }
 
     fn broken(&self, fault: Fault, tier: Tier, why: &str) -> Next {
         let mut told = match self.want {
-            Want::File(_) => format!("{} {}: {why}", self.step.name(), shortened(&self.url)),
+            ProbeExpectation::File(_) => format!("{} {}: {why}", self.step.name(), shortened(&self.url)),
             // The place is the one that the redirect was asked of.
-            Want::Json(_) => format!("as JSON: {why}"),
+            ProbeExpectation::Json(_) => format!("as JSON: {why}"),
         };
         if !self.peer.is_empty() {
             write!(told, " ({})", self.peer).expect("a string takes all that is written");
@@ -414,17 +414,17 @@ impl Conversation {
 
 /// What to ask of a place first. A signature is made for one method, and it is
 /// GET that clients use.
-fn first_step(reach: Reach, url: &Url) -> Step {
+fn first_step(reach: ProbeDepth, url: &Url) -> Step {
     match reach {
-        Reach::Connect => Step::Connect,
-        Reach::Head | Reach::Get if !volatile::is_signed(url) => Step::Head,
-        Reach::Head | Reach::Get => Step::FirstBytes,
-        Reach::Digest => Step::Whole,
+        ProbeDepth::Connect => Step::Connect,
+        ProbeDepth::Head | ProbeDepth::Get if !volatile::is_signed(url) => Step::Head,
+        ProbeDepth::Head | ProbeDepth::Get => Step::FirstBytes,
+        ProbeDepth::Digest => Step::Whole,
     }
 }
 
 /// What speaks against connecting to where a URL leads, as far as the URL tells.
-fn place_fault(url: &Url) -> Option<&'static str> {
+fn url_problem(url: &Url) -> Option<&'static str> {
     if !matches!(url.scheme(), "http" | "https") {
         return Some("the place is neither http nor https");
     }

@@ -59,7 +59,7 @@ pub struct ProbeOptions {
     /// Whether an address may be one that is not public.
     pub private_addresses: PrivateAddresses,
     /// Where to connect to instead; the first that applies.
-    pub detours: Vec<Detour>,
+    pub detours: Vec<ConnectOverride>,
     /// How the candidate is reached, if it may be asked itself.
     pub candidate: Option<Candidate>,
     /// Roots. Without a client's certificate, and asked for HTTP/1.1 alone.
@@ -71,7 +71,7 @@ pub struct ProbeOptions {
 /// A place that is reached at another address than its name says. Named by the
 /// operator, so the address may be any.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Detour {
+pub struct ConnectOverride {
     /// The host it is for; any, if it is empty.
     pub host: String,
     /// The port it is for; any, if there is none.

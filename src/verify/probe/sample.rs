@@ -11,24 +11,24 @@ use url::Url;
 
 /// A share of the targets, and those that are asked anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sampling {
+pub struct ProbeSampling {
     /// How many.
     pub share: Share,
     /// What the choice depends on.
     pub seed: u64,
 }
 
-impl Sampling {
+impl ProbeSampling {
     /// Whether the target at `url` is asked.
     pub fn takes(&self, key: TargetKey, url: &Url) -> bool {
-        self.share == Share::ALL || is_corner(url.path()) || self.share.includes(key.point(self.seed))
+        self.share == Share::ALL || is_edge_case(url.path()) || self.share.includes(key.point(self.seed))
     }
 }
 
 /// Whether a path names a file of one of the shapes that break redirects: a `+`
 /// in the version, a pre-release, a name of up to three letters, one with upper
 /// case, one with both `-` and `_`.
-pub fn is_corner(path: &str) -> bool {
+pub fn is_edge_case(path: &str) -> bool {
     let file = path.rsplit('/').find(|segment| !segment.is_empty()).unwrap_or_default();
     let (name, version) = name_and_version(file);
     let plus = file.contains('+') || file.contains("%2B") || file.contains("%2b");
@@ -65,7 +65,7 @@ mod tests {
     #[track_caller]
     fn check(paths: &[&str], corner: bool) {
         for path in paths {
-            assert_eq!(is_corner(path), corner, "{path}");
+            assert_eq!(is_edge_case(path), corner, "{path}");
         }
     }
 
@@ -90,7 +90,7 @@ mod tests {
         let url = |n: u32| format!("https://cdn.test/crates/serde/serde-1.0.{n}.crate").parse().unwrap();
         let share = "10%".parse().unwrap();
         let taken = |seed| -> Vec<u32> {
-            let sampling = Sampling { share, seed };
+            let sampling = ProbeSampling { share, seed };
             (0..2_000).filter(|&n| sampling.takes(TargetKey::of_file(&url(n)), &url(n))).collect()
         };
         // Three standard deviations of a binomial with mean 200 are 40.
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(taken(1), taken(1));
         assert_ne!(taken(1), taken(2));
         let corner: Url = "https://cdn.test/crates/a/a-1.0.0.crate".parse().unwrap();
-        let least = Sampling { share: Share::from_ppm(1).unwrap(), seed: 1 };
+        let least = ProbeSampling { share: Share::from_ppm(1).unwrap(), seed: 1 };
         assert!(least.takes(TargetKey::of_file(&corner), &corner));
     }
 }

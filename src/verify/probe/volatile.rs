@@ -5,7 +5,7 @@
 //! add, by name; everything else counts, since a store may keep versions or
 //! variants of a file behind its query.
 
-use super::Expect;
+use super::ExpectedFile;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use url::Url;
@@ -63,8 +63,8 @@ impl TargetKey {
     /// The same where something is known of the file: a file that two releases
     /// are said to lie in is held against each of them.
     #[must_use]
-    pub fn expecting(self, expect: &Expect) -> Self {
-        let Expect { length, sha256 } = expect;
+    pub fn expecting(self, expect: &ExpectedFile) -> Self {
+        let ExpectedFile { length, sha256 } = expect;
         if length.is_none() && sha256.is_none() {
             return self;
         }
@@ -182,7 +182,7 @@ mod tests {
         assert_ne!(key("https://a.test/f"), key("http://a.test/f"));
         assert_eq!(host("https://a.test/f"), host("https://a.test/g"));
         assert_ne!(host("https://a.test/f"), host("https://a.test:444/f"));
-        let known = |length| key("https://a.test/f").expecting(&Expect { length, sha256: None });
+        let known = |length| key("https://a.test/f").expecting(&ExpectedFile { length, sha256: None });
         assert_eq!(known(None), key("https://a.test/f"));
         assert!(known(Some(1)) != known(None) && known(Some(1)) != known(Some(2)));
         assert_ne!(key("https://a.test/f").point(1), key("https://a.test/f").point(2));

@@ -47,11 +47,11 @@ pub(in crate::verify) struct Spellings {
     /// The path of the location, taken apart.
     path: Pattern,
     /// Of each such part: its position in the rule's pattern and in `path`.
-    parts: Vec<Part>,
+    parts: Vec<CanonicalPart>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Part {
+struct CanonicalPart {
     asked: usize,
     found: usize,
     canonical: Canonical,
@@ -79,7 +79,7 @@ impl Spellings {
             let Some(found) = position(path.names()) else {
                 return Err((at, format!("the path of the location has no {{{name}}}")));
             };
-            all.push(Part { asked, found, canonical: *canonical });
+            all.push(CanonicalPart { asked, found, canonical: *canonical });
         }
         match path {
             Ok(path) => Ok(Self { path, parts: all }),

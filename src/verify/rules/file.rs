@@ -106,7 +106,7 @@ struct FileRule {
     #[serde(default)]
     canonical: BTreeMap<Spanned<String>, Canonical>,
     #[serde(default)]
-    headers: BTreeMap<Spanned<String>, Spanned<FileDue>>,
+    headers: BTreeMap<Spanned<String>, Spanned<FileCondition>>,
 }
 
 #[derive(Deserialize)]
@@ -134,7 +134,7 @@ enum Only {
     untagged,
     expecting = "true, false, a text, a list of texts, or { is, contains, lacks, at_least, at_most, level, since, why, source }"
 )]
-enum FileDue {
+enum FileCondition {
     There(bool),
     Is(String),
     OneOf(Vec<String>),
@@ -332,7 +332,7 @@ fn member(text: Spanned<String>) -> Checked<String> {
     Ok(text.into_inner())
 }
 
-fn demands(fields: BTreeMap<Spanned<String>, Spanned<FileDue>>) -> Checked<Vec<HeaderDemand>> {
+fn demands(fields: BTreeMap<Spanned<String>, Spanned<FileCondition>>) -> Checked<Vec<HeaderDemand>> {
     let mut fields: Vec<_> = fields.into_iter().collect();
     fields.sort_unstable_by_key(|(name, _)| name.span().start);
     let mut demands: Vec<HeaderDemand> = Vec::with_capacity(fields.len());
@@ -357,13 +357,13 @@ fn demands(fields: BTreeMap<Spanned<String>, Spanned<FileDue>>) -> Checked<Vec<H
     Ok(demands)
 }
 
-fn demand(name: HeaderName, file: FileDue, span: &Range<usize>) -> Checked<HeaderDemand> {
+fn demand(name: HeaderName, file: FileCondition, span: &Range<usize>) -> Checked<HeaderDemand> {
     let plain = |due| (due, Level::Fail, Provenance::default());
     let (due, level, provenance) = match file {
-        FileDue::There(there) => plain(due_of(FileIs::There(there))),
-        FileDue::Is(value) => plain(due_of(FileIs::One(value))),
-        FileDue::OneOf(values) => plain(due_of(FileIs::Many(values))),
-        FileDue::Elements(FileElements {
+        FileCondition::There(there) => plain(field_condition(FileIs::There(there))),
+        FileCondition::Is(value) => plain(field_condition(FileIs::One(value))),
+        FileCondition::OneOf(values) => plain(field_condition(FileIs::Many(values))),
+        FileCondition::Elements(FileElements {
             is,
             contains,
             lacks,
@@ -384,14 +384,14 @@ fn demand(name: HeaderName, file: FileDue, span: &Range<usize>) -> Checked<Heade
                     format!("{name} is demanded as a whole and by its elements; leave one of them out");
                 return Err(Mistake { span: span.clone(), what });
             }
-            let due = is.map_or(Due::Elements(elements), due_of);
+            let due = is.map_or(Due::Elements(elements), field_condition);
             (due, level, provenance(since.as_deref().map(|since| (since, span.clone())), why, source)?)
         }
     };
     Ok(HeaderDemand { name, due, level, provenance })
 }
 
-fn due_of(is: FileIs) -> Due {
+fn field_condition(is: FileIs) -> Due {
     match is {
         FileIs::There(true) => Due::Present,
         FileIs::There(false) => Due::Absent,

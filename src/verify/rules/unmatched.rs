@@ -9,7 +9,7 @@ use crate::trace::rewrite::Rewrites;
 use std::borrow::Cow;
 
 /// Most requests without a rule that one of these looks at.
-const LOOKED_AT: u32 = 1_000;
+const CHECKS_MAX: u32 = 1_000;
 
 /// Looks whether requests without a rule would have one after a rewrite.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ impl Unmatched {
     pub fn of(rules: &Rules) -> Option<Self> {
         let built_in = |name: &&'static str| Some((*name, Rewrites::built_in(name)?.ok()?));
         let rewrites = Rewrites::BUILT_IN.iter().filter_map(built_in).collect();
-        (!rules.is_empty()).then(|| Self { rules: rules.clone(), rewrites, left: LOOKED_AT })
+        (!rules.is_empty()).then(|| Self { rules: rules.clone(), rewrites, left: CHECKS_MAX })
     }
 
     /// Looks at a request that no rule matches; `None` once enough were looked
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn so_many_are_looked_at_and_no_more() {
         let mut unmatched = Unmatched::of(&Rules::builtin("crates-io").unwrap()).unwrap();
-        for _ in 0..LOOKED_AT {
+        for _ in 0..CHECKS_MAX {
             assert!(unmatched.look(b"/x").is_some());
         }
         assert_eq!(unmatched.look(b"/x"), None);

@@ -11,7 +11,7 @@ use std::path::Path;
 pub(super) struct Report(Value);
 
 /// Keys that mean the same in `run.json` and in the lines of `intervals.ndjson`.
-const FATES: [&str; 6] = ["offered", "passed", "recovered", "failed", "shed", "cut"];
+const OUTCOMES: [&str; 6] = ["offered", "passed", "recovered", "failed", "shed", "cut"];
 
 impl Report {
     /// The one in this run directory.
@@ -147,7 +147,7 @@ impl Report {
     /// Arrivals, attempts and redirects: these hold for a checkpoint, too.
     #[track_caller]
     pub(super) fn check_events(&self) {
-        let fates = |book: &str| FATES.map(|key| self.number(&format!("{book}/arrivals/{key}")));
+        let fates = |book: &str| OUTCOMES.map(|key| self.number(&format!("{book}/arrivals/{key}")));
         let balance = |[offered, fates @ ..]: [u64; 6]| offered == fates.iter().sum::<u64>();
         assert!(balance(fates("")) && balance(fates("/warmup")), "arrivals");
         self.check_attempts("");
@@ -210,7 +210,7 @@ impl Report {
         let seconds: Vec<u64> = intervals.iter().map(|line| line["t_s"].as_u64().unwrap()).collect();
         assert!(seconds.is_sorted_by(|a, b| a < b), "{seconds:?}");
         let total = |key: &str| intervals.iter().map(|line| line[key].as_u64().unwrap()).sum::<u64>();
-        for key in FATES {
+        for key in OUTCOMES {
             assert_eq!(total(key), self.number(&format!("/arrivals/{key}")), "{key} of the intervals");
         }
         assert_eq!(total("completed"), self.number("/attempts/completed"));

@@ -2,7 +2,7 @@
 //! promotes a build.
 
 use super::books::Report;
-use super::targets::{Stage, downloads, tier};
+use super::targets::{TlsDeployment, downloads, tier};
 use super::{Call, Ended, every};
 use downpour::registry::crate_file;
 use quick_xml::events::{BytesStart, Event};
@@ -20,7 +20,7 @@ fn tiers(report: &Report) -> Vec<u64> {
 
 #[test]
 fn a_sound_deployment_passes_with_each_path_asked_once_and_every_tier_checked() {
-    let stage = Stage::with(&[]);
+    let stage = TlsDeployment::with(&[]);
     let call = stage.check(&downloads(20, 3), &["--junit", "check.xml"]);
     let report = call.report(0);
     assert_eq!((report.offered(), report.number("/arrivals/passed")), (20, 20));
@@ -43,7 +43,7 @@ fn a_sound_deployment_passes_with_each_path_asked_once_and_every_tier_checked() 
 
 #[test]
 fn nothing_is_written_but_what_was_asked_for() {
-    let stage = Stage::with(&[]);
+    let stage = TlsDeployment::with(&[]);
     let call = stage.check(&downloads(3, 1), &["--quiet"]);
     // Without the run directory that the other checks here ask for.
     let args: Vec<String> =
@@ -62,7 +62,7 @@ fn nothing_is_written_but_what_was_asked_for() {
 /// A check against this stage ends with these faults and exit code 3.
 #[track_caller]
 fn check(stage: &[&str], flags: &[&str], faults: &[(&str, u64)]) -> (Ended, Junit) {
-    let stage = Stage::with(stage);
+    let stage = TlsDeployment::with(stage);
     let call = stage.check(&downloads(5, 4), flags).with(&["--junit", "check.xml"]);
     let ended = call.run();
     assert_eq!(ended.code, Some(3), "{}{}", ended.stdout, ended.stderr);
@@ -106,7 +106,7 @@ fn with_a_catalogue_files_are_downloaded_and_compared() {
     for (stage, code, faults) in
         [(&[][..], 0, &[][..]), (&["--cdn-fault", "other-bytes"], 3, &[("target.digest", 5)])]
     {
-        let stage = Stage::with(stage);
+        let stage = TlsDeployment::with(stage);
         let call = stage.check(&downloads(5, 2), &["--catalog", "files.csv"]);
         let report = call.file("files.csv", &catalogue).report(code);
         assert_eq!((report.faults(), tiers(&report)), (faults.to_vec(), vec![5, 5, 5, 5, 5, 5, 5]));
@@ -118,7 +118,7 @@ fn with_a_catalogue_files_are_downloaded_and_compared() {
 /// slowly; more wait in all than any queue holds.
 #[test]
 fn nothing_is_left_unchecked_for_want_of_room() {
-    let stage = Stage::with(&[]);
+    let stage = TlsDeployment::with(&[]);
     let flags = ["--verify", "head", "--verify-concurrency", "1", "--connections", "64"];
     let report = stage.check(&downloads(6_000, 1), &flags).report(0);
     assert_eq!(tiers(&report), [6_000, 6_000, 6_000, 6_000, 6_000, 0, 6_000]);
@@ -128,7 +128,7 @@ fn nothing_is_left_unchecked_for_want_of_room() {
 /// Where the order does not matter, nothing comes too late for it.
 #[test]
 fn a_log_that_is_not_in_order_is_asked_for_all_the_same() {
-    let stage = Stage::with(&[]);
+    let stage = TlsDeployment::with(&[]);
     let trace: String =
         every(60_000, 30).lines().rev().fold(String::new(), |trace, line| trace + line + "\n");
     let report = stage.check(&trace, &[]).report(0);
@@ -137,7 +137,7 @@ fn a_log_that_is_not_in_order_is_asked_for_all_the_same() {
 
 #[test]
 fn hostile_text_stays_text_in_junit() {
-    let stage = Stage::with(&[]);
+    let stage = TlsDeployment::with(&[]);
     let list = "/a'b&c]]>/<d>\n/\"e\"&amp;\n/api/v1/crates/serde/1.0.0/download\n";
     let call = stage.check(list, &["--junit", "check.xml", "--verify", "off"]);
     assert_eq!(call.report(3).faults(), [("status.4xx", 2)]);
@@ -148,7 +148,7 @@ fn hostile_text_stays_text_in_junit() {
 
 #[test]
 fn a_check_that_no_rule_fits_is_a_mistake_in_what_it_was_given() {
-    let stage = Stage::with(&[]);
+    let stage = TlsDeployment::with(&[]);
     let typed = "[[rule]]\nmatch = \"/api/v2/crates/{crate}/{version}/download\"\nstatus = 302\n";
     let call = stage.check(&downloads(5, 1), &["--rules", "mine.toml"]).file("mine.toml", typed);
     let ended = call.run();

@@ -1,7 +1,7 @@
 //! The form in JSON of a redirect: asked for beside it, of the candidate, and
 //! held against it.
 
-use super::targets::{Stage, downloads, tier};
+use super::targets::{TlsDeployment, downloads, tier};
 use super::{Call, Serving};
 
 /// A replay that asks `share` of the redirects for their form in JSON.
@@ -75,7 +75,7 @@ fn it_is_asked_for_at_the_rate_of_target_checks() {
 
 #[test]
 fn a_check_asks_for_each_and_goes_to_the_file_as_well() {
-    let stage = Stage::with(&["--fault", "wrong-json-url:20%"]);
+    let stage = TlsDeployment::with(&["--fault", "wrong-json-url:20%"]);
     let report = stage.check(&downloads(50, 1), &[]).report(3);
     let [checked, left] = [tier(&report, "json", "")[0], report.number("/targets/tiers/json/broken")];
     assert_eq!(([checked, left], tier(&report, "fetch", "")), ([50, 0], [50, 0]));

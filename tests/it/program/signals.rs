@@ -6,12 +6,12 @@ use rustix::process::Signal;
 use std::fs;
 
 /// A run that goes on while the test looks at its directory.
-struct Going {
+struct RunningReplay {
     call: Call,
     process: Process,
 }
 
-impl Going {
+impl RunningReplay {
     fn start(call: Call) -> Self {
         let process = Process::start(&call.all_args(), call.room.path());
         Self { call, process }
@@ -55,7 +55,7 @@ fn endless(candidate: &Serving) -> Call {
 fn a_signal_in_mid_run_leaves_a_whole_report_marked_as_cut() {
     let candidate = Serving::with_faults(&["missing-slash:10%"]);
     for signal in [Signal::INT, Signal::TERM] {
-        let mut going = Going::start(endless(&candidate));
+        let mut going = RunningReplay::start(endless(&candidate));
         going.until_there_is("intervals.ndjson");
         going.process.signal(signal);
         let (ended, _call) = going.end();
@@ -75,7 +75,7 @@ fn a_signal_in_mid_run_leaves_a_whole_report_marked_as_cut() {
 fn a_second_signal_waits_for_nobody() {
     let candidate = Serving::with_faults(&["stall"]);
     let call = endless(&candidate).with(&["--timeout", "1h", "--grace", "1h"]);
-    let mut going = Going::start(call);
+    let mut going = RunningReplay::start(call);
     going.until_there_is("intervals.ndjson");
     // Signals that come together count as one, so it is told until it ends.
     while !going.process.is_over() {
@@ -95,7 +95,7 @@ fn a_second_signal_waits_for_nobody() {
 fn the_first_signal_is_answered_and_names_the_second() {
     let candidate = Serving::with_faults(&["stall"]);
     let call = endless(&candidate).with(&["--timeout", "1h", "--grace", "100ms"]);
-    let mut going = Going::start(call);
+    let mut going = RunningReplay::start(call);
     going.until_there_is("intervals.ndjson");
     going.process.signal(Signal::INT);
     let (ended, _call) = going.end();
@@ -107,7 +107,7 @@ fn the_first_signal_is_answered_and_names_the_second() {
 #[test]
 fn what_was_on_disk_outlives_a_kill() {
     let candidate = Serving::sound();
-    let mut going = Going::start(endless(&candidate));
+    let mut going = RunningReplay::start(endless(&candidate));
     going.until_a_checkpoint();
     going.process.signal(Signal::KILL);
     let (ended, _call) = going.end();

@@ -9,12 +9,12 @@ use std::fmt::Write as _;
 use tempfile::TempDir;
 
 /// A candidate whose CDN speaks TLS with a certificate of its own.
-pub(super) struct Stage {
+pub(super) struct TlsDeployment {
     room: TempDir,
     candidate: Serving,
 }
 
-impl Stage {
+impl TlsDeployment {
     pub(super) fn with(flags: &[&str]) -> Self {
         let room = tempfile::tempdir().unwrap();
         let authority = room.path().join("ca.pem");
@@ -83,7 +83,7 @@ pub(super) fn tier(report: &Report, tier: &str, reason: &str) -> [u64; 2] {
 #[test]
 fn each_distinct_target_is_asked_once_however_many_workers_meet_it() {
     for (verify, asked) in [("head", 20), ("get", 40), ("digest", 20)] {
-        let stage = Stage::with(&[]);
+        let stage = TlsDeployment::with(&[]);
         let report = stage.call(&downloads(20, 10), verify, &["--threads", "2"]).report(0);
         assert_eq!(report.number("/arrivals/passed"), 200, "{verify}");
         assert_eq!(tier(&report, "fetch", "tier_off"), [200, 0], "{verify}");
@@ -94,7 +94,7 @@ fn each_distinct_target_is_asked_once_however_many_workers_meet_it() {
 
 #[test]
 fn a_connection_is_enough_where_no_more_is_wanted() {
-    let stage = Stage::with(&[]);
+    let stage = TlsDeployment::with(&[]);
     let report = stage.call(&downloads(20, 2), "connect", &[]).report(0);
     assert_eq!(tier(&report, "connect", "tier_off"), [40, 0]);
     assert_eq!(tier(&report, "fetch", "tier_off"), [0, 40]);
@@ -104,7 +104,7 @@ fn a_connection_is_enough_where_no_more_is_wanted() {
 /// Every target spoiled by `fault` fails its downloads with `id`.
 #[track_caller]
 fn check(fault: &str, verify: &str, id: &str) -> Report {
-    let stage = Stage::with(&["--cdn-fault", fault]);
+    let stage = TlsDeployment::with(&["--cdn-fault", fault]);
     let report = stage.call(&downloads(5, 4), verify, &[]).report(3);
     assert_eq!(report.faults(), [(id, 20)], "{fault}");
     report
@@ -129,7 +129,7 @@ fn each_fault_of_the_store_is_found() {
 
 #[test]
 fn a_store_that_never_answers_is_not_waited_for() {
-    let stage = Stage::with(&["--cdn-fault", "stall"]);
+    let stage = TlsDeployment::with(&["--cdn-fault", "stall"]);
     let flags = ["--verify-timeout", "100ms"];
     let report = stage.call(&downloads(5, 2), "head", &flags).report(3);
     assert_eq!(report.faults(), [("target.timeout", 10)]);
@@ -137,14 +137,14 @@ fn a_store_that_never_answers_is_not_waited_for() {
 
 #[test]
 fn a_file_too_large_to_be_downloaded_is_no_pass() {
-    let stage = Stage::with(&[]);
+    let stage = TlsDeployment::with(&[]);
     let report = stage.call(&downloads(5, 2), "digest", &["--max-body", "10"]).report(3);
     assert_eq!(report.faults(), [("target.unchecked", 10)]);
 }
 
 #[test]
 fn a_redirect_of_the_store_itself_is_followed_and_told() {
-    let stage = Stage::with(&["--cdn-fault", "one-hop"]);
+    let stage = TlsDeployment::with(&["--cdn-fault", "one-hop"]);
     let report = stage.call(&downloads(5, 4), "head", &[]).report(0);
     assert_eq!((report.number("/arrivals/passed"), report.number("/targets/requests")), (20, 10));
     assert_eq!((report.number("/targets/redirected_on"), report.number("/targets/most_hops")), (5, 1));
@@ -152,7 +152,7 @@ fn a_redirect_of_the_store_itself_is_followed_and_told() {
 
 #[test]
 fn a_store_that_refuses_head_alone_is_sound() {
-    let stage = Stage::with(&["--cdn-fault", "no-head"]);
+    let stage = TlsDeployment::with(&["--cdn-fault", "no-head"]);
     let report = stage.call(&downloads(5, 4), "head", &[]).report(0);
     assert_eq!((report.number("/arrivals/passed"), report.number("/targets/requests")), (20, 10));
 }
@@ -160,7 +160,7 @@ fn a_store_that_refuses_head_alone_is_sound() {
 #[test]
 fn the_stores_certificate_is_judged() {
     for certificate in ["expired", "other-name"] {
-        let stage = Stage::with(&["--cdn-certificate", certificate]);
+        let stage = TlsDeployment::with(&["--cdn-certificate", certificate]);
         let report = stage.call(&downloads(5, 2), "head", &[]).report(3);
         assert_eq!(report.faults(), [("target.tls_certificate", 10)], "{certificate}");
         assert_eq!(tier(&report, "connect", ""), [10, 0]);
@@ -171,7 +171,7 @@ fn the_stores_certificate_is_judged() {
 
 #[test]
 fn a_redirect_to_nowhere_is_broken_before_its_target_is_asked() {
-    let stage = Stage::with(&["--fault", "no-location"]);
+    let stage = TlsDeployment::with(&["--fault", "no-location"]);
     let report = stage.call(&downloads(5, 2), "get", &[]).report(3);
     assert_eq!(report.faults(), [("location.missing", 10)]);
     for name in ["policy", "dns", "connect", "fetch"] {
@@ -183,7 +183,7 @@ fn a_redirect_to_nowhere_is_broken_before_its_target_is_asked() {
 
 #[test]
 fn a_wrong_path_is_asked_all_the_same() {
-    let stage = Stage::with(&["--fault", "double-slash"]);
+    let stage = TlsDeployment::with(&["--fault", "double-slash"]);
     let report = stage.call(&downloads(5, 2), "get", &[]).report(3);
     assert_eq!(report.faults(), [("location.double_slash", 10)]);
     assert_eq!((tier(&report, "fetch", "")[0], report.number("/targets/broken")), (10, 0));
@@ -234,7 +234,7 @@ fn a_loopback_target_is_not_connected_to_unless_that_is_allowed() {
 
 #[test]
 fn what_was_not_asked_is_the_first_thing_said() {
-    let stage = Stage::with(&[]);
+    let stage = TlsDeployment::with(&[]);
     let said = |verify, flags: &[&str]| {
         let call = stage.call(&downloads(100, 1), verify, flags);
         let ended = call.run();
@@ -260,7 +260,7 @@ fn what_was_not_asked_is_the_first_thing_said() {
 
 #[test]
 fn unusual_names_are_asked_whatever_the_sample() {
-    let stage = Stage::with(&[]);
+    let stage = TlsDeployment::with(&[]);
     let list = "/api/v1/crates/curl-sys/0.4.79%2Bcurl-8.12.0/download\n/api/v1/crates/log/0.4.0/download\n\
                 /api/v1/crates/serde/1.0.0-rc.1/download\n/api/v1/crates/Inflector/0.11.4/download\n";
     let report = stage.call(list, "head", &["--verify-sample", "0.0001%"]).report(0);
@@ -289,7 +289,7 @@ fn files_are_held_against_a_catalogue() {
         writeln!(catalogue, "serde,1.0.{n},{},{digest}", file.len()).unwrap();
     }
     let against = |flags: &[&str], verify, code| {
-        let stage = Stage::with(flags);
+        let stage = TlsDeployment::with(flags);
         let call = stage.call(&downloads(5, 4), verify, &["--catalog", "files.csv"]);
         call.file("files.csv", &catalogue).report(code)
     };
@@ -311,7 +311,7 @@ const STAYING: &str = "[[rule]]\nmatch = \"/api/v1/crates/{crate}/{version}/down
 #[test]
 fn a_way_back_to_the_candidate_is_followed_to_the_file() {
     let followed = |faults: &[&str], code| {
-        let stage = Stage::with(faults);
+        let stage = TlsDeployment::with(faults);
         let call = stage.call(&downloads(5, 4), "get", &["--rules", "rules.toml"]);
         let report = call.file("rules.toml", STAYING).report(code);
         (report, stage.stop())
@@ -366,7 +366,7 @@ fn a_candidate_under_another_name_is_asked_at_its_address() {
 
 #[test]
 fn r12_a_way_that_is_longer_than_allowed_is_not_gone() {
-    let stage = Stage::with(&["--fault", "via-self"]);
+    let stage = TlsDeployment::with(&["--fault", "via-self"]);
     let call = stage.call(&downloads(5, 2), "get", &["--rules", "rules.toml", "--verify-hops", "0"]);
     let report = call.file("rules.toml", STAYING).report(3);
     assert_eq!(report.faults(), [("target.too_many_hops", 10)]);

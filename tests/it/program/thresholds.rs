@@ -1,7 +1,7 @@
 //! Thresholds from outside: exit code 99, what the files say of them, and runs
 //! that end themselves.
 
-use super::targets::{Stage, downloads};
+use super::targets::{TlsDeployment, downloads};
 use super::{Call, INCIDENT, Serving, every};
 use std::fs;
 
@@ -110,7 +110,7 @@ fn an_end_on_a_ramp_names_its_rate_and_is_a_case_of_its_own() {
 
 #[test]
 fn a_check_has_thresholds_of_what_it_counts() {
-    let stage = Stage::with(&["--fault", "status-503"]);
+    let stage = TlsDeployment::with(&["--fault", "status-503"]);
     let flags = ["--threshold", "failed.rate <= 100%", "--threshold", "good > 0", "--junit", "check.xml"];
     let call = stage.check(&downloads(5, 1), &flags);
     let report = call.report(99);

@@ -15,13 +15,13 @@ use std::process::{ChildStdin, Command, Stdio};
 const LINES: usize = 512;
 
 /// A run whose trace comes through a pipe.
-struct Piped {
+struct PipedReplay {
     call: Call,
     process: Process,
     stdin: ChildStdin,
 }
 
-impl Piped {
+impl PipedReplay {
     /// Begins one with 1,024 requests at 2,000 a second.
     fn start(call: Call) -> Self {
         let call = call.with(&["--rate", "2000"]);
@@ -74,7 +74,7 @@ fn a_trace_that_is_not_read_in_time_is_named_as_the_cause() {
     let candidate = Serving::sound();
     let call = || Call::replay("-", &candidate).with(&["--verify", "off", "--max-lateness", "5ms"]);
     let play = |call: Call, code: i32| {
-        let mut piped = Piped::start(call);
+        let mut piped = PipedReplay::start(call);
         // All of the trace is due in its first second.
         piped.until_there_is("intervals.ndjson");
         piped.write(LINES);
@@ -95,7 +95,7 @@ fn a_trace_that_is_not_read_in_time_is_named_as_the_cause() {
 fn a_process_without_descriptors_is_to_blame_and_not_the_candidate() {
     let candidate = Serving::sound();
     let call = Call::replay("-", &candidate).with(&["--verify", "off", "--no-keepalive"]);
-    let mut piped = Piped::start(call);
+    let mut piped = PipedReplay::start(call);
     piped.until_there_is("intervals.ndjson");
     piped.limit_files(Some(3));
     piped.write(LINES);

@@ -1,7 +1,7 @@
 //! What the stand-in can do at most, and what it writes down.
 
 use super::{DOWNLOAD, exchange, get, last, with_faults};
-use downpour::registry::{AccessLog, Registry, RegistryConfig};
+use downpour::registry::{AccessLog, Registry, MockConfig};
 use serde_json::Value;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -50,7 +50,7 @@ fn each_request_of_the_api_is_written_down_with_what_became_of_it() {
     let kept = Kept::default();
     let plan = downpour::registry::plan::FaultPlan::new(vec!["reset:50%".parse().unwrap()], 1);
     let access_log = Some(AccessLog::new(kept.clone()));
-    let registry = Registry::start(RegistryConfig { plan, access_log, ..RegistryConfig::default() }).unwrap();
+    let registry = Registry::start(MockConfig { plan, access_log, ..MockConfig::default() }).unwrap();
     for n in 0..20 {
         let request = format!(
             "HEAD {DOWNLOAD}?n={n} HTTP/1.1\r\nhost: x\r\nuser-agent: curl/8.0 secret\r\nconnection: close\r\n\r\n"

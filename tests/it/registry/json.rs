@@ -3,7 +3,7 @@
 
 use super::{DOWNLOAD, exchange, last, with_faults};
 use downpour::fault::Fault;
-use downpour::verify::json::JsonForm;
+use downpour::verify::json::ExpectedJson;
 
 /// What is wrong between the redirect and its JSON form, at a candidate with
 /// this fault.
@@ -15,7 +15,7 @@ fn check(faults: &[&str], expected: Option<Fault>) {
     let asked = last(DOWNLOAD).replace("host:", "accept: application/json\r\nhost:");
     let json = exchange(registry.api(), &[&asked]);
     let (_, body) = json.split_once("\r\n\r\n").unwrap();
-    let form = JsonForm { member: "url".into(), location: location.as_bytes().into() };
+    let form = ExpectedJson { member: "url".into(), location: location.as_bytes().into() };
     let fault = form.fault(body.as_bytes()).map(|(fault, _)| fault);
     assert_eq!(fault, expected, "{faults:?}: {location:?}, {body}");
     registry.stop();

@@ -7,13 +7,13 @@ use crate::units::Offset;
 /// One second: arrivals offered, and the latencies of those that were good in
 /// it; the others failed of a host that does not exist.
 #[derive(Clone, Copy, Default)]
-struct Second<'a> {
+struct TestSecond<'a> {
     offered: u64,
     good_ms: &'a [u64],
     failed: u64,
 }
 
-fn interval(second: u64, Second { offered, good_ms, failed }: Second<'_>) -> Interval {
+fn interval(second: u64, TestSecond { offered, good_ms, failed }: TestSecond<'_>) -> Interval {
     let mut interval = Interval::new(second);
     (0..offered).for_each(|_| interval.offered());
     let begin = Offset::from_nanos(second * 1_000_000_000);
@@ -32,7 +32,7 @@ fn interval(second: u64, Second { offered, good_ms, failed }: Second<'_>) -> Int
 }
 
 /// What comes of `expression` in a run of these seconds.
-fn judged(expression: &str, seconds: &[Second<'_>], offering_s: f64) -> ThresholdLine {
+fn judged(expression: &str, seconds: &[TestSecond<'_>], offering_s: f64) -> ThresholdLine {
     let mut watch = Watch::over([expression.parse().unwrap()]);
     let mut totals = Totals::default();
     for (second, &told) in seconds.iter().enumerate() {
@@ -44,12 +44,12 @@ fn judged(expression: &str, seconds: &[Second<'_>], offering_s: f64) -> Threshol
     assessment.lines.remove(0)
 }
 
-const fn good(good_ms: &[u64]) -> Second<'_> {
-    Second { offered: good_ms.len() as u64, good_ms, failed: 0 }
+const fn good(good_ms: &[u64]) -> TestSecond<'_> {
+    TestSecond { offered: good_ms.len() as u64, good_ms, failed: 0 }
 }
 
 #[track_caller]
-fn check(expression: &str, seconds: &[Second<'_>], value: Option<f64>, passed: bool) -> ThresholdLine {
+fn check(expression: &str, seconds: &[TestSecond<'_>], value: Option<f64>, passed: bool) -> ThresholdLine {
     let offering_s = seconds.iter().take_while(|second| second.offered > 0).count();
     let line = judged(expression, seconds, approximate(offering_s as u64));
     assert_eq!((line.value, line.passed), (value, passed), "{expression}");
@@ -59,7 +59,7 @@ fn check(expression: &str, seconds: &[Second<'_>], value: Option<f64>, passed: b
 
 #[test]
 fn a_whole_run_is_measured_by_its_totals() {
-    let seconds = [good(&[10, 20]), Second { failed: 1, offered: 2, good_ms: &[30] }, good(&[40])];
+    let seconds = [good(&[10, 20]), TestSecond { failed: 1, offered: 2, good_ms: &[30] }, good(&[40])];
     check("latency.max < 50ms", &seconds, Some(40_000.0), true);
     check("latency.p50 <= 20ms", &seconds, Some(20_015.0), false);
     check("latency.mean <= 25ms", &seconds, Some(25_000.0), true);
@@ -80,7 +80,7 @@ fn a_whole_run_is_measured_by_its_totals() {
 
 #[test]
 fn what_was_not_measured_was_not_kept() {
-    let failed = [Second { offered: 1, good_ms: &[], failed: 1 }];
+    let failed = [TestSecond { offered: 1, good_ms: &[], failed: 1 }];
     check("latency.p99 < 1h", &[], None, false);
     check("latency.p99 < 50ms", &failed, None, false);
     check("latency.p99 over 1s < 50ms", &failed, None, false);
@@ -110,15 +110,15 @@ fn of_windows_the_worst_counts_and_is_told() {
 
 #[test]
 fn windows_without_a_sample_say_nothing() {
-    let quiet = [good(&[10]), Second::default(), Second::default(), good(&[20])];
+    let quiet = [good(&[10]), TestSecond::default(), TestSecond::default(), good(&[20])];
     check("latency.max over 1s < 30ms", &quiet, Some(20_000.0), true);
     check("failed.rate over 1s <= 0%", &quiet, Some(0.0), true);
 }
 
 #[test]
 fn late_failures_count_and_the_end_of_the_load_does_not() {
-    let tail = Second { offered: 0, good_ms: &[900], failed: 3 };
-    let seconds = [good(&[10; 5]), good(&[10; 4]), good(&[10; 5]), tail, Second::default()];
+    let tail = TestSecond { offered: 0, good_ms: &[900], failed: 3 };
+    let seconds = [good(&[10; 5]), good(&[10; 4]), good(&[10; 5]), tail, TestSecond::default()];
     check("latency.max over 1s < 1s", &seconds, Some(900_000.0), true);
     let line = check("failed over 1s <= 2", &seconds, Some(3.0), false);
     assert_eq!(line.worst_window, Some(WindowLine { from_s: 3, to_s: 4 }));
@@ -135,7 +135,7 @@ fn a_second_that_the_load_did_not_fill_is_not_too_slow() {
     assert_eq!(judged("offered.per_s over 1s >= 4", &seconds, 1.5).value, Some(4.0));
     assert_eq!(judged("offered.per_s over 1s >= 4", &seconds, 2.0).value, Some(2.0));
     // A pause in the middle is part of the load.
-    let paused = [good(&[10; 4]), Second::default(), good(&[10; 4])];
+    let paused = [good(&[10; 4]), TestSecond::default(), good(&[10; 4])];
     assert_eq!(judged("offered.per_s over 1s >= 4", &paused, 3.0).value, Some(0.0));
 }
 
@@ -157,11 +157,11 @@ fn what_ends_a_run_is_what_is_so_now() {
         watch.come_true(&totals)
     };
     assert_eq!(next(0, good(&[1; 20])), None);
-    assert_eq!(next(1, Second { offered: 2, good_ms: &[], failed: 2 }), None);
-    let why = next(2, Second { offered: 1, good_ms: &[], failed: 1 }).unwrap();
+    assert_eq!(next(1, TestSecond { offered: 2, good_ms: &[], failed: 2 }), None);
+    let why = next(2, TestSecond { offered: 1, good_ms: &[], failed: 1 }).unwrap();
     assert_eq!((why.expression.as_str(), why.value, why.at_s), ("failed over 2s >= 3", 3.0, 3));
-    assert_eq!(next(3, Second { offered: 1, good_ms: &[], failed: 1 }), None);
-    let why = next(4, Second { offered: 999, good_ms: &[], failed: 999 }).unwrap();
+    assert_eq!(next(3, TestSecond { offered: 1, good_ms: &[], failed: 1 }), None);
+    let why = next(4, TestSecond { offered: 999, good_ms: &[], failed: 999 }).unwrap();
     assert_eq!((why.expression.as_str(), why.unit.as_str()), ("failed over 2s >= 3", "count"));
 }
 

@@ -1,7 +1,7 @@
 //! What holds for all bytes, whoever chose them.
 
 use super::*;
-use crate::verify::json::JsonForm;
+use crate::verify::json::ExpectedJson;
 use proptest::prelude::*;
 
 /// Whatever is asked, answered and demanded, the judge says something.
@@ -14,7 +14,7 @@ fn survives(bytes: &[u8]) {
             for location in [location, bytes] {
                 let (locations, headers) = (Locations::One(location), fields());
                 judge.judge(&asked, &Answer { status: 302, locations, headers: &headers, at: NOW });
-                let form = JsonForm { member: "url".into(), location: location.into() };
+                let form = ExpectedJson { member: "url".into(), location: location.into() };
                 assert!(form.fault(bytes).is_none_or(|(_, told)| told.is_ascii()));
             }
         }

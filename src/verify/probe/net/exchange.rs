@@ -18,11 +18,11 @@ use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-const OWN_NAME: &str = concat!("downpour/", env!("CARGO_PKG_VERSION"), " (target check)");
+const USER_AGENT_VALUE: &str = concat!("downpour/", env!("CARGO_PKG_VERSION"), " (target check)");
 
 /// Content that is taken of an answer nobody wants, so that its connection can
 /// be kept.
-const SPARE_BYTES: u64 = 64 * 1024;
+const DRAIN_BYTES_MAX: u64 = 64 * 1024;
 
 /// What came of a request, and who was asked.
 pub(super) struct Asked {
@@ -153,7 +153,7 @@ impl Lines {
         let enough = match (step, whole) {
             (_, true) => self.options.limits.body,
             (Step::FirstBytes | Step::Json, false) if succeeded => 2 * to_u64(step.kept()),
-            _ => SPARE_BYTES,
+            _ => DRAIN_BYTES_MAX,
         };
         while !body.is_end_stream() {
             let Some(frame) = body.frame().await else { break };
@@ -198,7 +198,7 @@ impl Lines {
         *request.uri_mut() = target.parse().ok()?;
         let headers = request.headers_mut();
         headers.insert(HOST, HeaderValue::from_str(&authority).ok()?);
-        headers.insert(USER_AGENT, HeaderValue::from_static(OWN_NAME));
+        headers.insert(USER_AGENT, HeaderValue::from_static(USER_AGENT_VALUE));
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(candidate) = self.candidate_at(url)

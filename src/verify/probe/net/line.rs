@@ -2,7 +2,7 @@
 //! while they are of use, and taken in turn at the set rate. A place where there
 //! was none to be had is not tried by each further target for a while.
 
-use super::{Candidate, Counts, Detour, ProbeOptions, count};
+use super::{Candidate, Counts, ConnectOverride, ProbeOptions, count};
 use crate::fault::Fault;
 use crate::verify::HostVerdict;
 use crate::verify::certificate;
@@ -33,10 +33,10 @@ const IDLE_MAX: usize = 256;
 const ADDRESSES_TRIED: usize = 4;
 
 /// For how long a place is taken for dead after the last try.
-const DEAD_FOR: Duration = Duration::from_secs(5);
+const UNREACHABLE_FOR: Duration = Duration::from_secs(5);
 
 /// Places remembered as dead. What is beyond is tried each time.
-const DEAD_MAX: usize = 1_024;
+const UNREACHABLE_MAX: usize = 1_024;
 
 /// Scheme, host and port.
 type Place = (bool, String, u16);
@@ -150,11 +150,11 @@ impl Lines {
         let Some(place) = place(url) else { return };
         let now = Instant::now();
         let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
-        if dead.len() >= DEAD_MAX {
+        if dead.len() >= UNREACHABLE_MAX {
             dead.retain(|_, (until, _)| *until > now);
         }
-        if dead.len() < DEAD_MAX {
-            dead.entry(place).or_insert((now + DEAD_FOR, fault));
+        if dead.len() < UNREACHABLE_MAX {
+            dead.entry(place).or_insert((now + UNREACHABLE_FOR, fault));
         }
     }
 
@@ -213,7 +213,7 @@ impl Lines {
     }
 }
 
-impl Detour {
+impl ConnectOverride {
     fn applies(&self, host: &str, port: u16) -> bool {
         (self.host.is_empty() || self.host.eq_ignore_ascii_case(host))
             && self.port.is_none_or(|own| own == port)
