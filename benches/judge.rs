@@ -5,7 +5,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use downpour::units::Stamp;
 use downpour::verify::judge::Judge;
 use downpour::verify::rules::Rules;
-use downpour::verify::{Answer, Asked, Depth, Locations};
+use downpour::verify::{JudgedResponse, JudgedRequest, Depth, Locations};
 use http::{HeaderMap, HeaderValue, header};
 use std::hint::black_box;
 use url::Url;
@@ -29,9 +29,9 @@ fn judgements(c: &mut Criterion) {
         ("wrong host", DOWNLOAD, GLUED),
         ("unmatched rule", &b"/api/v1/crates/serde_derive"[..], GOOD),
     ] {
-        let asked = Asked { target, recorded_status: Some(302) };
+        let asked = JudgedRequest { target, recorded_status: Some(302) };
         let (locations, at) = (Locations::One(location), Stamp::from_nanos(0));
-        let answer = Answer { status: 302, locations, headers: &headers, at };
+        let answer = JudgedResponse { status: 302, locations, headers: &headers, at };
         c.bench_function(name, |b| {
             b.iter(|| judge.judge(black_box(&asked), black_box(&answer)).findings.outcome());
         });

@@ -9,7 +9,7 @@ mod support;
 
 use clap::Parser;
 use downpour::fault::Fault;
-use downpour::report::{Ending, GeneratorFacts, Parts, Plan, Rendering, RunDirectory, RunReport};
+use downpour::report::{Ending, GeneratorFacts, ReportInput, Plan, Rendering, RunDirectory, RunReport};
 use downpour::metrics::{Attempt, AttemptEnd, AttemptKind, Accounting, ArrivalOutcome, Interval, Totals};
 use downpour::units::{Offset, Stamp};
 use std::fs;
@@ -80,7 +80,7 @@ fn write_run(run: &Path, seconds: u64) -> io::Result<()> {
         directory.append(&interval).map_err(io::Error::other)?;
     }
     let books = Accounting::so_far(&totals).map_err(|imbalance| io::Error::other(imbalance.to_string()))?;
-    let report = RunReport::build(Parts {
+    let report = RunReport::build(ReportInput {
         plan: Plan { command: "replay".to_owned(), ..Plan::default() },
         books: &books,
         totals: &totals,

@@ -6,7 +6,7 @@
 //! several at a time. The server's time is the process's less this thread's,
 //! so it holds on a busy machine too, where the answers per second do not.
 
-use downpour::registry::{Registry, MockConfig};
+use downpour::mock::{MockRegistry, MockConfig};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,7 +18,7 @@ const REQUEST: &[u8] = b"GET /api/v1/crates/serde_derive/1.0.217/download HTTP/1
 const LENGTH: Duration = Duration::from_secs(2);
 
 fn main() -> io::Result<()> {
-    let registry = Registry::start(MockConfig::default()).map_err(io::Error::other)?;
+    let registry = MockRegistry::start(MockConfig::default()).map_err(io::Error::other)?;
     let mut out = io::stdout();
     writeln!(out, "connections  pipelined  answers/s  server CPU µs/answer  answers/s a core")?;
     for (connections, depth) in [(1, 1), (64, 1), (64, 4), (64, 16)] {

@@ -8,7 +8,7 @@ use downpour::client::{ClientModels, ClientPlan, ClientMix};
 use downpour::engine::{AtEndOfTrace, Observer, Played};
 use downpour::scenario::Scenario;
 use downpour::schedule::{Pace, Schedule, RunLimits};
-use downpour::simulate::{MOST, SimulationPlan, simulate};
+use downpour::sim::{DEFAULT_LIMIT, SimulationPlan, simulate};
 use downpour::metrics::{Interval, Totals};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::{self, Write};
@@ -41,8 +41,8 @@ fn measure(name: &str, scenario: &Scenario) -> io::Result<()> {
         service: scenario.service.clone(),
         faults: scenario.faults.clone(),
         warmup: Duration::ZERO,
-        max_in_flight: MOST,
-        max_waiting: MOST,
+        max_in_flight: DEFAULT_LIMIT,
+        max_waiting: DEFAULT_LIMIT,
         seed: 1,
     };
     let schedule = Schedule::new(Pace::AS_RECORDED, RunLimits::default());

@@ -4,7 +4,7 @@
 //! environment, signals, the time of day and the limits of the process enter
 //! here and nowhere else.
 
-mod carry_out;
+mod execute;
 mod check;
 mod client_args;
 mod clients;
@@ -16,9 +16,9 @@ mod explain;
 mod export;
 mod generated;
 mod inspect;
-mod live;
+mod replay_scenario;
 mod load_args;
-mod memory;
+mod loop_cache;
 mod metrics;
 mod prepare_run;
 mod probe_args;
@@ -146,7 +146,7 @@ pub(crate) enum CliError {
     Probes(#[from] crate::verify::probe::net::ProbeError),
     /// The embedded candidate could not be started.
     #[error(transparent)]
-    Registry(#[from] crate::registry::MockError),
+    Registry(#[from] crate::mock::MockError),
     /// A run cannot be read back, or its rendering not written.
     #[error(transparent)]
     Report(#[from] report::ReportRunError),
@@ -269,7 +269,7 @@ pub fn run() -> Exit {
     match dispatch(&cli.command, out) {
         Ok(exit) => exit,
         Err(error) => {
-            say(&format!("error: {}{}", error.opening(), chain(&error)));
+            print_message(&format!("error: {}{}", error.opening(), chain(&error)));
             error.exit()
         }
     }
@@ -328,7 +328,7 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
     match command {
         Command::Demo(args) => demo::run(args, out),
         Command::Replay(args) => match &args.scenario {
-            Some(scenario) => live::run(scenario, args, out),
+            Some(scenario) => replay_scenario::run(scenario, args, out),
             None => replay::run(args, out),
         },
         Command::Check(args) => check::run(args, out),
@@ -416,7 +416,7 @@ fn log_to_stderr(verbose: u8, quiet: bool) {
 /// in `2>&1 | head`, the run goes on. Every message goes this way, so what is
 /// foreign in it (a file name, a value out of a run directory) cannot steer
 /// the terminal, whoever put the message together.
-pub(crate) fn say(text: &str) {
+pub(crate) fn print_message(text: &str) {
     writeln!(io::stderr(), "{}", terminal::visible(text)).unwrap_or_default();
 }
 

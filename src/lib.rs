@@ -28,10 +28,10 @@ pub mod report;
 
 pub mod engine;
 
-pub mod registry;
+pub mod mock;
 
 pub mod scenario;
 
-pub mod simulate;
+pub mod sim;
 
 pub mod cli;

@@ -38,8 +38,8 @@ mod timeline;
 mod verdict;
 
 pub(crate) use advice::advice;
-pub use buckets::{BOUNDS_US, Buckets, ClockBuckets};
-pub use build::{Ending, GeneratorFacts, Parts};
+pub use buckets::{BOUNDS_US, Buckets, MetricBuckets};
+pub use build::{Ending, GeneratorFacts, ReportInput};
 pub use control::{ComparisonsLine, ControlExampleLine, ControlReport};
 pub use curve::Curve;
 pub use directory::{DirectoryError, FAILURES_PER_FAULT, RunDirectory};
@@ -49,7 +49,7 @@ pub use json_schema::{Document, json_schema};
 pub use junit::junit;
 pub use k6::k6_summary;
 pub use markdown::markdown;
-pub use plan::{Input, Modelled, Plan, SkippedInput};
+pub use plan::{PlanInput, SimulatedService, Plan, SkippedInput};
 pub use prometheus::{Dialect, exposition};
 pub use rendering::Rendering;
 pub use retries::{ClientLine, RetriesSection};
@@ -57,18 +57,18 @@ pub use rules::{RuleLine, RulesReport};
 pub use saved::{SavedRun, SavedRunError};
 pub use schema::{
     Arrivals, Attempts, CatalogReport, Connections, Curves, ExampleLine, FailureLine, FaultLine, Generator,
-    HostLine, IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets,
-    TierLine, Times, TransitionLine, TransitionsLeftOut, Verdict, Warmup, WarningLine,
+    HostLine, IntervalLine, IntervalTimes, LineCounts, Rates, Reason, RecordCounts, RunReport, SCHEMA, Targets,
+    TierLine, TimeSummary, TransitionLine, TransitionsLeftOut, Verdict, Warmup, WarningLine,
 };
 pub use storm::StormSection;
 pub(crate) use text::micros;
 pub use text::{painted, summary};
 pub use threshold::{
-    AbortLine, Allowed, Assessment, Measure, ParseThresholdError, Relation, Threshold, ThresholdLine, Watch,
+    AbortLine, Allowed, Assessment, Measure, ParseThresholdError, Relation, Threshold, ThresholdLine, ThresholdMonitor,
     WindowLine,
 };
-pub use timeline::{MOST_POINTS, Timeline};
-pub use verdict::{Exit, Judgement, judge};
+pub use timeline::{MAX_POINTS, Timeline};
+pub use verdict::{Exit, RunJudgement, judge};
 
 /// The subcommand whose reports measure nothing: `check`.
 const CHECK: &str = "check";

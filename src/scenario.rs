@@ -13,19 +13,19 @@
 //!
 //! [hastened]: Scenario::hastened
 
-mod beside;
+mod expected_vs_actual;
 mod file;
-mod population;
+mod synthetic_traffic;
 mod service;
-mod stand_in;
+mod mock_plan;
 
 pub use file::ScenarioError;
-pub use population::Population;
+pub use synthetic_traffic::SyntheticTraffic;
 pub use service::{Abandoned, CapacityDrop, ParseServiceError, Service, ServiceTime};
-pub use stand_in::NotLive;
+pub use mock_plan::NotReplayable;
 
 use crate::client::sessions;
-use crate::registry::plan::{PlannedFault, Window};
+use crate::mock::plan::{PlannedFault, FaultWindow};
 use crate::schedule::process::Spacing;
 use crate::units::{Factor, Rate, Share};
 use std::num::{NonZeroU32, NonZeroU64};
@@ -57,7 +57,7 @@ pub struct Scenario {
     /// How many times as fast it is played live.
     pub live_speed: Factor,
     /// What must come of it, where that is known.
-    pub expected: Option<Expected>,
+    pub expected: Option<ExpectedOutcome>,
 }
 
 /// How requests arise: sessions begin, each asks for its downloads at once.
@@ -112,7 +112,7 @@ pub struct Clients {
 
 /// What must come of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Expected {
+pub struct ExpectedOutcome {
     /// Attempts a second during the fault, on average.
     pub attempts: Rate,
     /// Attempts that failed in all.
@@ -153,14 +153,14 @@ impl Scenario {
     }
 
     /// Its requests, in order of arrival.
-    pub fn requests(&self, seed: u64) -> Population {
-        Population::new(&self.load, seed)
+    pub fn requests(&self, seed: u64) -> SyntheticTraffic {
+        SyntheticTraffic::new(&self.load, seed)
     }
 
     /// The span in which something is wrong with the service: from the first
     /// fault's or drop's beginning to the last one's end, at most the whole
     /// run; `None` where nothing is.
-    pub fn trouble(&self) -> Option<(Duration, Duration)> {
+    pub fn fault_span(&self) -> Option<(Duration, Duration)> {
         trouble(&self.faults, &self.service.drops, self.load.duration)
     }
 
@@ -171,17 +171,17 @@ impl Scenario {
     /// The capacity of a bounded service stays as it is, since the load does.
     #[must_use]
     pub fn hastened(mut self, factor: Factor) -> Self {
-        self.load.duration = shorter(self.load.duration, factor);
-        self.clients.timeout = shorter(self.clients.timeout, factor);
-        self.clients.session_gap = shorter(self.clients.session_gap, factor);
-        self.clients.session_max = shorter(self.clients.session_max, factor);
+        self.load.duration = scaled_duration(self.load.duration, factor);
+        self.clients.timeout = scaled_duration(self.clients.timeout, factor);
+        self.clients.session_gap = scaled_duration(self.clients.session_gap, factor);
+        self.clients.session_max = scaled_duration(self.clients.session_max, factor);
         self.service = self.service.hastened(factor);
         for fault in &mut self.faults {
             fault.window = scaled_window(fault.window, factor);
         }
         if let Some(expected) = &mut self.expected {
             expected.failed_attempts = factor.shrink(expected.failed_attempts);
-            expected.recovered_within = shorter(expected.recovered_within, factor);
+            expected.recovered_within = scaled_duration(expected.recovered_within, factor);
         }
         self
     }
@@ -222,15 +222,15 @@ impl Default for Clients {
     }
 }
 
-fn shorter(length: Duration, factor: Factor) -> Duration {
+fn scaled_duration(length: Duration, factor: Factor) -> Duration {
     Duration::from_nanos(factor.shrink(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)))
 }
 
 /// A window that has room for a nanosecond keeps one.
-fn scaled_window(window: Window, factor: Factor) -> Window {
-    let from = shorter(window.start(), factor);
-    let to = window.end().map(|to| shorter(to, factor).max(from + Duration::from_nanos(1)));
-    Window::new(from, to).unwrap_or(window)
+fn scaled_window(window: FaultWindow, factor: Factor) -> FaultWindow {
+    let from = scaled_duration(window.start(), factor);
+    let to = window.end().map(|to| scaled_duration(to, factor).max(from + Duration::from_nanos(1)));
+    FaultWindow::new(from, to).unwrap_or(window)
 }
 
 #[cfg(test)]
@@ -243,7 +243,7 @@ mod tests {
             let scenario = Scenario::built_in(name).unwrap();
             assert!(!scenario.sources.is_empty() && scenario.about.len() <= 68, "{name}");
             assert!(crate::client::ClientModels::built_in().find(&scenario.clients.model).is_some());
-            assert!(scenario.trouble().is_some());
+            assert!(scenario.fault_span().is_some());
         }
         assert_eq!(Scenario::built_in("none"), None);
     }
@@ -264,7 +264,7 @@ mod tests {
         let live = incident.clone().hastened("20x".parse().unwrap());
         assert_eq!(live.load.downloads, incident.load.downloads);
         assert_eq!(live.load.duration, Duration::from_secs(48));
-        assert_eq!(live.trouble(), Some((Duration::from_secs(3), Duration::from_secs(42))));
+        assert_eq!(live.fault_span(), Some((Duration::from_secs(3), Duration::from_secs(42))));
         assert_eq!(live.service.round_trip, Duration::from_millis(5));
         let expected = live.expected.unwrap();
         assert_eq!((expected.failed_attempts, expected.attempts), (183_500, "4710".parse().unwrap()));

@@ -26,7 +26,7 @@ pub mod json;
 
 pub mod judge;
 
-pub mod lasting;
+pub mod cache_lifetime;
 
 mod location;
 
@@ -36,7 +36,7 @@ pub mod probe;
 
 pub mod rules;
 
-mod signed;
+mod signature;
 
 pub mod single_flight;
 
@@ -178,7 +178,7 @@ pub enum Locations<'a> {
 
 /// What was asked of the candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked<'a> {
+pub struct JudgedRequest<'a> {
     /// The request target in origin form: path and query.
     pub target: &'a [u8],
     /// What the recorded service answered to it, where the trace tells.
@@ -187,7 +187,7 @@ pub struct Asked<'a> {
 
 /// What the candidate answered, as far as the judgement needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer<'a> {
+pub struct JudgedResponse<'a> {
     /// The status code.
     pub status: u16,
     /// Its `Location` fields.

@@ -5,10 +5,10 @@
 //! when they are free, and wait where their redirects are not checked as fast.
 
 use super::CliError;
-use super::carry_out::measure;
+use super::execute::measure;
 use super::client_args::ClientArgs;
 use super::control_args::ControlArgs;
-use super::distinct::{DistinctRequests, Found};
+use super::distinct::{DistinctRequests, DistinctProgress};
 use super::export::{ExportArgs, RunDirectoryKept};
 use super::load_args::LoadArgs;
 use super::progress::{ProgressReporter, Verbosity};
@@ -158,14 +158,14 @@ pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
     let kept = if args.told.out.is_some() { RunDirectoryKept::Yes } else { RunDirectoryKept::No };
     let exports = args.told.exports.open(kept)?;
     let mut prepared = prepare("check", source, &replay)?;
-    let found = Arc::new(Found::default());
+    let found = Arc::new(DistinctProgress::default());
     prepared.requests = Box::new(DistinctRequests::of(prepared.requests, Arc::clone(&found)));
     prepared.engine.loop_mode = LoopMode::Closed { until: None, open: Some(MAX_OUTSTANDING) };
     let phases = signals::phases().map_err(CliError::Signals)?;
     let progress =
         ProgressReporter::by_count(Verbosity::of(args.told.quiet, args.told.no_progress), Arc::clone(&found), &phases);
     let mut measured = measure(prepared, (args.told.out.clone(), progress), &phases)?;
-    measured.report.warnings.extend(unremembered(found.unremembered()));
+    measured.report.warnings.extend(possible_repeats_notice(found.unremembered()));
     let (exit, report) = measured.publish(args.told.format, exports, out)?;
     // Whoever asks again gets the same: it is not the run, but what it was
     // given.
@@ -173,7 +173,7 @@ pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
 }
 
 /// That some may have been asked more than once.
-fn unremembered(requests: u64) -> Option<Reason> {
+fn possible_repeats_notice(requests: u64) -> Option<Reason> {
     (requests > 0).then(|| Reason {
         id: "asked_again".to_owned(),
         detail: format!(

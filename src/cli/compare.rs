@@ -1,7 +1,7 @@
 //! `downpour compare`: two run directories side by side.
 
-use super::{CliError, say};
-use crate::report::compare::{Comparison, Condition, Side, html, json, markdown, text};
+use super::{CliError, print_message};
+use crate::report::compare::{RunComparison, Condition, ComparedRun, html, json, markdown, text};
 use crate::report::{Exit, SavedRun, SavedRunError};
 use clap::{Args, ValueEnum};
 use std::fs;
@@ -48,7 +48,7 @@ pub(crate) struct CompareArgs {
     /// The rendering: text, markdown, html (one page) or json
     /// [default: by the ending of --output, or text]
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
-    format: Option<Form>,
+    format: Option<ComparisonFormat>,
 
     /// Write to this file instead of stdout, and replace it
     #[arg(short, long, value_name = "FILE")]
@@ -60,7 +60,7 @@ pub(crate) struct CompareArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
+enum ComparisonFormat {
     Text,
     Markdown,
     Html,
@@ -87,22 +87,22 @@ pub(crate) fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, CliEr
     };
     let read = [open(&args.a)?, open(&args.b)?];
     for (_, saved, _) in &read {
-        saved.notes.iter().for_each(|note| say(&format!("note: {note}")));
+        saved.notes.iter().for_each(|note| print_message(&format!("note: {note}")));
     }
-    let sides = read.each_ref().map(|(name, saved, blocks)| Side {
+    let sides = read.each_ref().map(|(name, saved, blocks)| ComparedRun {
         name,
         report: &saved.report,
         timeline: &saved.timeline,
         blocks,
         notes: &saved.notes,
     });
-    let comparison = Comparison::of(sides, args.fail_on.clone(), args.seed);
-    let form = args.format.or_else(|| by_ending(args.output.as_deref()?)).unwrap_or(Form::Text);
+    let comparison = RunComparison::of(sides, args.fail_on.clone(), args.seed);
+    let form = args.format.or_else(|| by_ending(args.output.as_deref()?)).unwrap_or(ComparisonFormat::Text);
     let rendered = match form {
-        Form::Text => text(&comparison),
-        Form::Markdown => markdown(&comparison),
-        Form::Html => html(&comparison),
-        Form::Json => json(&comparison),
+        ComparisonFormat::Text => text(&comparison),
+        ComparisonFormat::Markdown => markdown(&comparison),
+        ComparisonFormat::Html => html(&comparison),
+        ComparisonFormat::Json => json(&comparison),
     };
     match &args.output {
         Some(path) => {
@@ -119,12 +119,12 @@ pub(crate) fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, CliEr
     Ok(comparison.exit(args.allow_invalid))
 }
 
-fn by_ending(path: &Path) -> Option<Form> {
+fn by_ending(path: &Path) -> Option<ComparisonFormat> {
     let ending = path.extension()?.to_str()?.to_ascii_lowercase();
     match ending.as_str() {
-        "html" | "htm" => Some(Form::Html),
-        "json" => Some(Form::Json),
-        "md" => Some(Form::Markdown),
+        "html" | "htm" => Some(ComparisonFormat::Html),
+        "json" => Some(ComparisonFormat::Json),
+        "md" => Some(ComparisonFormat::Markdown),
         _ => None,
     }
 }

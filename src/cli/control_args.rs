@@ -10,7 +10,7 @@ use super::wire_args::{HttpArg, WireArgs};
 use crate::engine::ControlPlan;
 use crate::report::Plan;
 use crate::units::{Rate, Share};
-use crate::verify::control::Comparison;
+use crate::verify::control::ControlComparison;
 use clap::Args;
 use http::HeaderName;
 
@@ -56,7 +56,7 @@ impl ControlArgs {
         let comparison = self.comparison()?;
         let rate = self.rate()?;
         let tls = super::tls::plan(&wire.tls, control, HttpArg::Http1)?;
-        let addresses = control.look_up("--control", &ConnectOverrides::NOTHING)?;
+        let addresses = control.look_up("--control", &ConnectOverrides::NONE)?;
         if rate.per_second_f64() > UNCONFIRMED_RATE_MAX && !load.yes && !all_loopback(&addresses) {
             return Err(CliError::Usage(format!(
                 "--control-rate {rate} against {control}, which is not this machine: if this host is yours to \
@@ -89,11 +89,11 @@ impl ControlArgs {
         plan.control_headers = fields.fields().iter().map(ToString::to_string).collect();
     }
 
-    fn comparison(&self) -> Result<Comparison, CliError> {
+    fn comparison(&self) -> Result<ControlComparison, CliError> {
         if self.control_header.is_empty() {
-            return Ok(Comparison::default());
+            return Ok(ControlComparison::default());
         }
-        Comparison::of(&self.control_header)
+        ControlComparison::of(&self.control_header)
             .map_err(|error| CliError::Usage(format!("--control-header: {error}")))
     }
 

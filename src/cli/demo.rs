@@ -15,9 +15,9 @@ use super::trace_args::{InputFormat, TraceArgs, TraceArgsError};
 use super::values::parse_time;
 use super::verify_args::VerifyArgs;
 use super::wire_args::WireArgs;
-use super::{CliError, say};
-use crate::registry::plan::{FaultKind, FaultPlan, PlaceFault, PlannedFault, Share, Window};
-use crate::registry::{Registry, MockConfig};
+use super::{CliError, print_message};
+use crate::mock::plan::{FaultKind, FaultPlan, PlaceFault, PlannedFault, Share, FaultWindow};
+use crate::mock::{MockRegistry, MockConfig};
 use crate::report::Exit;
 use crate::schedule::Pace;
 use crate::trace::Source;
@@ -68,13 +68,13 @@ pub(crate) struct DemoArgs {
 /// Runs the demonstration.
 pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let (from, to) = (tenths(args.duration / 12), tenths(args.duration * 7 / 12));
-    let window = Window::new(from, Some(to))
+    let window = FaultWindow::new(from, Some(to))
         .ok_or_else(|| CliError::Usage("--duration is too short for a fault within it".to_owned()))?;
     let fault = PlannedFault { kind: FaultKind::Place(PlaceFault::MissingSlash), share: Share::ALL, window };
     let plan = FaultPlan::new(vec![fault], 1);
-    let registry = Registry::start(MockConfig { plan, ..MockConfig::default() })?;
+    let registry = MockRegistry::start(MockConfig { plan, ..MockConfig::default() })?;
     if !args.report.quiet {
-        say(&format!(
+        print_message(&format!(
             "demo: a download registry at http://{}, its DNS at {}\n\
              demo: {} of downloads at {}; from second {} to {} its redirects lack a slash",
             registry.api(),
@@ -130,7 +130,7 @@ fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f64())
 }
 
-fn replay_args(args: &DemoArgs, registry: &Registry) -> Result<ReplayArgs, CliError> {
+fn replay_args(args: &DemoArgs, registry: &MockRegistry) -> Result<ReplayArgs, CliError> {
     Ok(ReplayArgs {
         scenario: None,
         trace: trace_args(),

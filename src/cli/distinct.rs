@@ -21,7 +21,7 @@ const MAX_REMEMBERED: usize = 3_600_000;
 
 /// How far the finding has come, for whoever tells of it.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct DistinctProgress {
     /// Requests handed out.
     distinct: AtomicU64,
     /// Those of them that may be repetitions: they are beyond the bound.
@@ -30,7 +30,7 @@ pub(super) struct Found {
     whole: AtomicBool,
 }
 
-impl Found {
+impl DistinctProgress {
     pub(super) fn distinct(&self) -> u64 {
         self.distinct.load(Ordering::Relaxed)
     }
@@ -51,11 +51,11 @@ pub(super) struct DistinctRequests {
     seen: HashSet<u64>,
     most: usize,
     duplicates: u64,
-    found: Arc<Found>,
+    found: Arc<DistinctProgress>,
 }
 
 impl DistinctRequests {
-    pub(super) fn of(requests: Box<dyn Requests>, found: Arc<Found>) -> Self {
+    pub(super) fn of(requests: Box<dyn Requests>, found: Arc<DistinctProgress>) -> Self {
         Self {
             requests,
             key: RandomState::new(),
@@ -138,10 +138,10 @@ mod tests {
     use crate::trace::{ReadOptions, Source};
 
     /// What is handed out of `list`, and the books and findings about it.
-    fn read(list: &'static str, most: usize) -> (Vec<String>, TraceAccounting, Arc<Found>) {
+    fn read(list: &'static str, most: usize) -> (Vec<String>, TraceAccounting, Arc<DistinctProgress>) {
         let options = ReadOptions { order: RequestOrder::AsRead, ..ReadOptions::default() };
         let source = Source::over(vec![("list".to_owned(), list.into())], options).unwrap();
-        let found = Arc::new(Found::default());
+        let found = Arc::new(DistinctProgress::default());
         let requests = Box::new(TraceRequests::begin(source, Vec::new()).unwrap());
         let mut distinct = DistinctRequests { most, ..DistinctRequests::of(requests, Arc::clone(&found)) };
         let mut targets = Vec::new();

@@ -48,11 +48,11 @@ pub(crate) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CliErro
 enum Topic {
     Fault(Fault),
     Family(&'static str),
-    Line(Line),
+    Line(LineReason),
 }
 
 /// What became of a line of a log, or is told about it.
-struct Line {
+struct LineReason {
     id: &'static str,
     about: &'static str,
     meaning: &'static str,
@@ -68,28 +68,28 @@ impl Topic {
     }
 }
 
-fn line(id: &str) -> Option<Line> {
+fn line(id: &str) -> Option<LineReason> {
     lines().find(|line| line.id == id)
 }
 
 /// The reasons of lines.
-fn lines() -> impl Iterator<Item = Line> {
-    let rejected = Reject::ALL.iter().map(|reason| Line {
+fn lines() -> impl Iterator<Item = LineReason> {
+    let rejected = Reject::ALL.iter().map(|reason| LineReason {
         id: reason.id(),
         about: "rejected because it cannot be read",
         meaning: reason.meaning(),
     });
-    let skipped = Skip::ALL.iter().map(|reason| Line {
+    let skipped = Skip::ALL.iter().map(|reason| LineReason {
         id: reason.id(),
         about: "skipped because it is no request",
         meaning: reason.meaning(),
     });
-    let filtered = Filter::ALL.iter().map(|reason| Line {
+    let filtered = Filter::ALL.iter().map(|reason| LineReason {
         id: reason.id(),
         about: "left out on purpose (filtered)",
         meaning: reason.meaning(),
     });
-    let noted = Note::ALL.iter().map(|note| Line {
+    let noted = Note::ALL.iter().map(|note| LineReason {
         id: note.id(),
         about: "accepted, with a note",
         meaning: note.meaning(),
@@ -97,8 +97,8 @@ fn lines() -> impl Iterator<Item = Line> {
     rejected.chain(skipped).chain(filtered).chain(noted)
 }
 
-fn explain_line(line: &Line, out: &mut dyn Write) -> io::Result<()> {
-    let Line { id, about, meaning } = line;
+fn explain_line(line: &LineReason, out: &mut dyn Write) -> io::Result<()> {
+    let LineReason { id, about, meaning } = line;
     writeln!(out, "{id}\n  a line or record of a log, {about}\n  meaning  {meaning}")
 }
 
@@ -139,7 +139,7 @@ fn short(fault: Fault) -> String {
 mod tests {
     use super::*;
 
-    fn told(id: Option<&str>) -> Result<String, CliError> {
+    fn output_of(id: Option<&str>) -> Result<String, CliError> {
         let mut out = Vec::new();
         run(&ExplainArgs { id: id.map(str::to_owned) }, &mut out)?;
         Ok(String::from_utf8(out).unwrap())
@@ -147,37 +147,37 @@ mod tests {
 
     #[test]
     fn each_fault_is_listed_and_explained() {
-        let list = told(None).unwrap();
+        let list = output_of(None).unwrap();
         assert_eq!(list.lines().count(), Fault::ALL.len());
         assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
         for &fault in Fault::ALL {
-            let text = told(Some(fault.id())).unwrap();
+            let text = output_of(Some(fault.id())).unwrap();
             for part in [fault.meaning(), fault.client_reaction(), advice(fault.id())] {
                 assert!(text.contains(part), "{text}");
             }
         }
-        assert!(told(Some("dns.private_address")).unwrap().contains("--allow-private"));
+        assert!(output_of(Some("dns.private_address")).unwrap().contains("--allow-private"));
     }
 
     #[test]
     fn a_family_is_listed() {
-        let dns = told(Some("dns")).unwrap();
+        let dns = output_of(Some("dns")).unwrap();
         assert_eq!(dns.lines().count(), Fault::ALL.iter().filter(|fault| fault.family() == "dns").count());
         assert!(dns.lines().all(|line| line.starts_with("dns.")), "{dns}");
     }
 
     #[test]
     fn reasons_of_lines_are_explained() {
-        for Line { id, meaning, .. } in lines() {
-            assert!(told(Some(id)).unwrap().contains(meaning), "{id}");
+        for LineReason { id, meaning, .. } in lines() {
+            assert!(output_of(Some(id)).unwrap().contains(meaning), "{id}");
         }
-        let text = told(Some("bad_field_count")).unwrap();
+        let text = output_of(Some("bad_field_count")).unwrap();
         assert!(text.contains("rejected") && text.contains("too few columns"), "{text}");
     }
 
     #[test]
     fn near_names_are_suggested() {
-        let mistake = |id: &str| told(Some(id)).unwrap_err().to_string();
+        let mistake = |id: &str| output_of(Some(id)).unwrap_err().to_string();
         assert!(mistake("nxdomain").contains("did you mean dns.nxdomain?"), "{}", mistake("nxdomain"));
         assert!(mistake("dns.nxdomian").contains("did you mean dns.nxdomain?"));
         assert!(mistake("timeout.totl").contains("did you mean timeout.total?"));

@@ -119,7 +119,7 @@ impl Exports {
             && let Err(error) = append(path, &markdown(report))
         {
             // A page for people: a pipeline does not fail for it.
-            super::say(&format!("note: cannot write --step-summary {}: {error}", path.display()));
+            super::print_message(&format!("note: cannot write --step-summary {}: {error}", path.display()));
         }
         let needs_directory = self.files.iter().any(|(export, _)| export.rendering.needs_directory());
         let saved = directory.filter(|_| needs_directory).map(SavedRun::open);

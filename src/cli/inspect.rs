@@ -23,12 +23,12 @@ pub(crate) struct InspectArgs {
 
     /// What stdout carries: text (for people) or json (one object)
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value = "text")]
-    pub(crate) format: Form,
+    pub(crate) format: SummaryFormat,
 }
 
 /// The forms of the result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Form {
+pub(crate) enum SummaryFormat {
     /// For people, 80 columns.
     #[default]
     Text,
@@ -66,13 +66,13 @@ pub(crate) fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<(), Inspect
     }
     let census = counting.finish(&source);
     match args.format {
-        Form::Text => {
+        SummaryFormat::Text => {
             write!(out, "{census}")?;
             if let Some(told) = unknown_agents(&agents.counts(PRODUCTS_LISTED)) {
                 writeln!(out, "\nUser agents\n  {}", told.replace(": ", ":\n  "))?;
             }
         }
-        Form::Json => {
+        SummaryFormat::Json => {
             let inspected = InspectOutput { census: &census, agents: agents.counts(PRODUCTS_IN_JSON) };
             serde_json::to_writer_pretty(&mut *out, &inspected).map_err(io::Error::from)?;
             writeln!(out)?;

@@ -32,7 +32,7 @@ use tokio::task::AbortHandle;
 const CONNECTIONS: usize = 16;
 
 /// From the first byte of a connection to the last of its answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why nothing can be scraped.
 #[derive(Debug, thiserror::Error)]
@@ -134,10 +134,10 @@ async fn answer(stream: TcpStream, latest: watch::Receiver<Latest>) {
         async move { Ok::<_, Infallible>(answer_to(&request, &latest)) }
     });
     let mut server = http1::Builder::new();
-    server.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    server.keep_alive(false).timer(TokioTimer::new()).header_read_timeout(CONNECTION_TIMEOUT);
     let connection = server.serve_connection(TokioIo::new(stream), service);
     // Whoever scrapes tells its own troubles.
-    match tokio::time::timeout(PATIENCE, connection).await {
+    match tokio::time::timeout(CONNECTION_TIMEOUT, connection).await {
         Ok(Ok(())) | Err(_) => {}
         Ok(Err(error)) => tracing::debug!("scrape: {error}"),
     }

@@ -210,7 +210,7 @@ fn resolver(verify: &VerifyArgs) -> Resolver {
 }
 
 /// Refuses a heavy load on somebody else's host unless it is asked for twice.
-pub(super) fn guard(load: &LoadArgs, pace: &Pace, addresses: &[SocketAddr]) -> Result<(), CliError> {
+pub(super) fn refuse_unconfirmed_load(load: &LoadArgs, pace: &Pace, addresses: &[SocketAddr]) -> Result<(), CliError> {
     let light = pace.peak_per_second().is_some_and(|peak| peak <= UNCONFIRMED_RATE_MAX);
     if light || load.yes || all_loopback(addresses) {
         return Ok(());
@@ -242,7 +242,7 @@ mod tests {
         let target = "http://candidate.test".parse().unwrap();
         let load = LoadArgs { yes, ..LoadArgs::at(target) };
         let addresses: Vec<SocketAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        match guard(&load, &pace.parse().unwrap(), &addresses) {
+        match refuse_unconfirmed_load(&load, &pace.parse().unwrap(), &addresses) {
             Ok(()) => assert!(taken, "{pace} against {addresses:?} was taken"),
             Err(error) => {
                 let text = error.to_string();

@@ -44,7 +44,7 @@ const TIMEOUT: &str = "10s";
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A target is left out rather than asked later than this.
-const PATIENCE: Duration = Duration::from_secs(10);
+const MAX_QUEUE_WAIT: Duration = Duration::from_secs(10);
 
 /// Before a place is asked again whose answer settled nothing.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -84,7 +84,7 @@ pub(crate) struct ProbeArgs {
 
     /// How long a target may wait for its turn; for as long as it takes, if
     /// nothing is said.
-    #[arg(skip = Some(PATIENCE))]
+    #[arg(skip = Some(MAX_QUEUE_WAIT))]
     pub(super) patience: Option<Duration>,
 }
 
@@ -98,7 +98,7 @@ impl Default for ProbeArgs {
             timeout: parse_time(TIMEOUT).expect("a constant"),
             json: JsonShare::default(),
             connect_to: Vec::new(),
-            patience: Some(PATIENCE),
+            patience: Some(MAX_QUEUE_WAIT),
         }
     }
 }
@@ -180,14 +180,14 @@ impl ProbeArgs {
             limits: ProbeLimits { depth: reach.unwrap_or(ProbeDepth::Connect), hops: self.hops, body: max_body },
             rate: self.rate.0,
             concurrency: NonZeroUsize::new(self.concurrency).unwrap_or(NonZeroUsize::MIN),
-            patience: self.patience,
+            queue_timeout: self.patience,
             connect_timeout: load.connect_timeout,
             timeout: self.timeout,
             download_timeout: DOWNLOAD_TIMEOUT,
             pause: PAUSE,
             resolver,
             private_addresses,
-            detours: detours.map_err(CliError::Usage)?,
+            connect_overrides: detours.map_err(CliError::Usage)?,
             candidate: None,
             tls: tls::for_targets(tls)?,
             at_start,

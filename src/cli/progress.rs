@@ -6,10 +6,10 @@
 mod live;
 mod view;
 
-pub(crate) use view::Expected;
+pub(crate) use view::ExpectedLength;
 
-use super::distinct::Found;
-use super::signals::{Answer, Phases};
+use super::distinct::DistinctProgress;
+use super::signals::{SignalNotice, Phases};
 use crate::fault::Fault;
 use crate::report::micros;
 use crate::metrics::{Interval, Totals};
@@ -18,7 +18,7 @@ use live::Live;
 use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
-use view::Seen;
+use view::ProgressSnapshot;
 
 /// Seconds between two lines where nothing can be drawn.
 const EVERY: u64 = 10;
@@ -60,7 +60,7 @@ pub(crate) struct ProgressReporter {
     voice: Verbosity,
     way: ProgressStyle,
     /// Learns how many requests are in flight.
-    answer: Arc<Answer>,
+    answer: Arc<SignalNotice>,
 }
 
 /// How it is told.
@@ -72,14 +72,14 @@ enum ProgressStyle {
     Live(Live),
     /// How many are done, of those that are found so far: a line, or a bar that
     /// is drawn again and again in its line.
-    Count(Arc<Found>),
+    Count(Arc<DistinctProgress>),
 }
 
 impl ProgressReporter {
     /// About the seconds of a run.
-    pub(crate) fn by_the_second(voice: Verbosity, expected: Expected, phases: &Phases) -> Self {
+    pub(crate) fn by_the_second(voice: Verbosity, expected: ExpectedLength, phases: &Phases) -> Self {
         if voice == Verbosity::Lines && !expected.warmup.is_zero() {
-            super::say(&format!("warming up for {:?}: nothing is counted yet", expected.warmup));
+            super::print_message(&format!("warming up for {:?}: nothing is counted yet", expected.warmup));
         }
         let live = (voice == Verbosity::Drawn).then(|| Live::start(expected, phases.phase.clone())).flatten();
         if voice != Verbosity::Silent && live.is_none() {
@@ -89,7 +89,7 @@ impl ProgressReporter {
     }
 
     /// About a run that ends when all that is `found` is done.
-    pub(super) fn by_count(voice: Verbosity, found: Arc<Found>, phases: &Phases) -> Self {
+    pub(super) fn by_count(voice: Verbosity, found: Arc<DistinctProgress>, phases: &Phases) -> Self {
         if voice != Verbosity::Silent {
             phases.answer.ask_for();
         }
@@ -102,14 +102,14 @@ impl ProgressReporter {
         self.answer.in_flight(interval.gauges().in_flight);
         let has_a_line = self.voice != Verbosity::Silent && second.is_multiple_of(EVERY);
         match &self.way {
-            ProgressStyle::Live(live) => live.second(Seen::of(interval, totals)),
+            ProgressStyle::Live(live) => live.second(ProgressSnapshot::of(interval, totals)),
             ProgressStyle::Count(found) if self.voice == Verbosity::Drawn => {
                 let done = CheckProgress::of(totals, found);
                 draw(&format!("[{}] {}", done.bar(), done.told()));
             }
-            ProgressStyle::Seconds if has_a_line => super::say(&line(second, interval)),
+            ProgressStyle::Seconds if has_a_line => super::print_message(&line(second, interval)),
             ProgressStyle::Count(found) if has_a_line => {
-                super::say(&format!("after {second:>4} s: {}", CheckProgress::of(totals, found).told()));
+                super::print_message(&format!("after {second:>4} s: {}", CheckProgress::of(totals, found).told()));
             }
             ProgressStyle::Seconds | ProgressStyle::Count(_) => {}
         }
@@ -141,7 +141,7 @@ struct CheckProgress {
 }
 
 impl CheckProgress {
-    fn of(totals: &Totals, found: &Found) -> Self {
+    fn of(totals: &Totals, found: &DistinctProgress) -> Self {
         let arrivals = &totals.counts.arrivals;
         let whole = found.is_whole();
         let done = arrivals.passed + arrivals.recovered + arrivals.failed;

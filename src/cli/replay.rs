@@ -1,13 +1,13 @@
 //! `downpour replay`: the main job.
 
 use super::CliError;
-use super::carry_out::{Prepared, carry_out};
+use super::execute::{PreparedReplay, execute_run};
 use super::client_args::ClientArgs;
 use super::control_args::ControlArgs;
 use super::export::RunDirectoryKept;
 use super::load_args::LoadArgs;
 use super::metrics::MetricsServer;
-use super::prepare_run::{engine_plan, few_connections, guard, judging};
+use super::prepare_run::{engine_plan, few_connections, refuse_unconfirmed_load, judging};
 use super::probe_args::candidate;
 use super::report_args::ReportArgs;
 use super::requests::{RefusedHost, TraceRequests};
@@ -19,7 +19,7 @@ use super::wire_args::{HttpArg, WireArgs};
 use super::{signals, system};
 use crate::client::ClientPlan;
 use crate::engine::{AtEndOfTrace, ControlPlan, ControlThread, EnginePlan, Requests};
-use crate::report::{Exit, Input, Plan, RunReport, SkippedInput};
+use crate::report::{Exit, PlanInput, Plan, RunReport, SkippedInput};
 use crate::schedule::Pace;
 use crate::trace::source::{InputReport, UnreadableInput};
 use crate::trace::{ReadOptions, Source};
@@ -91,7 +91,7 @@ pub(super) fn replay(
     let exports = args.report.exports.open(RunDirectoryKept::Yes)?;
     let prepared = prepare(command, source, args)?;
     let phases = signals::phases().map_err(CliError::Signals)?;
-    carry_out(prepared, (&args.report, exports), &phases, out).map(|(exit, _)| exit)
+    execute_run(prepared, (&args.report, exports), &phases, out).map(|(exit, _)| exit)
 }
 
 /// Plays requests that are no trace's, and tells what came of it as well.
@@ -105,13 +105,13 @@ pub(super) fn play(
     let pace = args.load.pace().map_err(CliError::Usage)?;
     let prepared = prepare_requests((command, &pace), requested, args)?;
     let phases = signals::phases().map_err(CliError::Signals)?;
-    carry_out(prepared, (&args.report, exports), &phases, out)
+    execute_run(prepared, (&args.report, exports), &phases, out)
 }
 
 /// Requests, and what is known of where they are from.
 pub(super) struct ReplayInput {
     pub(super) requests: Box<dyn Requests>,
-    pub(super) inputs: Vec<Input>,
+    pub(super) inputs: Vec<PlanInput>,
     pub(super) inputs_skipped: Vec<SkippedInput>,
     pub(super) reorder_window_s: f64,
     pub(super) clients: Option<Arc<ClientPlan>>,
@@ -121,7 +121,7 @@ pub(super) struct ReplayInput {
 
 /// Everything that a replay of `source` needs. Mistakes are found here, and the
 /// candidate is knocked at.
-pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Result<Prepared, CliError> {
+pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Result<PreparedReplay, CliError> {
     let pace = args.load.pace().map_err(CliError::Usage)?;
     args.load.check_warmup(&pace).map_err(CliError::Usage)?;
     if matches!(pace, Pace::Recorded(_)) && !source.has_times() {
@@ -157,7 +157,7 @@ fn prepare_requests(
     (command, pace): (&str, &Pace),
     requested: ReplayInput,
     args: &ReplayArgs,
-) -> Result<Prepared, CliError> {
+) -> Result<PreparedReplay, CliError> {
     let ReplayInput { requests, inputs, inputs_skipped, reorder_window_s, clients, fault } = requested;
     let counted_for = args.load.counted_for(pace);
     let limits = Limits::of(&args.thresholds, &args.abort, counted_for)?;
@@ -172,11 +172,11 @@ fn prepare_requests(
     let target = &args.load.target;
     let addresses = target.look_up("--target", &instead)?;
     // Nobody is connected to before it is known that they may be.
-    guard(&args.load, pace, &addresses)?;
+    refuse_unconfirmed_load(&args.load, pace, &addresses)?;
     let reached = target.reach(addresses, &instead, args.load.connect_timeout)?;
     let few = few_connections(&args.load, &args.wire, pace);
     if let Some(few) = few.as_ref().filter(|_| !args.report.quiet) {
-        super::say(&format!("note: {}; {}", few.detail, few.remedy));
+        super::print_message(&format!("note: {}; {}", few.detail, few.remedy));
     }
     let notices = reached.notice().into_iter().chain(few).collect();
     let addresses = reached.addresses;
@@ -199,9 +199,9 @@ fn prepare_requests(
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
     let metrics = args.report.metrics_addr.map(|address| MetricsServer::start(address, &plan)).transpose()?;
     if let Some(metrics) = metrics.as_ref().filter(|_| !args.report.quiet) {
-        super::say(&format!("metrics: http://{}/metrics", metrics.address()));
+        super::print_message(&format!("metrics: http://{}/metrics", metrics.address()));
     }
-    Ok(Prepared {
+    Ok(PreparedReplay {
         plan,
         engine,
         judging,
@@ -303,8 +303,8 @@ pub(super) fn skipped(input: &UnreadableInput) -> SkippedInput {
     SkippedInput { name: input.name.clone(), reason: input.reason.clone() }
 }
 
-pub(super) fn input(report: &InputReport) -> Input {
-    Input {
+pub(super) fn input(report: &InputReport) -> PlanInput {
+    PlanInput {
         name: report.name.clone(),
         format: report.format.map_or_else(|| "empty".to_owned(), |format| format.to_string()),
         packing: report.compression.to_string(),

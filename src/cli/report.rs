@@ -1,7 +1,7 @@
 //! `downpour report`: a run rendered again from its directory.
 
 use super::export::{meant, names};
-use super::say;
+use super::print_message;
 use crate::report::{Rendering, SavedRun, SavedRunError};
 use clap::Args;
 use std::fs::File;
@@ -57,7 +57,7 @@ pub(crate) enum ReportRunError {
 pub(crate) fn run(args: &ReportRunArgs, out: &mut dyn Write) -> Result<(), ReportRunError> {
     let run = SavedRun::open(&args.run)?;
     for note in &run.notes {
-        say(&format!("note: {note}"));
+        print_message(&format!("note: {note}"));
     }
     let form = args.format.or_else(|| by_ending(args.output.as_deref()?)).unwrap_or(Rendering::Text);
     let missing = match &args.output {
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &ReportRunArgs, out: &mut dyn Write) -> Result<(), Repor
         }
     };
     if let Some(note) = missing {
-        say(&format!("note: {note}"));
+        print_message(&format!("note: {note}"));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! A trace as the engine takes it, watched for hosts it must not be aimed at.
 
 use super::chain;
-use super::memory::Memory;
+use super::loop_cache::LoopCache;
 use super::trace_args::TraceArgsError;
 use crate::engine::Requests;
 use crate::trace::source::{ReadOutcome, Warning};
@@ -20,7 +20,7 @@ pub(super) struct TraceRequests {
     withheld: u64,
     /// The first request, read to know that there is one.
     first: Option<TraceRequest>,
-    memory: Memory,
+    memory: LoopCache,
 }
 
 impl TraceRequests {
@@ -29,7 +29,7 @@ impl TraceRequests {
     /// log.
     pub(super) fn begin(mut source: Source, refused: Vec<RefusedHost>) -> Result<Self, TraceArgsError> {
         let first = source.next()?;
-        Ok(Self { source, refused, looked_at: 0, withheld: 0, first, memory: Memory::default() })
+        Ok(Self { source, refused, looked_at: 0, withheld: 0, first, memory: LoopCache::default() })
     }
 
     fn refuse_recorded_host(&mut self) -> Result<(), String> {

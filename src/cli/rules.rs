@@ -50,7 +50,7 @@ fn list(out: &mut dyn Write) -> Result<(), CliError> {
 mod tests {
     use super::*;
 
-    fn told(set: Option<&str>) -> Result<String, CliError> {
+    fn output_of(set: Option<&str>) -> Result<String, CliError> {
         let mut out = Vec::new();
         run(&RulesArgs { set: set.map(str::to_owned) }, &mut out)?;
         Ok(String::from_utf8(out).unwrap())
@@ -58,14 +58,14 @@ mod tests {
 
     #[test]
     fn sets_are_listed_and_printed() {
-        let list = told(None).unwrap();
+        let list = output_of(None).unwrap();
         let sets = list.lines().filter(|line| !line.starts_with(' '));
         assert_eq!(sets.count(), Rules::builtin_names().count());
         assert!(list.starts_with("crates-io         What crates.io answers to downloads\n"), "{list}");
         let vary = "warn: vary must hold accept; since 2026-06-02; ";
         assert!(list.lines().nth(1).is_some_and(|line| line.trim_start().starts_with(vary)), "{list}");
         for name in Rules::builtin_names() {
-            let text = told(Some(name)).unwrap();
+            let text = output_of(Some(name)).unwrap();
             assert!(!Rules::parse(&text, name).unwrap().is_empty());
         }
     }
@@ -76,20 +76,20 @@ mod tests {
         let path = dir.path().join("mine.toml");
         std::fs::write(&path, "[[rule]]\nmatch = \"/x\"\nstatus = 302\n").unwrap();
         let name = path.to_str().unwrap();
-        assert_eq!(told(Some(name)).unwrap(), format!("{name}: 1 rule, no mistakes\n"));
+        assert_eq!(output_of(Some(name)).unwrap(), format!("{name}: 1 rule, no mistakes\n"));
         let warns = "[[rule]]\nmatch = \"/x\"\nstatus = 302\nlevel = \"warn\"\nwhy = \"a trial\"\n";
         std::fs::write(&path, warns).unwrap();
-        let said = told(Some(name)).unwrap();
+        let said = output_of(Some(name)).unwrap();
         assert!(
             said.ends_with(" no mistakes\n                  warn: all demands of /x; a trial\n"),
             "{said}"
         );
         std::fs::write(&path, "[[rule]]\nmatch = \"x\"\nstatus = 302\n").unwrap();
-        let mistake = told(Some(name)).unwrap_err().to_string();
+        let mistake = output_of(Some(name)).unwrap_err().to_string();
         assert!(mistake.contains("mine.toml:2:9: "), "{mistake}");
-        let unknown = told(Some("cargo")).unwrap_err().to_string();
+        let unknown = output_of(Some("cargo")).unwrap_err().to_string();
         assert!(unknown.contains("there are: crates-io"), "{unknown}");
-        let near = told(Some("cratesio")).unwrap_err().to_string();
+        let near = output_of(Some("cratesio")).unwrap_err().to_string();
         assert!(near.contains("(did you mean crates-io?)"), "{near}");
     }
 }

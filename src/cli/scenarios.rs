@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn told(scenario: Option<&str>) -> Result<String, ScenariosError> {
+    fn output_of(scenario: Option<&str>) -> Result<String, ScenariosError> {
         let mut out = Vec::new();
         run(&ScenariosArgs { scenario: scenario.map(str::to_owned) }, &mut out)?;
         Ok(String::from_utf8(out).unwrap())
@@ -113,21 +113,21 @@ mod tests {
 
     #[test]
     fn scenarios_are_listed_printed_and_checked() {
-        let list = told(None).unwrap();
+        let list = output_of(None).unwrap();
         assert!(list.starts_with("incident    crates.io, 2023-07-20: "), "{list}");
         assert!(list.lines().all(|line| line.len() <= 80), "{list}");
-        let text = told(Some("metastable")).unwrap();
+        let text = output_of(Some("metastable")).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("mine.toml");
         fs::write(&path, &text).unwrap();
         let name = path.to_str().unwrap();
-        assert_eq!(told(Some(name)).unwrap(), format!("{name}: no mistakes\n"));
+        assert_eq!(output_of(Some(name)).unwrap(), format!("{name}: no mistakes\n"));
         fs::write(&path, text.replace("curl", "curl\"\nmodle = \"x")).unwrap();
-        let mistake = told(Some(name)).unwrap_err().to_string();
+        let mistake = output_of(Some(name)).unwrap_err().to_string();
         assert!(mistake.contains("mine.toml:") && mistake.contains("modle"), "{mistake}");
-        let unknown = told(Some("/nowhere")).unwrap_err().to_string();
+        let unknown = output_of(Some("/nowhere")).unwrap_err().to_string();
         assert!(unknown.ends_with("built-in are incident, metastable"), "{unknown}");
-        let near = told(Some("incidnt")).unwrap_err().to_string();
+        let near = output_of(Some("incidnt")).unwrap_err().to_string();
         assert!(near.contains("(did you mean incident?)"), "{near}");
     }
 }

@@ -5,10 +5,10 @@
 //! end. A script can read the three lines and begin.
 
 use super::values::{parse_listen, parse_threads};
-use crate::registry::dns::{Answer, ParseDnsAnswerError, Zone};
-use crate::registry::plan::{FaultKind, FaultPlan, PlanError, PlannedFault, with_argument};
-use crate::registry::{AccessLog, LocationBase, Registry, MockConfig, MockError};
-use crate::registry::{CdnCertificate, CdnTls, CertificateError};
+use crate::mock::dns::{DnsAnswer, ParseDnsAnswerError, Zone};
+use crate::mock::plan::{FaultKind, FaultPlan, PlanError, PlannedFault, with_argument};
+use crate::mock::{AccessLog, LocationBase, MockRegistry, MockConfig, MockError};
+use crate::mock::{CdnCertificate, CdnTls, CertificateError};
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -76,7 +76,7 @@ pub(crate) struct ServeArgs {
     /// What is answered about a name: 127.0.0.1 if nothing is said, another
     /// address, no-data, nxdomain, servfail, refused or silence; may be repeated
     #[arg(long = "dns-name", value_name = "NAME[=ANSWER]", value_parser = parse_name)]
-    pub(crate) dns_names: Vec<(String, Answer)>,
+    pub(crate) dns_names: Vec<(String, DnsAnswer)>,
 
     /// Write a line for each request of the API host to this file, in the
     /// format trace
@@ -163,7 +163,7 @@ pub(crate) fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<(), ServeErro
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Signals)?;
     // Signals are caught before anybody is told that this runs.
     let mut end = runtime.block_on(async { EndSignals::new() }).map_err(ServeError::Signals)?;
-    let registry = Registry::start(config(args)?)?;
+    let registry = MockRegistry::start(config(args)?)?;
     announce(&registry, out).map_err(ServeError::Output)?;
     runtime.block_on(end.received());
     let served = registry.stop();
@@ -230,7 +230,7 @@ fn parse_cdn_fault(text: &str) -> Result<PlannedFault, String> {
     if has { Ok(fault) } else { Err("the CDN cannot have it: give it with --fault".to_owned()) }
 }
 
-fn parse_name(text: &str) -> Result<(String, Answer), String> {
+fn parse_name(text: &str) -> Result<(String, DnsAnswer), String> {
     let (name, answer) = text.split_once('=').unwrap_or((text, "127.0.0.1"));
     let is_label = |label: &str| {
         let mut bytes = label.bytes();
@@ -244,7 +244,7 @@ fn parse_name(text: &str) -> Result<(String, Answer), String> {
     }
 }
 
-fn announce(registry: &Registry, out: &mut dyn Write) -> io::Result<()> {
+fn announce(registry: &MockRegistry, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "api http://{}", registry.api())?;
     writeln!(out, "cdn http://{}", registry.cdn())?;
     writeln!(out, "dns {}", registry.dns())?;

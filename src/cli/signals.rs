@@ -16,18 +16,18 @@ pub(crate) struct Phases {
     pub(crate) phase: watch::Receiver<Phase>,
     command: watch::Sender<Phase>,
     /// What the first signal is answered with.
-    pub(crate) answer: Arc<Answer>,
+    pub(crate) answer: Arc<SignalNotice>,
 }
 
 /// What the first signal is answered with on stderr, where nothing is drawn that
 /// would show it.
 #[derive(Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct SignalNotice {
     is_wanted: AtomicBool,
     in_flight: AtomicU64,
 }
 
-impl Answer {
+impl SignalNotice {
     /// A line is to be printed.
     pub(crate) fn ask_for(&self) {
         self.is_wanted.store(true, Ordering::Relaxed);
@@ -40,7 +40,7 @@ impl Answer {
 
     fn say(&self) {
         if self.is_wanted.load(Ordering::Relaxed) {
-            super::say(&ending(self.in_flight.load(Ordering::Relaxed)));
+            super::print_message(&ending(self.in_flight.load(Ordering::Relaxed)));
         }
     }
 }
@@ -74,7 +74,7 @@ pub(crate) fn phases() -> io::Result<Phases> {
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
     };
     let signalled = command.clone();
-    let answer = Arc::new(Answer::default());
+    let answer = Arc::new(SignalNotice::default());
     let answered = Arc::clone(&answer);
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async {

@@ -4,8 +4,8 @@
 //! the same flags and seed give the same bytes: a simulated run begins at the
 //! epoch, and how long it took is told on stderr.
 
-use super::carry_out::{
-    Measured, close, default_path, ended_early, input_notice, offering_s, without_client,
+use super::execute::{
+    MeasuredRun, close_accounting, default_path, ended_early, input_notice, offering_s, without_client,
 };
 use super::export::{Exports, RunDirectoryKept};
 use super::load_args::LoadArgs;
@@ -14,15 +14,15 @@ use super::report_args::OutputFormat;
 use super::requests::TraceRequests;
 use super::simulate_args::SimulateArgs;
 use super::threshold_args::{AbortArgs, Limits};
-use super::{CliError, chain, say, scenarios, signals, system};
+use super::{CliError, chain, print_message, scenarios, signals, system};
 use crate::engine::{AtEndOfTrace, Observer, Phase, Played, RunEnd};
 use crate::report::{
-    Assessment, Ending, Exit, GeneratorFacts, Input, Modelled, Parts, Plan, RunDirectory, RunReport, Watch,
+    Assessment, Ending, Exit, GeneratorFacts, PlanInput, SimulatedService, ReportInput, Plan, RunDirectory, RunReport, ThresholdMonitor,
 };
 use crate::scenario::{Scenario, Service, trouble};
 use crate::schedule::{Pace, check_peak};
-use crate::simulate::sweep::{Grid, longest_run_s, sweep};
-use crate::simulate::{SimulationPlan, simulate};
+use crate::sim::sweep::{Grid, longest_run_s, sweep};
+use crate::sim::{SimulationPlan, simulate};
 use crate::metrics::{Interval, StormSecond, StormSeries, Totals};
 use crate::trace::{ReadOptions, Source};
 use crate::units::{Factor, NANOS_PER_SECOND, Stamp, approximate, grouped};
@@ -33,7 +33,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// What is played, and what there is to tell of it.
-struct Prepared {
+struct PreparedSimulation {
     simulation: SimulationPlan,
     played: Played,
     plan: Plan,
@@ -60,7 +60,7 @@ fn phase() -> Result<watch::Receiver<Phase>, CliError> {
     Ok(signals::phases().map_err(CliError::Signals)?.phase)
 }
 
-fn from_scenario(scenario: Scenario, args: &SimulateArgs) -> Result<Prepared, CliError> {
+fn from_scenario(scenario: Scenario, args: &SimulateArgs) -> Result<PreparedSimulation, CliError> {
     let scenario = args.changed(scenario)?;
     let speed = args.load.speed.unwrap_or(Factor::ONE);
     let clientele = args.clients.conduct.clientele_of_scenario(&scenario.clients.model)?.time_scaled(speed);
@@ -75,7 +75,7 @@ fn from_scenario(scenario: Scenario, args: &SimulateArgs) -> Result<Prepared, Cl
     let simulation = args.simulation(&scenario.clients, clientele, of_service);
     let played = Played::new(Box::new(scenario.requests(args.trace.seed)), schedule, AtEndOfTrace::Stop);
     let plan = Plan {
-        inputs: vec![Input {
+        inputs: vec![PlanInput {
             name: scenario.name.clone(),
             format: "scenario".to_owned(),
             packing: "plain".to_owned(),
@@ -86,10 +86,10 @@ fn from_scenario(scenario: Scenario, args: &SimulateArgs) -> Result<Prepared, Cl
         duration_s: Some(scenario.load.duration.as_secs_f64()),
         ..plan(args, &load, &simulation, Some(scenario.name.clone()))
     };
-    Ok(Prepared { simulation, played, plan, scenario: Some(scenario) })
+    Ok(PreparedSimulation { simulation, played, plan, scenario: Some(scenario) })
 }
 
-fn from_trace(args: &SimulateArgs) -> Result<Prepared, CliError> {
+fn from_trace(args: &SimulateArgs) -> Result<PreparedSimulation, CliError> {
     if args.trace.traces.is_empty() {
         return Err(CliError::Usage(
             "name a trace, or a --scenario (downpour scenarios lists them)".to_owned(),
@@ -121,7 +121,7 @@ fn from_trace(args: &SimulateArgs) -> Result<Prepared, CliError> {
     };
     let requests = conduct.filtered(Box::new(TraceRequests::begin(source, Vec::new())?));
     let at_end = if load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
-    Ok(Prepared { simulation, played: Played::new(requests, schedule, at_end), plan, scenario: None })
+    Ok(PreparedSimulation { simulation, played: Played::new(requests, schedule, at_end), plan, scenario: None })
 }
 
 fn check(source: &Source, pace: &Pace, args: &SimulateArgs) -> Result<(), CliError> {
@@ -154,7 +154,7 @@ fn plan(args: &SimulateArgs, load: &LoadArgs, simulation: &SimulationPlan, scena
         timeout_s: simulation.timeout.as_secs_f64(),
         verify: "off".to_owned(),
         allow_invalid: args.report.allow_invalid,
-        simulated: Some(Modelled {
+        simulated: Some(SimulatedService {
             scenario,
             client: simulation.clients.clients.name().to_owned(),
             retry_budget: args.clients.conduct.retry_budget.map(|share| share.to_string()),
@@ -178,32 +178,32 @@ fn plan(args: &SimulateArgs, load: &LoadArgs, simulation: &SimulationPlan, scena
 }
 
 fn report(
-    prepared: Prepared,
+    prepared: PreparedSimulation,
     (args, exports): (&SimulateArgs, Exports),
     phase: &watch::Receiver<Phase>,
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
-    let Prepared { simulation, played, mut plan, scenario } = prepared;
+    let PreparedSimulation { simulation, played, mut plan, scenario } = prepared;
     let counted = plan.duration_s.map(|all| Duration::from_secs_f64(all).saturating_sub(simulation.warmup));
     let limits = Limits::of(&args.thresholds, &AbortArgs::default(), counted)?;
     limits.tell(&mut plan);
     let now = Plan { started_at: system::rfc3339(system::now()), ..Plan::default() };
     let path = args.report.out.clone().unwrap_or_else(|| default_path(&now));
     let directory = RunDirectory::create(&path, Stamp::default())?;
-    let watch = Watch::over(limits.thresholds);
-    let mut seconds = Seconds { directory, series: StormSeries::default(), watch, trouble: Vec::new() };
+    let watch = ThresholdMonitor::over(limits.thresholds);
+    let mut seconds = SimulationObserver { directory, series: StormSeries::default(), watch, trouble: Vec::new() };
     let begun = Instant::now();
     let end = simulate(&simulation, played, &mut seconds, &|| *phase.borrow() > Phase::Running);
     let took = begun.elapsed();
-    let Seconds { directory, series, watch, mut trouble } = seconds;
+    let SimulationObserver { directory, series, watch, mut trouble } = seconds;
     if !args.report.quiet {
-        say(&speed(&end, took));
+        print_message(&speed(&end, took));
     }
     let fault = planned_fault_seconds(&simulation, &plan, &end);
     let thresholds = watch.assess(&end.totals, offering_s(&end, simulation.warmup));
     let report = result((plan, thresholds), &end, (&series, fault, simulation.warmup), &mut trouble)?;
     let beside = scenario.and_then(|scenario| scenario.beside(&report));
-    let measured = Measured {
+    let measured = MeasuredRun {
         report,
         kept: Some((directory, path)),
         trouble,
@@ -234,7 +234,7 @@ fn result(
     trouble: &mut Vec<String>,
 ) -> Result<RunReport, CliError> {
     let stopped_early = end.interrupted || !end.failures.is_empty();
-    let books = close(end, trouble)?;
+    let books = close_accounting(end, trouble)?;
     let mut notices: Vec<_> = end.notices.iter().map(|notice| input_notice(notice)).collect();
     notices.extend(without_client(end.scheduled.without_client));
     if !stopped_early {
@@ -248,7 +248,7 @@ fn result(
     let ending = if stopped_early { Ending::Interrupted } else { Ending::Finished };
     let totals = &end.totals;
     let report =
-        RunReport::build(Parts { plan, books: &books, totals, generator, ending, thresholds, notices })
+        RunReport::build(ReportInput { plan, books: &books, totals, generator, ending, thresholds, notices })
             .with_retries(&totals.counts, Some(series));
     Ok(match fault {
         Some(fault) => report.with_storm_within(series, fault),
@@ -270,15 +270,15 @@ fn speed(end: &RunEnd, took: Duration) -> String {
 }
 
 /// Keeps each second.
-struct Seconds {
+struct SimulationObserver {
     directory: RunDirectory,
     series: StormSeries,
-    watch: Watch,
+    watch: ThresholdMonitor,
     /// What could not be written; the run goes on without it.
     trouble: Vec<String>,
 }
 
-impl Observer for Seconds {
+impl Observer for SimulationObserver {
     fn second(&mut self, interval: &Interval, _: &Totals) {
         self.series.add(interval.second(), StormSecond::from(interval));
         self.watch.second(interval);

@@ -13,11 +13,11 @@ use super::threshold_args::ThresholdArgs;
 use super::trace_args::TraceArgs;
 use super::values::{parse_positive, parse_requests, parse_time};
 use crate::client::{ClientPlan, ClientMix, sessions};
-use crate::registry::plan::PlannedFault;
+use crate::mock::plan::PlannedFault;
 use crate::scenario::{Abandoned, CapacityDrop, Clients, Scenario, Service, ServiceTime};
 use crate::schedule::Pace;
-use crate::simulate::sweep::Grid;
-use crate::simulate::{self, MOST, SimulationPlan};
+use crate::sim::sweep::Grid;
+use crate::sim::{self, DEFAULT_LIMIT, SimulationPlan};
 use crate::units::{Factor, parse_count, parse_duration};
 use clap::Args;
 use std::num::NonZeroU32;
@@ -94,7 +94,7 @@ pub(crate) struct SimulatedLoadArgs {
     pub(super) loop_trace: bool,
 
     /// Most attempts in flight at once; what is over that is shed
-    #[arg(long, value_name = "N", default_value_t = MOST, value_parser = parse_positive)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT, value_parser = parse_positive)]
     pub(super) max_in_flight: usize,
 
     // Last, as it begins a heading of its own.
@@ -215,9 +215,9 @@ fn parse_abandoned(text: &str) -> Result<Abandoned, String> {
 
 fn parse_fault(text: &str) -> Result<PlannedFault, String> {
     let fault: PlannedFault =
-        text.parse().map_err(|error: crate::registry::plan::PlanError| error.to_string())?;
-    let known = simulate::is_modelled(fault.kind);
-    known.then_some(fault).ok_or_else(|| format!("a simulation has only {}", simulate::modelled_names()))
+        text.parse().map_err(|error: crate::mock::plan::PlanError| error.to_string())?;
+    let known = sim::is_modelled(fault.kind);
+    known.then_some(fault).ok_or_else(|| format!("a simulation has only {}", sim::modelled_names()))
 }
 
 impl SimulateArgs {
@@ -261,8 +261,8 @@ impl SimulateArgs {
         if !self.service.faults.is_empty() {
             scenario.faults.clone_from(&self.service.faults);
         }
-        if let Some(fault) = scenario.faults.iter().find(|fault| !simulate::is_modelled(fault.kind)) {
-            let known = simulate::modelled_names();
+        if let Some(fault) = scenario.faults.iter().find(|fault| !sim::is_modelled(fault.kind)) {
+            let known = sim::modelled_names();
             return Err(CliError::Usage(format!(
                 "{}: {fault}: a simulation has only {known}",
                 scenario.name
@@ -298,7 +298,7 @@ impl SimulateArgs {
             faults,
             warmup: self.load.warmup,
             max_in_flight: self.load.max_in_flight,
-            max_waiting: MOST,
+            max_waiting: DEFAULT_LIMIT,
             seed,
         }
     }

@@ -253,7 +253,7 @@ pub(crate) struct ConnectOverrides<'a> {
 
 impl ConnectOverrides<'_> {
     /// The target's own host and port.
-    pub(crate) const NOTHING: Self = Self { resolve: &[], connect_to: &[] };
+    pub(crate) const NONE: Self = Self { resolve: &[], connect_to: &[] };
 }
 
 /// One `--connect-to`, as curl writes it: `HOST:PORT:HOST2:PORT2`, where any
@@ -398,7 +398,7 @@ mod tests {
     fn an_address_nobody_listens_at_is_told() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let target: Target = format!("http://{free}").parse().unwrap();
-        let error = reach(&target, &ConnectOverrides::NOTHING).unwrap_err();
+        let error = reach(&target, &ConnectOverrides::NONE).unwrap_err();
         assert!(matches!(error, TargetError::Unreachable { address, .. } if address == free));
     }
 
@@ -407,7 +407,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let here = listener.local_addr().unwrap();
         let target: Target = format!("http://localhost:{}", here.port()).parse().unwrap();
-        let reached = reach(&target, &ConnectOverrides::NOTHING).unwrap();
+        let reached = reach(&target, &ConnectOverrides::NONE).unwrap();
         assert_eq!((reached.addresses.as_slice(), reached.notice()), (&[here][..], None));
         // An address that was asked for is used whether it lives or not.
         let asked: [IpAddr; 2] = ["127.0.0.2".parse().unwrap(), here.ip()];

@@ -139,7 +139,7 @@ impl TraceArgs {
 pub(super) fn open(names: &[String], options: ReadOptions) -> Result<Source, TraceArgsError> {
     let source = Source::open(names, options)?;
     for input in source.unreadable() {
-        super::say(&format!("warning: {input}"));
+        super::print_message(&format!("warning: {input}"));
     }
     Ok(source)
 }

@@ -19,7 +19,7 @@ use crate::schedule::Arrival;
 use crate::schedule::sample::{SamplePurpose, Sample, SampleUnit};
 use crate::metrics::{ComparisonSubject, ControlCounts, ControlResults};
 use crate::units::{Rate, Share};
-use crate::verify::control::{Comparison, Observed};
+use crate::verify::control::{ControlComparison, Observed};
 use hyper_util::rt::TokioIo;
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -50,7 +50,7 @@ const NOISE_PPM: u32 = 250_000;
 #[derive(Clone, Debug)]
 pub struct ControlPlan {
     /// What is compared.
-    pub comparison: Comparison,
+    pub comparison: ControlComparison,
     /// `scheme://host:port` of the candidate.
     pub candidate: String,
     /// The same of the control.
@@ -178,7 +178,7 @@ struct ComparisonJob {
 #[derive(Clone, Debug)]
 pub(crate) struct ControlHandle {
     queue: mpsc::Sender<ComparisonJob>,
-    comparison: Comparison,
+    comparison: ControlComparison,
     candidate: Arc<str>,
     sample: Sample,
     noise_sample: Option<Sample>,

@@ -102,7 +102,7 @@ mod tests {
         check(to_target(Depth::Head, None), [OK, OK, OK, "budget", "budget", OFF]);
         let refused = TargetVerdict::broken(Fault::TargetRefused, Tier::Connect, "");
         check(to_target(Depth::Digest, Some(&refused)), [OK, OK, OK, OK, BROKEN, BROKEN]);
-        let sound = TargetVerdict::sound(Tier::Fetch);
+        let sound = TargetVerdict::ok(Tier::Fetch);
         check(to_target(Depth::Get, Some(&sound)), [OK, OK, OK, OK, OK, OFF]);
         check(to_target(Depth::Digest, Some(&sound)), [OK, OK, OK, OK, OK, "no_digest"]);
         check(broken_at(Depth::Dns, Tier::Headers), [OK, BROKEN, BROKEN, OFF, OFF, OFF]);

@@ -32,12 +32,12 @@ use crate::verify::catalog::CatalogLookup;
 use crate::verify::finding::{Finding, Findings};
 use crate::verify::hosts::{HOST_BOUNDS, HostAnswer, HostCache};
 use crate::verify::judge::Judge;
-use crate::verify::lasting::{CacheLifetime, lasting};
+use crate::verify::cache_lifetime::{CacheLifetime, cache_lifetime};
 use crate::verify::lookup::LookupHandle;
-use crate::verify::rules::Unmatched;
-use crate::verify::single_flight::Reply;
+use crate::verify::rules::RewriteSuggester;
+use crate::verify::single_flight::CacheReply;
 use crate::verify::status::CLOSED_UNANSWERED;
-use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Tier, is_redirect, redirects};
+use crate::verify::{JudgedResponse, JudgedRequest, Depth, HostToCheck, HostVerdict, Tier, is_redirect, redirects};
 use findings::{is_closing, not_in_catalog};
 use json_variant::JsonVariant;
 use http::HeaderValue;
@@ -59,7 +59,7 @@ pub(crate) struct LookupChannel {
 pub(crate) struct Ledger {
     recorder: Recorder,
     judge: Judge,
-    unmatched: Option<Unmatched>,
+    unmatched: Option<RewriteSuggester>,
     private_addresses: PrivateAddresses,
     hosts: HostCache<JudgedAttempt>,
     lookups: Option<LookupChannel>,
@@ -115,7 +115,7 @@ impl Ledger {
         let hosts = HostCache::new(HOST_BOUNDS);
         Self {
             recorder,
-            unmatched: Unmatched::of(judge.rules()),
+            unmatched: RewriteSuggester::of(judge.rules()),
             judge,
             private_addresses: private,
             hosts,
@@ -301,10 +301,10 @@ impl Ledger {
             self.recorder.offered_to_control(arrival.due, || control.offer(arrival, received));
         }
         let target = arrival.target.as_str().as_bytes();
-        let asked = Asked { target, recorded_status: arrival.recorded_status };
+        let asked = JudgedRequest { target, recorded_status: arrival.recorded_status };
         let depth = self.judge.depth();
         let asks = depth >= Depth::Dns;
-        let answer = Answer {
+        let answer = JudgedResponse {
             status: received.status,
             locations: received.locations(),
             headers: &received.head,
@@ -358,7 +358,7 @@ impl Ledger {
             }
             return self.settle(&case);
         };
-        case.cache_lifetime = lasting(received.status, &received.head);
+        case.cache_lifetime = cache_lifetime(received.status, &received.head);
         self.follow(case, ends, place, attempt.done);
     }
 
@@ -387,7 +387,7 @@ impl Ledger {
     }
 
     /// What the catalogue has against a redirect, if there is one.
-    fn not_listed(&mut self, due: Offset, status: u16, asked: &Asked<'_>) -> Option<Fault> {
+    fn not_listed(&mut self, due: Offset, status: u16, asked: &JudgedRequest<'_>) -> Option<Fault> {
         let catalog = self.catalog.as_ref().filter(|_| is_redirect(status))?;
         let known = catalog.expect(asked.target);
         self.recorder.looked_up_in_catalog(due, known);
@@ -402,14 +402,14 @@ impl Ledger {
         }
     }
 
-    fn host_looked_up(&mut self, host: &Arc<str>, reply: Reply<HostVerdict, JudgedAttempt>, now: Offset) {
+    fn host_looked_up(&mut self, host: &Arc<str>, reply: CacheReply<HostVerdict, JudgedAttempt>, now: Offset) {
         match reply {
-            Reply::Known(found, case) => self.settle_host(host, case, found.value, now),
-            Reply::Refused(case) => {
+            CacheReply::Known(found, case) => self.settle_host(host, case, found.value, now),
+            CacheReply::Refused(case) => {
                 self.settle_host(host, case, HostVerdict::Broken(Fault::DnsUnchecked), now);
             }
-            Reply::Parked { ask: false } => {}
-            Reply::Parked { ask: true } => self.look_up(Arc::clone(host), now),
+            CacheReply::Parked { ask: false } => {}
+            CacheReply::Parked { ask: true } => self.look_up(Arc::clone(host), now),
         }
     }
 

@@ -9,7 +9,7 @@
 use super::example::{EXAMPLE_TEXT_BYTES, printable};
 use super::mask::mask_url;
 use crate::fault::Fault;
-use crate::verify::control::{Difference, Kind};
+use crate::verify::control::{Difference, DifferenceKind};
 use std::collections::BTreeMap;
 
 /// Examples kept of each kind of difference.
@@ -147,8 +147,8 @@ impl ControlResults {
 
 fn example(path: &str, difference: &Difference) -> ControlExample {
     let shown = |value: &Vec<u8>| match difference.kind {
-        Kind::Location => shown_url(value),
-        Kind::Status | Kind::Header(_) => printable(value, EXAMPLE_TEXT_BYTES),
+        DifferenceKind::Location => shown_url(value),
+        DifferenceKind::Status | DifferenceKind::Header(_) => printable(value, EXAMPLE_TEXT_BYTES),
     };
     ControlExample {
         kind: difference.kind.to_string(),
@@ -168,11 +168,11 @@ mod tests {
 
     fn location(candidate: &str, control: Option<&str>) -> Difference {
         let bytes = |text: &str| text.as_bytes().to_vec();
-        Difference { kind: Kind::Location, candidate: Some(bytes(candidate)), control: control.map(bytes) }
+        Difference { kind: DifferenceKind::Location, candidate: Some(bytes(candidate)), control: control.map(bytes) }
     }
 
     fn status() -> Difference {
-        Difference { kind: Kind::Status, candidate: Some(b"503".to_vec()), control: Some(b"302".to_vec()) }
+        Difference { kind: DifferenceKind::Status, candidate: Some(b"503".to_vec()), control: Some(b"302".to_vec()) }
     }
 
     #[test]

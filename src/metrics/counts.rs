@@ -11,7 +11,7 @@ use super::{
 };
 use crate::fault::{Fault, FaultSet};
 use crate::units::Offset;
-use crate::verify::catalog::Known;
+use crate::verify::catalog::CatalogMatch;
 use std::collections::BTreeMap;
 
 /// What happened, counted.
@@ -126,11 +126,11 @@ pub struct CatalogCounts {
 }
 
 impl CatalogCounts {
-    pub(super) fn count(&mut self, known: Known) {
+    pub(super) fn count(&mut self, known: CatalogMatch) {
         match known {
-            Known::Listed(_) => self.listed += 1,
-            Known::Missing => self.missing += 1,
-            Known::NoRule => self.unnamed += 1,
+            CatalogMatch::Listed(_) => self.listed += 1,
+            CatalogMatch::Missing => self.missing += 1,
+            CatalogMatch::NoRule => self.unnamed += 1,
         }
     }
 

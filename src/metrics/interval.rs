@@ -12,7 +12,7 @@ use super::{
 use crate::fault::{Fault, FaultSet};
 use crate::trace::agent::ClientKind;
 use crate::units::Offset;
-use crate::verify::catalog::Known;
+use crate::verify::catalog::CatalogMatch;
 use std::time::Duration;
 
 /// What is going on at the end of a second, rather than what happened in it.
@@ -155,7 +155,7 @@ impl Interval {
     }
 
     /// A redirect's file was looked up in the catalogue.
-    pub fn looked_up_in_catalog(&mut self, known: Known) {
+    pub fn looked_up_in_catalog(&mut self, known: CatalogMatch) {
         self.counts.catalog.count(known);
     }
 

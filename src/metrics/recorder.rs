@@ -12,7 +12,7 @@ use super::{
 use crate::fault::{Fault, FaultSet};
 use crate::trace::agent::ClientKind;
 use crate::units::Offset;
-use crate::verify::catalog::Known;
+use crate::verify::catalog::CatalogMatch;
 use std::time::Duration;
 
 /// Records what happens to a worker, second by second.
@@ -181,7 +181,7 @@ impl Recorder {
     }
 
     /// A redirect's file was looked up in the catalogue.
-    pub fn looked_up_in_catalog(&mut self, due: Offset, known: Known) {
+    pub fn looked_up_in_catalog(&mut self, due: Offset, known: CatalogMatch) {
         if !self.is_warmup(due) {
             self.interval.looked_up_in_catalog(known);
         }

@@ -9,7 +9,7 @@ use super::example::printable;
 use crate::fault::Fault;
 use crate::units::Offset;
 use crate::verify::Tier;
-use crate::verify::lasting::CacheLifetime;
+use crate::verify::cache_lifetime::CacheLifetime;
 use std::collections::BTreeMap;
 
 /// Distinct hosts that one worker tells apart in one second.

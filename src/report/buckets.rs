@@ -27,7 +27,7 @@ pub struct Buckets(pub Vec<(u64, u64)>);
 /// The buckets of each clock.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct ClockBuckets {
+pub struct MetricBuckets {
     /// As in the run.
     pub latency_us: Buckets,
     /// As in the run.
@@ -38,7 +38,7 @@ pub struct ClockBuckets {
     pub latency_failed_us: Buckets,
 }
 
-impl From<&ClockTimes<u64>> for ClockBuckets {
+impl From<&ClockTimes<u64>> for MetricBuckets {
     fn from(times: &ClockTimes<u64>) -> Self {
         Self {
             latency_us: Buckets::from(&times.latency),

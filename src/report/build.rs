@@ -6,11 +6,11 @@
 
 use super::schema::{
     Arrivals, Attempts, CatalogReport, Connections, Curves, ExampleLine, FaultLine, Generator, HostLine,
-    IntervalLine, IntervalTimes, Lines, Rates, Reason, Records, RunReport, SCHEMA, Targets, TierLine, Times,
+    IntervalLine, IntervalTimes, LineCounts, Rates, Reason, RecordCounts, RunReport, SCHEMA, Targets, TierLine, TimeSummary,
     TransitionLine, TransitionsLeftOut, Warmup, WarningLine,
 };
 use super::verdict::judge_played;
-use super::{AbortLine, Assessment, ClockBuckets, Curve, Plan};
+use super::{AbortLine, Assessment, MetricBuckets, Curve, Plan};
 use crate::fault::Fault;
 use crate::metrics::{
     ArrivalCounts, AttemptCounts, Accounting, CatalogCounts, Counts, Example, Examples, FaultCount, FaultTable,
@@ -74,7 +74,7 @@ impl Ending {
 
 /// What a report is made from.
 #[derive(Clone, Debug)]
-pub struct Parts<'a> {
+pub struct ReportInput<'a> {
     /// What was asked for.
     pub plan: Plan,
     /// Closed books, or those of a run that goes on.
@@ -93,8 +93,8 @@ pub struct Parts<'a> {
 
 impl RunReport {
     /// Arranges the parts as a report and judges the run.
-    pub fn build(parts: Parts<'_>) -> Self {
-        let Parts { plan, books, totals, generator, ending, thresholds, notices } = parts;
+    pub fn build(parts: ReportInput<'_>) -> Self {
+        let ReportInput { plan, books, totals, generator, ending, thresholds, notices } = parts;
         let mut judgement = judge_played(totals, &plan, &generator, (&ending, &thresholds), books.trace());
         judgement.warnings.extend(notices);
         judgement.warnings.extend(sampled(&plan, books));
@@ -118,17 +118,17 @@ impl RunReport {
             storm: None,
             retries: None,
             rate: rates(counts, generator),
-            latency_us: Times::from(&times.latency),
-            service_us: Times::from(&times.service),
-            lateness_us: Times::from(&times.lateness),
-            latency_failed_us: Times::from(&times.latency_failed),
+            latency_us: TimeSummary::from(&times.latency),
+            service_us: TimeSummary::from(&times.service),
+            lateness_us: TimeSummary::from(&times.lateness),
+            latency_failed_us: TimeSummary::from(&times.latency_failed),
             curves: Curves {
                 latency_us: Curve::from(&times.latency),
                 service_us: Curve::from(&times.service),
                 lateness_us: Curve::from(&times.lateness),
                 latency_failed_us: Curve::from(&times.latency_failed),
             },
-            buckets: ClockBuckets::from(times),
+            buckets: MetricBuckets::from(times),
             statuses: statuses(&counts.attempts),
             transitions: transitions(&counts.transitions),
             transitions_left_out: transitions_left_out(&counts.transitions),
@@ -146,7 +146,7 @@ impl RunReport {
                 stale_replays: counts.stale_replays,
                 handshakes_full: counts.handshakes_full,
                 handshakes_resumed: counts.handshakes_resumed,
-                handshake_us: Times::from(&times.handshake),
+                handshake_us: TimeSummary::from(&times.handshake),
                 gone_away: counts.gone_away,
                 streams_refused: counts.streams_refused,
                 stream_limit_seen: counts.stream_limit.map(u64::from),
@@ -185,8 +185,8 @@ fn owned(reasons: &BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
     reasons.iter().map(|(&reason, &count)| (reason.to_owned(), count)).collect()
 }
 
-fn lines(trace: &TraceAccounting) -> Lines {
-    Lines {
+fn lines(trace: &TraceAccounting) -> LineCounts {
+    LineCounts {
         read: trace.read,
         accepted: trace.accepted,
         skipped: owned(&trace.skipped),
@@ -195,8 +195,8 @@ fn lines(trace: &TraceAccounting) -> Lines {
     }
 }
 
-fn records(trace: &TraceAccounting, books: &Accounting, counts: &Counts) -> Records {
-    Records {
+fn records(trace: &TraceAccounting, books: &Accounting, counts: &Counts) -> RecordCounts {
+    RecordCounts {
         accepted: trace.accepted,
         amplified: books.amplified(),
         offered: counts.arrivals.offered + counts.warmup.arrivals.offered,
@@ -359,7 +359,7 @@ fn transitions(transitions: &TransitionCounts) -> Vec<TransitionLine> {
     lines
 }
 
-fn made_up(transitions: &TransitionCounts) -> BTreeMap<String, u64> {
+fn recorded_none_by_status(transitions: &TransitionCounts) -> BTreeMap<String, u64> {
     let name =
         |status: Option<u16>| status.map_or_else(|| "none".to_owned(), |status| format!("{status:03}"));
     transitions.by_unsent_status().map(|(status, count)| (name(status), count)).collect()
@@ -369,7 +369,7 @@ fn transitions_left_out(transitions: &TransitionCounts) -> TransitionsLeftOut {
     let other = transitions.other();
     TransitionsLeftOut {
         recorded_none: transitions.recorded_none(),
-        recorded_none_by_status: made_up(transitions),
+        recorded_none_by_status: recorded_none_by_status(transitions),
         other: other.count,
         other_refused: other.refused,
     }
@@ -415,7 +415,7 @@ fn targets(counts: &Counts, generator: GeneratorFacts) -> Targets {
     }
 }
 
-impl<C: Counter> From<&Histogram<C>> for Times {
+impl<C: Counter> From<&Histogram<C>> for TimeSummary {
     fn from(histogram: &Histogram<C>) -> Self {
         let shares = [0.5, 0.9, 0.95, 0.99, 0.999, 0.9999];
         let [p50, p90, p95, p99, p99_9, p99_99] = histogram.quantiles(shares);

@@ -12,7 +12,7 @@ mod blocks;
 mod bootstrap;
 mod change;
 mod condition;
-mod cut;
+mod block_layout;
 mod headline;
 mod html;
 mod json;
@@ -23,11 +23,11 @@ mod remarks;
 mod show;
 mod text;
 
-pub use blocks::{Blocks, Counted, Statistic};
+pub use blocks::{Blocks, BlockCount, BlockStatistic};
 pub use bootstrap::{CONFIDENCE_PERCENT, RESAMPLES};
-pub use change::{Change, Word};
-pub use condition::{Condition, ConditionError, Held};
-pub use cut::Cut;
+pub use change::{Change, ChangeKind};
+pub use condition::{Condition, ConditionError, ConditionResult};
+pub use block_layout::BlockLayout;
 pub use html::html;
 pub use json::{COMPARE_SCHEMA, json};
 pub use markdown::markdown;
@@ -36,7 +36,7 @@ pub use plans::PlanDifference;
 pub use text::text;
 
 use super::text::format::micros;
-use super::threshold::{Clock, Counted as Measured, Measure};
+use super::threshold::{TimeMetric, CountMeasure as Measured, Measure};
 use super::{Exit, RunReport, Timeline, Verdict};
 use crate::units::grouped;
 use bootstrap::{Draws, Pairing};
@@ -45,7 +45,7 @@ use std::collections::BTreeSet;
 
 /// One of the runs.
 #[derive(Clone, Copy, Debug)]
-pub struct Side<'a> {
+pub struct ComparedRun<'a> {
     /// What it is called: its directory.
     pub name: &'a str,
     /// Its result.
@@ -60,9 +60,9 @@ pub struct Side<'a> {
 
 /// Two runs compared.
 #[derive(Clone, Debug)]
-pub struct Comparison<'a> {
+pub struct RunComparison<'a> {
     /// The run that is compared with, and the one that is compared.
-    pub runs: [Side<'a>; 2],
+    pub runs: [ComparedRun<'a>; 2],
     /// What a reader must know of them, most important first.
     pub remarks: Vec<String>,
     /// What their plans have different.
@@ -94,12 +94,12 @@ pub struct JudgedCondition {
     /// The number.
     pub change: Change,
     /// What came of it.
-    pub held: Held,
+    pub held: ConditionResult,
 }
 
-impl<'a> Comparison<'a> {
+impl<'a> RunComparison<'a> {
     /// Compares B with A.
-    pub fn of(runs: [Side<'a>; 2], conditions: Vec<Condition>, seed: u64) -> Self {
+    pub fn of(runs: [ComparedRun<'a>; 2], conditions: Vec<Condition>, seed: u64) -> Self {
         let plan_differences = plans::differences(&runs[0].report.plan, &runs[1].report.plan);
         let cuts = runs.map(|run| run.blocks.cut());
         let paired = cuts[0] == cuts[1] && !plan_differences.iter().any(plans::is_load);
@@ -134,9 +134,9 @@ impl<'a> Comparison<'a> {
             Exit::Passed
         } else if self.is_invalid() && !allow_invalid {
             Exit::Invalid
-        } else if came_to(Held::No) {
+        } else if came_to(ConditionResult::No) {
             Exit::Regression
-        } else if came_to(Held::Unjudged) {
+        } else if came_to(ConditionResult::Unjudged) {
             Exit::Invalid
         } else {
             Exit::Passed
@@ -151,7 +151,7 @@ impl<'a> Comparison<'a> {
 
     /// The runs that are no sound measurement, in a sentence each.
     pub fn broken_sides(&self) -> Vec<String> {
-        headline::broken_sides(self)
+        headline::runs_not_passed(self)
     }
 
     fn is_invalid(&self) -> bool {
@@ -166,14 +166,14 @@ impl<'a> Comparison<'a> {
 }
 
 /// The tables. A row that both runs have nothing in is left out.
-fn groups(runs: [Side<'_>; 2], compared: impl Fn(Metric) -> Change) -> Vec<Group> {
+fn groups(runs: [ComparedRun<'_>; 2], compared: impl Fn(Metric) -> Change) -> Vec<Group> {
     let measured = |rows: &[(&str, Measure)]| {
         let rows = rows.iter().map(|(name, measure)| {
             ((*name).to_owned(), compared(Metric::of(*measure).expect("these are kept by the second")))
         });
         rows.collect::<Vec<_>>()
     };
-    let clock = |clock: Clock| {
+    let clock = |clock: TimeMetric| {
         let row = |percentile: (&str, f64)| {
             (percentile.0.to_owned(), compared(Metric::percentile(clock, percentile)))
         };
@@ -207,10 +207,10 @@ fn groups(runs: [Side<'_>; 2], compared: impl Fn(Metric) -> Change) -> Vec<Group
                 ("amplification", Measure::Amplification),
             ]),
         ),
-        ("Latency, good", clock(Clock::Latency)),
-        ("Latency, failed", clock(Clock::LatencyFailed)),
-        ("Service time", clock(Clock::Service)),
-        ("Lateness", clock(Clock::Lateness)),
+        ("Latency, good", clock(TimeMetric::Latency)),
+        ("Latency, failed", clock(TimeMetric::LatencyFailed)),
+        ("Service time", clock(TimeMetric::Service)),
+        ("Lateness", clock(TimeMetric::Lateness)),
         ("Faults, of downloads", each(faults, Metric::fault_share)),
         ("Answers, of attempts", each(statuses, Metric::status_share)),
     ];
@@ -232,7 +232,7 @@ fn is_of_interest(name: &str, change: &Change) -> bool {
 }
 
 /// Counts and times of the whole runs that say nothing of chance: as they are.
-fn totals(comparison: &Comparison<'_>) -> Vec<(String, [String; 2])> {
+fn totals(comparison: &RunComparison<'_>) -> Vec<(String, [String; 2])> {
     type Total = (&'static str, fn(&RunReport) -> String);
     const TOTALS: [Total; 7] = [
         ("downloads", |run| grouped(run.arrivals.offered)),

@@ -43,7 +43,7 @@ const COUNTS: [(&str, CountOf); 18] = [
 ];
 
 /// The clocks of a second.
-const CLOCKS: [(&str, MetricOf); 4] = [
+const TIME_METRICS: [(&str, MetricOf); 4] = [
     ("latency_us", |line| &line.latency_us),
     ("latency_failed_us", |line| &line.latency_failed_us),
     ("service_us", |line| &line.service_us),
@@ -51,14 +51,14 @@ const CLOCKS: [(&str, MetricOf); 4] = [
 ];
 
 /// What is told of each. A percentile of no samples is an empty cell.
-const TOLD: [(&str, TimeOf); 5] =
+const TIME_COLUMNS: [(&str, TimeOf); 5] =
     [("count", |t| t.count), ("p50", |t| t.p50), ("p90", |t| t.p90), ("p99", |t| t.p99), ("max", |t| t.max)];
 
 /// The line of names.
 pub(super) fn header() -> String {
     let counts = COUNTS.iter().map(|(name, _)| (*name).to_owned());
     let clocks =
-        CLOCKS.iter().flat_map(|(clock, _)| TOLD.iter().map(move |(name, _)| format!("{clock}.{name}")));
+        TIME_METRICS.iter().flat_map(|(clock, _)| TIME_COLUMNS.iter().map(move |(name, _)| format!("{clock}.{name}")));
     let others = ["worker_cpu_peak_permille", "statuses", "faults", "wrong_attempts"].map(str::to_owned);
     counts.chain(clocks).chain(others).collect::<Vec<_>>().join(",") + "\n"
 }
@@ -69,9 +69,9 @@ pub(super) fn row(line: &IntervalLine) -> String {
     for (_, of) in COUNTS {
         cell(&mut row, Some(of(line)));
     }
-    for (_, clock) in CLOCKS {
+    for (_, clock) in TIME_METRICS {
         let times = clock(line);
-        for (name, of) in TOLD {
+        for (name, of) in TIME_COLUMNS {
             cell(&mut row, (name == "count" || times.count > 0).then(|| of(times)));
         }
     }

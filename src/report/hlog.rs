@@ -8,7 +8,7 @@
 
 pub(super) mod read;
 
-use super::threshold::Clock;
+use super::threshold::TimeMetric;
 use crate::metrics::Interval;
 use crate::units::Stamp;
 use hdrhistogram::serialization::V2DeflateSerializer;
@@ -64,12 +64,12 @@ impl<W: Write> IntervalLog<W> {
     pub fn write(&mut self, interval: &Interval) -> io::Result<()> {
         let (times, start) = (interval.times(), Duration::from_secs(interval.second()));
         self.fill(|writer| {
-            for clock in Clock::ALL {
+            for clock in TimeMetric::ALL {
                 let histogram = match clock {
-                    Clock::Latency => &times.latency,
-                    Clock::LatencyFailed => &times.latency_failed,
-                    Clock::Service => &times.service,
-                    Clock::Lateness => &times.lateness,
+                    TimeMetric::Latency => &times.latency,
+                    TimeMetric::LatencyFailed => &times.latency_failed,
+                    TimeMetric::Service => &times.service,
+                    TimeMetric::Lateness => &times.lateness,
                 };
                 if histogram.is_empty() {
                     continue;

@@ -13,20 +13,20 @@ mod numbers;
 mod overlay;
 mod rows;
 mod sections;
-mod still;
-mod tries;
+mod static_chart;
+mod attempts;
 
-use super::text::{asked, books, format, headline};
+use super::text::{asked, accounting, format, headline};
 use super::{CHECK, RunReport, Timeline, Verdict};
 use askama::Template;
 pub(super) use charts::{Chart, Charts};
 use facts::{Fact, facts};
 pub(super) use overlay::overlay;
-use rows::{ClockRow, CountRow, FaultRow, Figure, HostRow, LoadRow, ThresholdRow, TierRow};
+use rows::{MetricRow, CountRow, FaultRow, Figure, HostRow, LoadRow, ThresholdRow, TierRow};
 use sections::{ClientRow, TransitionRow};
 use std::fmt::Write;
-use still::Still;
-use tries::Tries;
+use static_chart::StaticChart;
+use attempts::AttemptsChart;
 
 pub(super) const STYLE: &str = include_str!("html/style.css");
 pub(super) const CHART_STYLE: &str = include_str!("html/vendor/uPlot.min.css");
@@ -51,7 +51,7 @@ const EQUATION: usize = 1_500;
 /// A run as one HTML page. `notes` say what is missing of it.
 #[expect(clippy::missing_panics_doc, reason = "a template of texts has nothing that could fail")]
 pub fn html(report: &RunReport, timeline: &Timeline, notes: &[String]) -> String {
-    let page = Page::of(report, timeline, notes);
+    let page = RunPage::of(report, timeline, notes);
     let mut text = page.render().expect("a template of texts has nothing that could fail");
     text.push('\n');
     text
@@ -60,7 +60,7 @@ pub fn html(report: &RunReport, timeline: &Timeline, notes: &[String]) -> String
 /// The fields of `html/report.html`.
 #[derive(Template)]
 #[template(path = "report.html", config = "src/report/html/askama.toml")]
-struct Page<'a> {
+struct RunPage<'a> {
     report: &'a RunReport,
     style: &'static str,
     chart_style: &'static str,
@@ -84,7 +84,7 @@ struct Page<'a> {
     storm: Vec<Fact>,
     transitions: Vec<TransitionRow>,
     load: Vec<LoadRow>,
-    clocks: Vec<ClockRow>,
+    clocks: Vec<MetricRow>,
     faults: Vec<FaultRow>,
     more_faults: usize,
     warned: Vec<FaultRow>,
@@ -96,16 +96,16 @@ struct Page<'a> {
     plan: Vec<Fact>,
     generator: Vec<Fact>,
     connections: Vec<Fact>,
-    tries: Option<Tries>,
+    tries: Option<AttemptsChart>,
     /// A check begins with what it found; times say nothing of it.
     is_check: bool,
     mix: Vec<ClientRow>,
-    still: Option<Still>,
+    still: Option<StaticChart>,
     charts: Charts,
     data: String,
 }
 
-impl<'a> Page<'a> {
+impl<'a> RunPage<'a> {
     fn of(report: &'a RunReport, timeline: &Timeline, notes: &[String]) -> Self {
         let verdict = headline::verdict(report);
         let (word, sentence) = verdict.split_once(": ").unwrap_or((&verdict, ""));
@@ -121,7 +121,7 @@ impl<'a> Page<'a> {
         let data =
             script_safe(&serde_json::to_string(&charts).expect("charts have text keys and finite numbers"));
         let is_check = report.plan.command == CHECK;
-        let books = books::equations(report).into_iter();
+        let books = accounting::equations(report).into_iter();
         Self {
             report,
             style: STYLE,
@@ -136,11 +136,11 @@ impl<'a> Page<'a> {
             sentence: sentence.to_owned(),
             left_out: details(left_out),
             reasons: reasons
-                .map(|r| (shown(&headline::doubt(report, r), SENTENCE), shown(&r.remedy, SENTENCE)))
+                .map(|r| (shown(&headline::invalid_reason_sentence(report, r), SENTENCE), shown(&r.remedy, SENTENCE)))
                 .collect(),
             told: headline::outcomes(report)
                 .take(headline::FAULTS_LISTED)
-                .map(|fault| shown(&headline::told(report, fault), SENTENCE))
+                .map(|fault| shown(&headline::fault_sentence(report, fault), SENTENCE))
                 .collect(),
             notes: all_notes,
             asked: shown(&asked(report), SENTENCE),
@@ -149,7 +149,7 @@ impl<'a> Page<'a> {
             storm: sections::storm(report),
             transitions: sections::transitions(report),
             load: rows::load(report),
-            clocks: rows::clocks(report),
+            clocks: rows::metric_rows(report),
             faults: rows::faults(report),
             more_faults: report.faults.len().saturating_sub(rows::FAULTS_SHOWN),
             warned: rows::warned(report),
@@ -161,10 +161,10 @@ impl<'a> Page<'a> {
             plan: facts(&report.plan),
             generator: facts(&report.generator),
             connections: facts(&report.connections),
-            tries: Tries::of(report),
+            tries: AttemptsChart::of(report),
             is_check,
             mix: sections::mix(report),
-            still: if is_check { None } else { Still::of(timeline) },
+            still: if is_check { None } else { StaticChart::of(timeline) },
             charts,
             data,
         }

@@ -109,7 +109,7 @@ fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
         abort(report, expression, xml)?;
     }
     if is_misled {
-        misled(report, xml)?;
+        masked_bad_redirects(report, xml)?;
     }
     for fault in faults {
         failed(report, fault, xml)?;
@@ -207,12 +207,12 @@ fn abort(report: &RunReport, expression: &str, xml: &mut String) -> fmt::Result 
     }
 }
 
-fn misled(report: &RunReport, xml: &mut String) -> fmt::Result {
+fn masked_bad_redirects(report: &RunReport, xml: &mut String) -> fmt::Result {
     let told = escaped(&super::text::headline::verdict(report));
     writeln!(xml, "    {}>", opening(report, MASKED_BAD_REDIRECTS))?;
     write!(xml, r#"      <failure message="{told}" type="{MASKED_BAD_REDIRECTS}">"#)?;
     for fault in report.faults.iter().take(FAULTS) {
-        writeln!(xml, "{}", escaped(&super::text::headline::told(report, fault)))?;
+        writeln!(xml, "{}", escaped(&super::text::headline::fault_sentence(report, fault)))?;
         examples(&fault.examples, xml)?;
     }
     writeln!(xml, "</failure>")?;

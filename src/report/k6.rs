@@ -8,7 +8,7 @@
 //! them. Pure.
 
 use super::text::format::{safe, shortened};
-use super::{RunReport, ThresholdLine, Times};
+use super::{RunReport, ThresholdLine, TimeSummary};
 use crate::units::approximate;
 use serde_json::{Map, Value, json};
 
@@ -82,7 +82,7 @@ fn printable(text: &str) -> String {
     shortened(&safe(text), NAME).into_owned()
 }
 
-fn trend(times: &Times) -> Value {
+fn trend(times: &TimeSummary) -> Value {
     let ms = |micros: u64| approximate(micros) / 1e3;
     json!({
         "avg": times.mean / 1e3, "min": ms(times.min), "med": ms(times.p50), "max": ms(times.max),
@@ -121,7 +121,7 @@ mod tests {
                 ..ThresholdLine::default()
             })
             .to_vec(),
-            service_us: Times { count: 1, p90: 1_500, ..Times::default() },
+            service_us: TimeSummary { count: 1, p90: 1_500, ..TimeSummary::default() },
             ..RunReport::default()
         };
         let summary: Value = serde_json::from_str(&k6_summary(&report)).unwrap();

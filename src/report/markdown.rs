@@ -6,7 +6,7 @@
 //! are bounded. Pure.
 
 use super::text::format::{safe, share, shortened};
-use super::text::headline::{doubt, is_retried, outcomes, told, verdict, warmup};
+use super::text::headline::{invalid_reason_sentence, is_retried, outcomes, fault_sentence, verdict, warmup};
 use super::text::rules::judged;
 use super::text::thresholds;
 use super::text::{STATISTICS, asked, rate_of};
@@ -48,10 +48,10 @@ fn write(report: &RunReport, out: &mut String) -> fmt::Result {
     writeln!(out, "### {mark} downpour: {}\n\n{}\n", word.to_lowercase(), prose(sentence))?;
     writeln!(out, "{}\n", prose(&asked(report)))?;
     for reason in report.invalid_reasons.iter().take(REASONS) {
-        writeln!(out, "- **{}**\n  Remedy: {}", prose(&doubt(report, reason)), prose(&reason.remedy))?;
+        writeln!(out, "- **{}**\n  Remedy: {}", prose(&invalid_reason_sentence(report, reason)), prose(&reason.remedy))?;
     }
     for fault in outcomes(report).take(FAULTS) {
-        writeln!(out, "- {}", prose(&told(report, fault)))?;
+        writeln!(out, "- {}", prose(&fault_sentence(report, fault)))?;
     }
     for warning in report.warnings.iter().take(REASONS) {
         writeln!(out, "- Note: {}", prose(&warning.detail))?;
@@ -65,14 +65,14 @@ fn write(report: &RunReport, out: &mut String) -> fmt::Result {
     if let Some(why) = &report.aborted {
         writeln!(out, "- {}", prose(&thresholds::aborted(report, why)))?;
     }
-    kept(report, out)?;
+    write_thresholds(report, out)?;
     load(report, out)?;
-    clocks(report, out)?;
+    write_time_metrics(report, out)?;
     faults(report, out)?;
     warned(report, out)
 }
 
-fn kept(report: &RunReport, out: &mut String) -> fmt::Result {
+fn write_thresholds(report: &RunReport, out: &mut String) -> fmt::Result {
     if report.thresholds.is_empty() {
         return Ok(());
     }
@@ -80,7 +80,7 @@ fn kept(report: &RunReport, out: &mut String) -> fmt::Result {
     for line in report.thresholds.iter().take(THRESHOLDS) {
         let (value, room) = (prose(&thresholds::value(line)), prose(&thresholds::room(line)));
         let word = if line.passed { "kept" } else { "**broken**" };
-        writeln!(out, "| {} | {value} | {word} | {room} |", code(&line.expression, Place::Cell))?;
+        writeln!(out, "| {} | {value} | {word} | {room} |", code(&line.expression, CodeContext::Cell))?;
     }
     Ok(())
 }
@@ -102,7 +102,7 @@ fn load(report: &RunReport, out: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn clocks(report: &RunReport, out: &mut String) -> fmt::Result {
+fn write_time_metrics(report: &RunReport, out: &mut String) -> fmt::Result {
     writeln!(
         out,
         "\n| | latency (good) | latency (failed) | service | lateness |\n|---|---:|---:|---:|---:|"
@@ -134,7 +134,7 @@ fn faults(report: &RunReport, out: &mut String) -> fmt::Result {
         writeln!(
             out,
             "| {} | {} | {share} |{more} {first_s:.0} to {last_s:.0} | {} |",
-            code(id, Place::Cell),
+            code(id, CodeContext::Cell),
             grouped(fault.arrivals()),
             prose(meaning)
         )?;
@@ -145,9 +145,9 @@ fn faults(report: &RunReport, out: &mut String) -> fmt::Result {
     }
     for fault in report.faults.iter().take(FAULTS) {
         let Some(example) = fault.examples.first() else { continue };
-        write!(out, "\n{}: {}", code(&fault.id, Place::Text), code(&example.path, Place::Text))?;
+        write!(out, "\n{}: {}", code(&fault.id, CodeContext::Text), code(&example.path, CodeContext::Text))?;
         if let Some(location) = &example.location {
-            write!(out, " → {}", code(location, Place::Text))?;
+            write!(out, " → {}", code(location, CodeContext::Text))?;
         }
         writeln!(out)?;
     }
@@ -165,8 +165,8 @@ fn warned(report: &RunReport, out: &mut String) -> fmt::Result {
     for line in report.warned.iter().take(FAULTS) {
         let share = share(line.answers, report.attempts.completed);
         let example =
-            line.examples.first().map(|example| code(&example.path, Place::Cell)).unwrap_or_default();
-        let (id, answers) = (code(&line.id, Place::Cell), grouped(line.answers));
+            line.examples.first().map(|example| code(&example.path, CodeContext::Cell)).unwrap_or_default();
+        let (id, answers) = (code(&line.id, CodeContext::Cell), grouped(line.answers));
         writeln!(out, "| {id} | {answers} | {share} | {} | {example} |", prose(&line.meaning))?;
     }
     Ok(())
@@ -174,15 +174,15 @@ fn warned(report: &RunReport, out: &mut String) -> fmt::Result {
 
 /// Where a code span stands: in a table, a bar must be escaped even in code.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum CodeContext {
     Text,
     Cell,
 }
 
 /// A text from outside as code. Nothing ends a code span but a backtick.
-fn code(text: &str, place: Place) -> String {
+fn code(text: &str, place: CodeContext) -> String {
     let text = shortened(&safe(text), CODE).replace('`', "'");
-    let text = if place == Place::Cell { text.replace('|', "\\|") } else { text };
+    let text = if place == CodeContext::Cell { text.replace('|', "\\|") } else { text };
     if text.trim().is_empty() { "`(empty)`".to_owned() } else { format!("`{text}`") }
 }
 
@@ -223,15 +223,15 @@ mod tests {
 
     #[test]
     fn texts_from_outside_are_texts() {
-        check(&code("/a`b`|<i>", Place::Text), "`/a'b'|<i>`");
-        check(&code("/a|b", Place::Cell), "`/a\\|b`");
-        check(&code(" \u{1b}", Place::Text), "` ?`");
-        check(&code("", Place::Text), "`(empty)`");
+        check(&code("/a`b`|<i>", CodeContext::Text), "`/a'b'|<i>`");
+        check(&code("/a|b", CodeContext::Cell), "`/a\\|b`");
+        check(&code(" \u{1b}", CodeContext::Text), "` ?`");
+        check(&code("", CodeContext::Text), "`(empty)`");
         check(
             &prose("<img src=x> **b** [l](http://x) @me"),
             "\\<img src=x\\> \\*\\*b\\*\\* \\[l\\](http\\://x) (at)me",
         );
         check(&prose("to www.x"), "to www\\.x");
-        assert!(code(&"x".repeat(1 << 20), Place::Text).len() < 210);
+        assert!(code(&"x".repeat(1 << 20), CodeContext::Text).len() < 210);
     }
 }

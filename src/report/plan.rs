@@ -15,7 +15,7 @@ pub struct Plan {
     /// The version of this program.
     pub version: String,
     /// The logs, in the order given.
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<PlanInput>,
     /// The files of directories and patterns that could not be read, and were
     /// left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -116,7 +116,7 @@ pub struct Plan {
     pub abort_after_s: Option<f64>,
     /// The service that stood in for a candidate, where the run was simulated.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub simulated: Option<Modelled>,
+    pub simulated: Option<SimulatedService>,
     /// The client model, where failed downloads are tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
@@ -147,7 +147,7 @@ pub struct Plan {
 /// One log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Input {
+pub struct PlanInput {
     /// Its path, or `-`.
     pub name: String,
     /// Its format, such as `cloudfront`.
@@ -169,7 +169,7 @@ pub struct SkippedInput {
 /// The service of a simulated run, and its clients.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Modelled {
+pub struct SimulatedService {
     /// The built-in scenario that it began with.
     pub scenario: Option<String>,
     /// The client model.

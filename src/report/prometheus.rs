@@ -6,7 +6,7 @@
 //! Times are in seconds, in buckets that are the same for every run. Pure.
 
 use super::text::format::{safe, shortened};
-use super::{Buckets, FaultLine, RunReport, Times, Verdict};
+use super::{Buckets, FaultLine, RunReport, TimeSummary, Verdict};
 use crate::metrics::Gauges;
 use crate::units::approximate;
 use std::collections::BTreeMap;
@@ -67,13 +67,13 @@ fn write(report: &RunReport, now: Option<&Gauges>, out: &mut Families) -> fmt::R
         ("rate", &plan.rate),
         ("verify", &plan.verify),
     ];
-    out.family("run_info", Kind::Gauge, "What was asked for; always 1.")?;
+    out.family("run_info", PrometheusKind::Gauge, "What was asked for; always 1.")?;
     out.sample("run_info", &info, 1)?;
     if now.is_none() {
         verdict(report.verdict, out)?;
     }
     thresholds(report, out)?;
-    out.family("run_seconds", Kind::Gauge, "How long the run took, or goes on for.")?;
+    out.family("run_seconds", PrometheusKind::Gauge, "How long the run took, or goes on for.")?;
     out.sample("run_seconds", &[], report.generator.wall_s)?;
     out.counter("offered_arrivals", "Downloads that were due.", arrivals.offered)?;
     let fates = [
@@ -110,7 +110,7 @@ fn write(report: &RunReport, now: Option<&Gauges>, out: &mut Families) -> fmt::R
     redirects(report, out)?;
     out.counter("connections_opened", "Connections opened to the candidate.", report.connections.opened)?;
     gauges(report, now, out)?;
-    clocks(report, out)?;
+    time_metrics(report, out)?;
     out.end()
 }
 
@@ -126,7 +126,7 @@ fn verdict(verdict: Verdict, out: &mut Families) -> fmt::Result {
         ("invalid", Verdict::Invalid),
         ("cut", Verdict::Cut),
     ];
-    out.family("run_verdict", Kind::Gauge, "1 for the verdict of the run, 0 for the others.")?;
+    out.family("run_verdict", PrometheusKind::Gauge, "1 for the verdict of the run, 0 for the others.")?;
     for (name, known) in all {
         out.sample("run_verdict", &[("verdict", name)], u8::from(known == verdict))?;
     }
@@ -139,7 +139,7 @@ fn thresholds(report: &RunReport, out: &mut Families) -> fmt::Result {
     }
     let kept: BTreeMap<_, _> =
         report.thresholds.iter().take(SERIES).map(|line| (label(&line.expression), line.passed)).collect();
-    out.family("threshold_kept", Kind::Gauge, "1 for a threshold that was kept, 0 for one that was not.")?;
+    out.family("threshold_kept", PrometheusKind::Gauge, "1 for a threshold that was kept, 0 for one that was not.")?;
     for (expression, kept) in kept {
         out.sample("threshold_kept", &[("threshold", &expression)], u8::from(kept))?;
     }
@@ -180,16 +180,16 @@ fn gauges(report: &RunReport, now: Option<&Gauges>, out: &mut Families) -> fmt::
         ]
     });
     for (name, help, value) in most.into_iter().chain(current.into_iter().flatten()) {
-        out.family(name, Kind::Gauge, help)?;
+        out.family(name, PrometheusKind::Gauge, help)?;
         out.sample(name, &[], value)?;
     }
     Ok(())
 }
 
-fn clocks(report: &RunReport, out: &mut Families) -> fmt::Result {
+fn time_metrics(report: &RunReport, out: &mut Families) -> fmt::Result {
     let buckets = &report.buckets;
     let latency = "From when a download was due until it was over.";
-    out.family("latency_seconds", Kind::Histogram, latency)?;
+    out.family("latency_seconds", PrometheusKind::Histogram, latency)?;
     out.histogram("latency_seconds", &[("outcome", "good")], (&report.latency_us, &buckets.latency_us))?;
     let failed = (&report.latency_failed_us, &buckets.latency_failed_us);
     out.histogram("latency_seconds", &[("outcome", "failed")], failed)?;
@@ -205,7 +205,7 @@ fn clocks(report: &RunReport, out: &mut Families) -> fmt::Result {
             (&report.lateness_us, &buckets.lateness_us),
         ),
     ] {
-        out.family(name, Kind::Histogram, help)?;
+        out.family(name, PrometheusKind::Histogram, help)?;
         out.histogram(name, &[], of)?;
     }
     Ok(())
@@ -236,7 +236,7 @@ fn label(text: &str) -> String {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum PrometheusKind {
     Counter,
     Gauge,
     Histogram,
@@ -251,20 +251,20 @@ struct Families {
 impl Families {
     /// What comes before the samples of a family. `help` is a plain sentence of
     /// our own.
-    fn family(&mut self, name: &str, kind: Kind, help: &str) -> fmt::Result {
+    fn family(&mut self, name: &str, kind: PrometheusKind, help: &str) -> fmt::Result {
         let kind_name = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
+            PrometheusKind::Counter => "counter",
+            PrometheusKind::Gauge => "gauge",
+            PrometheusKind::Histogram => "histogram",
         };
         // OpenMetrics names the family, the older format its samples.
-        let total = if kind == Kind::Counter && self.dialect == Dialect::Prometheus { "_total" } else { "" };
+        let total = if kind == PrometheusKind::Counter && self.dialect == Dialect::Prometheus { "_total" } else { "" };
         writeln!(self.out, "# HELP downpour_{name}{total} {help}")?;
         writeln!(self.out, "# TYPE downpour_{name}{total} {kind_name}")
     }
 
     fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        self.family(name, Kind::Counter, help)?;
+        self.family(name, PrometheusKind::Counter, help)?;
         self.sample(&format!("{name}_total"), &[], value)
     }
 
@@ -276,7 +276,7 @@ impl Families {
         label: &str,
         counts: impl IntoIterator<Item = (N, u64)>,
     ) -> fmt::Result {
-        self.family(name, Kind::Counter, help)?;
+        self.family(name, PrometheusKind::Counter, help)?;
         let sample = format!("{name}_total");
         for (value, count) in counts {
             self.sample(&sample, &[(label, value.as_ref())], count)?;
@@ -288,7 +288,7 @@ impl Families {
         &mut self,
         name: &str,
         labels: &[(&str, &str)],
-        (times, Buckets(buckets)): (&Times, &Buckets),
+        (times, Buckets(buckets)): (&TimeSummary, &Buckets),
     ) -> fmt::Result {
         let bucket = format!("{name}_bucket");
         let with = |bound: &str| {
@@ -355,8 +355,8 @@ mod tests {
     #[test]
     fn a_histogram_ends_with_all_samples() {
         let report = RunReport {
-            latency_us: Times { count: 3, mean: 2_000.0, ..Times::default() },
-            buckets: super::super::ClockBuckets {
+            latency_us: TimeSummary { count: 3, mean: 2_000.0, ..TimeSummary::default() },
+            buckets: super::super::MetricBuckets {
                 latency_us: Buckets(vec![(50, 0), (2_500, 3)]),
                 ..Default::default()
             },

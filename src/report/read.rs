@@ -36,13 +36,13 @@ pub enum RunError {
 /// Reads a `run.json`.
 pub fn run(bytes: &[u8]) -> Result<RunReport, RunError> {
     #[derive(Deserialize)]
-    struct Head {
+    struct SchemaHeader {
         schema: Option<String>,
     }
     if bytes.len() as u64 > RUN_BYTES {
         return Err(RunError::TooLarge);
     }
-    let schema = serde_json::from_slice::<Head>(bytes)?.schema.ok_or(RunError::NoSchema)?;
+    let schema = serde_json::from_slice::<SchemaHeader>(bytes)?.schema.ok_or(RunError::NoSchema)?;
     if !is_readable(&schema) {
         return Err(RunError::OtherSchema(schema.chars().take(40).collect()));
     }
@@ -61,7 +61,7 @@ fn is_readable(schema: &str) -> bool {
 
 /// Where a file of lines could not be read any further.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stopped {
+pub struct UnreadableLine {
     /// The line, counted from 1.
     pub line: u64,
     /// What is wrong with it.
@@ -73,13 +73,13 @@ pub struct Stopped {
 pub fn lines<T: DeserializeOwned>(
     mut input: impl BufRead,
     mut each: impl FnMut(T),
-) -> io::Result<Option<Stopped>> {
+) -> io::Result<Option<UnreadableLine>> {
     let (mut line, mut number) = (Vec::new(), 0);
     loop {
         line.clear();
         number += 1;
         io::Read::take(&mut input, LINE_BYTES).read_until(b'\n', &mut line)?;
-        let stopped = |why| Ok(Some(Stopped { line: number, why }));
+        let stopped = |why| Ok(Some(UnreadableLine { line: number, why }));
         if line.is_empty() {
             return Ok(None);
         }
@@ -137,7 +137,7 @@ mod tests {
         let mut found = Vec::new();
         let end = lines(text.as_bytes(), |line: IntervalLine| found.push(line.t_s)).unwrap();
         assert_eq!(found, seconds);
-        let expected = stopped.map(|(line, why)| Stopped { line, why: why.to_owned() });
+        let expected = stopped.map(|(line, why)| UnreadableLine { line, why: why.to_owned() });
         assert_eq!(end, expected);
     }
 

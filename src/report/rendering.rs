@@ -4,7 +4,7 @@
 //! need the run directory and are rendered by [`super::SavedRun`], so that a run
 //! that is over and its directory give the same bytes.
 
-use super::threshold::Clock;
+use super::threshold::TimeMetric;
 use super::{RunReport, exposition, junit, k6_summary, markdown, summary};
 use crate::report::prometheus::Dialect;
 
@@ -28,7 +28,7 @@ pub enum Rendering {
     /// The seconds of the run as a table.
     Csv,
     /// A clock by percentile, as `HdrHistogram`'s tools write it.
-    Hgrm(Clock),
+    Hgrm(TimeMetric),
 }
 
 impl Rendering {
@@ -42,10 +42,10 @@ impl Rendering {
         Self::K6,
         Self::Prometheus,
         Self::Csv,
-        Self::Hgrm(Clock::Latency),
-        Self::Hgrm(Clock::LatencyFailed),
-        Self::Hgrm(Clock::Service),
-        Self::Hgrm(Clock::Lateness),
+        Self::Hgrm(TimeMetric::Latency),
+        Self::Hgrm(TimeMetric::LatencyFailed),
+        Self::Hgrm(TimeMetric::Service),
+        Self::Hgrm(TimeMetric::Lateness),
     ];
 
     /// What it is called on the command line.
@@ -59,10 +59,10 @@ impl Rendering {
             Self::K6 => "k6",
             Self::Prometheus => "prometheus",
             Self::Csv => "csv",
-            Self::Hgrm(Clock::Latency) => "hgrm",
-            Self::Hgrm(Clock::LatencyFailed) => "hgrm-failed",
-            Self::Hgrm(Clock::Service) => "hgrm-service",
-            Self::Hgrm(Clock::Lateness) => "hgrm-lateness",
+            Self::Hgrm(TimeMetric::Latency) => "hgrm",
+            Self::Hgrm(TimeMetric::LatencyFailed) => "hgrm-failed",
+            Self::Hgrm(TimeMetric::Service) => "hgrm-service",
+            Self::Hgrm(TimeMetric::Lateness) => "hgrm-lateness",
         }
     }
 
@@ -81,7 +81,7 @@ impl Rendering {
             "xml" => Some(Self::Junit),
             "prom" => Some(Self::Prometheus),
             "csv" => Some(Self::Csv),
-            "hgrm" => Some(Self::Hgrm(Clock::Latency)),
+            "hgrm" => Some(Self::Hgrm(TimeMetric::Latency)),
             _ => None,
         }
     }

@@ -5,9 +5,9 @@
 //! else is missing, torn or unreadable costs only what it would have shown, and
 //! is told in a note.
 
-use super::compare::{Blocks, Cut};
-use super::read::{self, RunError, Stopped};
-use super::threshold::Clock;
+use super::compare::{Blocks, BlockLayout};
+use super::read::{self, RunError, UnreadableLine};
+use super::threshold::TimeMetric;
 use super::{IntervalLine, Rendering, RunReport, Timeline, csv, hgrm, hlog, html};
 use crate::units::approximate;
 use std::fs::File;
@@ -69,7 +69,7 @@ impl SavedRun {
     /// Reads its seconds again, summed up by block.
     pub fn blocks(&mut self) -> Blocks {
         let offered = approximate(self.report.arrivals.offered);
-        let cut = Cut::of(self.timeline.offering_s());
+        let cut = BlockLayout::of(self.timeline.offering_s());
         let mut blocks = Blocks::new(cut, offered / self.report.rate.offered_per_s);
         // What is wrong with these was noted when they were read first.
         if let Ok(file) = open(&self.directory.join(super::directory::INTERVALS)) {
@@ -77,7 +77,7 @@ impl SavedRun {
         }
         let path = self.directory.join(super::directory::HISTOGRAMS);
         let end = open(&path).and_then(|file| {
-            hlog::read::seconds(BufReader::with_capacity(1 << 16, file), &Clock::ALL, |second| {
+            hlog::read::seconds(BufReader::with_capacity(1 << 16, file), &TimeMetric::ALL, |second| {
                 blocks.add_times(second.clock, second.second, second.times());
             })
         });
@@ -127,9 +127,9 @@ impl SavedRun {
         written
     }
 
-    fn percentiles(&self, clock: Clock, out: &mut dyn Write) -> io::Result<Option<String>> {
+    fn percentiles(&self, clock: TimeMetric, out: &mut dyn Write) -> io::Result<Option<String>> {
         let path = self.directory.join(super::directory::HISTOGRAMS);
-        let read = open(&path).and_then(|file| hlog::read::clock(BufReader::new(file), clock));
+        let read = open(&path).and_then(|file| hlog::read::metric_histogram(BufReader::new(file), clock));
         let (histogram, end) = match read {
             Ok((histogram, stopped)) => (histogram, Ok(stopped)),
             Err(error) => (hlog::read::none(), Err(error)),
@@ -145,7 +145,7 @@ impl SavedRun {
         let at = path.display();
         self.notes.extend(match end {
             Ok(None) => None,
-            Ok(Some(Stopped { line, why })) => {
+            Ok(Some(UnreadableLine { line, why })) => {
                 Some(format!("{at}, line {line}: {why}; the charts show what stands before it"))
             }
             Err(error) if timeline.is_empty() => Some(format!("{at}: {error}; there is nothing to chart")),
@@ -162,9 +162,9 @@ impl SavedRun {
 }
 
 /// Why a file could not be read to its end, to be set behind its name.
-fn missing(end: io::Result<Option<Stopped>>) -> Option<String> {
+fn missing(end: io::Result<Option<UnreadableLine>>) -> Option<String> {
     match end {
-        Ok(stopped) => stopped.map(|Stopped { line, why }| format!(", line {line}: {why}")),
+        Ok(stopped) => stopped.map(|UnreadableLine { line, why }| format!(", line {line}: {why}")),
         Err(error) => Some(format!(": {error}")),
     }
 }

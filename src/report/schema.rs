@@ -9,7 +9,7 @@
 pub use super::fault_line::{ExampleLine, FaultLine, WarningLine};
 pub use super::second::{IntervalLine, IntervalTimes};
 use super::{
-    AbortLine, ClockBuckets, ControlReport, Curve, Plan, RetriesSection, RulesReport, StormSection,
+    AbortLine, MetricBuckets, ControlReport, Curve, Plan, RetriesSection, RulesReport, StormSection,
     ThresholdLine,
 };
 use schemars::JsonSchema;
@@ -66,9 +66,9 @@ pub struct RunReport {
     /// What was asked for.
     pub plan: Plan,
     /// Where the lines of the logs went.
-    pub lines: Lines,
+    pub lines: LineCounts,
     /// Where the records in them went.
-    pub records: Records,
+    pub records: RecordCounts,
     /// What the warm-up held, which no other number counts but
     /// [`Records::offered`].
     pub warmup: Warmup,
@@ -86,18 +86,18 @@ pub struct RunReport {
     /// How much in how much time.
     pub rate: Rates,
     /// Due to done, of good arrivals.
-    pub latency_us: Times,
+    pub latency_us: TimeSummary,
     /// Sent to done, of attempts.
-    pub service_us: Times,
+    pub service_us: TimeSummary,
     /// Due to sent, of attempts.
-    pub lateness_us: Times,
+    pub lateness_us: TimeSummary,
     /// Due to done, of failed arrivals.
-    pub latency_failed_us: Times,
+    pub latency_failed_us: TimeSummary,
     /// The same clocks by percentile, in finer steps.
     pub curves: Curves,
     /// The same clocks as counts below fixed bounds; empty in a report of an
     /// earlier version.
-    pub buckets: ClockBuckets,
+    pub buckets: MetricBuckets,
     /// Complete answers by status.
     pub statuses: BTreeMap<String, u64>,
     /// Answers by recorded and answered status, most frequent first.
@@ -142,7 +142,7 @@ pub struct Reason {
 /// Where lines went: `read = accepted + skipped + rejected`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Lines {
+pub struct LineCounts {
     /// All lines.
     pub read: u64,
     /// Those that became records.
@@ -158,7 +158,7 @@ pub struct Lines {
 /// Where records went: `accepted + amplified` is the sum of the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct Records {
+pub struct RecordCounts {
     /// All records.
     pub accepted: u64,
     /// Copies of them that `--amplify` added.
@@ -249,7 +249,7 @@ pub struct Rates {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the names say it: pNN is what NN % did not exceed")]
-pub struct Times {
+pub struct TimeSummary {
     pub count: u64,
     pub min: u64,
     pub mean: f64,
@@ -417,7 +417,7 @@ pub struct Connections {
     /// TLS handshakes that resumed a session.
     pub handshakes_resumed: u64,
     /// How long handshakes took.
-    pub handshake_us: Times,
+    pub handshake_us: TimeSummary,
     /// Requests that the candidate left unprocessed by GOAWAY.
     pub gone_away: u64,
     /// HTTP/2 streams that it refused.

@@ -5,10 +5,10 @@
 //! a byte that came from a log or a server unescaped. Pure: equal reports give
 //! equal bytes.
 
-pub(super) mod books;
+pub(super) mod accounting;
 mod check;
 mod control;
-mod differing;
+mod shorten_differing;
 mod faults;
 pub(super) mod format;
 pub(super) mod headline;
@@ -22,27 +22,27 @@ mod transitions;
 pub(crate) use format::micros;
 pub use paint::painted;
 
-use super::{CHECK, Generator, RunReport, Times};
+use super::{CHECK, Generator, RunReport, TimeSummary};
 use crate::units::grouped;
-use format::{Page, counted, of, per_second, safe, seconds, share, whole};
+use format::{TextPage, counted, of, per_second, safe, seconds, share, whole};
 use std::collections::BTreeMap;
 
 /// What is told of the times of a clock.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Statistic {
+pub(super) struct SummaryStatistic {
     pub(super) name: &'static str,
-    of: fn(&Times) -> u64,
+    of: fn(&TimeSummary) -> u64,
     /// How many samples are not enough. A percentile without a sample beyond it
     /// is the longest time under another name.
     too_few: u64,
 }
 
-const fn statistic(name: &'static str, too_few: u64, of: fn(&Times) -> u64) -> Statistic {
-    Statistic { name, of, too_few }
+const fn statistic(name: &'static str, too_few: u64, of: fn(&TimeSummary) -> u64) -> SummaryStatistic {
+    SummaryStatistic { name, of, too_few }
 }
 
 /// The statistics that are told, in their order.
-pub(super) const STATISTICS: [Statistic; 9] = [
+pub(super) const STATISTICS: [SummaryStatistic; 9] = [
     statistic("min", 0, |t| t.min),
     statistic("mean", 0, |t| whole(t.mean)),
     P50,
@@ -54,13 +54,13 @@ pub(super) const STATISTICS: [Statistic; 9] = [
     statistic("max", 0, |t| t.max),
 ];
 
-pub(super) const P50: Statistic = statistic("p50", 2, |t| t.p50);
-pub(super) const P99: Statistic = statistic("p99", 100, |t| t.p99);
-pub(super) const P99_9: Statistic = statistic("p99.9", 1_000, |t| t.p99_9);
+pub(super) const P50: SummaryStatistic = statistic("p50", 2, |t| t.p50);
+pub(super) const P99: SummaryStatistic = statistic("p99", 100, |t| t.p99);
+pub(super) const P99_9: SummaryStatistic = statistic("p99.9", 1_000, |t| t.p99_9);
 
-impl Statistic {
+impl SummaryStatistic {
     /// Its value in words; `-` where there are too few samples.
-    pub(super) fn told(&self, times: &Times) -> String {
+    pub(super) fn told(&self, times: &TimeSummary) -> String {
         if times.count > self.too_few { micros((self.of)(times)) } else { "-".to_owned() }
     }
 }
@@ -72,7 +72,7 @@ pub(super) fn rate_of(count: u64, rate_per_s: f64) -> String {
 
 /// The summary of a run.
 pub fn summary(report: &RunReport) -> String {
-    let mut page = Page::default();
+    let mut page = TextPage::default();
     if report.plan.command == CHECK {
         check::write(report, &mut page);
         return page.into_text();
@@ -90,7 +90,7 @@ pub fn summary(report: &RunReport) -> String {
     faults::warnings(report, &mut page);
     faults::hosts(report, &mut page);
     control::write(report, &mut page);
-    books::write(report, &mut page);
+    accounting::write(report, &mut page);
     generator(report, &mut page);
     page.into_text()
 }
@@ -113,7 +113,7 @@ pub(super) fn asked(report: &RunReport) -> String {
     asked.join(", ")
 }
 
-fn load(report: &RunReport, page: &mut Page) {
+fn load(report: &RunReport, page: &mut TextPage) {
     let rate = &report.rate;
     page.heading("Load");
     page.item("asked", &asked(report));
@@ -130,7 +130,7 @@ fn load(report: &RunReport, page: &mut Page) {
     }
 }
 
-fn times(report: &RunReport, page: &mut Page) {
+fn times(report: &RunReport, page: &mut TextPage) {
     page.heading("Times");
     let columns = [&report.latency_us, &report.latency_failed_us, &report.service_us, &report.lateness_us];
     let mut row = |name: &str, cells: [String; 4]| {
@@ -149,7 +149,7 @@ fn times(report: &RunReport, page: &mut Page) {
     }
 }
 
-fn answers(report: &RunReport, page: &mut Page) {
+fn answers(report: &RunReport, page: &mut TextPage) {
     page.heading("Answers");
     for (status, &count) in &report.statuses {
         let share = share(count, report.attempts.total);
@@ -163,7 +163,7 @@ fn answers(report: &RunReport, page: &mut Page) {
     }
 }
 
-fn generator(report: &RunReport, page: &mut Page) {
+fn generator(report: &RunReport, page: &mut TextPage) {
     if report.plan.simulated.is_some() {
         return;
     }

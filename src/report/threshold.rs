@@ -10,12 +10,12 @@
 mod line;
 mod measure;
 mod parse;
-mod watch;
+mod monitor;
 
 pub use line::{AbortLine, ThresholdLine, WindowLine};
-pub use measure::Sums;
+pub use measure::CountRatio;
 pub use parse::ParseThresholdError;
-pub use watch::{Allowed, Assessment, Watch};
+pub use monitor::{Allowed, Assessment, ThresholdMonitor};
 
 use crate::fault::Fault;
 use crate::units::Share;
@@ -155,26 +155,26 @@ impl Relation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
     /// A statistic of a clock, in microseconds.
-    Time(Clock, Statistic),
+    Time(TimeMetric, TimeStatistic),
     /// How many.
-    Count(Counted),
+    Count(CountMeasure),
     /// How many of all that could be: see [`Counted`].
-    Share(Counted),
+    Share(CountMeasure),
     /// How many a second.
-    PerSecond(Counted),
+    PerSecond(CountMeasure),
     /// Attempts ÷ first attempts.
     Amplification,
 }
 
 impl Measure {
     /// What its values are in.
-    pub const fn unit(self) -> Unit {
+    pub const fn unit(self) -> MeasureUnit {
         match self {
-            Self::Time(..) => Unit::Micros,
-            Self::Count(_) => Unit::Count,
-            Self::Share(_) => Unit::Share,
-            Self::PerSecond(_) => Unit::PerSecond,
-            Self::Amplification => Unit::Ratio,
+            Self::Time(..) => MeasureUnit::Micros,
+            Self::Count(_) => MeasureUnit::Count,
+            Self::Share(_) => MeasureUnit::Share,
+            Self::PerSecond(_) => MeasureUnit::PerSecond,
+            Self::Amplification => MeasureUnit::Ratio,
         }
     }
 }
@@ -184,7 +184,7 @@ impl Measure {
     pub(super) fn is_of_control(self) -> bool {
         match self {
             Self::Count(counted) | Self::Share(counted) | Self::PerSecond(counted) => {
-                counted == Counted::ControlDiffer
+                counted == CountMeasure::ControlDiffer
             }
             Self::Time(..) | Self::Amplification => false,
         }
@@ -205,7 +205,7 @@ impl fmt::Display for Measure {
 
 /// What a value is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub enum MeasureUnit {
     /// Microseconds.
     Micros,
     /// A whole number.
@@ -218,7 +218,7 @@ pub enum Unit {
     Ratio,
 }
 
-impl Unit {
+impl MeasureUnit {
     /// Its name in `run.json`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -240,7 +240,7 @@ impl Unit {
 
 /// A clock of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clock {
+pub enum TimeMetric {
     /// Due to done, of arrivals that passed or recovered.
     Latency,
     /// Due to done, of arrivals that failed.
@@ -251,7 +251,7 @@ pub enum Clock {
     Lateness,
 }
 
-impl Clock {
+impl TimeMetric {
     /// Every clock.
     pub const ALL: [Self; 4] = [Self::Latency, Self::LatencyFailed, Self::Service, Self::Lateness];
 
@@ -268,7 +268,7 @@ impl Clock {
 
 /// What is told of the times of a clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Statistic {
+pub enum TimeStatistic {
     /// The shortest.
     Min,
     /// The arithmetic mean.
@@ -279,7 +279,7 @@ pub enum Statistic {
     Max,
 }
 
-impl fmt::Display for Statistic {
+impl fmt::Display for TimeStatistic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Min => f.write_str("min"),
@@ -294,7 +294,7 @@ impl fmt::Display for Statistic {
 /// known, in a finished run all that were offered; the share of attempts and of
 /// redirects is of all that ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counted {
+pub enum CountMeasure {
     /// Arrivals that the schedule released.
     Offered,
     /// Arrivals that were good at once.
@@ -336,7 +336,7 @@ pub enum Counted {
 /// The name of [`Counted::ControlDiffer`].
 const CONTROL_DIFFER: &str = "control.differ";
 
-impl Counted {
+impl CountMeasure {
     /// What has a name of its own. Statuses and faults have an argument.
     pub const NAMED: [(&'static str, Self); 14] = [
         ("offered", Self::Offered),
@@ -356,7 +356,7 @@ impl Counted {
     ];
 }
 
-impl fmt::Display for Counted {
+impl fmt::Display for CountMeasure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some((name, _)) = Self::NAMED.iter().find(|(_, counted)| counted == self) {
             return f.write_str(name);

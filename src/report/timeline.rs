@@ -14,11 +14,11 @@ use std::collections::BTreeMap;
 const WHOLE_S: f64 = 0.02;
 
 /// Most points of a timeline.
-pub const MOST_POINTS: usize = 600;
+pub const MAX_POINTS: usize = 600;
 
 /// Most names of statuses or faults told apart. A hostile candidate may make up
 /// many more; they are counted together.
-const MOST_NAMES: usize = 64;
+const MAX_NAMES: usize = 64;
 
 /// A run over time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Timeline {
     /// A point covers two to the power of this many seconds.
     doublings: u32,
     offering_s: u64,
-    points: Vec<Point>,
+    points: Vec<TimelinePoint>,
     statuses: CountsByName,
     faults: CountsByName,
     wrong_attempts: CountsByName,
@@ -34,7 +34,7 @@ pub struct Timeline {
 
 /// Some seconds in a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Point {
+pub(super) struct TimelinePoint {
     /// Seconds that are known; 0 is a gap.
     pub(super) seconds: u64,
     pub(super) offered: CountRange,
@@ -73,14 +73,14 @@ impl Timeline {
         }
         let place = loop {
             match usize::try_from(second.t_s >> self.doublings) {
-                Ok(place) if place < MOST_POINTS => break place,
+                Ok(place) if place < MAX_POINTS => break place,
                 Ok(_) | Err(_) => self.join_neighbours(),
             }
         };
         if self.points.len() <= place {
-            self.points.resize_with(place + 1, Point::default);
+            self.points.resize_with(place + 1, TimelinePoint::default);
         }
-        self.points[place].join(&Point::of(second));
+        self.points[place].join(&TimelinePoint::of(second));
         self.statuses.add(place, &second.statuses);
         self.faults.add(place, &second.faults);
         self.wrong_attempts.add(place, &second.wrong_attempts);
@@ -130,7 +130,7 @@ impl Timeline {
         (self.points.len() as u64) << self.doublings
     }
 
-    pub(super) fn points(&self) -> &[Point] {
+    pub(super) fn points(&self) -> &[TimelinePoint] {
         &self.points
     }
 
@@ -154,7 +154,7 @@ impl Timeline {
         let pairs = self.points.chunks(2);
         self.points = pairs
             .map(|pair| {
-                let mut joined = Point::default();
+                let mut joined = TimelinePoint::default();
                 for point in pair {
                     joined.join(point);
                 }
@@ -167,7 +167,7 @@ impl Timeline {
     }
 }
 
-impl Point {
+impl TimelinePoint {
     fn of(second: &IntervalLine) -> Self {
         Self {
             seconds: 1,
@@ -245,7 +245,7 @@ impl CountsByName {
             let known = self.columns.len();
             let column = match self.columns.get_mut(name) {
                 Some(column) => column,
-                None if known < MOST_NAMES => self.columns.entry(name.clone()).or_default(),
+                None if known < MAX_NAMES => self.columns.entry(name.clone()).or_default(),
                 None => &mut self.others,
             };
             if column.len() <= place {
@@ -339,10 +339,10 @@ mod tests {
             });
         }
         timeline.add(&second(0, 1, 1));
-        assert!(timeline.points().len() <= MOST_POINTS);
+        assert!(timeline.points().len() <= MAX_POINTS);
         assert_eq!(timeline.offered(), u64::MAX);
         let columns = timeline.statuses();
-        assert_eq!((columns.len(), columns[MOST_NAMES].0), (MOST_NAMES + 1, "other"));
+        assert_eq!((columns.len(), columns[MAX_NAMES].0), (MAX_NAMES + 1, "other"));
     }
 
     #[test]

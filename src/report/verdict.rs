@@ -5,24 +5,24 @@
 //! same: then it has failed, and says both. Each reason names what was found
 //! and what to do. Pure: totals and plan in, judgement out.
 
-mod lost;
-mod standing;
-mod strain;
+mod lost_records;
+mod certain_failures;
+mod generator_health;
 mod vacuous;
 
-pub(in crate::report) use standing::Question;
+pub(in crate::report) use certain_failures::InvalidityScope;
 
 use super::text::micros;
-use super::threshold::Unit;
+use super::threshold::MeasureUnit;
 use super::{Assessment, CHECK, Ending, GeneratorFacts, Plan, Reason, RunReport, ThresholdLine, Verdict};
 use crate::fault::Fault;
 use crate::metrics::{RedirectCounts, CacheableWrong, Totals, Unchecked};
 use crate::trace::TraceAccounting;
 use crate::units::grouped;
 use crate::verify::Tier;
-use crate::verify::lasting::CacheLifetime;
-use lost::IsMuch;
-use standing::Excuses;
+use crate::verify::cache_lifetime::CacheLifetime;
+use lost_records::LossSeverity;
+use certain_failures::Excuses;
 
 /// The least lateness at p99 that makes a run invalid, by default.
 const LATENESS_FLOOR_US: u64 = 5_000;
@@ -103,7 +103,7 @@ impl RunReport {
     pub fn exit(&self) -> Exit {
         let is_valid = self.invalid_reasons.is_empty();
         let is_broken = |line: &ThresholdLine| !line.passed && (is_valid || line.broken_for_certain);
-        let ended_by = |unit: &str| matches!(Unit::from_name(unit), Some(Unit::Count | Unit::Share));
+        let ended_by = |unit: &str| matches!(MeasureUnit::from_name(unit), Some(MeasureUnit::Count | MeasureUnit::Share));
         let is_crossed = self.thresholds.iter().any(is_broken)
             || self.aborted.as_ref().is_some_and(|why| is_valid || ended_by(&why.unit));
         if self.verdict == Verdict::Failed && is_crossed { Exit::Threshold } else { Exit::from(self.verdict) }
@@ -112,7 +112,7 @@ impl RunReport {
     /// Whether its rules, or its catalogue, fit none of the requests: a
     /// mistake in what the run was given.
     pub fn judged_nothing(&self) -> bool {
-        self.invalid_reasons.iter().any(|reason| Question::of(&reason.id) == Question::Demands)
+        self.invalid_reasons.iter().any(|reason| InvalidityScope::of(&reason.id) == InvalidityScope::Demands)
     }
 
     /// How many thresholds were not kept.
@@ -123,7 +123,7 @@ impl RunReport {
 
 /// The verdict and what speaks for or against it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Judgement {
+pub struct RunJudgement {
     /// The verdict.
     pub verdict: Verdict,
     /// Why the measurement is not valid; empty when it is, or under
@@ -147,7 +147,7 @@ pub fn judge(
     plan: &Plan,
     generator: &GeneratorFacts,
     end: (&Ending, &Assessment),
-) -> Judgement {
+) -> RunJudgement {
     judge_played(totals, plan, generator, end, None)
 }
 
@@ -158,22 +158,22 @@ pub(in crate::report) fn judge_played(
     generator: &GeneratorFacts,
     (ending, assessment): (&Ending, &Assessment),
     trace: Option<&TraceAccounting>,
-) -> Judgement {
+) -> RunJudgement {
     let counts = &totals.counts;
     let mut warnings = checks_left_out(totals, plan);
     warnings.extend(vacuous::judged_little(totals, plan));
-    warnings.extend(sticky(totals));
-    warnings.extend(hidden(totals));
+    warnings.extend(wrong_and_cacheable(totals));
+    warnings.extend(hidden_by_retries(totals));
     warnings.extend(aborted(totals));
     let mut reasons = reasons_for_invalid(totals, plan, generator);
     reasons.extend(not_over(totals).filter(|_| *ending == Ending::Finished));
     reasons.extend(vacuous::judged_nothing(totals, plan));
-    match trace.and_then(lost::found) {
-        Some((lost, IsMuch::Yes)) => reasons.push(lost),
-        Some((lost, IsMuch::No)) => warnings.push(lost),
+    match trace.and_then(lost_records::assess) {
+        Some((lost, LossSeverity::Yes)) => reasons.push(lost),
+        Some((lost, LossSeverity::No)) => warnings.push(lost),
         None => {}
     }
-    let timing_valid = !reasons.iter().any(|reason| Question::of(&reason.id).spoils_times());
+    let timing_valid = !reasons.iter().any(|reason| InvalidityScope::of(&reason.id).spoils_times());
     if plan.allow_invalid {
         let (allowed, rest) = reasons.into_iter().partition::<Vec<_>, _>(vacuous::may_be_allowed);
         warnings.extend(allowed);
@@ -185,7 +185,7 @@ pub(in crate::report) fn judge_played(
         Verdict::Cut
     } else if !reasons.is_empty() {
         let excuses = Excuses::of(&reasons, totals, plan);
-        thresholds = standing::marked(assessment, counts, excuses);
+        thresholds = certain_failures::marked(assessment, counts, excuses);
         let beyond = assessment.allowed.beyond_all_but(counts, |fault| excuses.excuse(fault));
         let stands = beyond != (0, 0)
             || thresholds.iter().any(|line| line.broken_for_certain)
@@ -203,7 +203,7 @@ pub(in crate::report) fn judge_played(
     } else {
         Verdict::Passed
     };
-    Judgement { verdict, invalid_reasons: reasons, warnings, timing_valid, thresholds }
+    RunJudgement { verdict, invalid_reasons: reasons, warnings, timing_valid, thresholds }
 }
 
 fn reason(id: &str, detail: String, remedy: &str) -> Reason {
@@ -231,11 +231,11 @@ fn reasons_for_invalid(totals: &Totals, plan: &Plan, generator: &GeneratorFacts)
     if plan.command != CHECK {
         if let Some(late) = too_late(totals, plan) {
             reasons.push(late);
-            reasons.extend(strain::behind(totals));
+            reasons.extend(generator_health::trace_lag(totals));
         }
-        reasons.extend(strain::closed_loop_trace_lag(totals, plan, generator));
-        reasons.extend(strain::saturated(totals, plan));
-        reasons.extend(strain::throttled(generator, lateness_limit(totals, plan)));
+        reasons.extend(generator_health::closed_loop_trace_lag(totals, plan, generator));
+        reasons.extend(generator_health::saturated(totals, plan));
+        reasons.extend(generator_health::throttled(generator, lateness_limit(totals, plan)));
     }
     reasons.extend(generators_own(totals));
     reasons
@@ -305,7 +305,7 @@ fn generators_own(totals: &Totals) -> impl Iterator<Item = Reason> {
 
 /// Wrong redirects that caches may keep: what was found will not be over when
 /// the deployment is.
-fn sticky(totals: &Totals) -> Option<Reason> {
+fn wrong_and_cacheable(totals: &Totals) -> Option<Reason> {
     let CacheableWrong { count, without_end, longest_s } = totals.counts.redirects.cacheable_wrong;
     let lasting = if without_end > 0 { CacheLifetime::Heuristic } else { CacheLifetime::Seconds(longest_s) };
     (count > 0).then(|| {
@@ -322,7 +322,7 @@ fn sticky(totals: &Totals) -> Option<Reason> {
 
 /// Wrong redirects that users did not see, because their clients tried again:
 /// they fail a run all the same, for the next client may not.
-fn hidden(totals: &Totals) -> Option<Reason> {
+fn hidden_by_retries(totals: &Totals) -> Option<Reason> {
     let counts = &totals.counts;
     let misled = counts.retries.redirects_hidden_by_retries();
     let of_redirects = counts.saved_by_retries.seen().filter(|(fault, _)| fault.is_bad_redirect());

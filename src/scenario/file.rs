@@ -2,10 +2,10 @@
 //! remedy. What the file says and what it means are two types.
 
 use super::service::QUEUE;
-use super::{Abandoned, CapacityDrop, Clients, Expected, Load, Scenario, Service, ServiceTime, SessionSize};
+use super::{Abandoned, CapacityDrop, Clients, ExpectedOutcome, Load, Scenario, Service, ServiceTime, SessionSize};
 use crate::client::file::from_toml_error;
 use crate::client::sessions;
-use crate::registry::plan::PlannedFault;
+use crate::mock::plan::PlannedFault;
 use crate::schedule::process::Spacing;
 use crate::trace::rewrite::line_and_column;
 use crate::units::{Factor, Rate, Share, parse_duration};
@@ -29,7 +29,7 @@ pub struct ScenarioError {
 }
 
 pub(super) fn parse(text: &str, origin: &str) -> Result<Scenario, ScenarioError> {
-    let file: File = toml::from_str(text).map_err(|error| {
+    let file: ScenarioFile = toml::from_str(text).map_err(|error| {
         let mistake = from_toml_error(text, &error);
         let (line, column) = line_and_column(text, mistake.span.start);
         ScenarioError { origin: origin.to_owned(), line, column, what: mistake.what }
@@ -62,7 +62,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Scenario, ScenarioError>
             lookup: file.service.lookup.0,
         },
         live_speed: file.live.map_or(Factor::ONE, |live| live.speed.0),
-        expected: file.expected.map(|expected| Expected {
+        expected: file.expected.map(|expected| ExpectedOutcome {
             attempts: expected.attempts.0,
             failed_attempts: expected.failed_attempts,
             goodput_per_s: expected.goodput,
@@ -74,7 +74,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Scenario, ScenarioError>
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct ScenarioFile {
     about: String,
     #[serde(default)]
     source: Vec<String>,
@@ -88,12 +88,12 @@ struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileLoad {
-    downloads: Text<Rate>,
+    downloads: ParsedText<Rate>,
     session: FileSize,
     clients: Option<NonZeroU32>,
     #[serde(default)]
     spacing: FileSpacing,
-    duration: Time,
+    duration: PositiveDuration,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -117,23 +117,23 @@ impl From<FileSpacing> for Spacing {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct FileClients {
     model: String,
-    timeout: Time,
-    session_gap: Option<Time>,
-    session_max: Option<Time>,
+    timeout: PositiveDuration,
+    session_gap: Option<PositiveDuration>,
+    session_max: Option<PositiveDuration>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct FileService {
     servers: Option<NonZeroU32>,
-    service_time: Text<ServiceTime>,
+    service_time: ParsedText<ServiceTime>,
     queue: Option<QueueLength>,
     #[serde(default)]
     abandoned: Abandoned,
     #[serde(default)]
-    drops: Vec<Text<CapacityDrop>>,
+    drops: Vec<ParsedText<CapacityDrop>>,
     #[serde(default)]
-    faults: Vec<Text<PlannedFault>>,
+    faults: Vec<ParsedText<PlannedFault>>,
     #[serde(default)]
     round_trip: AnyDuration,
     #[serde(default)]
@@ -143,25 +143,25 @@ struct FileService {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileLive {
-    speed: Text<Factor>,
+    speed: ParsedText<Factor>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct FileExpected {
-    attempts: Text<Rate>,
+    attempts: ParsedText<Rate>,
     failed_attempts: u64,
     goodput: f64,
-    recovered_within: Time,
-    tolerance: Text<Share>,
+    recovered_within: PositiveDuration,
+    tolerance: ParsedText<Share>,
 }
 
 /// A value that is written as text.
 #[derive(Deserialize)]
 #[serde(try_from = "String", bound = "T: FromStr, T::Err: std::fmt::Display")]
-struct Text<T>(T);
+struct ParsedText<T>(T);
 
-impl<T: FromStr> TryFrom<String> for Text<T>
+impl<T: FromStr> TryFrom<String> for ParsedText<T>
 where
     T::Err: std::fmt::Display,
 {
@@ -175,9 +175,9 @@ where
 /// A length of time that is not nothing.
 #[derive(Deserialize)]
 #[serde(try_from = "Pause")]
-struct Time(Duration);
+struct PositiveDuration(Duration);
 
-impl TryFrom<AnyDuration> for Time {
+impl TryFrom<AnyDuration> for PositiveDuration {
     type Error = String;
 
     fn try_from(AnyDuration(length): AnyDuration) -> Result<Self, String> {

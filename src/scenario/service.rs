@@ -1,8 +1,8 @@
 //! A service as it is modelled: how much it can do at a time, how long that
 //! takes, who waits, and when it can do less.
 
-use super::{scaled_window, shorter};
-use crate::registry::plan::Window;
+use super::{scaled_window, scaled_duration};
+use crate::mock::plan::FaultWindow;
 use crate::units::{Factor, Share, parse_duration};
 use std::fmt;
 use std::num::NonZeroU32;
@@ -62,8 +62,8 @@ impl Service {
         for drop in &mut self.drops {
             drop.window = scaled_window(drop.window, factor);
         }
-        self.round_trip = shorter(self.round_trip, factor);
-        self.lookup = shorter(self.lookup, factor);
+        self.round_trip = scaled_duration(self.round_trip, factor);
+        self.lookup = scaled_duration(self.lookup, factor);
         self
     }
 
@@ -114,7 +114,7 @@ impl ServiceTime {
     }
 
     fn hastened(self, factor: Factor) -> Self {
-        let shorter = |length| shorter(length, factor);
+        let shorter = |length| scaled_duration(length, factor);
         match self {
             Self::Constant(length) => Self::Constant(shorter(length)),
             Self::Exponential(mean) => Self::Exponential(shorter(mean)),
@@ -154,7 +154,7 @@ pub struct CapacityDrop {
     /// How much is lost.
     pub share: Share,
     /// When.
-    pub window: Window,
+    pub window: FaultWindow,
 }
 
 /// Text that was to describe a service and does not.
@@ -208,7 +208,7 @@ impl FromStr for CapacityDrop {
         let wrong = || ParseServiceError::Drop(text.to_owned());
         let (share, window) = text.split_once('@').ok_or_else(wrong)?;
         let share = share.parse().map_err(|_| wrong())?;
-        let window: Window = window.parse().map_err(|_| wrong())?;
+        let window: FaultWindow = window.parse().map_err(|_| wrong())?;
         // Without an end, what is being served might never be over.
         window.end().map(|_| Self { share, window }).ok_or_else(wrong)
     }

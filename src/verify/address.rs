@@ -44,7 +44,7 @@ impl PrivateAddresses {
             Self::Allow => true,
             Self::Refuse => is_public(address),
             Self::RefuseIncluding(own) => {
-                let meant = carried(address);
+                let meant = embedded_ipv4(address);
                 is_public(address) && !own.iter().any(|&own| own == address || Some(own) == meant)
             }
         }
@@ -52,7 +52,7 @@ impl PrivateAddresses {
 }
 
 /// The IPv4 address that an IPv6 address stands for.
-fn carried(address: IpAddr) -> Option<IpAddr> {
+fn embedded_ipv4(address: IpAddr) -> Option<IpAddr> {
     match address {
         IpAddr::V4(_) => None,
         IpAddr::V6(v6) => embedded_v4(v6).map(IpAddr::V4),

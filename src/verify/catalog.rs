@@ -9,7 +9,7 @@
 //! Pure; [`mod@read`] is the edge that reads files, [`mod@line`] says what a
 //! line means.
 
-pub mod line;
+pub mod format;
 pub mod read;
 
 pub use read::CatalogError;
@@ -40,7 +40,7 @@ pub struct CatalogEntry {
 
 /// One entry as it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Row {
+struct CatalogRow {
     key: u64,
     /// [`Row::UNKNOWN`] for one that is not known.
     size: u64,
@@ -48,7 +48,7 @@ struct Row {
     sha256: [u8; 32],
 }
 
-impl Row {
+impl CatalogRow {
     const UNKNOWN: u64 = u64::MAX;
 
     fn new(key: u64, entry: CatalogEntry) -> Self {
@@ -70,7 +70,7 @@ impl Row {
 /// first row whose key begins with `b` or more.
 #[derive(Clone, Debug)]
 pub struct Catalog {
-    rows: Vec<Row>,
+    rows: Vec<CatalogRow>,
     buckets: Vec<usize>,
     hasher: RandomState,
 }
@@ -103,14 +103,14 @@ fn bucket_of(key: u64) -> usize {
 
 /// A catalogue under construction.
 #[derive(Debug, Default)]
-pub(super) struct Builder {
-    rows: Vec<Row>,
+pub(super) struct CatalogBuilder {
+    rows: Vec<CatalogRow>,
     hasher: RandomState,
 }
 
-impl Builder {
+impl CatalogBuilder {
     pub(super) fn add(&mut self, name: &[u8], version: &[u8], entry: CatalogEntry) {
-        self.rows.push(Row::new(self.key(name, version), entry));
+        self.rows.push(CatalogRow::new(self.key(name, version), entry));
     }
 
     /// What a file is kept under; another one for each builder.
@@ -149,7 +149,7 @@ pub struct CatalogLookup {
 
 /// What a catalogue says of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
+pub enum CatalogMatch {
     /// It is for this file.
     Listed(CatalogEntry),
     /// It is for a file that is not listed.
@@ -182,13 +182,13 @@ impl CatalogLookup {
     }
 
     /// What is known of the file that `target` asks for.
-    pub fn expect(&self, target: &[u8]) -> Known {
-        let Some((rule, captures)) = self.rules.find(target) else { return Known::NoRule };
-        let Some((name, version)) = capture_positions(&rule.pattern) else { return Known::NoRule };
+    pub fn expect(&self, target: &[u8]) -> CatalogMatch {
+        let Some((rule, captures)) = self.rules.find(target) else { return CatalogMatch::NoRule };
+        let Some((name, version)) = capture_positions(&rule.pattern) else { return CatalogMatch::NoRule };
         let (name, version) = (decoded(captures.value(name)), decoded(captures.value(version)));
         match self.catalog.expect(&name, &version) {
-            Some(entry) => Known::Listed(entry),
-            None => Known::Missing,
+            Some(entry) => CatalogMatch::Listed(entry),
+            None => CatalogMatch::Missing,
         }
     }
 }
@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     fn catalog(files: &[(&str, &str, CatalogEntry)]) -> Catalog {
-        let mut builder = Builder::default();
+        let mut builder = CatalogBuilder::default();
         for (name, version, entry) in files {
             builder.add(name.as_bytes(), version.as_bytes(), *entry);
         }
@@ -236,9 +236,9 @@ mod tests {
 
     #[test]
     fn a_million_entries_take_48_bytes_each() {
-        assert_eq!(size_of::<Row>(), 48);
+        assert_eq!(size_of::<CatalogRow>(), 48);
         for entry in [KNOWN, CatalogEntry::default(), CatalogEntry { size: None, ..KNOWN }] {
-            assert_eq!(Row::new(1, entry).entry(), entry);
+            assert_eq!(CatalogRow::new(1, entry).entry(), entry);
         }
     }
 
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn entries_that_say_the_same_are_one_and_others_contradict() {
-        let mut builder = Builder::default();
+        let mut builder = CatalogBuilder::default();
         builder.add(b"a", b"1", KNOWN);
         builder.add(b"a", b"1", KNOWN);
         builder.sort();
@@ -284,11 +284,11 @@ mod tests {
         let catalogued = CatalogLookup::new(catalog, Rules::builtin("crates-io").unwrap()).unwrap();
         let check =
             |target: &str, expected| assert_eq!(catalogued.expect(target.as_bytes()), expected, "{target}");
-        check("/api/v1/crates/curl-sys/0.4.79%2Bcurl-8.12.0/download?x", Known::Listed(KNOWN));
-        check("/api/v1/crates/curl-sys/0.4.79+curl-8.12.0/download", Known::Listed(KNOWN));
-        check("/api/v1/crates/curl-sys/0.4.80/download", Known::Missing);
-        check("/api/v1/crates/Curl-sys/0.4.79%2Bcurl-8.12.0/download", Known::Missing);
-        check("/healthz", Known::NoRule);
+        check("/api/v1/crates/curl-sys/0.4.79%2Bcurl-8.12.0/download?x", CatalogMatch::Listed(KNOWN));
+        check("/api/v1/crates/curl-sys/0.4.79+curl-8.12.0/download", CatalogMatch::Listed(KNOWN));
+        check("/api/v1/crates/curl-sys/0.4.80/download", CatalogMatch::Missing);
+        check("/api/v1/crates/Curl-sys/0.4.79%2Bcurl-8.12.0/download", CatalogMatch::Missing);
+        check("/healthz", CatalogMatch::NoRule);
     }
 
     #[test]
@@ -298,7 +298,7 @@ mod tests {
             assert_eq!(CatalogLookup::new(catalog(&[]), rules(nameless)).unwrap_err(), NoCaptureError);
         }
         let package = rules("[[rule]]\nmatch = \"/{package}/{version}\"\nstatus = 302");
-        assert_eq!(CatalogLookup::new(catalog(&[]), package).unwrap().expect(b"/a/1"), Known::Missing);
+        assert_eq!(CatalogLookup::new(catalog(&[]), package).unwrap().expect(b"/a/1"), CatalogMatch::Missing);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use rustls::{CertificateError, Error};
 use std::io;
 
 /// Most names of a certificate that are told.
-const NAMES_TOLD: usize = 3;
+const NAMES_SHOWN: usize = 3;
 
 /// Most characters of one of them.
 const NAME_CHARS: usize = 64;
@@ -39,8 +39,8 @@ fn of_certificate(error: &CertificateError) -> String {
         }
         CertificateError::NotValidForName => "the certificate is for another name".to_owned(),
         CertificateError::NotValidForNameContext { expected, presented } => {
-            let more = if presented.len() > NAMES_TOLD { ", ..." } else { "" };
-            let names: Vec<_> = presented.iter().take(NAMES_TOLD).map(|name| ascii(name)).collect();
+            let more = if presented.len() > NAMES_SHOWN { ", ..." } else { "" };
+            let names: Vec<_> = presented.iter().take(NAMES_SHOWN).map(|name| ascii(name)).collect();
             let names = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
             format!("the certificate is for {names}{more}, not for {}", ascii(&expected.to_str()))
         }

@@ -28,7 +28,7 @@ const OWN_ORIGIN: &[u8] = b"{origin}";
 
 /// What is compared, beside status and Location.
 #[derive(Clone, Debug)]
-pub struct Comparison {
+pub struct ControlComparison {
     fields: Arc<[HeaderName]>,
 }
 
@@ -50,21 +50,21 @@ pub enum ControlComparisonError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
     status: u16,
-    location: Option<Text>,
-    fields: Vec<Option<Text>>,
+    location: Option<TruncatedValue>,
+    fields: Vec<Option<TruncatedValue>>,
 }
 
 /// A value, ready to be compared. Long ones are kept in part and told apart by
 /// that part and their length.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Text {
+struct TruncatedValue {
     bytes: Vec<u8>,
     length: usize,
 }
 
 /// In what two answers differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum DifferenceKind {
     /// The status.
     Status,
     /// Where a redirect leads.
@@ -73,7 +73,7 @@ pub enum Kind {
     Header(HeaderName),
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for DifferenceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status => f.write_str("status"),
@@ -88,14 +88,14 @@ impl fmt::Display for Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// In what.
-    pub kind: Kind,
+    pub kind: DifferenceKind,
     /// The candidate's value.
     pub candidate: Option<Vec<u8>>,
     /// The control's.
     pub control: Option<Vec<u8>>,
 }
 
-impl Default for Comparison {
+impl Default for ControlComparison {
     /// The fields that decide what caches do, and what a client takes the
     /// content for.
     fn default() -> Self {
@@ -103,7 +103,7 @@ impl Default for Comparison {
     }
 }
 
-impl Comparison {
+impl ControlComparison {
     /// Compares these fields. One that is named twice counts once.
     pub fn of(names: &[HeaderName]) -> Result<Self, ControlComparisonError> {
         let mut fields: Vec<HeaderName> = Vec::new();
@@ -132,8 +132,8 @@ impl Comparison {
     /// What is compared of an answer that the deployment at `origin`
     /// (`scheme://host:port`) gave.
     pub fn observe(&self, origin: &str, status: u16, head: &HeaderMap) -> Observed {
-        let location = joined(head, &LOCATION).map(|location| Text::location(&location, origin));
-        let field = |name: &HeaderName| joined(head, name).map(|value| Text::new(&normalised(name, value)));
+        let location = joined(head, &LOCATION).map(|location| TruncatedValue::location(&location, origin));
+        let field = |name: &HeaderName| joined(head, name).map(|value| TruncatedValue::new(&normalised(name, value)));
         Observed { status, location, fields: self.fields.iter().map(field).collect() }
     }
 
@@ -147,23 +147,23 @@ impl Comparison {
         if candidate.status != control.status {
             let shown = |observed: &Observed| Some(observed.status.to_string().into_bytes());
             let (candidate, control) = (shown(candidate), shown(control));
-            found.push(Difference { kind: Kind::Status, candidate, control });
+            found.push(Difference { kind: DifferenceKind::Status, candidate, control });
         }
         if is_redirect(candidate.status) && is_redirect(control.status) {
-            found.extend(difference(Kind::Location, candidate.location.as_ref(), control.location.as_ref()));
+            found.extend(difference(DifferenceKind::Location, candidate.location.as_ref(), control.location.as_ref()));
         }
         if candidate.status == control.status {
             let both = candidate.fields.iter().zip(&control.fields).zip(self.fields.iter());
             found.extend(both.filter_map(|((candidate, control), name)| {
-                difference(Kind::Header(name.clone()), candidate.as_ref(), control.as_ref())
+                difference(DifferenceKind::Header(name.clone()), candidate.as_ref(), control.as_ref())
             }));
         }
         found
     }
 }
 
-fn difference(kind: Kind, candidate: Option<&Text>, control: Option<&Text>) -> Option<Difference> {
-    let kept = |text: &Text| text.bytes.clone();
+fn difference(kind: DifferenceKind, candidate: Option<&TruncatedValue>, control: Option<&TruncatedValue>) -> Option<Difference> {
+    let kept = |text: &TruncatedValue| text.bytes.clone();
     (candidate != control).then(|| Difference {
         kind,
         candidate: candidate.map(kept),
@@ -171,7 +171,7 @@ fn difference(kind: Kind, candidate: Option<&Text>, control: Option<&Text>) -> O
     })
 }
 
-impl Text {
+impl TruncatedValue {
     fn new(value: &[u8]) -> Self {
         let kept = value.get(..VALUE_BYTES).unwrap_or(value).to_vec();
         Self { bytes: kept, length: value.len() }
@@ -253,7 +253,7 @@ mod tests {
 
     #[track_caller]
     fn check(candidate: Side<'_>, control: Side<'_>, expected: &[&str]) {
-        let comparison = Comparison::default();
+        let comparison = ControlComparison::default();
         let of = |origin, (status, fields): Side<'_>| comparison.observe(origin, status, &head(fields));
         let found = comparison.differences(&of(CANDIDATE, candidate), &of(CONTROL, control));
         let kinds: Vec<_> = found.iter().map(|difference| difference.kind.to_string()).collect();
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn long_values_are_bounded_and_still_told_apart() {
-        let comparison = Comparison::of(&[HeaderName::from_static("x-long")]).unwrap();
+        let comparison = ControlComparison::of(&[HeaderName::from_static("x-long")]).unwrap();
         let observe = |length| comparison.observe(CONTROL, 200, &head(&[("x-long", &"x".repeat(length))]));
         let found = comparison.differences(&observe(60_000), &observe(60_001));
         assert_eq!(found.len(), 1);
@@ -316,10 +316,10 @@ mod tests {
         let names = |count: u32| -> Vec<HeaderName> {
             (0..count).map(|n| HeaderName::try_from(format!("x-{n}")).unwrap()).collect()
         };
-        assert_eq!(Comparison::of(&names(16)).unwrap().fields().len(), 16);
-        assert_eq!(Comparison::of(&names(17)).unwrap_err(), ControlComparisonError::TooMany(17));
-        assert_eq!(Comparison::of(&[VARY, VARY]).unwrap().fields(), [VARY]);
-        assert_eq!(Comparison::of(&[LOCATION]).unwrap_err(), ControlComparisonError::Location);
-        assert_eq!(Comparison::of(&[SET_COOKIE]).unwrap_err(), ControlComparisonError::Cookie);
+        assert_eq!(ControlComparison::of(&names(16)).unwrap().fields().len(), 16);
+        assert_eq!(ControlComparison::of(&names(17)).unwrap_err(), ControlComparisonError::TooMany(17));
+        assert_eq!(ControlComparison::of(&[VARY, VARY]).unwrap().fields(), [VARY]);
+        assert_eq!(ControlComparison::of(&[LOCATION]).unwrap_err(), ControlComparisonError::Location);
+        assert_eq!(ControlComparison::of(&[SET_COOKIE]).unwrap_err(), ControlComparisonError::Cookie);
     }
 }

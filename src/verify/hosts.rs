@@ -4,7 +4,7 @@
 //! by itself.
 
 use super::HostVerdict;
-use super::single_flight::{CacheBounds, Held, Eviction, SingleFlight};
+use super::single_flight::{CacheBounds, Cached, Eviction, SingleFlight};
 use crate::fault::Fault;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,8 +64,8 @@ impl HostAnswer {
     }
 
     /// What is known, and for how long.
-    pub const fn cached(&self) -> Held<HostVerdict> {
-        Held { value: self.verdict, valid_for: self.valid_for }
+    pub const fn cached(&self) -> Cached<HostVerdict> {
+        Cached { value: self.verdict, valid_for: self.valid_for }
     }
 }
 

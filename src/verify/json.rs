@@ -6,7 +6,7 @@
 //! module's business.
 
 use super::location::same_text;
-use super::probe::volatile::{is_signed, lasting};
+use super::probe::volatile::{is_signed, without_volatile};
 use crate::fault::Fault;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -40,12 +40,12 @@ impl ExpectedJson {
             return Some((Fault::JsonMissing, format!("no text in a member {member:?}")));
         };
         let same = told.as_bytes() == &**due || str::from_utf8(due).is_ok_and(|due| is_same_url(&told, due));
-        (!same).then(|| (Fault::JsonMismatch, format!("it names {}", shown(&told))))
+        (!same).then(|| (Fault::JsonMismatch, format!("it names {}", without_query(&told))))
     }
 }
 
 /// Without a query, which may hold secrets, and bounded.
-fn shown(told: &str) -> String {
+fn without_query(told: &str) -> String {
     let bare = told.split(['?', '#']).next().unwrap_or_default();
     let start: String = bare.chars().take(MEMBER_CHARS_MAX).collect();
     let mark = if start.len() < told.len() { "..." } else { "" };
@@ -64,7 +64,7 @@ fn member_text(body: &[u8], member: &str) -> Option<String> {
 fn is_same_url(left: &str, right: &str) -> bool {
     let (Ok(left), Ok(right)) = (Url::parse(left), Url::parse(right)) else { return same_text(left, right) };
     if is_signed(&left) && is_signed(&right) {
-        return lasting(&left) == lasting(&right);
+        return without_volatile(&left) == without_volatile(&right);
     }
     left.scheme() == right.scheme()
         && left.username() == right.username()

@@ -7,15 +7,15 @@
 //! are kept, in a fixed order, each with its level: what a rule demands, or no
 //! client can do without, fails; the rest is a warning.
 
-mod expected;
+mod example_detail;
 
 use super::finding::{Finding, Findings, Level};
-use super::location::{self, Form};
+use super::location::{self, ReferenceForm};
 use super::rules::hosts::HostPattern;
 use super::rules::{Authority, MIN_TTL, Relative, Rule, Rules, Scheme};
-use super::signed::untimely;
+use super::signature::signature_fault;
 use super::status::wrong_status;
-use super::{Answer, Asked, Depth, HostToCheck, Judgement, Locations, RedirectJudgement, Tier, redirects};
+use super::{JudgedResponse, JudgedRequest, Depth, HostToCheck, Judgement, Locations, RedirectJudgement, Tier, redirects};
 use crate::fault::Fault;
 use crate::units::Stamp;
 use std::borrow::Cow;
@@ -90,7 +90,7 @@ impl Judge {
     /// The Location of a redirect is judged whatever the status is worth; the
     /// other fields where the status is one that the rule demands. Every
     /// finding is kept: one that a threshold tolerates must not hide another.
-    pub fn judge(&mut self, asked: &Asked<'_>, answer: &Answer<'_>) -> Judgement<'_> {
+    pub fn judge(&mut self, asked: &JudgedRequest<'_>, answer: &JudgedResponse<'_>) -> Judgement<'_> {
         let Self { rules, depth, candidate, origin, expected } = self;
         expected.clear();
         let matched = rules.find(asked.target);
@@ -139,7 +139,7 @@ impl Judge {
     }
 }
 
-fn status_fault(rule: Option<&Rule>, answer: &Answer<'_>, recorded: Option<u16>) -> Option<Fault> {
+fn status_fault(rule: Option<&Rule>, answer: &JudgedResponse<'_>, recorded: Option<u16>) -> Option<Fault> {
     let status = answer.status;
     let change = rule.and_then(|rule| Some((rule.transitions.as_ref()?, recorded?)));
     if change.is_some_and(|(transitions, recorded)| transitions.list(recorded, status)) {
@@ -270,7 +270,7 @@ impl<'r> RedirectCheck<'r, '_> {
 
     /// Where a client would go, and the host to connect to. `None` where no
     /// client could.
-    fn resolve(&self, location: &[u8]) -> Option<(Form, Url, HostToCheck<'r>)> {
+    fn resolve(&self, location: &[u8]) -> Option<(ReferenceForm, Url, HostToCheck<'r>)> {
         let (form, url) = resolved(self.origin, self.asked, location)?;
         let host = url.host()?;
         let own = url.scheme() == self.candidate.scheme() && self.is_candidate(&host, url.port());
@@ -290,7 +290,7 @@ impl<'r> RedirectCheck<'r, '_> {
 
     fn judge_signature(&mut self, url: &Url) {
         let demanded = self.rule.and_then(|rule| rule.min_ttl);
-        let untimely = url.query().and_then(|query| untimely(query, self.now, demanded.unwrap_or(MIN_TTL)));
+        let untimely = url.query().and_then(|query| signature_fault(query, self.now, demanded.unwrap_or(MIN_TTL)));
         let Some(untimely) = untimely else { return };
         let level = match (untimely.fault(), demanded) {
             // The client is there in time, as far as anybody has said.
@@ -303,12 +303,12 @@ impl<'r> RedirectCheck<'r, '_> {
 
     /// Judges path and query, and a scheme that is wrong without being a
     /// downgrade.
-    fn judge_path(&mut self, form: Form, url: &Url) {
+    fn judge_path(&mut self, form: ReferenceForm, url: &Url) {
         let double_slash = url.path().contains("//");
         let template = self.rule.filter(|rule| rule.location.is_some());
         let likeness = if template.is_some() { self.likeness(url) } else { Likeness::Same };
         let is_due = match self.rule.map(|rule| rule.scheme) {
-            Some(Some(Scheme::Http)) => form != Form::Absolute || url.scheme() == "http",
+            Some(Some(Scheme::Http)) => form != ReferenceForm::Absolute || url.scheme() == "http",
             Some(None) => url.scheme() == self.candidate.scheme() || url.scheme() == "http",
             // What is not https is a downgrade, and has been found as one.
             Some(Some(Scheme::Any | Scheme::Https)) | None => true,
@@ -326,9 +326,9 @@ impl<'r> RedirectCheck<'r, '_> {
 
     /// Judges where the URL leads, but for its path; returns whether its host
     /// is glued to what should be its path.
-    fn judge_origin(&mut self, form: Form, url: &Url) -> bool {
+    fn judge_origin(&mut self, form: ReferenceForm, url: &Url) -> bool {
         // A reference without a scheme keeps that of the request.
-        let is_plain = form == Form::Absolute && url.scheme() == "http";
+        let is_plain = form == ReferenceForm::Absolute && url.scheme() == "http";
         let leaves_https = is_plain && self.candidate.scheme() == "https";
         let Some(rule) = self.rule else {
             if leaves_https {
@@ -337,7 +337,7 @@ impl<'r> RedirectCheck<'r, '_> {
             return false;
         };
         let never = rule.relative == Relative::Never;
-        if form == Form::Path && never {
+        if form == ReferenceForm::Path && never {
             // All else about its origin follows from that.
             self.add_rule_finding(Fault::LocationRelative);
             return false;
@@ -352,7 +352,7 @@ impl<'r> RedirectCheck<'r, '_> {
             };
             self.findings.add(Finding { fault, level: self.rule_level, note });
         }
-        if form == Form::NetworkPath && never {
+        if form == ReferenceForm::NetworkPath && never {
             self.add_rule_finding(Fault::LocationRelative);
         }
         match rule.scheme {
@@ -363,27 +363,27 @@ impl<'r> RedirectCheck<'r, '_> {
         let port_due = match rule.location.as_ref().map(|expected| &expected.authority) {
             Some(Some(authority)) => authority.port,
             Some(None) => self.candidate.port(),
-            None if form == Form::Path => self.candidate.port(),
+            None if form == ReferenceForm::Path => self.candidate.port(),
             None => None,
         };
         // Another host has ports of its own.
         if host.is_none() && url.port() != port_due {
             self.add_rule_finding(Fault::LocationPort);
         }
-        if host.is_none() && form != Form::Path && rule.relative == Relative::Only {
+        if host.is_none() && form != ReferenceForm::Path && rule.relative == Relative::Only {
             self.add_rule_finding(Fault::LocationAbsolute);
         }
         host == Some(Fault::LocationGluedHost)
     }
 
-    fn host_fault(&self, rule: &Rule, form: Form, url: &Url) -> Option<Fault> {
+    fn host_fault(&self, rule: &Rule, form: ReferenceForm, url: &Url) -> Option<Fault> {
         let host = url.host()?;
         let demanded = rule.location.as_ref().map(|expected| &expected.authority);
         let own = match demanded {
             Some(Some(authority)) => authority.host == host,
             Some(None) => self.candidate.host().as_ref() == Some(&host),
             // A path stays where it is; that it may has been asked before.
-            None => rule.hosts.is_empty() || form == Form::Path,
+            None => rule.hosts.is_empty() || form == ReferenceForm::Path,
         };
         if own || rule.hosts.iter().any(|allowed| allowed.allows(&host)) {
             return None;
@@ -449,12 +449,12 @@ fn asked_url(origin: &str, target: &[u8]) -> Option<Url> {
     Url::parse(&format!("{origin}{target}")).ok()
 }
 
-fn resolved(origin: &str, target: &[u8], location: &[u8]) -> Option<(Form, Url)> {
-    let form = location::form(location)?;
+fn resolved(origin: &str, target: &[u8], location: &[u8]) -> Option<(ReferenceForm, Url)> {
+    let form = location::reference_form(location)?;
     let text = str::from_utf8(location).ok()?;
     let url = match form {
-        Form::Absolute => Url::parse(text).ok()?,
-        Form::NetworkPath | Form::Path => asked_url(origin, target)?.join(text).ok()?,
+        ReferenceForm::Absolute => Url::parse(text).ok()?,
+        ReferenceForm::NetworkPath | ReferenceForm::Path => asked_url(origin, target)?.join(text).ok()?,
     };
     Some((form, url))
 }

@@ -45,7 +45,7 @@ const ALLOWED_BYTES: [bool; 256] = {
 
 /// The two forms a usable Location can have (RFC 3986 §4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum ReferenceForm {
     /// `http://host…` or `https://host…`.
     Absolute,
     /// `//host…`: all but the scheme.
@@ -56,7 +56,7 @@ pub(super) enum Form {
 
 /// The form of a Location; `None` where it is no URI, has another scheme than
 /// http(s), or no host where one must stand.
-pub(super) fn form(location: &[u8]) -> Option<Form> {
+pub(super) fn reference_form(location: &[u8]) -> Option<ReferenceForm> {
     if !triplets_are_whole(location) {
         return None;
     }
@@ -64,11 +64,11 @@ pub(super) fn form(location: &[u8]) -> Option<Form> {
         Some(colon) => {
             let (scheme, rest) = location.split_at(colon);
             let known = scheme.eq_ignore_ascii_case(b"https") || scheme.eq_ignore_ascii_case(b"http");
-            (Form::Absolute, rest[1..].strip_prefix(b"//").filter(|_| known)?)
+            (ReferenceForm::Absolute, rest[1..].strip_prefix(b"//").filter(|_| known)?)
         }
         None => match location.strip_prefix(b"//") {
-            Some(hierarchy) => (Form::NetworkPath, hierarchy),
-            None => return Some(Form::Path),
+            Some(hierarchy) => (ReferenceForm::NetworkPath, hierarchy),
+            None => return Some(ReferenceForm::Path),
         },
     };
     (!authority(hierarchy).is_empty()).then_some(form)
@@ -88,11 +88,11 @@ fn authority(hierarchy: &[u8]) -> &[u8] {
 
 /// The user information of a Location of one of the forms with a host, also
 /// an empty one.
-pub(super) fn has_userinfo(location: &[u8], form: Form) -> bool {
+pub(super) fn has_userinfo(location: &[u8], form: ReferenceForm) -> bool {
     let hierarchy = match form {
-        Form::Path => return false,
-        Form::NetworkPath => location.get(2..),
-        Form::Absolute => scheme_len(location).and_then(|colon| location.get(colon + 3..)),
+        ReferenceForm::Path => return false,
+        ReferenceForm::NetworkPath => location.get(2..),
+        ReferenceForm::Absolute => scheme_len(location).and_then(|colon| location.get(colon + 3..)),
     };
     hierarchy.is_some_and(|hierarchy| authority(hierarchy).contains(&b'@'))
 }
@@ -120,7 +120,7 @@ pub(super) fn has_placeholder(location: &[u8], asked: &[u8]) -> bool {
     }
     let (before_query, _) = split_at_any(location, b"?#");
     let (hierarchy, path) = match memchr::memmem::find(before_query, b"//") {
-        Some(at) if form(location).is_some_and(|form| form != Form::Path) => {
+        Some(at) if reference_form(location).is_some_and(|form| form != ReferenceForm::Path) => {
             split_at_any(&before_query[at + 2..], b"/")
         }
         Some(_) | None => (&b""[..], before_query),
@@ -272,17 +272,17 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_form(location: &str, expected: Option<Form>) {
-        assert_eq!(form(location.as_bytes()), expected, "{location}");
+    fn check_form(location: &str, expected: Option<ReferenceForm>) {
+        assert_eq!(reference_form(location.as_bytes()), expected, "{location}");
     }
 
     #[test]
     fn the_form_is_read_as_the_rfc_does_not_as_browsers_do() {
-        check_form("https://host/x", Some(Form::Absolute));
-        check_form("HTTP://host", Some(Form::Absolute));
-        check_form("//host/x", Some(Form::NetworkPath));
+        check_form("https://host/x", Some(ReferenceForm::Absolute));
+        check_form("HTTP://host", Some(ReferenceForm::Absolute));
+        check_form("//host/x", Some(ReferenceForm::NetworkPath));
         for path in ["/x", "x", "x/y:z", "?q", "#f", "", "static.crates.io/x", "./a:b"] {
-            check_form(path, Some(Form::Path));
+            check_form(path, Some(ReferenceForm::Path));
         }
         for wrong in ["https:/host/x", "https:host", "https:///x", "https://", "https://?q", "//", "///x"] {
             check_form(wrong, None);
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn userinfo_is_seen_in_the_authority_only() {
-        let has = |location: &str| has_userinfo(location.as_bytes(), form(location.as_bytes()).unwrap());
+        let has = |location: &str| has_userinfo(location.as_bytes(), reference_form(location.as_bytes()).unwrap());
         for with in ["https://a@h/", "https://a:b@h/", "//@h/x", "http://static.crates.io@evil/"] {
             assert!(has(with), "{with}");
         }

@@ -7,8 +7,8 @@
 //! how long is for [`super::hosts`]. A name is always asked as absolute, since
 //! a search list would make a glued host look like one of the company's own.
 
-mod question;
-mod service;
+mod resolve;
+mod queue;
 
 use super::address::PrivateAddresses;
 use super::hosts::HostAnswer;
@@ -17,8 +17,8 @@ use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts,
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::{ResolverBuilder, TokioResolver};
-use question::Asker;
-use service::Request;
+use resolve::ResolverClient;
+use queue::QueuedLookup;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::panic;
@@ -115,7 +115,7 @@ pub enum LookupError {
 /// Those who wait for the host are then settled with
 /// [`HostAnswer::inconclusive`] and [`crate::fault::Fault::DnsUnchecked`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotAsked {
+pub enum LookupRejected {
     /// More lookups wait than may.
     #[error("too many lookups are waiting")]
     QueueFull,
@@ -140,7 +140,7 @@ pub struct LookupStats {
 }
 
 #[derive(Debug, Default)]
-struct Counts {
+struct LookupCounters {
     lookups: AtomicU64,
     shared: AtomicU64,
     questions: AtomicU64,
@@ -172,11 +172,11 @@ impl Lookups {
             .map_err(LookupError::Thread)?;
         let (queue, requests) = mpsc::channel(QUEUE);
         let (stop, stopped) = oneshot::channel();
-        let counts = Arc::new(Counts::default());
-        let asker = Arc::new(Asker { resolver, options, counts: Arc::clone(&counts) });
+        let counts = Arc::new(LookupCounters::default());
+        let asker = Arc::new(ResolverClient { resolver, options, counts: Arc::clone(&counts) });
         let thread = thread::Builder::new()
             .name("lookups".to_owned())
-            .spawn(move || runtime.block_on(service::serve(asker, requests, stopped)))
+            .spawn(move || runtime.block_on(queue::serve(asker, requests, stopped)))
             .map_err(LookupError::Thread)?;
         let handle = LookupHandle { queue, counts };
         Ok(Self { handle, stop: Some(stop), thread: Some(thread) })
@@ -196,13 +196,13 @@ impl Lookups {
 /// Addresses for one who connects to them: asked for by the same rules, on the
 /// thread of whoever asks, and remembered by nobody, so that what was checked
 /// is what is connected to.
-pub(super) struct Addresses(Asker);
+pub(super) struct AddressResolver(ResolverClient);
 
-impl Addresses {
+impl AddressResolver {
     /// Asks `resolver`.
     pub(super) fn of(resolver: &Resolver, options: LookupOptions) -> Result<Self, LookupError> {
         let resolver = build(resolver, options)?;
-        Ok(Self(Asker { resolver, options, counts: Arc::default() }))
+        Ok(Self(ResolverClient { resolver, options, counts: Arc::default() }))
     }
 
     /// All addresses of `host`, or why there is none that may be used.
@@ -224,8 +224,8 @@ impl Drop for Lookups {
 /// Hands names in to be looked up.
 #[derive(Clone, Debug)]
 pub struct LookupHandle {
-    queue: mpsc::Sender<Request>,
-    counts: Arc<Counts>,
+    queue: mpsc::Sender<QueuedLookup>,
+    counts: Arc<LookupCounters>,
 }
 
 impl LookupHandle {
@@ -233,10 +233,10 @@ impl LookupHandle {
     ///
     /// Each call that is taken on is answered once, unless lookups end first.
     /// A reply channel that is full is waited for, and delays no other.
-    pub fn look_up(&self, host: Arc<str>, reply: mpsc::Sender<HostAnswer>) -> Result<(), NotAsked> {
-        self.queue.try_send(Request { host, reply }).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => NotAsked::QueueFull,
-            mpsc::error::TrySendError::Closed(_) => NotAsked::Stopped,
+    pub fn look_up(&self, host: Arc<str>, reply: mpsc::Sender<HostAnswer>) -> Result<(), LookupRejected> {
+        self.queue.try_send(QueuedLookup { host, reply }).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => LookupRejected::QueueFull,
+            mpsc::error::TrySendError::Closed(_) => LookupRejected::Stopped,
         })
     }
 

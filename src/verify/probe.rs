@@ -8,12 +8,12 @@
 //! rate, so that checks never become load on what is measured.
 
 mod archive;
-mod conversation;
+mod session;
 pub mod net;
 pub mod sample;
 pub mod volatile;
 
-pub use conversation::{Conversation, Heard, Next, Reply, Step};
+pub use session::{ProbeSession, ProbeEvent, ProbeAction, ProbeResponse, ProbeStep};
 pub use volatile::TargetKey;
 
 use super::json::ExpectedJson;
@@ -78,7 +78,7 @@ pub enum ProbeExpectation {
 
 /// One target to be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
+pub struct ProbeRequest {
     /// What it is remembered by.
     pub key: TargetKey,
     /// Where it is, as a client would ask for it.
@@ -106,7 +106,7 @@ pub struct TargetVerdict {
     /// The last tier that it was judged at.
     pub tier: Tier,
     /// Who answered what, where there is a fault. Holds no queries.
-    pub told: Option<Arc<str>>,
+    pub detail: Option<Arc<str>>,
 }
 
 /// Most bytes of what is told of a fault: there may be one for each target.
@@ -124,14 +124,14 @@ const BROKEN_VALIDITY: Duration = Duration::from_secs(10);
 
 impl TargetVerdict {
     /// Good, as far as `tier`.
-    pub const fn sound(tier: Tier) -> Self {
-        Self { fault: None, tier, told: None }
+    pub const fn ok(tier: Tier) -> Self {
+        Self { fault: None, tier, detail: None }
     }
 
     /// Not good at `tier`. What is told, in ASCII, is cut if it is long.
     pub fn broken(fault: Fault, tier: Tier, told: &str) -> Self {
         let told = told.get(..DETAIL_BYTES_MAX).unwrap_or(told);
-        Self { fault: Some(fault), tier, told: Some(told.into()) }
+        Self { fault: Some(fault), tier, detail: Some(told.into()) }
     }
 
     /// How long it holds.

@@ -59,11 +59,11 @@ pub(super) mod hosts;
 
 mod transitions;
 
-mod unmatched;
+mod rewrite_suggestion;
 
 pub use file::RulesError;
-pub use transitions::{ParseTransitionError, Transition, Transitions};
-pub use unmatched::{Looked, Unmatched};
+pub use transitions::{ParseTransitionError, StatusTransition, StatusTransitions};
+pub use rewrite_suggestion::{RewriteSuggestion, RewriteSuggester};
 
 use super::JsonDemand;
 use super::finding::Level;
@@ -106,9 +106,9 @@ pub(super) struct Rule {
     /// The statuses that are due; never empty.
     pub(super) statuses: Vec<u16>,
     /// Where a redirect has to lead, if exactly one place will do.
-    pub(super) location: Option<Expected>,
+    pub(super) location: Option<ExpectedLocation>,
     /// The changes from a recorded status that are welcome; `None` for any.
-    pub(super) transitions: Option<Transitions>,
+    pub(super) transitions: Option<StatusTransitions>,
     /// The hosts that are allowed besides the location's own.
     pub(super) hosts: Vec<HostPattern>,
     /// Whether a relative Location is welcome.
@@ -174,7 +174,7 @@ pub(super) enum Relative {
 
 /// The one place a redirect has to lead to.
 #[derive(Clone, Debug)]
-pub(super) struct Expected {
+pub(super) struct ExpectedLocation {
     pub(super) template: Template,
     /// Where it stands; `None` for the candidate itself, in which case the
     /// template begins with `/`.

@@ -42,7 +42,7 @@ pub enum Eviction {
 
 /// What is known, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held<V> {
+pub struct Cached<V> {
     /// What was found.
     pub value: V,
     /// How long that holds.
@@ -51,9 +51,9 @@ pub struct Held<V> {
 
 /// What a [`SingleFlight`] says of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply<V, P> {
+pub enum CacheReply<V, P> {
     /// It is known; what was to be parked comes back.
-    Known(Held<V>, P),
+    Known(Cached<V>, P),
     /// It is not; what was parked comes back from [`SingleFlight::settle`].
     Parked {
         /// Whether the caller is to ask: it is the first.
@@ -69,7 +69,7 @@ pub enum Reply<V, P> {
 /// key once.
 #[derive(Debug)]
 pub struct SingleFlight<K, V, P> {
-    entries: HashMap<K, State<V, P>>,
+    entries: HashMap<K, KeyState<V, P>>,
     /// The keys in the order in which they are looked at for room: oldest
     /// first, but for those that could not go when their turn came.
     turns: VecDeque<K>,
@@ -78,7 +78,7 @@ pub struct SingleFlight<K, V, P> {
 }
 
 #[derive(Debug)]
-enum State<V, P> {
+enum KeyState<V, P> {
     Known {
         value: V,
         until: Offset,
@@ -101,37 +101,37 @@ impl<K: Hash + Eq + Clone, V: Clone, P> SingleFlight<K, V, P> {
         Q: Hash + Eq + ?Sized,
     {
         match self.entries.get(key) {
-            Some(State::Known { value, until }) if now < *until => Some(value),
+            Some(KeyState::Known { value, until }) if now < *until => Some(value),
             Some(_) | None => None,
         }
     }
 
     /// What is known of `key` at `now`; otherwise `waiter` is parked.
-    pub fn ask(&mut self, key: K, now: Offset, waiter: P) -> Reply<V, P> {
+    pub fn ask(&mut self, key: K, now: Offset, waiter: P) -> CacheReply<V, P> {
         match self.entries.get_mut(&key) {
-            Some(State::Known { value, until }) if now < *until => {
+            Some(KeyState::Known { value, until }) if now < *until => {
                 let valid_for = Duration::from_nanos(until.nanos_since(now));
-                Reply::Known(Held { value: value.clone(), valid_for }, waiter)
+                CacheReply::Known(Cached { value: value.clone(), valid_for }, waiter)
             }
-            _ if self.parked >= self.bounds.parked => Reply::Refused(waiter),
-            Some(State::Asking(waiters)) => {
+            _ if self.parked >= self.bounds.parked => CacheReply::Refused(waiter),
+            Some(KeyState::Asking(waiters)) => {
                 waiters.push(waiter);
                 self.parked += 1;
-                Reply::Parked { ask: false }
+                CacheReply::Parked { ask: false }
             }
-            Some(expired @ (State::Known { .. } | State::Unknown)) => {
-                *expired = State::Asking(vec![waiter]);
+            Some(expired @ (KeyState::Known { .. } | KeyState::Unknown)) => {
+                *expired = KeyState::Asking(vec![waiter]);
                 self.parked += 1;
-                Reply::Parked { ask: true }
+                CacheReply::Parked { ask: true }
             }
             None => {
                 if !self.make_room(now) {
-                    return Reply::Refused(waiter);
+                    return CacheReply::Refused(waiter);
                 }
                 self.turns.push_back(key.clone());
-                self.entries.insert(key, State::Asking(vec![waiter]));
+                self.entries.insert(key, KeyState::Asking(vec![waiter]));
                 self.parked += 1;
-                Reply::Parked { ask: true }
+                CacheReply::Parked { ask: true }
             }
         }
     }
@@ -140,13 +140,13 @@ impl<K: Hash + Eq + Clone, V: Clone, P> SingleFlight<K, V, P> {
     /// order in which they came. Where nothing was found it stays unknown, and
     /// is asked for anew by the next who comes. What nobody asked for is
     /// ignored.
-    pub fn settle(&mut self, key: &K, found: Option<&Held<V>>, now: Offset) -> Vec<P> {
-        let Some(state @ State::Asking(_)) = self.entries.get_mut(key) else { return Vec::new() };
-        let settled = found.map_or(State::Unknown, |Held { value, valid_for }| State::Known {
+    pub fn settle(&mut self, key: &K, found: Option<&Cached<V>>, now: Offset) -> Vec<P> {
+        let Some(state @ KeyState::Asking(_)) = self.entries.get_mut(key) else { return Vec::new() };
+        let settled = found.map_or(KeyState::Unknown, |Cached { value, valid_for }| KeyState::Known {
             value: value.clone(),
             until: now.after(*valid_for),
         });
-        let State::Asking(waiters) = mem::replace(state, settled) else { return Vec::new() };
+        let KeyState::Asking(waiters) = mem::replace(state, settled) else { return Vec::new() };
         self.parked -= waiters.len();
         waiters
     }
@@ -156,7 +156,7 @@ impl<K: Hash + Eq + Clone, V: Clone, P> SingleFlight<K, V, P> {
     pub fn abandon(&mut self) -> Vec<P> {
         let mut abandoned = Vec::with_capacity(self.parked);
         for key in mem::take(&mut self.turns) {
-            if let Some(State::Asking(waiters)) = self.entries.remove(&key) {
+            if let Some(KeyState::Asking(waiters)) = self.entries.remove(&key) {
                 abandoned.extend(waiters);
             }
         }
@@ -171,9 +171,9 @@ impl<K: Hash + Eq + Clone, V: Clone, P> SingleFlight<K, V, P> {
         for _ in 0..EVICTION_SCAN {
             let Some(key) = self.turns.pop_front() else { return false };
             let goes = match self.entries.get(&key) {
-                Some(State::Known { until, .. }) => self.bounds.room == Eviction::Oldest || *until <= now,
-                Some(State::Unknown) | None => true,
-                Some(State::Asking(_)) => false,
+                Some(KeyState::Known { until, .. }) => self.bounds.room == Eviction::Oldest || *until <= now,
+                Some(KeyState::Unknown) | None => true,
+                Some(KeyState::Asking(_)) => false,
             };
             if goes {
                 self.entries.remove(&key);
@@ -200,15 +200,15 @@ mod tests {
 
     type Cache = SingleFlight<u8, &'static str, u32>;
 
-    const ASKS: Reply<&str, u32> = Reply::Parked { ask: true };
-    const WAITS: Reply<&str, u32> = Reply::Parked { ask: false };
+    const ASKS: CacheReply<&str, u32> = CacheReply::Parked { ask: true };
+    const WAITS: CacheReply<&str, u32> = CacheReply::Parked { ask: false };
 
     fn at(seconds: u64) -> Offset {
         Offset::from(Duration::from_secs(seconds))
     }
 
-    fn found(seconds: u64) -> Held<&'static str> {
-        Held { value: "found", valid_for: Duration::from_secs(seconds) }
+    fn found(seconds: u64) -> Cached<&'static str> {
+        Cached { value: "found", valid_for: Duration::from_secs(seconds) }
     }
 
     fn cache(keys: usize, parked: usize, room: Eviction) -> Cache {
@@ -235,7 +235,7 @@ mod tests {
         cache.ask(1, at(0), 1);
         assert_eq!(cache.known(&1, at(0)), None, "nobody knows yet");
         cache.settle(&1, Some(&found(10)), at(1));
-        assert_eq!(cache.ask(1, at(5), 2), Reply::Known(found(6), 2));
+        assert_eq!(cache.ask(1, at(5), 2), CacheReply::Known(found(6), 2));
         assert_eq!((cache.known(&1, at(10)), cache.known(&1, at(11))), (Some(&"found"), None));
         assert_eq!([cache.ask(1, at(11), 3), cache.ask(1, at(11), 4)], [ASKS, WAITS]);
         assert_eq!(cache.settle(&1, Some(&found(1)), at(12)), [3, 4]);
@@ -254,11 +254,11 @@ mod tests {
         let mut cache = cache(2, 3, Eviction::Expired);
         cache.ask(1, at(0), 1);
         cache.ask(2, at(0), 2);
-        assert_eq!(cache.ask(3, at(0), 3), Reply::Refused(3));
+        assert_eq!(cache.ask(3, at(0), 3), CacheReply::Refused(3));
         cache.ask(2, at(0), 4);
-        assert_eq!(cache.ask(2, at(0), 5), Reply::Refused(5));
+        assert_eq!(cache.ask(2, at(0), 5), CacheReply::Refused(5));
         assert_eq!(cache.settle(&1, Some(&found(10)), at(0)), [1]);
-        assert_eq!(cache.ask(3, at(9), 6), Reply::Refused(6), "the first is still known");
+        assert_eq!(cache.ask(3, at(9), 6), CacheReply::Refused(6), "the first is still known");
         assert_eq!(cache.ask(3, at(10), 7), ASKS);
     }
 
@@ -266,13 +266,13 @@ mod tests {
     fn or_it_forgets_the_oldest() {
         let mut cache = cache(2, 3, Eviction::Oldest);
         assert_eq!([cache.ask(1, at(0), 1), cache.ask(2, at(0), 2)], [ASKS, ASKS]);
-        assert_eq!(cache.ask(3, at(0), 3), Reply::Refused(3), "both are waited for");
+        assert_eq!(cache.ask(3, at(0), 3), CacheReply::Refused(3), "both are waited for");
         assert_eq!(cache.settle(&2, Some(&found(10)), at(0)), [2]);
         assert_eq!(cache.ask(3, at(0), 4), ASKS);
         assert_eq!(cache.settle(&3, Some(&found(10)), at(0)), [4]);
         assert_eq!(cache.ask(2, at(0), 5), ASKS, "it was forgotten");
         assert_eq!(cache.ask(1, at(0), 6), WAITS);
-        assert_eq!(cache.ask(1, at(0), 7), Reply::Refused(7));
+        assert_eq!(cache.ask(1, at(0), 7), CacheReply::Refused(7));
     }
 
     proptest! {
@@ -288,8 +288,8 @@ mod tests {
             for (waiter, (key, settle, pass)) in (0..).zip(steps) {
                 now += pass;
                 match cache.ask(key, at(now), waiter) {
-                    Reply::Known(_, waiter) | Reply::Refused(waiter) => back.push(waiter),
-                    Reply::Parked { .. } => {}
+                    CacheReply::Known(_, waiter) | CacheReply::Refused(waiter) => back.push(waiter),
+                    CacheReply::Parked { .. } => {}
                 }
                 match settle {
                     0 => {}

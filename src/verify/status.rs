@@ -12,7 +12,7 @@ use crate::fault::Fault;
 
 /// How a status answers a plain request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answers {
+enum StatusMeaning {
     /// It does.
     Well,
     /// It does where the recorded service gave the same: a client may have
@@ -31,23 +31,23 @@ pub(super) fn wrong_status(status: u16, recorded: Option<u16>, locations: Locati
         500..=599 => Fault::StatusServerError,
         _ => Fault::StatusUnexpected,
     };
-    let is_right = match answers(status, locations) {
-        Answers::Well => true,
+    let is_right = match status_meaning(status, locations) {
+        StatusMeaning::Well => true,
         // nginx's 444 refused the request without a word; so does any 4xx.
-        Answers::AsRecorded(_) => {
+        StatusMeaning::AsRecorded(_) => {
             recorded == Some(status) || recorded == Some(CLOSED_UNANSWERED) && status / 100 == 4
         }
-        Answers::NotAsked(_) => false,
+        StatusMeaning::NotAsked(_) => false,
     };
     (!is_right).then_some(fault)
 }
 
 /// What is wrong with a status that answers what was not asked; empty where its
 /// class says all.
-pub(super) fn why(status: u16) -> &'static str {
-    match answers(status, Locations::None) {
-        Answers::Well => "",
-        Answers::AsRecorded(why) | Answers::NotAsked(why) => why,
+pub(super) fn status_note(status: u16) -> &'static str {
+    match status_meaning(status, Locations::None) {
+        StatusMeaning::Well => "",
+        StatusMeaning::AsRecorded(why) | StatusMeaning::NotAsked(why) => why,
     }
 }
 
@@ -57,48 +57,48 @@ pub(crate) const CLOSED_UNANSWERED: u16 = 444;
 
 /// RFC 9110 §15, one status after the other.
 #[expect(clippy::match_same_arms, reason = "a table in the order of the sections it cites")]
-fn answers(status: u16, locations: Locations<'_>) -> Answers {
+fn status_meaning(status: u16, locations: Locations<'_>) -> StatusMeaning {
     match status {
         // §15.2: interim answers end no exchange; 101 needs an Upgrade field.
-        100..=199 => Answers::NotAsked("an interim answer or a change of protocol, which nobody asked for"),
+        100..=199 => StatusMeaning::NotAsked("an interim answer or a change of protocol, which nobody asked for"),
         // §15.3.1, §15.3.4: the content, perhaps changed by a proxy.
-        200 | 203 => Answers::Well,
+        200 | 203 => StatusMeaning::Well,
         // §15.3.2, §15.3.3: nothing was to be created, and the file is to come now.
-        201 | 202 => Answers::AsRecorded("an answer to a request that changes something, without the file"),
+        201 | 202 => StatusMeaning::AsRecorded("an answer to a request that changes something, without the file"),
         // §15.3.5, §15.3.6.
-        204 | 205 => Answers::AsRecorded("no content where a file or a redirect is due"),
+        204 | 205 => StatusMeaning::AsRecorded("no content where a file or a redirect is due"),
         // §15.3.7: only to a request with Range.
         206 => {
-            Answers::NotAsked("a part of the file, though no Range was sent: clients abort or keep the part")
+            StatusMeaning::NotAsked("a part of the file, though no Range was sent: clients abort or keep the part")
         }
         // RFC 4918 §11.1, RFC 5842 §7.1: answers to methods of WebDAV.
-        207 | 208 => Answers::AsRecorded("an answer to a WebDAV request, without the file"),
+        207 | 208 => StatusMeaning::AsRecorded("an answer to a WebDAV request, without the file"),
         // RFC 3229 §10.4.1: only to a request with A-IM.
-        226 => Answers::NotAsked("a difference to an earlier file, though no A-IM was sent"),
+        226 => StatusMeaning::NotAsked("a difference to an earlier file, though no A-IM was sent"),
         // §15: what is not known is as x00 of its class.
-        209..=299 => Answers::Well,
+        209..=299 => StatusMeaning::Well,
         // §15.4.1: followed by its Location; without one, a person has to choose.
-        300 if locations != Locations::None => Answers::Well,
-        300 => Answers::AsRecorded("a choice without a Location, which no client can make"),
+        300 if locations != Locations::None => StatusMeaning::Well,
+        300 => StatusMeaning::AsRecorded("a choice without a Location, which no client can make"),
         // §15.4.2 to §15.4.4, §15.4.8, §15.4.9.
-        301 | 302 | 303 | 307 | 308 => Answers::Well,
+        301 | 302 | 303 | 307 | 308 => StatusMeaning::Well,
         // §15.4.5: only to a request with a condition.
-        304 => Answers::NotAsked(
+        304 => StatusMeaning::NotAsked(
             "not modified, though no condition was sent: a client has no file to fall back on",
         ),
         // §15.4.6, §15.4.7 and what is not known: no redirect that clients follow.
-        305..=399 => Answers::AsRecorded("a redirect of a kind that clients do not follow"),
+        305..=399 => StatusMeaning::AsRecorded("a redirect of a kind that clients do not follow"),
         // §15.5.13: only to a request with a condition.
-        412 => Answers::NotAsked("a condition failed, though none was sent"),
+        412 => StatusMeaning::NotAsked("a condition failed, though none was sent"),
         // §15.5.17: only to a request with Range.
-        416 => Answers::NotAsked("a range cannot be had, though no Range was sent"),
+        416 => StatusMeaning::NotAsked("a range cannot be had, though no Range was sent"),
         // §15.5.18: only to a request with Expect.
-        417 => Answers::NotAsked("an expectation failed, though no Expect was sent"),
+        417 => StatusMeaning::NotAsked("an expectation failed, though no Expect was sent"),
         // §15.5: people do ask for what is not there.
-        400..=499 => Answers::AsRecorded(""),
+        400..=499 => StatusMeaning::AsRecorded(""),
         // §15.6: what was down then is no excuse now.
-        500..=599 => Answers::NotAsked(""),
-        _ => Answers::NotAsked("no status of HTTP"),
+        500..=599 => StatusMeaning::NotAsked(""),
+        _ => StatusMeaning::NotAsked("no status of HTTP"),
     }
 }
 
@@ -125,8 +125,8 @@ mod tests {
             check(status, None, Some(Fault::StatusClientError));
             check(status, Some(status), Some(Fault::StatusClientError));
         }
-        assert!(why(206).contains("no Range was sent") && why(304).contains("no condition was sent"));
-        assert_eq!((why(404), why(503), why(200)), ("", "", ""));
+        assert!(status_note(206).contains("no Range was sent") && status_note(304).contains("no condition was sent"));
+        assert_eq!((status_note(404), status_note(503), status_note(200)), ("", "", ""));
     }
 
     #[test]

@@ -6,10 +6,10 @@
 //! the oldest are forgotten, to be asked for again, instead of new ones refused.
 
 use super::probe::{TargetKey, TargetVerdict};
-use super::single_flight::{CacheBounds, Held, Eviction, SingleFlight};
+use super::single_flight::{CacheBounds, Cached, Eviction, SingleFlight};
 
 /// What is known of a target, and for how long.
-pub type Found = Held<TargetVerdict>;
+pub type CachedVerdict = Cached<TargetVerdict>;
 
 /// Targets, each known, or asked for with those who wait.
 pub type TargetCache<P> = SingleFlight<TargetKey, TargetVerdict, P>;
@@ -27,5 +27,5 @@ pub struct TargetAnswer {
     /// What was asked for.
     pub key: TargetKey,
     /// What is now known of it; `None` where the budget left it out.
-    pub found: Option<Found>,
+    pub found: Option<CachedVerdict>,
 }

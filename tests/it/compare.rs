@@ -3,7 +3,7 @@
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use downpour::fault::Fault;
-use downpour::report::{Arrivals, Plan, Rates, RunDirectory, RunReport, SCHEMA, Times, Verdict};
+use downpour::report::{Arrivals, Plan, Rates, RunDirectory, RunReport, SCHEMA, TimeSummary, Verdict};
 use downpour::metrics::{Attempt, AttemptEnd, AttemptKind, ArrivalOutcome, Interval};
 use downpour::units::{Offset, Stamp};
 use std::fs;
@@ -15,13 +15,13 @@ const PER_SECOND: u64 = 50;
 
 /// What a made-up run is like.
 #[derive(Clone, Copy)]
-struct Made {
+struct SyntheticRun {
     seed: u64,
     longer_us: u64,
     failing: bool,
 }
 
-const SOUND: Made = Made { seed: 1, longer_us: 0, failing: false };
+const HEALTHY: SyntheticRun = SyntheticRun { seed: 1, longer_us: 0, failing: false };
 
 fn plan() -> Plan {
     Plan {
@@ -34,7 +34,7 @@ fn plan() -> Plan {
 
 /// Writes a run of half a minute; from second 10 to 13 its redirects may lead
 /// nowhere.
-fn write(path: &Path, made: Made, plan: Plan) {
+fn write(path: &Path, made: SyntheticRun, plan: Plan) {
     let mut directory = RunDirectory::create(path, Stamp::from_nanos(0)).unwrap();
     let mut draw = made.seed;
     let mut failed = 0;
@@ -63,7 +63,7 @@ fn write(path: &Path, made: Made, plan: Plan) {
         plan,
         arrivals: Arrivals { offered, passed: offered - failed, failed, ..Arrivals::default() },
         rate: Rates { offered_per_s: 50.0, sent_per_s: 50.0, completed_per_s: 50.0 },
-        latency_us: Times { count: offered - failed, max: 3_000 + made.longer_us, ..Times::default() },
+        latency_us: TimeSummary { count: offered - failed, max: 3_000 + made.longer_us, ..TimeSummary::default() },
         ..RunReport::default()
     };
     directory.finish(&report).unwrap();
@@ -73,13 +73,13 @@ fn write(path: &Path, made: Made, plan: Plan) {
 struct Runs(TempDir);
 
 impl Runs {
-    fn of(b: Made) -> Self {
+    fn of(b: SyntheticRun) -> Self {
         Self::with_plans(b, plan(), plan())
     }
 
-    fn with_plans(b: Made, plan_a: Plan, plan_b: Plan) -> Self {
+    fn with_plans(b: SyntheticRun, plan_a: Plan, plan_b: Plan) -> Self {
         let room = tempfile::tempdir().unwrap();
-        write(&room.path().join("a"), SOUND, plan_a);
+        write(&room.path().join("a"), HEALTHY, plan_a);
         write(&room.path().join("b"), b, plan_b);
         Self(room)
     }
@@ -114,7 +114,7 @@ impl Runs {
 
 #[test]
 fn equal_runs_are_indistinguishable_and_hold_every_condition() {
-    let runs = Runs::of(Made { seed: 2, ..SOUND });
+    let runs = Runs::of(SyntheticRun { seed: 2, ..HEALTHY });
     runs.check(&[], 0, &["INDISTINGUISHABLE: none of", "10 blocks of 3.0 s", "of both runs together"]);
     let gates =
         ["--fail-on", "latency.p99 > +10%", "--fail-on", "failed > +0", "--fail-on", "good.per_s < -1%"];
@@ -123,7 +123,7 @@ fn equal_runs_are_indistinguishable_and_hold_every_condition() {
 
 #[test]
 fn a_slower_run_is_a_regression_where_it_is_beyond_the_limit() {
-    let runs = Runs::of(Made { seed: 2, longer_us: 500, ..SOUND });
+    let runs = Runs::of(SyntheticRun { seed: 2, longer_us: 500, ..HEALTHY });
     runs.check(&[], 0, &["DIFFERENT: ", "latency p50: +", "slower"]);
     runs.check(
         &["--fail-on", "latency.p50 > +10%"],
@@ -146,7 +146,7 @@ fn a_slower_run_is_a_regression_where_it_is_beyond_the_limit() {
 
 #[test]
 fn a_fault_that_is_new_is_told_first_and_needs_no_interval() {
-    let runs = Runs::of(Made { failing: true, ..SOUND });
+    let runs = Runs::of(SyntheticRun { failing: true, ..HEALTHY });
     runs.check(&[], 0, &["failed: new in B, 10 %", "faults dns.nxdomain: new in B, 10 %"]);
     // Without a condition, too, nobody can miss that one side is broken.
     let (_, out, _) = runs.compare(&[]);
@@ -165,8 +165,8 @@ fn a_fault_that_is_new_is_told_first_and_needs_no_interval() {
 #[test]
 fn no_time_falls_by_more_than_all_of_it() {
     let room = tempfile::tempdir().unwrap();
-    write(&room.path().join("a"), Made { seed: 1, longer_us: 900_000, failing: true }, plan());
-    write(&room.path().join("b"), SOUND, plan());
+    write(&room.path().join("a"), SyntheticRun { seed: 1, longer_us: 900_000, failing: true }, plan());
+    write(&room.path().join("b"), HEALTHY, plan());
     let runs = Runs(room);
     let (_, json, _) = runs.compare(&["--format", "json"]);
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -180,7 +180,7 @@ fn no_time_falls_by_more_than_all_of_it() {
 #[test]
 fn runs_that_do_not_compare_are_named() {
     let other = Plan { rate: "60/s".into(), threads: 4, ..plan() };
-    let runs = Runs::with_plans(SOUND, plan(), other);
+    let runs = Runs::with_plans(HEALTHY, plan(), other);
     runs.check(
         &[],
         0,
@@ -195,7 +195,7 @@ fn runs_that_do_not_compare_are_named() {
 
 #[test]
 fn a_torn_run_is_read_as_far_as_it_goes() {
-    let runs = Runs::of(SOUND);
+    let runs = Runs::of(HEALTHY);
     for name in ["b/intervals.ndjson", "b/latency.hlog"] {
         let bytes = fs::read(runs.path(name)).unwrap();
         fs::write(runs.path(name), &bytes[..bytes.len() * 2 / 3]).unwrap();
@@ -219,7 +219,7 @@ fn a_torn_run_is_read_as_far_as_it_goes() {
 #[test]
 fn each_form_says_the_same() {
     let hostile = Plan { target: "http://x/<script>|`".into(), ..plan() };
-    let runs = Runs::with_plans(Made { seed: 2, longer_us: 500, ..SOUND }, plan(), hostile);
+    let runs = Runs::with_plans(SyntheticRun { seed: 2, longer_us: 500, ..HEALTHY }, plan(), hostile);
     let (_, json, _) = runs.compare(&["--format", "json", "--fail-on", "latency.p50 > +10%"]);
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&value["schema"], &value["verdict"]), (&"downpour.compare/1".into(), &"regressed".into()));
@@ -249,7 +249,7 @@ fn each_form_says_the_same() {
 
 #[test]
 fn mistakes_are_told() {
-    let runs = Runs::of(SOUND);
+    let runs = Runs::of(HEALTHY);
     for (flags, words) in [
         (&["--fail-on", "latency.p99 > 10%"][..], "as in latency.p99 > +10%"),
         (&["--fail-on", "latensy.p99 > +10%"], "did you mean latency?"),

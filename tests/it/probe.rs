@@ -9,8 +9,8 @@ use downpour::units::Rate;
 use downpour::verify::Tier;
 use downpour::verify::address::PrivateAddresses;
 use downpour::verify::lookup::Resolver;
-use downpour::verify::probe::net::{Candidate, ConnectOverride, ProbeOptions, ProbeStats, Probes, Refused};
-use downpour::verify::probe::{ExpectedFile, ProbeLimits, Question, ProbeDepth, TargetKey, TargetVerdict, ProbeExpectation};
+use downpour::verify::probe::net::{Candidate, ConnectOverride, ProbeOptions, ProbeStats, Probes, ProbeRejected};
+use downpour::verify::probe::{ExpectedFile, ProbeLimits, ProbeRequest, ProbeDepth, TargetKey, TargetVerdict, ProbeExpectation};
 use downpour::verify::targets::TargetAnswer;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderValue};
@@ -29,7 +29,7 @@ fn options(reach: ProbeDepth) -> ProbeOptions {
     ProbeOptions {
         limits: ProbeLimits { depth: reach, hops: 3, body: 1 << 16 },
         rate: None,
-        patience: Some(Duration::from_secs(10)),
+        queue_timeout: Some(Duration::from_secs(10)),
         concurrency: NonZeroUsize::new(8).unwrap(),
         connect_timeout: Duration::from_secs(30),
         timeout: Duration::from_secs(30),
@@ -37,7 +37,7 @@ fn options(reach: ProbeDepth) -> ProbeOptions {
         pause: Duration::ZERO,
         resolver: Resolver::Servers(vec![(Ipv4Addr::LOCALHOST, 9).into()]),
         private_addresses: PrivateAddresses::Allow,
-        detours: Vec::new(),
+        connect_overrides: Vec::new(),
         candidate: None,
         tls: trusting(None),
         at_start: || {},
@@ -55,15 +55,15 @@ fn trusting(authority: Option<&str>) -> Arc<rustls::ClientConfig> {
     Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-fn question(url: Url, expect: ExpectedFile) -> Question {
-    Question { key: TargetKey::of_file(&url), url, expectation: ProbeExpectation::File(expect) }
+fn question(url: Url, expect: ExpectedFile) -> ProbeRequest {
+    ProbeRequest { key: TargetKey::of_file(&url), url, expectation: ProbeExpectation::File(expect) }
 }
 
 /// Asks one target and returns what was found, and how much was done for it.
 fn ask(options: ProbeOptions, url: Url, expect: ExpectedFile) -> (TargetVerdict, ProbeStats) {
     let probes = Probes::start(options).unwrap();
     let (reply, mut answers) = mpsc::channel(1);
-    probes.handle().ask(question(url, expect), reply).unwrap();
+    probes.handle().submit(question(url, expect), reply).unwrap();
     let found = answers.blocking_recv().unwrap().found.unwrap();
     assert_eq!(found.valid_for, found.value.valid_for());
     (found.value, probes.stats())
@@ -73,7 +73,7 @@ fn ask(options: ProbeOptions, url: Url, expect: ExpectedFile) -> (TargetVerdict,
 fn check(reach: ProbeDepth, path: &str, fault: Option<Fault>, asked: &[&str]) -> TargetVerdict {
     let store = Store::start();
     let (verdict, stats) = ask(options(reach), store.url(path), ExpectedFile::default());
-    assert_eq!((verdict.fault, verdict.tier), (fault, Tier::Fetch), "{path}: {:?}", verdict.told);
+    assert_eq!((verdict.fault, verdict.tier), (fault, Tier::Fetch), "{path}: {:?}", verdict.detail);
     assert_eq!(store.asked(), asked, "{path}");
     assert_eq!((stats.questions, stats.targets, stats.left_out), (1, 1, 0));
     verdict
@@ -96,7 +96,7 @@ fn each_answer_that_is_no_download_has_its_fault() {
         Some(Fault::TargetForbidden),
         &["GET /status-403/a.crate x1", "HEAD /status-403/a.crate x1"],
     );
-    assert!(forbidden.told.unwrap().contains("/status-403/a.crate: status 403 (at 127.0.0.1:"));
+    assert!(forbidden.detail.unwrap().contains("/status-403/a.crate: status 403 (at 127.0.0.1:"));
     let asked = |name: &str, fault, methods: &[&str]| {
         let path = format!("/{name}/a.crate");
         let asked: Vec<_> =
@@ -140,7 +140,7 @@ fn redirects_of_a_target_are_followed_up_to_the_limit() {
     assert_eq!(stats.connections, 1, "the connection is kept");
     let (verdict, stats) = end("/hop-4/a.crate");
     assert_eq!((verdict.fault, stats.requests), (Some(Fault::TargetTooManyHops), 4));
-    let told = verdict.told.unwrap();
+    let told = verdict.detail.unwrap();
     assert!(
         told.contains("more than 3 redirects (at 127.0.0.1:")
             && told.contains("; redirected with 302 by http://"),
@@ -198,7 +198,7 @@ fn certificates_and_handshakes_are_judged() {
         let origin = TlsOrigin::start(room.path(), certificate, Answers::Redirects(1));
         let tls = trusting(trust.then(|| origin.authority()));
         let detours = vec![ConnectOverride { host: "localhost".into(), port: None, to: origin.address }];
-        let options = ProbeOptions { tls, detours, ..options(ProbeDepth::Connect) };
+        let options = ProbeOptions { tls, connect_overrides: detours, ..options(ProbeDepth::Connect) };
         let (verdict, _) = ask(options, origin.url().parse().unwrap(), ExpectedFile::default());
         assert_eq!(verdict.tier, Tier::Connect);
         verdict.fault
@@ -230,7 +230,7 @@ fn an_inner_address_is_never_connected_to() {
     assert_eq!(store.connections(), 0);
     // A detour is the operator's word, and it is for one host.
     let detour = ConnectOverride { host: "cdn.test".into(), port: Some(80), to: store.address() };
-    let detoured = ProbeOptions { detours: vec![detour], ..guarded() };
+    let detoured = ProbeOptions { connect_overrides: vec![detour], ..guarded() };
     let (verdict, _) = ask(detoured.clone(), "http://cdn.test/a.crate".parse().unwrap(), ExpectedFile::default());
     assert_eq!((verdict.fault, store.connections()), (None, 1));
     let (verdict, _) = ask(detoured, store.url("/a.crate"), ExpectedFile::default());
@@ -286,7 +286,7 @@ fn a_target_is_asked_once_however_many_want_to_know() {
     let (narrow, mut answers) = mpsc::channel(1);
     for n in 0..300 {
         let url = store.url(&format!("/sound/{}.crate?X-Amz-Date={n}", n % 3));
-        probes.handle().ask(question(url, ExpectedFile::default()), narrow.clone()).unwrap();
+        probes.handle().submit(question(url, ExpectedFile::default()), narrow.clone()).unwrap();
     }
     drop(narrow);
     let mut answered = 0;
@@ -309,7 +309,7 @@ fn what_the_rate_has_no_room_for_is_left_out() {
     let (reply, mut answers) = mpsc::channel(10);
     for n in 0..10 {
         let asked = question(store.url(&format!("/sound/{n}.crate")), ExpectedFile::default());
-        probes.handle().ask(asked, reply.clone()).unwrap();
+        probes.handle().submit(asked, reply.clone()).unwrap();
     }
     drop(reply);
     let some: Vec<bool> = (0..8).map(|_| answers.blocking_recv().unwrap().found.is_some()).collect();
@@ -318,7 +318,7 @@ fn what_the_rate_has_no_room_for_is_left_out() {
     drop(probes);
     let (reply, _answers) = mpsc::channel(1);
     let late = question(store.url("/sound/a.crate"), ExpectedFile::default());
-    assert_eq!(handle.ask(late, reply), Err(Refused::Stopped));
+    assert_eq!(handle.submit(late, reply), Err(ProbeRejected::Stopped));
     assert!(store.asked().len() <= 1, "{:?}", store.asked());
 }
 
@@ -327,13 +327,13 @@ fn whoever_is_patient_is_left_out_by_no_rate() {
     let store = Store::start();
     let hourly = Rate::new(NonZeroU64::MIN, NonZeroU64::new(3_600_000_000_000).unwrap());
     let (concurrency, patience) = (NonZeroUsize::MIN, None);
-    let patient = ProbeOptions { rate: Some(hourly), concurrency, patience, ..options(ProbeDepth::Head) };
+    let patient = ProbeOptions { rate: Some(hourly), concurrency, queue_timeout: patience, ..options(ProbeDepth::Head) };
     let probes = Probes::start(patient).unwrap();
     let (reply, mut answers) = mpsc::channel(20);
     let ask = |n: usize| {
         let asked = question(store.url(&format!("/sound/{n}.crate")), ExpectedFile::default());
         let key = asked.key;
-        probes.handle().ask(asked, reply.clone()).unwrap();
+        probes.handle().submit(asked, reply.clone()).unwrap();
         key
     };
     let first = ask(0);
@@ -426,10 +426,10 @@ fn a_place_that_refused_is_not_tried_by_its_next_target() {
     let told = ["/a.crate", "/b.crate"].map(|path| {
         let (reply, mut answers) = mpsc::channel(1);
         let url = format!("http://{free}{path}").parse().unwrap();
-        probes.handle().ask(question(url, ExpectedFile::default()), reply).unwrap();
+        probes.handle().submit(question(url, ExpectedFile::default()), reply).unwrap();
         let verdict = answers.blocking_recv().unwrap().found.unwrap().value;
         assert_eq!((verdict.fault, verdict.tier), (Some(Fault::TargetRefused), Tier::Connect));
-        verdict.told.unwrap()
+        verdict.detail.unwrap()
     });
     assert!(
         !told[0].contains("a moment ago")

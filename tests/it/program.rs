@@ -15,15 +15,15 @@ use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
 
 mod addresses;
-mod books;
+mod accounting;
 mod catalog;
 mod check;
 mod clients;
 mod control;
-mod early;
+mod startup_failures;
 mod exports;
 mod faults;
-mod foreign;
+mod untrusted_text;
 mod handshakes;
 mod help;
 mod hostile;
@@ -36,7 +36,7 @@ mod rerender;
 mod retries;
 mod rules;
 mod scenarios;
-mod second_form;
+mod json_variant;
 mod shape;
 mod signals;
 mod simulate;
@@ -48,9 +48,9 @@ mod traces;
 mod transitions;
 mod validity;
 mod warmup;
-mod wires;
+mod connections;
 
-use books::Report;
+use accounting::Report;
 
 /// The recorded traffic of the incident: 4,710 requests.
 const INCIDENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/traces/incident/api-requests.log.gz");

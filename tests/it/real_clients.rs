@@ -12,8 +12,8 @@
 use crate::support::listener::{Listener, head_of};
 use downpour::client::{Budget, ClientModels, LastAttempt, NextStep, retry_rng};
 use downpour::fault::Fault;
-use downpour::registry::plan::FaultPlan;
-use downpour::registry::{AccessLog, Registry, MockConfig};
+use downpour::mock::plan::FaultPlan;
+use downpour::mock::{AccessLog, MockRegistry, MockConfig};
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
@@ -61,9 +61,9 @@ impl ClientFault {
 
 /// Where the candidate's lines go.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+struct SharedAccessLog(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Lines {
+impl Write for SharedAccessLog {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }
@@ -74,27 +74,27 @@ impl Write for Lines {
 }
 
 /// A real client under way, with a candidate and an index of its own.
-struct Running {
+struct RunningClient {
     model: &'static str,
     trouble: ClientFault,
     child: Child,
-    registry: Registry,
+    registry: MockRegistry,
     index: Listener,
-    lines: Lines,
+    lines: SharedAccessLog,
     _room: TempDir,
 }
 
 /// Starts a client; `command` makes it of the candidate's download, the
 /// index's address and a directory to work in.
-fn start(model: &'static str, trouble: ClientFault, command: fn(&str, &str, &Path) -> Command) -> Running {
-    let lines = Lines::default();
+fn start(model: &'static str, trouble: ClientFault, command: fn(&str, &str, &Path) -> Command) -> RunningClient {
+    let lines = SharedAccessLog::default();
     let mut config =
         MockConfig { access_log: Some(AccessLog::new(lines.clone())), ..MockConfig::default() };
     match trouble {
         ClientFault::Fault(fault, _) => config.plan = FaultPlan::new(vec![fault.parse().unwrap()], 1),
         ClientFault::UnknownHost => config.location_base = NOWHERE.parse().unwrap(),
     }
-    let registry = Registry::start(config).unwrap();
+    let registry = MockRegistry::start(config).unwrap();
     let download = format!("http://{}/api/v1/crates/foo/1.0.0/download", registry.api());
     let index = index(registry.api().to_string(), download.clone());
     let room = tempfile::tempdir().unwrap();
@@ -105,7 +105,7 @@ fn start(model: &'static str, trouble: ClientFault, command: fn(&str, &str, &Pat
     // Where there is no resolver at all, that is found out soon.
     command.env("RES_OPTIONS", "attempts:1 timeout:1").current_dir(room.path());
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    Running { model, trouble, child, registry, index, lines, _room: room }
+    RunningClient { model, trouble, child, registry, index, lines, _room: room }
 }
 
 /// A sparse index for cargo and a simple one for pip, of one package, which is
@@ -180,7 +180,7 @@ fn is_installed(program: &str, args: &[&str]) -> bool {
     asked.is_ok_and(|status| status.success())
 }
 
-impl Running {
+impl RunningClient {
     /// Waits for its end and holds what the candidate saw against the model.
     fn check(self) {
         let output = self.child.wait_with_output().unwrap();
@@ -228,7 +228,7 @@ fn waits(model: &str, last: LastAttempt) -> Vec<(Duration, Duration)> {
 
 #[test]
 fn real_clients_do_as_their_models_do() {
-    let mut running: Vec<Running> = [UNAVAILABLE, TOO_MANY, RESET, ClientFault::UnknownHost]
+    let mut running: Vec<RunningClient> = [UNAVAILABLE, TOO_MANY, RESET, ClientFault::UnknownHost]
         .map(|trouble| start("cargo-1.89", trouble, cargo))
         .into();
     if is_installed("curl", &["--version"]) {
@@ -238,5 +238,5 @@ fn real_clients_do_as_their_models_do() {
     if is_installed("python3", &["-m", "pip", "--version"]) {
         running.extend([UNAVAILABLE, RESET].map(|trouble| start("pip", trouble, pip)));
     }
-    running.into_iter().for_each(Running::check);
+    running.into_iter().for_each(RunningClient::check);
 }

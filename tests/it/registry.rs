@@ -1,9 +1,9 @@
 //! The embedded registry on the wire: its contract, each of its faults, and
 //! its DNS, seen by plain clients over loopback.
 
-use downpour::registry::dns::{Answer, Zone};
-use downpour::registry::plan::FaultPlan;
-use downpour::registry::{Registry, MockConfig, MockError, crate_file};
+use downpour::mock::dns::{DnsAnswer, Zone};
+use downpour::mock::plan::FaultPlan;
+use downpour::mock::{MockRegistry, MockConfig, MockError, crate_file};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
@@ -17,10 +17,10 @@ const DOWNLOAD: &str = "/api/v1/crates/serde/1.0.217/download";
 const REDIRECT: &str = "HTTP/1.1 302 Found\r\nlocation: https://static.crates.io/crates/serde/serde-1.0.217.crate\r\n\
                         vary: accept\r\ncontent-length: 0\r\n\r\n";
 
-fn with_faults(faults: &[&str]) -> Registry {
+fn with_faults(faults: &[&str]) -> MockRegistry {
     let faults = faults.iter().map(|fault| fault.parse().unwrap()).collect();
     let plan = FaultPlan::new(faults, 1);
-    Registry::start(MockConfig { plan, ..MockConfig::default() }).unwrap()
+    MockRegistry::start(MockConfig { plan, ..MockConfig::default() }).unwrap()
 }
 
 fn get(path: &str) -> String {
@@ -174,7 +174,7 @@ fn a_slow_answer_does_not_come_at_once() {
 #[test]
 fn several_threads_share_one_address() {
     let threads = NonZeroUsize::new(2).unwrap();
-    let registry = Registry::start(MockConfig { threads, ..MockConfig::default() }).unwrap();
+    let registry = MockRegistry::start(MockConfig { threads, ..MockConfig::default() }).unwrap();
     for _ in 0..20 {
         assert!(exchange(registry.api(), &[&last(DOWNLOAD)]).starts_with("HTTP/1.1 302 "));
     }
@@ -187,21 +187,21 @@ fn an_address_in_use_is_named_with_its_flag() {
     for threads in [1, 2] {
         let threads = NonZeroUsize::new(threads).unwrap();
         let config = MockConfig { cdn: first.cdn(), threads, ..MockConfig::default() };
-        let error = Registry::start(config).unwrap_err();
+        let error = MockRegistry::start(config).unwrap_err();
         assert_eq!(error.to_string(), format!("listen at --cdn-listen {}", first.cdn()));
         assert!(matches!(error, MockError::Bind { source, .. } if source.kind() == ErrorKind::AddrInUse));
     }
     first.stop();
 }
 
-fn with_zone(zone: Zone) -> Registry {
-    Registry::start(MockConfig { zone, ..MockConfig::default() }).unwrap()
+fn with_zone(zone: Zone) -> MockRegistry {
+    MockRegistry::start(MockConfig { zone, ..MockConfig::default() }).unwrap()
 }
 
 fn odd_names() -> Zone {
     Zone::default()
-        .with("nodata.test", Answer::NoData)
-        .with("servfail.test", Answer::ServFail)
-        .with("refused.test", Answer::Refused)
-        .with("silence.test", Answer::Silence)
+        .with("nodata.test", DnsAnswer::NoData)
+        .with("servfail.test", DnsAnswer::ServFail)
+        .with("refused.test", DnsAnswer::Refused)
+        .with("silence.test", DnsAnswer::Silence)
 }

@@ -91,12 +91,12 @@ const HOSTILE: [&str; 7] = [
 ];
 
 /// Every text in it, and names beside those that the schema knows.
-fn spoil(value: &mut Value, text: &str, key: &str) {
+fn replace_texts(value: &mut Value, text: &str, key: &str) {
     match value {
         Value::String(found) if !matches!(key, "schema" | "verdict" | "command") => text.clone_into(found),
-        Value::Array(all) => all.iter_mut().for_each(|inner| spoil(inner, text, key)),
+        Value::Array(all) => all.iter_mut().for_each(|inner| replace_texts(inner, text, key)),
         Value::Object(named) => {
-            named.iter_mut().for_each(|(key, inner)| spoil(inner, text, key));
+            named.iter_mut().for_each(|(key, inner)| replace_texts(inner, text, key));
             if ["statuses", "faults", "wrong_attempts", "skipped", "rejected", "filtered", "unchecked"]
                 .contains(&key)
             {
@@ -108,7 +108,7 @@ fn spoil(value: &mut Value, text: &str, key: &str) {
 }
 
 /// A run directory in which everything that is a text is this one.
-fn spoiled(text: &str) -> TempDir {
+fn directory_with_text(text: &str) -> TempDir {
     let (room, report) = written();
     let reason = json!({"id": "r", "detail": "d", "remedy": "m"});
     let mut run = serde_json::to_value(report).unwrap();
@@ -117,12 +117,12 @@ fn spoiled(text: &str) -> TempDir {
     run["plan"]["headers"] = json!(["h"]);
     run["thresholds"] =
         json!([{"expression": "e", "measure": "m", "unit": "u", "relation": "r", "passed": false}]);
-    spoil(&mut run, text, "");
+    replace_texts(&mut run, text, "");
     fs::write(room.path().join("run.json"), run.to_string()).unwrap();
     let lines = fs::read_to_string(room.path().join("intervals.ndjson")).unwrap();
     let lines = lines.lines().map(|line| {
         let mut line = serde_json::from_str(line).unwrap();
-        spoil(&mut line, text, "");
+        replace_texts(&mut line, text, "");
         format!("{line}\n")
     });
     fs::write(room.path().join("intervals.ndjson"), lines.collect::<String>()).unwrap();
@@ -132,7 +132,7 @@ fn spoiled(text: &str) -> TempDir {
 #[test]
 fn nothing_from_outside_is_more_than_text() {
     for text in HOSTILE {
-        let room = spoiled(text);
+        let room = directory_with_text(text);
         for rendering in Rendering::ALL {
             let shown = rendered(room.path(), rendering);
             let stray = shown.chars().find(|c| *c != '\n' && c.is_control() || *c == '\u{202e}');
@@ -366,7 +366,7 @@ fn the_dashboard_asks_for_what_there_is() {
 /// Lines of both kinds, so that the helpers above spoil what they should.
 #[test]
 fn a_spoiled_run_is_spoiled_everywhere() {
-    let room = spoiled("spoilt");
+    let room = directory_with_text("spoilt");
     let run = read::run(&fs::read(room.path().join("run.json")).unwrap()).unwrap();
     assert_eq!(run.faults[0].examples[0].path, "spoilt");
     assert_eq!(run.statuses["spoilt"], 7);

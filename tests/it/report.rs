@@ -2,8 +2,8 @@
 
 use downpour::fault::Fault;
 use downpour::report::{
-    Assessment, DirectoryError, Ending, FAILURES_PER_FAULT, FailureLine, Generator, GeneratorFacts, Input,
-    IntervalLine, IntervalLog, Parts, Plan, RunDirectory, RunReport, SCHEMA, Verdict, summary,
+    Assessment, DirectoryError, Ending, FAILURES_PER_FAULT, FailureLine, Generator, GeneratorFacts, PlanInput,
+    IntervalLine, IntervalLog, ReportInput, Plan, RunDirectory, RunReport, SCHEMA, Verdict, summary,
 };
 use downpour::metrics::{
     Attempt, AttemptEnd, AttemptKind, Accounting, Coverage, ArrivalOutcome, IntervalMerger, Gauges, Interval, ArrivalAdjustments, JudgedRedirect,
@@ -82,7 +82,7 @@ pub(crate) fn plan() -> Plan {
     Plan {
         command: "replay".into(),
         version: "0.1.0".into(),
-        inputs: vec![Input {
+        inputs: vec![PlanInput {
             name: "incident.log.gz".into(),
             format: "cloudfront".into(),
             packing: "gzip".into(),
@@ -98,7 +98,7 @@ pub(crate) fn plan() -> Plan {
     }
 }
 
-fn books(totals: &Totals) -> Accounting {
+fn accounting_of(totals: &Totals) -> Accounting {
     let trace = TraceAccounting {
         read: 94_003,
         accepted: 94_001,
@@ -120,8 +120,8 @@ pub(crate) fn report_with(plan: Plan, totals: &Totals) -> RunReport {
         probes: ProbeStats::default(),
         throttled_s: Some(0.0),
     };
-    let (books, ending, thresholds) = (&books(totals), Ending::Finished, Assessment::default());
-    RunReport::build(Parts { plan, books, totals, generator, ending, thresholds, notices: Vec::new() })
+    let (books, ending, thresholds) = (&accounting_of(totals), Ending::Finished, Assessment::default());
+    RunReport::build(ReportInput { plan, books, totals, generator, ending, thresholds, notices: Vec::new() })
 }
 
 /// Compares bytes with a file under `tests/golden`.
@@ -187,7 +187,7 @@ fn a_run_that_could_not_offer_its_load_says_what_to_do() {
     totals.absorb(&interval);
     let trace = TraceAccounting { read: 10, accepted: 10, ..TraceAccounting::default() };
     let books = Accounting::close(trace, ArrivalAdjustments::default(), &totals).unwrap();
-    let report = RunReport::build(Parts {
+    let report = RunReport::build(ReportInput {
         plan: plan(),
         books: &books,
         totals: &totals,
@@ -205,7 +205,7 @@ fn a_run_that_could_not_offer_its_load_says_what_to_do() {
 
     let plan = Plan { allow_invalid: true, ..plan() };
     let (books, generator) = (&books, GeneratorFacts::default());
-    let parts = Parts {
+    let parts = ReportInput {
         plan,
         books,
         totals: &totals,
@@ -378,7 +378,7 @@ fn a_killed_run_leaves_a_readable_result() {
     totals.absorb(&interval);
     let scratch = tempfile::tempdir().unwrap();
     let directory = RunDirectory::create(scratch.path(), Stamp::from_nanos(0)).unwrap();
-    let report = RunReport::build(Parts {
+    let report = RunReport::build(ReportInput {
         plan: plan(),
         books: &Accounting::so_far(&totals).unwrap(),
         totals: &totals,
@@ -422,7 +422,7 @@ fn unchecked_redirects_are_counted_by_reason() {
     let mut totals = Totals::default();
     totals.absorb(&interval);
     let books = Accounting::close(TraceAccounting::default(), ArrivalAdjustments::default(), &totals).unwrap();
-    let targets = RunReport::build(Parts {
+    let targets = RunReport::build(ReportInput {
         plan: plan(),
         books: &books,
         totals: &totals,

@@ -10,7 +10,7 @@ const MAX_LINES: usize = 500;
 
 /// The files outside `engine`, `registry` and `cli` that touch the world, with
 /// what they touch it for. `ARCHITECTURE.md` lists the same.
-const EDGES: &[&str] = &[
+const IO_FILES: &[&str] = &[
     "src/trace/open.rs",
     "src/trace/live.rs",
     "src/verify/lookup",
@@ -108,7 +108,7 @@ fn pure_chapters_do_not_touch_the_world() {
     for path in rust_files(&root().join("src")) {
         let file = name_of(&path);
         let Some(chapter) = chapter_of(&file) else { continue };
-        let is_edge = EDGES.iter().any(|edge| file.starts_with(edge));
+        let is_edge = IO_FILES.iter().any(|edge| file.starts_with(edge));
         if is_edge || matches!(chapter, "engine" | "registry" | "cli") || file.ends_with("/tests.rs") {
             continue;
         }
@@ -120,7 +120,7 @@ fn pure_chapters_do_not_touch_the_world() {
 
 #[test]
 fn edges_are_files_that_exist() {
-    for edge in EDGES {
+    for edge in IO_FILES {
         let found = rust_files(&root().join("src")).iter().any(|path| name_of(path).starts_with(edge));
         assert!(found, "{edge} is listed as an edge and is not there");
     }
@@ -150,7 +150,7 @@ fn the_picture_of_the_rooms_names_every_chapter() {
     for chapter in chapters().keys() {
         assert!(picture.contains(&format!("`{chapter}")), "ARCHITECTURE.md does not name {chapter}");
     }
-    for edge in EDGES {
+    for edge in IO_FILES {
         assert!(picture.contains(edge), "ARCHITECTURE.md does not list the edge {edge}");
     }
 }

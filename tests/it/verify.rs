@@ -6,10 +6,10 @@ use downpour::units::{Offset, Stamp};
 use downpour::verify::address::PrivateAddresses;
 use downpour::verify::hosts::{HOST_BOUNDS, HostAnswer, HostCache};
 use downpour::verify::judge::Judge;
-use downpour::verify::lookup::{LookupOptions, LookupStats, Lookups, NotAsked, Resolver};
+use downpour::verify::lookup::{LookupOptions, LookupStats, Lookups, LookupRejected, Resolver};
 use downpour::verify::rules::Rules;
-use downpour::verify::single_flight::Reply;
-use downpour::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Locations};
+use downpour::verify::single_flight::CacheReply;
+use downpour::verify::{JudgedResponse, JudgedRequest, Depth, HostToCheck, HostVerdict, Locations};
 use http::HeaderMap;
 use rand::{RngExt as _, SeedableRng as _};
 use std::sync::Arc;
@@ -148,7 +148,7 @@ fn lookups_end_when_they_are_dropped() {
     let (reply, mut answers) = mpsc::channel(1);
     handle.look_up("silent.example".into(), reply.clone()).unwrap();
     drop(lookups);
-    assert_eq!(handle.look_up("v4.example".into(), reply), Err(NotAsked::Stopped));
+    assert_eq!(handle.look_up("v4.example".into(), reply), Err(LookupRejected::Stopped));
     assert_eq!(answers.blocking_recv(), None);
 }
 
@@ -162,10 +162,10 @@ fn a_glued_host_ends_as_the_fault_that_clients_see() {
     let rule =
         "[[rule]]\nmatch = \"/{crate}\"\nstatus = 302\nlocation = \"https://nxdomain.crates.io/{crate}\"";
     let mut judge = Judge::new(Rules::parse(rule, "test").unwrap(), &candidate, Depth::Dns).unwrap();
-    let asked = Asked { target: b"/serde", recorded_status: Some(302) };
+    let asked = JudgedRequest { target: b"/serde", recorded_status: Some(302) };
     let location = b"https://nxdomain.crates.ioserde";
     let (locations, headers) = (Locations::One(location), HeaderMap::new());
-    let answer = Answer { status: 302, locations, headers: &headers, at: Stamp::from_nanos(0) };
+    let answer = JudgedResponse { status: 302, locations, headers: &headers, at: Stamp::from_nanos(0) };
     let judgement = judge.judge(&asked, &answer);
     assert_eq!(judgement.findings.outcome(), Some(Fault::LocationGluedHost));
     let HostToCheck::Name(host) = judgement.redirect.unwrap().host else {
@@ -174,7 +174,7 @@ fn a_glued_host_ends_as_the_fault_that_clients_see() {
 
     let mut hosts = HostCache::new(HOST_BOUNDS);
     let asked = hosts.ask(host.as_ref().into(), Offset::ZERO, judgement.findings.clone());
-    assert_eq!(asked, Reply::Parked { ask: true });
+    assert_eq!(asked, CacheReply::Parked { ask: true });
     let (reply, mut answers) = mpsc::channel(1);
     lookups.handle().look_up(host.as_ref().into(), reply).unwrap();
     let answer = answers.blocking_recv().unwrap();

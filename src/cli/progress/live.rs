@@ -5,7 +5,7 @@
 //! the picture begins: what else is written to the terminal stands above the
 //! next one, and a change of its size leaves nothing behind.
 
-use super::view::{Expected, Line, Seen, Tone, view};
+use super::view::{ExpectedLength, DisplayLine, ProgressSnapshot, Tone, view};
 use crate::engine::Phase;
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
@@ -26,13 +26,13 @@ const DEFAULT_SIZE: (usize, usize) = (80, 24);
 #[derive(Debug)]
 pub(super) struct Live {
     /// `None` once it is over.
-    seconds: Option<SyncSender<Seen>>,
+    seconds: Option<SyncSender<ProgressSnapshot>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Live {
     /// Begins to draw; `None` where there can be no thread for it.
-    pub(super) fn start(expected: Expected, phase: watch::Receiver<Phase>) -> Option<Self> {
+    pub(super) fn start(expected: ExpectedLength, phase: watch::Receiver<Phase>) -> Option<Self> {
         let (seconds, seen) = sync_channel(4);
         let drawn = thread::Builder::new().name("progress".to_owned()).spawn(move || {
             crate::engine::lower_priority();
@@ -42,7 +42,7 @@ impl Live {
     }
 
     /// A second is complete. One that can't be taken is left out.
-    pub(super) fn second(&self, seen: Seen) {
+    pub(super) fn second(&self, seen: ProgressSnapshot) {
         if let Some(seconds) = &self.seconds {
             // The next one tells what matters again.
             drop(seconds.try_send(seen));
@@ -60,9 +60,9 @@ impl Drop for Live {
     }
 }
 
-fn draw_until_over(expected: &Expected, phase: &watch::Receiver<Phase>, seconds: &Receiver<Seen>) {
+fn draw_until_over(expected: &ExpectedLength, phase: &watch::Receiver<Phase>, seconds: &Receiver<ProgressSnapshot>) {
     let mut began = Instant::now();
-    let mut seen: Option<Seen> = None;
+    let mut seen: Option<ProgressSnapshot> = None;
     let is_coloured = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
     loop {
         match seconds.recv_timeout(FRAME) {
@@ -89,9 +89,9 @@ fn draw_until_over(expected: &Expected, phase: &watch::Receiver<Phase>, seconds:
 
 /// What is written: the old picture is wiped, and the cursor returned to where
 /// the new one begins.
-fn picture(lines: &[Line], is_coloured: bool) -> String {
+fn picture(lines: &[DisplayLine], is_coloured: bool) -> String {
     let wrong = Style::new().fg_color(Some(AnsiColor::Red.into()));
-    let shown = lines.iter().map(|Line { text, tone }| match tone {
+    let shown = lines.iter().map(|DisplayLine { text, tone }| match tone {
         Tone::Wrong if is_coloured => format!("{wrong}{text}{wrong:#}"),
         Tone::Wrong | Tone::Plain => text.clone(),
     });
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_cursor_rests_where_the_picture_begins() {
-        let line = |text: &str, tone| Line { text: text.to_owned(), tone };
+        let line = |text: &str, tone| DisplayLine { text: text.to_owned(), tone };
         let lines = [line("a", Tone::Plain), line("b", Tone::Wrong), line("c", Tone::Plain)];
         assert_eq!(picture(&lines, false), "\r\u{1b}[Ja\r\nb\r\nc\r\u{1b}[2A");
         assert_eq!(picture(&lines[1..2], true), "\r\u{1b}[J\u{1b}[31mb\u{1b}[0m\r");

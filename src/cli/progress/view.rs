@@ -12,7 +12,7 @@ const BAR: usize = 24;
 
 /// When a run will be over, where that is known.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Expected {
+pub(crate) struct ExpectedLength {
     /// What is not counted at its beginning.
     pub(crate) warmup: Duration,
     /// For how long it counts after that.
@@ -23,7 +23,7 @@ pub(crate) struct Expected {
 
 /// What is shown of the last second and of the run so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct ProgressSnapshot {
     /// Seconds that are complete.
     pub(super) seconds: u64,
     offered: u64,
@@ -50,7 +50,7 @@ pub(super) struct Seen {
     amplification: f64,
 }
 
-impl Seen {
+impl ProgressSnapshot {
     pub(super) fn of(interval: &Interval, totals: &Totals) -> Self {
         let (counts, times, all) = (interval.counts(), interval.times(), &totals.counts);
         // In a second without a good answer, the others have times too.
@@ -87,7 +87,7 @@ impl Seen {
 
 /// A line, and what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct DisplayLine {
     pub(super) text: String,
     pub(super) tone: Tone,
 }
@@ -103,7 +103,7 @@ pub(super) enum Tone {
 
 /// The lines of a run that began `elapsed` ago, its warm-up included; none is
 /// wider than `width`.
-pub(super) fn view(expected: &Expected, elapsed: Duration, seen: Option<&Seen>, width: usize) -> Vec<Line> {
+pub(super) fn view(expected: &ExpectedLength, elapsed: Duration, seen: Option<&ProgressSnapshot>, width: usize) -> Vec<DisplayLine> {
     let mut lines = vec![(Tone::Plain, progress(expected, elapsed, seen))];
     if let Some(seen) = seen {
         lines.push((Tone::Plain, load(seen)));
@@ -115,17 +115,17 @@ pub(super) fn view(expected: &Expected, elapsed: Duration, seen: Option<&Seen>, 
         }
         lines.push((Tone::Plain, targets(seen)));
     }
-    lines.into_iter().map(|(tone, text)| Line { text: cut(&text, width), tone }).collect()
+    lines.into_iter().map(|(tone, text)| DisplayLine { text: truncate_after_number(&text, width), tone }).collect()
 }
 
 /// The first line of a run that was told to end: no time is left to promise.
-pub(super) fn ending(elapsed: Duration, seen: Option<&Seen>) -> Line {
+pub(super) fn ending(elapsed: Duration, seen: Option<&ProgressSnapshot>) -> DisplayLine {
     let in_flight = seen.map_or(0, |seen| seen.in_flight);
-    Line { text: format!("{} {}", clock(elapsed), signals::ending(in_flight)), tone: Tone::Plain }
+    DisplayLine { text: format!("{} {}", clock(elapsed), signals::ending(in_flight)), tone: Tone::Plain }
 }
 
 /// What of a line fits, up to the end of a number with its name.
-fn cut(text: &str, width: usize) -> String {
+fn truncate_after_number(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }
@@ -139,7 +139,7 @@ fn cut(text: &str, width: usize) -> String {
     if fits.is_empty() { text.chars().take(width).collect() } else { fits.trim_end().to_owned() }
 }
 
-fn progress(expected: &Expected, elapsed: Duration, seen: Option<&Seen>) -> String {
+fn progress(expected: &ExpectedLength, elapsed: Duration, seen: Option<&ProgressSnapshot>) -> String {
     let Some(counted) = elapsed.checked_sub(expected.warmup) else {
         return format!(
             "warming up, {} left: nothing is counted yet",
@@ -184,7 +184,7 @@ fn clock(time: Duration) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-fn load(seen: &Seen) -> String {
+fn load(seen: &ProgressSnapshot) -> String {
     format!(
         "last second  offered {}  sent {}  completed {}  in flight {}",
         grouped(seen.offered),
@@ -194,7 +194,7 @@ fn load(seen: &Seen) -> String {
     )
 }
 
-fn times(seen: &Seen) -> String {
+fn times(seen: &ProgressSnapshot) -> String {
     let told = |time: Option<u64>| time.map_or_else(|| "-".to_owned(), micros);
     let latency = match seen.latency {
         [None, None, None] => "-".to_owned(),
@@ -204,7 +204,7 @@ fn times(seen: &Seen) -> String {
     format!("             latency {latency}  lateness p99 {lateness}")
 }
 
-fn failures(seen: &Seen) -> String {
+fn failures(seen: &ProgressSnapshot) -> String {
     let failed = format!("whole run    failed {} of {}", grouped(seen.failed), grouped(seen.settled));
     match (seen.wrong, seen.hidden) {
         (0, _) => failed,
@@ -216,7 +216,7 @@ fn failures(seen: &Seen) -> String {
 }
 
 /// As many kinds of failure as fit are named; the others are counted.
-fn faults(seen: &Seen, width: usize) -> String {
+fn faults(seen: &ProgressSnapshot, width: usize) -> String {
     let mut text = " ".repeat(11);
     let more = |others: usize| match others {
         0 => String::new(),
@@ -234,7 +234,7 @@ fn faults(seen: &Seen, width: usize) -> String {
     text
 }
 
-fn targets(seen: &Seen) -> String {
+fn targets(seen: &ProgressSnapshot) -> String {
     let checked = grouped(seen.redirects.saturating_sub(seen.unchecked));
     let targets = format!("             {checked} of {} redirects checked", grouped(seen.redirects));
     if seen.amplification > 1.0 {
@@ -252,8 +252,8 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn seen() -> Seen {
-        Seen {
+    fn snapshot() -> ProgressSnapshot {
+        ProgressSnapshot {
             seconds: 12,
             offered: 1_500,
             sent: 3_936,
@@ -266,40 +266,40 @@ mod tests {
             redirects: 47_000,
             unchecked: 2,
             amplification: 1.0,
-            ..Seen::default()
+            ..ProgressSnapshot::default()
         }
     }
 
     #[track_caller]
-    fn check(expected: &Expected, elapsed: u64, seen: Option<&Seen>, first: &str) {
+    fn check(expected: &ExpectedLength, elapsed: u64, seen: Option<&ProgressSnapshot>, first: &str) {
         assert_eq!(view(expected, s(elapsed), seen, 80)[0].text, first);
     }
 
     #[test]
     fn the_first_line_tells_how_far_it_is() {
-        let minute = Expected { length: Some(s(60)), ..Expected::default() };
+        let minute = ExpectedLength { length: Some(s(60)), ..ExpectedLength::default() };
         check(&minute, 0, None, "0:00 [------------------------]   0 %  1:00 left");
         check(&minute, 15, None, "0:15 [######------------------]  25 %  0:45 left");
         check(
             &minute,
             61,
-            Some(&seen()),
+            Some(&snapshot()),
             "1:01 [########################] waiting for answers, 12 in flight",
         );
-        let warmed = Expected { warmup: s(10), ..minute };
+        let warmed = ExpectedLength { warmup: s(10), ..minute };
         check(&warmed, 4, None, "warming up, 0:06 left: nothing is counted yet");
         check(&warmed, 25, None, "0:15 [######------------------]  25 %  0:45 left");
-        let counted = Expected { requests: Some(72_000), ..Expected::default() };
-        check(&counted, 12, Some(&seen()), "0:12 [######------------------]  25 %  0:36 left");
+        let counted = ExpectedLength { requests: Some(72_000), ..ExpectedLength::default() };
+        check(&counted, 12, Some(&snapshot()), "0:12 [######------------------]  25 %  0:36 left");
         // The end that is nearer counts.
-        let both = Expected { requests: Some(36_000), ..minute };
-        check(&both, 15, Some(&seen()), "0:15 [############------------]  50 %  0:15 left");
-        check(&Expected::default(), 3_661, Some(&seen()), "1:01:01 so far");
+        let both = ExpectedLength { requests: Some(36_000), ..minute };
+        check(&both, 15, Some(&snapshot()), "0:15 [############------------]  50 %  0:15 left");
+        check(&ExpectedLength::default(), 3_661, Some(&snapshot()), "1:01:01 so far");
     }
 
     #[track_caller]
-    fn check_rest(seen: &Seen, width: usize, rest: &[(&str, Tone)]) {
-        let lines = view(&Expected::default(), s(12), Some(seen), width);
+    fn check_rest(seen: &ProgressSnapshot, width: usize, rest: &[(&str, Tone)]) {
+        let lines = view(&ExpectedLength::default(), s(12), Some(seen), width);
         let lines: Vec<_> = lines[1..].iter().map(|line| (line.text.as_str(), line.tone)).collect();
         assert_eq!(lines, rest);
     }
@@ -308,7 +308,7 @@ mod tests {
     fn the_others_tell_the_last_second_and_the_run_so_far() {
         use Tone::{Plain, Wrong};
         check_rest(
-            &seen(),
+            &snapshot(),
             80,
             &[
                 ("last second  offered 1,500  sent 3,936  completed 3,930  in flight 12", Plain),
@@ -319,13 +319,13 @@ mod tests {
         );
         let faults = vec![("dns.nxdomain", 1_474), ("status.5xx", 3), ("http.reset", 2), ("tls.name", 1)];
         let storm =
-            Seen { failed: 1_480, wrong: 1_480, faults, latency: [None; 3], amplification: 2.615, ..seen() };
+            ProgressSnapshot { failed: 1_480, wrong: 1_480, faults, latency: [None; 3], amplification: 2.615, ..snapshot() };
         // What a retry hides is seen all the same.
-        let hiding = Seen { hidden: 1_400, wrong: 1_400, faults: vec![("dns.nxdomain", 1_400)], ..seen() };
-        let shown = view(&Expected::default(), s(12), Some(&hiding), 80);
+        let hiding = ProgressSnapshot { hidden: 1_400, wrong: 1_400, faults: vec![("dns.nxdomain", 1_400)], ..snapshot() };
+        let shown = view(&ExpectedLength::default(), s(12), Some(&hiding), 80);
         let told = "whole run    failed 0 of 17,000, 1,400 attempts wrong, 1,400 tried again".to_owned();
-        assert_eq!(shown[3], Line { text: told, tone: Wrong });
-        assert_eq!(shown[4], Line { text: "             dns.nxdomain 1,400".to_owned(), tone: Wrong });
+        assert_eq!(shown[3], DisplayLine { text: told, tone: Wrong });
+        assert_eq!(shown[4], DisplayLine { text: "             dns.nxdomain 1,400".to_owned(), tone: Wrong });
         check_rest(
             &storm,
             60,
@@ -337,15 +337,15 @@ mod tests {
                 ("             46,998 of 47,000 redirects checked", Plain),
             ],
         );
-        let wide = view(&Expected::default(), s(12), Some(&storm), 120).remove(4).text;
+        let wide = view(&ExpectedLength::default(), s(12), Some(&storm), 120).remove(4).text;
         assert_eq!(wide, "             dns.nxdomain 1,474  status.5xx 3  http.reset 2  tls.name 1");
-        let narrow = view(&Expected::default(), s(12), Some(&storm), 70).remove(4).text;
+        let narrow = view(&ExpectedLength::default(), s(12), Some(&storm), 70).remove(4).text;
         assert_eq!(narrow, "             dns.nxdomain 1,474  status.5xx 3  and 2 more kinds");
     }
 
     #[test]
     fn a_run_that_was_told_to_end_promises_no_time() {
-        let line = ending(s(9), Some(&seen())).text;
+        let line = ending(s(9), Some(&snapshot())).text;
         assert_eq!(line, "0:09 ending: 12 in flight; Ctrl-C again to stop now");
     }
 }

@@ -6,14 +6,14 @@ use crate::engine::coverage::{self, Tiers};
 use crate::engine::exchange::Received;
 use crate::fault::Fault;
 use crate::metrics::{Attempt, JudgedRedirect, FaultObservation};
-use crate::verify::Asked;
-use crate::verify::catalog::Known;
+use crate::verify::JudgedRequest;
+use crate::verify::catalog::CatalogMatch;
 use crate::verify::finding::Finding;
 use http::HeaderValue;
 
 impl Ledger {
     /// Says what was expected of an answer where its findings do not.
-    pub(super) fn explain(&self, case: &mut JudgedAttempt, asked: &Asked<'_>, received: &Received) {
+    pub(super) fn explain(&self, case: &mut JudgedAttempt, asked: &JudgedRequest<'_>, received: &Received) {
         if case.found.is_empty() {
             return;
         }
@@ -50,9 +50,9 @@ pub(super) const fn is_closing(fault: Fault, attempt: &Attempt) -> bool {
 /// A file that is not listed is the candidate's fault only if it was there when
 /// the log was written: people do ask for what never was, and a redirect for it
 /// is right by services that do not look.
-pub(super) fn not_in_catalog(known: Known, asked: &Asked<'_>) -> Option<Fault> {
+pub(super) fn not_in_catalog(known: CatalogMatch, asked: &JudgedRequest<'_>) -> Option<Fault> {
     let was_there = asked.recorded_status.is_some_and(|status| (200..400).contains(&status));
-    (known == Known::Missing && was_there).then_some(Fault::LocationNotInCatalog)
+    (known == CatalogMatch::Missing && was_there).then_some(Fault::LocationNotInCatalog)
 }
 
 impl JudgedAttempt {

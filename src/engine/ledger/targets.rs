@@ -11,13 +11,13 @@ use crate::engine::coverage::{self, Tiers};
 use crate::metrics::{Coverage, Unchecked};
 use crate::units::Offset;
 use crate::verify::Tier;
-use crate::verify::catalog::Known;
+use crate::verify::catalog::CatalogMatch;
 use crate::verify::finding::{Finding, Level};
 use crate::verify::json::ExpectedJson;
 use crate::verify::probe::net::ProbeHandle;
 use crate::verify::probe::sample::ProbeSampling;
-use crate::verify::probe::{ExpectedFile, Question, ProbeDepth, TargetKey, TargetVerdict, ProbeExpectation};
-use crate::verify::single_flight::Reply;
+use crate::verify::probe::{ExpectedFile, ProbeRequest, ProbeDepth, TargetKey, TargetVerdict, ProbeExpectation};
+use crate::verify::single_flight::CacheReply;
 use crate::verify::targets::{TargetAnswer, TargetCache, WORKER_BOUNDS};
 use tokio::sync::mpsc;
 
@@ -94,12 +94,12 @@ impl Ledger {
         self.settle(&case);
     }
 
-    fn json_probe(&self, case: &JudgedAttempt, member: Box<str>) -> Option<Question> {
+    fn json_probe(&self, case: &JudgedAttempt, member: Box<str>) -> Option<ProbeRequest> {
         let (path, location) = (case.path.as_str(), case.location.as_ref()?.as_bytes());
         let place = self.judge.resolve_location(path.as_bytes(), location)?;
         let url = self.judge.asked_url(path.as_bytes())?;
         let want = ProbeExpectation::Json(ExpectedJson { member, location: location.into() });
-        Some(Question { key: TargetKey::of_json(path, &place), url, expectation: want })
+        Some(ProbeRequest { key: TargetKey::of_json(path, &place), url, expectation: want })
     }
 
     /// The thread that checks targets has answered.
@@ -157,19 +157,19 @@ impl Ledger {
             key = key.expecting(&expect);
         }
         let waiting = WaitingRedirect { case, host: host.map(Into::into), check: PendingCheck::Target };
-        self.probe(Question { key, url, expectation: ProbeExpectation::File(expect) }, waiting, now);
+        self.probe(ProbeRequest { key, url, expectation: ProbeExpectation::File(expect) }, waiting, now);
     }
 
     /// Has a question answered, by what is known or by the thread.
-    pub(super) fn probe(&mut self, question: Question, waiting: WaitingRedirect, now: Offset) {
+    pub(super) fn probe(&mut self, question: ProbeRequest, waiting: WaitingRedirect, now: Offset) {
         let Some(targets) = &mut self.targets else { return self.settle_target(waiting, None, now) };
         let key = question.key;
         match targets.cache.ask(key, now, waiting) {
-            Reply::Known(found, waiting) => self.settle_target(waiting, Some(&found.value), now),
-            Reply::Refused(waiting) => self.settle_target(waiting, None, now),
-            Reply::Parked { ask: false } => {}
-            Reply::Parked { ask: true } => {
-                if targets.handle.ask(question, targets.reply.clone()).is_err() {
+            CacheReply::Known(found, waiting) => self.settle_target(waiting, Some(&found.value), now),
+            CacheReply::Refused(waiting) => self.settle_target(waiting, None, now),
+            CacheReply::Parked { ask: false } => {}
+            CacheReply::Parked { ask: true } => {
+                if targets.handle.submit(question, targets.reply.clone()).is_err() {
                     self.target_answered(&TargetAnswer { key, found: None }, now);
                 }
             }
@@ -180,7 +180,7 @@ impl Ledger {
         let WaitingRedirect { mut case, host, check: work } = waiting;
         let finding = |level| {
             let fault = verdict.and_then(|verdict| verdict.fault)?;
-            let note = verdict.and_then(|verdict| verdict.told.as_deref()).unwrap_or_default().to_owned();
+            let note = verdict.and_then(|verdict| verdict.detail.as_deref()).unwrap_or_default().to_owned();
             Some(Finding { fault, level, note })
         };
         let (tiers, finding) = match work {
@@ -200,9 +200,9 @@ impl Ledger {
 }
 
 /// What a catalogue's word on a file comes to for its target.
-fn expectation(known: Known) -> ExpectedFile {
+fn expectation(known: CatalogMatch) -> ExpectedFile {
     match known {
-        Known::Listed(entry) => ExpectedFile { length: entry.size, sha256: entry.sha256 },
-        Known::Missing | Known::NoRule => ExpectedFile::default(),
+        CatalogMatch::Listed(entry) => ExpectedFile { length: entry.size, sha256: entry.sha256 },
+        CatalogMatch::Missing | CatalogMatch::NoRule => ExpectedFile::default(),
     }
 }

@@ -6,19 +6,19 @@
 //! without touching a sample. Memory depends on how many different times a run
 //! has, never on its length.
 
-use super::cut::Cut;
+use super::block_layout::BlockLayout;
 use crate::report::IntervalLine;
-use crate::report::threshold::Clock;
+use crate::report::threshold::TimeMetric;
 use crate::units::approximate;
 use std::collections::BTreeMap;
 
 /// Most names of statuses or faults told apart; a hostile candidate may make up
 /// many more.
-const MOST_NAMES: usize = 64;
+const MAX_NAMES: usize = 64;
 
 /// Something counted in each second.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Counted {
+pub enum BlockCount {
     /// Arrivals released.
     Offered,
     /// Arrivals that passed.
@@ -57,32 +57,32 @@ pub enum Counted {
 
 /// A number that any choice of seconds has.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Statistic {
+pub enum BlockStatistic {
     /// A count a second.
-    PerSecond(Counted),
+    PerSecond(BlockCount),
     /// A count as a part of another.
-    Share(Counted, Counted),
+    Share(BlockCount, BlockCount),
     /// A count over a whole run.
-    Count(Counted),
+    Count(BlockCount),
     /// The time that this share did not exceed, in microseconds.
-    Quantile(Clock, f64),
+    Quantile(TimeMetric, f64),
 }
 
 /// A run by block.
 #[derive(Clone, Debug)]
 pub struct Blocks {
-    cut: Cut,
+    cut: BlockLayout,
     /// Seconds in which something was offered ÷ seconds of the cut: the last
     /// second of a run is seldom a whole one.
     offered_part: f64,
-    sums: Vec<Sums>,
+    sums: Vec<BlockSums>,
     statuses: BTreeMap<String, Vec<u64>>,
     faults: BTreeMap<String, Vec<u64>>,
-    clocks: [Counters; 4],
+    clocks: [BlockHistogram; 4],
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Sums {
+struct BlockSums {
     offered: u64,
     passed: u64,
     recovered: u64,
@@ -99,21 +99,21 @@ struct Sums {
 impl Blocks {
     /// Without a second. The run offered its load over `offering_s`; 0 where
     /// that is not known.
-    pub fn new(cut: Cut, offering_s: f64) -> Self {
+    pub fn new(cut: BlockLayout, offering_s: f64) -> Self {
         let whole = approximate(cut.seconds());
         let known = offering_s.is_finite() && offering_s > 0.0 && (offering_s - whole).abs() <= 1.0;
         Self {
             cut,
             offered_part: if known && whole > 0.0 { offering_s / whole } else { 1.0 },
-            sums: vec![Sums::default(); cut.blocks()],
+            sums: vec![BlockSums::default(); cut.blocks()],
             statuses: BTreeMap::new(),
             faults: BTreeMap::new(),
-            clocks: std::array::from_fn(|_| Counters::new(cut.blocks())),
+            clocks: std::array::from_fn(|_| BlockHistogram::new(cut.blocks())),
         }
     }
 
     /// How it is cut.
-    pub fn cut(&self) -> Cut {
+    pub fn cut(&self) -> BlockLayout {
         self.cut
     }
 
@@ -140,7 +140,7 @@ impl Blocks {
         let faults = if line.found.is_empty() { &line.faults } else { &line.found };
         for (columns, counts) in [(&mut self.statuses, &line.statuses), (&mut self.faults, faults)] {
             for (name, &count) in counts {
-                let has_room = columns.len() < MOST_NAMES;
+                let has_room = columns.len() < MAX_NAMES;
                 let column = match columns.get_mut(name) {
                     Some(column) => column,
                     None if has_room => columns.entry(name.clone()).or_insert_with(|| vec![0; blocks]),
@@ -152,7 +152,7 @@ impl Blocks {
     }
 
     /// Adds so many times of this length, in microseconds, to a clock's second.
-    pub fn add_times(&mut self, clock: Clock, second: u64, times: impl Iterator<Item = (u64, u32)>) {
+    pub fn add_times(&mut self, clock: TimeMetric, second: u64, times: impl Iterator<Item = (u64, u32)>) {
         let place = self.cut.block_of(second);
         let counters = &mut self.clocks[clock as usize];
         times.for_each(|(micros, count)| counters.add(micros, place, count));
@@ -161,31 +161,31 @@ impl Blocks {
     /// To be called when all is added, before anything is asked.
     #[must_use]
     pub fn sealed(mut self) -> Self {
-        self.clocks.iter_mut().for_each(Counters::seal);
+        self.clocks.iter_mut().for_each(BlockHistogram::seal);
         self
     }
 
     /// The number for the blocks taken so many times each; nothing where there
     /// is nothing it could be the number of.
-    pub(super) fn evaluate(&self, statistic: &Statistic, taken: &[u32]) -> Option<f64> {
+    pub(super) fn evaluate(&self, statistic: &BlockStatistic, taken: &[u32]) -> Option<f64> {
         let part = |of: f64, whole: f64| (whole > 0.0).then(|| of / whole);
         match statistic {
-            Statistic::PerSecond(counted) => {
+            BlockStatistic::PerSecond(counted) => {
                 part(self.sum(counted, taken), self.seconds(taken) * self.offered_part)
             }
-            Statistic::Share(counted, of) => part(self.sum(counted, taken), self.sum(of, taken)),
-            Statistic::Count(counted) => {
+            BlockStatistic::Share(counted, of) => part(self.sum(counted, taken), self.sum(of, taken)),
+            BlockStatistic::Count(counted) => {
                 let whole = approximate(self.cut.seconds());
                 part(self.sum(counted, taken) * whole, self.seconds(taken))
             }
-            Statistic::Quantile(clock, share) => {
+            BlockStatistic::Quantile(clock, share) => {
                 self.clocks[*clock as usize].quantile(taken, *share).map(approximate)
             }
         }
     }
 
     /// How many times a clock took.
-    pub(super) fn samples(&self, clock: Clock) -> u64 {
+    pub(super) fn samples(&self, clock: TimeMetric) -> u64 {
         self.clocks[clock as usize].total(&vec![1; self.cut.blocks()])
     }
 
@@ -204,33 +204,33 @@ impl Blocks {
         approximate(lengths.zip(taken).map(|(length, &times)| length * u64::from(times)).sum())
     }
 
-    fn sum(&self, counted: &Counted, taken: &[u32]) -> f64 {
-        let of = |count: fn(&Sums) -> u64| weighted(self.sums.iter().map(count), taken);
+    fn sum(&self, counted: &BlockCount, taken: &[u32]) -> f64 {
+        let of = |count: fn(&BlockSums) -> u64| weighted(self.sums.iter().map(count), taken);
         let named = |columns: &BTreeMap<String, Vec<u64>>, is_meant: &dyn Fn(&str) -> bool| -> f64 {
             let meant = columns.iter().filter(|(name, _)| is_meant(name));
             meant.map(|(_, column)| weighted(column.iter().copied(), taken)).sum()
         };
         match counted {
-            Counted::Offered => of(|sums| sums.offered),
-            Counted::Passed => of(|sums| sums.passed),
-            Counted::Recovered => of(|sums| sums.recovered),
-            Counted::Good => of(|sums| sums.passed.saturating_add(sums.recovered)),
-            Counted::Failed => of(|sums| sums.failed),
-            Counted::Shed => of(|sums| sums.shed),
-            Counted::Cut => of(|sums| sums.cut),
-            Counted::Settled => of(|sums| {
-                let Sums { passed, recovered, failed, shed, cut, .. } = sums;
+            BlockCount::Offered => of(|sums| sums.offered),
+            BlockCount::Passed => of(|sums| sums.passed),
+            BlockCount::Recovered => of(|sums| sums.recovered),
+            BlockCount::Good => of(|sums| sums.passed.saturating_add(sums.recovered)),
+            BlockCount::Failed => of(|sums| sums.failed),
+            BlockCount::Shed => of(|sums| sums.shed),
+            BlockCount::Cut => of(|sums| sums.cut),
+            BlockCount::Settled => of(|sums| {
+                let BlockSums { passed, recovered, failed, shed, cut, .. } = sums;
                 [passed, recovered, failed, shed, cut].into_iter().fold(0, |sum, n| sum.saturating_add(*n))
             }),
-            Counted::Attempts => of(|sums| sums.first.saturating_add(sums.retries)),
-            Counted::First => of(|sums| sums.first),
-            Counted::Retries => of(|sums| sums.retries),
-            Counted::Sent => of(|sums| sums.sent),
-            Counted::Completed => of(|sums| sums.completed),
-            Counted::Redirects => of(|sums| sums.redirects),
-            Counted::Status(names) => named(&self.statuses, &|name| names.iter().any(|of| of == name)),
-            Counted::Fault(id) => named(&self.faults, &|name| name == id),
-            Counted::Family(family) => named(&self.faults, &|name| name.starts_with(family.as_str())),
+            BlockCount::Attempts => of(|sums| sums.first.saturating_add(sums.retries)),
+            BlockCount::First => of(|sums| sums.first),
+            BlockCount::Retries => of(|sums| sums.retries),
+            BlockCount::Sent => of(|sums| sums.sent),
+            BlockCount::Completed => of(|sums| sums.completed),
+            BlockCount::Redirects => of(|sums| sums.redirects),
+            BlockCount::Status(names) => named(&self.statuses, &|name| names.iter().any(|of| of == name)),
+            BlockCount::Fault(id) => named(&self.faults, &|name| name == id),
+            BlockCount::Family(family) => named(&self.faults, &|name| name.starts_with(family.as_str())),
         }
     }
 }
@@ -242,7 +242,7 @@ fn weighted(counts: impl Iterator<Item = u64>, taken: &[u32]) -> f64 {
 /// Times of one clock: for each counter of its histograms how many samples each
 /// block has. Sealed, a row also holds what the rows above it hold.
 #[derive(Clone, Debug)]
-struct Counters {
+struct BlockHistogram {
     blocks: usize,
     /// By [`counter_of`]; most are never used.
     rows: Vec<Option<Box<[u32]>>>,
@@ -252,7 +252,7 @@ struct Counters {
     sums: Vec<u32>,
 }
 
-impl Counters {
+impl BlockHistogram {
     fn new(blocks: usize) -> Self {
         Self { blocks, rows: Vec::new(), longest: Vec::new(), sums: Vec::new() }
     }
@@ -330,10 +330,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn blocks(seconds: &[&[u64]]) -> Blocks {
-        let cut = Cut::into(seconds.len() as u64, seconds.len());
+        let cut = BlockLayout::into(seconds.len() as u64, seconds.len());
         let mut blocks = Blocks::new(cut, 0.0);
         for (t_s, times) in (0..).zip(seconds) {
-            blocks.add_times(Clock::Latency, t_s, times.iter().map(|&micros| (micros, 1)));
+            blocks.add_times(TimeMetric::Latency, t_s, times.iter().map(|&micros| (micros, 1)));
             let offered = times.len() as u64;
             let statuses = [("302".to_owned(), offered)].into();
             blocks.add_second(&IntervalLine { t_s, offered, statuses, ..IntervalLine::default() });
@@ -342,43 +342,43 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(seconds: &[&[u64]], taken: &[u32], statistic: &Statistic, expected: Option<f64>) {
+    fn check(seconds: &[&[u64]], taken: &[u32], statistic: &BlockStatistic, expected: Option<f64>) {
         assert_eq!(blocks(seconds).evaluate(statistic, taken), expected);
     }
 
     #[test]
     fn a_number_is_that_of_the_blocks_that_were_taken() {
         let seconds: [&[u64]; 3] = [&[10, 20], &[30], &[]];
-        let median = Statistic::Quantile(Clock::Latency, 0.5);
+        let median = BlockStatistic::Quantile(TimeMetric::Latency, 0.5);
         check(&seconds, &[1, 1, 1], &median, Some(20.0));
         check(&seconds, &[0, 3, 0], &median, Some(30.0));
         check(&seconds, &[2, 0, 1], &median, Some(10.0));
         check(&seconds, &[0, 0, 3], &median, None);
-        let rate = Statistic::PerSecond(Counted::Offered);
+        let rate = BlockStatistic::PerSecond(BlockCount::Offered);
         check(&seconds, &[1, 1, 1], &rate, Some(1.0));
         check(&seconds, &[3, 0, 0], &rate, Some(2.0));
-        let count = Statistic::Count(Counted::Status(vec!["302".to_owned()]));
+        let count = BlockStatistic::Count(BlockCount::Status(vec!["302".to_owned()]));
         check(&seconds, &[0, 2, 1], &count, Some(2.0));
-        let share = Statistic::Share(Counted::Status(vec!["503".to_owned()]), Counted::Offered);
+        let share = BlockStatistic::Share(BlockCount::Status(vec!["503".to_owned()]), BlockCount::Offered);
         check(&seconds, &[1, 1, 1], &share, Some(0.0));
         check(&seconds, &[0, 0, 3], &share, None);
     }
 
     #[test]
     fn a_last_second_that_is_half_full_lowers_no_rate() {
-        let mut blocks = Blocks::new(Cut::into(2, 2), 1.5);
+        let mut blocks = Blocks::new(BlockLayout::into(2, 2), 1.5);
         for (t_s, offered) in [(0, 100), (1, 50)] {
             blocks.add_second(&IntervalLine { t_s, offered, ..IntervalLine::default() });
         }
-        assert_eq!(blocks.sealed().evaluate(&Statistic::PerSecond(Counted::Offered), &[1, 1]), Some(100.0));
+        assert_eq!(blocks.sealed().evaluate(&BlockStatistic::PerSecond(BlockCount::Offered), &[1, 1]), Some(100.0));
     }
 
     #[test]
     fn names_made_up_cost_no_memory() {
-        let mut blocks = Blocks::new(Cut::into(1, 1), 0.0);
+        let mut blocks = Blocks::new(BlockLayout::into(1, 1), 0.0);
         let statuses = (0..500).map(|n: u32| (n.to_string(), 1)).collect();
         blocks.add_second(&IntervalLine { statuses, ..IntervalLine::default() });
-        assert_eq!(blocks.statuses().count(), MOST_NAMES);
+        assert_eq!(blocks.statuses().count(), MAX_NAMES);
     }
 
     proptest! {
@@ -394,7 +394,7 @@ mod tests {
                 histogram.record(micros);
             }
             let blocks = blocks(&[&times]);
-            let found = blocks.evaluate(&Statistic::Quantile(Clock::Latency, share), &[1]).unwrap();
+            let found = blocks.evaluate(&BlockStatistic::Quantile(TimeMetric::Latency, share), &[1]).unwrap();
             // A histogram ends at its exact maximum.
             let found = found.min(approximate(histogram.max()));
             prop_assert!((found - approximate(histogram.quantile(share))).abs() < 0.5);

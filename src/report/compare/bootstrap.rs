@@ -10,7 +10,7 @@
 //! blocks make it too narrow (Hesterberg 2015, §4.3). Seeded: equal runs and
 //! seeds give equal intervals.
 
-use super::blocks::{Blocks, Statistic};
+use super::blocks::{Blocks, BlockStatistic};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -65,14 +65,14 @@ impl Draws {
 /// A difference, B's number less A's, and between what it lies in
 /// [`CONFIDENCE_PERCENT`] of 100 comparisons.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Found {
+pub(super) struct DifferenceInterval {
     pub(super) difference: f64,
     pub(super) low: f64,
     pub(super) high: f64,
 }
 
 /// Nothing where a run, or most choices of its blocks, do not have the number.
-pub(super) fn difference(a: &Blocks, b: &Blocks, statistic: &Statistic, draws: &Draws) -> Option<Found> {
+pub(super) fn difference(a: &Blocks, b: &Blocks, statistic: &BlockStatistic, draws: &Draws) -> Option<DifferenceInterval> {
     let whole = |run: &Blocks| run.evaluate(statistic, &vec![1; run.cut().blocks()]);
     let (of_a, of_b) = (whole(a)?, whole(b)?);
     let mut pairs = Vec::with_capacity(RESAMPLES);
@@ -84,7 +84,7 @@ pub(super) fn difference(a: &Blocks, b: &Blocks, statistic: &Statistic, draws: &
     }
     let wider = widening(&pairs, draws);
     let have_ratio = of_a > 0.0 && of_b > 0.0 && pairs.iter().all(|(a, b)| *a > 0.0 && *b > 0.0);
-    let (low, high) = if have_ratio && !matches!(statistic, Statistic::Share(..)) {
+    let (low, high) = if have_ratio && !matches!(statistic, BlockStatistic::Share(..)) {
         let ratios = pairs.iter().map(|(a, b)| (b / a).ln()).collect();
         let (low, high) = middle(ratios, (of_b / of_a).ln(), wider);
         (of_a * low.exp_m1(), of_a * high.exp_m1())
@@ -93,7 +93,7 @@ pub(super) fn difference(a: &Blocks, b: &Blocks, statistic: &Statistic, draws: &
         // No number here is below 0, so none can fall by more than all of A's.
         (low.max(-of_a), high)
     };
-    Some(Found { difference: of_b - of_a, low, high })
+    Some(DifferenceInterval { difference: of_b - of_a, low, high })
 }
 
 /// The ends of the middle [`CONFIDENCE_PERCENT`] of the values, moved away from

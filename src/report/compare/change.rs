@@ -1,9 +1,9 @@
 //! One number of two runs, and the word for what lies between them.
 
-use super::blocks::{Blocks, Statistic};
+use super::blocks::{Blocks, BlockStatistic};
 use super::bootstrap::{Draws, difference};
 use super::metric::Metric;
-use crate::report::threshold::Unit;
+use crate::report::threshold::MeasureUnit;
 use crate::units::approximate;
 
 /// Samples beyond a percentile below which it is not compared: a single one of
@@ -12,7 +12,7 @@ const MIN_SAMPLES_BEYOND: f64 = 10.0;
 
 /// What can be said of a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum ChangeKind {
     /// Chance alone would make one as large.
     Indistinguishable,
     /// A time that is longer in B.
@@ -33,7 +33,7 @@ pub enum Word {
     TooShort,
 }
 
-impl Word {
+impl ChangeKind {
     /// As it is printed.
     pub const fn text(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ pub struct Change {
     /// The least and the most that B − A may be.
     pub interval: Option<(f64, f64)>,
     /// What can be said.
-    pub word: Word,
+    pub word: ChangeKind,
 }
 
 impl Change {
@@ -78,16 +78,16 @@ impl Change {
     pub(super) fn of(metric: Metric, runs: [&Blocks; 2], draws: Option<&Draws>) -> Self {
         let number = |run: &Blocks| run.evaluate(&metric.statistic, &vec![1; run.cut().blocks()]);
         let [a, b] = runs.map(number);
-        let mut change = Self { metric, a, b, interval: None, word: Word::TooShort };
+        let mut change = Self { metric, a, b, interval: None, word: ChangeKind::TooShort };
         if !change.has_enough(runs) {
-            change.word = Word::TooFew;
+            change.word = ChangeKind::TooFew;
         } else if let Some(draws) = draws {
             match difference(runs[0], runs[1], &change.metric.statistic, draws) {
                 Some(found) => {
                     change.interval = Some((found.low, found.high));
                     change.word = change.word_for(found.low, found.high);
                 }
-                None => change.word = Word::TooFew,
+                None => change.word = ChangeKind::TooFew,
             }
         }
         change.word = change.fact().unwrap_or(change.word);
@@ -106,7 +106,7 @@ impl Change {
     }
 
     fn has_enough(&self, runs: [&Blocks; 2]) -> bool {
-        let Statistic::Quantile(clock, share) = self.metric.statistic else {
+        let BlockStatistic::Quantile(clock, share) = self.metric.statistic else {
             return self.a.is_some() && self.b.is_some();
         };
         // A little less, since 1 − 0.99 is a little more than 0.01.
@@ -114,24 +114,24 @@ impl Change {
         runs.into_iter().all(enough)
     }
 
-    fn word_for(&self, low: f64, high: f64) -> Word {
-        let is_time = self.metric.unit == Unit::Micros;
+    fn word_for(&self, low: f64, high: f64) -> ChangeKind {
+        let is_time = self.metric.unit == MeasureUnit::Micros;
         match (low > 0.0, high < 0.0) {
-            (true, _) if is_time => Word::Slower,
-            (_, true) if is_time => Word::Faster,
-            (true, _) => Word::Higher,
-            (_, true) => Word::Lower,
-            (false, false) => Word::Indistinguishable,
+            (true, _) if is_time => ChangeKind::Slower,
+            (_, true) if is_time => ChangeKind::Faster,
+            (true, _) => ChangeKind::Higher,
+            (_, true) => ChangeKind::Lower,
+            (false, false) => ChangeKind::Indistinguishable,
         }
     }
 
     /// What happened in one run only, of the things that are counted one by one.
-    fn fact(&self) -> Option<Word> {
-        let is_counted = matches!(self.metric.unit, Unit::Count | Unit::Share);
+    fn fact(&self) -> Option<ChangeKind> {
+        let is_counted = matches!(self.metric.unit, MeasureUnit::Count | MeasureUnit::Share);
         let (a, b) = (self.a?, self.b?);
         match (a > 0.0, b > 0.0) {
-            (false, true) if is_counted => Some(Word::New),
-            (true, false) if is_counted => Some(Word::Gone),
+            (false, true) if is_counted => Some(ChangeKind::New),
+            (true, false) if is_counted => Some(ChangeKind::Gone),
             _ => None,
         }
     }

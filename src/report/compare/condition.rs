@@ -5,9 +5,9 @@
 //! fail builds on noise; demanding that the whole interval lies beyond the limit
 //! would pass nearly every regression close to it.
 
-use super::change::{Change, Word};
+use super::change::{Change, ChangeKind};
 use super::metric::Metric;
-use crate::report::threshold::{Measure, Unit};
+use crate::report::threshold::{Measure, MeasureUnit};
 use std::fmt;
 use std::str::FromStr;
 
@@ -30,7 +30,7 @@ enum Limit {
 
 /// What came of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
+pub enum ConditionResult {
     /// The change is not beyond the limit.
     Yes,
     /// It is, and it is more than chance.
@@ -53,8 +53,8 @@ impl Condition {
     }
 
     /// Whether that change is a regression.
-    pub(super) fn judge(&self, change: &Change) -> Held {
-        let (Some(a), Some(difference)) = (change.a, change.difference()) else { return Held::Unjudged };
+    pub(super) fn judge(&self, change: &Change) -> ConditionResult {
+        let (Some(a), Some(difference)) = (change.a, change.difference()) else { return ConditionResult::Unjudged };
         let beyond = match self.limit {
             // Beyond a limit of +0 or -0 lies what goes its way: infinitely more.
             Limit::Absolute(limit) => difference / limit > 1.0,
@@ -62,10 +62,10 @@ impl Condition {
             Limit::Relative(limit) => self.is_against(difference) && difference.abs() > limit.abs() * a,
         };
         match (beyond, change.word) {
-            (_, Word::TooShort | Word::TooFew) => Held::Unjudged,
-            (false, _) => Held::Yes,
-            (true, Word::Indistinguishable) => Held::NotShown,
-            (true, _) => Held::No,
+            (_, ChangeKind::TooShort | ChangeKind::TooFew) => ConditionResult::Unjudged,
+            (false, _) => ConditionResult::Yes,
+            (true, ChangeKind::Indistinguishable) => ConditionResult::NotShown,
+            (true, _) => ConditionResult::No,
         }
     }
 
@@ -122,30 +122,30 @@ impl FromStr for Condition {
 }
 
 /// A size without its sign, in per cent or in units that suit the metric.
-fn limit(text: &str, unit: Unit) -> Option<Limit> {
+fn limit(text: &str, unit: MeasureUnit) -> Option<Limit> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, suffix) = text.split_at(split);
     let number: f64 = number.parse().ok().filter(|n: &f64| n.is_finite())?;
     let scale = match (suffix.trim(), unit) {
         ("%", _) => return Some(Limit::Relative(number / 100.0)),
-        ("us" | "\u{b5}s", Unit::Micros) | ("" | "/s", Unit::PerSecond) | ("", Unit::Ratio | Unit::Count) => {
+        ("us" | "\u{b5}s", MeasureUnit::Micros) | ("" | "/s", MeasureUnit::PerSecond) | ("", MeasureUnit::Ratio | MeasureUnit::Count) => {
             1.0
         }
-        ("ms", Unit::Micros) | ("k" | "k/s", Unit::PerSecond) => 1e3,
-        ("s", Unit::Micros) => 1e6,
-        ("pp", Unit::Share) => 0.01,
+        ("ms", MeasureUnit::Micros) | ("k" | "k/s", MeasureUnit::PerSecond) => 1e3,
+        ("s", MeasureUnit::Micros) => 1e6,
+        ("pp", MeasureUnit::Share) => 0.01,
         _ => return None,
     };
     Some(Limit::Absolute(number * scale))
 }
 
-const fn example(unit: Unit) -> &'static str {
+const fn example(unit: MeasureUnit) -> &'static str {
     match unit {
-        Unit::Micros => "5ms",
-        Unit::PerSecond => "100/s",
-        Unit::Share => "0.1pp (points of a percentage)",
-        Unit::Ratio => "0.1",
-        Unit::Count => "10",
+        MeasureUnit::Micros => "5ms",
+        MeasureUnit::PerSecond => "100/s",
+        MeasureUnit::Share => "0.1pp (points of a percentage)",
+        MeasureUnit::Ratio => "0.1",
+        MeasureUnit::Count => "10",
     }
 }
 
@@ -173,13 +173,13 @@ mod tests {
         check_refused("failed > +1e3", "\"1e3\" is no change");
     }
 
-    fn change(name: &str, numbers: (f64, f64), interval: Option<(f64, f64)>, word: Word) -> Change {
+    fn change(name: &str, numbers: (f64, f64), interval: Option<(f64, f64)>, word: ChangeKind) -> Change {
         let metric = Metric::of(name.parse().unwrap()).unwrap();
         Change { metric, a: Some(numbers.0), b: Some(numbers.1), interval, word }
     }
 
     #[track_caller]
-    fn check(condition: &str, numbers: (f64, f64), word: Word, expected: Held) {
+    fn check(condition: &str, numbers: (f64, f64), word: ChangeKind, expected: ConditionResult) {
         let condition: Condition = condition.parse().unwrap();
         let change = change(condition.metric().name(), numbers, None, word);
         assert_eq!(condition.judge(&change), expected, "{condition}");
@@ -188,30 +188,30 @@ mod tests {
     #[test]
     fn a_regression_is_beyond_the_limit_and_more_than_chance() {
         let p99 = "latency.p99 > +10%";
-        check(p99, (1_000.0, 1_111.0), Word::Slower, Held::No);
-        check(p99, (1_000.0, 1_111.0), Word::Indistinguishable, Held::NotShown);
-        check(p99, (1_000.0, 1_099.0), Word::Slower, Held::Yes);
-        check(p99, (1_000.0, 500.0), Word::Faster, Held::Yes);
-        check(p99, (1_000.0, 9_000.0), Word::TooFew, Held::Unjudged);
-        check(p99, (1_000.0, 1_000.0), Word::TooShort, Held::Unjudged);
-        check("latency.p99>+5ms", (1_000.0, 6_001.0), Word::Slower, Held::No);
-        check("latency.p99>+5ms", (1_000.0, 5_999.0), Word::Slower, Held::Yes);
-        check("good.per_s < -5%", (100.0, 94.0), Word::Lower, Held::No);
-        check("good.per_s < -5%", (100.0, 96.0), Word::Lower, Held::Yes);
-        check("good.per_s < -5%", (100.0, 200.0), Word::Higher, Held::Yes);
-        check("good.per_s < -100/s", (4_700.0, 4_590.0), Word::Lower, Held::No);
-        check("failed.rate > +0.1pp", (0.001, 0.0021), Word::Higher, Held::No);
-        check("failed.rate > +0.1pp", (0.001, 0.0019), Word::Higher, Held::Yes);
-        check("amplification > +0.1", (1.0, 1.2), Word::Higher, Held::No);
+        check(p99, (1_000.0, 1_111.0), ChangeKind::Slower, ConditionResult::No);
+        check(p99, (1_000.0, 1_111.0), ChangeKind::Indistinguishable, ConditionResult::NotShown);
+        check(p99, (1_000.0, 1_099.0), ChangeKind::Slower, ConditionResult::Yes);
+        check(p99, (1_000.0, 500.0), ChangeKind::Faster, ConditionResult::Yes);
+        check(p99, (1_000.0, 9_000.0), ChangeKind::TooFew, ConditionResult::Unjudged);
+        check(p99, (1_000.0, 1_000.0), ChangeKind::TooShort, ConditionResult::Unjudged);
+        check("latency.p99>+5ms", (1_000.0, 6_001.0), ChangeKind::Slower, ConditionResult::No);
+        check("latency.p99>+5ms", (1_000.0, 5_999.0), ChangeKind::Slower, ConditionResult::Yes);
+        check("good.per_s < -5%", (100.0, 94.0), ChangeKind::Lower, ConditionResult::No);
+        check("good.per_s < -5%", (100.0, 96.0), ChangeKind::Lower, ConditionResult::Yes);
+        check("good.per_s < -5%", (100.0, 200.0), ChangeKind::Higher, ConditionResult::Yes);
+        check("good.per_s < -100/s", (4_700.0, 4_590.0), ChangeKind::Lower, ConditionResult::No);
+        check("failed.rate > +0.1pp", (0.001, 0.0021), ChangeKind::Higher, ConditionResult::No);
+        check("failed.rate > +0.1pp", (0.001, 0.0019), ChangeKind::Higher, ConditionResult::Yes);
+        check("amplification > +0.1", (1.0, 1.2), ChangeKind::Higher, ConditionResult::No);
     }
 
     #[test]
     fn what_never_happened_before_needs_no_interval() {
-        check("fault(dns.nxdomain) > +0", (0.0, 1.0), Word::New, Held::No);
-        check("fault(dns.nxdomain) > +0", (0.0, 0.0), Word::Indistinguishable, Held::Yes);
-        check("fault(dns.nxdomain) > +10%", (0.0, 1.0), Word::New, Held::No);
-        check("failed > +10", (0.0, 10.0), Word::New, Held::Yes);
-        check("status(302) < -0", (5.0, 0.0), Word::Gone, Held::No);
-        check("status(302) < -50%", (5.0, 0.0), Word::Gone, Held::No);
+        check("fault(dns.nxdomain) > +0", (0.0, 1.0), ChangeKind::New, ConditionResult::No);
+        check("fault(dns.nxdomain) > +0", (0.0, 0.0), ChangeKind::Indistinguishable, ConditionResult::Yes);
+        check("fault(dns.nxdomain) > +10%", (0.0, 1.0), ChangeKind::New, ConditionResult::No);
+        check("failed > +10", (0.0, 10.0), ChangeKind::New, ConditionResult::Yes);
+        check("status(302) < -0", (5.0, 0.0), ChangeKind::Gone, ConditionResult::No);
+        check("status(302) < -50%", (5.0, 0.0), ChangeKind::Gone, ConditionResult::No);
     }
 }

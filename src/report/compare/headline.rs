@@ -1,47 +1,47 @@
 //! The first lines of a comparison: a word, a sentence, and what matters most.
 
-use super::change::{Change, Word};
+use super::change::{Change, ChangeKind};
 use super::remarks::LETTERS;
-use super::{CONFIDENCE_PERCENT, Comparison, Held, JudgedCondition, show};
+use super::{CONFIDENCE_PERCENT, RunComparison, ConditionResult, JudgedCondition, show};
 use crate::report::Verdict;
 use crate::report::text::format::safe;
 use crate::report::text::headline as of_run;
 use crate::units::grouped;
 
 /// Differences told in a sentence each.
-const TOLD: usize = 5;
+const MAX_DIFFERENCES: usize = 5;
 
 /// Each run that is no sound measurement, in a sentence: it failed, was invalid
 /// or was cut short. What was compared with it says little.
-pub(super) fn broken_sides(comparison: &Comparison<'_>) -> Vec<String> {
+pub(super) fn runs_not_passed(comparison: &RunComparison<'_>) -> Vec<String> {
     let broken =
         LETTERS.iter().zip(&comparison.runs).filter(|(_, run)| run.report.verdict != Verdict::Passed);
     broken.map(|(letter, run)| format!("{letter} {}", of_run::verdict(run.report))).collect()
 }
 
 /// The word and the sentence behind it.
-pub(super) fn headline(comparison: &Comparison<'_>) -> (&'static str, String) {
+pub(super) fn headline(comparison: &RunComparison<'_>) -> (&'static str, String) {
     let judged = &comparison.judged;
     let of = |held| judged.iter().filter(|judged| judged.held == held).count();
     let conditions = conditions(judged.len());
     if judged.is_empty() {
         return without_conditions(comparison);
     }
-    if of(Held::No) > 0 {
-        let broken: Vec<_> = judged.iter().filter(|judged| judged.held == Held::No).map(name_of).collect();
-        return ("REGRESSED", format!("{} of {conditions} broken: {}", of(Held::No), broken.join(", ")));
+    if of(ConditionResult::No) > 0 {
+        let broken: Vec<_> = judged.iter().filter(|judged| judged.held == ConditionResult::No).map(name_of).collect();
+        return ("REGRESSED", format!("{} of {conditions} broken: {}", of(ConditionResult::No), broken.join(", ")));
     }
-    if of(Held::Unjudged) > 0 {
-        let sentence = format!("{} of {conditions} could not be judged", of(Held::Unjudged));
+    if of(ConditionResult::Unjudged) > 0 {
+        let sentence = format!("{} of {conditions} could not be judged", of(ConditionResult::Unjudged));
         return ("UNJUDGED", sentence);
     }
-    match of(Held::NotShown) {
+    match of(ConditionResult::NotShown) {
         0 => ("HELD", format!("{conditions} held")),
         open => ("HELD", format!("{conditions} held, {open} of them because the change may be chance")),
     }
 }
 
-fn without_conditions(comparison: &Comparison<'_>) -> (&'static str, String) {
+fn without_conditions(comparison: &RunComparison<'_>) -> (&'static str, String) {
     let compared = comparison.changes().filter(|change| is_compared(change)).count();
     let different = comparison.changes().filter(|change| change.word.is_difference()).count();
     match (compared, different) {
@@ -52,7 +52,7 @@ fn without_conditions(comparison: &Comparison<'_>) -> (&'static str, String) {
 }
 
 fn is_compared(change: &Change) -> bool {
-    !matches!(change.word, Word::TooFew | Word::TooShort)
+    !matches!(change.word, ChangeKind::TooFew | ChangeKind::TooShort)
 }
 
 fn conditions(count: usize) -> String {
@@ -64,24 +64,24 @@ fn name_of(judged: &JudgedCondition) -> String {
 }
 
 /// The differences that matter most, as sentences.
-pub(super) fn told(comparison: &Comparison<'_>) -> Vec<String> {
+pub(super) fn main_differences(comparison: &RunComparison<'_>) -> Vec<String> {
     let mut found: Vec<(&'static str, &str, &Change)> = Vec::new();
     for group in &comparison.groups {
         let rows = group.rows.iter().filter(|(_, change)| change.word.is_difference());
         found.extend(rows.map(|(name, change)| (group.title, name.as_str(), change)));
     }
     found.sort_by_key(|(group, name, change)| weight(group, name, change.word));
-    let told = found.into_iter().take(TOLD);
+    let told = found.into_iter().take(MAX_DIFFERENCES);
     told.map(|(group, name, change)| sentence(group, name, change)).collect()
 }
 
 /// Failures first, then what most users feel, then the tail.
-fn weight(group: &str, name: &str, word: Word) -> (usize, usize) {
+fn weight(group: &str, name: &str, word: ChangeKind) -> (usize, usize) {
     let groups =
         ["Outcome", "Faults, of downloads", "Latency, good", "Load", "Service time", "Answers, of attempts"];
     let names = ["failed", "p50", "p99", "good", "p90"];
     let place = |list: &[&str], name: &str| list.iter().position(|of| *of == name).unwrap_or(list.len());
-    let is_news = word == Word::New || word == Word::Gone;
+    let is_news = word == ChangeKind::New || word == ChangeKind::Gone;
     (if is_news { 0 } else { 1 + place(&groups, group) }, place(&names, name))
 }
 
@@ -93,15 +93,15 @@ fn sentence(group: &str, name: &str, change: &Change) -> String {
     };
     let (a, b) = (number(change.a), number(change.b));
     match change.word {
-        Word::New => format!("{subject}: new in B, {b}"),
-        Word::Gone => format!("{subject}: gone in B, was {a}"),
-        word @ (Word::Indistinguishable
-        | Word::Slower
-        | Word::Faster
-        | Word::Higher
-        | Word::Lower
-        | Word::TooFew
-        | Word::TooShort) => format!(
+        ChangeKind::New => format!("{subject}: new in B, {b}"),
+        ChangeKind::Gone => format!("{subject}: gone in B, was {a}"),
+        word @ (ChangeKind::Indistinguishable
+        | ChangeKind::Slower
+        | ChangeKind::Faster
+        | ChangeKind::Higher
+        | ChangeKind::Lower
+        | ChangeKind::TooFew
+        | ChangeKind::TooShort) => format!(
             "{subject}: {} ({}), {a} in A and {b} in B, {}",
             show::difference(change),
             show::interval(change),
@@ -119,24 +119,24 @@ pub(super) fn condition_text(judged: &JudgedCondition) -> String {
         (None, _) => "no number in both runs".to_owned(),
     };
     match judged.held {
-        Held::No | Held::Yes => found,
-        Held::NotShown => format!("{found}: may be chance; longer runs would tell"),
-        Held::Unjudged => format!("{found}: {}", change.word.text()),
+        ConditionResult::No | ConditionResult::Yes => found,
+        ConditionResult::NotShown => format!("{found}: may be chance; longer runs would tell"),
+        ConditionResult::Unjudged => format!("{found}: {}", change.word.text()),
     }
 }
 
 /// The word for what came of a condition.
-pub(super) const fn held_word(held: Held) -> &'static str {
+pub(super) const fn result_word(held: ConditionResult) -> &'static str {
     match held {
-        Held::Yes => "held",
-        Held::No => "broken",
-        Held::NotShown => "not shown",
-        Held::Unjudged => "not judged",
+        ConditionResult::Yes => "held",
+        ConditionResult::No => "broken",
+        ConditionResult::NotShown => "not shown",
+        ConditionResult::Unjudged => "not judged",
     }
 }
 
 /// How the intervals came about.
-pub(super) fn method(comparison: &Comparison<'_>) -> String {
+pub(super) fn method(comparison: &RunComparison<'_>) -> String {
     let cuts = comparison.runs.map(|run| run.blocks.cut());
     let blocks = cuts.map(|cut| {
         #[expect(clippy::cast_precision_loss, reason = "at most 120 blocks, and a length to a tenth")]

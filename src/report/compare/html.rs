@@ -1,13 +1,13 @@
 //! A comparison as one page, of the make of `report.html`: offline, in both
 //! schemes, with the curves of both runs over each other.
 
-use super::change::{Change, Word};
-use super::headline::{broken_sides, condition_text, headline, held_word, method, told};
+use super::change::{Change, ChangeKind};
+use super::headline::{runs_not_passed, condition_text, headline, result_word, method, main_differences};
 use super::remarks::{LETTERS, plan_differences_text};
-use super::{Comparison, Group, Held, JudgedCondition, PlanDifference, Side, show, totals};
+use super::{RunComparison, Group, ConditionResult, JudgedCondition, PlanDifference, ComparedRun, show, totals};
 use crate::report::html::{self, Charts, script_safe, shown};
 use crate::report::text::headline as of_run;
-use crate::report::threshold::Unit;
+use crate::report::threshold::MeasureUnit;
 use askama::Template;
 
 /// The longest name or sentence.
@@ -18,8 +18,8 @@ const MIDDLE: f64 = 120.0;
 
 /// A comparison as one HTML page.
 #[expect(clippy::missing_panics_doc, reason = "a template of texts has nothing that could fail")]
-pub fn html(comparison: &Comparison<'_>) -> String {
-    let mut text = Page::of(comparison).render().expect("a template of texts has nothing that could fail");
+pub fn html(comparison: &RunComparison<'_>) -> String {
+    let mut text = ComparisonPage::of(comparison).render().expect("a template of texts has nothing that could fail");
     text.push('\n');
     text
 }
@@ -27,7 +27,7 @@ pub fn html(comparison: &Comparison<'_>) -> String {
 /// The fields of `html/compare.html`.
 #[derive(Template)]
 #[template(path = "compare.html", config = "src/report/html/askama.toml")]
-struct Page {
+struct ComparisonPage {
     style: &'static str,
     chart_style: &'static str,
     chart_script: &'static str,
@@ -74,10 +74,10 @@ struct ComparisonTable {
     title: &'static str,
     /// How far the pictures reach.
     scale: String,
-    each: Vec<Row>,
+    each: Vec<ComparisonRow>,
 }
 
-struct Row {
+struct ComparisonRow {
     name: String,
     a: String,
     b: String,
@@ -96,8 +96,8 @@ struct Whisker {
     class: &'static str,
 }
 
-impl Page {
-    fn of(comparison: &Comparison<'_>) -> Self {
+impl ComparisonPage {
+    fn of(comparison: &RunComparison<'_>) -> Self {
         let (word, sentence) = headline(comparison);
         let charts = html::overlay(comparison.runs.map(|run| (run.report, run.timeline)));
         let data =
@@ -115,8 +115,8 @@ impl Page {
             tone: tone(word),
             word,
             sentence: shown(&sentence, LONGEST),
-            broken: texts(broken_sides(comparison)),
-            told: texts(told(comparison)),
+            broken: texts(runs_not_passed(comparison)),
+            told: texts(main_differences(comparison)),
             remarks: texts(comparison.remarks.clone()),
             runs: LETTERS.iter().zip(&comparison.runs).map(|(letter, run)| run_row(letter, run)).collect(),
             plans: plan_differences_text(&comparison.plan_differences),
@@ -139,7 +139,7 @@ fn tone(word: &str) -> &'static str {
     }
 }
 
-fn run_row(letter: &'static str, run: &Side<'_>) -> RunRow {
+fn run_row(letter: &'static str, run: &ComparedRun<'_>) -> RunRow {
     let plan = &run.report.plan;
     RunRow {
         letter,
@@ -154,9 +154,9 @@ fn run_row(letter: &'static str, run: &Side<'_>) -> RunRow {
 fn condition_row(judged: &JudgedCondition) -> ConditionRow {
     ConditionRow {
         text: shown(&judged.condition.to_string(), LONGEST),
-        word: held_word(judged.held),
+        word: result_word(judged.held),
         told: shown(&condition_text(judged), LONGEST),
-        is_broken: judged.held == Held::No,
+        is_broken: judged.held == ConditionResult::No,
     }
 }
 
@@ -164,7 +164,7 @@ fn rows(group: &Group) -> ComparisonTable {
     let reach = reach(group);
     let rows = group.rows.iter().map(|(name, change)| {
         let number = |value| show::number(change.metric.unit, value);
-        Row {
+        ComparisonRow {
             name: shown(name, LONGEST),
             a: number(change.a),
             b: number(change.b),
@@ -176,7 +176,7 @@ fn rows(group: &Group) -> ComparisonTable {
         }
     });
     let unit =
-        if group.rows.iter().any(|(_, change)| change.metric.unit == Unit::Share) { "pp" } else { "%" };
+        if group.rows.iter().any(|(_, change)| change.metric.unit == MeasureUnit::Share) { "pp" } else { "%" };
     let digits = usize::from(reach < 0.01);
     let scale = format!("\u{b1}{:.digits$} {unit}", reach * 100.0);
     ComparisonTable { title: group.title, scale, each: rows.collect() }
@@ -207,7 +207,7 @@ fn whisker(change: &Change, reach: f64) -> Option<Whisker> {
     let place = |value: f64| format!("{:.1}", MIDDLE + (value / reach).clamp(-1.0, 1.0) * (MIDDLE - 4.0));
     let [low, at, high] = drawn(change)?.map(place);
     let class = match (change.word, is_worse(change)) {
-        (Word::Indistinguishable | Word::TooFew | Word::TooShort, _) => "same",
+        (ChangeKind::Indistinguishable | ChangeKind::TooFew | ChangeKind::TooShort, _) => "same",
         (_, true) => "worse",
         (_, false) => "other",
     };
@@ -220,9 +220,9 @@ fn is_worse(change: &Change) -> bool {
     let is_loss =
         ["failed", "shed", "retries", "amplification", "fault("].iter().any(|bad| name.starts_with(bad));
     match change.word {
-        Word::Slower => true,
-        Word::Higher | Word::New => is_loss,
-        Word::Lower | Word::Gone => name.starts_with("good"),
-        Word::Faster | Word::Indistinguishable | Word::TooFew | Word::TooShort => false,
+        ChangeKind::Slower => true,
+        ChangeKind::Higher | ChangeKind::New => is_loss,
+        ChangeKind::Lower | ChangeKind::Gone => name.starts_with("good"),
+        ChangeKind::Faster | ChangeKind::Indistinguishable | ChangeKind::TooFew | ChangeKind::TooShort => false,
     }
 }

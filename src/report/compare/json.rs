@@ -3,9 +3,9 @@
 //! Names are public API like those of `run.json`: keys are only ever added
 //! within a major version. Numbers are in the unit that stands beside them.
 
-use super::headline::{headline, held_word};
+use super::headline::{headline, result_word};
 use super::remarks::LETTERS;
-use super::{CONFIDENCE_PERCENT, Change, Comparison, RESAMPLES, Side, totals};
+use super::{CONFIDENCE_PERCENT, Change, RunComparison, RESAMPLES, ComparedRun, totals};
 use serde_json::{Map, Value, json};
 
 /// The name of this schema and its major version.
@@ -13,7 +13,7 @@ pub const COMPARE_SCHEMA: &str = "downpour.compare/1";
 
 /// A comparison as JSON, with a line feed at its end.
 #[expect(clippy::missing_panics_doc, reason = "values with text keys are always written")]
-pub fn json(comparison: &Comparison<'_>) -> String {
+pub fn json(comparison: &RunComparison<'_>) -> String {
     let (word, sentence) = headline(comparison);
     let runs = comparison.runs.iter().zip(LETTERS);
     let runs: Map<_, _> = runs.map(|(run, letter)| (letter.to_lowercase(), self::run(run))).collect();
@@ -24,7 +24,7 @@ pub fn json(comparison: &Comparison<'_>) -> String {
         .collect::<Vec<_>>();
     let metrics: Vec<_> = comparison.changes().map(change).collect();
     let conditions = comparison.judged.iter().map(|judged| {
-        let outcome = held_word(judged.held).replace(' ', "_");
+        let outcome = result_word(judged.held).replace(' ', "_");
         json!({ "condition": judged.condition.to_string(), "outcome": outcome, "metric": change(&judged.change) })
     });
     let totals: Vec<_> = totals(comparison)
@@ -54,7 +54,7 @@ pub fn json(comparison: &Comparison<'_>) -> String {
     text
 }
 
-fn run(run: &Side<'_>) -> Value {
+fn run(run: &ComparedRun<'_>) -> Value {
     let (report, cut) = (run.report, run.blocks.cut());
     json!({
         "name": run.name,

@@ -3,9 +3,9 @@
 //! What came from a directory's name or a run's texts is escaped: no markup in
 //! it works, and no bar in it breaks a table.
 
-use super::headline::{broken_sides, condition_text, headline, held_word, method, told};
+use super::headline::{runs_not_passed, condition_text, headline, result_word, method, main_differences};
 use super::remarks::{LETTERS, plan_differences_text};
-use super::{Comparison, show, totals};
+use super::{RunComparison, show, totals};
 use crate::report::text::format::{safe, shortened};
 use crate::report::text::headline as of_run;
 use std::fmt::Write;
@@ -14,7 +14,7 @@ use std::fmt::Write;
 const LONGEST: usize = 600;
 
 /// A comparison as Markdown.
-pub fn markdown(comparison: &Comparison<'_>) -> String {
+pub fn markdown(comparison: &RunComparison<'_>) -> String {
     let mut page = String::new();
     let mut line = |text: &str| {
         page.push_str(text);
@@ -22,7 +22,7 @@ pub fn markdown(comparison: &Comparison<'_>) -> String {
     };
     let (word, sentence) = headline(comparison);
     line(&format!("## {word}: {}\n", plain(&sentence)));
-    for side in broken_sides(comparison) {
+    for side in runs_not_passed(comparison) {
         line(&format!("**{}**\n", plain(&side)));
     }
     line("| | run | verdict | candidate | started |\n|---|---|---|---|---|");
@@ -33,7 +33,7 @@ pub fn markdown(comparison: &Comparison<'_>) -> String {
         line(&format!("| **{letter}** | {} |", cells.join(" | ")));
     }
     line("");
-    for sentence in told(comparison) {
+    for sentence in main_differences(comparison) {
         line(&format!("- {}", plain(&sentence)));
     }
     for remark in &comparison.remarks {
@@ -50,7 +50,7 @@ pub fn markdown(comparison: &Comparison<'_>) -> String {
         line("\n| condition | | change |\n|---|---|---|");
         for judged in &comparison.judged {
             let (condition, told) = (judged.condition.to_string(), condition_text(judged));
-            line(&format!("| {} | {} | {} |", plain(&condition), held_word(judged.held), plain(&told)));
+            line(&format!("| {} | {} | {} |", plain(&condition), result_word(judged.held), plain(&told)));
         }
     }
     line("\n| | A | B | change | 95 % interval | |\n|---|--:|--:|--:|--:|---|");

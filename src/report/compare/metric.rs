@@ -1,15 +1,15 @@
 //! What is compared, in the words of thresholds: `latency.p99`, `good.per_s`,
 //! `fault(dns.nxdomain)`.
 
-use super::blocks::{Counted, Statistic};
-use crate::report::threshold::{self, Clock, Measure, Unit};
+use super::blocks::{BlockCount, BlockStatistic};
+use crate::report::threshold::{self, TimeMetric, Measure, MeasureUnit};
 
 /// A number that two runs are compared by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
     name: String,
-    pub(super) statistic: Statistic,
-    pub(super) unit: Unit,
+    pub(super) statistic: BlockStatistic,
+    pub(super) unit: MeasureUnit,
 }
 
 /// Percentiles with a row of their own, by their names.
@@ -23,18 +23,18 @@ impl Metric {
         const EXTREME: &str = "one sample decides it, so chance cannot be told: compare a percentile";
         let metric = |statistic| Ok(Self { name: measure.to_string(), statistic, unit: measure.unit() });
         match measure {
-            Measure::Time(clock, threshold::Statistic::Percentile(share)) => {
-                metric(Statistic::Quantile(clock, share.as_f64()))
+            Measure::Time(clock, threshold::TimeStatistic::Percentile(share)) => {
+                metric(BlockStatistic::Quantile(clock, share.as_f64()))
             }
-            Measure::Time(_, threshold::Statistic::Mean) => Err("it is not kept by the second: compare p50"),
-            Measure::Time(_, threshold::Statistic::Min | threshold::Statistic::Max) => Err(EXTREME),
-            Measure::Count(counted) => metric(Statistic::Count(counted_by(counted)?.0)),
+            Measure::Time(_, threshold::TimeStatistic::Mean) => Err("it is not kept by the second: compare p50"),
+            Measure::Time(_, threshold::TimeStatistic::Min | threshold::TimeStatistic::Max) => Err(EXTREME),
+            Measure::Count(counted) => metric(BlockStatistic::Count(counted_by(counted)?.0)),
             Measure::Share(counted) => {
                 let (counted, whole) = counted_by(counted)?;
-                metric(Statistic::Share(counted, whole))
+                metric(BlockStatistic::Share(counted, whole))
             }
-            Measure::PerSecond(counted) => metric(Statistic::PerSecond(counted_by(counted)?.0)),
-            Measure::Amplification => metric(Statistic::Share(Counted::Attempts, Counted::First)),
+            Measure::PerSecond(counted) => metric(BlockStatistic::PerSecond(counted_by(counted)?.0)),
+            Measure::Amplification => metric(BlockStatistic::Share(BlockCount::Attempts, BlockCount::First)),
         }
     }
 
@@ -43,46 +43,46 @@ impl Metric {
         &self.name
     }
 
-    pub(super) fn percentile(clock: Clock, (name, share): (&str, f64)) -> Self {
-        let statistic = Statistic::Quantile(clock, share);
-        Self { name: format!("{}.{name}", clock.name()), statistic, unit: Unit::Micros }
+    pub(super) fn percentile(clock: TimeMetric, (name, share): (&str, f64)) -> Self {
+        let statistic = BlockStatistic::Quantile(clock, share);
+        Self { name: format!("{}.{name}", clock.name()), statistic, unit: MeasureUnit::Micros }
     }
 
     pub(super) fn status_share(status: &str) -> Self {
-        let counted = Counted::Status(vec![status.to_owned()]);
-        let statistic = Statistic::Share(counted, Counted::Attempts);
-        Self { name: format!("status({status}).rate"), statistic, unit: Unit::Share }
+        let counted = BlockCount::Status(vec![status.to_owned()]);
+        let statistic = BlockStatistic::Share(counted, BlockCount::Attempts);
+        Self { name: format!("status({status}).rate"), statistic, unit: MeasureUnit::Share }
     }
 
     pub(super) fn fault_share(fault: &str) -> Self {
-        let statistic = Statistic::Share(Counted::Fault(fault.to_owned()), Counted::Settled);
-        Self { name: format!("fault({fault}).rate"), statistic, unit: Unit::Share }
+        let statistic = BlockStatistic::Share(BlockCount::Fault(fault.to_owned()), BlockCount::Settled);
+        Self { name: format!("fault({fault}).rate"), statistic, unit: MeasureUnit::Share }
     }
 }
 
 /// What is counted, and of what it is a part.
-fn counted_by(counted: threshold::Counted) -> Result<(Counted, Counted), &'static str> {
-    use threshold::Counted as Of;
-    let of_arrivals = |counted| Ok((counted, Counted::Settled));
-    let of_attempts = |counted| Ok((counted, Counted::Attempts));
+fn counted_by(counted: threshold::CountMeasure) -> Result<(BlockCount, BlockCount), &'static str> {
+    use threshold::CountMeasure as Of;
+    let of_arrivals = |counted| Ok((counted, BlockCount::Settled));
+    let of_attempts = |counted| Ok((counted, BlockCount::Attempts));
     match counted {
-        Of::Offered => of_arrivals(Counted::Offered),
-        Of::Good => of_arrivals(Counted::Good),
-        Of::Passed => of_arrivals(Counted::Passed),
-        Of::Recovered => of_arrivals(Counted::Recovered),
-        Of::Failed => of_arrivals(Counted::Failed),
-        Of::Shed => of_arrivals(Counted::Shed),
-        Of::Cut => of_arrivals(Counted::Cut),
-        Of::Attempts => of_attempts(Counted::Attempts),
-        Of::Retries => of_attempts(Counted::Retries),
-        Of::Sent => of_attempts(Counted::Sent),
-        Of::Completed => of_attempts(Counted::Completed),
-        Of::Redirects => of_attempts(Counted::Redirects),
+        Of::Offered => of_arrivals(BlockCount::Offered),
+        Of::Good => of_arrivals(BlockCount::Good),
+        Of::Passed => of_arrivals(BlockCount::Passed),
+        Of::Recovered => of_arrivals(BlockCount::Recovered),
+        Of::Failed => of_arrivals(BlockCount::Failed),
+        Of::Shed => of_arrivals(BlockCount::Shed),
+        Of::Cut => of_arrivals(BlockCount::Cut),
+        Of::Attempts => of_attempts(BlockCount::Attempts),
+        Of::Retries => of_attempts(BlockCount::Retries),
+        Of::Sent => of_attempts(BlockCount::Sent),
+        Of::Completed => of_attempts(BlockCount::Completed),
+        Of::Redirects => of_attempts(BlockCount::Redirects),
         Of::Status(first, last) => {
-            of_attempts(Counted::Status((first..=last).map(|status| status.to_string()).collect()))
+            of_attempts(BlockCount::Status((first..=last).map(|status| status.to_string()).collect()))
         }
-        Of::Fault(fault) => of_arrivals(Counted::Fault(fault.id().to_owned())),
-        Of::Family(family) => of_arrivals(Counted::Family(format!("{family}."))),
+        Of::Fault(fault) => of_arrivals(BlockCount::Fault(fault.id().to_owned())),
+        Of::Family(family) => of_arrivals(BlockCount::Family(format!("{family}."))),
         Of::Misled | Of::Unchecked | Of::ControlDiffer => Err("it is not kept by the second"),
     }
 }
@@ -96,24 +96,24 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(name: &str, statistic: Statistic, unit: Unit) {
+    fn check(name: &str, statistic: BlockStatistic, unit: MeasureUnit) {
         let name = name.to_owned();
         assert_eq!(named(&name), Ok(Metric { name, statistic, unit }));
     }
 
     #[test]
     fn measures_of_thresholds_are_compared() {
-        check("latency.p99", Statistic::Quantile(Clock::Latency, 0.99), Unit::Micros);
-        check("lateness.p99.99", Statistic::Quantile(Clock::Lateness, 0.9999), Unit::Micros);
-        check("good.per_s", Statistic::PerSecond(Counted::Good), Unit::PerSecond);
-        check("failed.count", Statistic::Count(Counted::Failed), Unit::Count);
-        check("failed.rate", Statistic::Share(Counted::Failed, Counted::Settled), Unit::Share);
-        let fault = Counted::Fault("dns.nxdomain".to_owned());
-        check("fault(dns.nxdomain).count", Statistic::Count(fault.clone()), Unit::Count);
-        check("fault(dns.nxdomain).rate", Statistic::Share(fault, Counted::Settled), Unit::Share);
-        check("fault(dns).count", Statistic::Count(Counted::Family("dns.".to_owned())), Unit::Count);
-        let status = Counted::Status(vec!["302".to_owned()]);
-        check("status(302).rate", Statistic::Share(status, Counted::Attempts), Unit::Share);
+        check("latency.p99", BlockStatistic::Quantile(TimeMetric::Latency, 0.99), MeasureUnit::Micros);
+        check("lateness.p99.99", BlockStatistic::Quantile(TimeMetric::Lateness, 0.9999), MeasureUnit::Micros);
+        check("good.per_s", BlockStatistic::PerSecond(BlockCount::Good), MeasureUnit::PerSecond);
+        check("failed.count", BlockStatistic::Count(BlockCount::Failed), MeasureUnit::Count);
+        check("failed.rate", BlockStatistic::Share(BlockCount::Failed, BlockCount::Settled), MeasureUnit::Share);
+        let fault = BlockCount::Fault("dns.nxdomain".to_owned());
+        check("fault(dns.nxdomain).count", BlockStatistic::Count(fault.clone()), MeasureUnit::Count);
+        check("fault(dns.nxdomain).rate", BlockStatistic::Share(fault, BlockCount::Settled), MeasureUnit::Share);
+        check("fault(dns).count", BlockStatistic::Count(BlockCount::Family("dns.".to_owned())), MeasureUnit::Count);
+        let status = BlockCount::Status(vec!["302".to_owned()]);
+        check("status(302).rate", BlockStatistic::Share(status, BlockCount::Attempts), MeasureUnit::Share);
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(Metric::fault_share("dns.nxdomain"), named("fault(dns.nxdomain).rate").unwrap());
         assert_eq!(Metric::status_share("302"), named("status(302).rate").unwrap());
         for percentile in PERCENTILES {
-            let metric = Metric::percentile(Clock::Service, percentile);
+            let metric = Metric::percentile(TimeMetric::Service, percentile);
             assert_eq!(metric, named(metric.name()).unwrap());
         }
     }

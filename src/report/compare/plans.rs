@@ -10,7 +10,7 @@ const IGNORED_KEYS: &[&str] = &["out", "started_at", "target", "version", "simul
 
 /// Keys that decide which request is due when. Where they and the seconds
 /// agree, both runs had the same load second by second.
-const LOAD: &[&str] = &[
+const LOAD_KEYS: &[&str] = &[
     "inputs",
     "rate",
     "speed",
@@ -49,7 +49,7 @@ pub(super) fn differences(a: &Plan, b: &Plan) -> Vec<PlanDifference> {
     let [a, b] = [a, b].map(|plan| serde_json::to_value(plan).unwrap_or_default());
     let mut keys: Vec<&String> =
         [&a, &b].into_iter().filter_map(Value::as_object).flat_map(|o| o.keys()).collect();
-    keys.sort_by_key(|key| (!LOAD.contains(&key.as_str()), key.as_str()));
+    keys.sort_by_key(|key| (!LOAD_KEYS.contains(&key.as_str()), key.as_str()));
     keys.dedup();
     let differs =
         |key: &&String| !IGNORED_KEYS.contains(&key.as_str()) && a.get(key.as_str()) != b.get(key.as_str());
@@ -59,7 +59,7 @@ pub(super) fn differences(a: &Plan, b: &Plan) -> Vec<PlanDifference> {
 
 /// Whether one of them changes the load.
 pub(super) fn is_load(difference: &PlanDifference) -> bool {
-    LOAD.contains(&difference.key.as_str())
+    LOAD_KEYS.contains(&difference.key.as_str())
 }
 
 fn text(value: Option<&Value>) -> String {
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn every_key_of_the_load_is_one_of_the_plan() {
         let plan = serde_json::to_value(Plan { first_attempts_s: Some(1.0), ..Plan::default() }).unwrap();
-        for key in LOAD {
+        for key in LOAD_KEYS {
             assert!(plan.get(key).is_some(), "{key}");
         }
     }

@@ -1,6 +1,6 @@
 //! What a reader must know of two runs before believing a difference.
 
-use super::{Side, plans};
+use super::{ComparedRun, plans};
 use crate::report::text::format::{micros, safe, seconds, shortened};
 use crate::report::{CHECK, Verdict};
 
@@ -16,7 +16,7 @@ const HOSTS_LISTED: usize = 3;
 /// A and B, in the order of the runs.
 pub(super) const LETTERS: [&str; 2] = ["A", "B"];
 
-pub(super) fn remarks(runs: &[Side<'_>; 2]) -> Vec<String> {
+pub(super) fn remarks(runs: &[ComparedRun<'_>; 2]) -> Vec<String> {
     let mut remarks = Vec::new();
     let [a, b] = runs.map(|run| run.report);
     if a == b {
@@ -25,7 +25,7 @@ pub(super) fn remarks(runs: &[Side<'_>; 2]) -> Vec<String> {
     for (letter, run) in LETTERS.iter().zip(runs) {
         remarks.extend(of_a_run(run).into_iter().map(|remark| format!("{letter} {remark}")));
     }
-    let both = |is: fn(&Side<'_>) -> bool| runs.map(|run| is(&run));
+    let both = |is: fn(&ComparedRun<'_>) -> bool| runs.map(|run| is(&run));
     match both(|run| run.report.plan.simulated.is_some()) {
         [true, true] => remarks.push("both runs are simulated: nothing was sent".to_owned()),
         [false, false] => {}
@@ -58,8 +58,8 @@ pub(super) fn remarks(runs: &[Side<'_>; 2]) -> Vec<String> {
 }
 
 /// Hosts that are broken in one run only.
-fn broken_hosts(runs: &[Side<'_>; 2]) -> Vec<String> {
-    let of = |run: &Side<'_>| {
+fn broken_hosts(runs: &[ComparedRun<'_>; 2]) -> Vec<String> {
+    let of = |run: &ComparedRun<'_>| {
         let broken = run.report.targets.hosts.iter();
         broken
             .filter_map(|host| Some((host.host.clone(), host.fault.clone()?)))
@@ -78,7 +78,7 @@ fn broken_hosts(runs: &[Side<'_>; 2]) -> Vec<String> {
 }
 
 /// As the end of a sentence that begins with its letter.
-fn of_a_run(run: &Side<'_>) -> Vec<String> {
+fn of_a_run(run: &ComparedRun<'_>) -> Vec<String> {
     let report = run.report;
     let mut remarks = Vec::new();
     match report.verdict {
@@ -111,7 +111,7 @@ fn of_a_run(run: &Side<'_>) -> Vec<String> {
 }
 
 /// Under `--allow-invalid` reasons become warnings of the same ids.
-fn was_allowed(run: &Side<'_>) -> bool {
+fn was_allowed(run: &ComparedRun<'_>) -> bool {
     let ids = ["shed", "lateness", "generator_cpu", "cgroup_throttled", "ports", "descriptors"];
     run.report.plan.allow_invalid
         && run.report.warnings.iter().any(|warning| ids.contains(&warning.id.as_str()))

@@ -2,10 +2,10 @@
 
 use super::change::Change;
 use crate::report::text::thresholds::in_unit;
-use crate::report::threshold::Unit;
+use crate::report::threshold::MeasureUnit;
 
 /// A number with its unit; `-` for none.
-pub(super) fn number(unit: Unit, value: Option<f64>) -> String {
+pub(super) fn number(unit: MeasureUnit, value: Option<f64>) -> String {
     // Nothing has no sign.
     value.map_or_else(|| "-".to_owned(), |value| in_unit(value + 0.0, unit.name()))
 }
@@ -25,8 +25,8 @@ pub(super) enum Scale {
 
 pub(super) fn scale(change: &Change) -> Scale {
     match change.metric.unit {
-        Unit::Share => Scale::Points,
-        Unit::Micros | Unit::Count | Unit::PerSecond | Unit::Ratio => {
+        MeasureUnit::Share => Scale::Points,
+        MeasureUnit::Micros | MeasureUnit::Count | MeasureUnit::PerSecond | MeasureUnit::Ratio => {
             // Blocks of a run that was broken for a while may lie thousands of times
             // A's number apart, which nobody reads as a percentage.
             let most = change.a.unwrap_or(0.0).abs() * PERCENT_MAX / 100.0;
@@ -71,7 +71,7 @@ fn signed(change: &Change, value: f64, with_unit: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::change::Word;
+    use super::super::change::ChangeKind;
     use super::super::metric::Metric;
     use super::*;
 
@@ -82,7 +82,7 @@ mod tests {
             a: Some(numbers.0),
             b: Some(numbers.1),
             interval: Some(interval_of),
-            word: Word::Indistinguishable,
+            word: ChangeKind::Indistinguishable,
         };
         assert_eq!((difference(&change).as_str(), interval(&change).as_str()), expected);
     }

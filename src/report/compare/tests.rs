@@ -32,7 +32,7 @@ impl Made {
     fn run(self, seed: u64) -> Blocks {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut weather = ChaCha8Rng::seed_from_u64(self.weather);
-        let mut blocks = Blocks::new(Cut::of(self.seconds), 0.0);
+        let mut blocks = Blocks::new(BlockLayout::of(self.seconds), 0.0);
         let mut spell = (0, 0);
         for t_s in 0..self.seconds {
             if t_s % 3 == 0 {
@@ -47,7 +47,7 @@ impl Made {
                 let time = 1_000 + skewed * (1_000 + spell.0) / 1_000 + weather + self.longer_us;
                 times.push((time, 1));
             }
-            blocks.add_times(Clock::Latency, t_s, times.into_iter());
+            blocks.add_times(TimeMetric::Latency, t_s, times.into_iter());
             let passed = offered - failed;
             blocks.add_second(&IntervalLine { t_s, offered, passed, failed, ..IntervalLine::default() });
         }
@@ -69,7 +69,7 @@ fn intervals(metrics: &[(&str, f64)], [a, b]: [Made; 2], pairing: Pairing) -> Ve
                 Change::of(Metric::of(name.parse().unwrap()).unwrap(), runs.each_ref(), Some(&draws));
             let (low, high) = change.interval.unwrap();
             found.0 += usize::from((low..=high).contains(truth));
-            found.1 += usize::from(change.word == Word::Indistinguishable);
+            found.1 += usize::from(change.word == ChangeKind::Indistinguishable);
         }
     }
     found

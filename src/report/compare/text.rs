@@ -1,9 +1,9 @@
 //! A comparison for a terminal: 80 columns, no colour, pure.
 
-use super::headline::{broken_sides, condition_text, headline, held_word, method, told};
+use super::headline::{runs_not_passed, condition_text, headline, result_word, method, main_differences};
 use super::remarks::{LETTERS, plan_differences_text};
-use super::{Change, Comparison, show};
-use crate::report::text::format::{Page, safe, shortened};
+use super::{Change, RunComparison, show};
+use crate::report::text::format::{TextPage, safe, shortened};
 use crate::report::text::headline as of_run;
 
 /// Columns of a terminal.
@@ -13,10 +13,10 @@ const WIDTH: usize = 80;
 const GAP: &str = "  ";
 
 /// A comparison as text.
-pub fn text(comparison: &Comparison<'_>) -> String {
-    let mut page = Page::default();
+pub fn text(comparison: &RunComparison<'_>) -> String {
+    let mut page = TextPage::default();
     let (word, sentence) = headline(comparison);
-    for side in broken_sides(comparison) {
+    for side in runs_not_passed(comparison) {
         page.wrapped(0, &format!("! {side}"));
     }
     page.wrapped(0, &format!("{word}: {sentence}"));
@@ -27,7 +27,7 @@ pub fn text(comparison: &Comparison<'_>) -> String {
         let plan = &run.report.plan;
         page.wrapped(5, &format!("{}, {}", safe(&plan.target), safe(&plan.started_at)));
     }
-    let told = told(comparison);
+    let told = main_differences(comparison);
     if !told.is_empty() {
         page.blank();
     }
@@ -57,7 +57,7 @@ pub fn text(comparison: &Comparison<'_>) -> String {
     page.into_text()
 }
 
-fn plans(comparison: &Comparison<'_>, page: &mut Page) {
+fn plans(comparison: &RunComparison<'_>, page: &mut TextPage) {
     let Some(told) = plan_differences_text(&comparison.plan_differences) else { return };
     page.heading(&told);
     for difference in &comparison.plan_differences {
@@ -66,14 +66,14 @@ fn plans(comparison: &Comparison<'_>, page: &mut Page) {
     }
 }
 
-fn conditions(comparison: &Comparison<'_>, page: &mut Page) {
+fn conditions(comparison: &RunComparison<'_>, page: &mut TextPage) {
     if comparison.judged.is_empty() {
         return;
     }
     page.heading("Conditions");
     for judged in &comparison.judged {
         let condition = safe(&judged.condition.to_string());
-        page.item(held_word(judged.held), &format!("{condition}: {}", condition_text(judged)));
+        page.item(result_word(judged.held), &format!("{condition}: {}", condition_text(judged)));
     }
 }
 
@@ -122,7 +122,7 @@ fn table(rows: &[[String; 6]]) -> Vec<String> {
     lines
 }
 
-fn targets(comparison: &Comparison<'_>, page: &mut Page) {
+fn targets(comparison: &RunComparison<'_>, page: &mut TextPage) {
     page.heading("Totals, without intervals");
     let rows = super::totals(comparison).into_iter().map(|(name, [a, b])| {
         let nothing = String::new;

@@ -4,8 +4,8 @@
 //! its header claims: only the shape that every run writes is taken, and what
 //! unpacks to more than that can hold is refused before anything is made of it.
 
-use crate::report::read::Stopped;
-use crate::report::threshold::Clock;
+use crate::report::read::UnreadableLine;
+use crate::report::threshold::TimeMetric;
 use crate::metrics::Histogram;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,13 +21,13 @@ const LINE_BYTES: u64 = 1 << 20;
 const HEADER: usize = 40;
 
 /// A histogram cannot be longer, whatever its counters hold.
-const MOST_BYTES: u64 = 1 << 18;
+const MAX_BYTES: u64 = 1 << 18;
 
 /// The times of one clock in one second.
 #[derive(Debug)]
 pub(in crate::report) struct MetricSecond {
     /// Which clock.
-    pub(in crate::report) clock: Clock,
+    pub(in crate::report) clock: TimeMetric,
     /// The second of the run.
     pub(in crate::report) second: u64,
     counters: hdrhistogram::Histogram<u32>,
@@ -44,14 +44,14 @@ impl MetricSecond {
 /// clocks that are not `wanted` are passed over.
 pub(in crate::report) fn seconds(
     mut input: impl BufRead,
-    wanted: &[Clock],
+    wanted: &[TimeMetric],
     mut each: impl FnMut(&MetricSecond),
-) -> io::Result<Option<Stopped>> {
-    let (mut lines, mut line, mut number) = (Lines::default(), Vec::new(), 0);
+) -> io::Result<Option<UnreadableLine>> {
+    let (mut lines, mut line, mut number) = (HlogLineReader::default(), Vec::new(), 0);
     loop {
         line.clear();
         number += 1;
-        let stopped = |why: &str| Ok(Some(Stopped { line: number, why: why.to_owned() }));
+        let stopped = |why: &str| Ok(Some(UnreadableLine { line: number, why: why.to_owned() }));
         Read::take(&mut input, LINE_BYTES).read_until(b'\n', &mut line)?;
         if line.is_empty() {
             return Ok(None);
@@ -68,10 +68,10 @@ pub(in crate::report) fn seconds(
 }
 
 /// The sum of one clock's histograms in an interval log, as far as it goes.
-pub(in crate::report) fn clock(
+pub(in crate::report) fn metric_histogram(
     input: impl BufRead,
-    clock: Clock,
-) -> io::Result<(hdrhistogram::Histogram<u64>, Option<Stopped>)> {
+    clock: TimeMetric,
+) -> io::Result<(hdrhistogram::Histogram<u64>, Option<UnreadableLine>)> {
     let mut sum = none();
     let stopped = seconds(input, &[clock], |second| {
         second.times().for_each(|(micros, count)| sum.saturating_record_n(micros, count.into()));
@@ -85,7 +85,7 @@ pub(in crate::report) fn none() -> hdrhistogram::Histogram<u64> {
 }
 
 /// Reads one line after the other.
-struct Lines {
+struct HlogLineReader {
     /// What every histogram of a run looks like.
     shape: Histogram<u32>,
     deserializer: Deserializer,
@@ -93,17 +93,17 @@ struct Lines {
     unpacked: Vec<u8>,
 }
 
-impl Default for Lines {
+impl Default for HlogLineReader {
     fn default() -> Self {
         let (shape, deserializer) = (Histogram::new(), Deserializer::new());
         Self { shape, deserializer, packed: Vec::new(), unpacked: Vec::new() }
     }
 }
 
-impl Lines {
+impl HlogLineReader {
     /// What a line holds; nothing for a comment, a header or a line of another
     /// clock. The error says what is wrong with it.
-    fn read(&mut self, line: &[u8], wanted: &[Clock]) -> Result<Option<MetricSecond>, &'static str> {
+    fn read(&mut self, line: &[u8], wanted: &[TimeMetric]) -> Result<Option<MetricSecond>, &'static str> {
         let entry = match IntervalLogIterator::new(line).next() {
             None => return Ok(None),
             Some(entry) => entry.map_err(|_| "not a line of an interval log")?,
@@ -124,7 +124,7 @@ impl Lines {
         // Cookie and length of what is packed.
         let packed = self.packed.get(8..).ok_or(BROKEN)?;
         self.unpacked.clear();
-        ZlibDecoder::new(packed).take(MOST_BYTES).read_to_end(&mut self.unpacked).map_err(|_| BROKEN)?;
+        ZlibDecoder::new(packed).take(MAX_BYTES).read_to_end(&mut self.unpacked).map_err(|_| BROKEN)?;
         let header = self.unpacked.first_chunk::<HEADER>().ok_or(BROKEN)?;
         let shape = self.shape.counters();
         let expected = [
@@ -167,22 +167,22 @@ mod tests {
     #[test]
     fn what_was_written_is_read() {
         let (log, mut found) = (log(), Vec::new());
-        let stopped = seconds(&log[..], &Clock::ALL, |second| {
+        let stopped = seconds(&log[..], &TimeMetric::ALL, |second| {
             found.push((second.clock, second.second, second.times().collect::<Vec<_>>()));
         });
         assert_eq!(stopped.unwrap(), None);
         let times = vec![(900, 2), (5_003, 1)];
-        assert_eq!(found, [(Clock::Latency, 0, times.clone()), (Clock::Latency, 7, times)]);
-        let (sum, stopped) = clock(&log[..], Clock::Latency).unwrap();
+        assert_eq!(found, [(TimeMetric::Latency, 0, times.clone()), (TimeMetric::Latency, 7, times)]);
+        let (sum, stopped) = metric_histogram(&log[..], TimeMetric::Latency).unwrap();
         assert_eq!((sum.len(), sum.max(), stopped), (6, 5_003, None));
-        assert_eq!(clock(&log[..], Clock::Service).unwrap().0.len(), 0);
+        assert_eq!(metric_histogram(&log[..], TimeMetric::Service).unwrap().0.len(), 0);
     }
 
     #[test]
     fn foreign_and_torn_lines_are_refused() {
-        let mut lines = Lines::default();
+        let mut lines = HlogLineReader::default();
         let mut check = |line: &[u8], expected: Result<bool, &str>| {
-            assert_eq!(lines.read(line, &Clock::ALL).map(|found| found.is_some()), expected);
+            assert_eq!(lines.read(line, &TimeMetric::ALL).map(|found| found.is_some()), expected);
         };
         check(b"#[Anything]\n", Ok(false));
         check(b"noise\n", Err("not a line of an interval log"));

@@ -9,8 +9,8 @@ use super::shown;
 use crate::report::text::format::{counted, micros};
 use crate::report::text::headline::by_attempts;
 use crate::report::text::rate_of;
-use crate::report::timeline::{Point, CountRange};
-use crate::report::{CHECK, Curve, IntervalTimes, RunReport, Timeline, Times};
+use crate::report::timeline::{TimelinePoint, CountRange};
+use crate::report::{CHECK, Curve, IntervalTimes, RunReport, Timeline, TimeSummary};
 use crate::units::{approximate, grouped};
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -51,32 +51,32 @@ pub(in crate::report) struct Chart {
     /// What it shows, in a sentence.
     #[serde(skip)]
     pub(in crate::report) told: String,
-    pub(super) unit: Unit,
+    pub(super) unit: ChartUnit,
     /// Percentiles in place of time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) percentiles: Option<Vec<f64>>,
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Vec<ChartLine>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Unit {
+pub(super) enum ChartUnit {
     Micros,
     PerSecond,
     Count,
 }
 
-pub(super) type Column = Vec<Option<ChartNumber>>;
+pub(super) type ChartColumn = Vec<Option<ChartNumber>>;
 
 #[derive(Debug, Serialize)]
-pub(super) struct Line {
+pub(super) struct ChartLine {
     label: String,
     /// Colour and pattern, by name.
     ink: &'static str,
-    values: Column,
+    values: ChartColumn,
     /// The least and most of a second, where a point covers several.
     #[serde(skip_serializing_if = "Option::is_none")]
-    range: Option<(Column, Column)>,
+    range: Option<(ChartColumn, ChartColumn)>,
 }
 
 impl Charts {
@@ -116,8 +116,8 @@ pub(super) fn time(us: u64) -> String {
     micros(us).replace(' ', "\u{a0}")
 }
 
-pub(super) fn plain(label: &str, ink: &'static str, values: Column) -> Line {
-    Line { label: label.to_owned(), ink, values, range: None }
+pub(super) fn plain(label: &str, ink: &'static str, values: ChartColumn) -> ChartLine {
+    ChartLine { label: label.to_owned(), ink, values, range: None }
 }
 
 /// The points that lie in whole seconds of the offering. In the one after them
@@ -142,18 +142,18 @@ fn offering_s(report: &RunReport) -> f64 {
 }
 
 /// The first so many points of a column.
-pub(super) fn first_of(mut column: Column, points: usize) -> Column {
+pub(super) fn first_of(mut column: ChartColumn, points: usize) -> ChartColumn {
     column.iter_mut().skip(points).for_each(|value| *value = None);
     column
 }
 
-pub(super) fn each(timeline: &Timeline, value: impl Fn(&Point) -> Option<ChartNumber>) -> Column {
+pub(super) fn each(timeline: &Timeline, value: impl Fn(&TimelinePoint) -> Option<ChartNumber>) -> ChartColumn {
     timeline.points().iter().map(|point| if point.seconds == 0 { None } else { value(point) }).collect()
 }
 
 fn rate(report: &RunReport, timeline: &Timeline) -> Chart {
     let (whole, of_answers) = (whole_points(report, timeline), whole_points_of_answers(report, timeline));
-    let line = |label: &str, ink, points: usize, of: fn(&Point) -> CountRange| Line {
+    let line = |label: &str, ink, points: usize, of: fn(&TimelinePoint) -> CountRange| ChartLine {
         label: label.to_owned(),
         ink,
         values: first_of(each(timeline, |p| Some(ChartNumber::mean(of(p).sum, p.seconds))), points),
@@ -184,7 +184,7 @@ fn rate(report: &RunReport, timeline: &Timeline) -> Chart {
             grouped(least),
             grouped(most)
         ),
-        unit: Unit::PerSecond,
+        unit: ChartUnit::PerSecond,
         percentiles: None,
         lines,
     }
@@ -207,14 +207,14 @@ fn worst_of(timeline: &Timeline) -> String {
 
 pub(super) fn times(
     timeline: &Timeline,
-    of: fn(&Point) -> &IntervalTimes,
+    of: fn(&TimelinePoint) -> &IntervalTimes,
     value: fn(&IntervalTimes) -> u64,
-) -> Column {
+) -> ChartColumn {
     each(timeline, |p| Some(of(p)).filter(|t| t.count > 0).map(|t| ChartNumber::whole(value(t))))
 }
 
 /// The point at which a percentile was worst, and the second it begins at.
-fn worst_p99(timeline: &Timeline, of: fn(&Point) -> &IntervalTimes) -> String {
+fn worst_p99(timeline: &Timeline, of: fn(&TimelinePoint) -> &IntervalTimes) -> String {
     let points = timeline.points().iter().enumerate();
     // The first of equals.
     let worst = points.max_by_key(|(n, point)| (of(point).p99, Reverse(*n)));
@@ -252,7 +252,7 @@ fn latency(report: &RunReport, timeline: &Timeline) -> Option<Chart> {
         title: "Latency over time",
         reading: worst_of(timeline),
         told,
-        unit: Unit::Micros,
+        unit: ChartUnit::Micros,
         percentiles: None,
         lines,
     })
@@ -271,7 +271,7 @@ fn lateness(report: &RunReport, timeline: &Timeline) -> Option<Chart> {
             time(late.max),
             worst_p99(timeline, |p| &p.lateness)
         ),
-        unit: Unit::Micros,
+        unit: ChartUnit::Micros,
         percentiles: None,
         lines: vec![
             plain("p50", "p50", times(timeline, |p| &p.lateness, |t| t.p50)),
@@ -284,7 +284,7 @@ fn lateness(report: &RunReport, timeline: &Timeline) -> Option<Chart> {
 const INKS: [&str; NAMES_SHOWN + 1] = ["first", "second", "third", "fourth", "fifth", "sixth", "reference"];
 
 /// The heaviest names, each with its line, and the rest in one.
-fn by_name(columns: Vec<(&str, Vec<u64>)>, timeline: &Timeline) -> Vec<Line> {
+fn by_name(columns: Vec<(&str, Vec<u64>)>, timeline: &Timeline) -> Vec<ChartLine> {
     let total = |column: &[u64]| column.iter().fold(0, |sum: u64, &count| sum.saturating_add(count));
     let mut columns = columns;
     columns.sort_by_key(|(_, column)| Reverse(total(column)));
@@ -299,7 +299,7 @@ fn by_name(columns: Vec<(&str, Vec<u64>)>, timeline: &Timeline) -> Vec<Line> {
     columns
         .map(|((name, column), ink)| {
             let values = timeline.points().iter().zip(column);
-            let value = |(point, count): (&Point, u64)| {
+            let value = |(point, count): (&TimelinePoint, u64)| {
                 (point.seconds > 0).then(|| ChartNumber::mean(count, point.seconds))
             };
             plain(&shown(name, 40), ink, values.map(value).collect())
@@ -327,7 +327,7 @@ fn faults(report: &RunReport, timeline: &Timeline) -> Option<Chart> {
         title: "Failures by kind over time",
         reading: reading("mean rate", "tinted: from the first to the last failure of a kind", timeline),
         told: shown(&format!("{}.", told.join("; ")), 600),
-        unit: Unit::PerSecond,
+        unit: ChartUnit::PerSecond,
         percentiles: None,
         lines,
     })
@@ -348,7 +348,7 @@ fn statuses(report: &RunReport, timeline: &Timeline) -> Option<Chart> {
             counted(report.attempts.completed, "answer"),
             kinds(report.statuses.len())
         ),
-        unit: Unit::PerSecond,
+        unit: ChartUnit::PerSecond,
         percentiles: None,
         lines,
     })
@@ -360,7 +360,7 @@ fn kinds(statuses: usize) -> String {
 
 fn in_flight(report: &RunReport, timeline: &Timeline) -> Chart {
     let connections = &report.connections;
-    let whole = |of: fn(&Point) -> u64| each(timeline, |p| Some(ChartNumber::whole(of(p))));
+    let whole = |of: fn(&TimelinePoint) -> u64| each(timeline, |p| Some(ChartNumber::whole(of(p))));
     Chart {
         id: "in_flight",
         title: "At the end of each second",
@@ -371,7 +371,7 @@ fn in_flight(report: &RunReport, timeline: &Timeline) -> Chart {
             grouped(connections.waiting_max),
             counted(connections.open_max, "connection")
         ),
-        unit: Unit::Count,
+        unit: ChartUnit::Count,
         percentiles: None,
         lines: vec![
             plain("in flight", "first", whole(|p| p.in_flight)),
@@ -383,7 +383,7 @@ fn in_flight(report: &RunReport, timeline: &Timeline) -> Chart {
 
 /// Curves on one axis: all have their points at the same places, and some end
 /// sooner.
-pub(super) fn by_percentile(curves: &[(&str, &'static str, &Curve)]) -> Option<(Vec<f64>, Vec<Line>)> {
+pub(super) fn by_percentile(curves: &[(&str, &'static str, &Curve)]) -> Option<(Vec<f64>, Vec<ChartLine>)> {
     let longest = curves.iter().map(|(_, _, curve)| &curve.0).max_by_key(|points| points.len())?;
     let xs: Vec<f64> = longest
         .iter()
@@ -426,14 +426,14 @@ fn percentiles(report: &RunReport) -> Option<Chart> {
         title: "Latency by percentile",
         reading: format!("Each step to the right is ten times rarer. {}", waited(report)),
         told: percentiles_text(clock),
-        unit: Unit::Micros,
+        unit: ChartUnit::Micros,
         percentiles: Some(xs),
         lines,
     })
 }
 
 /// The percentiles that have samples beyond them, or else the longest time.
-fn percentiles_text(clock: &Times) -> String {
+fn percentiles_text(clock: &TimeSummary) -> String {
     let of = [
         ("Half of them took", 2, clock.p50),
         ("90\u{a0}%", 10, clock.p90),

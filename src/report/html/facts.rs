@@ -18,7 +18,7 @@ pub(super) struct Fact {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Unit {
+enum FactUnit {
     None,
     Micros,
     Seconds,
@@ -38,7 +38,7 @@ pub(super) fn facts(of: &impl Serialize) -> Vec<Fact> {
     rows
 }
 
-fn add(name: &str, unit: Unit, value: &Value, rows: &mut Vec<Fact>) {
+fn add(name: &str, unit: FactUnit, value: &Value, rows: &mut Vec<Fact>) {
     let Value::Object(fields) = value else {
         let value = text(value, unit);
         if !value.is_empty() {
@@ -57,7 +57,7 @@ fn add(name: &str, unit: Unit, value: &Value, rows: &mut Vec<Fact>) {
             continue;
         }
         let (own_name, own_unit) = named(key);
-        let plain = own_unit != Unit::None || matches!(key.as_str(), "count" | "saturated");
+        let plain = own_unit != FactUnit::None || matches!(key.as_str(), "count" | "saturated");
         add(&format!("{name}, {own_name}"), if plain { own_unit } else { unit }, value, rows);
     }
 }
@@ -69,16 +69,16 @@ fn too_few(key: &str) -> Option<u64> {
 }
 
 /// `cpu_us_per_attempt` is `cpu per attempt` in microseconds.
-fn named(key: &str) -> (String, Unit) {
+fn named(key: &str) -> (String, FactUnit) {
     if let Some(of) = key.strip_suffix("_per_s") {
-        return (of.replace('_', " "), Unit::PerSecond);
+        return (of.replace('_', " "), FactUnit::PerSecond);
     }
-    let mut unit = Unit::None;
+    let mut unit = FactUnit::None;
     let words = key.split('_').filter(|&word| {
         let told = match word {
-            "us" => Unit::Micros,
-            "s" => Unit::Seconds,
-            "bytes" => Unit::Bytes,
+            "us" => FactUnit::Micros,
+            "s" => FactUnit::Seconds,
+            "bytes" => FactUnit::Bytes,
             _ => return true,
         };
         unit = told;
@@ -88,7 +88,7 @@ fn named(key: &str) -> (String, Unit) {
     (name, unit)
 }
 
-fn text(value: &Value, unit: Unit) -> String {
+fn text(value: &Value, unit: FactUnit) -> String {
     match value {
         Value::Null => String::new(),
         Value::Bool(is_so) => if *is_so { "yes" } else { "no" }.to_owned(),
@@ -96,10 +96,10 @@ fn text(value: &Value, unit: Unit) -> String {
         Value::ChartNumber(number) => number.as_u64().map_or_else(
             || fraction(number.as_f64().unwrap_or_default(), unit),
             |count| match unit {
-                Unit::None => grouped(count),
-                Unit::Micros => micros(count),
-                Unit::Bytes => format!("{} MiB", grouped(count >> 20)),
-                Unit::Seconds | Unit::PerSecond => fraction(number.as_f64().unwrap_or_default(), unit),
+                FactUnit::None => grouped(count),
+                FactUnit::Micros => micros(count),
+                FactUnit::Bytes => format!("{} MiB", grouped(count >> 20)),
+                FactUnit::Seconds | FactUnit::PerSecond => fraction(number.as_f64().unwrap_or_default(), unit),
             },
         ),
         Value::Array(values) => list(values.iter(), ", "),
@@ -107,18 +107,18 @@ fn text(value: &Value, unit: Unit) -> String {
     }
 }
 
-fn fraction(value: f64, unit: Unit) -> String {
+fn fraction(value: f64, unit: FactUnit) -> String {
     match unit {
-        Unit::Micros if value < 1_000.0 => format!("{value:.1} µs"),
-        Unit::Micros => micros(whole(value)),
-        Unit::Seconds => seconds(value),
-        Unit::PerSecond => per_second(value),
-        Unit::Bytes | Unit::None => value.to_string(),
+        FactUnit::Micros if value < 1_000.0 => format!("{value:.1} µs"),
+        FactUnit::Micros => micros(whole(value)),
+        FactUnit::Seconds => seconds(value),
+        FactUnit::PerSecond => per_second(value),
+        FactUnit::Bytes | FactUnit::None => value.to_string(),
     }
 }
 
 fn list<'v>(values: impl Iterator<Item = &'v Value>, between: &str) -> String {
-    values.map(|value| text(value, Unit::None)).collect::<Vec<_>>().join(between)
+    values.map(|value| text(value, FactUnit::None)).collect::<Vec<_>>().join(between)
 }
 
 #[cfg(test)]

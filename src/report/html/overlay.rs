@@ -4,11 +4,11 @@
 //! points of the same length, that of the longer run.
 
 use super::charts::{
-    Chart, Charts, Column, Unit, by_percentile, each, first_of, plain, time, times, whole_points,
+    Chart, Charts, ChartColumn, ChartUnit, by_percentile, each, first_of, plain, time, times, whole_points,
 };
 use super::numbers::ChartNumber;
 use crate::report::text::{P99, P99_9};
-use crate::report::timeline::Point;
+use crate::report::timeline::TimelinePoint;
 use crate::report::{RunReport, Timeline};
 use crate::units::grouped;
 
@@ -37,7 +37,7 @@ struct OverTime {
 
 impl OverTime {
     /// A column of each run, both of one length.
-    fn columns(&self, column: impl Fn(&Timeline) -> Column) -> [Column; 2] {
+    fn columns(&self, column: impl Fn(&Timeline) -> ChartColumn) -> [ChartColumn; 2] {
         self.timelines.each_ref().map(|timeline| {
             let mut column = column(timeline);
             column.resize(self.points, None);
@@ -46,8 +46,8 @@ impl OverTime {
     }
 
     /// Of the seconds that each run offered its load in.
-    fn rates(&self, reports: [&RunReport; 2], count: fn(&Point) -> u64) -> [Column; 2] {
-        let rate = |point: &Point| Some(ChartNumber::mean(count(point), point.seconds));
+    fn rates(&self, reports: [&RunReport; 2], count: fn(&TimelinePoint) -> u64) -> [ChartColumn; 2] {
+        let rate = |point: &TimelinePoint| Some(ChartNumber::mean(count(point), point.seconds));
         let mut columns = self.columns(|timeline| each(timeline, rate));
         for ((column, timeline), report) in columns.iter_mut().zip(&self.timelines).zip(reports) {
             *column = first_of(std::mem::take(column), whole_points(report, timeline));
@@ -55,12 +55,12 @@ impl OverTime {
         columns
     }
 
-    fn chart(&self, id: &'static str, title: &'static str, unit: Unit) -> Chart {
+    fn chart(&self, id: &'static str, title: &'static str, unit: ChartUnit) -> Chart {
         let step = self.timelines[0].seconds_per_point();
         let reading = match (step, unit) {
             (1, _) => String::new(),
-            (_, Unit::Micros) => format!("Each point: the worst second of {step}."),
-            (_, Unit::PerSecond | Unit::Count) => format!("Each point: the mean of {step} seconds."),
+            (_, ChartUnit::Micros) => format!("Each point: the worst second of {step}."),
+            (_, ChartUnit::PerSecond | ChartUnit::Count) => format!("Each point: the mean of {step} seconds."),
         };
         Chart { id, title, reading, told: String::new(), unit, percentiles: None, lines: Vec::new() }
     }
@@ -72,7 +72,7 @@ impl OverTime {
         Chart {
             told: format!("{} good downloads in A, {} in B.", good(of_a), good(of_b)),
             lines: vec![plain("A", "second", a), plain("B", "first", b)],
-            ..self.chart("rate", "Good downloads over time", Unit::PerSecond)
+            ..self.chart("rate", "Good downloads over time", ChartUnit::PerSecond)
         }
     }
 
@@ -83,7 +83,7 @@ impl OverTime {
         (failed_a > 0 || failed_b > 0).then(|| Chart {
             told: format!("{} failed downloads in A, {} in B.", grouped(failed_a), grouped(failed_b)),
             lines: vec![plain("A", "second", a), plain("B", "first", b)],
-            ..self.chart("failed", "Failed downloads over time", Unit::PerSecond)
+            ..self.chart("failed", "Failed downloads over time", ChartUnit::PerSecond)
         })
     }
 
@@ -105,7 +105,7 @@ impl OverTime {
                 plain("B, p50", "b-p50", b_p50),
                 plain("B, p99", "b-p99", b_p99),
             ],
-            ..self.chart("latency", "Latency of good downloads over time", Unit::Micros)
+            ..self.chart("latency", "Latency of good downloads over time", ChartUnit::Micros)
         })
     }
 
@@ -119,7 +119,7 @@ impl OverTime {
                 P99.told(late_b)
             ),
             lines: vec![plain("A, p99", "second", a), plain("B, p99", "first", b)],
-            ..self.chart("lateness", "Lateness over time", Unit::Micros)
+            ..self.chart("lateness", "Lateness over time", ChartUnit::Micros)
         })
     }
 }
@@ -139,7 +139,7 @@ fn percentiles([a, b]: [&RunReport; 2]) -> Option<Chart> {
             time(a.latency_us.max),
             time(b.latency_us.max)
         ),
-        unit: Unit::Micros,
+        unit: ChartUnit::Micros,
         percentiles: Some(xs),
         lines,
     })

@@ -6,7 +6,7 @@ use crate::report::text::format::share;
 use crate::report::text::headline::{by_attempts, sentence};
 use crate::report::text::thresholds;
 use crate::report::text::{P50, P99, STATISTICS, rate_of};
-use crate::report::{CHECK, ExampleLine, FaultLine, HostLine, RunReport, Times, WarningLine};
+use crate::report::{CHECK, ExampleLine, FaultLine, HostLine, RunReport, TimeSummary, WarningLine};
 use crate::units::grouped;
 use crate::verify::Tier;
 use std::cmp::Reverse;
@@ -43,7 +43,7 @@ pub(super) struct LoadRow {
 }
 
 /// One statistic of the clocks.
-pub(super) struct ClockRow {
+pub(super) struct MetricRow {
     pub(super) name: &'static str,
     /// Good, failed, service, lateness.
     pub(super) cells: [String; 4],
@@ -133,7 +133,7 @@ pub(super) fn figures(report: &RunReport) -> Vec<Figure> {
     ];
     // A check asks as fast as it can, and its times say nothing.
     if !is_check {
-        let p50 = |times: &Times, more: &str| match times.count {
+        let p50 = |times: &TimeSummary, more: &str| match times.count {
             0 => String::new(),
             _ => format!("p50 {}{more}", P50.told(times)),
         };
@@ -183,12 +183,12 @@ pub(super) fn load(report: &RunReport) -> Vec<LoadRow> {
     rows
 }
 
-pub(super) fn clocks(report: &RunReport) -> Vec<ClockRow> {
+pub(super) fn metric_rows(report: &RunReport) -> Vec<MetricRow> {
     let clocks = [&report.latency_us, &report.latency_failed_us, &report.service_us, &report.lateness_us];
-    let count = ClockRow { name: "count", cells: clocks.map(|times| grouped(times.count)) };
+    let count = MetricRow { name: "count", cells: clocks.map(|times| grouped(times.count)) };
     let statistics = STATISTICS
         .iter()
-        .map(|statistic| ClockRow { name: statistic.name, cells: clocks.map(|times| statistic.told(times)) });
+        .map(|statistic| MetricRow { name: statistic.name, cells: clocks.map(|times| statistic.told(times)) });
     [count].into_iter().chain(statistics).collect()
 }
 

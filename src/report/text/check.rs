@@ -1,8 +1,8 @@
 //! The summary of a check: what is broken and what that does to clients. What
 //! was measured on the way is of no interest and not shown.
 
-use super::format::{Page, counted, safe, seconds, share};
-use super::{answers, books, faults, headline, rules, thresholds};
+use super::format::{TextPage, counted, safe, seconds, share};
+use super::{answers, accounting, faults, headline, rules, thresholds};
 use crate::report::{FaultLine, RunReport};
 use crate::units::grouped;
 use crate::verify::{Depth, Tier};
@@ -10,7 +10,7 @@ use crate::verify::{Depth, Tier};
 /// Examples shown of each fault.
 const EXAMPLES_SHOWN: usize = 5;
 
-pub(super) fn write(report: &RunReport, page: &mut Page) {
+pub(super) fn write(report: &RunReport, page: &mut TextPage) {
     headline::opening(report, page);
     page.blank();
     page.wrapped(2, &asked(report));
@@ -21,7 +21,7 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
     rules::write(report, page);
     answers(report, page);
     faults::hosts(report, page);
-    books::write(report, page);
+    accounting::write(report, page);
     if !report.faults.is_empty() {
         page.blank();
         page.line("downpour explain ID tells of a fault by its id.");
@@ -40,7 +40,7 @@ fn asked(report: &RunReport) -> String {
     )
 }
 
-fn broken(report: &RunReport, page: &mut Page) {
+fn broken(report: &RunReport, page: &mut TextPage) {
     if !report.faults.is_empty() {
         page.heading("Faults");
     }
@@ -52,14 +52,14 @@ fn broken(report: &RunReport, page: &mut Page) {
     }
 }
 
-fn fault_line(report: &RunReport, fault: &FaultLine, page: &mut Page) {
+fn fault_line(report: &RunReport, fault: &FaultLine, page: &mut TextPage) {
     let share = share(fault.arrivals(), report.arrivals.offered);
     page.line(&format!("  {:<28}{:>12}  {share:>8}", safe(&fault.id), grouped(fault.arrivals())));
     faults::explanation(fault, page);
 }
 
 /// How many redirects were judged at each tier.
-fn checked(report: &RunReport, page: &mut Page) {
+fn checked(report: &RunReport, page: &mut TextPage) {
     page.heading("Redirects checked");
     let depth: Depth = report.plan.verify.parse().unwrap_or(Depth::Off);
     let is_on = |tier| depth.covers(tier) && (tier != Tier::Json || report.plan.verify_json.is_some());

@@ -1,6 +1,6 @@
 //! Where the candidate's answers differ from the control's.
 
-use super::format::{COLUMNS, Page, of, safe, share, shortened};
+use super::format::{COLUMNS, TextPage, of, safe, share, shortened};
 use super::listed;
 use crate::report::{ComparisonsLine, ControlExampleLine, ControlReport, RunReport};
 use crate::units::grouped;
@@ -8,7 +8,7 @@ use crate::units::grouped;
 /// Examples shown of each kind of difference.
 const EXAMPLES_SHOWN: usize = 2;
 
-pub(super) fn write(report: &RunReport, page: &mut Page) {
+pub(super) fn write(report: &RunReport, page: &mut TextPage) {
     let Some(control) = &report.control else { return };
     page.heading("Control");
     page.item("asked", &asked(report, control));
@@ -37,13 +37,13 @@ fn asked(report: &RunReport, control: &ControlReport) -> String {
     )
 }
 
-fn row(name: &str, comparisons: &ComparisonsLine, page: &mut Page) {
+fn row(name: &str, comparisons: &ComparisonsLine, page: &mut TextPage) {
     let ComparisonsLine { compared, differing, .. } = *comparisons;
     let share = if compared == 0 { "unknown".to_owned() } else { share(differing, compared) };
     page.item(name, &format!("{:>12}  {share:>8}  of {}", grouped(differing), of(compared, "compared")));
 }
 
-fn example(example: &ControlExampleLine, page: &mut Page) {
+fn example(example: &ControlExampleLine, page: &mut TextPage) {
     let mut line = |name: &str, text: &str| {
         page.line(&format!("      {name:<10}{}", shortened(&safe(text), COLUMNS - 16)));
     };

@@ -1,7 +1,7 @@
 //! The faults with their examples, and the hosts that redirects led to.
 
-use super::differing::differing;
-use super::format::{COLUMNS, Page, counted, safe, share, shortened};
+use super::shorten_differing::shorten_differing;
+use super::format::{COLUMNS, TextPage, counted, safe, share, shortened};
 use super::headline::by_attempts;
 use crate::fault::Fault;
 use crate::report::advice::advice;
@@ -17,7 +17,7 @@ const HOSTS_SHOWN: usize = 5;
 /// Columns of a host's name.
 const HOST_COLUMNS: usize = 40;
 
-pub(super) fn faults(report: &RunReport, page: &mut Page) {
+pub(super) fn faults(report: &RunReport, page: &mut TextPage) {
     page.heading("Faults");
     if report.faults.is_empty() {
         page.line("  none");
@@ -30,7 +30,7 @@ pub(super) fn faults(report: &RunReport, page: &mut Page) {
     }
 }
 
-fn row(report: &RunReport, fault: &FaultLine, page: &mut Page) {
+fn row(report: &RunReport, fault: &FaultLine, page: &mut TextPage) {
     let share = share(fault.arrivals(), report.arrivals.offered);
     let id = shortened(&fault.id, 28).into_owned();
     page.line(&format!(
@@ -48,9 +48,9 @@ fn row(report: &RunReport, fault: &FaultLine, page: &mut Page) {
 
 /// What a fault means, what clients make of it and what to do, as
 /// `downpour explain` says it.
-pub(super) fn explanation(fault: &FaultLine, page: &mut Page) {
+pub(super) fn explanation(fault: &FaultLine, page: &mut TextPage) {
     page.wrapped(4, &safe(&fault.meaning));
-    beside(fault, page);
+    outranked(fault, page);
     if let Some(known) = Fault::from_id(&fault.id) {
         page.wrapped(4, &format!("A client such as cargo: {}", known.client_reaction()));
     }
@@ -58,7 +58,7 @@ pub(super) fn explanation(fault: &FaultLine, page: &mut Page) {
 }
 
 /// Where it was not always the outcome, how often it was not.
-pub(super) fn beside(fault: &FaultLine, page: &mut Page) {
+pub(super) fn outranked(fault: &FaultLine, page: &mut TextPage) {
     let (beside, all) = (fault.beside(), fault.arrivals());
     if beside > 0 {
         let which =
@@ -68,7 +68,7 @@ pub(super) fn beside(fault: &FaultLine, page: &mut Page) {
 }
 
 /// What was found and fails nothing.
-pub(super) fn warnings(report: &RunReport, page: &mut Page) {
+pub(super) fn warnings(report: &RunReport, page: &mut TextPage) {
     if report.warned.is_empty() {
         return;
     }
@@ -87,7 +87,7 @@ pub(super) fn warnings(report: &RunReport, page: &mut Page) {
 /// What stands before the URL that a redirect should have led to.
 const EXPECTED: &str = "expected ";
 
-pub(super) fn example(example: &ExampleLine, page: &mut Page) {
+pub(super) fn example(example: &ExampleLine, page: &mut TextPage) {
     let shown = |indent: usize, text: &str| shortened(&safe(text), COLUMNS - indent).into_owned();
     page.line(&format!("      {}", shown(6, &example.path)));
     let Some(location) = &example.location else {
@@ -109,7 +109,7 @@ pub(super) fn example(example: &ExampleLine, page: &mut Page) {
         }
         return;
     };
-    let (found, expected) = differing(&safe(location), &safe(expected), COLUMNS - 8 - EXPECTED.len());
+    let (found, expected) = shorten_differing(&safe(location), &safe(expected), COLUMNS - 8 - EXPECTED.len());
     page.line(&format!("        -> {found}"));
     page.line(&format!("        {EXPECTED}{expected}"));
     if !detail.is_empty() {
@@ -117,7 +117,7 @@ pub(super) fn example(example: &ExampleLine, page: &mut Page) {
     }
 }
 
-pub(super) fn hosts(report: &RunReport, page: &mut Page) {
+pub(super) fn hosts(report: &RunReport, page: &mut TextPage) {
     let targets = &report.targets;
     if targets.redirects == 0 {
         return;

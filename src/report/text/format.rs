@@ -11,9 +11,9 @@ const ITEM_INDENT: usize = 13;
 
 /// Text under construction: no line is wider than [`COLUMNS`].
 #[derive(Debug, Default)]
-pub(in crate::report) struct Page(String);
+pub(in crate::report) struct TextPage(String);
 
-impl Page {
+impl TextPage {
     pub(in crate::report) fn into_text(self) -> String {
         self.0
     }
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn lines_are_wrapped_and_never_too_wide() {
-        let mut page = Page::default();
+        let mut page = TextPage::default();
         page.item("name", &format!("{} {}", "word ".repeat(40), "x".repeat(300)));
         page.wrapped(4, &"y".repeat(300));
         let text = page.into_text();

@@ -1,9 +1,9 @@
 //! The first lines: what was not checked, the verdict, and why.
 
-use super::format::{Page, counted, of, safe, seconds, share, shortened};
+use super::format::{TextPage, counted, of, safe, seconds, share, shortened};
 use super::thresholds;
 use crate::fault::Fault;
-use crate::report::verdict::Question;
+use crate::report::verdict::InvalidityScope;
 use crate::report::{CHECK, Exit, FaultLine, Reason, RunReport, ThresholdLine, Verdict};
 use crate::units::grouped;
 
@@ -31,7 +31,7 @@ const OF_A_HOST: &[(Fault, &str)] = &[
     (Fault::TargetTlsCertificate, "whose certificate does not do"),
 ];
 
-pub(super) fn write(report: &RunReport, page: &mut Page) {
+pub(super) fn write(report: &RunReport, page: &mut TextPage) {
     let outcomes: Vec<_> = outcomes(report).take(FAULTS_LISTED).collect();
     begin(report, &outcomes, page);
 }
@@ -42,11 +42,11 @@ pub(in crate::report) fn outcomes(report: &RunReport) -> impl Iterator<Item = &F
 }
 
 /// The same without the faults.
-pub(super) fn opening(report: &RunReport, page: &mut Page) {
+pub(super) fn opening(report: &RunReport, page: &mut TextPage) {
     begin(report, &[], page);
 }
 
-fn begin(report: &RunReport, faults: &[&FaultLine], page: &mut Page) {
+fn begin(report: &RunReport, faults: &[&FaultLine], page: &mut TextPage) {
     let (left_out, notes): (Vec<&Reason>, Vec<&Reason>) =
         report.warnings.iter().partition(|warning| is_left_out(warning));
     for warning in left_out {
@@ -59,12 +59,12 @@ fn begin(report: &RunReport, faults: &[&FaultLine], page: &mut Page) {
     }
     for reason in &report.invalid_reasons {
         page.blank();
-        page.wrapped(2, &doubt(report, reason));
+        page.wrapped(2, &invalid_reason_sentence(report, reason));
         page.wrapped(2, &format!("Remedy: {}.", safe(&reason.remedy)));
     }
     for fault in faults {
         page.blank();
-        page.wrapped(2, &told(report, fault));
+        page.wrapped(2, &fault_sentence(report, fault));
     }
     if !notes.is_empty() {
         page.blank();
@@ -100,9 +100,9 @@ fn lacks_only_a_resolver(report: &RunReport) -> bool {
 
 /// A reason for an invalid run as a sentence. Beside failures that stand it
 /// says that it is about times.
-pub(in crate::report) fn doubt(report: &RunReport, reason: &Reason) -> String {
+pub(in crate::report) fn invalid_reason_sentence(report: &RunReport, reason: &Reason) -> String {
     let detail = safe(&reason.detail);
-    if report.verdict == Verdict::Failed && Question::of(&reason.id).spoils_times() {
+    if report.verdict == Verdict::Failed && InvalidityScope::of(&reason.id).spoils_times() {
         return format!("Timing not valid: {detail}.");
     }
     sentence(&detail)
@@ -111,15 +111,15 @@ pub(in crate::report) fn doubt(report: &RunReport, reason: &Reason) -> String {
 /// What is in question beside failures that stand, as the end of a sentence.
 fn in_question(report: &RunReport) -> String {
     let reasons = &report.invalid_reasons;
-    let of = |question| reasons.iter().filter(move |reason| Question::of(&reason.id) == question);
-    let mut times: Vec<_> = of(Question::Timing).chain(of(Question::Load)).map(|r| short(&r.id)).collect();
+    let of = |question| reasons.iter().filter(move |reason| InvalidityScope::of(&reason.id) == question);
+    let mut times: Vec<_> = of(InvalidityScope::Timing).chain(of(InvalidityScope::Load)).map(|r| short(&r.id)).collect();
     times.dedup();
     times.truncate(REASONS_LISTED);
     let mut parts = Vec::new();
     if !times.is_empty() {
         parts.push(format!("; timing not valid: {}", times.join(", ")));
     }
-    parts.extend(of(Question::Demands).next().map(|reason| format!("; {}", judged_nothing(&reason.id))));
+    parts.extend(of(InvalidityScope::Demands).next().map(|reason| format!("; {}", judged_nothing(&reason.id))));
     if parts.is_empty() && !reasons.is_empty() {
         parts.push("; not everything could be checked".to_owned());
     }
@@ -176,7 +176,7 @@ fn verdict_alone(report: &RunReport) -> String {
         }
         Verdict::Passed => format!("PASSED: all {offered} {what} were good"),
         Verdict::Failed if report.exit() == Exit::Threshold => {
-            let crossed = crossed(report);
+            let crossed = broken_thresholds_text(report);
             if arrivals.failed == 0 {
                 return format!("FAILED: {crossed}");
             }
@@ -196,7 +196,7 @@ fn verdict_alone(report: &RunReport) -> String {
         }
         Verdict::Failed => format!("FAILED: {failed} of {offered} {what} failed ({rate})"),
         Verdict::Invalid if report.judged_nothing() => {
-            let reason = report.invalid_reasons.iter().find(|r| Question::of(&r.id) == Question::Demands);
+            let reason = report.invalid_reasons.iter().find(|r| InvalidityScope::of(&r.id) == InvalidityScope::Demands);
             let why = judged_nothing(reason.map_or("", |reason| &reason.id));
             format!("INVALID: {why}; this is neither pass nor fail")
         }
@@ -217,7 +217,7 @@ fn verdict_alone(report: &RunReport) -> String {
 }
 
 /// What ended the run, or which of its thresholds were not kept.
-fn crossed(report: &RunReport) -> String {
+fn broken_thresholds_text(report: &RunReport) -> String {
     if let Some(why) = &report.aborted {
         return thresholds::aborted(report, why);
     }
@@ -248,7 +248,7 @@ pub(in crate::report) fn warmup(report: &RunReport) -> String {
 }
 
 /// One fault in one sentence.
-pub(in crate::report) fn told(report: &RunReport, fault: &FaultLine) -> String {
+pub(in crate::report) fn fault_sentence(report: &RunReport, fault: &FaultLine) -> String {
     let of_all = |count| format!("{} of {} downloads", grouped(count), grouped(report.arrivals.offered));
     let downloads = of_all(fault.count);
     let when = when(fault);
@@ -345,7 +345,7 @@ mod tests {
             last_s: 14.3,
             ..FaultLine::default()
         };
-        assert_eq!(told(&report, &line).replace('\u{a0}', " "), expected);
+        assert_eq!(fault_sentence(&report, &line).replace('\u{a0}', " "), expected);
     }
 
     #[test]

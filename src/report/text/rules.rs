@@ -1,10 +1,10 @@
 //! How much of a run its rules judged.
 
-use super::format::{COLUMNS, Page, safe, shortened};
+use super::format::{COLUMNS, TextPage, safe, shortened};
 use crate::report::RunReport;
 use crate::units::grouped;
 
-pub(super) fn write(report: &RunReport, page: &mut Page) {
+pub(super) fn write(report: &RunReport, page: &mut TextPage) {
     let (Some(rules), Some(judged)) = (&report.rules, judged(report)) else { return };
     page.heading("Rules");
     page.line(&format!("  {judged}"));

@@ -1,10 +1,10 @@
 //! The modelled service of a simulated run, in words.
 
-use super::format::{Page, counted, micros, safe, seconds, whole};
+use super::format::{TextPage, counted, micros, safe, seconds, whole};
 use crate::report::RunReport;
 use crate::units::grouped;
 
-pub(super) fn write(report: &RunReport, page: &mut Page) {
+pub(super) fn write(report: &RunReport, page: &mut TextPage) {
     let Some(model) = &report.plan.simulated else { return };
     page.heading("Service (modelled)");
     let servers = model.servers.map_or_else(|| "any number of servers".to_owned(), |n| counted(n, "server"));

@@ -1,7 +1,7 @@
 //! The storm in words: what a fault made of the load, whether it passed, and
 //! what clients did about it.
 
-use super::format::{Page, counted, per_second, safe, seconds, share};
+use super::format::{TextPage, counted, per_second, safe, seconds, share};
 use crate::report::{ClientLine, RetriesSection, RunReport, StormSection};
 use crate::units::{approximate, grouped};
 use std::cmp::Reverse;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// What it takes to know that all is well, and a bit, in seconds.
 const RECOVERY_CHECK_S: f64 = 4.0;
 
-pub(super) fn write(report: &RunReport, page: &mut Page) {
+pub(super) fn write(report: &RunReport, page: &mut TextPage) {
     if let Some(storm) = &report.storm {
         write_storm(storm, counted_s(report), page);
     }
@@ -20,7 +20,7 @@ pub(super) fn write(report: &RunReport, page: &mut Page) {
 }
 
 /// What clients did about failures.
-fn write_retries(retries: &RetriesSection, report: &RunReport, page: &mut Page) {
+fn write_retries(retries: &RetriesSection, report: &RunReport, page: &mut TextPage) {
     page.heading("Clients");
     page.item("model", &safe(report.plan.client.as_deref().unwrap_or("none")));
     write_mix(&retries.clients, page);
@@ -64,7 +64,7 @@ pub(in crate::report) fn waiting_at_end(retries: &RetriesSection) -> Option<Stri
 }
 
 /// Who asked, where each record's own client is played, the most first.
-fn write_mix(clients: &BTreeMap<String, ClientLine>, page: &mut Page) {
+fn write_mix(clients: &BTreeMap<String, ClientLine>, page: &mut TextPage) {
     if clients.is_empty() {
         return;
     }
@@ -85,7 +85,7 @@ fn write_mix(clients: &BTreeMap<String, ClientLine>, page: &mut Page) {
     }
 }
 
-fn write_storm(storm: &StormSection, run_s: f64, page: &mut Page) {
+fn write_storm(storm: &StormSection, run_s: f64, page: &mut TextPage) {
     page.heading("Storm");
     page.item(
         "fault",

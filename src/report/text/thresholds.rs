@@ -1,7 +1,7 @@
 //! Thresholds in words: what was asked, what came of it, and how near it was.
 
-use super::format::{Page, micros, per_second, safe, shortened, whole};
-use crate::report::threshold::Unit;
+use super::format::{TextPage, micros, per_second, safe, shortened, whole};
+use crate::report::threshold::MeasureUnit;
 use crate::report::{AbortLine, Relation, RunReport, ThresholdLine};
 use crate::units::grouped;
 
@@ -9,7 +9,7 @@ use crate::units::grouped;
 const EXPRESSION: usize = 36;
 const VALUE: usize = 11;
 
-pub(super) fn write(report: &RunReport, page: &mut Page) {
+pub(super) fn write(report: &RunReport, page: &mut TextPage) {
     if report.thresholds.is_empty() {
         return;
     }
@@ -78,12 +78,12 @@ pub(in crate::report) fn aborted(report: &RunReport, why: &AbortLine) -> String 
 
 /// A number in the unit of that name, as `run.json` has both.
 pub(in crate::report) fn in_unit(value: f64, unit: &str) -> String {
-    match Unit::from_name(unit) {
-        Some(Unit::Micros) => micros(whole(value)),
-        Some(Unit::Count) => grouped(whole(value)),
-        Some(Unit::Share) => percent(value),
-        Some(Unit::PerSecond) => per_second(value),
-        Some(Unit::Ratio) => format!("{value:.2}"),
+    match MeasureUnit::from_name(unit) {
+        Some(MeasureUnit::Micros) => micros(whole(value)),
+        Some(MeasureUnit::Count) => grouped(whole(value)),
+        Some(MeasureUnit::Share) => percent(value),
+        Some(MeasureUnit::PerSecond) => per_second(value),
+        Some(MeasureUnit::Ratio) => format!("{value:.2}"),
         None => format!("{value}"),
     }
 }
@@ -130,7 +130,7 @@ mod tests {
     #[track_caller]
     fn check(line: &ThresholdLine, told: &str) {
         let report = RunReport { thresholds: vec![line.clone()], ..RunReport::default() };
-        let mut page = Page::default();
+        let mut page = TextPage::default();
         write(&report, &mut page);
         let text = page.into_text();
         assert_eq!(text.trim_start_matches("\nThresholds\n"), told);

@@ -1,6 +1,6 @@
 //! Where answered statuses differ from the recorded ones.
 
-use super::format::{Page, of, share};
+use super::format::{TextPage, of, share};
 use super::listed;
 use crate::report::{RunReport, TransitionLine};
 use crate::units::grouped;
@@ -9,7 +9,7 @@ use crate::units::grouped;
 const PAIRS_SHOWN: usize = 8;
 
 /// Nothing is said of a log without statuses.
-pub(super) fn write(report: &RunReport, page: &mut Page) {
+pub(super) fn write(report: &RunReport, page: &mut TextPage) {
     let left_out = &report.transitions_left_out;
     if report.transitions.is_empty() {
         return;

@@ -1,20 +1,20 @@
 //! From counts and histograms to the value of a measure.
 
-use super::{Clock, Counted, Measure, Statistic};
+use super::{TimeMetric, CountMeasure, Measure, TimeStatistic};
 use crate::metrics::{ArrivalCounts, Counts, Histogram, TimeHistograms};
 use crate::units::{Offset, approximate};
 use hdrhistogram::Counter;
 
 /// A quotient of two counts: a value, once there is anything to divide by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sums {
+pub struct CountRatio {
     /// What is counted.
     pub(super) part: u64,
     /// What it is a part of.
     pub(super) whole: u64,
 }
 
-impl Sums {
+impl CountRatio {
     /// Both counts of a measure, 0 for the times of a clock.
     pub(super) fn of(measure: Measure, counts: &Counts) -> Self {
         match measure {
@@ -53,16 +53,16 @@ impl Sums {
 }
 
 /// The histogram of a clock.
-pub(super) fn times<C: Counter>(clock: Clock, times: &TimeHistograms<C>) -> &Histogram<C> {
+pub(super) fn times<C: Counter>(clock: TimeMetric, times: &TimeHistograms<C>) -> &Histogram<C> {
     match clock {
-        Clock::Latency => &times.latency,
-        Clock::LatencyFailed => &times.latency_failed,
-        Clock::Service => &times.service,
-        Clock::Lateness => &times.lateness,
+        TimeMetric::Latency => &times.latency,
+        TimeMetric::LatencyFailed => &times.latency_failed,
+        TimeMetric::Service => &times.service,
+        TimeMetric::Lateness => &times.lateness,
     }
 }
 
-impl Statistic {
+impl TimeStatistic {
     /// The one of a clock's shortest, mean and longest time, or a percentile of
     /// its times.
     pub(super) fn of(self, (min, mean, max): (u64, f64, u64), quantile: impl FnOnce(f64) -> u64) -> f64 {
@@ -77,75 +77,75 @@ impl Statistic {
 
 /// For how long something was counted: until the last of it, but not shorter
 /// than arrivals were offered.
-pub(super) fn seconds(counted: Counted, counts: &Counts, offering_s: f64) -> f64 {
+pub(super) fn seconds(counted: CountMeasure, counts: &Counts, offering_s: f64) -> f64 {
     let until = |last: Offset| offering_s.max(last.as_duration().as_secs_f64());
     match counted {
-        Counted::Offered | Counted::Shed => offering_s,
-        Counted::Sent => until(counts.attempts.last_sent),
-        Counted::Passed
-        | Counted::Recovered
-        | Counted::Good
-        | Counted::Failed
-        | Counted::Cut
-        | Counted::Attempts
-        | Counted::Retries
-        | Counted::Completed
-        | Counted::Misled
-        | Counted::Status(..)
-        | Counted::Redirects
-        | Counted::Unchecked
-        | Counted::ControlDiffer
-        | Counted::Fault(_)
-        | Counted::Family(_) => until(counts.attempts.last_done),
+        CountMeasure::Offered | CountMeasure::Shed => offering_s,
+        CountMeasure::Sent => until(counts.attempts.last_sent),
+        CountMeasure::Passed
+        | CountMeasure::Recovered
+        | CountMeasure::Good
+        | CountMeasure::Failed
+        | CountMeasure::Cut
+        | CountMeasure::Attempts
+        | CountMeasure::Retries
+        | CountMeasure::Completed
+        | CountMeasure::Misled
+        | CountMeasure::Status(..)
+        | CountMeasure::Redirects
+        | CountMeasure::Unchecked
+        | CountMeasure::ControlDiffer
+        | CountMeasure::Fault(_)
+        | CountMeasure::Family(_) => until(counts.attempts.last_done),
     }
 }
 
-fn part(counted: Counted, counts: &Counts) -> u64 {
+fn part(counted: CountMeasure, counts: &Counts) -> u64 {
     let ArrivalCounts { offered, passed, recovered, failed, shed, unfinished: cut } = counts.arrivals;
     let (attempts, redirects) = (&counts.attempts, &counts.redirects);
     match counted {
-        Counted::Offered => offered,
-        Counted::Passed => passed,
-        Counted::Recovered => recovered,
-        Counted::Good => passed + recovered,
-        Counted::Failed => failed,
-        Counted::Shed => shed,
-        Counted::Cut => cut,
-        Counted::Attempts => attempts.total(),
-        Counted::Retries => attempts.retries,
-        Counted::Sent => attempts.sent,
-        Counted::Completed => attempts.completed(),
-        Counted::Misled => counts.retries.redirects_hidden_by_retries(),
-        Counted::Status(first, last) => attempts.statuses.range(first..=last).map(|(_, count)| count).sum(),
-        Counted::Redirects => redirects.seen,
-        Counted::Unchecked => redirects.unchecked_total(redirects.deepest()),
+        CountMeasure::Offered => offered,
+        CountMeasure::Passed => passed,
+        CountMeasure::Recovered => recovered,
+        CountMeasure::Good => passed + recovered,
+        CountMeasure::Failed => failed,
+        CountMeasure::Shed => shed,
+        CountMeasure::Cut => cut,
+        CountMeasure::Attempts => attempts.total(),
+        CountMeasure::Retries => attempts.retries,
+        CountMeasure::Sent => attempts.sent,
+        CountMeasure::Completed => attempts.completed(),
+        CountMeasure::Misled => counts.retries.redirects_hidden_by_retries(),
+        CountMeasure::Status(first, last) => attempts.statuses.range(first..=last).map(|(_, count)| count).sum(),
+        CountMeasure::Redirects => redirects.seen,
+        CountMeasure::Unchecked => redirects.unchecked_total(redirects.deepest()),
         // No counter of the run: the watch has it from the control.
-        Counted::ControlDiffer => 0,
-        Counted::Fault(fault) => counts.found.get(fault).count,
-        Counted::Family(family) => counts.found.of_family(family),
+        CountMeasure::ControlDiffer => 0,
+        CountMeasure::Fault(fault) => counts.found.get(fault).count,
+        CountMeasure::Family(family) => counts.found.of_family(family),
     }
 }
 
 /// What a share of it is a share of.
-fn whole(counted: Counted, counts: &Counts) -> u64 {
+fn whole(counted: CountMeasure, counts: &Counts) -> u64 {
     match counted {
-        Counted::Offered
-        | Counted::Passed
-        | Counted::Recovered
-        | Counted::Good
-        | Counted::Failed
-        | Counted::Shed
-        | Counted::Cut
-        | Counted::Fault(_)
-        | Counted::Family(_) => counts.arrivals.settled(),
-        Counted::Attempts
-        | Counted::Retries
-        | Counted::Sent
-        | Counted::Completed
-        | Counted::Misled
-        | Counted::Status(..)
-        | Counted::Redirects => counts.attempts.total(),
-        Counted::Unchecked => counts.redirects.seen,
-        Counted::ControlDiffer => 0,
+        CountMeasure::Offered
+        | CountMeasure::Passed
+        | CountMeasure::Recovered
+        | CountMeasure::Good
+        | CountMeasure::Failed
+        | CountMeasure::Shed
+        | CountMeasure::Cut
+        | CountMeasure::Fault(_)
+        | CountMeasure::Family(_) => counts.arrivals.settled(),
+        CountMeasure::Attempts
+        | CountMeasure::Retries
+        | CountMeasure::Sent
+        | CountMeasure::Completed
+        | CountMeasure::Misled
+        | CountMeasure::Status(..)
+        | CountMeasure::Redirects => counts.attempts.total(),
+        CountMeasure::Unchecked => counts.redirects.seen,
+        CountMeasure::ControlDiffer => 0,
     }
 }

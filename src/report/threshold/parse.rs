@@ -4,7 +4,7 @@
 //! with its column and with what would be right there.
 
 use super::{
-    CONTROL_DIFFER, Clock, Counted, LONGEST_WINDOW_S, Measure, Relation, Statistic, Threshold, Unit,
+    CONTROL_DIFFER, TimeMetric, CountMeasure, LONGEST_WINDOW_S, Measure, Relation, TimeStatistic, Threshold, MeasureUnit,
 };
 use crate::fault::Fault;
 use crate::suggest::nearest;
@@ -80,7 +80,7 @@ impl FromStr for Measure {
 }
 
 /// Where it makes no sense, in bytes, and what would.
-type Wrong = (usize, String);
+type ParseFailure = (usize, String);
 
 struct Cursor<'t> {
     text: &'t str,
@@ -109,7 +109,7 @@ impl<'t> Cursor<'t> {
         found
     }
 
-    fn wrong<T>(&self, told: impl Into<String>) -> Result<T, Wrong> {
+    fn wrong<T>(&self, told: impl Into<String>) -> Result<T, ParseFailure> {
         Err((self.at, told.into()))
     }
 }
@@ -118,7 +118,7 @@ fn is_of_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-fn threshold(cursor: &mut Cursor<'_>) -> Result<Threshold, Wrong> {
+fn threshold(cursor: &mut Cursor<'_>) -> Result<Threshold, ParseFailure> {
     cursor.skip_spaces();
     let Subject { measure, bare_is_ms } = subject(cursor)?;
     cursor.skip_spaces();
@@ -147,16 +147,16 @@ impl Subject {
     }
 }
 
-fn subject(cursor: &mut Cursor<'_>) -> Result<Subject, Wrong> {
+fn subject(cursor: &mut Cursor<'_>) -> Result<Subject, ParseFailure> {
     let begin = cursor.at;
     let name = cursor.take_while(is_of_name);
-    if let Some(clock) = Clock::ALL.into_iter().find(|clock| clock.name() == name) {
+    if let Some(clock) = TimeMetric::ALL.into_iter().find(|clock| clock.name() == name) {
         if !cursor.take(".") {
             return cursor.wrong(format!("which of its times? As in {name}.p99, {name}.mean or {name}.max"));
         }
         return Ok(Subject::of(Measure::Time(clock, statistic(cursor)?)));
     }
-    if let Some((_, counted)) = Counted::NAMED.into_iter().find(|(known, _)| *known == name) {
+    if let Some((_, counted)) = CountMeasure::NAMED.into_iter().find(|(known, _)| *known == name) {
         return counted_as(cursor, counted);
     }
     match name {
@@ -173,7 +173,7 @@ fn subject(cursor: &mut Cursor<'_>) -> Result<Subject, Wrong> {
             if !cursor.take(".differ") {
                 return cursor.wrong("what of it? As in control.differ.count or control.differ.rate");
             }
-            counted_as(cursor, Counted::ControlDiffer)
+            counted_as(cursor, CountMeasure::ControlDiffer)
         }
         "rate" | "count" => {
             cursor.at = begin;
@@ -190,14 +190,14 @@ fn subject(cursor: &mut Cursor<'_>) -> Result<Subject, Wrong> {
                 }
                 found => found?,
             };
-            Ok(Subject { measure: Measure::Time(Clock::Latency, statistic), bare_is_ms: true })
+            Ok(Subject { measure: Measure::Time(TimeMetric::Latency, statistic), bare_is_ms: true })
         }
     }
 }
 
 fn unknown_measure(name: &str) -> String {
-    let clocks = Clock::ALL.iter().map(|clock| clock.name());
-    let counted = Counted::NAMED.iter().map(|(name, _)| *name);
+    let clocks = TimeMetric::ALL.iter().map(|clock| clock.name());
+    let counted = CountMeasure::NAMED.iter().map(|(name, _)| *name);
     let known: Vec<_> =
         clocks.chain(counted).chain(["amplification", CONTROL_DIFFER, "fault(ID)", "status(CODE)"]).collect();
     if name.is_empty() {
@@ -210,13 +210,13 @@ fn unknown_measure(name: &str) -> String {
     format!("{name} is nothing that is measured{meant} There are {}", known.join(", "))
 }
 
-fn statistic(cursor: &mut Cursor<'_>) -> Result<Statistic, Wrong> {
+fn statistic(cursor: &mut Cursor<'_>) -> Result<TimeStatistic, ParseFailure> {
     let begin = cursor.at;
     match cursor.take_while(|c| c.is_ascii_alphabetic()) {
-        "min" => Ok(Statistic::Min),
-        "mean" | "avg" => Ok(Statistic::Mean),
-        "med" => Ok(Statistic::Percentile(Share::from_ppm(500_000).unwrap_or(Share::ALL))),
-        "max" => Ok(Statistic::Max),
+        "min" => Ok(TimeStatistic::Min),
+        "mean" | "avg" => Ok(TimeStatistic::Mean),
+        "med" => Ok(TimeStatistic::Percentile(Share::from_ppm(500_000).unwrap_or(Share::ALL))),
+        "max" => Ok(TimeStatistic::Max),
         "p" => {
             let bracketed = cursor.take("(");
             let at = cursor.at;
@@ -224,7 +224,7 @@ fn statistic(cursor: &mut Cursor<'_>) -> Result<Statistic, Wrong> {
             let share = format!("{}%", number.trim_end_matches('.').replace('_', ".")).parse();
             let closed = !bracketed || cursor.take(")");
             match share {
-                Ok(share) if closed => Ok(Statistic::Percentile(share)),
+                Ok(share) if closed => Ok(TimeStatistic::Percentile(share)),
                 Ok(_) => cursor.wrong("a ) is due here, as in p(99)"),
                 Err(_) => {
                     Err((at, "a percentile is above 0 and up to 100, as in p50, p99.9 or p(99)".to_owned()))
@@ -243,7 +243,7 @@ fn argument<T>(
     cursor: &mut Cursor<'_>,
     forms: &str,
     read: impl Fn(&str) -> Result<T, String>,
-) -> Result<T, Wrong> {
+) -> Result<T, ParseFailure> {
     if !cursor.take("(") {
         return cursor.wrong(format!("which one? As in {forms}"));
     }
@@ -255,13 +255,13 @@ fn argument<T>(
     if cursor.take(")") { Ok(read) } else { cursor.wrong("a ) is due here") }
 }
 
-fn fault(id: &str) -> Result<Counted, String> {
+fn fault(id: &str) -> Result<CountMeasure, String> {
     if let Some(fault) = Fault::from_id(id) {
-        return Ok(Counted::Fault(fault));
+        return Ok(CountMeasure::Fault(fault));
     }
     let family = id.trim_end_matches(".*");
     if let Some(fault) = Fault::ALL.iter().find(|fault| fault.family() == family) {
-        return Ok(Counted::Family(fault.family()));
+        return Ok(CountMeasure::Family(fault.family()));
     }
     let meant = match nearest(id, Fault::ALL.iter().map(|fault| fault.id())) {
         Some(near) => format!("did you mean {near}?"),
@@ -270,31 +270,31 @@ fn fault(id: &str) -> Result<Counted, String> {
     Err(format!("{id:?} is no fault: {meant}"))
 }
 
-fn status(code: &str) -> Result<Counted, String> {
+fn status(code: &str) -> Result<CountMeasure, String> {
     let class = code.strip_suffix("xx").and_then(|class| class.parse::<u16>().ok());
     if let Some(class @ 1..=5) = class {
-        return Ok(Counted::Status(class * 100, class * 100 + 99));
+        return Ok(CountMeasure::Status(class * 100, class * 100 + 99));
     }
     match code.parse::<u16>() {
-        Ok(code @ 100..=599) => Ok(Counted::Status(code, code)),
+        Ok(code @ 100..=599) => Ok(CountMeasure::Status(code, code)),
         Ok(_) | Err(_) => Err(format!("{code:?} is no status.")),
     }
 }
 
 /// How something is counted: as it is, as a share, or by the second.
-fn counted_as(cursor: &mut Cursor<'_>, counted: Counted) -> Result<Subject, Wrong> {
+fn counted_as(cursor: &mut Cursor<'_>, counted: CountMeasure) -> Result<Subject, ParseFailure> {
     if !cursor.take(".") {
         return Ok(Subject::of(Measure::Count(counted)));
     }
     let begin = cursor.at;
     match cursor.take_while(is_of_name) {
         "count" => Ok(Subject::of(Measure::Count(counted))),
-        "rate" if counted == Counted::Offered || counted == Counted::Attempts => {
+        "rate" if counted == CountMeasure::Offered || counted == CountMeasure::Attempts => {
             cursor.at = begin;
             cursor.wrong("all are offered, so there is no share of them: write per_s for how many a second")
         }
         "rate" => Ok(Subject::of(Measure::Share(counted))),
-        "per_s" if counted == Counted::ControlDiffer => {
+        "per_s" if counted == CountMeasure::ControlDiffer => {
             cursor.at = begin;
             cursor
                 .wrong("a control is asked for a sample, so this has no rate per second: write count or rate")
@@ -307,7 +307,7 @@ fn counted_as(cursor: &mut Cursor<'_>, counted: Counted) -> Result<Subject, Wron
     }
 }
 
-fn over(cursor: &mut Cursor<'_>) -> Result<Option<NonZeroU64>, Wrong> {
+fn over(cursor: &mut Cursor<'_>) -> Result<Option<NonZeroU64>, ParseFailure> {
     let begin = cursor.at;
     let word = cursor.take_while(char::is_alphabetic);
     if word.is_empty() {
@@ -331,7 +331,7 @@ fn over(cursor: &mut Cursor<'_>) -> Result<Option<NonZeroU64>, Wrong> {
     }
 }
 
-fn relation(cursor: &mut Cursor<'_>) -> Result<Relation, Wrong> {
+fn relation(cursor: &mut Cursor<'_>) -> Result<Relation, ParseFailure> {
     // k6 takes the strict form of equality, too.
     if cursor.take("===") {
         return Ok(Relation::Is);
@@ -342,7 +342,7 @@ fn relation(cursor: &mut Cursor<'_>) -> Result<Relation, Wrong> {
     }
 }
 
-fn bound(cursor: &mut Cursor<'_>, unit: Unit, bare_is_ms: bool) -> Result<f64, Wrong> {
+fn bound(cursor: &mut Cursor<'_>, unit: MeasureUnit, bare_is_ms: bool) -> Result<f64, ParseFailure> {
     let begin = cursor.at;
     let typed = cursor.rest().trim_end();
     let number = typed.trim_end_matches(|c: char| !c.is_ascii_digit() && c != '.');
@@ -350,7 +350,7 @@ fn bound(cursor: &mut Cursor<'_>, unit: Unit, bare_is_ms: bool) -> Result<f64, W
     let plain = decimal(number.trim()).filter(|_| number.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
     let behind = begin + typed.len() - suffix.len();
     match unit {
-        Unit::Micros => {
+        MeasureUnit::Micros => {
             let (n, d) = plain.ok_or_else(|| (begin, "a time is due here, as in 50ms".to_owned()))?;
             let micros = match suffix {
                 "us" | "µs" | "μs" => 1,
@@ -366,7 +366,7 @@ fn bound(cursor: &mut Cursor<'_>, unit: Unit, bare_is_ms: bool) -> Result<f64, W
                 .map(|n| quotient(n, d))
                 .ok_or_else(|| (begin, "that is too long".to_owned()))
         }
-        Unit::Share => {
+        MeasureUnit::Share => {
             let told = "a share is due here: from 0% to 100%, or 0.001 for 0.1%";
             let (n, d) = plain.ok_or_else(|| (begin, told.to_owned()))?;
             match suffix {
@@ -378,19 +378,19 @@ fn bound(cursor: &mut Cursor<'_>, unit: Unit, bare_is_ms: bool) -> Result<f64, W
                 _ => Err((begin, told.to_owned())),
             }
         }
-        Unit::Count => match decimal(typed) {
+        MeasureUnit::Count => match decimal(typed) {
             Some((count, 1)) => Ok(approximate(count)),
             Some(_) | None if typed.ends_with('%') => {
                 Err((begin, "this is counted, and a share is asked for with .rate".to_owned()))
             }
             Some(_) | None => Err((begin, "a whole number is due here, as in 0, 250 or 10k".to_owned())),
         },
-        Unit::PerSecond => match (typed.parse::<Rate>(), plain) {
+        MeasureUnit::PerSecond => match (typed.parse::<Rate>(), plain) {
             (Ok(rate), _) => Ok(rate.per_second_f64()),
             (Err(_), Some((0, _))) => Ok(0.0),
             (Err(_), _) => Err((begin, "a rate is due here, as in 4700, 4.7k/s or 280k/m".to_owned())),
         },
-        Unit::Ratio => match plain {
+        MeasureUnit::Ratio => match plain {
             Some((n, d)) if matches!(suffix, "" | "x") => Ok(quotient(n, d)),
             Some(_) | None => Err((begin, "a factor is due here, as in 1.05".to_owned())),
         },

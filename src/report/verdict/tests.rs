@@ -86,7 +86,7 @@ fn what_no_retry_saved_is_not_said_to_have_recovered() {
     let mut totals = good_run();
     let at = crate::units::Offset::ZERO;
     (0..3).for_each(|_| totals.counts.retries.hidden_attempt(Fault::DnsNxdomain, at));
-    let told = |totals: &Totals| hidden(totals).unwrap().detail;
+    let told = |totals: &Totals| hidden_by_retries(totals).unwrap().detail;
     assert_eq!(told(&totals), "3 wrong redirects were tried again, and no download recovered by that");
     // Another fault's recovery is not theirs.
     totals.counts.saved_by_retries.count(Fault::StatusServerError, at);
@@ -255,7 +255,7 @@ fn check_exit((failed, shed): (u64, u64), kept: bool, ending: &Ending, exit: Exi
     let line = ThresholdLine { passed: kept, ..Default::default() };
     let thresholds = Assessment { lines: vec![line], ..Assessment::default() };
     let judgement = judge(&totals, &dns_plan(), &machine(), (ending, &thresholds));
-    let Judgement { verdict, invalid_reasons, .. } = judgement;
+    let RunJudgement { verdict, invalid_reasons, .. } = judgement;
     let aborted = match ending {
         Ending::Aborted(why) => Some(why.clone()),
         Ending::Finished | Ending::Interrupted => None,
@@ -338,10 +338,10 @@ fn check_late(spoil: fn(&mut Totals), thresholds: &[&str], exit: Exit) {
     let (mut totals, mut plan) = (good_run(), dns_plan());
     sent_late(&mut plan);
     spoil(&mut totals);
-    let watch = super::super::Watch::over(thresholds.iter().map(|text| text.parse().unwrap()));
+    let watch = super::super::ThresholdMonitor::over(thresholds.iter().map(|text| text.parse().unwrap()));
     let judgement = judge(&totals, &plan, &machine(), (&Ending::Finished, &watch.assess(&totals, 1.0)));
     assert!(!judgement.timing_valid);
-    let Judgement { verdict, invalid_reasons, thresholds: lines, .. } = judgement;
+    let RunJudgement { verdict, invalid_reasons, thresholds: lines, .. } = judgement;
     let report = RunReport { verdict, invalid_reasons, thresholds: lines, ..RunReport::default() };
     assert_eq!(report.exit(), exit, "{thresholds:?}");
 }
@@ -378,7 +378,7 @@ fn a_threshold_counts_beside_a_late_generator_if_it_is_not_about_times() {
 fn check_allowed(spoil: fn(&mut Totals), thresholds: &[&str], verdict: Verdict) {
     let (mut totals, plan) = (good_run(), Plan { allow_invalid: true, ..dns_plan() });
     spoil(&mut totals);
-    let watch = super::super::Watch::over(thresholds.iter().map(|text| text.parse().unwrap()));
+    let watch = super::super::ThresholdMonitor::over(thresholds.iter().map(|text| text.parse().unwrap()));
     let judgement = judge(&totals, &plan, &machine(), (&Ending::Finished, &watch.assess(&totals, 1.0)));
     assert_eq!(judgement.verdict, verdict, "{thresholds:?}");
 }

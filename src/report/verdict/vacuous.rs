@@ -83,19 +83,19 @@ pub(super) fn judged_little(totals: &Totals, plan: &Plan) -> Vec<Reason> {
 }
 
 /// A built-in rewrite that would make most of the requests match.
-fn forgotten(rules: &RuleCounts) -> Option<(&'static str, f64)> {
+fn missing_rewrite(rules: &RuleCounts) -> Option<(&'static str, f64)> {
     let (name, count) = rules.rewritable().max_by_key(|(_, count)| *count)?;
     (count * 2 >= rules.sampled()).then(|| (name, approximate(count) * 100.0 / approximate(rules.sampled())))
 }
 
 fn looks_like(rules: &RuleCounts) -> String {
-    forgotten(rules).map_or_else(String::new, |(name, percent)| {
+    missing_rewrite(rules).map_or_else(String::new, |(name, percent)| {
         format!("; {:.0} % of them look like --rewrite {name}", percent.floor())
     })
 }
 
 fn remedy(rules: &RuleCounts) -> String {
-    forgotten(rules).map_or_else(
+    missing_rewrite(rules).map_or_else(
         || "compare the match of each rule with the routes that downpour inspect shows".to_owned(),
         |(name, _)| format!("add --rewrite {name}"),
     )

@@ -5,8 +5,8 @@
 //! their names. What is read is a list that someone else made: lines are
 //! bounded, links to directories are not followed.
 
-use super::line::{Listed, CatalogFormat};
-use super::{Builder, Catalog, CatalogEntry};
+use super::format::{CatalogRecord, CatalogFormat};
+use super::{CatalogBuilder, Catalog, CatalogEntry};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -50,12 +50,12 @@ impl CatalogError {
 }
 
 /// Called with each entry and where it stands.
-type Visit<'v> = dyn FnMut(&Path, u64, &Listed<'_>) -> Result<(), CatalogError> + 'v;
+type CatalogVisitor<'v> = dyn FnMut(&Path, u64, &CatalogRecord<'_>) -> Result<(), CatalogError> + 'v;
 
 impl Catalog {
     /// Reads the file at `path`, or all files of the directory there.
     pub fn read(path: &Path) -> Result<Self, CatalogError> {
-        let mut builder = Builder::default();
+        let mut builder = CatalogBuilder::default();
         read_all(path, &mut |_, _, listed| {
             builder.add(listed.name.as_bytes(), listed.version.as_bytes(), listed.entry);
             Ok(())
@@ -71,7 +71,7 @@ impl Catalog {
 
 /// Reads once more, to say where the two entries stand. Places are not kept for
 /// a mistake that hardly any catalogue has.
-fn name_contradiction(path: &Path, builder: &Builder, key: u64) -> Result<(), CatalogError> {
+fn name_contradiction(path: &Path, builder: &CatalogBuilder, key: u64) -> Result<(), CatalogError> {
     let mut first: Option<(PathBuf, u64, CatalogEntry)> = None;
     read_all(path, &mut |file, line, listed| {
         if builder.key(listed.name.as_bytes(), listed.version.as_bytes()) != key {
@@ -94,7 +94,7 @@ fn name_contradiction(path: &Path, builder: &Builder, key: u64) -> Result<(), Ca
     })
 }
 
-fn read_all(path: &Path, visit: &mut Visit<'_>) -> Result<(), CatalogError> {
+fn read_all(path: &Path, visit: &mut CatalogVisitor<'_>) -> Result<(), CatalogError> {
     let about = fs::metadata(path).map_err(failed(path))?;
     if !about.is_dir() {
         return read_file(path, visit);
@@ -114,7 +114,7 @@ fn is_of_index(folder: &Path) -> bool {
     matches!(name, "1" | "2" | "3") || (name.len() == 2 && !name.starts_with('.'))
 }
 
-fn read_directory(directory: &Path, visit: &mut Visit<'_>) -> Result<(), CatalogError> {
+fn read_directory(directory: &Path, visit: &mut CatalogVisitor<'_>) -> Result<(), CatalogError> {
     for (path, is_dir) in sorted(directory)? {
         if is_dir { read_directory(&path, visit)? } else { read_file(&path, visit)? }
     }
@@ -139,7 +139,7 @@ fn sorted(directory: &Path) -> Result<Vec<(PathBuf, bool)>, CatalogError> {
     Ok(found)
 }
 
-fn read_file(path: &Path, visit: &mut Visit<'_>) -> Result<(), CatalogError> {
+fn read_file(path: &Path, visit: &mut CatalogVisitor<'_>) -> Result<(), CatalogError> {
     let mut reader = BufReader::new(File::open(path).map_err(failed(path))?);
     let mut spelling = None;
     let (mut bytes, mut line) = (Vec::new(), 0);

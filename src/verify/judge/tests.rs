@@ -37,9 +37,9 @@ fn with_rule(lines: &str, candidate: &str) -> Judge {
 
 /// The fault and the host to look up, as text.
 fn found(judge: &mut Judge, target: &str, location: &[u8]) -> (Option<Fault>, String) {
-    let asked = Asked { target: target.as_bytes(), recorded_status: None };
+    let asked = JudgedRequest { target: target.as_bytes(), recorded_status: None };
     let headers = fields();
-    let answer = Answer { status: 302, locations: Locations::One(location), headers: &headers, at: NOW };
+    let answer = JudgedResponse { status: 302, locations: Locations::One(location), headers: &headers, at: NOW };
     let judgement = judge.judge(&asked, &answer);
     let host = match judgement.redirect.expect("302 is a redirect").host {
         HostToCheck::None | HostToCheck::Own => String::new(),
@@ -63,9 +63,9 @@ fn check_crate(location: &str, fault: Fault, host: &str) {
 #[test]
 fn what_the_template_gives_passes_without_an_allocation() {
     let mut judge = crates_io();
-    let asked = Asked { target: CRATE.as_bytes(), recorded_status: None };
+    let asked = JudgedRequest { target: CRATE.as_bytes(), recorded_status: None };
     let (locations, headers) = (Locations::One(GOOD.as_bytes()), fields());
-    let answer = Answer { status: 302, locations, headers: &headers, at: NOW };
+    let answer = JudgedResponse { status: 302, locations, headers: &headers, at: NOW };
     let judgement = judge.judge(&asked, &answer);
     assert_eq!(judgement.findings.outcome(), None);
     let host = judgement.redirect.unwrap().host;
@@ -134,13 +134,13 @@ fn r03_bytes_that_no_uri_holds() {
 #[test]
 fn r01_r02_no_location_or_several() {
     let mut judge = crates_io();
-    let asked = Asked { target: CRATE.as_bytes(), recorded_status: None };
+    let asked = JudgedRequest { target: CRATE.as_bytes(), recorded_status: None };
     for (locations, fault) in [
         (Locations::None, Fault::LocationMissing),
         (Locations::One(b""), Fault::LocationMissing),
         (Locations::Many, Fault::LocationMultiple),
     ] {
-        let answer = Answer { status: 302, locations, headers: &fields(), at: NOW };
+        let answer = JudgedResponse { status: 302, locations, headers: &fields(), at: NOW };
         let judgement = judge.judge(&asked, &answer);
         assert_eq!(judgement.findings.outcome(), Some(fault));
         let redirect = judgement.redirect.unwrap();
@@ -315,10 +315,10 @@ fn check_status(
     recorded: Option<u16>,
     expected: Option<Fault>,
 ) {
-    let asked = Asked { target: target.as_bytes(), recorded_status: recorded };
+    let asked = JudgedRequest { target: target.as_bytes(), recorded_status: recorded };
     let location = if target == CRATE { GOOD } else { "https://h.example/" };
     let (locations, headers) = (Locations::One(location.as_bytes()), fields());
-    let answer = Answer { status, locations, headers: &headers, at: NOW };
+    let answer = JudgedResponse { status, locations, headers: &headers, at: NOW };
     assert_eq!(
         judge.judge(&asked, &answer).findings.outcome(),
         expected,
@@ -358,22 +358,22 @@ fn r30_statuses_by_rule_record_and_class() {
 #[test]
 fn a_fault_of_the_location_says_more_than_an_unexpected_status() {
     let mut judge = crates_io();
-    let asked = Asked { target: CRATE.as_bytes(), recorded_status: None };
+    let asked = JudgedRequest { target: CRATE.as_bytes(), recorded_status: None };
     let locations = Locations::One(b"https://static.crates.iocrates/serde/serde-1.0.0.crate");
     let headers = fields();
-    let answer = Answer { status: 301, locations, headers: &headers, at: NOW };
+    let answer = JudgedResponse { status: 301, locations, headers: &headers, at: NOW };
     let judgement = judge.judge(&asked, &answer);
     assert_eq!(judgement.findings.outcome(), Some(Fault::LocationGluedHost));
     // Not a redirect: its Location, if any, leads nobody anywhere.
-    let judgement = judge.judge(&asked, &Answer { status: 404, ..answer });
+    let judgement = judge.judge(&asked, &JudgedResponse { status: 404, ..answer });
     assert_eq!((judgement.findings.outcome(), judgement.redirect), (Some(Fault::StatusClientError), None));
 }
 
 #[test]
 fn the_depth_says_how_far_to_look() {
-    let asked = Asked { target: CRATE.as_bytes(), recorded_status: None };
+    let asked = JudgedRequest { target: CRATE.as_bytes(), recorded_status: None };
     let (locations, headers) = (Locations::One(b"https://evil.example/"), fields());
-    let answer = Answer { status: 301, locations, headers: &headers, at: NOW };
+    let answer = JudgedResponse { status: 301, locations, headers: &headers, at: NOW };
     let mut judge = crates_io();
     judge.depth = Depth::Policy;
     let judgement = judge.judge(&asked, &answer);

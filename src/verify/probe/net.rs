@@ -9,17 +9,17 @@
 //! be a credential is ever sent to anybody but the candidate.
 
 mod exchange;
-mod line;
-mod service;
+mod pool;
+mod queue;
 
-use super::{ProbeLimits, Question};
+use super::{ProbeLimits, ProbeRequest};
 use crate::units::Rate;
 use crate::verify::address::PrivateAddresses;
-use crate::verify::lookup::{Addresses, LookupError, LookupOptions, Resolver};
+use crate::verify::lookup::{AddressResolver, LookupError, LookupOptions, Resolver};
 use crate::verify::targets::TargetAnswer;
 use http::HeaderMap;
-use line::Lines;
-use service::Desk;
+use pool::ProbePool;
+use queue::ProbeQueue;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -45,7 +45,7 @@ pub struct ProbeOptions {
     pub concurrency: NonZeroUsize,
     /// A target is left out rather than asked later than this; if nothing is
     /// said, only where more wait than may.
-    pub patience: Option<Duration>,
+    pub queue_timeout: Option<Duration>,
     /// Most time for a connection, from the lookup to the end of its handshake.
     pub connect_timeout: Duration,
     /// Most time from a request to the first bytes of its answer's content.
@@ -59,7 +59,7 @@ pub struct ProbeOptions {
     /// Whether an address may be one that is not public.
     pub private_addresses: PrivateAddresses,
     /// Where to connect to instead; the first that applies.
-    pub detours: Vec<ConnectOverride>,
+    pub connect_overrides: Vec<ConnectOverride>,
     /// How the candidate is reached, if it may be asked itself.
     pub candidate: Option<Candidate>,
     /// Roots. Without a client's certificate, and asked for HTTP/1.1 alone.
@@ -112,7 +112,7 @@ pub enum ProbeError {
 /// A question that was not taken on. Those who wait for the target are then
 /// settled with an answer that found nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum ProbeRejected {
     /// More questions wait than may.
     #[error("too many targets are waiting")]
     QueueFull,
@@ -143,7 +143,7 @@ pub struct ProbeStats {
 }
 
 #[derive(Debug, Default)]
-struct Counts {
+struct ProbeCounters {
     questions: AtomicU64,
     targets: AtomicU64,
     requests: AtomicU64,
@@ -154,9 +154,9 @@ struct Counts {
     most_hops: AtomicU64,
 }
 
-impl Counts {
+impl ProbeCounters {
     /// A target is settled, so many redirects after the first place asked.
-    fn chain(&self, hops: usize) {
+    fn count_hops(&self, hops: usize) {
         if hops > 0 {
             count(&self.redirected_on);
             self.most_hops.fetch_max(u64::try_from(hops).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -181,15 +181,15 @@ pub struct Probes {
 /// A worker's way to the thread that checks targets.
 #[derive(Clone, Debug)]
 pub struct ProbeHandle {
-    queue: mpsc::Sender<Request>,
-    counts: Arc<Counts>,
+    queue: mpsc::Sender<QueuedProbe>,
+    counts: Arc<ProbeCounters>,
     reaches_candidate: bool,
 }
 
 /// One worker's wish to know of one target.
 #[derive(Debug)]
-struct Request {
-    question: Question,
+struct QueuedProbe {
+    request: ProbeRequest,
     reply: mpsc::Sender<TargetAnswer>,
 }
 
@@ -198,19 +198,19 @@ impl Probes {
     pub fn start(options: ProbeOptions) -> Result<Self, ProbeError> {
         let lookups =
             LookupOptions { private_addresses: options.private_addresses, ..LookupOptions::default() };
-        let addresses = Addresses::of(&options.resolver, lookups)?;
+        let addresses = AddressResolver::of(&options.resolver, lookups)?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProbeError::Thread)?;
         let (queue, requests) = mpsc::channel(QUEUE);
         let (stop, stopped) = oneshot::channel();
-        let counts = Arc::new(Counts::default());
+        let counts = Arc::new(ProbeCounters::default());
         let (at_start, reaches_candidate) = (options.at_start, options.candidate.is_some());
-        let lines = Lines::new(options, addresses, Arc::clone(&counts));
+        let lines = ProbePool::new(options, addresses, Arc::clone(&counts));
         let thread = thread::Builder::new()
             .name("targets".to_owned())
             .spawn(move || {
                 at_start();
-                runtime.block_on(Desk::new(lines).serve(requests, stopped));
+                runtime.block_on(ProbeQueue::new(lines).serve(requests, stopped));
             })
             .map_err(ProbeError::Thread)?;
         let handle = ProbeHandle { queue, counts, reaches_candidate };
@@ -259,10 +259,10 @@ impl ProbeHandle {
     ///
     /// Each question that is taken on is answered once, unless checks end
     /// first.
-    pub fn ask(&self, question: Question, reply: mpsc::Sender<TargetAnswer>) -> Result<(), Refused> {
-        self.queue.try_send(Request { question, reply }).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => Refused::QueueFull,
-            mpsc::error::TrySendError::Closed(_) => Refused::Stopped,
+    pub fn submit(&self, question: ProbeRequest, reply: mpsc::Sender<TargetAnswer>) -> Result<(), ProbeRejected> {
+        self.queue.try_send(QueuedProbe { request: question, reply }).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => ProbeRejected::QueueFull,
+            mpsc::error::TrySendError::Closed(_) => ProbeRejected::Stopped,
         })
     }
 }

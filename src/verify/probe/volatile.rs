@@ -47,7 +47,7 @@ pub struct TargetKey(u128);
 impl TargetKey {
     /// The key of the file at `url`.
     pub fn of_file(url: &Url) -> Self {
-        Self::of_text(&lasting(url))
+        Self::of_text(&without_volatile(url))
     }
 
     /// The key of the host and port alone.
@@ -57,7 +57,7 @@ impl TargetKey {
 
     /// The key of what `path` answers as JSON, held against `place`.
     pub(crate) fn of_json(path: &str, place: &Url) -> Self {
-        Self::of_text(&format!("json {path} {}", lasting(place)))
+        Self::of_text(&format!("json {path} {}", without_volatile(place)))
     }
 
     /// The same where something is known of the file: a file that two releases
@@ -109,7 +109,7 @@ fn origin(url: &Url) -> String {
 }
 
 /// The URL without fragment and volatile parts.
-pub(crate) fn lasting(url: &Url) -> String {
+pub(crate) fn without_volatile(url: &Url) -> String {
     let mut text = origin(url);
     text.push_str(url.path());
     let Some(query) = url.query() else { return text };
@@ -145,7 +145,7 @@ mod tests {
     #[track_caller]
     fn check(url: &str, expected: &str, signed: bool) {
         let url: Url = url.parse().unwrap();
-        assert_eq!((lasting(&url).as_str(), is_signed(&url)), (expected, signed), "{url}");
+        assert_eq!((without_volatile(&url).as_str(), is_signed(&url)), (expected, signed), "{url}");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! file that does not exist.
 
 use crate::route::{Captures, Pattern, decoded_part};
-use crate::verify::rules::Expected;
+use crate::verify::rules::ExpectedLocation;
 
 /// When two spellings of a part name the same thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -92,7 +92,7 @@ impl Spellings {
     /// names another thing.
     pub(in crate::verify) fn respelled(
         &self,
-        expected: &Expected,
+        expected: &ExpectedLocation,
         captures: &Captures<'_>,
         location_path: &[u8],
     ) -> Option<Vec<u8>> {

@@ -8,9 +8,9 @@ mod spellings;
 mod texts;
 
 use super::canonical::Canonical;
-use super::headers::{Due, Element, HeaderDemand};
+use super::headers::{FieldCondition, Element, HeaderDemand};
 use super::hosts::{HostPattern, is_usable};
-use super::{Authority, Expected, Provenance, Relative, Rule, Rules, Scheme, Transitions};
+use super::{Authority, ExpectedLocation, Provenance, Relative, Rule, Rules, Scheme, StatusTransitions};
 use crate::suggest::did_you_mean;
 use crate::route::{Pattern, Template};
 use crate::units::parse_duration;
@@ -89,7 +89,7 @@ struct FileRules {
 struct FileRule {
     #[serde(rename = "match")]
     pattern: Spanned<String>,
-    status: Spanned<Statuses>,
+    status: Spanned<FileStatuses>,
     transitions: Option<Vec<Spanned<String>>>,
     location: Option<Spanned<String>>,
     #[serde(default)]
@@ -111,7 +111,7 @@ struct FileRule {
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "a status such as 302, or a list of them")]
-enum Statuses {
+enum FileStatuses {
     One(u16),
     Many(Vec<u16>),
 }
@@ -165,19 +165,19 @@ enum FileIs {
 }
 
 /// A mistake and the bytes of the file it is about.
-struct Mistake {
+struct RuleMistake {
     span: Range<usize>,
     what: String,
 }
 
-type Checked<T> = Result<T, Mistake>;
+type Checked<T> = Result<T, RuleMistake>;
 
 impl Rules {
     /// The rules that `text` states. `origin` is what mistakes call it: the
     /// path of the file, or the name of a set.
     pub fn parse(text: &str, origin: &str) -> Result<Self, RulesError> {
         read(text).map_err(|mistake| {
-            let (line, column) = place(text, mistake.span.start);
+            let (line, column) = line_and_column(text, mistake.span.start);
             RulesError::Mistake { origin: origin.to_owned(), line, column, what: mistake.what }
         })
     }
@@ -212,7 +212,7 @@ impl Rules {
 }
 
 fn read(text: &str) -> Checked<Rules> {
-    let file: FileRules = toml::from_str(text).map_err(|error| Mistake {
+    let file: FileRules = toml::from_str(text).map_err(|error| RuleMistake {
         span: error.span().unwrap_or_default(),
         what: error.message().trim_end().replace('\n', ", "),
     })?;
@@ -228,7 +228,7 @@ fn read(text: &str) -> Checked<Rules> {
                 "{} matches the paths of an earlier rule, which counts: {}",
                 rule.pattern, first.pattern
             );
-            return Err(Mistake { span: at, what });
+            return Err(RuleMistake { span: at, what });
         }
         rules.push(Rule { place: rules.len(), ..rule });
     }
@@ -240,7 +240,7 @@ fn names() -> String {
 }
 
 /// Line and column of a byte, both counted from 1.
-fn place(text: &str, offset: usize) -> (usize, usize) {
+fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
@@ -259,7 +259,7 @@ fn rule(file: FileRule) -> Checked<Rule> {
     let stays = location.as_ref().is_some_and(|(expected, _)| expected.authority.is_none());
     let own_scheme = location.as_ref().map_or(Some(Scheme::Https), |(_, scheme)| *scheme);
     let scheme =
-        file.scheme.map(|scheme| agreed(&scheme, own_scheme.filter(|_| location.is_some()))).transpose()?;
+        file.scheme.map(|scheme| consistent_scheme(&scheme, own_scheme.filter(|_| location.is_some()))).transpose()?;
     Ok(Rule {
         place: 0,
         pattern,
@@ -281,8 +281,8 @@ fn rule(file: FileRule) -> Checked<Rule> {
     })
 }
 
-fn mistake<T>(at: &Spanned<T>, what: impl Display) -> Mistake {
-    Mistake { span: at.span(), what: what.to_string() }
+fn mistake<T>(at: &Spanned<T>, what: impl Display) -> RuleMistake {
+    RuleMistake { span: at.span(), what: what.to_string() }
 }
 
 /// The values of a list, of which none may stand there twice.
@@ -301,8 +301,8 @@ fn each_once<T: PartialEq, E: Display>(
     Ok(values)
 }
 
-fn transitions(list: &[Spanned<String>]) -> Checked<Transitions> {
-    each_once(list, str::parse).map(Transitions::new)
+fn transitions(list: &[Spanned<String>]) -> Checked<StatusTransitions> {
+    each_once(list, str::parse).map(StatusTransitions::new)
 }
 
 /// What a rule says of relative Locations, or what follows from its own.
@@ -345,12 +345,12 @@ fn demands(fields: BTreeMap<Spanned<String>, Spanned<FileCondition>>) -> Checked
         let span = due.span();
         let demand = demand(name.clone(), due.into_inner(), &span)?;
         let due = &demand.due;
-        if matches!(due, Due::OneOf(list) if list.is_empty())
-            || matches!(due, Due::Elements(list) if list.is_empty())
+        if matches!(due, FieldCondition::OneOf(list) if list.is_empty())
+            || matches!(due, FieldCondition::Elements(list) if list.is_empty())
         {
             let what =
                 format!("nothing is demanded of {name}; write true or false to say whether it is there");
-            return Err(Mistake { span, what });
+            return Err(RuleMistake { span, what });
         }
         demands.push(demand);
     }
@@ -382,21 +382,21 @@ fn demand(name: HeaderName, file: FileCondition, span: &Range<usize>) -> Checked
             if is.is_some() && !elements.is_empty() {
                 let what =
                     format!("{name} is demanded as a whole and by its elements; leave one of them out");
-                return Err(Mistake { span: span.clone(), what });
+                return Err(RuleMistake { span: span.clone(), what });
             }
-            let due = is.map_or(Due::Elements(elements), field_condition);
+            let due = is.map_or(FieldCondition::Elements(elements), field_condition);
             (due, level, provenance(since.as_deref().map(|since| (since, span.clone())), why, source)?)
         }
     };
     Ok(HeaderDemand { name, due, level, provenance })
 }
 
-fn field_condition(is: FileIs) -> Due {
+fn field_condition(is: FileIs) -> FieldCondition {
     match is {
-        FileIs::There(true) => Due::Present,
-        FileIs::There(false) => Due::Absent,
-        FileIs::One(value) => Due::OneOf(vec![value]),
-        FileIs::Many(values) => Due::OneOf(values),
+        FileIs::There(true) => FieldCondition::Present,
+        FileIs::There(false) => FieldCondition::Absent,
+        FileIs::One(value) => FieldCondition::OneOf(vec![value]),
+        FileIs::Many(values) => FieldCondition::OneOf(values),
     }
 }
 
@@ -408,28 +408,28 @@ fn provenance(
 ) -> Checked<Provenance> {
     let date = |(text, span): (&str, Range<usize>)| {
         let what = || format!("{text:?} is not a date; write it like \"2026-06-02\"");
-        text.parse().map_err(|_| Mistake { span, what: what() })
+        text.parse().map_err(|_| RuleMistake { span, what: what() })
     };
     Ok(Provenance { since: since.map(date).transpose()?, why, source })
 }
 
 /// The scheme a rule names, which must not contradict that of its location.
-fn agreed(named: &Spanned<Scheme>, of_location: Option<Scheme>) -> Checked<Scheme> {
+fn consistent_scheme(named: &Spanned<Scheme>, of_location: Option<Scheme>) -> Checked<Scheme> {
     match (*named.get_ref(), of_location) {
         (Scheme::Any, _) | (_, None) => Ok(*named.get_ref()),
         (scheme, Some(own)) if scheme == own => Ok(scheme),
-        (Scheme::Https | Scheme::Http, Some(_)) => Err(Mistake {
+        (Scheme::Https | Scheme::Http, Some(_)) => Err(RuleMistake {
             span: named.span(),
             what: "the location has the other scheme; leave one of them out, or allow any".to_owned(),
         }),
     }
 }
 
-fn statuses(file: Spanned<Statuses>) -> Checked<Vec<u16>> {
+fn statuses(file: Spanned<FileStatuses>) -> Checked<Vec<u16>> {
     let span = file.span();
     let statuses = match file.into_inner() {
-        Statuses::One(status) => vec![status],
-        Statuses::Many(statuses) => statuses,
+        FileStatuses::One(status) => vec![status],
+        FileStatuses::Many(statuses) => statuses,
     };
     let wrong = statuses.iter().enumerate().find_map(|(at, status)| {
         if !(100..600).contains(status) {
@@ -442,19 +442,19 @@ fn statuses(file: Spanned<Statuses>) -> Checked<Vec<u16>> {
     });
     let none = || Some("no status is allowed; name at least one, such as 302".to_owned());
     match wrong.or_else(|| none().filter(|_| statuses.is_empty())) {
-        Some(what) => Err(Mistake { span, what }),
+        Some(what) => Err(RuleMistake { span, what }),
         None => Ok(statuses),
     }
 }
 
 /// The place a template describes and the scheme it names. Its host is always
 /// spelled out: a host made of what a client sent could be any host.
-fn expected(text: &Spanned<String>, pattern: &Pattern) -> Checked<(Expected, Option<Scheme>)> {
+fn expected(text: &Spanned<String>, pattern: &Pattern) -> Checked<(ExpectedLocation, Option<Scheme>)> {
     let template = Template::parse(text.get_ref(), pattern).map_err(|error| mistake(text, error))?;
     let wrong =
-        |what: &str| Mistake { span: text.span(), what: format!("location {:?} {what}", text.get_ref()) };
+        |what: &str| RuleMistake { span: text.span(), what: format!("location {:?} {what}", text.get_ref()) };
     if text.get_ref().starts_with('/') && !text.get_ref().starts_with("//") {
-        return Ok((Expected { template, authority: None, spellings: None }, None));
+        return Ok((ExpectedLocation { template, authority: None, spellings: None }, None));
     }
     let Some((scheme, rest)) = text.get_ref().split_once("://") else {
         return Err(wrong("is not a URL; write https://host/path, or /path for the candidate itself"));
@@ -475,7 +475,7 @@ fn expected(text: &Spanned<String>, pattern: &Pattern) -> Checked<(Expected, Opt
     match (host, url) {
         (Some(host), Some(url)) => {
             let authority = Some(Authority { host, port: url.port() });
-            Ok((Expected { template, authority, spellings: None }, Some(known)))
+            Ok((ExpectedLocation { template, authority, spellings: None }, Some(known)))
         }
         (None, _) | (_, None) => Err(wrong("has no usable host")),
     }

@@ -14,7 +14,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::verify) struct HeaderDemand {
     pub(super) name: HeaderName,
-    pub(super) due: Due,
+    pub(super) due: FieldCondition,
     /// What it does to the run where it is not so.
     pub(in crate::verify) level: Level,
     /// Where it comes from.
@@ -23,7 +23,7 @@ pub(in crate::verify) struct HeaderDemand {
 
 /// What is demanded of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum FieldCondition {
     /// It is there, whatever it says.
     Present,
     /// It is not there.
@@ -53,16 +53,16 @@ impl HeaderDemand {
     pub(in crate::verify) fn holds(&self, headers: &HeaderMap) -> bool {
         let lines = || headers.get_all(&self.name).into_iter().map(http::HeaderValue::as_bytes);
         match &self.due {
-            Due::Present => headers.contains_key(&self.name),
-            Due::Absent => !headers.contains_key(&self.name),
-            Due::OneOf(values) => {
+            FieldCondition::Present => headers.contains_key(&self.name),
+            FieldCondition::Absent => !headers.contains_key(&self.name),
+            FieldCondition::OneOf(values) => {
                 let mut lines = lines();
                 match (lines.next(), lines.next()) {
                     (Some(line), None) => values.iter().any(|value| self.is_value(line, value)),
                     (None, _) | (Some(_), Some(_)) => false,
                 }
             }
-            Due::Elements(elements) => elements
+            FieldCondition::Elements(elements) => elements
                 .iter()
                 .all(|element| self.is_the_whole_of(headers, element) || element.holds(lines(), &self.name)),
         }
@@ -165,10 +165,10 @@ impl HeaderDemand {
     fn write_due(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} must ", self.name)?;
         match &self.due {
-            Due::Present => f.write_str("be there"),
-            Due::Absent => f.write_str("not be there"),
-            Due::OneOf(values) => write!(f, "be {}", values.join(" or ")),
-            Due::Elements(elements) => {
+            FieldCondition::Present => f.write_str("be there"),
+            FieldCondition::Absent => f.write_str("not be there"),
+            FieldCondition::OneOf(values) => write!(f, "be {}", values.join(" or ")),
+            FieldCondition::Elements(elements) => {
                 for (at, element) in elements.iter().enumerate() {
                     f.write_str(if at == 0 { "" } else { " and " })?;
                     match element {
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
-    fn demand(name: &str, due: Due) -> HeaderDemand {
+    fn demand(name: &str, due: FieldCondition) -> HeaderDemand {
         HeaderDemand {
             name: name.parse().unwrap(),
             due,
@@ -209,17 +209,17 @@ mod tests {
 
     #[test]
     fn there_or_not() {
-        check(&demand("etag", Due::Present), &["x"], true);
-        check(&demand("etag", Due::Present), &[""], true);
-        check(&demand("etag", Due::Present), &[], false);
-        check(&demand("set-cookie", Due::Absent), &[], true);
-        check(&demand("set-cookie", Due::Absent), &["a=b"], false);
+        check(&demand("etag", FieldCondition::Present), &["x"], true);
+        check(&demand("etag", FieldCondition::Present), &[""], true);
+        check(&demand("etag", FieldCondition::Present), &[], false);
+        check(&demand("set-cookie", FieldCondition::Absent), &[], true);
+        check(&demand("set-cookie", FieldCondition::Absent), &["a=b"], false);
     }
 
     #[test]
     fn one_of_some_values() {
         let of =
-            |name, values: &[&str]| demand(name, Due::OneOf(values.iter().map(|&v| v.to_owned()).collect()));
+            |name, values: &[&str]| demand(name, FieldCondition::OneOf(values.iter().map(|&v| v.to_owned()).collect()));
         let server = of("server", &["a", "b c"]);
         check(&server, &["a"], true);
         check(&server, &["b c"], true);
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn elements_of_all_lines() {
-        let elements = |name, elements: &[Element]| demand(name, Due::Elements(elements.to_vec()));
+        let elements = |name, elements: &[Element]| demand(name, FieldCondition::Elements(elements.to_vec()));
         let vary = elements("vary", &[Element::Contains("accept".into())]);
         for good in [&["accept"][..], &["Accept"], &["origin, ACCEPT"], &["origin", "accept"], &["*"]] {
             check(&vary, good, true);
@@ -277,7 +277,7 @@ mod tests {
             ("access-control-allow-origin", Fault::HeadersCors, "access-control-allow-origin must be there"),
             ("x-repo-commit", Fault::HeadersOther, "x-repo-commit must be there"),
         ] {
-            let demand = demand(name, Due::Present);
+            let demand = demand(name, FieldCondition::Present);
             assert_eq!((demand.fault(), demand.to_string().as_str()), (fault, told));
         }
     }

@@ -11,15 +11,15 @@ use std::str::FromStr;
 
 /// The pairs of statuses that a rule accepts: recorded, then answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Transitions {
-    pairs: Vec<Transition>,
+pub struct StatusTransitions {
+    pairs: Vec<StatusTransition>,
 }
 
 /// One pair of statuses or classes: `200 -> 302`, `4xx -> 302`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transition {
-    recorded: Statuses,
-    answered: Statuses,
+pub struct StatusTransition {
+    recorded: StatusPattern,
+    answered: StatusPattern,
 }
 
 /// Text that is no [`Transition`].
@@ -28,15 +28,15 @@ pub struct Transition {
 pub struct ParseTransitionError(String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Statuses {
+enum StatusPattern {
     One(u16),
     /// `4xx` is `Class(4)`.
     Class(u16),
 }
 
-impl Transitions {
+impl StatusTransitions {
     /// The transitions in that list.
-    pub const fn new(pairs: Vec<Transition>) -> Self {
+    pub const fn new(pairs: Vec<StatusTransition>) -> Self {
         Self { pairs }
     }
 
@@ -52,7 +52,7 @@ impl Transitions {
     }
 }
 
-impl Statuses {
+impl StatusPattern {
     const fn hold(self, status: u16) -> bool {
         match self {
             Self::One(one) => one == status,
@@ -73,20 +73,20 @@ impl Statuses {
     }
 }
 
-impl FromStr for Transition {
+impl FromStr for StatusTransition {
     type Err = ParseTransitionError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let statuses = || {
             let (recorded, answered) = text.split_once("->")?;
-            let (recorded, answered) = (Statuses::parse(recorded.trim())?, Statuses::parse(answered.trim())?);
+            let (recorded, answered) = (StatusPattern::parse(recorded.trim())?, StatusPattern::parse(answered.trim())?);
             Some(Self { recorded, answered })
         };
         statuses().ok_or_else(|| ParseTransitionError(text.to_owned()))
     }
 }
 
-impl fmt::Display for Statuses {
+impl fmt::Display for StatusPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::One(status) => write!(f, "{status}"),
@@ -95,7 +95,7 @@ impl fmt::Display for Statuses {
     }
 }
 
-impl fmt::Display for Transition {
+impl fmt::Display for StatusTransition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} -> {}", self.recorded, self.answered)
     }
@@ -107,7 +107,7 @@ mod tests {
 
     #[track_caller]
     fn check(pairs: &[&str], recorded: u16, answered: u16, accepted: bool) {
-        let transitions = Transitions::new(pairs.iter().map(|pair| pair.parse().unwrap()).collect());
+        let transitions = StatusTransitions::new(pairs.iter().map(|pair| pair.parse().unwrap()).collect());
         assert_eq!(transitions.accept(recorded, answered), accepted, "{pairs:?}: {recorded} -> {answered}");
     }
 
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn pairs_are_read_as_they_are_printed() {
         for text in ["200 -> 302", "4xx -> 302", "5xx -> 5xx"] {
-            assert_eq!(text.parse::<Transition>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<StatusTransition>().unwrap().to_string(), text);
         }
         for wrong in [
             "",
@@ -148,7 +148,7 @@ mod tests {
             "4x4 -> 302",
             "+20 -> 302",
         ] {
-            assert!(wrong.parse::<Transition>().unwrap_err().to_string().contains("200 -> 302"), "{wrong}");
+            assert!(wrong.parse::<StatusTransition>().unwrap_err().to_string().contains("200 -> 302"), "{wrong}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A candidate with several addresses, not all of which are alive; and what is
 //! left open when nobody is.
 
-use super::books::intervals;
+use super::accounting::intervals;
 use super::{Call, Serving, every};
 use crate::support::h2::Wire;
 use crate::support::listener::Listener;

@@ -29,7 +29,7 @@ fn call(candidate: &Serving, trace: &str, catalog: &str) -> Call {
 }
 
 #[track_caller]
-fn check_books(report: &Report) {
+fn check_accounting(report: &Report) {
     let told: u64 = report.map("/catalog").map(|(_, count)| count).sum();
     assert_eq!(told, report.number("/targets/redirects"));
 }
@@ -43,12 +43,12 @@ fn a_file_that_was_there_and_is_not_listed_is_a_fault() {
         "name,version\n".to_owned() + &crates.iter().flat_map(file).collect::<String>()
     };
     let report = call(&candidate, &trace, &listed(&[0, 1, 2, 3])).report(0);
-    check_books(&report);
+    check_accounting(&report);
     assert_eq!(report.number("/catalog/listed"), 40);
 
     let ended = call(&candidate, &trace, &listed(&[0]));
     let report = ended.report(3);
-    check_books(&report);
+    check_accounting(&report);
     assert_eq!(report.faults(), [("location.not_in_catalog", 10)]);
     assert_eq!((report.number("/catalog/listed"), report.number("/catalog/missing")), (10, 30));
     let path = report.text("/faults/0/examples/0/path");
@@ -60,7 +60,7 @@ fn a_file_that_was_there_and_is_not_listed_is_a_fault() {
 fn a_host_that_does_not_exist_outranks_a_file_that_is_not_listed() {
     let candidate = Serving::with_faults(&["missing-slash"]);
     let report = call(&candidate, &trace(&[Some(200)]), "name,version\nother,1\n").report(3);
-    check_books(&report);
+    check_accounting(&report);
     assert_eq!(report.faults(), [("dns.nxdomain", 10)]);
 }
 

@@ -1,10 +1,10 @@
 //! Each distinct request once, down to the file: what a pipeline runs before it
 //! promotes a build.
 
-use super::books::Report;
+use super::accounting::Report;
 use super::targets::{TlsDeployment, downloads, tier};
 use super::{Call, Ended, every};
-use downpour::registry::crate_file;
+use downpour::mock::crate_file;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use sha2::{Digest, Sha256};

@@ -22,7 +22,7 @@ fn differences(report: &Report) -> Vec<(&str, u64)> {
 
 /// The equations of the control's books.
 #[track_caller]
-fn check_books(report: &Report) {
+fn check_accounting(report: &Report) {
     let sum = |key: &str| report.map(key).map(|(_, count)| count).sum::<u64>();
     let asked = report.number("/control/asked");
     assert_eq!(asked, report.number("/control/compared") + sum("/control/failed"));
@@ -36,7 +36,7 @@ fn two_deployments_that_answer_alike_do_not_differ() {
     let (candidate, control) = (Serving::sound(), Serving::sound());
     let call = against(&candidate, &control.api, &[]);
     let report = call.report(0);
-    check_books(&report);
+    check_accounting(&report);
     assert_eq!(report.number("/control/compared"), COUNT);
     assert_eq!((report.number("/control/differing"), differences(&report)), (0, vec![]));
     let noise = report.number("/control/noise/compared");
@@ -55,7 +55,7 @@ fn redirects_that_differ_are_counted_to_the_last_one() {
     assert_eq!(ended.code, Some(0), "differences do not fail a run: {}", ended.stderr);
     let report = Report::read(&ended.out);
     report.check_everything(&ended.out);
-    check_books(&report);
+    check_accounting(&report);
     let spoiled = candidate.stop().faulted;
     assert!((1..COUNT).contains(&spoiled));
     assert_eq!(report.number("/control/differing"), spoiled);
@@ -86,7 +86,7 @@ fn statuses_and_fields_are_differences_of_their_own() {
     let control = Serving::sound();
     let failing = Serving::with_faults(&["status-503"]);
     let report = against(&failing, &control.api, &[]).report(3);
-    check_books(&report);
+    check_accounting(&report);
     assert_eq!(differences(&report), [("status", COUNT)]);
     let example = &report.list("/control/examples")[0];
     assert_eq!((&example["candidate"], &example["control"]), (&Value::from("503"), &Value::from("302")));
@@ -105,7 +105,7 @@ fn statuses_and_fields_are_differences_of_their_own() {
 fn a_control_that_differs_from_itself_is_told_as_noise() {
     let (candidate, control) = (Serving::sound(), Serving::with_faults(&["wrong-host:50%"]));
     let report = against(&candidate, &control.api, &[]).report(0);
-    check_books(&report);
+    check_accounting(&report);
     assert!(report.number("/control/differing") > 0);
     assert!(report.number("/control/noise/differing") > 0);
     let noise = report.number("/control/noise/compared");
@@ -120,7 +120,7 @@ fn a_control_that_is_down_changes_nothing_but_its_own_books() {
         format!("http://{}", free.local_addr().unwrap())
     };
     let report = against(&candidate, &nobody, &[]).report(0);
-    check_books(&report);
+    check_accounting(&report);
     assert_eq!(report.verdict(), "passed");
     assert_eq!(report.times("/control/failed", "connect.refused"), COUNT);
     assert_eq!(report.number("/control/compared"), 0);
@@ -129,7 +129,7 @@ fn a_control_that_is_down_changes_nothing_but_its_own_books() {
 
     let resetting = Serving::with_faults(&["reset"]);
     let report = against(&candidate, &resetting.api, &[]).report(0);
-    check_books(&report);
+    check_accounting(&report);
     assert_eq!(report.times("/control/failed", "http.reset"), COUNT);
 }
 
@@ -140,7 +140,7 @@ fn the_control_is_asked_for_a_share_and_at_a_rate() {
         let call = against(&candidate, &control.api, &["--seed", seed]);
         let args = call.args.iter().map(|arg| if arg == "100%" { "20%" } else { arg.as_str() });
         let report = Call::new(&args.collect::<Vec<_>>()).report(0);
-        check_books(&report);
+        check_accounting(&report);
         report.number("/control/asked")
     };
     let asked = share("1");
@@ -152,7 +152,7 @@ fn the_control_is_asked_for_a_share_and_at_a_rate() {
     let slow = against(&candidate, &control.api, &[]);
     let args = slow.args.iter().map(|arg| if arg == "10k/s" { "1/h" } else { arg.as_str() });
     let report = Call::new(&args.collect::<Vec<_>>()).report(0);
-    check_books(&report);
+    check_accounting(&report);
     assert_eq!(report.number("/control/asked"), 1);
     assert!(report.times("/control/unasked", "unfinished") >= 16);
     assert!(report.times("/control/unasked", "queue_full") > 0);

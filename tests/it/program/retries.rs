@@ -18,7 +18,7 @@ fn replay(candidate: &Serving, count: usize, flags: &[&str]) -> Call {
 
 /// Holds what a run with retries says of itself against each other.
 #[track_caller]
-pub(super) fn check_books(report: &Report) {
+pub(super) fn check_accounting(report: &Report) {
     let of = |key: &str| report.number(key);
     let fates = ["passed", "recovered", "failed", "shed", "cut"];
     let settled: u64 = fates.iter().map(|fate| of(&format!("/arrivals/{fate}"))).sum();
@@ -39,7 +39,7 @@ fn cargo_recovers_from_errors_that_come_and_go() {
     let candidate = Serving::with_faults(&["status-503:50%"]);
     let call = replay(&candidate, 200, &["--client", "cargo-1.70"]);
     let report = call.report(3);
-    check_books(&report);
+    check_accounting(&report);
     let recovered = report.number("/arrivals/recovered");
     assert!(recovered > 0 && report.number("/arrivals/failed") > 0);
     // Each attempt fails with 1/2: 1 + 1/2 + 1/4 + 1/8 attempts a download.
@@ -59,7 +59,7 @@ fn a_wrong_redirect_fails_a_run_though_retries_hid_it() {
     let flags = ["--client", "quick", "--client-file", "quick.toml"];
     let call = replay(&candidate, 200, &flags).file("quick.toml", QUICK);
     let report = call.report(3);
-    check_books(&report);
+    check_accounting(&report);
     assert!(report.number("/retries/misled") > 0 && report.number("/arrivals/recovered") > 0);
     let warned = report.list("/warnings").iter().any(|warning| warning["id"] == "hidden_by_retries");
     assert!(warned, "{:?}", report.list("/warnings"));
@@ -72,7 +72,7 @@ fn who_asks_once_meets_each_fault_once() {
     assert_eq!((report.number("/attempts/total"), report.number("/attempts/retries")), (20, 0));
     let flags = ["--client", "quick", "--client-file", "quick.toml"];
     let report = replay(&candidate, 20, &flags).file("quick.toml", QUICK).report(3);
-    check_books(&report);
+    check_accounting(&report);
     assert_eq!((report.number("/attempts/total"), report.number("/arrivals/failed")), (80, 20));
     assert_eq!(report.map("/retries/ended").collect::<Vec<_>>(), [("exhausted", 20)]);
     assert_eq!(report.number("/storm/failed_attempts"), 80);
@@ -136,7 +136,7 @@ fn each_record_s_own_client_is_played_and_only_its_kind_is_told() {
     let flags = ["--rate", "50", "--client", "auto", "--session-gap", "0s"];
     let call = Call::replay("mixed.log", &candidate).file("mixed.log", mixed_log()).with(&flags);
     let report = call.report(3);
-    check_books(&report);
+    check_accounting(&report);
     let mix: Vec<&str> = report.keys("/retries/clients").collect();
     assert_eq!(mix, ["cargo-1.70", "none", "pip"]);
     // None of them retries a 429 without a date: all are asked once.
@@ -200,7 +200,7 @@ fn an_outage_whose_retries_outlast_the_run_is_a_failure() {
     assert_eq!(ended.code, Some(3), "{}{}", ended.stdout, ended.stderr);
     let report = Report::read(&ended.out);
     report.check_everything(&ended.out);
-    check_books(&report);
+    check_accounting(&report);
     assert_eq!((report.number("/arrivals/failed"), report.number("/arrivals/cut")), (20, 0));
     assert_eq!(report.faults(), [("status.5xx", 20)]);
     assert_eq!(report.number("/retries/waiting_at_end"), 20);

@@ -1,6 +1,6 @@
 //! The shape of the load: rates that change, random arrivals, samples, copies.
 
-use super::books::Report;
+use super::accounting::Report;
 use super::{Call, Serving, every};
 
 /// A replay of a hundred downloads of as many versions, ten milliseconds apart.

@@ -1,6 +1,6 @@
 //! A run that is stopped keeps what it learned.
 
-use super::books::intervals;
+use super::accounting::intervals;
 use super::{Call, Ended, INCIDENT, Process, Report, Serving, every};
 use rustix::process::Signal;
 use std::fs;

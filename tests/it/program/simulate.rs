@@ -63,7 +63,7 @@ fn each_record_s_own_client_is_simulated() {
     let flags = ["--rate", "50", "--client", "auto", "--session-gap", "0s", "--fault", "status-503"];
     let call = simulate(&[&["mixed.log"], &flags[..]].concat());
     let report = call.file("mixed.log", super::retries::mixed_log()).report(3);
-    super::retries::check_books(&report);
+    super::retries::check_accounting(&report);
     let of = |client: &str| {
         let count = |key: &str| report.number(&format!("/retries/clients/{client}/{key}"));
         (count("offered"), count("failed"), count("first"), count("retries"))

@@ -1,9 +1,9 @@
 //! Redirects judged down to the file: the stand-in's CDN, over TLS, is asked
 //! for what redirects lead to, once each, and nobody else is.
 
-use super::books::Report;
+use super::accounting::Report;
 use super::{Call, Served, Serving};
-use downpour::registry::crate_file;
+use downpour::mock::crate_file;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use tempfile::TempDir;

@@ -3,7 +3,7 @@
 //! Each reason is provoked from outside. Where a run has to be at a certain
 //! point, its trace comes through a pipe, and goes on when the test says so.
 
-use super::books::Report;
+use super::accounting::Report;
 use super::{Call, Ended, Process, Serving, every};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use std::fs;

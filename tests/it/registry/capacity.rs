@@ -1,7 +1,7 @@
 //! What the stand-in can do at most, and what it writes down.
 
 use super::{DOWNLOAD, exchange, get, last, with_faults};
-use downpour::registry::{AccessLog, Registry, MockConfig};
+use downpour::mock::{AccessLog, MockRegistry, MockConfig};
 use serde_json::Value;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -33,9 +33,9 @@ fn a_delay_befalls_answers_beside_other_faults() {
 }
 
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
+struct SharedBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Kept {
+impl Write for SharedBuffer {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }
@@ -47,10 +47,10 @@ impl Write for Kept {
 
 #[test]
 fn each_request_of_the_api_is_written_down_with_what_became_of_it() {
-    let kept = Kept::default();
-    let plan = downpour::registry::plan::FaultPlan::new(vec!["reset:50%".parse().unwrap()], 1);
+    let kept = SharedBuffer::default();
+    let plan = downpour::mock::plan::FaultPlan::new(vec!["reset:50%".parse().unwrap()], 1);
     let access_log = Some(AccessLog::new(kept.clone()));
-    let registry = Registry::start(MockConfig { plan, access_log, ..MockConfig::default() }).unwrap();
+    let registry = MockRegistry::start(MockConfig { plan, access_log, ..MockConfig::default() }).unwrap();
     for n in 0..20 {
         let request = format!(
             "HEAD {DOWNLOAD}?n={n} HTTP/1.1\r\nhost: x\r\nuser-agent: curl/8.0 secret\r\nconnection: close\r\n\r\n"

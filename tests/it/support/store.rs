@@ -15,12 +15,12 @@ pub(crate) const FILE: [u8; 1_000] = {
 /// Listens on loopback; its threads end with the connections of its clients.
 pub(crate) struct Store {
     address: SocketAddr,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<StoreRequests>>,
 }
 
 /// What it was asked.
 #[derive(Default)]
-struct Seen {
+struct StoreRequests {
     /// `METHOD path`, and how often.
     asked: BTreeMap<String, usize>,
     connections: usize,
@@ -32,7 +32,7 @@ impl Store {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let seen = Arc::new(Mutex::new(Seen::default()));
+        let seen = Arc::new(Mutex::new(StoreRequests::default()));
         let shared = Arc::clone(&seen);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -66,7 +66,7 @@ impl Store {
     }
 }
 
-fn serve(stream: &TcpStream, seen: &Mutex<Seen>) -> std::io::Result<()> {
+fn serve(stream: &TcpStream, seen: &Mutex<StoreRequests>) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream).lines();
     loop {
         let head: Vec<String> =

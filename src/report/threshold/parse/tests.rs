@@ -125,26 +125,26 @@ fn a_column_is_counted_in_characters_and_pointed_at() {
 
 #[test]
 fn a_measure_stands_alone_too() {
-    assert_eq!("latency.p99".parse(), Ok(Measure::Time(Clock::Latency, percentile("99%"))));
-    assert_eq!("status(5xx).rate".parse(), Ok(Measure::Share(Counted::Status(500, 599))));
+    assert_eq!("latency.p99".parse(), Ok(Measure::Time(TimeMetric::Latency, percentile("99%"))));
+    assert_eq!("status(5xx).rate".parse(), Ok(Measure::Share(CountMeasure::Status(500, 599))));
     assert_eq!("latency.p99 <".parse::<Measure>().unwrap_err().column(), 13);
 }
 
-fn percentile(share: &str) -> Statistic {
-    Statistic::Percentile(share.parse().unwrap())
+fn percentile(share: &str) -> TimeStatistic {
+    TimeStatistic::Percentile(share.parse().unwrap())
 }
 
 /// What a measure is printed as is read as the same measure.
 #[test]
 fn printed_is_read_again() {
-    let counted = Counted::NAMED.into_iter().map(|(_, counted)| counted);
-    let faults = Fault::ALL.iter().flat_map(|&f| [Counted::Fault(f), Counted::Family(f.family())]);
-    let all = counted.chain(faults).chain([Counted::Status(404, 404), Counted::Status(500, 599)]);
+    let counted = CountMeasure::NAMED.into_iter().map(|(_, counted)| counted);
+    let faults = Fault::ALL.iter().flat_map(|&f| [CountMeasure::Fault(f), CountMeasure::Family(f.family())]);
+    let all = counted.chain(faults).chain([CountMeasure::Status(404, 404), CountMeasure::Status(500, 599)]);
     let mut measures: Vec<_> =
         all.flat_map(|c| [Measure::Count(c), Measure::Share(c), Measure::PerSecond(c)]).collect();
-    measures.retain(|measure| !matches!(measure, Measure::Share(Counted::Offered | Counted::Attempts)));
-    let statistics = [Statistic::Min, Statistic::Mean, Statistic::Max, percentile("99.99%")];
-    for clock in Clock::ALL {
+    measures.retain(|measure| !matches!(measure, Measure::Share(CountMeasure::Offered | CountMeasure::Attempts)));
+    let statistics = [TimeStatistic::Min, TimeStatistic::Mean, TimeStatistic::Max, percentile("99.99%")];
+    for clock in TimeMetric::ALL {
         measures.extend(statistics.map(|statistic| Measure::Time(clock, statistic)));
     }
     measures.push(Measure::Amplification);

@@ -17,9 +17,9 @@ fn judged(
     for &(name, value) in lines {
         headers.append(name, HeaderValue::from_static(value));
     }
-    let asked = Asked { target: b"/get/a+b", recorded_status: None };
+    let asked = JudgedRequest { target: b"/get/a+b", recorded_status: None };
     let locations = Locations::One(location.as_bytes());
-    let judgement = judge.judge(&asked, &Answer { status: 302, locations, headers: &headers, at: NOW });
+    let judgement = judge.judge(&asked, &JudgedResponse { status: 302, locations, headers: &headers, at: NOW });
     let note = judgement.findings.worst().map(|worst| worst.note.clone()).unwrap_or_default();
     (judgement.findings.outcome(), note)
 }
@@ -68,9 +68,9 @@ fn r26_r29_fields_that_are_not_as_they_should_be() {
 /// All findings of a 302 to `location` without further fields, with their
 /// levels.
 fn all(judge: &mut Judge, location: &str) -> Vec<(Fault, Level)> {
-    let (asked, headers) = (Asked { target: b"/get/x", recorded_status: None }, HeaderMap::new());
+    let (asked, headers) = (JudgedRequest { target: b"/get/x", recorded_status: None }, HeaderMap::new());
     let locations = Locations::One(location.as_bytes());
-    let found = judge.judge(&asked, &Answer { status: 302, locations, headers: &headers, at: NOW }).findings;
+    let found = judge.judge(&asked, &JudgedResponse { status: 302, locations, headers: &headers, at: NOW }).findings;
     found.iter().map(|finding| (finding.fault, finding.level)).collect()
 }
 
@@ -127,10 +127,10 @@ fn what_no_client_minds_is_a_warning_without_a_rule() {
 fn a_relative_redirect_keeps_the_scheme_of_the_candidate() {
     let plain = "http://127.0.0.1:28092";
     let mut pypi = judge_of(Rules::builtin("pypi").unwrap(), plain);
-    let asked = Asked { target: b"/simple/foo-bar", recorded_status: None };
+    let asked = JudgedRequest { target: b"/simple/foo-bar", recorded_status: None };
     let headers = HeaderMap::new();
     let locations = Locations::One(b"/simple/foo-bar/");
-    let answer = Answer { status: 301, locations, headers: &headers, at: NOW };
+    let answer = JudgedResponse { status: 301, locations, headers: &headers, at: NOW };
     assert!(pypi.judge(&asked, &answer).findings.is_empty());
     let mut relative = with_rule("hosts = [\"h.example\"]\nrelative = true", plain);
     assert_eq!(all(&mut relative, "/y"), []);
@@ -145,9 +145,9 @@ fn fields_are_demanded_of_answers_with_a_due_status() {
     let headers = HeaderMap::new();
     let mut fault = |status, recorded_status, depth| {
         judge.depth = depth;
-        let asked = Asked { target: b"/x", recorded_status };
+        let asked = JudgedRequest { target: b"/x", recorded_status };
         let locations = Locations::One(b"https://h.example/");
-        judge.judge(&asked, &Answer { status, locations, headers: &headers, at: NOW }).findings.outcome()
+        judge.judge(&asked, &JudgedResponse { status, locations, headers: &headers, at: NOW }).findings.outcome()
     };
     assert_eq!(fault(200, None, Depth::Policy), Some(Fault::HeadersOther));
     assert_eq!(fault(302, None, Depth::Dns), Some(Fault::HeadersOther));
@@ -255,9 +255,9 @@ fn r27_signatures_in_time() {
 #[test]
 fn r32_a_rule_tells_which_redirects_have_a_form_in_json() {
     let member = |mut judge: Judge, target: &str, status| {
-        let asked = Asked { target: target.as_bytes(), recorded_status: None };
+        let asked = JudgedRequest { target: target.as_bytes(), recorded_status: None };
         let (locations, headers) = (Locations::One(GOOD.as_bytes()), fields());
-        let judgement = judge.judge(&asked, &Answer { status, locations, headers: &headers, at: NOW });
+        let judgement = judge.judge(&asked, &JudgedResponse { status, locations, headers: &headers, at: NOW });
         judgement.json.map(|json| json.member.to_owned())
     };
     assert_eq!(member(crates_io(), CRATE, 302).as_deref(), Some("url"));

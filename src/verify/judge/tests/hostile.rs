@@ -10,10 +10,10 @@ fn survives(bytes: &[u8]) {
     let (target, location) = bytes.split_at(half);
     for judge in [&mut crates_io(), &mut no_rules("http://127.0.0.1:1")] {
         for target in [target, CRATE.as_bytes()] {
-            let asked = Asked { target, recorded_status: None };
+            let asked = JudgedRequest { target, recorded_status: None };
             for location in [location, bytes] {
                 let (locations, headers) = (Locations::One(location), fields());
-                judge.judge(&asked, &Answer { status: 302, locations, headers: &headers, at: NOW });
+                judge.judge(&asked, &JudgedResponse { status: 302, locations, headers: &headers, at: NOW });
                 let form = ExpectedJson { member: "url".into(), location: location.into() };
                 assert!(form.fault(bytes).is_none_or(|(_, told)| told.is_ascii()));
             }

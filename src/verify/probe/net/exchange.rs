@@ -4,10 +4,10 @@
 //! authorisation, whatever the run sends to the candidate. The candidate alone
 //! gets from here what it gets from the run, unless another place sent us there.
 
-use super::line::{Line, Lines, NotConnected};
+use super::pool::{ProbeConnection, ProbePool, NotConnected};
 use crate::fault::Fault;
 use crate::verify::Locations;
-use crate::verify::probe::{Heard, Reply, Step};
+use crate::verify::probe::{ProbeEvent, ProbeResponse, ProbeStep};
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 use http::header::{HOST, HeaderName, LOCATION, RANGE, USER_AGENT};
@@ -25,17 +25,17 @@ const USER_AGENT_VALUE: &str = concat!("downpour/", env!("CARGO_PKG_VERSION"), "
 const DRAIN_BYTES_MAX: u64 = 64 * 1024;
 
 /// What came of a request, and who was asked.
-pub(super) struct Asked {
-    pub(super) answer: Answer,
+pub(super) struct ProbeExchange {
+    pub(super) outcome: ExchangeOutcome,
     /// An address or why there is none, in ASCII.
     pub(super) peer: String,
 }
 
 /// What came of a request, owned.
-pub(super) enum Answer {
+pub(super) enum ExchangeOutcome {
     NotConnected(Fault),
     Broken(Fault),
-    Whole { status: u16, headers: HeaderMap, content: Content },
+    Complete { status: u16, headers: HeaderMap, content: Content },
 }
 
 /// Who named the place that is asked.
@@ -56,12 +56,12 @@ pub(super) struct Content {
     sha256: Option<[u8; 32]>,
 }
 
-impl Answer {
-    pub(super) fn as_heard(&self) -> Heard<'_> {
+impl ExchangeOutcome {
+    pub(super) fn as_event(&self) -> ProbeEvent<'_> {
         let (status, headers, content) = match self {
-            Self::NotConnected(fault) => return Heard::NotConnected(*fault),
-            Self::Broken(fault) => return Heard::Broken(*fault),
-            Self::Whole { status, headers, content } => (*status, headers, content),
+            Self::NotConnected(fault) => return ProbeEvent::NotConnected(*fault),
+            Self::Broken(fault) => return ProbeEvent::Broken(*fault),
+            Self::Complete { status, headers, content } => (*status, headers, content),
         };
         let field = |name: HeaderName| headers.get(name).map(HeaderValue::as_bytes);
         let mut locations = headers.get_all(LOCATION).iter();
@@ -71,7 +71,7 @@ impl Answer {
             (Some(_), Some(_)) => Locations::Many,
         };
         let number = |text: &[u8]| str::from_utf8(text).ok()?.trim().parse().ok();
-        Heard::Answered(Reply {
+        ProbeEvent::Answered(ProbeResponse {
             status,
             locations,
             content_type: field(CONTENT_TYPE),
@@ -84,66 +84,66 @@ impl Answer {
     }
 }
 
-impl Lines {
+impl ProbePool {
     /// Asks for `url` as `step` says, over a kept connection if there is one.
     /// One that turns out to be closed is replaced.
-    pub(super) async fn ask(&self, url: &Url, step: Step, chosen_by: ChosenBy) -> Asked {
+    pub(super) async fn ask(&self, url: &Url, step: ProbeStep, chosen_by: ChosenBy) -> ProbeExchange {
         let Some(request) = self.request(url, step, chosen_by) else {
-            return Asked { answer: Answer::NotConnected(Fault::TargetBadRedirect), peer: String::new() };
+            return ProbeExchange { outcome: ExchangeOutcome::NotConnected(Fault::TargetBadRedirect), peer: String::new() };
         };
         if let Some(kept) = self.take_kept(url) {
             let peer = format!("at {}", kept.peer);
             if let Ok(answer) = self.exchange(kept, request.clone(), url, step).await {
-                return Asked { answer, peer };
+                return ProbeExchange { outcome: answer, peer };
             }
         }
         let line = match self.connect(url).await {
             Ok(line) => line,
             Err(NotConnected { fault, why }) => {
-                return Asked { answer: Answer::NotConnected(fault), peer: why };
+                return ProbeExchange { outcome: ExchangeOutcome::NotConnected(fault), peer: why };
             }
         };
         let peer = format!("at {}", line.peer);
         let answer = self.exchange(line, request, url, step).await;
-        Asked { answer: answer.unwrap_or(Answer::Broken(Fault::TargetBroken)), peer }
+        ProbeExchange { outcome: answer.unwrap_or(ExchangeOutcome::Broken(Fault::TargetBroken)), peer }
     }
 
     /// `Err` where the connection ended before it answered.
     async fn exchange(
         &self,
-        mut line: Line,
+        mut line: ProbeConnection,
         request: Request<Empty<Bytes>>,
         url: &Url,
-        step: Step,
-    ) -> Result<Answer, ()> {
+        step: ProbeStep,
+    ) -> Result<ExchangeOutcome, ()> {
         let begun = Instant::now();
         let response = match timeout_at(begun + self.options.timeout, line.sender.send_request(request)).await
         {
-            Err(_) => return Ok(Answer::Broken(Fault::TargetTimeout)),
-            Ok(Err(error)) if error.is_parse() => return Ok(Answer::Broken(Fault::TargetBroken)),
+            Err(_) => return Ok(ExchangeOutcome::Broken(Fault::TargetTimeout)),
+            Ok(Err(error)) if error.is_parse() => return Ok(ExchangeOutcome::Broken(Fault::TargetBroken)),
             Ok(Err(_)) => return Err(()),
             Ok(Ok(response)) => response,
         };
-        let whole = step == Step::Whole && response.status().is_success();
+        let whole = step == ProbeStep::Whole && response.status().is_success();
         let limit = if whole { self.options.download_timeout } else { self.options.timeout };
         let status = response.status().as_u16();
         let taken = timeout_at(begun + limit, self.take(response, step, whole)).await;
         let (headers, content, ended) = match taken {
-            Err(_) => return Ok(Answer::Broken(Fault::TargetTimeout)),
-            Ok(Err(fault)) => return Ok(Answer::Broken(fault)),
+            Err(_) => return Ok(ExchangeOutcome::Broken(Fault::TargetTimeout)),
+            Ok(Err(fault)) => return Ok(ExchangeOutcome::Broken(fault)),
             Ok(Ok(taken)) => taken,
         };
         if ended && matches!(timeout_at(begun + limit, line.sender.ready()).await, Ok(Ok(()))) {
             self.keep(url, line);
         }
-        Ok(Answer::Whole { status, headers, content })
+        Ok(ExchangeOutcome::Complete { status, headers, content })
     }
 
     /// Takes the content as far as it is wanted, and says whether it ended.
     async fn take(
         &self,
         response: Response<Incoming>,
-        step: Step,
+        step: ProbeStep,
         whole: bool,
     ) -> Result<(HeaderMap, Content, bool), Fault> {
         let succeeded = response.status().is_success();
@@ -152,18 +152,18 @@ impl Lines {
         let mut hash = whole.then(Sha256::new);
         let enough = match (step, whole) {
             (_, true) => self.options.limits.body,
-            (Step::FirstBytes | Step::Json, false) if succeeded => 2 * to_u64(step.kept()),
+            (ProbeStep::FirstBytes | ProbeStep::Json, false) if succeeded => 2 * to_u64(step.body_bytes_kept()),
             _ => DRAIN_BYTES_MAX,
         };
         while !body.is_end_stream() {
             let Some(frame) = body.frame().await else { break };
             // An answer nobody wants the content of is judged by its head.
             let Ok(frame) = frame else {
-                let wanted = succeeded && step != Step::Head;
+                let wanted = succeeded && step != ProbeStep::Head;
                 return if wanted { Err(Fault::TargetTruncated) } else { Ok((head.headers, content, false)) };
             };
             let Ok(data) = frame.into_data() else { continue };
-            let missing = step.kept().saturating_sub(content.first.len());
+            let missing = step.body_bytes_kept().saturating_sub(content.first.len());
             content.first.extend_from_slice(data.get(..missing).unwrap_or(&data));
             content.received += to_u64(data.len());
             if let Some(hash) = &mut hash {
@@ -182,8 +182,8 @@ fn to_u64(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
-impl Lines {
-    fn request(&self, url: &Url, step: Step, chosen_by: ChosenBy) -> Option<Request<Empty<Bytes>>> {
+impl ProbePool {
+    fn request(&self, url: &Url, step: ProbeStep, chosen_by: ChosenBy) -> Option<Request<Empty<Bytes>>> {
         let target = match url.query() {
             Some(query) => format!("{}?{query}", url.path()),
             None => url.path().to_owned(),
@@ -192,7 +192,7 @@ impl Lines {
             Some(port) => format!("{}:{port}", url.host_str()?),
             None => url.host_str()?.to_owned(),
         };
-        let method = if step == Step::Head { Method::HEAD } else { Method::GET };
+        let method = if step == ProbeStep::Head { Method::HEAD } else { Method::GET };
         let mut request = Request::new(Empty::new());
         *request.method_mut() = method;
         *request.uri_mut() = target.parse().ok()?;
@@ -206,10 +206,10 @@ impl Lines {
         {
             headers.extend(candidate.headers.clone());
         }
-        if step == Step::FirstBytes {
-            headers.insert(RANGE, HeaderValue::from_str(&format!("bytes=0-{}", Step::FIRST_BYTES - 1)).ok()?);
+        if step == ProbeStep::FirstBytes {
+            headers.insert(RANGE, HeaderValue::from_str(&format!("bytes=0-{}", ProbeStep::FIRST_BYTES - 1)).ok()?);
         }
-        if step == Step::Json {
+        if step == ProbeStep::Json {
             headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         }
         Some(request)

@@ -1,6 +1,6 @@
 //! The parts of a location that a rule calls canonical.
 
-use super::{Checked, Mistake};
+use super::{Checked, RuleMistake};
 use crate::route::Pattern;
 use crate::verify::rules::canonical::{Canonical, Spellings};
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ pub(super) fn spellings(
     let Some(first) = spans.first().cloned() else { return Ok(None) };
     if location.is_empty() {
         let what = "a rule with canonical parts needs a location to compare them in".to_owned();
-        return Err(Mistake { span: first, what });
+        return Err(RuleMistake { span: first, what });
     }
     let path = match location.split_once("://") {
         Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default(),
@@ -29,5 +29,5 @@ pub(super) fn spellings(
     };
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let made = Spellings::of(&parts, pattern, path);
-    made.map(Some).map_err(|(at, what)| Mistake { span: spans.get(at).cloned().unwrap_or(first), what })
+    made.map(Some).map_err(|(at, what)| RuleMistake { span: spans.get(at).cloned().unwrap_or(first), what })
 }

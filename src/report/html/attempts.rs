@@ -1,0 +1,154 @@
+//! What clients did about failures: how many tries downloads took, as bars, and
+//! what came of it, in sentences.
+
+use super::shown;
+use crate::report::text::format::{counted, share};
+use crate::report::{RetriesSection, RunReport};
+use crate::units::{approximate, grouped};
+use std::collections::BTreeMap;
+
+/// Bars of single numbers of tries; the rest is one.
+const BARS: u32 = 6;
+
+/// Kinds of failure and reasons named.
+const NAMED: usize = 10;
+
+/// Tries by how many a download took.
+pub(super) struct AttemptsChart {
+    pub(super) bars: Vec<Bar>,
+    pub(super) sentences: Vec<String>,
+}
+
+/// How many of all downloads.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Bar {
+    pub(super) name: String,
+    pub(super) count: String,
+    pub(super) share: String,
+    /// Its length in hundredths of the longest possible.
+    pub(super) length: String,
+    pub(super) is_wrong: bool,
+}
+
+impl AttemptsChart {
+    pub(super) fn of(report: &RunReport) -> Option<Self> {
+        let retries = report.retries.as_ref()?;
+        Some(Self { bars: bars(retries, report), sentences: sentences(retries, report) })
+    }
+}
+
+fn bars(retries: &RetriesSection, report: &RunReport) -> Vec<Bar> {
+    let all = retries.by_attempts.values().fold(0_u64, |sum, &count| sum.saturating_add(count));
+    let bar = |name: String, count: u64, is_wrong| Bar {
+        name,
+        count: grouped(count),
+        share: share(count, all),
+        length: format!("{:.1}", (100.0 * approximate(count) / approximate(all.max(1))).min(100.0)),
+        is_wrong,
+    };
+    let single = retries.by_attempts.range(..=BARS);
+    let mut bars: Vec<_> = single.map(|(&tries, &count)| bar(name(tries), count, false)).collect();
+    let more =
+        retries.by_attempts.range(BARS + 1..).fold(0_u64, |sum, (_, &count)| sum.saturating_add(count));
+    bars.extend((more > 0).then(|| bar(format!("more than {BARS} tries"), more, false)));
+    bars.push(bar("gave up".to_owned(), report.arrivals.failed, report.arrivals.failed > 0));
+    bars
+}
+
+fn name(tries: u32) -> String {
+    match tries {
+        1 => "first try".to_owned(),
+        2 => "second try".to_owned(),
+        3 => "third try".to_owned(),
+        4 => "fourth try".to_owned(),
+        5 => "fifth try".to_owned(),
+        other => format!("{other} tries"),
+    }
+}
+
+fn sentences(retries: &RetriesSection, report: &RunReport) -> Vec<String> {
+    let arrivals = &report.arrivals;
+    let met = arrivals.recovered.saturating_add(arrivals.failed);
+    let mut told = Vec::new();
+    told.extend((met > 0).then(|| {
+        format!(
+            "{} of {} that failed at first succeeded on a retry ({}).",
+            grouped(arrivals.recovered),
+            counted(met, "download"),
+            share(arrivals.recovered, met)
+        )
+    }));
+    told.extend((!retries.ended.is_empty()).then(|| {
+        let each = list(&retries.ended, |why, count| format!("{} {}", grouped(count), reason(why)));
+        format!("Gave up: {each}.")
+    }));
+    told.extend((!retries.hidden.is_empty()).then(|| {
+        let each =
+            list(&retries.hidden, |fault, count| format!("{} of {}", grouped(count), shown(fault, 60)));
+        format!("Failed attempts that were retried: {each}.")
+    }));
+    told.extend((retries.misled > 0).then(|| {
+        let redirects = counted(retries.misled, "redirect");
+        format!("Retries hid {redirects} that led nowhere from users; they are wrong all the same.")
+    }));
+    told.extend(
+        (retries.shed > 0).then(|| {
+            format!("{} not sent: too many requests were in flight.", counted(retries.shed, "retry"))
+        }),
+    );
+    told
+}
+
+fn list(counts: &BTreeMap<String, u64>, told: impl Fn(&str, u64) -> String) -> String {
+    let each = counts.iter().take(NAMED).map(|(name, &count)| told(name, count));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// Why no further attempt was made, as the end of "so many ...".
+fn reason(id: &str) -> String {
+    let known = match id {
+        "not_retried" => "for something their client does not retry",
+        "exhausted" => "after the last try their client makes",
+        "retry_after" => "when told to wait longer than their client does",
+        "budget" => "with their client's retry budget spent",
+        "aborted" => "because an earlier failure had ended their session",
+        other => return shown(other, 60),
+    };
+    known.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Arrivals;
+
+    #[test]
+    fn tries_are_bars_and_sentences_without_keys_and_fractions() {
+        let retries = RetriesSection {
+            by_attempts: [(1, 600), (2, 300), (9, 100)].into(),
+            ended: [("exhausted".to_owned(), 50)].into(),
+            hidden: [("dns.nxdomain".to_owned(), 1_200)].into(),
+            recovered_share: 0.875,
+            ..RetriesSection::default()
+        };
+        let arrivals =
+            Arrivals { offered: 1_000, passed: 600, recovered: 350, failed: 50, ..Arrivals::default() };
+        let report = RunReport { retries: Some(retries), arrivals, ..RunReport::default() };
+        let tries = AttemptsChart::of(&report).unwrap();
+        let bars: Vec<_> =
+            tries.bars.iter().map(|bar| format!("{}: {}, {}", bar.name, bar.share, bar.length)).collect();
+        let expected = [
+            "first try: 60.0 %, 60.0",
+            "second try: 30.0 %, 30.0",
+            "more than 6 tries: 10.0 %, 10.0",
+            "gave up: 5.0 %, 5.0",
+        ];
+        assert_eq!(bars.iter().map(|bar| bar.replace('\u{a0}', " ")).collect::<Vec<_>>(), expected);
+        let told = tries.sentences.join(" ").replace('\u{a0}', " ");
+        assert_eq!(
+            told,
+            "350 of 400 downloads that failed at first succeeded on a retry (87.5 %). Gave up: 50 after the last try \
+             their client makes. Failed attempts that were retried: 1,200 of dns.nxdomain."
+        );
+    }
+}

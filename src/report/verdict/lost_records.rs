@@ -1,0 +1,154 @@
+//! Records of the trace that were lost: what was sent is then another load than
+//! the recorded one.
+
+use super::reason;
+use crate::report::Reason;
+use crate::trace::TraceAccounting;
+use crate::trace::losses::LossReason;
+use crate::units::grouped;
+
+/// A run is invalid that lost more than one record of this many.
+const ONE_OF: u64 = 100;
+
+/// The widest window that is worth recommending, in seconds.
+const WIDEST_S: u64 = 3_600;
+
+/// What the trace lost, as a reason, and whether that makes a run invalid.
+pub(super) fn assess(trace: &TraceAccounting) -> Option<(Reason, LossSeverity)> {
+    let is_much = trace.late.saturating_mul(ONE_OF) > trace.accepted || trace.lost.mostly_lost_group().is_some();
+    Some((loss_reason(trace)?, if is_much { LossSeverity::Yes } else { LossSeverity::No }))
+}
+
+/// Whether so much was lost that what was sent is another load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LossSeverity {
+    Yes,
+    No,
+}
+
+fn loss_reason(trace: &TraceAccounting) -> Option<Reason> {
+    if trace.late == 0 {
+        return None;
+    }
+    let of = |loss: LossReason| trace.lost.by_reason.get(loss.id()).copied().unwrap_or_default();
+    let reasons = [
+        (of(LossReason::OutOfOrder), "began before records that had already been sent"),
+        (of(LossReason::ClockAhead), "have a clock that is ahead of the lines around them (clock_ahead)"),
+        (of(LossReason::ClockBehind), "have a clock that is behind the lines around them (clock_behind)"),
+    ];
+    let reasons = reasons.iter().filter(|(count, _)| *count > 0);
+    let reasons: Vec<_> = reasons.map(|(count, what)| format!("{} {what}", grouped(*count))).collect();
+    let kind = trace.lost.mostly_lost_group().map_or_else(String::new, |kind| {
+        let (lost, records) = (grouped(kind.lost), grouped(kind.records));
+        format!("; {lost} of {records} are lost of {}", kind.name)
+    });
+    let detail = format!(
+        "{} of {} records ({}) were lost and not sent: {}{kind}",
+        grouped(trace.late),
+        grouped(trace.accepted),
+        share(trace.late, trace.accepted),
+        reasons.join(", "),
+    );
+    Some(reason("records_lost", detail, &remedy(trace, of(LossReason::OutOfOrder))))
+}
+
+fn remedy(trace: &TraceAccounting, out_of_order: u64) -> String {
+    let clocks = (out_of_order < trace.late)
+        .then_some("correct the times of the machines whose clock or time zone is wrong, or leave them out");
+    let order = (out_of_order > 0).then(|| {
+        let needed_s = trace.lost.window_needed_ns.div_ceil(1_000_000_000) + 1;
+        let window = match needed_s {
+            ..=120 => format!("--reorder-window {needed_s}s"),
+            _ => format!("--reorder-window {}m", needed_s.div_ceil(60)),
+        };
+        let files = "give the files separately instead of joined with cat, or sort the log by time";
+        if needed_s <= WIDEST_S { format!("{files}, or add {window}") } else { files.to_owned() }
+    });
+    [order.as_deref(), clocks].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// A share of records, never rounded to nothing.
+fn share(part: u64, whole: u64) -> String {
+    let tenths = part.saturating_mul(1_000).checked_div(whole).unwrap_or_default();
+    match tenths {
+        0 => "less than 0.1 %".to_owned(),
+        1..100 => format!("{}.{} %", tenths / 10, tenths % 10),
+        _ => format!("{} %", tenths / 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Fault;
+    use crate::report::verdict::judge_played;
+    use crate::report::{Assessment, Ending, GeneratorFacts, RunJudgement, Plan, Verdict};
+    use crate::metrics::Totals;
+    use crate::trace::losses::{LossGroup, LossCounts};
+    use crate::units::Offset;
+
+    fn judged(late: u64, accepted: u64, lost: LossCounts, allow_invalid: bool) -> RunJudgement {
+        let mut totals = Totals::default();
+        (totals.counts.arrivals.offered, totals.counts.arrivals.passed) = (100, 100);
+        judged_of(&totals, late, accepted, (lost, allow_invalid))
+    }
+
+    fn judged_of(
+        totals: &Totals,
+        late: u64,
+        accepted: u64,
+        (lost, allow_invalid): (LossCounts, bool),
+    ) -> RunJudgement {
+        let trace = TraceAccounting { accepted, late, lost, ..TraceAccounting::default() };
+        let plan = Plan { allow_invalid, ..Plan::default() };
+        let (facts, thresholds) = (GeneratorFacts::default(), Assessment::default());
+        judge_played(totals, &plan, &facts, (&Ending::Finished, &thresholds), Some(&trace))
+    }
+
+    #[test]
+    fn more_than_one_of_a_hundred_makes_a_run_invalid() {
+        let lost = |count| LossCounts {
+            by_reason: [(LossReason::OutOfOrder.id(), count)].into(),
+            window_needed_ns: 9 * 60_000_000_000,
+            ..LossCounts::default()
+        };
+        assert_eq!(judged(0, 100, LossCounts::default(), false).warnings, []);
+        let some = judged(10, 1_000, lost(10), false);
+        assert_eq!((some.verdict, some.warnings.len()), (Verdict::Passed, 1));
+        let many = judged(11, 1_000, lost(11), false);
+        assert_eq!(many.verdict, Verdict::Invalid);
+        let reason = &many.invalid_reasons[0];
+        assert_eq!(reason.id, "records_lost");
+        assert_eq!(
+            reason.detail,
+            "11 of 1,000 records (1.1 %) were lost and not sent: 11 began before records that had already \
+             been sent"
+        );
+        assert!(
+            reason.remedy.ends_with("joined with cat, or sort the log by time, or add --reorder-window 10m")
+        );
+        // What failed has failed whatever was lost.
+        let mut totals = Totals::default();
+        (totals.counts.arrivals.offered, totals.counts.arrivals.failed) = (1, 1);
+        totals.counts.faults.count(Fault::DnsNxdomain, Offset::ZERO);
+        let failed = judged_of(&totals, 11, 1_000, (lost(11), false));
+        assert_eq!((failed.verdict, failed.timing_valid), (Verdict::Failed, false));
+        let allowed = judged(11, 1_000, lost(11), true);
+        assert_eq!((allowed.verdict, allowed.warnings.len()), (Verdict::Passed, 1));
+    }
+
+    #[test]
+    fn so_does_a_kind_that_is_lost() {
+        let long = LossGroup { name: "exchanges of more than 30 s".to_owned(), records: 8, lost: 8 };
+        let by_reason = [(LossReason::OutOfOrder.id(), 8), (LossReason::ClockAhead.id(), 1)].into();
+        let judgement = judged(9, 100_000, LossCounts { by_reason, long, ..LossCounts::default() }, false);
+        let reason = &judgement.invalid_reasons[0];
+        assert!(
+            reason.detail.ends_with("8 of 8 are lost of exchanges of more than 30 s"),
+            "{}",
+            reason.detail
+        );
+        assert!(reason.detail.contains("(less than 0.1 %)"), "{}", reason.detail);
+        assert!(reason.remedy.contains("time zone is wrong"), "{}", reason.remedy);
+    }
+}
