@@ -62,14 +62,14 @@ fn measure(name: &str, scenario: &Scenario) -> io::Result<()> {
 fn main() -> io::Result<()> {
     let incident = Scenario::built_in("incident").expect("it is built in");
     measure("the incident", &incident)?;
-    let mut larger = incident.loaded("20x".parse().expect("it is a factor"));
+    let mut larger = incident.load_scaled("20x".parse().expect("it is a factor"));
     larger.load.duration = Duration::from_mins(2);
     measure("the same with 20 times the load, 2 minutes", &larger)?;
     let mut healthy = larger;
     healthy.faults.clear();
     measure("nothing wrong, 30,000 downloads/s", &healthy)?;
     let metastable = Scenario::built_in("metastable").expect("it is built in");
-    let mut queued = metastable.loaded("500x".parse().expect("it is a factor"));
+    let mut queued = metastable.load_scaled("500x".parse().expect("it is a factor"));
     queued.service.servers = std::num::NonZeroU32::new(500);
     queued.service.queue = 2_000_000;
     measure("a service that stays down, 41,500/s", &queued)

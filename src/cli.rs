@@ -167,7 +167,7 @@ pub(crate) enum CliError {
     Engine(#[from] crate::engine::EngineError),
     /// Our own mistake, found by counting.
     #[error(transparent)]
-    Books(crate::metrics::Imbalance),
+    Accounting(crate::metrics::Imbalance),
     /// Signals could not be listened for.
     #[error("listen for signals")]
     Signals(#[source] io::Error),
@@ -188,7 +188,7 @@ pub(crate) enum CliError {
 impl CliError {
     /// What stands before the message: most name what was being done, and read
     /// after "failed to"; the others are sentences of their own.
-    fn opening(&self) -> &'static str {
+    fn message_prefix(&self) -> &'static str {
         match self {
             Self::Trace(error) | Self::Inspect(inspect::InspectError::Trace(error))
                 if error.is_mistake_in_a_file() =>
@@ -205,7 +205,7 @@ impl CliError {
             | Self::Report(_)
             | Self::Man(_)
             | Self::Compare(_)
-            | Self::Books(_)
+            | Self::Accounting(_)
             | Self::EndedEarly { .. } => "",
             Self::Target(_)
             | Self::Trace(_)
@@ -249,7 +249,7 @@ impl CliError {
             | Self::Man(_)
             | Self::Compare(_)
             | Self::Engine(_)
-            | Self::Books(_)
+            | Self::Accounting(_)
             | Self::Signals(_)
             | Self::Print(_)
             | Self::EndedEarly { interrupted: false, .. } => Exit::CouldNotRun,
@@ -269,7 +269,7 @@ pub fn run() -> Exit {
     match dispatch(&cli.command, out) {
         Ok(exit) => exit,
         Err(error) => {
-            print_message(&format!("error: {}{}", error.opening(), chain(&error)));
+            print_message(&format!("error: {}{}", error.message_prefix(), chain(&error)));
             error.exit()
         }
     }
@@ -353,7 +353,7 @@ impl Command {
         match self {
             Self::Demo(args) => args.report.quiet,
             Self::Replay(args) => args.report.quiet,
-            Self::Check(args) => args.told.quiet,
+            Self::Check(args) => args.output.quiet,
             Self::Simulate(args) => args.report.quiet,
             Self::Inspect(_)
             | Self::Report(_)
@@ -429,7 +429,7 @@ mod tests {
     fn check(arguments: &[&str], exit: Exit, told: &str) {
         let cli = Cli::try_parse_from([&["downpour"], arguments].concat()).unwrap();
         let error = dispatch(&cli.command, &mut Vec::new()).unwrap_err();
-        let message = format!("{}{}", error.opening(), chain(&error));
+        let message = format!("{}{}", error.message_prefix(), chain(&error));
         assert!(message.starts_with(told), "{message}");
         assert_eq!(error.exit(), exit);
     }

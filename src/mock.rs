@@ -137,7 +137,7 @@ pub struct MockRegistry {
     api: SocketAddr,
     cdn: SocketAddr,
     dns: SocketAddr,
-    site: Arc<MockState>,
+    state: Arc<MockState>,
     /// Dropping the sender is the signal to stop.
     running: watch::Sender<()>,
     threads: Vec<JoinHandle<()>>,
@@ -155,7 +155,7 @@ impl MockRegistry {
             api: api[0].local_addr().map_err(MockError::Thread)?,
             cdn: cdn[0].local_addr().map_err(MockError::Thread)?,
             dns: dns.local_addr().map_err(MockError::Thread)?,
-            site: Arc::new(MockState::new(
+            state: Arc::new(MockState::new(
                 config.location_base,
                 (config.plan, config.cdn_plan),
                 config.cdn_tls.map(|tls| tls.config),
@@ -174,7 +174,7 @@ impl MockRegistry {
     }
 
     fn spawn(&mut self, sockets: Sockets, running: watch::Receiver<()>) -> Result<(), MockError> {
-        let site = Arc::clone(&self.site);
+        let site = Arc::clone(&self.state);
         let (ready, is_ready) = mpsc::sync_channel(1);
         let thread = thread::Builder::new()
             .name("registry".to_owned())
@@ -202,8 +202,8 @@ impl MockRegistry {
     }
 
     /// What it has done so far.
-    pub fn served(&self) -> MockStats {
-        self.site.served()
+    pub fn stats(&self) -> MockStats {
+        self.state.stats()
     }
 
     /// Closes every connection and waits for the threads.
@@ -219,7 +219,7 @@ impl MockRegistry {
                 std::panic::resume_unwind(panic);
             }
         }
-        self.site.served()
+        self.state.stats()
     }
 }
 

@@ -170,12 +170,12 @@ impl Scenario {
     ///
     /// The capacity of a bounded service stays as it is, since the load does.
     #[must_use]
-    pub fn hastened(mut self, factor: Factor) -> Self {
+    pub fn time_scaled(mut self, factor: Factor) -> Self {
         self.load.duration = scaled_duration(self.load.duration, factor);
         self.clients.timeout = scaled_duration(self.clients.timeout, factor);
         self.clients.session_gap = scaled_duration(self.clients.session_gap, factor);
         self.clients.session_max = scaled_duration(self.clients.session_max, factor);
-        self.service = self.service.hastened(factor);
+        self.service = self.service.time_scaled(factor);
         for fault in &mut self.faults {
             fault.window = scaled_window(fault.window, factor);
         }
@@ -188,7 +188,7 @@ impl Scenario {
 
     /// The same with `factor` times the load, and what must come of it.
     #[must_use]
-    pub fn loaded(mut self, factor: Factor) -> Self {
+    pub fn load_scaled(mut self, factor: Factor) -> Self {
         self.load.downloads = self.load.downloads.times(factor);
         if let Some(expected) = &mut self.expected {
             expected.attempts = expected.attempts.times(factor);
@@ -253,7 +253,7 @@ mod tests {
         for name in Scenario::built_in_names() {
             let scenario = Scenario::built_in(name).unwrap();
             let speed = scenario.live_speed;
-            let live = scenario.hastened(speed);
+            let live = scenario.time_scaled(speed);
             assert!(live.load.duration <= Duration::from_mins(1), "{name}: {:?}", live.load.duration);
         }
     }
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn a_hastened_scenario_asks_as_much_a_second() {
         let incident = Scenario::built_in("incident").unwrap();
-        let live = incident.clone().hastened("20x".parse().unwrap());
+        let live = incident.clone().time_scaled("20x".parse().unwrap());
         assert_eq!(live.load.downloads, incident.load.downloads);
         assert_eq!(live.load.duration, Duration::from_secs(48));
         assert_eq!(live.fault_span(), Some((Duration::from_secs(3), Duration::from_secs(42))));
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_load_is_scaled_with_what_must_come_of_it() {
-        let tenth = Scenario::built_in("incident").unwrap().loaded("0.1x".parse().unwrap());
+        let tenth = Scenario::built_in("incident").unwrap().load_scaled("0.1x".parse().unwrap());
         assert_eq!(tenth.load.downloads, "149.5/s".parse().unwrap());
         let expected = tenth.expected.unwrap();
         assert_eq!((expected.failed_attempts, expected.attempts), (367_000, "471".parse().unwrap()));

@@ -70,7 +70,7 @@ impl SimulationPlan {
 /// Whether a simulation can say what clients meet when this fault takes their
 /// answer.
 pub fn is_modelled(kind: FaultKind) -> bool {
-    outcome::AttemptOutcome::spoiled(kind).is_some()
+    outcome::AttemptOutcome::of_fault(kind).is_some()
 }
 
 /// The names of the faults that [`is_modelled`] is true of.

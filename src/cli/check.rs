@@ -87,7 +87,7 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     thresholds: ThresholdArgs,
     #[command(flatten)]
-    pub(super) told: OutputArgs,
+    pub(super) output: OutputArgs,
 }
 
 /// Who is asked.
@@ -155,18 +155,18 @@ pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
     let replay = args.as_replay();
     let options = ReadOptions { order: RequestOrder::AsRead, ..replay.trace.options()? };
     let source = open(&args.traces, options)?;
-    let kept = if args.told.out.is_some() { RunDirectoryKept::Yes } else { RunDirectoryKept::No };
-    let exports = args.told.exports.open(kept)?;
+    let kept = if args.output.out.is_some() { RunDirectoryKept::Yes } else { RunDirectoryKept::No };
+    let exports = args.output.exports.open(kept)?;
     let mut prepared = prepare("check", source, &replay)?;
     let found = Arc::new(DistinctProgress::default());
     prepared.requests = Box::new(DistinctRequests::of(prepared.requests, Arc::clone(&found)));
     prepared.engine.loop_mode = LoopMode::Closed { until: None, open: Some(MAX_OUTSTANDING) };
     let phases = signals::phases().map_err(CliError::Signals)?;
     let progress =
-        ProgressReporter::by_count(Verbosity::of(args.told.quiet, args.told.no_progress), Arc::clone(&found), &phases);
-    let mut measured = measure(prepared, (args.told.out.clone(), progress), &phases)?;
-    measured.report.warnings.extend(possible_repeats_notice(found.unremembered()));
-    let (exit, report) = measured.publish(args.told.format, exports, out)?;
+        ProgressReporter::by_count(Verbosity::of(args.output.quiet, args.output.no_progress), Arc::clone(&found), &phases);
+    let mut measured = measure(prepared, (args.output.out.clone(), progress), &phases)?;
+    measured.report.warnings.extend(possible_repeats_notice(found.possible_repeats()));
+    let (exit, report) = measured.publish(args.output.format, exports, out)?;
     // Whoever asks again gets the same: it is not the run, but what it was
     // given.
     Ok(if exit == Exit::Invalid && report.judged_nothing() { Exit::Usage } else { exit })
@@ -187,9 +187,9 @@ fn possible_repeats_notice(requests: u64) -> Option<Reason> {
 impl CheckArgs {
     /// The replay that this check is: as fast as goes, in patience.
     fn as_replay(&self) -> ReplayArgs {
-        let Self { candidate, told, .. } = self;
+        let Self { candidate, output: told, .. } = self;
         let mut verify = self.verify.clone();
-        verify.probe.patience = None;
+        verify.probe.max_queue_wait = None;
         ReplayArgs {
             scenario: None,
             trace: TraceArgs {

@@ -107,7 +107,7 @@ impl ClientArgs {
     /// What clients do; `None` where nothing is tried again. In a closed loop,
     /// where arrivals come as fast as they are answered, there are no sessions.
     pub(super) fn plan(&self, pace: &Pace, seed: u64) -> Result<Option<Arc<ClientPlan>>, CliError> {
-        let clients = self.clientele()?;
+        let clients = self.client_mix()?;
         let session_gap = if matches!(pace, Pace::Max) {
             Duration::ZERO
         } else {
@@ -119,7 +119,7 @@ impl ClientArgs {
     }
 
     /// Who asks in a scenario, whose own client is `model`.
-    pub(super) fn clientele_of_scenario(&self, model: &str) -> Result<ClientMix, CliError> {
+    pub(super) fn client_mix_of_scenario(&self, model: &str) -> Result<ClientMix, CliError> {
         let named = Self { client: Some(self.client.as_deref().unwrap_or(model).to_owned()), ..self.clone() };
         if named.name() == AUTO {
             return Err(CliError::Usage(
@@ -127,11 +127,11 @@ impl ClientArgs {
                     .to_owned(),
             ));
         }
-        named.clientele()
+        named.client_mix()
     }
 
     /// Who asks, with the budget that was asked for.
-    pub(super) fn clientele(&self) -> Result<ClientMix, CliError> {
+    pub(super) fn client_mix(&self) -> Result<ClientMix, CliError> {
         let clients = self.modelled()?;
         Ok(match self.retry_budget {
             Some(share) => clients.with_budget(BudgetRule::Ratio(share)),
@@ -179,7 +179,7 @@ impl ClientArgs {
     }
 
     /// Tells the plan of it.
-    pub(super) fn tell(&self, plan: &mut Plan, clients: Option<&ClientPlan>) {
+    pub(super) fn record_in(&self, plan: &mut Plan, clients: Option<&ClientPlan>) {
         plan.own_clients = clients.map(|clients| clients.clients.own_names()).unwrap_or_default();
         plan.client = clients.map(|clients| clients.clients.name().to_owned());
         plan.session_gap_s = clients.map(|clients| clients.session_gap.as_secs_f64());

@@ -109,7 +109,7 @@ pub(crate) fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, CliEr
             let failed = |source| CompareError::Write { path: path.clone(), source };
             fs::write(path, rendered).map_err(failed)?;
             let mut lines: Vec<_> =
-                comparison.broken_sides().iter().map(|side| format!("! {side}")).collect();
+                comparison.runs_not_passed().iter().map(|side| format!("! {side}")).collect();
             lines.push(comparison.verdict());
             lines.push(format!("written: {}", path.display()));
             writeln!(out, "{}", lines.join("\n")).and_then(|()| out.flush()).map_err(CliError::Print)?;

@@ -80,7 +80,7 @@ impl ControlArgs {
     }
 
     /// Tells in the plan what was asked for.
-    pub(super) fn tell(&self, plan: &mut Plan) {
+    pub(super) fn record_in(&self, plan: &mut Plan) {
         let Some(control) = &self.control else { return };
         plan.control = Some(control.to_string());
         plan.control_sample = Some(self.share().to_string());

@@ -70,7 +70,7 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
     let (from, to) = (tenths(args.duration / 12), tenths(args.duration * 7 / 12));
     let window = FaultWindow::new(from, Some(to))
         .ok_or_else(|| CliError::Usage("--duration is too short for a fault within it".to_owned()))?;
-    let fault = PlannedFault { kind: FaultKind::Place(PlaceFault::MissingSlash), share: Share::ALL, window };
+    let fault = PlannedFault { kind: FaultKind::Location(PlaceFault::MissingSlash), share: Share::ALL, window };
     let plan = FaultPlan::new(vec![fault], 1);
     let registry = MockRegistry::start(MockConfig { plan, ..MockConfig::default() })?;
     if !args.report.quiet {

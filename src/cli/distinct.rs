@@ -25,7 +25,7 @@ pub(super) struct DistinctProgress {
     /// Requests handed out.
     distinct: AtomicU64,
     /// Those of them that may be repetitions: they are beyond the bound.
-    unremembered: AtomicU64,
+    possible_repeats: AtomicU64,
     /// Whether the trace has been read to its end.
     whole: AtomicBool,
 }
@@ -35,8 +35,8 @@ impl DistinctProgress {
         self.distinct.load(Ordering::Relaxed)
     }
 
-    pub(super) fn unremembered(&self) -> u64 {
-        self.unremembered.load(Ordering::Relaxed)
+    pub(super) fn possible_repeats(&self) -> u64 {
+        self.possible_repeats.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_whole(&self) -> bool {
@@ -48,10 +48,10 @@ impl DistinctProgress {
 pub(super) struct DistinctRequests {
     requests: Box<dyn Requests>,
     key: RandomState,
-    seen: HashSet<u64>,
-    most: usize,
+    seen_hashes: HashSet<u64>,
+    capacity: usize,
     duplicates: u64,
-    found: Arc<DistinctProgress>,
+    progress: Arc<DistinctProgress>,
 }
 
 impl DistinctRequests {
@@ -59,22 +59,22 @@ impl DistinctRequests {
         Self {
             requests,
             key: RandomState::new(),
-            seen: HashSet::new(),
-            most: MAX_REMEMBERED,
+            seen_hashes: HashSet::new(),
+            capacity: MAX_REMEMBERED,
             duplicates: 0,
-            found,
+            progress: found,
         }
     }
 
     fn is_new(&mut self, request: &TraceRequest) -> bool {
         let hash = self.key.hash_one((request.method as u8, &request.target));
-        if self.seen.contains(&hash) {
+        if self.seen_hashes.contains(&hash) {
             return false;
         }
-        if self.seen.len() < self.most {
-            self.seen.insert(hash);
+        if self.seen_hashes.len() < self.capacity {
+            self.seen_hashes.insert(hash);
         } else {
-            self.found.unremembered.fetch_add(1, Ordering::Relaxed);
+            self.progress.possible_repeats.fetch_add(1, Ordering::Relaxed);
         }
         true
     }
@@ -95,13 +95,13 @@ impl Requests for DistinctRequests {
         loop {
             match self.requests.next_or_idle()? {
                 ReadOutcome::Request(request) if self.is_new(&request) => {
-                    self.found.distinct.fetch_add(1, Ordering::Relaxed);
+                    self.progress.distinct.fetch_add(1, Ordering::Relaxed);
                     return Ok(ReadOutcome::Request(request));
                 }
                 ReadOutcome::Request(_) => self.duplicates += 1,
                 ReadOutcome::Idle => return Ok(ReadOutcome::Idle),
                 ReadOutcome::End => {
-                    self.found.whole.store(true, Ordering::Relaxed);
+                    self.progress.whole.store(true, Ordering::Relaxed);
                     return Ok(ReadOutcome::End);
                 }
             }
@@ -143,7 +143,7 @@ mod tests {
         let source = Source::over(vec![("list".to_owned(), list.into())], options).unwrap();
         let found = Arc::new(DistinctProgress::default());
         let requests = Box::new(TraceRequests::begin(source, Vec::new()).unwrap());
-        let mut distinct = DistinctRequests { most, ..DistinctRequests::of(requests, Arc::clone(&found)) };
+        let mut distinct = DistinctRequests { capacity: most, ..DistinctRequests::of(requests, Arc::clone(&found)) };
         let mut targets = Vec::new();
         while let Some(request) = distinct.next().unwrap() {
             targets.push(String::from_utf8(request.target.to_vec()).unwrap());
@@ -156,7 +156,7 @@ mod tests {
         let (targets, books, found) = read("/a\n/b\n/a\n/a?x\n/b\n", 10);
         assert_eq!(targets, ["/a", "/b", "/a?x"]);
         assert_eq!((books.accepted, books.filtered["duplicate"]), (5, 2));
-        assert_eq!((found.distinct(), found.unremembered(), found.is_whole()), (3, 0, true));
+        assert_eq!((found.distinct(), found.possible_repeats(), found.is_whole()), (3, 0, true));
         let trace = "{\"target\":\"/a\",\"method\":\"HEAD\"}\n{\"target\":\"/a\"}\n{\"target\":\"/a\"}\n";
         assert_eq!(read(trace, 10).0, ["/a", "/a"]);
     }
@@ -165,6 +165,6 @@ mod tests {
     fn beyond_the_bound_it_is_rather_asked_twice_than_not_at_all() {
         let (targets, books, found) = read("/a\n/b\n/c\n/c\n/a\n/b\n", 2);
         assert_eq!(targets, ["/a", "/b", "/c", "/c"]);
-        assert_eq!((books.filtered["duplicate"], found.unremembered()), (2, 2));
+        assert_eq!((books.filtered["duplicate"], found.possible_repeats()), (2, 2));
     }
 }

@@ -46,7 +46,7 @@ pub(crate) struct PreparedReplay {
     pub(crate) at_end: AtEndOfTrace,
     pub(crate) started: Stamp,
     /// For how long it counts, where the flags say it.
-    pub(crate) counted_for: Option<Duration>,
+    pub(crate) measured_duration: Option<Duration>,
     /// What it must keep, and what ends it.
     pub(crate) limits: Limits,
     /// What was found out on the way and a reader must know.
@@ -77,9 +77,9 @@ pub(crate) fn execute_run(
 pub(crate) struct MeasuredRun {
     pub(crate) report: RunReport,
     /// Where it is kept.
-    pub(super) kept: Option<(RunDirectory, PathBuf)>,
+    pub(super) run_directory: Option<(RunDirectory, PathBuf)>,
     /// What could not be written.
-    pub(crate) trouble: Vec<String>,
+    pub(crate) errors: Vec<String>,
     /// Why it ended early.
     pub(super) ended_by: Vec<String>,
     pub(super) interrupted: bool,
@@ -109,24 +109,24 @@ pub(crate) fn measure(
         rules: &rules,
         throttling,
         progress,
-        trouble,
+        write_errors: trouble,
         checkpoint_lost,
         series: engine.clients.as_ref().map(|_| StormSeries::default()),
-        watch: ThresholdMonitor::over(limits.thresholds),
+        monitor: ThresholdMonitor::new(limits.thresholds),
         abort: AbortMonitor::new(limits.abort_on, limits.abort_after, phases),
         metrics,
     };
     // One that is killed in its first second can be reported, too.
-    if let Some(nothing_yet) = recorder.so_far(0, &Totals::default()) {
+    if let Some(nothing_yet) = recorder.partial_report(0, &Totals::default()) {
         recorder.checkpoint(&nothing_yet);
     }
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, &phases.phase, &mut recorder)?;
-    let ReplayObserver { directory, mut trouble, throttling, progress, series, mut watch, abort, .. } = recorder;
+    let ReplayObserver { directory, write_errors: mut trouble, throttling, progress, series, monitor: mut watch, abort, .. } = recorder;
     drop(progress);
 
     // What ends a run early by its own wish is no interruption.
-    let interrupted = end.interrupted && abort.came_true.is_none();
-    let ending = match abort.came_true {
+    let interrupted = end.interrupted && abort.triggered.is_none();
+    let ending = match abort.triggered {
         _ if interrupted || !end.failures.is_empty() => Ending::Interrupted,
         Some(why) => Ending::Aborted(why),
         None => Ending::Finished,
@@ -145,7 +145,7 @@ pub(crate) fn measure(
     }
     let parts = ReportInput {
         plan,
-        books: &books,
+        accounting: &books,
         totals: &end.totals,
         generator,
         ending,
@@ -163,7 +163,7 @@ pub(crate) fn measure(
         trouble.extend(ended_early);
     }
     let kept = directory.zip(path);
-    Ok(MeasuredRun { report, kept, trouble, ended_by: end.failures, interrupted })
+    Ok(MeasuredRun { report, run_directory: kept, errors: trouble, ended_by: end.failures, interrupted })
 }
 
 /// The books of a run that is over.
@@ -177,7 +177,7 @@ pub(super) fn close_accounting(end: &RunEnd, trouble: &mut Vec<String>) -> Resul
         Err(imbalance) => {
             assert!(!end.failures.is_empty(), "{imbalance}");
             trouble.push(imbalance.to_string());
-            Accounting::so_far(&end.totals).map_err(CliError::Books)
+            Accounting::so_far(&end.totals).map_err(CliError::Accounting)
         }
     }
 }
@@ -190,7 +190,7 @@ impl MeasuredRun {
         exports: Exports,
         out: &mut dyn Write,
     ) -> Result<(Exit, RunReport), CliError> {
-        let Self { report, kept, mut trouble, ended_by, interrupted } = self;
+        let Self { report, run_directory: kept, errors: mut trouble, ended_by, interrupted } = self;
         let path = kept.as_ref().map(|(_, path)| path.clone());
         if let Some((directory, _)) = kept
             && let Err(error) = directory.finish(&report)
@@ -250,7 +250,7 @@ pub(super) fn ended_early(plan: &Plan, totals: &Totals) -> Option<Reason> {
 /// When the run will be over, as far as its plan says.
 fn expected(prepared: &PreparedReplay) -> ExpectedLength {
     let (warmup, plan) = (prepared.engine.warmup, &prepared.plan);
-    ExpectedLength { warmup, length: prepared.counted_for, requests: plan.requests }
+    ExpectedLength { warmup, length: prepared.measured_duration, requests: plan.requests }
 }
 
 pub(super) fn default_path(plan: &Plan) -> PathBuf {
@@ -308,32 +308,32 @@ struct ReplayObserver<'p> {
     throttling: Throttling,
     progress: ProgressReporter,
     /// What could not be written; the run goes on without it.
-    trouble: Vec<String>,
+    write_errors: Vec<String>,
     /// Whether a checkpoint could not be written. The final result takes its
     /// place, so this is no trouble that outlasts the run.
     checkpoint_lost: bool,
     /// The seconds that a storm is told by, where clients are modelled.
     series: Option<StormSeries>,
     /// What the run must keep.
-    watch: ThresholdMonitor,
+    monitor: ThresholdMonitor,
     /// What ends it.
     abort: AbortMonitor<'p>,
     metrics: Option<MetricsServer>,
 }
 
 impl ReplayObserver<'_> {
-    fn kept(&mut self, written: Result<(), DirectoryError>) {
+    fn note_write_error(&mut self, written: Result<(), DirectoryError>) {
         if let Err(error) = written {
             let text = chain(&error);
-            if !self.trouble.contains(&text) {
+            if !self.write_errors.contains(&text) {
                 tracing::warn!("{text}; the run goes on");
-                self.trouble.push(text);
+                self.write_errors.push(text);
             }
         }
     }
 
     /// What there is to tell before the end.
-    fn so_far(&self, second: u64, totals: &Totals) -> Option<RunReport> {
+    fn partial_report(&self, second: u64, totals: &Totals) -> Option<RunReport> {
         let books = Accounting::so_far(totals).ok()?;
         let elapsed_s = seconds(second + 1);
         let generator = GeneratorFacts {
@@ -346,10 +346,10 @@ impl ReplayObserver<'_> {
         };
         let plan = self.plan.clone();
         let ending = Ending::Interrupted;
-        let thresholds = self.watch.assess(totals, elapsed_s);
+        let thresholds = self.monitor.assess(totals, elapsed_s);
         let mut report = RunReport::build(ReportInput {
             plan,
-            books: &books,
+            accounting: &books,
             totals,
             generator,
             ending,
@@ -377,23 +377,23 @@ impl ReplayObserver<'_> {
 impl Observer for ReplayObserver<'_> {
     fn second(&mut self, interval: &Interval, totals: &Totals) {
         if let Some(written) = self.directory.as_mut().map(|directory| directory.append(interval)) {
-            self.kept(written);
+            self.note_write_error(written);
         }
         if let Some(series) = &mut self.series {
             series.add(interval.second(), StormSecond::from(interval));
         }
         if let Some(control) = self.control
-            && (self.watch.is_about_control() || self.abort.on.is_about_control())
+            && (self.monitor.is_about_control() || self.abort.conditions.is_about_control())
         {
             let tally = control.results();
-            self.watch.control(tally.candidate());
-            self.abort.on.control(tally.candidate());
+            self.monitor.control(tally.candidate());
+            self.abort.conditions.control(tally.candidate());
         }
-        self.watch.second(interval);
+        self.monitor.second(interval);
         self.abort.second(interval, totals);
         let is_checkpoint = self.directory.is_some() && interval.second().is_multiple_of(CHECKPOINT_EVERY);
         if (is_checkpoint || self.metrics.is_some())
-            && let Some(report) = self.so_far(interval.second(), totals)
+            && let Some(report) = self.partial_report(interval.second(), totals)
         {
             if is_checkpoint {
                 self.checkpoint(&report);
@@ -408,30 +408,30 @@ impl Observer for ReplayObserver<'_> {
 
 /// Ends a run when something comes true in it.
 struct AbortMonitor<'p> {
-    on: ThresholdMonitor,
+    conditions: ThresholdMonitor,
     after_s: u64,
     phases: &'p Phases,
-    came_true: Option<AbortLine>,
+    triggered: Option<AbortLine>,
 }
 
 impl<'p> AbortMonitor<'p> {
     fn new(on: Vec<Threshold>, after: Duration, phases: &'p Phases) -> Self {
         // A second that was begun before then is not over.
         let after_s = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        Self { on: ThresholdMonitor::over(on), after_s, phases, came_true: None }
+        Self { conditions: ThresholdMonitor::new(on), after_s, phases, triggered: None }
     }
 
     fn second(&mut self, interval: &Interval, totals: &Totals) {
-        if self.on.is_empty() || self.came_true.is_some() {
+        if self.conditions.is_empty() || self.triggered.is_some() {
             return;
         }
-        self.on.second(interval);
+        self.conditions.second(interval);
         if interval.second() + 1 < self.after_s {
             return;
         }
-        if let Some(why) = self.on.come_true(totals).filter(|_| self.phases.end()) {
+        if let Some(why) = self.conditions.first_triggered(totals).filter(|_| self.phases.end()) {
             let offered = interval.counts().arrivals.offered;
-            self.came_true = Some(AbortLine { offered_per_s: Some(offered), ..why });
+            self.triggered = Some(AbortLine { offered_per_s: Some(offered), ..why });
         }
     }
 }

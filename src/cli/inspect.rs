@@ -51,7 +51,7 @@ pub(crate) enum InspectError {
 #[derive(serde::Serialize)]
 struct InspectOutput<'c> {
     #[serde(flatten)]
-    census: &'c LogSummary,
+    log_summary: &'c LogSummary,
     agents: AgentCounts,
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<(), Inspect
             }
         }
         SummaryFormat::Json => {
-            let inspected = InspectOutput { census: &census, agents: agents.counts(PRODUCTS_IN_JSON) };
+            let inspected = InspectOutput { log_summary: &census, agents: agents.counts(PRODUCTS_IN_JSON) };
             serde_json::to_writer_pretty(&mut *out, &inspected).map_err(io::Error::from)?;
             writeln!(out)?;
         }

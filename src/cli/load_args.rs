@@ -210,7 +210,7 @@ impl LoadArgs {
     }
 
     /// For how long a run at `pace` counts, where the flags say it.
-    pub(crate) fn counted_for(&self, pace: &Pace) -> Option<Duration> {
+    pub(crate) fn measured_duration(&self, pace: &Pace) -> Option<Duration> {
         let length = match pace {
             Pace::Profile(profile) => Some(profile.length()),
             Pace::Constant(_) | Pace::Recorded(_) | Pace::Max => self.duration,

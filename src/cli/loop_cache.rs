@@ -12,7 +12,7 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// The first pass over a trace, if it is short enough.
 #[derive(Debug, Default)]
 pub(super) struct LoopCache {
-    kept: Vec<TraceRequest>,
+    requests: Vec<TraceRequest>,
     bytes: usize,
     too_long: bool,
     /// What the books said of the one pass, once it was over.
@@ -21,18 +21,18 @@ pub(super) struct LoopCache {
     passes: u64,
     next: usize,
     /// Requests of the last pass that nobody took.
-    left: u64,
+    unplayed: u64,
 }
 
 impl LoopCache {
     /// A request of the first pass was handed out.
     pub(super) fn keep(&mut self, request: &TraceRequest) {
         self.bytes += request.target.len();
-        self.too_long |= self.kept.len() >= MAX_REQUESTS || self.bytes > MAX_BYTES;
+        self.too_long |= self.requests.len() >= MAX_REQUESTS || self.bytes > MAX_BYTES;
         if self.too_long {
-            self.kept = Vec::new();
+            self.requests = Vec::new();
         } else {
-            self.kept.push(request.clone());
+            self.requests.push(request.clone());
         }
     }
 
@@ -55,7 +55,7 @@ impl LoopCache {
 
     /// The next request of this pass.
     pub(super) fn next(&mut self) -> Option<TraceRequest> {
-        let request = self.kept.get(self.next)?.clone();
+        let request = self.requests.get(self.next)?.clone();
         self.next += 1;
         Some(request)
     }
@@ -63,7 +63,7 @@ impl LoopCache {
     /// Nothing more will be taken.
     pub(super) fn stop(&mut self) {
         if self.is_playing() {
-            self.left = u64::try_from(self.kept.len() - self.next).unwrap_or(u64::MAX);
+            self.unplayed = u64::try_from(self.requests.len() - self.next).unwrap_or(u64::MAX);
         }
     }
 
@@ -74,7 +74,7 @@ impl LoopCache {
         books.read += pass.read * times;
         books.accepted += pass.accepted * times;
         books.late += pass.late * times;
-        books.undelivered += self.left;
+        books.undelivered += self.unplayed;
         let tables = [
             (&mut books.skipped, &pass.skipped),
             (&mut books.rejected, &pass.rejected),
@@ -138,6 +138,6 @@ mod tests {
             memory.keep(&request);
         }
         assert!(!memory.rewind(&TraceAccounting::default()));
-        assert!(memory.kept.is_empty());
+        assert!(memory.requests.is_empty());
     }
 }

@@ -86,7 +86,7 @@ pub(super) fn engine_plan(
         request_template: load.target.origin(headers(&load.target, &load.headers)),
         tls,
         protocol: wire.connection.http.without_alpn(),
-        connection_plan: wire.connection.lanes(),
+        connection_plan: wire.connection.connection_plan(),
         threads,
         connections,
         max_in_flight: load.max_in_flight,
@@ -185,7 +185,7 @@ pub(super) fn judging(
     };
     let reach = ProbeDepth::of(verify.verify);
     let knows_json = judge.checks_json() && verify.verify.covers(Tier::Json);
-    let forms = verify.probe.forms(seed).filter(|_| knows_json && !wire.speaks_http2_alone(&load.target));
+    let forms = verify.probe.json_sample(seed).filter(|_| knows_json && !wire.speaks_http2_alone(&load.target));
     let asks = reach.is_some() || forms.is_some();
     let ways = (&wire.tls, wire.connection.max_body);
     let probes = asks.then(|| verify.probe.options(reach, (resolver(verify), private), load, ways));

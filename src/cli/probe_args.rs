@@ -85,7 +85,7 @@ pub(crate) struct ProbeArgs {
     /// How long a target may wait for its turn; for as long as it takes, if
     /// nothing is said.
     #[arg(skip = Some(MAX_QUEUE_WAIT))]
-    pub(super) patience: Option<Duration>,
+    pub(super) max_queue_wait: Option<Duration>,
 }
 
 impl Default for ProbeArgs {
@@ -98,7 +98,7 @@ impl Default for ProbeArgs {
             timeout: parse_time(TIMEOUT).expect("a constant"),
             json: JsonShare::default(),
             connect_to: Vec::new(),
-            patience: Some(MAX_QUEUE_WAIT),
+            max_queue_wait: Some(MAX_QUEUE_WAIT),
         }
     }
 }
@@ -173,14 +173,14 @@ impl ProbeArgs {
         (tls, max_body): (&super::wire_args::TlsArgs, u64),
     ) -> Result<ProbeOptions, CliError> {
         // Who waits for the checks gains nothing from putting them last.
-        let at_start: fn() = if self.patience.is_some() { lower_priority } else { || {} };
-        let detours: Result<Vec<ConnectOverride>, _> = self.connect_to.iter().map(ConnectTo::detour).collect();
+        let at_start: fn() = if self.max_queue_wait.is_some() { lower_priority } else { || {} };
+        let detours: Result<Vec<ConnectOverride>, _> = self.connect_to.iter().map(ConnectTo::connect_override).collect();
         Ok(ProbeOptions {
             // Without a reach no file is asked for, so any will do.
             limits: ProbeLimits { depth: reach.unwrap_or(ProbeDepth::Connect), hops: self.hops, body: max_body },
             rate: self.rate.0,
             concurrency: NonZeroUsize::new(self.concurrency).unwrap_or(NonZeroUsize::MIN),
-            queue_timeout: self.patience,
+            queue_timeout: self.max_queue_wait,
             connect_timeout: load.connect_timeout,
             timeout: self.timeout,
             download_timeout: DOWNLOAD_TIMEOUT,
@@ -195,13 +195,13 @@ impl ProbeArgs {
     }
 
     /// Tells in the plan that redirects are asked for in JSON, too.
-    pub(super) fn tell(&self, plan: &mut Plan) {
+    pub(super) fn record_in(&self, plan: &mut Plan) {
         plan.verify_rate = Some(self.rate.to_string());
         plan.verify_json = Some(self.json.to_string());
     }
 
     /// Which redirects are asked for in JSON, too.
-    pub(super) fn forms(&self, seed: u64) -> Option<Sample> {
+    pub(super) fn json_sample(&self, seed: u64) -> Option<Sample> {
         self.json.0.map(|share| Sample::drawn(share, (SampleUnit::Target, seed), SamplePurpose::Json))
     }
 }

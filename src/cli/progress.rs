@@ -57,10 +57,10 @@ impl Verbosity {
 /// What is drawn goes away with this.
 #[derive(Debug)]
 pub(crate) struct ProgressReporter {
-    voice: Verbosity,
-    way: ProgressStyle,
+    verbosity: Verbosity,
+    style: ProgressStyle,
     /// Learns how many requests are in flight.
-    answer: Arc<SignalNotice>,
+    signal_notice: Arc<SignalNotice>,
 }
 
 /// How it is told.
@@ -83,33 +83,33 @@ impl ProgressReporter {
         }
         let live = (voice == Verbosity::Drawn).then(|| Live::start(expected, phases.phase.clone())).flatten();
         if voice != Verbosity::Silent && live.is_none() {
-            phases.answer.ask_for();
+            phases.signal_notice.enable();
         }
-        Self { voice, way: live.map_or(ProgressStyle::Seconds, ProgressStyle::Live), answer: Arc::clone(&phases.answer) }
+        Self { verbosity: voice, style: live.map_or(ProgressStyle::Seconds, ProgressStyle::Live), signal_notice: Arc::clone(&phases.signal_notice) }
     }
 
     /// About a run that ends when all that is `found` is done.
     pub(super) fn by_count(voice: Verbosity, found: Arc<DistinctProgress>, phases: &Phases) -> Self {
         if voice != Verbosity::Silent {
-            phases.answer.ask_for();
+            phases.signal_notice.enable();
         }
-        Self { voice, way: ProgressStyle::Count(found), answer: Arc::clone(&phases.answer) }
+        Self { verbosity: voice, style: ProgressStyle::Count(found), signal_notice: Arc::clone(&phases.signal_notice) }
     }
 
     /// A second of the run is complete.
     pub(crate) fn second(&self, interval: &Interval, totals: &Totals) {
         let second = interval.second() + 1;
-        self.answer.in_flight(interval.gauges().in_flight);
-        let has_a_line = self.voice != Verbosity::Silent && second.is_multiple_of(EVERY);
-        match &self.way {
+        self.signal_notice.in_flight(interval.gauges().in_flight);
+        let has_a_line = self.verbosity != Verbosity::Silent && second.is_multiple_of(EVERY);
+        match &self.style {
             ProgressStyle::Live(live) => live.second(ProgressSnapshot::of(interval, totals)),
-            ProgressStyle::Count(found) if self.voice == Verbosity::Drawn => {
+            ProgressStyle::Count(found) if self.verbosity == Verbosity::Drawn => {
                 let done = CheckProgress::of(totals, found);
-                draw(&format!("[{}] {}", done.bar(), done.told()));
+                draw(&format!("[{}] {}", done.bar(), done.text()));
             }
             ProgressStyle::Seconds if has_a_line => super::print_message(&line(second, interval)),
             ProgressStyle::Count(found) if has_a_line => {
-                super::print_message(&format!("after {second:>4} s: {}", CheckProgress::of(totals, found).told()));
+                super::print_message(&format!("after {second:>4} s: {}", CheckProgress::of(totals, found).text()));
             }
             ProgressStyle::Seconds | ProgressStyle::Count(_) => {}
         }
@@ -118,7 +118,7 @@ impl ProgressReporter {
 
 impl Drop for ProgressReporter {
     fn drop(&mut self) {
-        if self.voice == Verbosity::Drawn && matches!(self.way, ProgressStyle::Count(_)) {
+        if self.verbosity == Verbosity::Drawn && matches!(self.style, ProgressStyle::Count(_)) {
             draw("");
         }
     }
@@ -154,7 +154,7 @@ impl CheckProgress {
         format!("{}{}", "#".repeat(full), "-".repeat(BAR - full))
     }
 
-    fn told(self) -> String {
+    fn text(self) -> String {
         let Self { done, failed, found, whole } = self;
         let so_far = if whole { "" } else { " found so far" };
         format!("{} of {}{so_far}, {} failed", grouped(done), grouped(found), grouped(failed))
@@ -190,7 +190,7 @@ mod tests {
     #[track_caller]
     fn check(done: u64, found: u64, whole: bool, bar: &str, told: &str) {
         let progress = CheckProgress { done, failed: 1, found, whole };
-        assert_eq!((progress.bar().as_str(), progress.told().as_str()), (bar, told));
+        assert_eq!((progress.bar().as_str(), progress.text().as_str()), (bar, told));
     }
 
     #[test]

@@ -159,7 +159,7 @@ fn prepare_requests(
     args: &ReplayArgs,
 ) -> Result<PreparedReplay, CliError> {
     let ReplayInput { requests, inputs, inputs_skipped, reorder_window_s, clients, fault } = requested;
-    let counted_for = args.load.counted_for(pace);
+    let counted_for = args.load.measured_duration(pace);
     let limits = Limits::of(&args.thresholds, &args.abort, counted_for)?;
     let schedule = args.load.schedule(pace, args.trace.seed).map_err(CliError::Usage)?;
     // Mistakes in rules and certificates are told before anybody is connected
@@ -173,7 +173,7 @@ fn prepare_requests(
     let addresses = target.look_up("--target", &instead)?;
     // Nobody is connected to before it is known that they may be.
     refuse_unconfirmed_load(&args.load, pace, &addresses)?;
-    let reached = target.reach(addresses, &instead, args.load.connect_timeout)?;
+    let reached = target.reachable_addresses(addresses, &instead, args.load.connect_timeout)?;
     let few = few_connections(&args.load, &args.wire, pace);
     if let Some(few) = few.as_ref().filter(|_| !args.report.quiet) {
         super::print_message(&format!("note: {}; {}", few.detail, few.remedy));
@@ -189,12 +189,12 @@ fn prepare_requests(
     let started = system::now();
     let mut plan =
         Plan { inputs, inputs_skipped, reorder_window_s, ..plan(command, args, &engine, (pace, started)) };
-    args.control.tell(&mut plan);
+    args.control.record_in(&mut plan);
     if judging.json_sample.is_some() {
-        args.verify.probe.tell(&mut plan);
+        args.verify.probe.record_in(&mut plan);
     }
-    args.clients.tell(&mut plan, clients.as_deref());
-    limits.tell(&mut plan);
+    args.clients.record_in(&mut plan, clients.as_deref());
+    limits.record_in(&mut plan);
     engine.clients = clients;
     let at_end = if args.load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
     let metrics = args.report.metrics_addr.map(|address| MetricsServer::start(address, &plan)).transpose()?;
@@ -209,7 +209,7 @@ fn prepare_requests(
         schedule,
         at_end,
         started,
-        counted_for,
+        measured_duration: counted_for,
         limits,
         notices,
         metrics,

@@ -26,11 +26,11 @@ const THREADS: NonZeroUsize = NonZeroUsize::MIN;
 pub(super) fn run(name_or_file: &str, args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let whole = scenarios::load(name_or_file)?;
     let speed = args.load.speed.unwrap_or(whole.live_speed);
-    let scenario = whole.hastened(speed);
+    let scenario = whole.time_scaled(speed);
     check_peak(scenario.load.downloads.per_second_f64()).map_err(CliError::Usage)?;
     let seed = args.trace.seed;
     let plan = scenario
-        .stand_in(seed)
+        .mock_fault_plan(seed)
         .map_err(|error| CliError::Usage(format!("--scenario {name_or_file}: {error}")))?;
     let clients = clients(&scenario, args, speed)?;
     let registry = MockRegistry::start(MockConfig { plan, threads: THREADS, ..MockConfig::default() })?;
@@ -61,7 +61,7 @@ pub(super) fn run(name_or_file: &str, args: &ReplayArgs, out: &mut dyn Write) ->
     let played = play("replay", requested, &args, out);
     registry.stop();
     let (exit, report) = played?;
-    if let Some(beside) = scenario.beside(&report) {
+    if let Some(beside) = scenario.compare_with_expected(&report) {
         match args.report.format {
             super::report_args::OutputFormat::Text => writeln!(out, "\n{beside}").map_err(CliError::Print)?,
             super::report_args::OutputFormat::Json => print_message(&beside),
@@ -72,7 +72,7 @@ pub(super) fn run(name_or_file: &str, args: &ReplayArgs, out: &mut dyn Write) ->
 
 /// Those of the scenario, or whom `--client` names, in its haste.
 fn clients(scenario: &Scenario, args: &ReplayArgs, speed: Factor) -> Result<ClientPlan, CliError> {
-    let clients = args.clients.clientele_of_scenario(&scenario.clients.model)?.time_scaled(speed);
+    let clients = args.clients.client_mix_of_scenario(&scenario.clients.model)?.time_scaled(speed);
     let (session_gap, session_max) = (scenario.clients.session_gap, scenario.clients.session_max);
     Ok(ClientPlan { clients, session_gap, session_max, seed: args.trace.seed })
 }

@@ -20,7 +20,7 @@ pub(super) struct TraceRequests {
     withheld: u64,
     /// The first request, read to know that there is one.
     first: Option<TraceRequest>,
-    memory: LoopCache,
+    loop_cache: LoopCache,
 }
 
 impl TraceRequests {
@@ -29,7 +29,7 @@ impl TraceRequests {
     /// log.
     pub(super) fn begin(mut source: Source, refused: Vec<RefusedHost>) -> Result<Self, TraceArgsError> {
         let first = source.next()?;
-        Ok(Self { source, refused, looked_at: 0, withheld: 0, first, memory: LoopCache::default() })
+        Ok(Self { source, refused, looked_at: 0, withheld: 0, first, loop_cache: LoopCache::default() })
     }
 
     fn refuse_recorded_host(&mut self) -> Result<(), String> {
@@ -94,8 +94,8 @@ impl Requests for TraceRequests {
     }
 
     fn next_or_idle(&mut self) -> Result<ReadOutcome, String> {
-        if self.memory.is_playing() {
-            return Ok(self.memory.next().map_or(ReadOutcome::End, ReadOutcome::Request));
+        if self.loop_cache.is_playing() {
+            return Ok(self.loop_cache.next().map_or(ReadOutcome::End, ReadOutcome::Request));
         }
         let request = match self.first.take() {
             Some(first) => ReadOutcome::Request(first),
@@ -104,13 +104,13 @@ impl Requests for TraceRequests {
         let is_one = matches!(request, ReadOutcome::Request(_));
         self.refuse_recorded_host().inspect_err(|_| self.withheld += u64::from(is_one))?;
         if let ReadOutcome::Request(request) = &request {
-            self.memory.keep(request);
+            self.loop_cache.keep(request);
         }
         Ok(request)
     }
 
     fn rewind(&mut self) -> Result<(), String> {
-        if self.memory.rewind(self.source.accounting()) {
+        if self.loop_cache.rewind(self.source.accounting()) {
             return Ok(());
         }
         self.source.rewind().map_err(|error| chain(&error))
@@ -118,7 +118,7 @@ impl Requests for TraceRequests {
 
     fn stop(&mut self) {
         self.withheld += u64::from(self.first.take().is_some());
-        self.memory.stop();
+        self.loop_cache.stop();
         self.source.stop();
     }
 
@@ -137,7 +137,7 @@ impl Requests for TraceRequests {
     fn accounting(&self) -> TraceAccounting {
         let mut books = self.source.accounting().clone();
         books.undelivered += self.withheld;
-        self.memory.add_to(&mut books);
+        self.loop_cache.add_to(&mut books);
         books
     }
 }

@@ -102,7 +102,7 @@ pub(crate) enum CertificateArg {
 impl From<CertificateArg> for CdnCertificate {
     fn from(typed: CertificateArg) -> Self {
         match typed {
-            CertificateArg::Sound => Self::Sound,
+            CertificateArg::Sound => Self::Valid,
             CertificateArg::Expired => Self::Expired,
             CertificateArg::OtherName => Self::OtherName,
         }
@@ -220,13 +220,13 @@ fn access_log(file: &Path) -> Result<AccessLog, ServeError> {
 
 fn parse_fault(text: &str) -> Result<PlannedFault, String> {
     let fault: PlannedFault = text.parse().map_err(|error: PlanError| error.to_string())?;
-    let has = fault.kind.befalls_api();
+    let has = fault.kind.applies_to_api();
     if has { Ok(fault) } else { Err("only the CDN can have it: give it with --cdn-fault".to_owned()) }
 }
 
 fn parse_cdn_fault(text: &str) -> Result<PlannedFault, String> {
     let fault: PlannedFault = text.parse().map_err(|error: PlanError| error.to_string())?;
-    let has = fault.kind.befalls_cdn();
+    let has = fault.kind.applies_to_cdn();
     if has { Ok(fault) } else { Err("the CDN cannot have it: give it with --fault".to_owned()) }
 }
 

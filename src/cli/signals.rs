@@ -16,21 +16,21 @@ pub(crate) struct Phases {
     pub(crate) phase: watch::Receiver<Phase>,
     command: watch::Sender<Phase>,
     /// What the first signal is answered with.
-    pub(crate) answer: Arc<SignalNotice>,
+    pub(crate) signal_notice: Arc<SignalNotice>,
 }
 
 /// What the first signal is answered with on stderr, where nothing is drawn that
 /// would show it.
 #[derive(Debug, Default)]
 pub(crate) struct SignalNotice {
-    is_wanted: AtomicBool,
+    is_enabled: AtomicBool,
     in_flight: AtomicU64,
 }
 
 impl SignalNotice {
     /// A line is to be printed.
-    pub(crate) fn ask_for(&self) {
-        self.is_wanted.store(true, Ordering::Relaxed);
+    pub(crate) fn enable(&self) {
+        self.is_enabled.store(true, Ordering::Relaxed);
     }
 
     /// So many requests have no answer yet.
@@ -38,8 +38,8 @@ impl SignalNotice {
         self.in_flight.store(requests, Ordering::Relaxed);
     }
 
-    fn say(&self) {
-        if self.is_wanted.load(Ordering::Relaxed) {
+    fn print(&self) {
+        if self.is_enabled.load(Ordering::Relaxed) {
             super::print_message(&ending(self.in_flight.load(Ordering::Relaxed)));
         }
     }
@@ -81,7 +81,7 @@ pub(crate) fn phases() -> io::Result<Phases> {
             for commanded in [Phase::Draining, Phase::Stopping] {
                 either(&mut interrupt, &mut terminate).await;
                 if commanded == Phase::Draining {
-                    answered.say();
+                    answered.print();
                 }
                 signalled.send_replace(commanded);
             }
@@ -89,7 +89,7 @@ pub(crate) fn phases() -> io::Result<Phases> {
             std::future::pending::<()>().await;
         });
     })?;
-    Ok(Phases { phase, command, answer })
+    Ok(Phases { phase, command, signal_notice: answer })
 }
 
 async fn either(interrupt: &mut Signal, terminate: &mut Signal) {

@@ -63,8 +63,8 @@ fn phase() -> Result<watch::Receiver<Phase>, CliError> {
 fn from_scenario(scenario: Scenario, args: &SimulateArgs) -> Result<PreparedSimulation, CliError> {
     let scenario = args.changed(scenario)?;
     let speed = args.load.speed.unwrap_or(Factor::ONE);
-    let clientele = args.clients.conduct.clientele_of_scenario(&scenario.clients.model)?.time_scaled(speed);
-    let scenario = scenario.hastened(speed);
+    let clientele = args.clients.behavior.client_mix_of_scenario(&scenario.clients.model)?.time_scaled(speed);
+    let scenario = scenario.time_scaled(speed);
     check_peak(scenario.load.downloads.per_second_f64()).map_err(CliError::Usage)?;
     let load = LoadArgs { rate: Pace::AS_RECORDED, speed: None, ..args.load.as_replayed()? };
     let schedule = load.schedule(&Pace::AS_RECORDED, args.trace.seed).map_err(CliError::Usage)?;
@@ -95,7 +95,7 @@ fn from_trace(args: &SimulateArgs) -> Result<PreparedSimulation, CliError> {
             "name a trace, or a --scenario (downpour scenarios lists them)".to_owned(),
         ));
     }
-    let conduct = &args.clients.conduct;
+    let conduct = &args.clients.behavior;
     let options = ReadOptions { agents: conduct.agents()?, ..args.trace.options()? };
     let source = args.trace.open(options)?;
     let load = args.load.as_replayed()?;
@@ -106,7 +106,7 @@ fn from_trace(args: &SimulateArgs) -> Result<PreparedSimulation, CliError> {
     conduct.check(&source)?;
     let clients = args.own_clients();
     let of_service = (args.service.changed(Service::default()), args.service.faults.clone());
-    let simulation = args.simulation(&clients, conduct.clientele()?, of_service);
+    let simulation = args.simulation(&clients, conduct.client_mix()?, of_service);
     if !args.service.drops.is_empty() {
         check_bound("--drop", &simulation.service)?;
     }
@@ -157,7 +157,7 @@ fn plan(args: &SimulateArgs, load: &LoadArgs, simulation: &SimulationPlan, scena
         simulated: Some(SimulatedService {
             scenario,
             client: simulation.clients.clients.name().to_owned(),
-            retry_budget: args.clients.conduct.retry_budget.map(|share| share.to_string()),
+            retry_budget: args.clients.behavior.retry_budget.map(|share| share.to_string()),
             servers: service.servers.map(|servers| u64::from(servers.get())),
             service_time: service.service_time.to_string(),
             queue: service.queue as u64,
@@ -171,7 +171,7 @@ fn plan(args: &SimulateArgs, load: &LoadArgs, simulation: &SimulationPlan, scena
         session_gap_s: Some(simulation.clients.session_gap.as_secs_f64()),
         own_clients: simulation.clients.clients.own_names(),
         session_max_s: Some(simulation.clients.session_max.as_secs_f64()),
-        first_attempts_s: args.clients.conduct.first_attempts.map(|window| window.as_secs_f64()),
+        first_attempts_s: args.clients.behavior.first_attempts.map(|window| window.as_secs_f64()),
         started_at: system::rfc3339(Stamp::default()),
         ..plan_of_load(load, &args.trace)
     }
@@ -186,27 +186,27 @@ fn report(
     let PreparedSimulation { simulation, played, mut plan, scenario } = prepared;
     let counted = plan.duration_s.map(|all| Duration::from_secs_f64(all).saturating_sub(simulation.warmup));
     let limits = Limits::of(&args.thresholds, &AbortArgs::default(), counted)?;
-    limits.tell(&mut plan);
+    limits.record_in(&mut plan);
     let now = Plan { started_at: system::rfc3339(system::now()), ..Plan::default() };
     let path = args.report.out.clone().unwrap_or_else(|| default_path(&now));
     let directory = RunDirectory::create(&path, Stamp::default())?;
-    let watch = ThresholdMonitor::over(limits.thresholds);
-    let mut seconds = SimulationObserver { directory, series: StormSeries::default(), watch, trouble: Vec::new() };
+    let watch = ThresholdMonitor::new(limits.thresholds);
+    let mut seconds = SimulationObserver { directory, series: StormSeries::default(), monitor: watch, write_errors: Vec::new() };
     let begun = Instant::now();
     let end = simulate(&simulation, played, &mut seconds, &|| *phase.borrow() > Phase::Running);
     let took = begun.elapsed();
-    let SimulationObserver { directory, series, watch, mut trouble } = seconds;
+    let SimulationObserver { directory, series, monitor: watch, write_errors: mut trouble } = seconds;
     if !args.report.quiet {
         print_message(&speed(&end, took));
     }
     let fault = planned_fault_seconds(&simulation, &plan, &end);
     let thresholds = watch.assess(&end.totals, offering_s(&end, simulation.warmup));
     let report = result((plan, thresholds), &end, (&series, fault, simulation.warmup), &mut trouble)?;
-    let beside = scenario.and_then(|scenario| scenario.beside(&report));
+    let beside = scenario.and_then(|scenario| scenario.compare_with_expected(&report));
     let measured = MeasuredRun {
         report,
-        kept: Some((directory, path)),
-        trouble,
+        run_directory: Some((directory, path)),
+        errors: trouble,
         ended_by: end.failures,
         interrupted: end.interrupted,
     };
@@ -248,7 +248,7 @@ fn result(
     let ending = if stopped_early { Ending::Interrupted } else { Ending::Finished };
     let totals = &end.totals;
     let report =
-        RunReport::build(ReportInput { plan, books: &books, totals, generator, ending, thresholds, notices })
+        RunReport::build(ReportInput { plan, accounting: &books, totals, generator, ending, thresholds, notices })
             .with_retries(&totals.counts, Some(series));
     Ok(match fault {
         Some(fault) => report.with_storm_within(series, fault),
@@ -273,19 +273,19 @@ fn speed(end: &RunEnd, took: Duration) -> String {
 struct SimulationObserver {
     directory: RunDirectory,
     series: StormSeries,
-    watch: ThresholdMonitor,
+    monitor: ThresholdMonitor,
     /// What could not be written; the run goes on without it.
-    trouble: Vec<String>,
+    write_errors: Vec<String>,
 }
 
 impl Observer for SimulationObserver {
     fn second(&mut self, interval: &Interval, _: &Totals) {
         self.series.add(interval.second(), StormSecond::from(interval));
-        self.watch.second(interval);
+        self.monitor.second(interval);
         if let Err(error) = self.directory.append(interval) {
             let text = chain(&error);
-            if !self.trouble.contains(&text) {
-                self.trouble.push(text);
+            if !self.write_errors.contains(&text) {
+                self.write_errors.push(text);
             }
         }
     }
@@ -336,7 +336,7 @@ fn sweep_of(
     if args.load.speed.is_some() || !args.load.warmup.is_zero() || args.load.requests.is_some() {
         return Err(CliError::Usage("--sweep does not go with --speed, --warmup or --requests".to_owned()));
     }
-    let clientele = args.clients.conduct.clientele_of_scenario(&scenario.clients.model)?;
+    let clientele = args.clients.behavior.client_mix_of_scenario(&scenario.clients.model)?;
     let of_service = (scenario.service.clone(), scenario.faults.clone());
     let simulation = args.simulation(&scenario.clients, clientele, of_service);
     let grid = grid.clone().filled_in(&scenario);

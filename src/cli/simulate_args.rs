@@ -107,7 +107,7 @@ pub(crate) struct SimulatedLoadArgs {
 #[command(next_help_heading = "Clients")]
 pub(crate) struct SimulatedClientArgs {
     #[command(flatten)]
-    pub(super) conduct: ClientArgs,
+    pub(super) behavior: ClientArgs,
 
     /// From when an attempt is due until its client no longer waits [default:
     /// the scenario's, or 30s]
@@ -223,11 +223,11 @@ fn parse_fault(text: &str) -> Result<PlannedFault, String> {
 impl SimulateArgs {
     /// The scenario with what flags say otherwise, at its own speed.
     pub(super) fn changed(&self, mut scenario: Scenario) -> Result<Scenario, CliError> {
-        let (load, clients) = (&self.load, &self.clients.conduct);
+        let (load, clients) = (&self.load, &self.clients.behavior);
         let timeout = self.clients.timeout;
         let downloads = match &load.rate {
             Pace::Recorded(factor) => {
-                scenario = scenario.loaded(*factor);
+                scenario = scenario.load_scaled(*factor);
                 None
             }
             Pace::Constant(rate) => Some(*rate),
@@ -275,10 +275,10 @@ impl SimulateArgs {
     pub(super) fn own_clients(&self) -> Clients {
         let default = Clients::default();
         Clients {
-            model: self.clients.conduct.client.clone().unwrap_or(default.model),
+            model: self.clients.behavior.client.clone().unwrap_or(default.model),
             timeout: self.clients.timeout.unwrap_or(default.timeout),
-            session_gap: self.clients.conduct.session_gap.unwrap_or(sessions::SESSION_GAP),
-            session_max: self.clients.conduct.session_max.unwrap_or(sessions::SESSION_MAX),
+            session_gap: self.clients.behavior.session_gap.unwrap_or(sessions::SESSION_GAP),
+            session_max: self.clients.behavior.session_max.unwrap_or(sessions::SESSION_MAX),
         }
     }
 

@@ -175,7 +175,7 @@ impl Target {
     /// something to find, and not to work around. Left out are those that only
     /// this machine cannot reach, and where the name means this machine, as
     /// `localhost` does in two families, those nobody listens at.
-    pub(crate) fn reach(
+    pub(crate) fn reachable_addresses(
         &self,
         all: Vec<SocketAddr>,
         instead: &ConnectOverrides<'_>,
@@ -199,7 +199,7 @@ impl Target {
                     }
                     if !own_name {
                         let used = if left_out { "left out" } else { "used all the same" };
-                        reached.silent.push(format!("{address} ({source}; {used})"));
+                        reached.unreachable.push(format!("{address} ({source}; {used})"));
                     }
                     failed = Some((address, source));
                 }
@@ -225,18 +225,18 @@ pub(crate) struct ReachableAddresses {
     /// The addresses that a run uses.
     pub(crate) addresses: Vec<SocketAddr>,
     /// Those that took no connection, in words.
-    silent: Vec<String>,
+    unreachable: Vec<String>,
 }
 
 impl ReachableAddresses {
     /// What a reader must know of the addresses, if there is something.
     pub(crate) fn notice(&self) -> Option<Reason> {
-        if self.silent.is_empty() {
+        if self.unreachable.is_empty() {
             return None;
         }
         Some(Reason {
             id: "dead_address".to_owned(),
-            detail: format!("before the run the target took no connection at {}", self.silent.join(", ")),
+            detail: format!("before the run the target took no connection at {}", self.unreachable.join(", ")),
             remedy: "repair the address, take it out of the name, or choose others with --resolve".to_owned(),
         })
     }
@@ -276,7 +276,7 @@ impl ConnectTo {
 impl ConnectTo {
     /// What it means for target checks: resolved now, since it is this
     /// machine's business and not the log's.
-    pub(super) fn detour(&self) -> Result<ConnectOverride, String> {
+    pub(super) fn connect_override(&self) -> Result<ConnectOverride, String> {
         let Self { from_host, from_port, host, port } = self;
         let wrong = |why: &str| format!("--verify-connect-to {host}: {why}");
         let Some(port) = port.or(*from_port) else { return Err(wrong("name the port to connect to")) };
@@ -391,7 +391,7 @@ mod tests {
 
     fn reach(target: &Target, instead: &ConnectOverrides<'_>) -> Result<ReachableAddresses, TargetError> {
         let all = target.look_up("--target", instead).unwrap();
-        target.reach(all, instead, Duration::from_secs(5))
+        target.reachable_addresses(all, instead, Duration::from_secs(5))
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Limits {
     }
 
     /// Writes them into the plan.
-    pub(crate) fn tell(&self, plan: &mut Plan) {
+    pub(crate) fn record_in(&self, plan: &mut Plan) {
         let texts = |all: &[Threshold]| all.iter().map(ToString::to_string).collect();
         plan.thresholds = texts(&self.thresholds);
         plan.abort_on = texts(&self.abort_on);

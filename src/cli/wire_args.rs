@@ -206,7 +206,7 @@ impl HttpArg {
 
 impl ConnectionArgs {
     /// How connections are used.
-    pub(super) fn lanes(&self) -> ConnectionPlan {
+    pub(super) fn connection_plan(&self) -> ConnectionPlan {
         ConnectionPlan {
             reuse: match self.reuse {
                 ReuseArg::Lifo => Reuse::Lifo,

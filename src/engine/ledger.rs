@@ -317,7 +317,7 @@ impl Ledger {
         if let Some(counts) = self.recorder.rules(arrival.due) {
             counts.count(judgement.rule);
             let unmatched = self.unmatched.as_mut().filter(|_| judgement.rule.is_none());
-            if let Some(looked) = unmatched.and_then(|unmatched| unmatched.look(target)) {
+            if let Some(looked) = unmatched.and_then(|unmatched| unmatched.check(target)) {
                 counts.sample(looked.rewrite);
             }
         }

@@ -63,7 +63,7 @@ struct AccessLogLine<'l> {
 /// A request that is being answered.
 #[derive(Debug)]
 pub(super) struct AccessEntry {
-    came: Instant,
+    started: Instant,
     at_ns: u64,
     method: &'static str,
     target: String,
@@ -78,7 +78,7 @@ impl AccessEntry {
             Verb::Other => "OTHER",
         };
         Self {
-            came: Instant::now(),
+            started: Instant::now(),
             at_ns: u64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(0),
             method,
             target: String::from_utf8_lossy(head.target).into_owned(),
@@ -88,7 +88,7 @@ impl AccessEntry {
 
     /// It is over: with this status, or without an answer.
     pub(super) fn end(self, status: Option<u16>, log: &AccessLog) {
-        let Self { came, at_ns, method, ref target, kind } = self;
+        let Self { started: came, at_ns, method, ref target, kind } = self;
         let took: Duration = came.elapsed();
         let duration_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         log.write(&AccessLogLine { at_ns, method, target, status, duration_ns, kind: kind.preset() });

@@ -24,7 +24,7 @@ pub(super) struct ResponseSummary {
     /// It was a redirect, sound or not.
     pub(super) redirect: bool,
     /// The fault made a difference.
-    pub(super) spoiled: bool,
+    pub(super) is_faulty: bool,
     /// The connection has to be closed after it.
     pub(super) closes: bool,
 }
@@ -52,14 +52,14 @@ impl Api {
             ResponseWriter::begin(out, head, 404).content(JSON, NOT_FOUND);
             return ResponseSummary::default();
         };
-        let place = RedirectTarget::sound(&self.base, &release);
+        let place = RedirectTarget::correct(&self.base, &release);
         match fault {
             None
             | Some(FaultKind::Wire(_) | FaultKind::Store(_) | FaultKind::Capacity(_) | FaultKind::Delay(_)) => {
                 redirect_to(head, &[place], out)
             }
-            Some(FaultKind::Place(fault)) => {
-                let spoiled = place.spoiled(fault, &self.base, head);
+            Some(FaultKind::Location(fault)) => {
+                let spoiled = place.with_fault(fault, &self.base, head);
                 let both = [place, spoiled];
                 let places = match fault {
                     PlaceFault::NoLocation => &[],
@@ -89,20 +89,20 @@ impl Api {
                     | PlaceFault::WrongJsonUrl
                     | PlaceFault::ViaSelf => &both[1..],
                 };
-                ResponseSummary { spoiled: places != [place], ..redirect_to(head, places, out) }
+                ResponseSummary { is_faulty: places != [place], ..redirect_to(head, places, out) }
             }
             Some(FaultKind::Status(status)) => {
                 refuse(head, status, out);
-                ResponseSummary { spoiled: true, ..ResponseSummary::default() }
+                ResponseSummary { is_faulty: true, ..ResponseSummary::default() }
             }
-            Some(FaultKind::Answer(fault)) if head.accepts_json && fault.is_of_redirects() => {
+            Some(FaultKind::Answer(fault)) if head.accepts_json && fault.affects_redirects_only() => {
                 redirect_to(head, &[place], out)
             }
             Some(FaultKind::Answer(fault)) => {
-                let elsewhere = place.spoiled(PlaceFault::WrongHost, &self.base, head);
+                let elsewhere = place.with_fault(PlaceFault::WrongHost, &self.base, head);
                 let place = if fault == AnswerFault::Cacheable { elsewhere } else { place };
                 let faulty_answer::FaultEffect { redirect, closes } = faulty_answer::push_faulty(fault, head, &place, out);
-                ResponseSummary { redirect, spoiled: true, closes }
+                ResponseSummary { redirect, is_faulty: true, closes }
             }
         }
     }
@@ -127,7 +127,7 @@ fn refuse(head: &MockRequestHead<'_>, status: u16, out: &mut Vec<u8>) {
     let answer = ResponseWriter::begin(out, head, status);
     match status {
         // RFC 9110 section 6.4.1: these have no content whatever they say.
-        204 | 304 => answer.bare(),
+        204 | 304 => answer.without_content(),
         _ => answer.content("text/plain", b"this failure is planned\n"),
     }
 }
@@ -160,7 +160,7 @@ mod tests {
         let location = answer.lines().find_map(|line| line.strip_prefix("location: "));
         assert_eq!(location, expected, "{answer}");
         let (sound, _) = ask(&request, None);
-        assert_eq!(said, ResponseSummary { redirect: true, spoiled: answer != sound, closes: false });
+        assert_eq!(said, ResponseSummary { redirect: true, is_faulty: answer != sound, closes: false });
     }
 
     #[test]
@@ -197,17 +197,17 @@ mod tests {
         spoiled("bad-port", Some("https://static.crates.io:port/crates/x/x-1.0.0%2B2.crate"));
         spoiled("via-self", Some("/api/v1/crates/x/1.0.0%2B2/download?via=self"));
         let no_plus = Some("https://static.crates.io/crates/x/x-1.0.0.crate");
-        check_location("1.0.0", Some(FaultKind::Place(PlaceFault::PlusDecoded)), no_plus);
+        check_location("1.0.0", Some(FaultKind::Location(PlaceFault::PlusDecoded)), no_plus);
     }
 
     #[test]
     fn of_two_places_the_sound_one_comes_first() {
-        let fault = Some(FaultKind::Place(PlaceFault::TwoLocations));
+        let fault = Some(FaultKind::Location(PlaceFault::TwoLocations));
         let (answer, said) = ask("GET /api/v1/crates/x/1.0.0/download HTTP/1.1", fault);
         let locations: Vec<_> = answer.lines().filter_map(|line| line.strip_prefix("location: ")).collect();
         let hosts = ["static.crates.io", "static.staging.crates.io"];
         assert_eq!(locations, hosts.map(|host| format!("https://{host}/crates/x/x-1.0.0.crate")));
-        assert!(said.spoiled);
+        assert!(said.is_faulty);
     }
 
     #[test]
@@ -219,7 +219,7 @@ mod tests {
         ] {
             let (answer, said) = ask(request, Some(fault.parse().unwrap()));
             assert!(answer.ends_with(&format!("{{\"url\":\"{place}\"}}")), "{answer}");
-            assert!(said.spoiled && !said.redirect);
+            assert!(said.is_faulty && !said.redirect);
         }
     }
 
@@ -228,7 +228,7 @@ mod tests {
         let request = "GET /api/v1/crates/x/1.0.0/download HTTP/1.1\r\naccept: application/json";
         for fault in ["no-json-url", "no-location"] {
             let (answer, said) = ask(request, Some(fault.parse().unwrap()));
-            assert!(answer.ends_with("\r\n\r\n{}") && said.spoiled, "{answer}");
+            assert!(answer.ends_with("\r\n\r\n{}") && said.is_faulty, "{answer}");
         }
     }
 
@@ -237,7 +237,7 @@ mod tests {
         let fault = Some("via-self".parse().unwrap());
         let (answer, said) = ask("GET /api/v1/crates/x/1.0.0/download?via=self HTTP/1.1", fault);
         assert!(answer.contains("location: https://static.crates.io/crates/x/x-1.0.0.crate\r\n"), "{answer}");
-        assert!(said.redirect && !said.spoiled);
+        assert!(said.redirect && !said.is_faulty);
     }
 
     #[track_caller]

@@ -40,14 +40,14 @@ pub(super) fn answer(
     scratch.clear();
     push_file(release.name(), release.version(), scratch);
     match fault {
-        Some(FaultKind::Status(status @ (204 | 304))) => ResponseWriter::begin(out, head, status).bare(),
+        Some(FaultKind::Status(status @ (204 | 304))) => ResponseWriter::begin(out, head, status).without_content(),
         Some(FaultKind::Status(status)) => {
             ResponseWriter::begin(out, head, status).content("application/xml", ACCESS_DENIED);
         }
         Some(FaultKind::Store(fault)) => return faulty_response(fault, head, scratch, out),
         None
         | Some(
-            FaultKind::Place(_)
+            FaultKind::Location(_)
             | FaultKind::Answer(_)
             | FaultKind::Wire(_)
             | FaultKind::Capacity(_)
@@ -57,7 +57,7 @@ pub(super) fn answer(
             return ResponseSummary::default();
         }
     }
-    ResponseSummary { spoiled: true, ..ResponseSummary::default() }
+    ResponseSummary { is_faulty: true, ..ResponseSummary::default() }
 }
 
 fn file_response<'o>(out: &'o mut Vec<u8>, head: &MockRequestHead<'_>) -> ResponseWriter<'o> {
@@ -70,7 +70,7 @@ fn is_second_hop(head: &MockRequestHead<'_>) -> bool {
 
 /// The answer with `file`, spoiled by `fault`.
 fn faulty_response(fault: StoreFault, head: &MockRequestHead<'_>, file: &mut Vec<u8>, out: &mut Vec<u8>) -> ResponseSummary {
-    let spoiled = ResponseSummary { spoiled: true, ..ResponseSummary::default() };
+    let spoiled = ResponseSummary { is_faulty: true, ..ResponseSummary::default() };
     match fault {
         StoreFault::ErrorPage => ResponseWriter::begin(out, head, 200).content("text/html", SIGN_IN),
         StoreFault::OtherBytes => {
@@ -83,8 +83,8 @@ fn faulty_response(fault: StoreFault, head: &MockRequestHead<'_>, file: &mut Vec
             file_response(out, head).content(GZIP, file);
         }
         StoreFault::CutFile => {
-            file_response(out, head).content_said_to_be(file.len(), GZIP, &file[..file.len() / 2]);
-            return ResponseSummary { spoiled: head.verb != Verb::Head, closes: head.verb != Verb::Head, ..spoiled };
+            file_response(out, head).content_with_length(file.len(), GZIP, &file[..file.len() / 2]);
+            return ResponseSummary { is_faulty: head.verb != Verb::Head, closes: head.verb != Verb::Head, ..spoiled };
         }
         StoreFault::NoHead if head.verb == Verb::Head => {
             ResponseWriter::begin(out, head, 405).field("allow", "GET").empty();
@@ -229,7 +229,7 @@ mod tests {
             let (head, found, said) = ask("GET", Some(fault.parse().unwrap()));
             assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{fault}: {head}");
             assert!(head.contains(&format!("content-length: {length}\r\n")), "{fault}: {head}");
-            assert_eq!((found.as_slice(), said.spoiled), (content, fault != "no-head"), "{fault}");
+            assert_eq!((found.as_slice(), said.is_faulty), (content, fault != "no-head"), "{fault}");
         };
         let mut other = file.clone();
         *other.last_mut().unwrap() ^= 1;
@@ -243,7 +243,7 @@ mod tests {
         }
         check("status-503", "503", ACCESS_DENIED, ACCESS_DENIED.len());
         let (head, content, said) = ask("HEAD", Some(FaultKind::Store(StoreFault::NoHead)));
-        assert!(head.starts_with("HTTP/1.1 405 ") && content.is_empty() && said.spoiled, "{head}");
+        assert!(head.starts_with("HTTP/1.1 405 ") && content.is_empty() && said.is_faulty, "{head}");
         assert!(
             ask("GET", Some(FaultKind::Store(StoreFault::Circle)))
                 .0

@@ -37,7 +37,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) async fn serve(stream: TcpStream, site: Arc<MockState>, host: MockHost) {
     let served = async {
         let stream = ServerStream::begin(stream, site.tls.as_ref().filter(|_| host == MockHost::Cdn)).await?;
-        Connection { stream, site, host, out: Outbox::default(), visit: None }.run().await
+        Connection { stream, state: site, host, out: Outbox::default(), access_entry: None }.run().await
     };
     if let Err(error) = served.await {
         tracing::trace!(%error, "a client's connection ended");
@@ -46,11 +46,11 @@ pub(super) async fn serve(stream: TcpStream, site: Arc<MockState>, host: MockHos
 
 struct Connection {
     stream: ServerStream,
-    site: Arc<MockState>,
+    state: Arc<MockState>,
     host: MockHost,
     out: Outbox,
     /// The request that is being answered, where requests are written down.
-    visit: Option<AccessEntry>,
+    access_entry: Option<AccessEntry>,
 }
 
 /// Answers that are composed and not yet written.
@@ -65,11 +65,11 @@ struct Outbox {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum AfterResponse {
     /// The next request.
-    Go,
+    KeepOpen,
     /// The end, said properly.
     Close,
     /// The end, without a word.
-    Vanish,
+    Abort,
 }
 
 impl Connection {
@@ -81,9 +81,9 @@ impl Connection {
             let next = self.answer_all(&input[..filled], &mut start).await?;
             self.flush().await?;
             match next {
-                AfterResponse::Go => {}
+                AfterResponse::KeepOpen => {}
                 AfterResponse::Close => return self.close(&mut input).await,
-                AfterResponse::Vanish => return Ok(()),
+                AfterResponse::Abort => return Ok(()),
             }
             input.copy_within(start..filled, 0);
             filled -= start;
@@ -100,7 +100,7 @@ impl Connection {
         loop {
             let head = match request_head::parse(&input[*start..]) {
                 Ok(Some(head)) => head,
-                Ok(None) => return Ok(AfterResponse::Go),
+                Ok(None) => return Ok(AfterResponse::KeepOpen),
                 Err(refusal) => {
                     response::push_refusal(&mut self.out.bytes, refusal);
                     self.count(ResponseSummary::default());
@@ -109,8 +109,8 @@ impl Connection {
             };
             *start += head.length;
             match self.answer(&head).await? {
-                AfterResponse::Go => {}
-                end @ (AfterResponse::Close | AfterResponse::Vanish) => return Ok(end),
+                AfterResponse::KeepOpen => {}
+                end @ (AfterResponse::Close | AfterResponse::Abort) => return Ok(end),
             }
             if self.out.bytes.len() >= WRITE_AT {
                 self.flush().await?;
@@ -119,71 +119,71 @@ impl Connection {
     }
 
     async fn answer(&mut self, head: &MockRequestHead<'_>) -> io::Result<AfterResponse> {
-        let next = if head.persistence == Persistence::Close { AfterResponse::Close } else { AfterResponse::Go };
-        if self.host == MockHost::Api && self.site.access_log.is_some() {
-            self.visit = Some(AccessEntry::begin(head));
+        let next = if head.persistence == Persistence::Close { AfterResponse::Close } else { AfterResponse::KeepOpen };
+        if self.host == MockHost::Api && self.state.access_log.is_some() {
+            self.access_entry = Some(AccessEntry::begin(head));
         }
-        let answered = self.meet(head, next).await;
-        self.note(None);
+        let answered = self.respond(head, next).await;
+        self.log_access(None);
         answered
     }
 
     /// Answers `head` as the plan of faults will have it.
-    async fn meet(&mut self, head: &MockRequestHead<'_>, next: AfterResponse) -> io::Result<AfterResponse> {
-        let Some(lot) = self.site.befall(self.host) else {
-            self.compose(head, None);
+    async fn respond(&mut self, head: &MockRequestHead<'_>, next: AfterResponse) -> io::Result<AfterResponse> {
+        let Some(lot) = self.state.next_fault(self.host) else {
+            self.encode(head, None);
             return Ok(next);
         };
         if let Some(index) = lot.overloaded {
-            self.site.counters.faulted(index);
-            self.compose(head, Some(FaultKind::Status(503)));
+            self.state.counters.faulted(index);
+            self.encode(head, Some(FaultKind::Status(503)));
             return Ok(next);
         }
         if let Some(ready) = lot.ready {
             self.flush().await?;
             tokio::select! {
                 biased;
-                () = wire_faults::client_closed(self.stream.tcp()) => return Ok(AfterResponse::Vanish),
+                () = wire_faults::client_closed(self.stream.tcp()) => return Ok(AfterResponse::Abort),
                 () = sleep_until(ready) => {}
             }
             if let Some(index) = lot.delayed {
-                self.site.counters.faulted(index);
+                self.state.counters.faulted(index);
             }
         }
         let Some(befallen) = lot.fault else {
-            self.compose(head, None);
+            self.encode(head, None);
             return Ok(next);
         };
         if let FaultKind::Wire(fault) = befallen.fault.kind {
             self.flush().await?;
-            self.site.counters.faulted(befallen.index);
-            return self.suffer(fault, head, befallen.until, next).await;
+            self.state.counters.faulted(befallen.index);
+            return self.apply_wire_fault(fault, head, befallen.until, next).await;
         }
-        let said = self.compose(head, Some(befallen.fault.kind));
-        if said.spoiled {
-            self.site.counters.faulted(befallen.index);
+        let said = self.encode(head, Some(befallen.fault.kind));
+        if said.is_faulty {
+            self.state.counters.faulted(befallen.index);
         }
         Ok(if said.closes { AfterResponse::Close } else { next })
     }
 
     /// Appends the answer to the outbox.
-    fn compose(&mut self, head: &MockRequestHead<'_>, fault: Option<FaultKind>) -> ResponseSummary {
+    fn encode(&mut self, head: &MockRequestHead<'_>, fault: Option<FaultKind>) -> ResponseSummary {
         let out = &mut self.out;
         let begin = out.bytes.len();
         let said = match self.host {
-            MockHost::Api => self.site.api.answer(head, fault, &mut out.bytes),
+            MockHost::Api => self.state.api.answer(head, fault, &mut out.bytes),
             MockHost::Cdn => cdn::answer(head, fault, &mut out.scratch, &mut out.bytes),
         };
         self.count(said);
-        if self.visit.is_some() {
-            self.note(access::status_of(&self.out.bytes[begin..]));
+        if self.access_entry.is_some() {
+            self.log_access(access::status_of(&self.out.bytes[begin..]));
         }
         said
     }
 
     /// Writes down how the request ended, unless that was done.
-    fn note(&mut self, status: Option<u16>) {
-        if let (Some(visit), Some(log)) = (self.visit.take(), &self.site.access_log) {
+    fn log_access(&mut self, status: Option<u16>) {
+        if let (Some(visit), Some(log)) = (self.access_entry.take(), &self.state.access_log) {
             visit.end(status, log);
         }
     }
@@ -221,7 +221,7 @@ impl Connection {
         if self.out.bytes.is_empty() {
             return Ok(());
         }
-        self.site.counters.add(&mut self.out.counted);
+        self.state.counters.add(&mut self.out.counted);
         self.stream.write_all(&self.out.bytes).await?;
         self.stream.flush().await?;
         self.out.bytes.clear();

@@ -45,7 +45,7 @@ pub enum DnsAnswer {
     /// The server does not want to say.
     Refused,
     /// Nothing comes back.
-    Silence,
+    NoReply,
 }
 
 /// Text that is no [`Answer`].
@@ -62,7 +62,7 @@ impl FromStr for DnsAnswer {
             "nxdomain" => Self::NxDomain,
             "servfail" => Self::ServFail,
             "refused" => Self::Refused,
-            "silence" => Self::Silence,
+            "silence" => Self::NoReply,
             address => {
                 let address = address.parse().map_err(|_| ParseDnsAnswerError(text.to_owned()))?;
                 Self::Addresses(vec![address])
@@ -180,7 +180,7 @@ fn fill(answer: &mut Message, question: &Query, zone: &Zone) -> Option<()> {
         DnsAnswer::NxDomain => ResponseCode::NXDomain,
         DnsAnswer::ServFail => ResponseCode::ServFail,
         DnsAnswer::Refused => ResponseCode::Refused,
-        DnsAnswer::Silence => return None,
+        DnsAnswer::NoReply => return None,
     };
     let denies = matches!(answer.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain);
     if denies && answer.answers.is_empty() {
@@ -253,7 +253,7 @@ mod tests {
             .with("nodata.test", DnsAnswer::NoData)
             .with("servfail.test", DnsAnswer::ServFail)
             .with("refused.test", DnsAnswer::Refused)
-            .with("silence.test", DnsAnswer::Silence);
+            .with("silence.test", DnsAnswer::NoReply);
         let seen = ask(name, kind, &zone)
             .map(|answer| (answer.metadata.response_code, answer.answers.len(), answer.authorities.len()));
         assert_eq!(seen, expected, "{name} {kind}");

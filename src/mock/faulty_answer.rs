@@ -40,7 +40,7 @@ pub(super) struct FaultEffect {
 impl AnswerFault {
     /// Whether it is about the form of a redirect: what clients of JSON get is
     /// sound.
-    pub(super) const fn is_of_redirects(self) -> bool {
+    pub(super) const fn affects_redirects_only(self) -> bool {
         matches!(
             self,
             Self::Permanent
@@ -88,11 +88,11 @@ pub(super) fn push_faulty(fault: AnswerFault, head: &MockRequestHead<'_>, place:
             FaultEffect { redirect: false, ..closes }
         }
         AnswerFault::Truncate => {
-            redirect(out, head, place).content_said_to_be(PAGE_BYTES, MEDIA_TYPE, PAGE);
+            redirect(out, head, place).content_with_length(PAGE_BYTES, MEDIA_TYPE, PAGE);
             closes
         }
         AnswerFault::WrongLength => {
-            redirect(out, head, place).content_said_to_be(EXCESS_PROMISED, MEDIA_TYPE, EXCESS);
+            redirect(out, head, place).content_with_length(EXCESS_PROMISED, MEDIA_TYPE, EXCESS);
             stays
         }
         AnswerFault::HugeHeaders => {
@@ -144,7 +144,7 @@ mod tests {
         let head = request_head::parse(b"GET / HTTP/1.1\r\nhost: crates.io\r\n\r\n").unwrap().unwrap();
         let (base, release) = (LocationBase::default(), Release::parse(b"a", b"1.0.0").unwrap());
         let mut out = Vec::new();
-        push_faulty(fault, &head, &RedirectTarget::sound(&base, &release), &mut out);
+        push_faulty(fault, &head, &RedirectTarget::correct(&base, &release), &mut out);
         let text = String::from_utf8_lossy(&out);
         assert!(text.starts_with(begins), "{fault:?}: {}", text.escape_debug().take(200).collect::<String>());
         assert!(text.ends_with(ends), "{fault:?} does not end with {ends:?}");

@@ -26,8 +26,8 @@ pub struct LocationBase {
     scheme: String,
     host: String,
     port: String,
-    elsewhere: String,
-    stranger: String,
+    staging_host: String,
+    glued_host: String,
 }
 
 impl LocationBase {
@@ -48,13 +48,13 @@ impl LocationBase {
 
     /// The host of the same service in another environment:
     /// `static.staging.crates.io`.
-    pub(super) const fn elsewhere(&self) -> &[u8] {
-        self.elsewhere.as_bytes()
+    pub(super) const fn staging_host(&self) -> &[u8] {
+        self.staging_host.as_bytes()
     }
 
     /// A host that begins with the right one and is somebody else's.
-    pub(super) const fn stranger(&self) -> &[u8] {
-        self.stranger.as_bytes()
+    pub(super) const fn glued_host(&self) -> &[u8] {
+        self.glued_host.as_bytes()
     }
 
     /// A colon and the port; nothing, if it is the scheme's own.
@@ -85,8 +85,8 @@ impl FromStr for LocationBase {
             scheme: format!("{}://", url.scheme()),
             host: host.to_owned(),
             port: url.port().map_or_else(String::new, |port| format!(":{port}")),
-            elsewhere: staging(host),
-            stranger: format!("{host}{GLUED_SUFFIX}"),
+            staging_host: staging(host),
+            glued_host: format!("{host}{GLUED_SUFFIX}"),
         })
     }
 }
@@ -114,7 +114,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, elsewhere: Option<&str>) {
         let base = text.parse::<LocationBase>().ok();
-        let other = base.as_ref().map(|base| format!("{}{}{}", base.scheme, base.elsewhere, base.port));
+        let other = base.as_ref().map(|base| format!("{}{}{}", base.scheme, base.staging_host, base.port));
         assert_eq!(other.as_deref(), elsewhere, "{text}");
         assert!(base.is_none_or(|base| {
             base.to_string() == text && format!("{}{}{}", base.scheme, base.host, base.port) == text

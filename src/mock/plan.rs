@@ -48,7 +48,7 @@ pub enum PlanError {
     Delay(String),
     /// A share or a window was given twice.
     #[error("{0:?} is given twice; a fault has one share (:10%) and one window (@5s..15s)")]
-    Twice(String),
+    Duplicate(String),
 }
 
 /// One fault with its share and its window: `NAME[@FROM..TO][:SHARE]`.
@@ -85,7 +85,7 @@ impl FromStr for PlannedFault {
                 window.replace(value.parse()?).is_some()
             };
             if again {
-                return Err(PlanError::Twice(value.to_owned()));
+                return Err(PlanError::Duplicate(value.to_owned()));
             }
             rest = tail;
         }
@@ -163,7 +163,7 @@ impl FaultPlan {
 
     /// As [`FaultPlan::fault_for`], as an index of [`FaultPlan::faults`].
     pub(crate) fn pick(&self, sequence: u64, elapsed: Duration) -> Option<usize> {
-        self.first((sequence, elapsed), |kind| !kind.is_beside_others())
+        self.first((sequence, elapsed), |kind| !kind.is_additive())
     }
 
     /// How long the answer to a request is held back, and the index of what
@@ -251,7 +251,7 @@ mod tests {
         check("capacity:5:1:10%", Err(PlanError::ShareOfCapacity("10%".into())));
         check("delay", Err(PlanError::Delay(String::new())));
         check("delay:fast", Err(PlanError::Delay("fast".into())));
-        check("slow:1%:2%", Err(PlanError::Twice("2%".into())));
+        check("slow:1%:2%", Err(PlanError::Duplicate("2%".into())));
         let listed = "x".parse::<PlannedFault>().unwrap_err().to_string();
         assert!(
             listed.ends_with("hop-to-http, hop-nowhere, status-CODE, delay:TIME, capacity:RPS:QUEUE"),

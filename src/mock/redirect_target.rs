@@ -27,7 +27,7 @@ pub(super) struct RedirectTarget<'a> {
     host: &'a [u8],
     port: &'a [u8],
     /// What stands between host and folder.
-    joint: &'a [u8],
+    separator: &'a [u8],
     folder: &'a [u8],
     release: &'a Release<'a>,
     plus: Plus,
@@ -36,50 +36,50 @@ pub(super) struct RedirectTarget<'a> {
     /// When the signature ends, in seconds since 1970.
     ends: Option<i64>,
     /// A path that stands in for joint, folder and file.
-    instead: Option<&'a [u8]>,
+    path_override: Option<&'a [u8]>,
 }
 
 impl<'a> RedirectTarget<'a> {
     /// Where `release` lies on the CDN at `base`.
-    pub(super) const fn sound(base: &'a LocationBase, release: &'a Release<'a>) -> Self {
+    pub(super) const fn correct(base: &'a LocationBase, release: &'a Release<'a>) -> Self {
         Self {
             scheme: base.scheme(),
             user: b"",
             host: base.host(),
             port: base.port(),
-            joint: b"/crates/",
+            separator: b"/crates/",
             folder: release.name(),
             release,
             plus: Plus::Encoded,
             query: b"",
             ends: None,
-            instead: None,
+            path_override: None,
         }
     }
 
     /// What `fault` makes of it in the answer to `head`. It stays the same
     /// where there is nothing to spoil, such as a `+`.
-    pub(super) fn spoiled(self, fault: PlaceFault, base: &'a LocationBase, head: &MockRequestHead<'a>) -> Self {
+    pub(super) fn with_fault(self, fault: PlaceFault, base: &'a LocationBase, head: &MockRequestHead<'a>) -> Self {
         match fault {
-            PlaceFault::MissingSlash => Self { joint: b"crates/", ..self },
-            PlaceFault::DoubleSlash => Self { joint: b"//crates/", ..self },
-            PlaceFault::RawBytes => Self { joint: b"/crates/ ", ..self },
+            PlaceFault::MissingSlash => Self { separator: b"crates/", ..self },
+            PlaceFault::DoubleSlash => Self { separator: b"//crates/", ..self },
+            PlaceFault::RawBytes => Self { separator: b"/crates/ ", ..self },
             PlaceFault::Placeholder => Self { folder: b"{crate}", ..self },
-            PlaceFault::Backslash => Self { joint: b"/crates\\", ..self },
-            PlaceFault::DoubleEncoded if self.release.has_plus() => Self { plus: Plus::Twice, ..self },
-            PlaceFault::GluedHost => Self { host: base.stranger(), ..self },
+            PlaceFault::Backslash => Self { separator: b"/crates\\", ..self },
+            PlaceFault::DoubleEncoded if self.release.has_plus() => Self { plus: Plus::DoubleEncoded, ..self },
+            PlaceFault::GluedHost => Self { host: base.glued_host(), ..self },
             PlaceFault::Expired => Self { query: PAST, ..self },
             PlaceFault::NotYetValid => Self { query: FUTURE, ..self },
             PlaceFault::ExpiresSoon => {
                 Self { ends: Some(jiff::Timestamp::now().as_second().saturating_add(SOON_S)), ..self }
             }
-            PlaceFault::WrongJsonUrl if head.accepts_json => Self { host: base.elsewhere(), ..self },
+            PlaceFault::WrongJsonUrl if head.accepts_json => Self { host: base.staging_host(), ..self },
             PlaceFault::ViaSelf if !head.target.ends_with(VIA_SELF) => {
                 let instead = Some(head.target);
-                Self { scheme: b"", host: b"", port: b"", instead, query: VIA_SELF, ..self }
+                Self { scheme: b"", host: b"", port: b"", path_override: instead, query: VIA_SELF, ..self }
             }
             PlaceFault::PlusDecoded if self.release.has_plus() => Self { plus: Plus::Bare, ..self },
-            PlaceFault::WrongHost | PlaceFault::TwoLocations => Self { host: base.elsewhere(), ..self },
+            PlaceFault::WrongHost | PlaceFault::TwoLocations => Self { host: base.staging_host(), ..self },
             PlaceFault::OtherFile => Self { folder: b"other", ..self },
             PlaceFault::NoScheme => Self { scheme: b"", ..self },
             PlaceFault::BadPort => Self { port: b":port", ..self },
@@ -89,7 +89,7 @@ impl<'a> RedirectTarget<'a> {
             PlaceFault::Relative => Self { scheme: b"", host: b"", port: b"", ..self },
             PlaceFault::Loop => {
                 // The candidate speaks plain HTTP only.
-                Self { scheme: b"http://", host: head.host, port: b"", instead: Some(head.target), ..self }
+                Self { scheme: b"http://", host: head.host, port: b"", path_override: Some(head.target), ..self }
             }
             PlaceFault::NoLocation
             | PlaceFault::PlusDecoded
@@ -105,12 +105,12 @@ impl<'a> RedirectTarget<'a> {
         for part in [self.scheme, self.user, self.host, self.port] {
             out.extend_from_slice(part);
         }
-        if let Some(path) = self.instead {
+        if let Some(path) = self.path_override {
             out.extend_from_slice(path);
             out.extend_from_slice(self.query);
             return;
         }
-        out.extend_from_slice(self.joint);
+        out.extend_from_slice(self.separator);
         out.extend_from_slice(self.folder);
         out.push(b'/');
         self.release.push_file(self.plus, out);

@@ -62,8 +62,8 @@ impl<'p> Release<'p> {
         for &byte in self.version() {
             match plus {
                 Plus::Encoded if byte == b'+' => push_percent(byte, out),
-                Plus::Twice if byte == b'+' => out.extend_from_slice(b"%252B"),
-                Plus::Encoded | Plus::Twice | Plus::Bare => out.push(byte),
+                Plus::DoubleEncoded if byte == b'+' => out.extend_from_slice(b"%252B"),
+                Plus::Encoded | Plus::DoubleEncoded | Plus::Bare => out.push(byte),
             }
         }
         out.extend_from_slice(b".crate");
@@ -76,7 +76,7 @@ pub(super) enum Plus {
     /// `%2B`, as object stores want it.
     Encoded,
     /// `%252B`, of which a store makes `%2B`.
-    Twice,
+    DoubleEncoded,
     /// `+`, which a store may take for a space.
     Bare,
 }

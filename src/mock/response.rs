@@ -50,11 +50,11 @@ impl<'o> ResponseWriter<'o> {
 
     /// Ends it with this content.
     pub(super) fn content(self, media_type: &str, content: &[u8]) {
-        self.content_said_to_be(content.len(), media_type, content);
+        self.content_with_length(content.len(), media_type, content);
     }
 
     /// Ends it with this content and a length that need not be true.
-    pub(super) fn content_said_to_be(self, length: usize, media_type: &str, content: &[u8]) {
+    pub(super) fn content_with_length(self, length: usize, media_type: &str, content: &[u8]) {
         let mut answer = self.field("content-type", media_type).length(length);
         answer.end_fields();
         if answer.verb != Verb::Head {
@@ -69,7 +69,7 @@ impl<'o> ResponseWriter<'o> {
 
     /// Ends it as the statuses want it that never have content nor say how much
     /// (RFC 9110 section 8.6).
-    pub(super) fn bare(mut self) {
+    pub(super) fn without_content(mut self) {
         self.end_fields();
     }
 

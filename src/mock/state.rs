@@ -32,8 +32,8 @@ const NEVER: Duration = Duration::from_hours(24 * 365);
 pub(super) struct MockState {
     pub(super) api: Api,
     pub(super) counters: MockCounters,
-    api_fate: FaultSchedule,
-    cdn_fate: FaultSchedule,
+    api_faults: FaultSchedule,
+    cdn_faults: FaultSchedule,
     /// What the CDN speaks TLS with, where it does.
     pub(super) tls: Option<Arc<ServerConfig>>,
     /// Where the API host's requests are written down, if anywhere.
@@ -49,7 +49,7 @@ struct FaultSchedule {
     first_request: OnceLock<Instant>,
     next_sequence: AtomicU64,
     /// Who waits for what it can do, where that is bounded.
-    desk: Option<Mutex<CapacityQueue>>,
+    capacity_queue: Option<Mutex<CapacityQueue>>,
 }
 
 impl MockState {
@@ -63,22 +63,22 @@ impl MockState {
         Self {
             api: Api::new(base),
             counters: MockCounters::new(of_api + cdn.faults().len()),
-            api_fate: FaultSchedule::new(api, 0),
-            cdn_fate: FaultSchedule::new(cdn, of_api),
+            api_faults: FaultSchedule::new(api, 0),
+            cdn_faults: FaultSchedule::new(cdn, of_api),
             tls,
             access_log,
         }
     }
 
     /// Numbers a request of `host` and looks up its fate.
-    pub(super) fn befall(&self, host: MockHost) -> Option<FaultDecision> {
+    pub(super) fn next_fault(&self, host: MockHost) -> Option<FaultDecision> {
         match host {
-            MockHost::Api => self.api_fate.befall(),
-            MockHost::Cdn => self.cdn_fate.befall(),
+            MockHost::Api => self.api_faults.next_fault(),
+            MockHost::Cdn => self.cdn_faults.next_fault(),
         }
     }
 
-    pub(super) fn served(&self) -> MockStats {
+    pub(super) fn stats(&self) -> MockStats {
         let counters = &self.counters;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let mut served = MockStats {
@@ -89,7 +89,7 @@ impl MockState {
             connections: read(&counters.connections),
             faulted: std::collections::BTreeMap::new(),
         };
-        let faults = self.api_fate.plan.faults().iter().chain(self.cdn_fate.plan.faults());
+        let faults = self.api_faults.plan.faults().iter().chain(self.cdn_faults.plan.faults());
         for (fault, count) in faults.zip(&counters.faulted) {
             *served.faulted.entry(fault.kind.to_string()).or_default() += read(count);
         }
@@ -100,11 +100,11 @@ impl MockState {
 impl FaultSchedule {
     fn new(plan: FaultPlan, offset: usize) -> Self {
         let desk = CapacityQueue::of(plan.faults()).map(Mutex::new);
-        Self { plan, offset, first_request: OnceLock::new(), next_sequence: AtomicU64::new(0), desk }
+        Self { plan, offset, first_request: OnceLock::new(), next_sequence: AtomicU64::new(0), capacity_queue: desk }
     }
 
     /// Without a plan this costs nothing, not even a look at the clock.
-    fn befall(&self) -> Option<FaultDecision> {
+    fn next_fault(&self) -> Option<FaultDecision> {
         if self.plan.faults().is_empty() {
             return None;
         }
@@ -120,10 +120,10 @@ impl FaultSchedule {
         let delay = self.plan.delay(sequence, elapsed);
         let mut ready = delay.and_then(|(_, delay)| now.checked_add(delay));
         let mut overloaded = None;
-        if let Some(desk) = &self.desk {
+        if let Some(desk) = &self.capacity_queue {
             // A thread that panicked has left whole numbers.
-            match desk.lock().unwrap_or_else(PoisonError::into_inner).take(elapsed) {
-                CapacityDecision::At(turn) => {
+            match desk.lock().unwrap_or_else(PoisonError::into_inner).admit(elapsed) {
+                CapacityDecision::ReadyAt(turn) => {
                     let held = delay.map_or(Duration::ZERO, |(_, delay)| delay);
                     ready =
                         first.checked_add(turn.saturating_add(held)).or_else(|| now.checked_add(NEVER));

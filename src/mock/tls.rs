@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub enum CdnCertificate {
     /// For the names of the CDN, and valid.
     #[default]
-    Sound,
+    Valid,
     /// Not valid any more.
     Expired,
     /// For a name that nobody asks for.
@@ -51,7 +51,7 @@ impl CdnTls {
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority_certificate = authority.self_signed(&authority_key)?;
         let names = match certificate {
-            CdnCertificate::Sound | CdnCertificate::Expired => names,
+            CdnCertificate::Valid | CdnCertificate::Expired => names,
             CdnCertificate::OtherName => vec!["elsewhere.invalid".to_owned()],
         };
         let mut leaf = CertificateParams::new(names)?;

@@ -78,7 +78,7 @@ pub struct ReportInput<'a> {
     /// What was asked for.
     pub plan: Plan,
     /// Closed books, or those of a run that goes on.
-    pub books: &'a Accounting,
+    pub accounting: &'a Accounting,
     /// The totals the books were closed over.
     pub totals: &'a Totals,
     /// The generator.
@@ -94,7 +94,7 @@ pub struct ReportInput<'a> {
 impl RunReport {
     /// Arranges the parts as a report and judges the run.
     pub fn build(parts: ReportInput<'_>) -> Self {
-        let ReportInput { plan, books, totals, generator, ending, thresholds, notices } = parts;
+        let ReportInput { plan, accounting: books, totals, generator, ending, thresholds, notices } = parts;
         let mut judgement = judge_played(totals, &plan, &generator, (&ending, &thresholds), books.trace());
         judgement.warnings.extend(notices);
         judgement.warnings.extend(sampled(&plan, books));

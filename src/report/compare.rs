@@ -94,16 +94,16 @@ pub struct JudgedCondition {
     /// The number.
     pub change: Change,
     /// What came of it.
-    pub held: ConditionResult,
+    pub result: ConditionResult,
 }
 
 impl<'a> RunComparison<'a> {
     /// Compares B with A.
     pub fn of(runs: [ComparedRun<'a>; 2], conditions: Vec<Condition>, seed: u64) -> Self {
         let plan_differences = plans::differences(&runs[0].report.plan, &runs[1].report.plan);
-        let cuts = runs.map(|run| run.blocks.cut());
+        let cuts = runs.map(|run| run.blocks.layout());
         let paired = cuts[0] == cuts[1] && !plan_differences.iter().any(plans::is_load);
-        let pairing = if paired { Pairing::SameBlocks } else { Pairing::EachItsOwn };
+        let pairing = if paired { Pairing::Paired } else { Pairing::Independent };
         let draws = cuts
             .iter()
             .all(|cut| cut.is_enough())
@@ -111,7 +111,7 @@ impl<'a> RunComparison<'a> {
         let compared = |metric| Change::of(metric, runs.map(|run| run.blocks), draws.as_ref());
         let judged = conditions.into_iter().map(|condition| {
             let change = compared(condition.metric().clone());
-            JudgedCondition { held: condition.judge(&change), change, condition }
+            JudgedCondition { result: condition.judge(&change), change, condition }
         });
         let judged = judged.collect();
         let groups = groups(runs, compared);
@@ -129,12 +129,12 @@ impl<'a> RunComparison<'a> {
     /// `allow_invalid`; a regression that was found is told even where another
     /// condition could not be judged.
     pub fn exit(&self, allow_invalid: bool) -> Exit {
-        let came_to = |held| self.judged.iter().any(|judged| judged.held == held);
+        let came_to = |held| self.judged.iter().any(|judged| judged.result == held);
         if self.judged.is_empty() {
             Exit::Passed
         } else if self.is_invalid() && !allow_invalid {
             Exit::Invalid
-        } else if came_to(ConditionResult::No) {
+        } else if came_to(ConditionResult::Violated) {
             Exit::Regression
         } else if came_to(ConditionResult::Unjudged) {
             Exit::Invalid
@@ -150,7 +150,7 @@ impl<'a> RunComparison<'a> {
     }
 
     /// The runs that are no sound measurement, in a sentence each.
-    pub fn broken_sides(&self) -> Vec<String> {
+    pub fn runs_not_passed(&self) -> Vec<String> {
         headline::runs_not_passed(self)
     }
 
@@ -202,7 +202,7 @@ fn groups(runs: [ComparedRun<'_>; 2], compared: impl Fn(Metric) -> Change) -> Ve
             measured(&[
                 ("failed", Measure::Share(Measured::Failed)),
                 ("shed", Measure::Share(Measured::Shed)),
-                ("cut", Measure::Share(Measured::Cut)),
+                ("cut", Measure::Share(Measured::Unfinished)),
                 ("retries", Measure::Share(Measured::Retries)),
                 ("amplification", Measure::Amplification),
             ]),

@@ -104,9 +104,9 @@ impl RunDirectory {
         self.timeline.add(&line);
         let intervals = self.intervals.line(&line);
         let intervals = intervals.and_then(|()| self.intervals.flush());
-        let intervals = intervals.map_err(|source| self.lost(INTERVALS, source));
-        let histograms = self.append_histograms(interval).map_err(|source| self.lost(HISTOGRAMS, source));
-        let failures = self.append_failures(interval).map_err(|source| self.lost(FAILURES, source));
+        let intervals = intervals.map_err(|source| self.write_error(INTERVALS, source));
+        let histograms = self.append_histograms(interval).map_err(|source| self.write_error(HISTOGRAMS, source));
+        let failures = self.append_failures(interval).map_err(|source| self.write_error(FAILURES, source));
         intervals.and(histograms).and(failures)
     }
 
@@ -145,7 +145,7 @@ impl RunDirectory {
         self.failures.flush()
     }
 
-    fn lost(&self, name: &str, source: io::Error) -> DirectoryError {
+    fn write_error(&self, name: &str, source: io::Error) -> DirectoryError {
         failed(&self.path.join(name), "cannot write, nothing more will be added to it", source)
     }
 

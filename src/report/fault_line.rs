@@ -41,7 +41,7 @@ impl FaultLine {
     }
 
     /// Those of them that had a worse fault, which is their outcome.
-    pub fn beside(&self) -> u64 {
+    pub fn outranked(&self) -> u64 {
         self.arrivals() - self.count
     }
 }

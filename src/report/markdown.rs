@@ -109,7 +109,7 @@ fn write_time_metrics(report: &RunReport, out: &mut String) -> fmt::Result {
     )?;
     let columns = [&report.latency_us, &report.latency_failed_us, &report.service_us, &report.lateness_us];
     for statistic in STATISTICS {
-        let cells = columns.map(|times| statistic.told(times));
+        let cells = columns.map(|times| statistic.text(times));
         writeln!(out, "| {} | {} |", statistic.name, cells.join(" | "))?;
     }
     Ok(())

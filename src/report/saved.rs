@@ -78,7 +78,7 @@ impl SavedRun {
         let path = self.directory.join(super::directory::HISTOGRAMS);
         let end = open(&path).and_then(|file| {
             hlog::read::seconds(BufReader::with_capacity(1 << 16, file), &TimeMetric::ALL, |second| {
-                blocks.add_times(second.clock, second.second, second.times());
+                blocks.add_times(second.metric, second.second, second.times());
             })
         });
         if let Some(why) = missing(end) {

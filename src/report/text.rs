@@ -60,7 +60,7 @@ pub(super) const P99_9: SummaryStatistic = statistic("p99.9", 1_000, |t| t.p99_9
 
 impl SummaryStatistic {
     /// Its value in words; `-` where there are too few samples.
-    pub(super) fn told(&self, times: &TimeSummary) -> String {
+    pub(super) fn text(&self, times: &TimeSummary) -> String {
         if times.count > self.too_few { micros((self.of)(times)) } else { "-".to_owned() }
     }
 }
@@ -141,7 +141,7 @@ fn times(report: &RunReport, page: &mut TextPage) {
     row("", ["(good)", "(failed)", "(sent to done)", "(due to sent)"].map(str::to_owned));
     row("count", columns.map(|times| grouped(times.count)));
     for statistic in STATISTICS {
-        row(statistic.name, columns.map(|times| statistic.told(times)));
+        row(statistic.name, columns.map(|times| statistic.text(times)));
     }
     let saturated = columns.iter().fold(0, |sum: u64, times| sum.saturating_add(times.saturated));
     if saturated > 0 {

@@ -308,7 +308,7 @@ pub enum CountMeasure {
     /// Arrivals that were not sent.
     Shed,
     /// Arrivals that were not over when the run was.
-    Cut,
+    Unfinished,
     /// Attempts, first ones and retries.
     Attempts,
     /// Attempts that repeat another.
@@ -318,7 +318,7 @@ pub enum CountMeasure {
     /// Attempts with a complete answer.
     Completed,
     /// Attempts that a wrong redirect led astray, and that were tried again.
-    Misled,
+    MaskedBadRedirects,
     /// Answers with a status from the first to the last of these.
     Status(u16, u16),
     /// Answers that redirect.
@@ -345,12 +345,12 @@ impl CountMeasure {
         ("good", Self::Good),
         ("failed", Self::Failed),
         ("shed", Self::Shed),
-        ("cut", Self::Cut),
+        ("cut", Self::Unfinished),
         ("attempts", Self::Attempts),
         ("retries", Self::Retries),
         ("sent", Self::Sent),
         ("completed", Self::Completed),
-        ("misled", Self::Misled),
+        ("misled", Self::MaskedBadRedirects),
         ("redirects", Self::Redirects),
         ("unchecked", Self::Unchecked),
     ];

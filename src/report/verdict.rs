@@ -169,11 +169,11 @@ pub(in crate::report) fn judge_played(
     reasons.extend(not_over(totals).filter(|_| *ending == Ending::Finished));
     reasons.extend(vacuous::judged_nothing(totals, plan));
     match trace.and_then(lost_records::assess) {
-        Some((lost, LossSeverity::Yes)) => reasons.push(lost),
-        Some((lost, LossSeverity::No)) => warnings.push(lost),
+        Some((lost, LossSeverity::Significant)) => reasons.push(lost),
+        Some((lost, LossSeverity::Minor)) => warnings.push(lost),
         None => {}
     }
-    let timing_valid = !reasons.iter().any(|reason| InvalidityScope::of(&reason.id).spoils_times());
+    let timing_valid = !reasons.iter().any(|reason| InvalidityScope::of(&reason.id).invalidates_times());
     if plan.allow_invalid {
         let (allowed, rest) = reasons.into_iter().partition::<Vec<_>, _>(vacuous::may_be_allowed);
         warnings.extend(allowed);
@@ -186,14 +186,14 @@ pub(in crate::report) fn judge_played(
     } else if !reasons.is_empty() {
         let excuses = Excuses::of(&reasons, totals, plan);
         thresholds = certain_failures::marked(assessment, counts, excuses);
-        let beyond = assessment.allowed.beyond_all_but(counts, |fault| excuses.excuse(fault));
+        let beyond = assessment.allowed.not_allowed_except(counts, |fault| excuses.excuse(fault));
         let stands = beyond != (0, 0)
             || thresholds.iter().any(|line| line.broken_for_certain)
-            || nothing_good && excuses.standing(counts) > 0;
+            || nothing_good && excuses.certain_failures(counts) > 0;
         if stands { Verdict::Failed } else { Verdict::Invalid }
     } else if *ending != Ending::Finished
         || thresholds.iter().any(|line| !line.passed)
-        || assessment.allowed.beyond(counts) != (0, 0)
+        || assessment.allowed.not_allowed(counts) != (0, 0)
         || nothing_good && counts.arrivals.failed > 0
     {
         Verdict::Failed

@@ -7,7 +7,7 @@ use crate::units::{approximate, grouped};
 impl Scenario {
     /// The numbers of a run beside those that are known, 80 columns wide;
     /// `None` where nothing is known. A storm that was not is all zeros.
-    pub fn beside(&self, report: &RunReport) -> Option<String> {
+    pub fn compare_with_expected(&self, report: &RunReport) -> Option<String> {
         let expected = self.expected.as_ref()?;
         let storm = report.storm.unwrap_or_default();
         let head = row("", "this run", "known", "");
@@ -19,7 +19,7 @@ impl Scenario {
     }
 
     /// Whether the run came out as is known; nothing is known of most.
-    pub fn is_as_known(&self, report: &RunReport) -> bool {
+    pub fn matches_expected(&self, report: &RunReport) -> bool {
         let storm = report.storm.unwrap_or_default();
         self.expected.as_ref().is_none_or(|expected| {
             rows(&storm, expected).iter().all(|[.., verdict]| !verdict.starts_with(OUTSIDE))
@@ -112,8 +112,8 @@ mod tests {
     fn each_number_stands_beside_the_known_one() {
         let incident = Scenario::built_in("incident").unwrap();
         let good = report(4_698.0, 3_670_000, Some(7));
-        assert!(incident.is_as_known(&good));
-        let told = incident.beside(&good).unwrap();
+        assert!(incident.matches_expected(&good));
+        let told = incident.compare_with_expected(&good).unwrap();
         assert!(
             told.contains("\n  requests a second                4,698         4,710   -0.3 %\n"),
             "{told}"
@@ -125,10 +125,10 @@ mod tests {
             report(4_710.0, 0, Some(7)),
             report(4_710.0, 3_670_000, None),
         ] {
-            assert!(!incident.is_as_known(&bad));
-            assert!(incident.beside(&bad).unwrap().contains("   OUTSIDE"));
+            assert!(!incident.matches_expected(&bad));
+            assert!(incident.compare_with_expected(&bad).unwrap().contains("   OUTSIDE"));
         }
-        assert!(!incident.is_as_known(&RunReport::default()));
-        assert_eq!(Scenario::built_in("metastable").unwrap().beside(&good), None);
+        assert!(!incident.matches_expected(&RunReport::default()));
+        assert_eq!(Scenario::built_in("metastable").unwrap().compare_with_expected(&good), None);
     }
 }

@@ -25,7 +25,7 @@ impl Scenario {
     ///
     /// A live client knows at once that a host does not exist, since that is
     /// looked up once for all; the answer that names it takes as much longer.
-    pub fn stand_in(&self, seed: u64) -> Result<FaultPlan, NotReplayable> {
+    pub fn mock_fault_plan(&self, seed: u64) -> Result<FaultPlan, NotReplayable> {
         let service = &self.service;
         if service.abandoned != Abandoned::Served && service.servers.is_some() {
             return Err(NotReplayable::Abandonment);
@@ -56,7 +56,7 @@ const fn always(kind: FaultKind, window: FaultWindow) -> PlannedFault {
 
 /// Whether it is a redirect to a host that is not there.
 const fn is_unresolvable(kind: FaultKind) -> bool {
-    matches!(kind, FaultKind::Place(PlaceFault::MissingSlash))
+    matches!(kind, FaultKind::Location(PlaceFault::MissingSlash))
 }
 
 /// The capacities that hold, the losses before what is left whole; the last is
@@ -85,7 +85,7 @@ mod tests {
 
     #[track_caller]
     fn check(scenario: &Scenario, expected: &[&str]) {
-        let plan = scenario.stand_in(1).unwrap();
+        let plan = scenario.mock_fault_plan(1).unwrap();
         let told: Vec<String> = plan.faults().iter().map(ToString::to_string).collect();
         assert_eq!(told, expected);
     }
@@ -99,9 +99,9 @@ mod tests {
         metastable.service.servers = std::num::NonZeroU32::new(4);
         check(&metastable, &["capacity:160:5000@10s..20s", "capacity:800:5000", "delay:4.75ms"]);
         metastable.service.abandoned = Abandoned::Dropped;
-        assert_eq!(metastable.stand_in(1), Err(NotReplayable::Abandonment));
+        assert_eq!(metastable.mock_fault_plan(1), Err(NotReplayable::Abandonment));
         metastable.service.abandoned = Abandoned::Served;
         metastable.service.service_time = ServiceTime::Exponential(Duration::from_millis(5));
-        assert_eq!(metastable.stand_in(1), Err(NotReplayable::DrawnServiceTime));
+        assert_eq!(metastable.mock_fault_plan(1), Err(NotReplayable::DrawnServiceTime));
     }
 }

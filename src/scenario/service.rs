@@ -55,9 +55,9 @@ impl Service {
     /// much a second. Where capacity is bounded it stays, and with it the time
     /// that a request takes.
     #[must_use]
-    pub(super) fn hastened(mut self, factor: Factor) -> Self {
+    pub(super) fn time_scaled(mut self, factor: Factor) -> Self {
         if self.servers.is_none() {
-            self.service_time = self.service_time.hastened(factor);
+            self.service_time = self.service_time.time_scaled(factor);
         }
         for drop in &mut self.drops {
             drop.window = scaled_window(drop.window, factor);
@@ -113,7 +113,7 @@ impl ServiceTime {
         }
     }
 
-    fn hastened(self, factor: Factor) -> Self {
+    fn time_scaled(self, factor: Factor) -> Self {
         let shorter = |length| scaled_duration(length, factor);
         match self {
             Self::Constant(length) => Self::Constant(shorter(length)),
@@ -266,8 +266,8 @@ mod tests {
         let bounded = Service { servers: NonZeroU32::new(10), ..Service::default() };
         assert_eq!(bounded.capacity_per_s(), Some(10_000.0));
         let twice = "2x".parse().unwrap();
-        assert_eq!(bounded.clone().hastened(twice).capacity_per_s(), bounded.capacity_per_s());
-        let free = Service::default().hastened(twice);
+        assert_eq!(bounded.clone().time_scaled(twice).capacity_per_s(), bounded.capacity_per_s());
+        let free = Service::default().time_scaled(twice);
         assert_eq!(free.service_time, ServiceTime::Constant(Duration::from_micros(500)));
         assert_eq!(free.capacity_per_s(), None);
     }

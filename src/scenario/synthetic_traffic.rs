@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn sessions_are_asked_for_at_once_and_nothing_twice() {
-        let requests = requests(&incident().loaded("0.1x".parse().unwrap()), 1);
+        let requests = requests(&incident().load_scaled("0.1x".parse().unwrap()), 1);
         assert!(requests.is_sorted_by_key(|request| request.at));
         assert_eq!(requests[0].at, Some(Stamp::from_nanos(0)));
         let mut sessions: BTreeMap<[u8; 8], Vec<&TraceRequest>> = BTreeMap::new();
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_same_requests_again() {
-        let few = incident().loaded("0.01x".parse().unwrap());
+        let few = incident().load_scaled("0.01x".parse().unwrap());
         assert_eq!(requests(&few, 7), requests(&few, 7));
         assert_ne!(requests(&few, 7), requests(&few, 8));
     }

@@ -31,7 +31,7 @@ impl<E: Copy> EventQueue<E> {
     }
 
     /// Puts an event on the agenda. What should have happened happens now.
-    pub(super) fn put(&mut self, at: Offset, event: E) {
+    pub(super) fn schedule(&mut self, at: Offset, event: E) {
         let at = at.as_nanos().max(self.now);
         match bucket(at, self.now) {
             0 => self.due.push_back(event),
@@ -80,14 +80,14 @@ mod tests {
     fn what_is_put_first_comes_first() {
         let mut agenda = EventQueue::new();
         for (at, event) in [(7, 'c'), (3, 'a'), (7, 'd'), (3, 'b')] {
-            agenda.put(Offset::from_nanos(at), event);
+            agenda.schedule(Offset::from_nanos(at), event);
         }
         let mut order = Vec::new();
         while let Some((at, event)) = agenda.next() {
             order.push((at.as_nanos(), event));
             if event == 'b' {
-                agenda.put(at, 'x');
-                agenda.put(Offset::from_nanos(7), 'e');
+                agenda.schedule(at, 'x');
+                agenda.schedule(Offset::from_nanos(7), 'e');
             }
         }
         assert_eq!(order, [(3, 'a'), (3, 'b'), (3, 'x'), (7, 'c'), (7, 'd'), (7, 'e')]);
@@ -96,9 +96,9 @@ mod tests {
     #[test]
     fn the_past_is_now() {
         let mut agenda = EventQueue::new();
-        agenda.put(Offset::from_nanos(u64::MAX), 1);
+        agenda.schedule(Offset::from_nanos(u64::MAX), 1);
         assert_eq!(agenda.next(), Some((Offset::from_nanos(u64::MAX), 1)));
-        agenda.put(Offset::ZERO, 2);
+        agenda.schedule(Offset::ZERO, 2);
         assert_eq!(agenda.next(), Some((Offset::from_nanos(u64::MAX), 2)));
         assert_eq!(agenda.next(), None);
     }
@@ -116,7 +116,7 @@ mod tests {
                 } else {
                     // Delays of all orders of magnitude.
                     let at = now + (delay << (delay % 40));
-                    agenda.put(Offset::from_nanos(at), turn);
+                    agenda.schedule(Offset::from_nanos(at), turn);
                     heap.push(Reverse((at, turn)));
                 }
             }

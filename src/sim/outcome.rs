@@ -35,13 +35,13 @@ impl AttemptOutcome {
         Self { status: None, fault: Some(fault), retry_after_s: None }
     }
 
-    const fn astray(fault: Fault) -> Self {
+    const fn wrong_redirect(fault: Fault) -> Self {
         Self { status: Some(302), fault: Some(fault), retry_after_s: None }
     }
 
     /// What a planned fault makes of a sound answer; `None` for one of which
     /// that can't be said.
-    pub(super) fn spoiled(kind: FaultKind) -> Option<Self> {
+    pub(super) fn of_fault(kind: FaultKind) -> Option<Self> {
         if let FaultKind::Status(status) = kind {
             return Some(Self { status: Some(status), fault: Some(of_status(status)), retry_after_s: None });
         }
@@ -57,7 +57,7 @@ impl AttemptOutcome {
     }
 
     /// As the client sees it, which has failed for `fault`.
-    pub(super) fn last(self, fault: Fault) -> LastAttempt {
+    pub(super) fn as_last_attempt(self, fault: Fault) -> LastAttempt {
         let asked = self.retry_after_s.map(|seconds| Duration::from_secs(u64::from(seconds)));
         match self.status {
             Some(status) => LastAttempt::answered(status, Some(fault), asked),
@@ -94,10 +94,10 @@ const fn of_status(status: u16) -> Fault {
 
 /// A stalled answer is sound; it is late.
 const MODELLED: [(FaultKind, AttemptOutcome); 10] = [
-    (FaultKind::Place(PlaceFault::MissingSlash), AttemptOutcome::astray(Fault::DnsNxdomain)),
-    (FaultKind::Place(PlaceFault::NoLocation), AttemptOutcome::astray(Fault::LocationMissing)),
-    (FaultKind::Place(PlaceFault::WrongHost), AttemptOutcome::astray(Fault::LocationWrongHost)),
-    (FaultKind::Place(PlaceFault::Loop), AttemptOutcome::astray(Fault::LocationLoop)),
+    (FaultKind::Location(PlaceFault::MissingSlash), AttemptOutcome::wrong_redirect(Fault::DnsNxdomain)),
+    (FaultKind::Location(PlaceFault::NoLocation), AttemptOutcome::wrong_redirect(Fault::LocationMissing)),
+    (FaultKind::Location(PlaceFault::WrongHost), AttemptOutcome::wrong_redirect(Fault::LocationWrongHost)),
+    (FaultKind::Location(PlaceFault::Loop), AttemptOutcome::wrong_redirect(Fault::LocationLoop)),
     (
         FaultKind::Answer(AnswerFault::RetryAfter),
         AttemptOutcome { status: Some(503), fault: Some(Fault::StatusServerError), retry_after_s: Some(2) },
@@ -115,7 +115,7 @@ mod tests {
 
     #[track_caller]
     fn check(kind: &str, fault: Option<Fault>, end: AttemptEnd) {
-        let outcome = AttemptOutcome::spoiled(kind.parse().unwrap()).unwrap();
+        let outcome = AttemptOutcome::of_fault(kind.parse().unwrap()).unwrap();
         assert_eq!((outcome.fault, outcome.end()), (fault, end), "{kind}");
     }
 
@@ -128,14 +128,14 @@ mod tests {
         check("status-200", Some(Fault::StatusUnexpected), AttemptEnd::Status(200));
         check("reset", Some(Fault::HttpReset), AttemptEnd::Fault(Fault::HttpReset));
         check("stall", None, AttemptEnd::Status(302));
-        assert_eq!(AttemptOutcome::spoiled("plus-decoded".parse().unwrap()), None);
+        assert_eq!(AttemptOutcome::of_fault("plus-decoded".parse().unwrap()), None);
     }
 
     #[test]
     fn a_retry_after_reaches_the_client() {
-        let outcome = AttemptOutcome::spoiled("retry-after".parse().unwrap()).unwrap();
+        let outcome = AttemptOutcome::of_fault("retry-after".parse().unwrap()).unwrap();
         let told = LastAttempt::answered(503, Some(Fault::StatusServerError), Some(Duration::from_secs(2)));
-        assert_eq!(outcome.last(Fault::StatusServerError), told);
-        assert_eq!(AttemptOutcome::TIMED_OUT.last(Fault::TimeoutTotal), LastAttempt::unanswered(Fault::TimeoutTotal));
+        assert_eq!(outcome.as_last_attempt(Fault::StatusServerError), told);
+        assert_eq!(AttemptOutcome::TIMED_OUT.as_last_attempt(Fault::TimeoutTotal), LastAttempt::unanswered(Fault::TimeoutTotal));
     }
 }

@@ -34,7 +34,7 @@ enum Event {
     /// The next arrival is due.
     Arrival,
     /// The attempt at this download has come out, and its client knows.
-    Out(u32),
+    AttemptDone(u32),
     /// A retry of this download is due.
     Retry(u32),
 }
@@ -78,10 +78,10 @@ impl DownloadState {
 struct Simulation<'p> {
     plan: &'p SimulationPlan,
     faults: FaultPlan,
-    desk: ServiceQueue,
+    queue: ServiceQueue,
     clients: ClientBehavior,
-    agenda: EventQueue<Event>,
-    flights: Vec<ActiveDownload>,
+    events: EventQueue<Event>,
+    active: Vec<ActiveDownload>,
     /// Places of the slab that are free.
     vacant: Vec<u32>,
     recorder: Recorder,
@@ -115,10 +115,10 @@ pub fn simulate(
         }
     };
     let mut next = pull();
-    run.expect(next.as_ref());
+    run.schedule_arrival(next.as_ref());
     let (mut now, mut interrupted) = (Offset::ZERO, false);
     let mut unlooked = 0;
-    while let Some((at, event)) = run.agenda.next() {
+    while let Some((at, event)) = run.events.next() {
         unlooked += 1;
         if at >= run.recorder.second_ends() {
             run.end_second(at, observer);
@@ -130,7 +130,7 @@ pub fn simulate(
         }
         now = at;
         if interrupted {
-            run.cut(at, event);
+            run.mark_unfinished(at, event);
             continue;
         }
         match event {
@@ -139,9 +139,9 @@ pub fn simulate(
                     run.arrive(arrival);
                 }
                 next = pull();
-                run.expect(next.as_ref());
+                run.schedule_arrival(next.as_ref());
             }
-            Event::Out(place) => run.comes_out(at, place),
+            Event::AttemptDone(place) => run.attempt_done(at, place),
             Event::Retry(place) => run.retry(at, place),
         }
     }
@@ -149,7 +149,7 @@ pub fn simulate(
     interrupted |= is_stopped();
     let mut played = arrivals.end();
     played.unreleased += u64::from(next.is_some());
-    played.notices.extend(run.forgotten());
+    played.notices.extend(run.forgotten_notice());
     RunEnd {
         totals: run.totals,
         accounting: played.trace,
@@ -169,10 +169,10 @@ impl<'p> Simulation<'p> {
         Self {
             plan,
             faults: plan.fault_plan(),
-            desk: ServiceQueue::new(&plan.service, plan.seed),
+            queue: ServiceQueue::new(&plan.service, plan.seed),
             clients: ClientBehavior::new(Arc::clone(&plan.clients), SESSIONS_MAX),
-            agenda: EventQueue::new(),
-            flights: Vec::new(),
+            events: EventQueue::new(),
+            active: Vec::new(),
             vacant: Vec::new(),
             recorder: Recorder::new(plan.warmup),
             totals: Totals::default(),
@@ -184,9 +184,9 @@ impl<'p> Simulation<'p> {
     }
 
     /// The next arrival is known.
-    fn expect(&mut self, arrival: Option<&Arrival>) {
+    fn schedule_arrival(&mut self, arrival: Option<&Arrival>) {
         if let Some(arrival) = arrival {
-            self.agenda.put(arrival.due, Event::Arrival);
+            self.events.schedule(arrival.due, Event::Arrival);
         }
     }
 
@@ -194,20 +194,20 @@ impl<'p> Simulation<'p> {
         let Arrival { due, sequence, recorded_status, .. } = arrival;
         self.last_due = due;
         self.recorder.offered(due);
-        self.of_client(due, arrival.kind, |counts| counts.arrivals.offered += 1);
+        self.count_client(due, arrival.kind, |counts| counts.arrivals.offered += 1);
         if self.in_flight >= self.plan.max_in_flight {
-            self.of_client(due, arrival.kind, |counts| counts.arrivals.shed += 1);
+            self.count_client(due, arrival.kind, |counts| counts.arrivals.shed += 1);
             return self.recorder.shed(due);
         }
         let Some(trial) = self.clients.begin(&arrival) else {
-            self.of_client(due, arrival.kind, |counts| counts.arrivals.failed += 1);
+            self.count_client(due, arrival.kind, |counts| counts.arrivals.failed += 1);
             let (fault, path) = (Fault::ClientAborted, arrival.target.as_str().as_bytes());
             let detail = "another download of its session had failed for good";
             self.recorder.arrival(ArrivalOutcome::Failed(fault), due, due);
             return self.recorder.example(due, &FaultObservation { fault, at: due, path, location: None, detail });
         };
         let state = DownloadState { due, sequence, recorded_status, trial, sent: due, outcome: AttemptOutcome::OK };
-        let place = self.seat(ActiveDownload { state, target: arrival.target });
+        let place = self.insert(ActiveDownload { state, target: arrival.target });
         self.send(due, place);
     }
 
@@ -219,11 +219,11 @@ impl<'p> Simulation<'p> {
         let comes_in = now.after(half);
         let spoiled = self.faults.pick(self.requests, comes_in.as_duration());
         self.requests += 1;
-        let admission = self.desk.admit(comes_in, gives_up.after(half));
+        let admission = self.queue.admit(comes_in, gives_up.after(half));
         let (done, outcome) = match admission {
             Admission::Refused => (comes_in, AttemptOutcome::REFUSED),
             Admission::Dropped => (gives_up, AttemptOutcome::TIMED_OUT),
-            Admission::Served(done) => self.spoil(done, spoiled),
+            Admission::Served(done) => self.apply_fault(done, spoiled),
         };
         let done = done.after(self.plan.service.round_trip.saturating_sub(half));
         // Whoever no longer waits does not see what comes.
@@ -231,11 +231,11 @@ impl<'p> Simulation<'p> {
         let known = done.after(self.lookup(outcome));
         let state = self.state(place);
         (state.sent, state.outcome) = (now, outcome);
-        self.agenda.put(known, Event::Out(place));
+        self.events.schedule(known, Event::AttemptDone(place));
     }
 
     /// What a planned fault makes of a sound answer.
-    fn spoil(&self, done: Offset, fault: Option<usize>) -> (Offset, AttemptOutcome) {
+    fn apply_fault(&self, done: Offset, fault: Option<usize>) -> (Offset, AttemptOutcome) {
         let Some(fault) = fault.and_then(|index| self.faults.faults().get(index)) else {
             return (done, AttemptOutcome::OK);
         };
@@ -244,7 +244,7 @@ impl<'p> Simulation<'p> {
             (FaultKind::Wire(WireFault::Stall), None) => Offset::from_nanos(u64::MAX),
             (_, _) => done,
         };
-        (held, AttemptOutcome::spoiled(fault.kind).unwrap_or(AttemptOutcome::OK))
+        (held, AttemptOutcome::of_fault(fault.kind).unwrap_or(AttemptOutcome::OK))
     }
 
     /// How long a client takes to know what an answer is worth.
@@ -252,19 +252,19 @@ impl<'p> Simulation<'p> {
         if outcome.takes_a_lookup() { self.plan.service.lookup } else { Duration::ZERO }
     }
 
-    fn comes_out(&mut self, now: Offset, place: u32) {
+    fn attempt_done(&mut self, now: Offset, place: u32) {
         self.in_flight -= 1;
         let state = *self.state(place);
         let DownloadState { due, recorded_status, trial, outcome, .. } = state;
         let done = Offset::from(now.as_duration().saturating_sub(self.lookup(outcome)));
         let end = outcome.end();
         self.recorder.attempt(due, &state.attempt(done, end), state.kind());
-        self.of_client(due, trial.client(), |counts| counts.attempt(state.kind()));
+        self.count_client(due, trial.client(), |counts| counts.attempt(state.kind()));
         if let AttemptEnd::Status(status) = end {
             self.recorder.transition(due, (recorded_status, status), outcome.has_wrong_status());
         }
         if let Some(fault) = outcome.fault {
-            return self.fails((now, done), place, fault);
+            return self.attempt_failed((now, done), place, fault);
         }
         self.clients.succeeded(&trial);
         if let Some(counts) = self.recorder.retries(due) {
@@ -272,7 +272,7 @@ impl<'p> Simulation<'p> {
         }
         let is_first = state.kind() == AttemptKind::First;
         let fate = if is_first { ArrivalOutcome::Passed } else { ArrivalOutcome::Recovered(trial.fault()) };
-        self.of_client(due, trial.client(), |counts| {
+        self.count_client(due, trial.client(), |counts| {
             *(if is_first { &mut counts.arrivals.passed } else { &mut counts.arrivals.recovered }) += 1;
         });
         self.recorder.arrival(fate, due, done);
@@ -280,14 +280,14 @@ impl<'p> Simulation<'p> {
     }
 
     /// An attempt failed; the download did, too, unless its client tries again.
-    fn fails(&mut self, (now, done): (Offset, Offset), place: u32, fault: Fault) {
+    fn attempt_failed(&mut self, (now, done): (Offset, Offset), place: u32, fault: Fault) {
         let DownloadState { due, sequence, mut trial, outcome, .. } = *self.state(place);
         self.recorder.wrong_attempt(due, fault, done);
         if self.recorder.keeps_example(due, fault, done) {
-            let path = self.flights[place as usize].target.as_str().as_bytes();
+            let path = self.active[place as usize].target.as_str().as_bytes();
             self.recorder.example(due, &FaultObservation { fault, at: done, path, location: None, detail: "" });
         }
-        let next = self.clients.failed((&mut trial, sequence), (outcome.last(fault), fault), now);
+        let next = self.clients.failed((&mut trial, sequence), (outcome.as_last_attempt(fault), fault), now);
         self.state(place).trial = trial;
         let why = match next {
             Ok(_) if self.waiting >= self.plan.max_waiting => DownloadEnd::NoRoom,
@@ -296,14 +296,14 @@ impl<'p> Simulation<'p> {
                     counts.hidden_attempt(fault, done);
                 }
                 self.waiting += 1;
-                return self.agenda.put(again, Event::Retry(place));
+                return self.events.schedule(again, Event::Retry(place));
             }
             Err(over) => DownloadEnd::from(over),
         };
         if why != DownloadEnd::Aborted {
             self.clients.end_session(&trial, now);
         }
-        self.gives_up(place, fault, done, why);
+        self.fail_download(place, fault, done, why);
     }
 
     fn retry(&mut self, now: Offset, place: u32) {
@@ -311,42 +311,42 @@ impl<'p> Simulation<'p> {
         let moved = self.clients.move_to_current_run(&mut trial, now);
         self.state(place).trial = trial;
         if let Some(later) = moved.filter(|&begins| begins > now) {
-            return self.agenda.put(later, Event::Retry(place));
+            return self.events.schedule(later, Event::Retry(place));
         }
         self.waiting -= 1;
         let fault = trial.fault();
         if let Some(aborted) = self.clients.aborted_at(&trial) {
             // It did not wait for longer, and what failed it last stands.
-            self.gives_up(place, fault, aborted.max(due), DownloadEnd::Aborted);
+            self.fail_download(place, fault, aborted.max(due), DownloadEnd::Aborted);
         } else if self.in_flight >= self.plan.max_in_flight {
             self.clients.end_session(&trial, now);
-            self.gives_up(place, fault, now, DownloadEnd::Shed);
+            self.fail_download(place, fault, now, DownloadEnd::Shed);
         } else {
             self.send(now, place);
         }
     }
 
     /// A download has failed for good.
-    fn gives_up(&mut self, place: u32, fault: Fault, done: Offset, why: DownloadEnd) {
+    fn fail_download(&mut self, place: u32, fault: Fault, done: Offset, why: DownloadEnd) {
         let DownloadState { due, trial, .. } = *self.state(place);
         if let Some(counts) = self.recorder.retries(due) {
             counts.finished(trial.attempts());
             counts.ended(why);
         }
-        self.of_client(due, trial.client(), |counts| counts.arrivals.failed += 1);
+        self.count_client(due, trial.client(), |counts| counts.arrivals.failed += 1);
         self.recorder.arrival(ArrivalOutcome::Failed(fault), due, done);
         self.vacant.push(place);
     }
 
     /// The run was stopped: nobody will see how this ends. Where an earlier
     /// attempt has failed the download has, too.
-    fn cut(&mut self, now: Offset, event: Event) {
-        let (Event::Out(place) | Event::Retry(place)) = event else { return };
+    fn mark_unfinished(&mut self, now: Offset, event: Event) {
+        let (Event::AttemptDone(place) | Event::Retry(place)) = event else { return };
         let state = *self.state(place);
         let is_waiting = matches!(event, Event::Retry(_));
         if !is_waiting {
             self.recorder.attempt(state.due, &state.attempt(state.sent, AttemptEnd::Unfinished), state.kind());
-            self.of_client(state.due, state.trial.client(), |counts| counts.attempt(state.kind()));
+            self.count_client(state.due, state.trial.client(), |counts| counts.attempt(state.kind()));
         }
         if state.trial.attempts() > 0 {
             if let Some(counts) = self.recorder.retries(state.due) {
@@ -354,15 +354,15 @@ impl<'p> Simulation<'p> {
                 counts.ended(DownloadEnd::RunOver);
                 counts.waiting_at_end += u64::from(is_waiting);
             }
-            self.of_client(state.due, state.trial.client(), |counts| counts.arrivals.failed += 1);
+            self.count_client(state.due, state.trial.client(), |counts| counts.arrivals.failed += 1);
             return self.recorder.arrival(ArrivalOutcome::Failed(state.trial.fault()), state.due, now);
         }
         self.recorder.arrival(ArrivalOutcome::Unfinished, state.due, state.due);
-        self.of_client(state.due, state.trial.client(), |counts| counts.arrivals.unfinished += 1);
+        self.count_client(state.due, state.trial.client(), |counts| counts.arrivals.unfinished += 1);
     }
 
     /// Books something with a kind of client, where they are told apart.
-    fn of_client(&mut self, due: Offset, kind: ClientKind, book: impl FnOnce(&mut ClientCounts)) {
+    fn count_client(&mut self, due: Offset, kind: ClientKind, book: impl FnOnce(&mut ClientCounts)) {
         if self.clients.is_mixed()
             && let Some(counts) = self.recorder.client(due, kind)
         {
@@ -374,7 +374,7 @@ impl<'p> Simulation<'p> {
         let second_ends = self.recorder.second_ends();
         self.recorder.set_gauges(Gauges {
             in_flight: count(self.in_flight),
-            waiting: count(self.desk.waiting(second_ends.min(now))),
+            waiting: count(self.queue.waiting(second_ends.min(now))),
             connections_open: 0,
         });
         let interval = self.recorder.take(now);
@@ -384,20 +384,20 @@ impl<'p> Simulation<'p> {
     }
 
     /// Takes a place in the slab.
-    fn seat(&mut self, flight: ActiveDownload) -> u32 {
+    fn insert(&mut self, flight: ActiveDownload) -> u32 {
         if let Some(place) = self.vacant.pop() {
-            self.flights[place as usize] = flight;
+            self.active[place as usize] = flight;
             return place;
         }
-        self.flights.push(flight);
-        u32::try_from(self.flights.len() - 1).expect("limits keep the slab far below that")
+        self.active.push(flight);
+        u32::try_from(self.active.len() - 1).expect("limits keep the slab far below that")
     }
 
     fn state(&mut self, place: u32) -> &mut DownloadState {
-        &mut self.flights[place as usize].state
+        &mut self.active[place as usize].state
     }
 
-    fn forgotten(&self) -> Option<String> {
+    fn forgotten_notice(&self) -> Option<String> {
         let forgotten = self.clients.forgotten();
         (forgotten > 0).then(|| {
             format!(

@@ -78,7 +78,7 @@ pub struct Sweep {
     /// What was swept.
     pub grid: Grid,
     /// What there is to know of the scenario beside it.
-    pub about: SweepScenario,
+    pub scenario: SweepScenario,
     /// By load, then by drop, then by length.
     pub cells: Vec<SweepCell>,
     /// By load, then by drop.
@@ -89,7 +89,7 @@ pub struct Sweep {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SweepScenario {
     /// Its name.
-    pub scenario: String,
+    pub name: String,
     /// Downloads a second at a load of 1.
     pub downloads_per_s: f64,
     /// What the service can do at full capacity, requests a second.
@@ -97,7 +97,7 @@ pub struct SweepScenario {
     /// The most attempts of a client at one download.
     pub attempts_at_most: u32,
     /// How long the service is given to recover.
-    pub patience: Duration,
+    pub recovery_limit: Duration,
 }
 
 /// Plays all of `grid`. `plan` is the scenario's, whose losses of capacity are
@@ -114,25 +114,25 @@ pub fn sweep(
         for &drop in &grid.drops {
             let begun = cells.len();
             for &length in &grid.lengths {
-                cells.push(trial.play(SweepPoint { load, drop, length }).ok()?);
+                cells.push(trial.run_point(SweepPoint { load, drop, length }).ok()?);
             }
             let stuck_from = trial.boundary(&cells[begun..]).ok()?;
             boundaries.push(SweepBoundary { load, drop, stuck_from });
         }
     }
     let about = SweepScenario {
-        scenario: scenario.name.clone(),
+        name: scenario.name.clone(),
         downloads_per_s: scenario.load.downloads.per_second_f64(),
         capacity_per_s: plan.service.capacity_per_s().unwrap_or(f64::INFINITY),
         attempts_at_most: plan.clients.clients.attempts_at_most(),
-        patience: trial.patience,
+        recovery_limit: trial.recovery_limit,
     };
-    Some(Sweep { grid, about, cells, boundaries })
+    Some(Sweep { grid, scenario: about, cells, boundaries })
 }
 
 /// The longest run that a sweep would make of `scenario`, in seconds.
 pub fn longest_run_s(scenario: &Scenario, plan: &SimulationPlan, grid: &Grid) -> f64 {
-    let SweepRun { begin, patience, .. } = SweepRun::of(scenario, plan, &|| false);
+    let SweepRun { fault_start: begin, recovery_limit: patience, .. } = SweepRun::of(scenario, plan, &|| false);
     let longest = grid.lengths.iter().max().copied().unwrap_or_default();
     begin.saturating_add(longest).saturating_add(patience).as_secs_f64()
 }
@@ -144,8 +144,8 @@ struct SweepStopped;
 struct SweepRun<'s> {
     scenario: &'s Scenario,
     plan: &'s SimulationPlan,
-    begin: Duration,
-    patience: Duration,
+    fault_start: Duration,
+    recovery_limit: Duration,
     is_stopped: &'s dyn Fn() -> bool,
 }
 
@@ -157,15 +157,15 @@ impl<'s> SweepRun<'s> {
             }
             Some(_) | None => (FAULT_START, RECOVERY_LIMIT),
         };
-        Self { scenario, plan, begin, patience, is_stopped }
+        Self { scenario, plan, fault_start: begin, recovery_limit: patience, is_stopped }
     }
 
-    fn play(&self, point: SweepPoint) -> Result<SweepCell, SweepStopped> {
-        let end = self.begin + point.length;
-        let mut scenario = self.scenario.clone().loaded(point.load);
-        scenario.load.duration = end + self.patience;
+    fn run_point(&self, point: SweepPoint) -> Result<SweepCell, SweepStopped> {
+        let end = self.fault_start + point.length;
+        let mut scenario = self.scenario.clone().load_scaled(point.load);
+        scenario.load.duration = end + self.recovery_limit;
         let mut plan = self.plan.clone();
-        let window = FaultWindow::new(self.begin, Some(end)).expect("a grid has no empty length");
+        let window = FaultWindow::new(self.fault_start, Some(end)).expect("a grid has no empty length");
         plan.service.drops = vec![CapacityDrop { share: point.drop, window }];
         let requests = Box::new(scenario.requests(plan.seed));
         let schedule = Schedule::new(Pace::AS_RECORDED, RunWindow::default());
@@ -175,7 +175,7 @@ impl<'s> SweepRun<'s> {
             return Err(SweepStopped);
         }
         let whole = |length: Duration| length.as_nanos().div_ceil(u128::from(NANOS_PER_SECOND));
-        let fault = self.begin.as_secs()..u64::try_from(whole(end)).unwrap_or(u64::MAX);
+        let fault = self.fault_start.as_secs()..u64::try_from(whole(end)).unwrap_or(u64::MAX);
         let storm = Storm::of(&seconds.0, Some(fault)).as_ref().map(StormSection::from);
         Ok(SweepCell { point, storm: storm.unwrap_or_default() })
     }
@@ -191,7 +191,7 @@ impl<'s> SweepRun<'s> {
         let mut well = first_stuck.checked_sub(1).map_or(Duration::ZERO, |index| cells[index].point.length);
         while stuck.abs_diff(well) > (stuck / BOUNDARY_PRECISION).max(BOUNDARY_MIN) {
             let length = well + stuck.abs_diff(well) / 2;
-            if self.play(SweepPoint { length, ..point })?.has_recovered() {
+            if self.run_point(SweepPoint { length, ..point })?.has_recovered() {
                 well = length;
             } else {
                 stuck = length;

@@ -233,7 +233,7 @@ fn what_runs_a_client_again_begins_the_whole_session_anew() {
 
 #[test]
 fn a_seed_gives_the_same_run_again() {
-    let scenario = Scenario::built_in("incident").unwrap().loaded("0.01x".parse().unwrap());
+    let scenario = Scenario::built_in("incident").unwrap().load_scaled("0.01x".parse().unwrap());
     let run = |seed| {
         let plan = plan_of(&scenario);
         let clients = Arc::new(ClientPlan { seed, ..ClientPlan::clone(&plan.clients) });

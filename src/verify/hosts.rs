@@ -16,7 +16,7 @@ pub const HOST_BYTES_MAX: usize = 253;
 /// has run out, and 65,536 answers that wait for one: those of ten seconds at
 /// 6.5 thousand a second, which is longer than a silent resolver takes to be
 /// given up.
-pub const HOST_BOUNDS: CacheBounds = CacheBounds { keys: 4_096, parked: 65_536, room: Eviction::Expired };
+pub const HOST_BOUNDS: CacheBounds = CacheBounds { keys: 4_096, parked: 65_536, eviction: Eviction::Expired };
 
 /// Hosts, each known, or asked for with those who wait.
 pub type HostCache<P> = SingleFlight<Arc<str>, HostVerdict, P>;

@@ -95,7 +95,7 @@ impl Judge {
         expected.clear();
         let matched = rules.find(asked.target);
         let rule = matched.as_ref().map(|(rule, _)| *rule);
-        let place = rule.map(|rule| rule.place);
+        let place = rule.map(|rule| rule.index);
         let by_rule = rule.map_or(Level::Fail, |rule| rule.level);
         let mut found = Findings::default();
         let status = status_fault(rule, answer, asked.recorded_status)
@@ -135,7 +135,7 @@ impl Judge {
 
     /// Whether any rule states a form in JSON.
     pub fn checks_json(&self) -> bool {
-        self.rules.know_json()
+        self.rules.any_json()
     }
 }
 

@@ -101,7 +101,7 @@ pub struct Rules {
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
     /// Its place among the rules, counted from 0.
-    pub(super) place: usize,
+    pub(super) index: usize,
     pub(super) pattern: Pattern,
     /// The statuses that are due; never empty.
     pub(super) statuses: Vec<u16>,
@@ -203,7 +203,7 @@ pub(super) enum Scheme {
 
 impl Rules {
     /// Whether any of them states a form in JSON.
-    pub(super) fn know_json(&self) -> bool {
+    pub(super) fn any_json(&self) -> bool {
         self.rules.iter().any(|rule| rule.json.is_some())
     }
 
@@ -263,7 +263,7 @@ impl Rules {
             };
             line(rule.level, &format!("all demands of {}", rule.pattern), &rule.provenance);
             for demand in &rule.headers {
-                line(demand.level.min(rule.level), &demand.due_text(), &demand.provenance);
+                line(demand.level.min(rule.level), &demand.demand_text(), &demand.provenance);
             }
         }
         lines

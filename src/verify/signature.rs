@@ -33,9 +33,9 @@ struct Validity {
 /// What is wrong with the time of a signature, and by how many seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SignatureFault {
-    Ended { ago: u64 },
-    NotBegun { ahead: u64 },
-    EndsSoon { left: u64 },
+    Expired { ago: u64 },
+    NotYetValid { ahead: u64 },
+    ExpiresSoon { left: u64 },
 }
 
 /// Whether a URL with that query is good at `now`, and for `min_ttl` from then
@@ -46,11 +46,11 @@ pub(super) fn signature_fault(query: &str, now: Stamp, min_ttl: Duration) -> Opt
     let ahead = from.map_or(0, |from| from.saturating_sub(now));
     let left = until.saturating_sub(now);
     if left <= 0 {
-        Some(SignatureFault::Ended { ago: left.unsigned_abs() })
+        Some(SignatureFault::Expired { ago: left.unsigned_abs() })
     } else if ahead > SKEW_S {
-        Some(SignatureFault::NotBegun { ahead: ahead.unsigned_abs() })
+        Some(SignatureFault::NotYetValid { ahead: ahead.unsigned_abs() })
     } else if left.unsigned_abs() < min_ttl.as_secs() {
-        Some(SignatureFault::EndsSoon { left: left.unsigned_abs() })
+        Some(SignatureFault::ExpiresSoon { left: left.unsigned_abs() })
     } else {
         None
     }
@@ -59,9 +59,9 @@ pub(super) fn signature_fault(query: &str, now: Stamp, min_ttl: Duration) -> Opt
 impl SignatureFault {
     pub(super) const fn fault(self) -> Fault {
         match self {
-            Self::Ended { .. } => Fault::LocationExpired,
-            Self::NotBegun { .. } => Fault::LocationNotYetValid,
-            Self::EndsSoon { .. } => Fault::LocationExpiresSoon,
+            Self::Expired { .. } => Fault::LocationExpired,
+            Self::NotYetValid { .. } => Fault::LocationNotYetValid,
+            Self::ExpiresSoon { .. } => Fault::LocationExpiresSoon,
         }
     }
 }
@@ -69,9 +69,9 @@ impl SignatureFault {
 impl fmt::Display for SignatureFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ended { ago } => write!(f, "the signature ended {ago} s before"),
-            Self::NotBegun { ahead } => write!(f, "the signature begins {ahead} s later"),
-            Self::EndsSoon { left } => write!(f, "the signature ends {left} s later"),
+            Self::Expired { ago } => write!(f, "the signature ended {ago} s before"),
+            Self::NotYetValid { ahead } => write!(f, "the signature begins {ahead} s later"),
+            Self::ExpiresSoon { left } => write!(f, "the signature ends {left} s later"),
         }
     }
 }
@@ -81,7 +81,7 @@ impl fmt::Display for SignatureFault {
 #[derive(Default)]
 struct Parameters<'q> {
     date: Option<Cow<'q, str>>,
-    lasts: Option<Cow<'q, str>>,
+    lifetime: Option<Cow<'q, str>>,
     expires: Option<Cow<'q, str>>,
     azure_start: Option<Cow<'q, str>>,
     azure_end: Option<Cow<'q, str>>,
@@ -91,7 +91,7 @@ struct Parameters<'q> {
 
 fn validity(query: &str) -> Option<Validity> {
     let told = Parameters::read(query);
-    if let (Some(date), Some(lasts)) = (&told.date, &told.lasts) {
+    if let (Some(date), Some(lasts)) = (&told.date, &told.lifetime) {
         let from = compact(date)?;
         return Some(Validity {
             from: Some(from),
@@ -115,7 +115,7 @@ impl<'q> Parameters<'q> {
         for (key, value) in form_urlencoded::parse(query.as_bytes()).take(PARAMETERS_MAX) {
             let place = match &*key {
                 "X-Amz-Date" | "X-Goog-Date" => &mut told.date,
-                "X-Amz-Expires" | "X-Goog-Expires" => &mut told.lasts,
+                "X-Amz-Expires" | "X-Goog-Expires" => &mut told.lifetime,
                 "Expires" => &mut told.expires,
                 "st" => &mut told.azure_start,
                 "se" => &mut told.azure_end,
@@ -177,11 +177,11 @@ mod tests {
             };
             check(&query("20231120T101500Z", "1200"), None);
             check(&query("20231120T101500Z", "60"), None);
-            check(&query("20231120T101500Z", "59"), Some(SignatureFault::EndsSoon { left: 59 }));
-            check(&query("20231120T101400Z", "60"), Some(SignatureFault::Ended { ago: 0 }));
-            check(&query("20231120T091500Z", "60"), Some(SignatureFault::Ended { ago: 3_540 }));
+            check(&query("20231120T101500Z", "59"), Some(SignatureFault::ExpiresSoon { left: 59 }));
+            check(&query("20231120T101400Z", "60"), Some(SignatureFault::Expired { ago: 0 }));
+            check(&query("20231120T091500Z", "60"), Some(SignatureFault::Expired { ago: 3_540 }));
             check(&query("20231120T101505Z", "600"), None);
-            check(&query("20231120T101506Z", "600"), Some(SignatureFault::NotBegun { ahead: 6 }));
+            check(&query("20231120T101506Z", "600"), Some(SignatureFault::NotYetValid { ahead: 6 }));
             for unreadable in ["20231120", "2023-11-20T10:15:00Z", "20231399T101500Z", "", "x"] {
                 check(&query(unreadable, "1"), None);
             }
@@ -194,8 +194,8 @@ mod tests {
     fn an_end_in_seconds_since_1970() {
         let signed = |expires: i64| format!("Expires={expires}&Signature=x~-_&Key-Pair-Id=K");
         check(&signed(NOW + 60), None);
-        check(&signed(NOW + 59), Some(SignatureFault::EndsSoon { left: 59 }));
-        check(&signed(NOW - 7), Some(SignatureFault::Ended { ago: 7 }));
+        check(&signed(NOW + 59), Some(SignatureFault::ExpiresSoon { left: 59 }));
+        check(&signed(NOW - 7), Some(SignatureFault::Expired { ago: 7 }));
         check("Expires=1", None);
         check("Expires=soon&Signature=x", None);
         check("Expires=-1&Signature=x", None);
@@ -206,11 +206,11 @@ mod tests {
     fn a_start_and_an_end_in_words() {
         let signed = |times: &str| format!("sp=r&{times}&sv=2022-11-02&sr=b&sig=x%3D");
         check(&signed("st=2023-11-20T10%3A00%3A00Z&se=2023-11-20T10%3A16%3A00Z"), None);
-        check(&signed("se=2023-11-20T10:14Z"), Some(SignatureFault::Ended { ago: 60 }));
+        check(&signed("se=2023-11-20T10:14Z"), Some(SignatureFault::Expired { ago: 60 }));
         check(&signed("se=2023-11-21"), None);
-        check(&signed("se=2023-11-20"), Some(SignatureFault::Ended { ago: 36_900 }));
+        check(&signed("se=2023-11-20"), Some(SignatureFault::Expired { ago: 36_900 }));
         let early = signed("st=2023-11-20T10:16:00Z&se=2023-11-20T11:16:00Z");
-        check(&early, Some(SignatureFault::NotBegun { ahead: 60 }));
+        check(&early, Some(SignatureFault::NotYetValid { ahead: 60 }));
         check("se=2023-11-20T10:14:00Z", None);
         check(&signed("se=whenever"), None);
     }

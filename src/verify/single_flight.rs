@@ -27,7 +27,7 @@ pub struct CacheBounds {
     /// Parked entries, over all keys.
     pub parked: usize,
     /// What makes room for a new key.
-    pub room: Eviction,
+    pub eviction: Eviction,
 }
 
 /// Which keys make room for a new one. One that somebody waits for never does.
@@ -72,7 +72,7 @@ pub struct SingleFlight<K, V, P> {
     entries: HashMap<K, KeyState<V, P>>,
     /// The keys in the order in which they are looked at for room: oldest
     /// first, but for those that could not go when their turn came.
-    turns: VecDeque<K>,
+    eviction_order: VecDeque<K>,
     bounds: CacheBounds,
     parked: usize,
 }
@@ -83,7 +83,7 @@ enum KeyState<V, P> {
         value: V,
         until: Offset,
     },
-    Asking(Vec<P>),
+    Pending(Vec<P>),
     /// It was asked for, and not answered.
     Unknown,
 }
@@ -91,7 +91,7 @@ enum KeyState<V, P> {
 impl<K: Hash + Eq + Clone, V: Clone, P> SingleFlight<K, V, P> {
     /// An empty one.
     pub fn new(bounds: CacheBounds) -> Self {
-        Self { entries: HashMap::new(), turns: VecDeque::new(), bounds, parked: 0 }
+        Self { entries: HashMap::new(), eviction_order: VecDeque::new(), bounds, parked: 0 }
     }
 
     /// What is known of `key` at `now`, for those who would not wait.
@@ -114,13 +114,13 @@ impl<K: Hash + Eq + Clone, V: Clone, P> SingleFlight<K, V, P> {
                 CacheReply::Known(Cached { value: value.clone(), valid_for }, waiter)
             }
             _ if self.parked >= self.bounds.parked => CacheReply::Refused(waiter),
-            Some(KeyState::Asking(waiters)) => {
+            Some(KeyState::Pending(waiters)) => {
                 waiters.push(waiter);
                 self.parked += 1;
                 CacheReply::Parked { ask: false }
             }
             Some(expired @ (KeyState::Known { .. } | KeyState::Unknown)) => {
-                *expired = KeyState::Asking(vec![waiter]);
+                *expired = KeyState::Pending(vec![waiter]);
                 self.parked += 1;
                 CacheReply::Parked { ask: true }
             }
@@ -128,8 +128,8 @@ impl<K: Hash + Eq + Clone, V: Clone, P> SingleFlight<K, V, P> {
                 if !self.make_room(now) {
                     return CacheReply::Refused(waiter);
                 }
-                self.turns.push_back(key.clone());
-                self.entries.insert(key, KeyState::Asking(vec![waiter]));
+                self.eviction_order.push_back(key.clone());
+                self.entries.insert(key, KeyState::Pending(vec![waiter]));
                 self.parked += 1;
                 CacheReply::Parked { ask: true }
             }
@@ -141,12 +141,12 @@ impl<K: Hash + Eq + Clone, V: Clone, P> SingleFlight<K, V, P> {
     /// is asked for anew by the next who comes. What nobody asked for is
     /// ignored.
     pub fn settle(&mut self, key: &K, found: Option<&Cached<V>>, now: Offset) -> Vec<P> {
-        let Some(state @ KeyState::Asking(_)) = self.entries.get_mut(key) else { return Vec::new() };
+        let Some(state @ KeyState::Pending(_)) = self.entries.get_mut(key) else { return Vec::new() };
         let settled = found.map_or(KeyState::Unknown, |Cached { value, valid_for }| KeyState::Known {
             value: value.clone(),
             until: now.after(*valid_for),
         });
-        let KeyState::Asking(waiters) = mem::replace(state, settled) else { return Vec::new() };
+        let KeyState::Pending(waiters) = mem::replace(state, settled) else { return Vec::new() };
         self.parked -= waiters.len();
         waiters
     }
@@ -155,8 +155,8 @@ impl<K: Hash + Eq + Clone, V: Clone, P> SingleFlight<K, V, P> {
     /// or those who answer have. Forgets all.
     pub fn abandon(&mut self) -> Vec<P> {
         let mut abandoned = Vec::with_capacity(self.parked);
-        for key in mem::take(&mut self.turns) {
-            if let Some(KeyState::Asking(waiters)) = self.entries.remove(&key) {
+        for key in mem::take(&mut self.eviction_order) {
+            if let Some(KeyState::Pending(waiters)) = self.entries.remove(&key) {
                 abandoned.extend(waiters);
             }
         }
@@ -169,17 +169,17 @@ impl<K: Hash + Eq + Clone, V: Clone, P> SingleFlight<K, V, P> {
             return true;
         }
         for _ in 0..EVICTION_SCAN {
-            let Some(key) = self.turns.pop_front() else { return false };
+            let Some(key) = self.eviction_order.pop_front() else { return false };
             let goes = match self.entries.get(&key) {
-                Some(KeyState::Known { until, .. }) => self.bounds.room == Eviction::Oldest || *until <= now,
+                Some(KeyState::Known { until, .. }) => self.bounds.eviction == Eviction::Oldest || *until <= now,
                 Some(KeyState::Unknown) | None => true,
-                Some(KeyState::Asking(_)) => false,
+                Some(KeyState::Pending(_)) => false,
             };
             if goes {
                 self.entries.remove(&key);
                 return true;
             }
-            self.turns.push_back(key);
+            self.eviction_order.push_back(key);
         }
         false
     }
@@ -212,7 +212,7 @@ mod tests {
     }
 
     fn cache(keys: usize, parked: usize, room: Eviction) -> Cache {
-        Cache::new(CacheBounds { keys, parked, room })
+        Cache::new(CacheBounds { keys, parked, eviction: room })
     }
 
     #[test]
@@ -296,7 +296,7 @@ mod tests {
                     1 => back.extend(cache.settle(&key, Some(&found(10)), at(now))),
                     _ => back.extend(cache.settle(&key, None, at(now))),
                 }
-                prop_assert!(cache.entries.len() <= 3 && cache.turns.len() == cache.entries.len());
+                prop_assert!(cache.entries.len() <= 3 && cache.eviction_order.len() == cache.entries.len());
                 prop_assert!(cache.parked() <= 8);
             }
             back.extend(cache.abandon());

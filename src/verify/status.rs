@@ -14,13 +14,13 @@ use crate::fault::Fault;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StatusMeaning {
     /// It does.
-    Well,
+    Acceptable,
     /// It does where the recorded service gave the same: a client may have
     /// asked for what has no content.
-    AsRecorded(&'static str),
+    AcceptableIfRecorded(&'static str),
     /// It answers what was not asked, whatever the log says: the recorded
     /// client may have asked it, this one did not.
-    NotAsked(&'static str),
+    Unrequested(&'static str),
 }
 
 /// What is wrong with `status`, which no rule demands. `recorded` is what the
@@ -32,12 +32,12 @@ pub(super) fn wrong_status(status: u16, recorded: Option<u16>, locations: Locati
         _ => Fault::StatusUnexpected,
     };
     let is_right = match status_meaning(status, locations) {
-        StatusMeaning::Well => true,
+        StatusMeaning::Acceptable => true,
         // nginx's 444 refused the request without a word; so does any 4xx.
-        StatusMeaning::AsRecorded(_) => {
+        StatusMeaning::AcceptableIfRecorded(_) => {
             recorded == Some(status) || recorded == Some(CLOSED_UNANSWERED) && status / 100 == 4
         }
-        StatusMeaning::NotAsked(_) => false,
+        StatusMeaning::Unrequested(_) => false,
     };
     (!is_right).then_some(fault)
 }
@@ -46,8 +46,8 @@ pub(super) fn wrong_status(status: u16, recorded: Option<u16>, locations: Locati
 /// class says all.
 pub(super) fn status_note(status: u16) -> &'static str {
     match status_meaning(status, Locations::None) {
-        StatusMeaning::Well => "",
-        StatusMeaning::AsRecorded(why) | StatusMeaning::NotAsked(why) => why,
+        StatusMeaning::Acceptable => "",
+        StatusMeaning::AcceptableIfRecorded(why) | StatusMeaning::Unrequested(why) => why,
     }
 }
 
@@ -60,45 +60,45 @@ pub(crate) const CLOSED_UNANSWERED: u16 = 444;
 fn status_meaning(status: u16, locations: Locations<'_>) -> StatusMeaning {
     match status {
         // §15.2: interim answers end no exchange; 101 needs an Upgrade field.
-        100..=199 => StatusMeaning::NotAsked("an interim answer or a change of protocol, which nobody asked for"),
+        100..=199 => StatusMeaning::Unrequested("an interim answer or a change of protocol, which nobody asked for"),
         // §15.3.1, §15.3.4: the content, perhaps changed by a proxy.
-        200 | 203 => StatusMeaning::Well,
+        200 | 203 => StatusMeaning::Acceptable,
         // §15.3.2, §15.3.3: nothing was to be created, and the file is to come now.
-        201 | 202 => StatusMeaning::AsRecorded("an answer to a request that changes something, without the file"),
+        201 | 202 => StatusMeaning::AcceptableIfRecorded("an answer to a request that changes something, without the file"),
         // §15.3.5, §15.3.6.
-        204 | 205 => StatusMeaning::AsRecorded("no content where a file or a redirect is due"),
+        204 | 205 => StatusMeaning::AcceptableIfRecorded("no content where a file or a redirect is due"),
         // §15.3.7: only to a request with Range.
         206 => {
-            StatusMeaning::NotAsked("a part of the file, though no Range was sent: clients abort or keep the part")
+            StatusMeaning::Unrequested("a part of the file, though no Range was sent: clients abort or keep the part")
         }
         // RFC 4918 §11.1, RFC 5842 §7.1: answers to methods of WebDAV.
-        207 | 208 => StatusMeaning::AsRecorded("an answer to a WebDAV request, without the file"),
+        207 | 208 => StatusMeaning::AcceptableIfRecorded("an answer to a WebDAV request, without the file"),
         // RFC 3229 §10.4.1: only to a request with A-IM.
-        226 => StatusMeaning::NotAsked("a difference to an earlier file, though no A-IM was sent"),
+        226 => StatusMeaning::Unrequested("a difference to an earlier file, though no A-IM was sent"),
         // §15: what is not known is as x00 of its class.
-        209..=299 => StatusMeaning::Well,
+        209..=299 => StatusMeaning::Acceptable,
         // §15.4.1: followed by its Location; without one, a person has to choose.
-        300 if locations != Locations::None => StatusMeaning::Well,
-        300 => StatusMeaning::AsRecorded("a choice without a Location, which no client can make"),
+        300 if locations != Locations::None => StatusMeaning::Acceptable,
+        300 => StatusMeaning::AcceptableIfRecorded("a choice without a Location, which no client can make"),
         // §15.4.2 to §15.4.4, §15.4.8, §15.4.9.
-        301 | 302 | 303 | 307 | 308 => StatusMeaning::Well,
+        301 | 302 | 303 | 307 | 308 => StatusMeaning::Acceptable,
         // §15.4.5: only to a request with a condition.
-        304 => StatusMeaning::NotAsked(
+        304 => StatusMeaning::Unrequested(
             "not modified, though no condition was sent: a client has no file to fall back on",
         ),
         // §15.4.6, §15.4.7 and what is not known: no redirect that clients follow.
-        305..=399 => StatusMeaning::AsRecorded("a redirect of a kind that clients do not follow"),
+        305..=399 => StatusMeaning::AcceptableIfRecorded("a redirect of a kind that clients do not follow"),
         // §15.5.13: only to a request with a condition.
-        412 => StatusMeaning::NotAsked("a condition failed, though none was sent"),
+        412 => StatusMeaning::Unrequested("a condition failed, though none was sent"),
         // §15.5.17: only to a request with Range.
-        416 => StatusMeaning::NotAsked("a range cannot be had, though no Range was sent"),
+        416 => StatusMeaning::Unrequested("a range cannot be had, though no Range was sent"),
         // §15.5.18: only to a request with Expect.
-        417 => StatusMeaning::NotAsked("an expectation failed, though no Expect was sent"),
+        417 => StatusMeaning::Unrequested("an expectation failed, though no Expect was sent"),
         // §15.5: people do ask for what is not there.
-        400..=499 => StatusMeaning::AsRecorded(""),
+        400..=499 => StatusMeaning::AcceptableIfRecorded(""),
         // §15.6: what was down then is no excuse now.
-        500..=599 => StatusMeaning::NotAsked(""),
-        _ => StatusMeaning::NotAsked("no status of HTTP"),
+        500..=599 => StatusMeaning::Unrequested(""),
+        _ => StatusMeaning::Unrequested("no status of HTTP"),
     }
 }
 

@@ -16,10 +16,10 @@ pub type TargetCache<P> = SingleFlight<TargetKey, TargetVerdict, P>;
 
 /// Those of one worker: 65,536, at about a hundred bytes each and up to 448 more
 /// for what is told of a broken one, and as many answers that wait.
-pub const WORKER_BOUNDS: CacheBounds = CacheBounds { keys: 65_536, parked: 65_536, room: Eviction::Oldest };
+pub const WORKER_BOUNDS: CacheBounds = CacheBounds { keys: 65_536, parked: 65_536, eviction: Eviction::Oldest };
 
 /// Those of all workers: 262,144, about 25 MB.
-pub const ALL_BOUNDS: CacheBounds = CacheBounds { keys: 262_144, parked: 65_536, room: Eviction::Oldest };
+pub const ALL_BOUNDS: CacheBounds = CacheBounds { keys: 262_144, parked: 65_536, eviction: Eviction::Oldest };
 
 /// What asking for a target came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,5 +27,5 @@ pub struct TargetAnswer {
     /// What was asked for.
     pub key: TargetKey,
     /// What is now known of it; `None` where the budget left it out.
-    pub found: Option<CachedVerdict>,
+    pub verdict: Option<CachedVerdict>,
 }

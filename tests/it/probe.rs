@@ -64,7 +64,7 @@ fn ask(options: ProbeOptions, url: Url, expect: ExpectedFile) -> (TargetVerdict,
     let probes = Probes::start(options).unwrap();
     let (reply, mut answers) = mpsc::channel(1);
     probes.handle().submit(question(url, expect), reply).unwrap();
-    let found = answers.blocking_recv().unwrap().found.unwrap();
+    let found = answers.blocking_recv().unwrap().verdict.unwrap();
     assert_eq!(found.valid_for, found.value.valid_for());
     (found.value, probes.stats())
 }
@@ -203,8 +203,8 @@ fn certificates_and_handshakes_are_judged() {
         assert_eq!(verdict.tier, Tier::Connect);
         verdict.fault
     };
-    assert_eq!(end(Certificate::Sound, true), None);
-    assert_eq!(end(Certificate::Sound, false), Some(Fault::TargetTlsCertificate));
+    assert_eq!(end(Certificate::Valid, true), None);
+    assert_eq!(end(Certificate::Valid, false), Some(Fault::TargetTlsCertificate));
     assert_eq!(end(Certificate::Expired, true), Some(Fault::TargetTlsCertificate));
     assert_eq!(end(Certificate::ForAnotherName, true), Some(Fault::TargetTlsCertificate));
     let store = Store::start();
@@ -290,7 +290,7 @@ fn a_target_is_asked_once_however_many_want_to_know() {
     }
     drop(narrow);
     let mut answered = 0;
-    while let Some(TargetAnswer { found, .. }) = answers.blocking_recv() {
+    while let Some(TargetAnswer { verdict: found, .. }) = answers.blocking_recv() {
         assert_eq!(found.unwrap().value.fault, None);
         answered += 1;
     }
@@ -312,7 +312,7 @@ fn what_the_rate_has_no_room_for_is_left_out() {
         probes.handle().submit(asked, reply.clone()).unwrap();
     }
     drop(reply);
-    let some: Vec<bool> = (0..8).map(|_| answers.blocking_recv().unwrap().found.is_some()).collect();
+    let some: Vec<bool> = (0..8).map(|_| answers.blocking_recv().unwrap().verdict.is_some()).collect();
     assert!(some.iter().filter(|found| **found).count() <= 1, "{some:?}");
     let handle = probes.handle();
     drop(probes);
@@ -337,12 +337,12 @@ fn whoever_is_patient_is_left_out_by_no_rate() {
         key
     };
     let first = ask(0);
-    assert!(answers.blocking_recv().unwrap().found.is_some());
+    assert!(answers.blocking_recv().unwrap().verdict.is_some());
     // What is known is told at once, after all that was asked before it.
     let others: Vec<TargetKey> = (1..10).chain([0]).map(ask).collect();
     assert_eq!(others.last(), Some(&first));
     let next = answers.blocking_recv().unwrap();
-    assert_eq!((next.key, next.found.is_some()), (first, true));
+    assert_eq!((next.key, next.verdict.is_some()), (first, true));
     assert_eq!((probes.stats().questions, probes.stats().left_out), (11, 0));
 }
 
@@ -427,7 +427,7 @@ fn a_place_that_refused_is_not_tried_by_its_next_target() {
         let (reply, mut answers) = mpsc::channel(1);
         let url = format!("http://{free}{path}").parse().unwrap();
         probes.handle().submit(question(url, ExpectedFile::default()), reply).unwrap();
-        let verdict = answers.blocking_recv().unwrap().found.unwrap().value;
+        let verdict = answers.blocking_recv().unwrap().verdict.unwrap().value;
         assert_eq!((verdict.fault, verdict.tier), (Some(Fault::TargetRefused), Tier::Connect));
         verdict.detail.unwrap()
     });

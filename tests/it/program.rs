@@ -126,7 +126,7 @@ impl Serving {
         Self { process, api, cdn, dns }
     }
 
-    fn sound() -> Self {
+    fn healthy() -> Self {
         Self::with_faults(&[])
     }
 
@@ -159,7 +159,7 @@ struct Served {
 
 /// One call of the program, in a directory of its own.
 struct Call {
-    room: TempDir,
+    dir: TempDir,
     args: Vec<String>,
     /// Its run directory, below its own.
     out: &'static str,
@@ -169,7 +169,7 @@ struct Call {
 impl Call {
     fn new(args: &[&str]) -> Self {
         let args = args.iter().map(|&arg| arg.to_owned()).collect();
-        Self { room: tempfile::tempdir().unwrap(), args, out: "run", stdin: Vec::new() }
+        Self { dir: tempfile::tempdir().unwrap(), args, out: "run", stdin: Vec::new() }
     }
 
     /// `downpour replay TRACE` against a served candidate, answers judged down
@@ -192,7 +192,7 @@ impl Call {
 
     /// Puts a file into its directory.
     fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
-        let path = self.room.path().join(name);
+        let path = self.dir.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
         self
@@ -212,7 +212,7 @@ impl Call {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.room.path().join(name)
+        self.dir.path().join(name)
     }
 
     /// The arguments, with the run directory where the subcommand makes one.
@@ -228,7 +228,7 @@ impl Call {
             .args(self.all_args())
             .env_remove("DOWNPOUR_LOG")
             .env_remove("GITHUB_STEP_SUMMARY")
-            .current_dir(self.room.path())
+            .current_dir(self.dir.path())
             .write_stdin(self.stdin.clone())
             .output()
             .unwrap();

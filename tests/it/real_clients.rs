@@ -76,7 +76,7 @@ impl Write for SharedAccessLog {
 /// A real client under way, with a candidate and an index of its own.
 struct RunningClient {
     model: &'static str,
-    trouble: ClientFault,
+    fault: ClientFault,
     child: Child,
     registry: MockRegistry,
     index: Listener,
@@ -105,7 +105,7 @@ fn start(model: &'static str, trouble: ClientFault, command: fn(&str, &str, &Pat
     // Where there is no resolver at all, that is found out soon.
     command.env("RES_OPTIONS", "attempts:1 timeout:1").current_dir(room.path());
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    RunningClient { model, trouble, child, registry, index, lines, _room: room }
+    RunningClient { model, fault: trouble, child, registry, index, lines, _room: room }
 }
 
 /// A sparse index for cargo and a simple one for pip, of one package, which is
@@ -193,7 +193,7 @@ impl RunningClient {
         assert!(!output.status.success(), "{model}: {said}");
         let kinds: Vec<&str> = visits.iter().map(|visit| visit["kind"].as_str().unwrap()).collect();
         assert!(kinds.iter().all(|kind| *kind == model), "{model}: {kinds:?}");
-        let expected = waits(model, self.trouble.last());
+        let expected = waits(model, self.fault.last());
         assert_eq!(visits.len(), expected.len() + 1, "{model}: {lines}{said}");
         for (pair, (least, most)) in visits.windows(2).zip(expected) {
             let nanos = |visit: &Value, key: &str| visit[key].as_u64().unwrap();

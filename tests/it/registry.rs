@@ -150,7 +150,7 @@ fn an_endless_stall_answers_nothing_and_ends_with_the_registry() {
     let registry = with_faults(&["stall"]);
     let mut stream = TcpStream::connect(registry.api()).unwrap();
     stream.write_all(get(DOWNLOAD).as_bytes()).unwrap();
-    while registry.served().faulted["stall"] == 0 {
+    while registry.stats().faulted["stall"] == 0 {
         std::thread::yield_now();
     }
     let served = registry.stop();
@@ -203,5 +203,5 @@ fn odd_names() -> Zone {
         .with("nodata.test", DnsAnswer::NoData)
         .with("servfail.test", DnsAnswer::ServFail)
         .with("refused.test", DnsAnswer::Refused)
-        .with("silence.test", DnsAnswer::Silence)
+        .with("silence.test", DnsAnswer::NoReply)
 }

@@ -121,7 +121,7 @@ pub(crate) fn report_with(plan: Plan, totals: &Totals) -> RunReport {
         throttled_s: Some(0.0),
     };
     let (books, ending, thresholds) = (&accounting_of(totals), Ending::Finished, Assessment::default());
-    RunReport::build(ReportInput { plan, books, totals, generator, ending, thresholds, notices: Vec::new() })
+    RunReport::build(ReportInput { plan, accounting: books, totals, generator, ending, thresholds, notices: Vec::new() })
 }
 
 /// Compares bytes with a file under `tests/golden`.
@@ -189,7 +189,7 @@ fn a_run_that_could_not_offer_its_load_says_what_to_do() {
     let books = Accounting::close(trace, ArrivalAdjustments::default(), &totals).unwrap();
     let report = RunReport::build(ReportInput {
         plan: plan(),
-        books: &books,
+        accounting: &books,
         totals: &totals,
         generator: GeneratorFacts::default(),
         ending: Ending::Finished,
@@ -207,7 +207,7 @@ fn a_run_that_could_not_offer_its_load_says_what_to_do() {
     let (books, generator) = (&books, GeneratorFacts::default());
     let parts = ReportInput {
         plan,
-        books,
+        accounting: books,
         totals: &totals,
         generator,
         ending: Ending::Finished,
@@ -380,7 +380,7 @@ fn a_killed_run_leaves_a_readable_result() {
     let directory = RunDirectory::create(scratch.path(), Stamp::from_nanos(0)).unwrap();
     let report = RunReport::build(ReportInput {
         plan: plan(),
-        books: &Accounting::so_far(&totals).unwrap(),
+        accounting: &Accounting::so_far(&totals).unwrap(),
         totals: &totals,
         generator: GeneratorFacts::default(),
         ending: Ending::Interrupted,
@@ -424,7 +424,7 @@ fn unchecked_redirects_are_counted_by_reason() {
     let books = Accounting::close(TraceAccounting::default(), ArrivalAdjustments::default(), &totals).unwrap();
     let targets = RunReport::build(ReportInput {
         plan: plan(),
-        books: &books,
+        accounting: &books,
         totals: &totals,
         generator: GeneratorFacts::default(),
         ending: Ending::Finished,

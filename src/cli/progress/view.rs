@@ -37,9 +37,9 @@ pub(super) struct ProgressSnapshot {
     all_offered: u64,
     in_warmup: u64,
     failed: u64,
-    settled: u64,
+    finished: u64,
     /// Attempts that failed and were tried again.
-    hidden: u64,
+    retried_failures: u64,
     /// Attempts that were found wrong.
     wrong: u64,
     /// The same by fault, most frequent first; failed arrivals where no attempt
@@ -74,8 +74,8 @@ impl ProgressSnapshot {
             all_offered: all.arrivals.offered,
             in_warmup: all.warmup.arrivals.offered,
             failed: all.arrivals.failed,
-            settled: all.arrivals.settled(),
-            hidden: all.retries.hidden_by_retries.total(),
+            finished: all.arrivals.settled(),
+            retried_failures: all.retries.hidden_by_retries.total(),
             wrong: wrong.total(),
             faults,
             redirects: all.redirects.seen,
@@ -205,8 +205,8 @@ fn times(seen: &ProgressSnapshot) -> String {
 }
 
 fn failures(seen: &ProgressSnapshot) -> String {
-    let failed = format!("whole run    failed {} of {}", grouped(seen.failed), grouped(seen.settled));
-    match (seen.wrong, seen.hidden) {
+    let failed = format!("whole run    failed {} of {}", grouped(seen.failed), grouped(seen.finished));
+    match (seen.wrong, seen.retried_failures) {
         (0, _) => failed,
         (wrong, 0) => format!("{failed}, {} attempts wrong", grouped(wrong)),
         (wrong, again) => {
@@ -262,7 +262,7 @@ mod tests {
             latency: [Some(420), Some(3_100), Some(12_000)],
             lateness_p99: Some(300),
             all_offered: 18_000,
-            settled: 17_000,
+            finished: 17_000,
             redirects: 47_000,
             unchecked: 2,
             amplification: 1.0,
@@ -321,7 +321,7 @@ mod tests {
         let storm =
             ProgressSnapshot { failed: 1_480, wrong: 1_480, faults, latency: [None; 3], amplification: 2.615, ..snapshot() };
         // What a retry hides is seen all the same.
-        let hiding = ProgressSnapshot { hidden: 1_400, wrong: 1_400, faults: vec![("dns.nxdomain", 1_400)], ..snapshot() };
+        let hiding = ProgressSnapshot { retried_failures: 1_400, wrong: 1_400, faults: vec![("dns.nxdomain", 1_400)], ..snapshot() };
         let shown = view(&ExpectedLength::default(), s(12), Some(&hiding), 80);
         let told = "whole run    failed 0 of 17,000, 1,400 attempts wrong, 1,400 tried again".to_owned();
         assert_eq!(shown[3], DisplayLine { text: told, tone: Wrong });

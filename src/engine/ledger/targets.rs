@@ -105,8 +105,8 @@ impl Ledger {
     /// The thread that checks targets has answered.
     pub(crate) fn target_answered(&mut self, answer: &TargetAnswer, now: Offset) {
         let Some(targets) = &mut self.targets else { return };
-        let verdict = answer.found.as_ref().map(|found| &found.value);
-        for mut waiting in targets.cache.settle(&answer.key, answer.found.as_ref(), now) {
+        let verdict = answer.verdict.as_ref().map(|found| &found.value);
+        for mut waiting in targets.cache.settle(&answer.key, answer.verdict.as_ref(), now) {
             // A client whose download has failed does not wait for our checks.
             if waiting.case.found.outcome().is_none() {
                 waiting.case.set_known_at(now);
@@ -170,7 +170,7 @@ impl Ledger {
             CacheReply::Parked { ask: false } => {}
             CacheReply::Parked { ask: true } => {
                 if targets.handle.submit(question, targets.reply.clone()).is_err() {
-                    self.target_answered(&TargetAnswer { key, found: None }, now);
+                    self.target_answered(&TargetAnswer { key, verdict: None }, now);
                 }
             }
         }

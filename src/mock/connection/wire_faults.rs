@@ -21,7 +21,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 impl Connection {
     /// Lets `fault` befall the answer to `head`; `until` is when it passes by
     /// itself, and `next` what would come after a sound answer.
-    pub(super) async fn suffer(
+    pub(super) async fn apply_wire_fault(
         &mut self,
         fault: WireFault,
         head: &MockRequestHead<'_>,
@@ -32,15 +32,15 @@ impl Connection {
             WireFault::Stall => {
                 tokio::select! {
                     biased;
-                    () = client_closed(self.stream.tcp()) => return Ok(AfterResponse::Vanish),
+                    () = client_closed(self.stream.tcp()) => return Ok(AfterResponse::Abort),
                     () = wait_until(until) => {}
                 }
-                self.compose(head, None);
+                self.encode(head, None);
                 Ok(next)
             }
             WireFault::Slow => {
-                self.compose(head, None);
-                self.site.counters.add(&mut self.out.counted);
+                self.encode(head, None);
+                self.state.counters.add(&mut self.out.counted);
                 write_slowly(&mut self.stream, &self.out.bytes).await?;
                 self.out.bytes.clear();
                 Ok(next)
@@ -48,16 +48,16 @@ impl Connection {
             WireFault::Reset => {
                 // A linger of zero makes closing a reset instead of a goodbye.
                 socket2::SockRef::from(self.stream.tcp()).set_linger(Some(Duration::ZERO))?;
-                Ok(AfterResponse::Vanish)
+                Ok(AfterResponse::Abort)
             }
             WireFault::HalfClose => {
                 self.stream.shutdown().await?;
                 drain(&mut self.stream).await?;
-                Ok(AfterResponse::Vanish)
+                Ok(AfterResponse::Abort)
             }
             WireFault::EndlessBody => {
                 ResponseWriter::begin(&mut self.out.bytes, head, 200).chunked();
-                self.note(Some(200));
+                self.log_access(Some(200));
                 self.count(ResponseSummary::default());
                 self.flush().await?;
                 if head.verb == Verb::Head {
@@ -71,7 +71,7 @@ impl Connection {
                 }
             }
             WireFault::EarlyClose => {
-                self.compose(head, None);
+                self.encode(head, None);
                 Ok(AfterResponse::Close)
             }
         }

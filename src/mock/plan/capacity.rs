@@ -64,14 +64,14 @@ struct CapacitySpan {
 pub struct CapacityQueue {
     spans: Vec<CapacitySpan>,
     /// The work that has been taken on, done or not.
-    taken: u128,
+    accepted_work: u128,
 }
 
 /// What becomes of a request at a [`Desk`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CapacityDecision {
     /// Its answer is ready then, counted from the first request.
-    At(Duration),
+    ReadyAt(Duration),
     /// The queue is full.
     Full,
 }
@@ -84,7 +84,7 @@ impl CapacityQueue {
             .iter()
             .filter_map(|fault| match fault.kind {
                 FaultKind::Capacity(capacity) => Some((capacity, fault.window)),
-                FaultKind::Place(_)
+                FaultKind::Location(_)
                 | FaultKind::Status(_)
                 | FaultKind::Answer(_)
                 | FaultKind::Wire(_)
@@ -107,24 +107,24 @@ impl CapacityQueue {
             let per_second = capacity.map_or(UNLIMITED, |capacity| capacity.per_second);
             spans.push(CapacitySpan { from, before, per_second, queue: capacity.map_or(u32::MAX, |of| of.queue) });
         }
-        Some(Self { spans, taken: 0 })
+        Some(Self { spans, accepted_work: 0 })
     }
 
     /// Takes a request on that comes `elapsed` after the first one.
-    pub fn take(&mut self, elapsed: Duration) -> CapacityDecision {
+    pub fn admit(&mut self, elapsed: Duration) -> CapacityDecision {
         let now = elapsed.as_nanos();
         let span = self.spans.iter().rev().find(|span| span.from <= now).unwrap_or(&self.spans[0]);
         let done = span.done(now);
-        let begins = self.taken.max(done);
+        let begins = self.accepted_work.max(done);
         if (begins - done).div_ceil(WORK_PER_ANSWER) > u128::from(span.queue) {
             return CapacityDecision::Full;
         }
-        self.taken = begins + WORK_PER_ANSWER;
-        CapacityDecision::At(self.when(self.taken))
+        self.accepted_work = begins + WORK_PER_ANSWER;
+        CapacityDecision::ReadyAt(self.ready_at(self.accepted_work))
     }
 
     /// When that much work has been done.
-    fn when(&self, work: u128) -> Duration {
+    fn ready_at(&self, work: u128) -> Duration {
         let span = self.spans.iter().rev().find(|span| span.before < work).unwrap_or(&self.spans[0]);
         // Nothing is done in a span without capacity; if it is the last one,
         // this is for ever.
@@ -158,8 +158,8 @@ mod tests {
     #[track_caller]
     fn check(faults: &[&str], at_ms: &[u64], expected_ms: &[Option<u64>]) {
         let mut desk = desk(faults);
-        let turn = |&ms: &u64| match desk.take(Duration::from_millis(ms)) {
-            CapacityDecision::At(at) => Some(u64::try_from(at.as_nanos().div_ceil(1_000_000)).unwrap()),
+        let turn = |&ms: &u64| match desk.admit(Duration::from_millis(ms)) {
+            CapacityDecision::ReadyAt(at) => Some(u64::try_from(at.as_nanos().div_ceil(1_000_000)).unwrap()),
             CapacityDecision::Full => None,
         };
         let found: Vec<_> = at_ms.iter().map(turn).collect();
@@ -198,7 +198,7 @@ mod tests {
             let mut desk = desk(&[&format!("capacity:{rate}:50")]);
             let mut last = Duration::ZERO;
             for ms in at {
-                if let CapacityDecision::At(turn) = desk.take(Duration::from_millis(ms)) {
+                if let CapacityDecision::ReadyAt(turn) = desk.admit(Duration::from_millis(ms)) {
                     let gap = Duration::from_secs(1) / rate;
                     prop_assert!(turn + Duration::from_nanos(1) >= (last + gap).max(Duration::from_millis(ms) + gap));
                     last = turn;

@@ -128,7 +128,7 @@ faults! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FaultKind {
     /// The place that a redirect points to.
-    Place(PlaceFault),
+    Location(PlaceFault),
     /// This status (200 to 599) and no redirect.
     Status(u16),
     /// The answer around it.
@@ -146,7 +146,7 @@ pub enum FaultKind {
 impl FaultKind {
     /// Every fault without an argument, in the order of the manual.
     pub fn plain() -> impl Iterator<Item = Self> {
-        let places = PlaceFault::ALL.iter().map(|&fault| Self::Place(fault));
+        let places = PlaceFault::ALL.iter().map(|&fault| Self::Location(fault));
         let answers = AnswerFault::ALL.iter().map(|&fault| Self::Answer(fault));
         let wires = WireFault::ALL.iter().map(|&fault| Self::Wire(fault));
         let stores = StoreFault::ALL.iter().map(|&fault| Self::Store(fault));
@@ -154,19 +154,19 @@ impl FaultKind {
     }
 
     /// Whether the API host can have this fault.
-    pub const fn befalls_api(self) -> bool {
+    pub const fn applies_to_api(self) -> bool {
         !matches!(self, Self::Store(_))
     }
 
     /// Whether the CDN can have this fault.
-    pub const fn befalls_cdn(self) -> bool {
+    pub const fn applies_to_cdn(self) -> bool {
         matches!(self, Self::Store(_) | Self::Status(_) | Self::Wire(_) | Self::Capacity(_) | Self::Delay(_))
     }
 
     /// What it does, in a few words that follow its name.
     pub const fn does(self) -> &'static str {
         match self {
-            Self::Place(fault) => fault.does(),
+            Self::Location(fault) => fault.does(),
             Self::Status(_) => "answers with that status, 200 to 599",
             Self::Answer(fault) => fault.does(),
             Self::Wire(fault) => fault.does(),
@@ -177,7 +177,7 @@ impl FaultKind {
     }
 
     /// Whether it befalls answers beside what else does.
-    pub(super) const fn is_beside_others(self) -> bool {
+    pub(super) const fn is_additive(self) -> bool {
         matches!(self, Self::Capacity(_) | Self::Delay(_))
     }
 }
@@ -185,7 +185,7 @@ impl FaultKind {
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Place(fault) => f.write_str(fault.name()),
+            Self::Location(fault) => f.write_str(fault.name()),
             Self::Status(code) => write!(f, "{STATUS_PREFIX}{code}"),
             Self::Answer(fault) => f.write_str(fault.name()),
             Self::Wire(fault) => f.write_str(fault.name()),

@@ -32,7 +32,7 @@ pub enum BlockCount {
     /// Arrivals that were not sent.
     Shed,
     /// Arrivals that were not over when the run was.
-    Cut,
+    Unfinished,
     /// Arrivals whose fate is known.
     Settled,
     /// Attempts.
@@ -71,14 +71,14 @@ pub enum BlockStatistic {
 /// A run by block.
 #[derive(Clone, Debug)]
 pub struct Blocks {
-    cut: BlockLayout,
+    layout: BlockLayout,
     /// Seconds in which something was offered ÷ seconds of the cut: the last
     /// second of a run is seldom a whole one.
     offered_part: f64,
     sums: Vec<BlockSums>,
     statuses: BTreeMap<String, Vec<u64>>,
     faults: BTreeMap<String, Vec<u64>>,
-    clocks: [BlockHistogram; 4],
+    time_metrics: [BlockHistogram; 4],
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,7 +88,7 @@ struct BlockSums {
     recovered: u64,
     failed: u64,
     shed: u64,
-    cut: u64,
+    unfinished: u64,
     first: u64,
     retries: u64,
     sent: u64,
@@ -103,23 +103,23 @@ impl Blocks {
         let whole = approximate(cut.seconds());
         let known = offering_s.is_finite() && offering_s > 0.0 && (offering_s - whole).abs() <= 1.0;
         Self {
-            cut,
+            layout: cut,
             offered_part: if known && whole > 0.0 { offering_s / whole } else { 1.0 },
             sums: vec![BlockSums::default(); cut.blocks()],
             statuses: BTreeMap::new(),
             faults: BTreeMap::new(),
-            clocks: std::array::from_fn(|_| BlockHistogram::new(cut.blocks())),
+            time_metrics: std::array::from_fn(|_| BlockHistogram::new(cut.blocks())),
         }
     }
 
     /// How it is cut.
-    pub fn cut(&self) -> BlockLayout {
-        self.cut
+    pub fn layout(&self) -> BlockLayout {
+        self.layout
     }
 
     /// Adds the counts of a second.
     pub fn add_second(&mut self, line: &IntervalLine) {
-        let place = self.cut.block_of(line.t_s);
+        let place = self.layout.block_of(line.t_s);
         let sums = &mut self.sums[place];
         for (sum, count) in [
             (&mut sums.offered, line.offered),
@@ -127,7 +127,7 @@ impl Blocks {
             (&mut sums.recovered, line.recovered),
             (&mut sums.failed, line.failed),
             (&mut sums.shed, line.shed),
-            (&mut sums.cut, line.cut),
+            (&mut sums.unfinished, line.cut),
             (&mut sums.first, line.first),
             (&mut sums.retries, line.retries),
             (&mut sums.sent, line.sent),
@@ -136,7 +136,7 @@ impl Blocks {
         ] {
             *sum = sum.saturating_add(count);
         }
-        let blocks = self.cut.blocks();
+        let blocks = self.layout.blocks();
         let faults = if line.found.is_empty() { &line.faults } else { &line.found };
         for (columns, counts) in [(&mut self.statuses, &line.statuses), (&mut self.faults, faults)] {
             for (name, &count) in counts {
@@ -153,15 +153,15 @@ impl Blocks {
 
     /// Adds so many times of this length, in microseconds, to a clock's second.
     pub fn add_times(&mut self, clock: TimeMetric, second: u64, times: impl Iterator<Item = (u64, u32)>) {
-        let place = self.cut.block_of(second);
-        let counters = &mut self.clocks[clock as usize];
+        let place = self.layout.block_of(second);
+        let counters = &mut self.time_metrics[clock as usize];
         times.for_each(|(micros, count)| counters.add(micros, place, count));
     }
 
     /// To be called when all is added, before anything is asked.
     #[must_use]
     pub fn sealed(mut self) -> Self {
-        self.clocks.iter_mut().for_each(BlockHistogram::seal);
+        self.time_metrics.iter_mut().for_each(BlockHistogram::seal);
         self
     }
 
@@ -175,18 +175,18 @@ impl Blocks {
             }
             BlockStatistic::Share(counted, of) => part(self.sum(counted, taken), self.sum(of, taken)),
             BlockStatistic::Count(counted) => {
-                let whole = approximate(self.cut.seconds());
+                let whole = approximate(self.layout.seconds());
                 part(self.sum(counted, taken) * whole, self.seconds(taken))
             }
             BlockStatistic::Quantile(clock, share) => {
-                self.clocks[*clock as usize].quantile(taken, *share).map(approximate)
+                self.time_metrics[*clock as usize].quantile(taken, *share).map(approximate)
             }
         }
     }
 
     /// How many times a clock took.
     pub(super) fn samples(&self, clock: TimeMetric) -> u64 {
-        self.clocks[clock as usize].total(&vec![1; self.cut.blocks()])
+        self.time_metrics[clock as usize].total(&vec![1; self.layout.blocks()])
     }
 
     /// The statuses that were seen.
@@ -200,7 +200,7 @@ impl Blocks {
     }
 
     fn seconds(&self, taken: &[u32]) -> f64 {
-        let lengths = (0..self.cut.blocks()).map(|block| self.cut.seconds_in(block));
+        let lengths = (0..self.layout.blocks()).map(|block| self.layout.seconds_in(block));
         approximate(lengths.zip(taken).map(|(length, &times)| length * u64::from(times)).sum())
     }
 
@@ -217,9 +217,9 @@ impl Blocks {
             BlockCount::Good => of(|sums| sums.passed.saturating_add(sums.recovered)),
             BlockCount::Failed => of(|sums| sums.failed),
             BlockCount::Shed => of(|sums| sums.shed),
-            BlockCount::Cut => of(|sums| sums.cut),
+            BlockCount::Unfinished => of(|sums| sums.unfinished),
             BlockCount::Settled => of(|sums| {
-                let BlockSums { passed, recovered, failed, shed, cut, .. } = sums;
+                let BlockSums { passed, recovered, failed, shed, unfinished: cut, .. } = sums;
                 [passed, recovered, failed, shed, cut].into_iter().fold(0, |sum, n| sum.saturating_add(*n))
             }),
             BlockCount::Attempts => of(|sums| sums.first.saturating_add(sums.retries)),

@@ -27,9 +27,9 @@ const Z: f64 = 1.959_963_984_540_054;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pairing {
     /// The same blocks of both.
-    SameBlocks,
+    Paired,
     /// Each run's for itself.
-    EachItsOwn,
+    Independent,
 }
 
 /// The draws for a comparison: how many times each block is taken.
@@ -52,7 +52,7 @@ impl Draws {
             taken
         };
         let a = drawn(blocks.0);
-        let b = (pairing == Pairing::EachItsOwn).then(|| drawn(blocks.1));
+        let b = (pairing == Pairing::Independent).then(|| drawn(blocks.1));
         Self { a, b, blocks }
     }
 
@@ -73,7 +73,7 @@ pub(super) struct DifferenceInterval {
 
 /// Nothing where a run, or most choices of its blocks, do not have the number.
 pub(super) fn difference(a: &Blocks, b: &Blocks, statistic: &BlockStatistic, draws: &Draws) -> Option<DifferenceInterval> {
-    let whole = |run: &Blocks| run.evaluate(statistic, &vec![1; run.cut().blocks()]);
+    let whole = |run: &Blocks| run.evaluate(statistic, &vec![1; run.layout().blocks()]);
     let (of_a, of_b) = (whole(a)?, whole(b)?);
     let mut pairs = Vec::with_capacity(RESAMPLES);
     for (taken_a, taken_b) in draws.each() {
@@ -154,10 +154,10 @@ mod tests {
 
     #[test]
     fn draws_are_whole_and_repeatable() {
-        let draws = Draws::new(1, (7, 9), Pairing::EachItsOwn);
+        let draws = Draws::new(1, (7, 9), Pairing::Independent);
         assert_eq!(draws.each().count(), RESAMPLES);
         assert!(draws.each().all(|(a, b)| a.iter().sum::<u32>() == 7 && b.iter().sum::<u32>() == 9));
-        assert_eq!(draws.a, Draws::new(1, (7, 7), Pairing::SameBlocks).a);
-        assert_ne!(draws.a, Draws::new(2, (7, 7), Pairing::SameBlocks).a);
+        assert_eq!(draws.a, Draws::new(1, (7, 7), Pairing::Paired).a);
+        assert_ne!(draws.a, Draws::new(2, (7, 7), Pairing::Paired).a);
     }
 }

@@ -70,27 +70,27 @@ pub struct Change {
     /// The least and the most that B − A may be.
     pub interval: Option<(f64, f64)>,
     /// What can be said.
-    pub word: ChangeKind,
+    pub kind: ChangeKind,
 }
 
 impl Change {
     /// Compares one number. Without draws a run is too short for an interval.
     pub(super) fn of(metric: Metric, runs: [&Blocks; 2], draws: Option<&Draws>) -> Self {
-        let number = |run: &Blocks| run.evaluate(&metric.statistic, &vec![1; run.cut().blocks()]);
+        let number = |run: &Blocks| run.evaluate(&metric.statistic, &vec![1; run.layout().blocks()]);
         let [a, b] = runs.map(number);
-        let mut change = Self { metric, a, b, interval: None, word: ChangeKind::TooShort };
+        let mut change = Self { metric, a, b, interval: None, kind: ChangeKind::TooShort };
         if !change.has_enough(runs) {
-            change.word = ChangeKind::TooFew;
+            change.kind = ChangeKind::TooFew;
         } else if let Some(draws) = draws {
             match difference(runs[0], runs[1], &change.metric.statistic, draws) {
                 Some(found) => {
                     change.interval = Some((found.low, found.high));
-                    change.word = change.word_for(found.low, found.high);
+                    change.kind = change.kind_for(found.low, found.high);
                 }
-                None => change.word = ChangeKind::TooFew,
+                None => change.kind = ChangeKind::TooFew,
             }
         }
-        change.word = change.fact().unwrap_or(change.word);
+        change.kind = change.fact().unwrap_or(change.kind);
         change
     }
 
@@ -114,7 +114,7 @@ impl Change {
         runs.into_iter().all(enough)
     }
 
-    fn word_for(&self, low: f64, high: f64) -> ChangeKind {
+    fn kind_for(&self, low: f64, high: f64) -> ChangeKind {
         let is_time = self.metric.unit == MeasureUnit::Micros;
         match (low > 0.0, high < 0.0) {
             (true, _) if is_time => ChangeKind::Slower,

@@ -32,11 +32,11 @@ enum Limit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConditionResult {
     /// The change is not beyond the limit.
-    Yes,
+    Met,
     /// It is, and it is more than chance.
-    No,
+    Violated,
     /// It is, and may be chance.
-    NotShown,
+    Inconclusive,
     /// Nothing can be said.
     Unjudged,
 }
@@ -61,11 +61,11 @@ impl Condition {
             // Of nothing, anything is more than so many per cent.
             Limit::Relative(limit) => self.is_against(difference) && difference.abs() > limit.abs() * a,
         };
-        match (beyond, change.word) {
+        match (beyond, change.kind) {
             (_, ChangeKind::TooShort | ChangeKind::TooFew) => ConditionResult::Unjudged,
-            (false, _) => ConditionResult::Yes,
-            (true, ChangeKind::Indistinguishable) => ConditionResult::NotShown,
-            (true, _) => ConditionResult::No,
+            (false, _) => ConditionResult::Met,
+            (true, ChangeKind::Indistinguishable) => ConditionResult::Inconclusive,
+            (true, _) => ConditionResult::Violated,
         }
     }
 
@@ -175,7 +175,7 @@ mod tests {
 
     fn change(name: &str, numbers: (f64, f64), interval: Option<(f64, f64)>, word: ChangeKind) -> Change {
         let metric = Metric::of(name.parse().unwrap()).unwrap();
-        Change { metric, a: Some(numbers.0), b: Some(numbers.1), interval, word }
+        Change { metric, a: Some(numbers.0), b: Some(numbers.1), interval, kind: word }
     }
 
     #[track_caller]
@@ -188,30 +188,30 @@ mod tests {
     #[test]
     fn a_regression_is_beyond_the_limit_and_more_than_chance() {
         let p99 = "latency.p99 > +10%";
-        check(p99, (1_000.0, 1_111.0), ChangeKind::Slower, ConditionResult::No);
-        check(p99, (1_000.0, 1_111.0), ChangeKind::Indistinguishable, ConditionResult::NotShown);
-        check(p99, (1_000.0, 1_099.0), ChangeKind::Slower, ConditionResult::Yes);
-        check(p99, (1_000.0, 500.0), ChangeKind::Faster, ConditionResult::Yes);
+        check(p99, (1_000.0, 1_111.0), ChangeKind::Slower, ConditionResult::Violated);
+        check(p99, (1_000.0, 1_111.0), ChangeKind::Indistinguishable, ConditionResult::Inconclusive);
+        check(p99, (1_000.0, 1_099.0), ChangeKind::Slower, ConditionResult::Met);
+        check(p99, (1_000.0, 500.0), ChangeKind::Faster, ConditionResult::Met);
         check(p99, (1_000.0, 9_000.0), ChangeKind::TooFew, ConditionResult::Unjudged);
         check(p99, (1_000.0, 1_000.0), ChangeKind::TooShort, ConditionResult::Unjudged);
-        check("latency.p99>+5ms", (1_000.0, 6_001.0), ChangeKind::Slower, ConditionResult::No);
-        check("latency.p99>+5ms", (1_000.0, 5_999.0), ChangeKind::Slower, ConditionResult::Yes);
-        check("good.per_s < -5%", (100.0, 94.0), ChangeKind::Lower, ConditionResult::No);
-        check("good.per_s < -5%", (100.0, 96.0), ChangeKind::Lower, ConditionResult::Yes);
-        check("good.per_s < -5%", (100.0, 200.0), ChangeKind::Higher, ConditionResult::Yes);
-        check("good.per_s < -100/s", (4_700.0, 4_590.0), ChangeKind::Lower, ConditionResult::No);
-        check("failed.rate > +0.1pp", (0.001, 0.0021), ChangeKind::Higher, ConditionResult::No);
-        check("failed.rate > +0.1pp", (0.001, 0.0019), ChangeKind::Higher, ConditionResult::Yes);
-        check("amplification > +0.1", (1.0, 1.2), ChangeKind::Higher, ConditionResult::No);
+        check("latency.p99>+5ms", (1_000.0, 6_001.0), ChangeKind::Slower, ConditionResult::Violated);
+        check("latency.p99>+5ms", (1_000.0, 5_999.0), ChangeKind::Slower, ConditionResult::Met);
+        check("good.per_s < -5%", (100.0, 94.0), ChangeKind::Lower, ConditionResult::Violated);
+        check("good.per_s < -5%", (100.0, 96.0), ChangeKind::Lower, ConditionResult::Met);
+        check("good.per_s < -5%", (100.0, 200.0), ChangeKind::Higher, ConditionResult::Met);
+        check("good.per_s < -100/s", (4_700.0, 4_590.0), ChangeKind::Lower, ConditionResult::Violated);
+        check("failed.rate > +0.1pp", (0.001, 0.0021), ChangeKind::Higher, ConditionResult::Violated);
+        check("failed.rate > +0.1pp", (0.001, 0.0019), ChangeKind::Higher, ConditionResult::Met);
+        check("amplification > +0.1", (1.0, 1.2), ChangeKind::Higher, ConditionResult::Violated);
     }
 
     #[test]
     fn what_never_happened_before_needs_no_interval() {
-        check("fault(dns.nxdomain) > +0", (0.0, 1.0), ChangeKind::New, ConditionResult::No);
-        check("fault(dns.nxdomain) > +0", (0.0, 0.0), ChangeKind::Indistinguishable, ConditionResult::Yes);
-        check("fault(dns.nxdomain) > +10%", (0.0, 1.0), ChangeKind::New, ConditionResult::No);
-        check("failed > +10", (0.0, 10.0), ChangeKind::New, ConditionResult::Yes);
-        check("status(302) < -0", (5.0, 0.0), ChangeKind::Gone, ConditionResult::No);
-        check("status(302) < -50%", (5.0, 0.0), ChangeKind::Gone, ConditionResult::No);
+        check("fault(dns.nxdomain) > +0", (0.0, 1.0), ChangeKind::New, ConditionResult::Violated);
+        check("fault(dns.nxdomain) > +0", (0.0, 0.0), ChangeKind::Indistinguishable, ConditionResult::Met);
+        check("fault(dns.nxdomain) > +10%", (0.0, 1.0), ChangeKind::New, ConditionResult::Violated);
+        check("failed > +10", (0.0, 10.0), ChangeKind::New, ConditionResult::Met);
+        check("status(302) < -0", (5.0, 0.0), ChangeKind::Gone, ConditionResult::Violated);
+        check("status(302) < -50%", (5.0, 0.0), ChangeKind::Gone, ConditionResult::Violated);
     }
 }

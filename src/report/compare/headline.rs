@@ -22,20 +22,20 @@ pub(super) fn runs_not_passed(comparison: &RunComparison<'_>) -> Vec<String> {
 /// The word and the sentence behind it.
 pub(super) fn headline(comparison: &RunComparison<'_>) -> (&'static str, String) {
     let judged = &comparison.judged;
-    let of = |held| judged.iter().filter(|judged| judged.held == held).count();
+    let of = |held| judged.iter().filter(|judged| judged.result == held).count();
     let conditions = conditions(judged.len());
     if judged.is_empty() {
         return without_conditions(comparison);
     }
-    if of(ConditionResult::No) > 0 {
-        let broken: Vec<_> = judged.iter().filter(|judged| judged.held == ConditionResult::No).map(name_of).collect();
-        return ("REGRESSED", format!("{} of {conditions} broken: {}", of(ConditionResult::No), broken.join(", ")));
+    if of(ConditionResult::Violated) > 0 {
+        let broken: Vec<_> = judged.iter().filter(|judged| judged.result == ConditionResult::Violated).map(name_of).collect();
+        return ("REGRESSED", format!("{} of {conditions} broken: {}", of(ConditionResult::Violated), broken.join(", ")));
     }
     if of(ConditionResult::Unjudged) > 0 {
         let sentence = format!("{} of {conditions} could not be judged", of(ConditionResult::Unjudged));
         return ("UNJUDGED", sentence);
     }
-    match of(ConditionResult::NotShown) {
+    match of(ConditionResult::Inconclusive) {
         0 => ("HELD", format!("{conditions} held")),
         open => ("HELD", format!("{conditions} held, {open} of them because the change may be chance")),
     }
@@ -43,7 +43,7 @@ pub(super) fn headline(comparison: &RunComparison<'_>) -> (&'static str, String)
 
 fn without_conditions(comparison: &RunComparison<'_>) -> (&'static str, String) {
     let compared = comparison.changes().filter(|change| is_compared(change)).count();
-    let different = comparison.changes().filter(|change| change.word.is_difference()).count();
+    let different = comparison.changes().filter(|change| change.kind.is_difference()).count();
     match (compared, different) {
         (0, _) => ("UNJUDGED", "nothing could be compared".to_owned()),
         (_, 0) => ("INDISTINGUISHABLE", format!("none of {compared} numbers differs by more than chance")),
@@ -52,7 +52,7 @@ fn without_conditions(comparison: &RunComparison<'_>) -> (&'static str, String) 
 }
 
 fn is_compared(change: &Change) -> bool {
-    !matches!(change.word, ChangeKind::TooFew | ChangeKind::TooShort)
+    !matches!(change.kind, ChangeKind::TooFew | ChangeKind::TooShort)
 }
 
 fn conditions(count: usize) -> String {
@@ -67,10 +67,10 @@ fn name_of(judged: &JudgedCondition) -> String {
 pub(super) fn main_differences(comparison: &RunComparison<'_>) -> Vec<String> {
     let mut found: Vec<(&'static str, &str, &Change)> = Vec::new();
     for group in &comparison.groups {
-        let rows = group.rows.iter().filter(|(_, change)| change.word.is_difference());
+        let rows = group.rows.iter().filter(|(_, change)| change.kind.is_difference());
         found.extend(rows.map(|(name, change)| (group.title, name.as_str(), change)));
     }
-    found.sort_by_key(|(group, name, change)| weight(group, name, change.word));
+    found.sort_by_key(|(group, name, change)| weight(group, name, change.kind));
     let told = found.into_iter().take(MAX_DIFFERENCES);
     told.map(|(group, name, change)| sentence(group, name, change)).collect()
 }
@@ -92,7 +92,7 @@ fn sentence(group: &str, name: &str, change: &Change) -> String {
         _ => format!("{} {}", group.split(',').next().unwrap_or(group).to_lowercase(), safe(name)),
     };
     let (a, b) = (number(change.a), number(change.b));
-    match change.word {
+    match change.kind {
         ChangeKind::New => format!("{subject}: new in B, {b}"),
         ChangeKind::Gone => format!("{subject}: gone in B, was {a}"),
         word @ (ChangeKind::Indistinguishable
@@ -118,26 +118,26 @@ pub(super) fn condition_text(judged: &JudgedCondition) -> String {
         (Some(_), None) => show::difference(change),
         (None, _) => "no number in both runs".to_owned(),
     };
-    match judged.held {
-        ConditionResult::No | ConditionResult::Yes => found,
-        ConditionResult::NotShown => format!("{found}: may be chance; longer runs would tell"),
-        ConditionResult::Unjudged => format!("{found}: {}", change.word.text()),
+    match judged.result {
+        ConditionResult::Violated | ConditionResult::Met => found,
+        ConditionResult::Inconclusive => format!("{found}: may be chance; longer runs would tell"),
+        ConditionResult::Unjudged => format!("{found}: {}", change.kind.text()),
     }
 }
 
 /// The word for what came of a condition.
 pub(super) const fn result_word(held: ConditionResult) -> &'static str {
     match held {
-        ConditionResult::Yes => "held",
-        ConditionResult::No => "broken",
-        ConditionResult::NotShown => "not shown",
+        ConditionResult::Met => "held",
+        ConditionResult::Violated => "broken",
+        ConditionResult::Inconclusive => "not shown",
         ConditionResult::Unjudged => "not judged",
     }
 }
 
 /// How the intervals came about.
 pub(super) fn method(comparison: &RunComparison<'_>) -> String {
-    let cuts = comparison.runs.map(|run| run.blocks.cut());
+    let cuts = comparison.runs.map(|run| run.blocks.layout());
     let blocks = cuts.map(|cut| {
         #[expect(clippy::cast_precision_loss, reason = "at most 120 blocks, and a length to a tenth")]
         let length = cut.seconds() as f64 / cut.blocks() as f64;

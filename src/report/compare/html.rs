@@ -154,9 +154,9 @@ fn run_row(letter: &'static str, run: &ComparedRun<'_>) -> RunRow {
 fn condition_row(judged: &JudgedCondition) -> ConditionRow {
     ConditionRow {
         text: shown(&judged.condition.to_string(), LONGEST),
-        word: result_word(judged.held),
+        word: result_word(judged.result),
         told: shown(&condition_text(judged), LONGEST),
-        is_broken: judged.held == ConditionResult::No,
+        is_broken: judged.result == ConditionResult::Violated,
     }
 }
 
@@ -171,7 +171,7 @@ fn rows(group: &Group) -> ComparisonTable {
             change: show::difference(change),
             interval: show::interval(change),
             whisker: whisker(change, reach),
-            word: change.word.text(),
+            word: change.kind.text(),
             is_wrong: is_worse(change),
         }
     });
@@ -206,7 +206,7 @@ fn reach(group: &Group) -> f64 {
 fn whisker(change: &Change, reach: f64) -> Option<Whisker> {
     let place = |value: f64| format!("{:.1}", MIDDLE + (value / reach).clamp(-1.0, 1.0) * (MIDDLE - 4.0));
     let [low, at, high] = drawn(change)?.map(place);
-    let class = match (change.word, is_worse(change)) {
+    let class = match (change.kind, is_worse(change)) {
         (ChangeKind::Indistinguishable | ChangeKind::TooFew | ChangeKind::TooShort, _) => "same",
         (_, true) => "worse",
         (_, false) => "other",
@@ -219,7 +219,7 @@ fn is_worse(change: &Change) -> bool {
     let name = change.metric.name();
     let is_loss =
         ["failed", "shed", "retries", "amplification", "fault("].iter().any(|bad| name.starts_with(bad));
-    match change.word {
+    match change.kind {
         ChangeKind::Slower => true,
         ChangeKind::Higher | ChangeKind::New => is_loss,
         ChangeKind::Lower | ChangeKind::Gone => name.starts_with("good"),

@@ -24,7 +24,7 @@ pub fn json(comparison: &RunComparison<'_>) -> String {
         .collect::<Vec<_>>();
     let metrics: Vec<_> = comparison.changes().map(change).collect();
     let conditions = comparison.judged.iter().map(|judged| {
-        let outcome = result_word(judged.held).replace(' ', "_");
+        let outcome = result_word(judged.result).replace(' ', "_");
         json!({ "condition": judged.condition.to_string(), "outcome": outcome, "metric": change(&judged.change) })
     });
     let totals: Vec<_> = totals(comparison)
@@ -55,7 +55,7 @@ pub fn json(comparison: &RunComparison<'_>) -> String {
 }
 
 fn run(run: &ComparedRun<'_>) -> Value {
-    let (report, cut) = (run.report, run.blocks.cut());
+    let (report, cut) = (run.report, run.blocks.layout());
     json!({
         "name": run.name,
         "verdict": report.verdict,
@@ -79,6 +79,6 @@ fn change(change: &Change) -> Value {
         "difference_low": low,
         "difference_high": high,
         "relative": change.relative(),
-        "word": change.word.text(),
+        "word": change.kind.text(),
     })
 }

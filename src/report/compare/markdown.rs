@@ -50,7 +50,7 @@ pub fn markdown(comparison: &RunComparison<'_>) -> String {
         line("\n| condition | | change |\n|---|---|---|");
         for judged in &comparison.judged {
             let (condition, told) = (judged.condition.to_string(), condition_text(judged));
-            line(&format!("| {} | {} | {} |", plain(&condition), result_word(judged.held), plain(&told)));
+            line(&format!("| {} | {} | {} |", plain(&condition), result_word(judged.result), plain(&told)));
         }
     }
     line("\n| | A | B | change | 95 % interval | |\n|---|--:|--:|--:|--:|---|");
@@ -65,10 +65,10 @@ pub fn markdown(comparison: &RunComparison<'_>) -> String {
                 &show::difference(change),
                 &show::interval(change),
             ];
-            let word = if change.word.is_difference() {
-                format!("**{}**", change.word.text())
+            let word = if change.kind.is_difference() {
+                format!("**{}**", change.kind.text())
             } else {
-                change.word.text().to_owned()
+                change.kind.text().to_owned()
             };
             line(&format!("| {} | {word} |", cells.map(|cell| plain(cell)).join(" | ")));
         }

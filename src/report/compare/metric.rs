@@ -72,7 +72,7 @@ fn counted_by(counted: threshold::CountMeasure) -> Result<(BlockCount, BlockCoun
         Of::Recovered => of_arrivals(BlockCount::Recovered),
         Of::Failed => of_arrivals(BlockCount::Failed),
         Of::Shed => of_arrivals(BlockCount::Shed),
-        Of::Cut => of_arrivals(BlockCount::Cut),
+        Of::Unfinished => of_arrivals(BlockCount::Unfinished),
         Of::Attempts => of_attempts(BlockCount::Attempts),
         Of::Retries => of_attempts(BlockCount::Retries),
         Of::Sent => of_attempts(BlockCount::Sent),
@@ -83,7 +83,7 @@ fn counted_by(counted: threshold::CountMeasure) -> Result<(BlockCount, BlockCoun
         }
         Of::Fault(fault) => of_arrivals(BlockCount::Fault(fault.id().to_owned())),
         Of::Family(family) => of_arrivals(BlockCount::Family(format!("{family}."))),
-        Of::Misled | Of::Unchecked | Of::ControlDiffer => Err("it is not kept by the second"),
+        Of::MaskedBadRedirects | Of::Unchecked | Of::ControlDiffer => Err("it is not kept by the second"),
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn remarks(runs: &[ComparedRun<'_>; 2]) -> Vec<String> {
             remarks.push(format!("{letter} is simulated and the other was measured: times do not compare"));
         }
     }
-    let [long_a, long_b] = runs.map(|run| run.blocks.cut().seconds());
+    let [long_a, long_b] = runs.map(|run| run.blocks.layout().seconds());
     if long_a != long_b {
         remarks.push(format!(
             "A offered its load over {long_a} s, B over {long_b} s: compare rates, not counts"
@@ -102,8 +102,8 @@ fn of_a_run(run: &ComparedRun<'_>) -> Vec<String> {
     if report.warmup.seconds > 0.0 {
         remarks.push(format!("left out a warm-up of {}", seconds(report.warmup.seconds)));
     }
-    if !run.blocks.cut().is_enough() {
-        let long = run.blocks.cut().seconds();
+    if !run.blocks.layout().is_enough() {
+        let long = run.blocks.layout().seconds();
         remarks.push(format!("offered its load over {long} s: too short to tell chance from change"));
     }
     remarks.extend(run.notes.iter().map(|note| format!("is incomplete: {note}")));

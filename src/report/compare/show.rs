@@ -82,7 +82,7 @@ mod tests {
             a: Some(numbers.0),
             b: Some(numbers.1),
             interval: Some(interval_of),
-            word: ChangeKind::Indistinguishable,
+            kind: ChangeKind::Indistinguishable,
         };
         assert_eq!((difference(&change).as_str(), interval(&change).as_str()), expected);
     }

@@ -62,14 +62,14 @@ fn intervals(metrics: &[(&str, f64)], [a, b]: [Made; 2], pairing: Pairing) -> Ve
     for trial in 0..TRIALS {
         let weather = |made: Made| Made { weather: made.weather * (trial + 1), ..made };
         let runs = [weather(a).run(2 * trial), weather(b).run(2 * trial + 1)];
-        let blocks = (runs[0].cut().blocks(), runs[1].cut().blocks());
+        let blocks = (runs[0].layout().blocks(), runs[1].layout().blocks());
         let draws = Draws::new(trial, blocks, pairing);
         for ((name, truth), found) in metrics.iter().zip(&mut found) {
             let change =
                 Change::of(Metric::of(name.parse().unwrap()).unwrap(), runs.each_ref(), Some(&draws));
             let (low, high) = change.interval.unwrap();
             found.0 += usize::from((low..=high).contains(truth));
-            found.1 += usize::from(change.word == ChangeKind::Indistinguishable);
+            found.1 += usize::from(change.kind == ChangeKind::Indistinguishable);
         }
     }
     found
@@ -78,7 +78,7 @@ fn intervals(metrics: &[(&str, f64)], [a, b]: [Made; 2], pairing: Pairing) -> Ve
 #[test]
 fn equal_runs_are_indistinguishable_in_about_95_of_100_comparisons() {
     let metrics = ["latency.p50", "latency.p99", "good.per_s", "failed.rate"].map(|name| (name, 0.0));
-    let found = intervals(&metrics, [A_MINUTE; 2], Pairing::EachItsOwn);
+    let found = intervals(&metrics, [A_MINUTE; 2], Pairing::Independent);
     assert_eq!(found, [(98, 98), (95, 95), (94, 94), (93, 93)]);
 }
 
@@ -86,7 +86,7 @@ fn equal_runs_are_indistinguishable_in_about_95_of_100_comparisons() {
 fn a_shift_is_found_and_its_size_is_in_about_95_of_100_intervals() {
     let shifted = Made { longer_us: 150, failing: 60, ..A_MINUTE };
     let metrics = [("latency.p50", 150.0), ("latency.p99", 150.0), ("failed.rate", 0.04)];
-    let found = intervals(&metrics, [A_MINUTE, shifted], Pairing::EachItsOwn);
+    let found = intervals(&metrics, [A_MINUTE, shifted], Pairing::Independent);
     assert_eq!(found, [(97, 0), (96, 30), (94, 0)]);
 }
 
@@ -95,7 +95,7 @@ fn a_shift_is_found_and_its_size_is_in_about_95_of_100_intervals() {
 fn short_runs_have_honest_intervals() {
     let (short, longer) = (Made { seconds: 20, ..A_MINUTE }, Made { seconds: 45, ..A_MINUTE });
     let metrics = [("latency.p50", 0.0), ("good.per_s", 0.0)];
-    assert_eq!(intervals(&metrics, [short, longer], Pairing::EachItsOwn), [(95, 95), (95, 95)]);
+    assert_eq!(intervals(&metrics, [short, longer], Pairing::Independent), [(95, 95), (95, 95)]);
 }
 
 #[test]
@@ -103,6 +103,6 @@ fn what_the_load_does_to_both_runs_is_no_part_of_the_difference() {
     let a = Made { weather: 1, ..A_MINUTE };
     let b = Made { longer_us: 150, ..a };
     let metrics = [("latency.p50", 150.0)];
-    assert_eq!(intervals(&metrics, [a, b], Pairing::SameBlocks), [(100, 7)]);
-    assert_eq!(intervals(&metrics, [a, b], Pairing::EachItsOwn), [(100, 100)]);
+    assert_eq!(intervals(&metrics, [a, b], Pairing::Paired), [(100, 7)]);
+    assert_eq!(intervals(&metrics, [a, b], Pairing::Independent), [(100, 100)]);
 }

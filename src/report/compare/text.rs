@@ -73,7 +73,7 @@ fn conditions(comparison: &RunComparison<'_>, page: &mut TextPage) {
     page.heading("Conditions");
     for judged in &comparison.judged {
         let condition = safe(&judged.condition.to_string());
-        page.item(result_word(judged.held), &format!("{condition}: {}", condition_text(judged)));
+        page.item(result_word(judged.result), &format!("{condition}: {}", condition_text(judged)));
     }
 }
 
@@ -86,7 +86,7 @@ fn row_of(name: &str, change: &Change) -> [String; 6] {
         number(change.b),
         show::difference(change),
         show::interval(change),
-        change.word.text().to_owned(),
+        change.kind.text().to_owned(),
     ]
 }
 

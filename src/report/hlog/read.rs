@@ -27,7 +27,7 @@ const MAX_BYTES: u64 = 1 << 18;
 #[derive(Debug)]
 pub(in crate::report) struct MetricSecond {
     /// Which clock.
-    pub(in crate::report) clock: TimeMetric,
+    pub(in crate::report) metric: TimeMetric,
     /// The second of the run.
     pub(in crate::report) second: u64,
     counters: hdrhistogram::Histogram<u32>,
@@ -89,14 +89,14 @@ struct HlogLineReader {
     /// What every histogram of a run looks like.
     shape: Histogram<u32>,
     deserializer: Deserializer,
-    packed: Vec<u8>,
-    unpacked: Vec<u8>,
+    compressed: Vec<u8>,
+    decompressed: Vec<u8>,
 }
 
 impl Default for HlogLineReader {
     fn default() -> Self {
         let (shape, deserializer) = (Histogram::new(), Deserializer::new());
-        Self { shape, deserializer, packed: Vec::new(), unpacked: Vec::new() }
+        Self { shape, deserializer, compressed: Vec::new(), decompressed: Vec::new() }
     }
 }
 
@@ -111,27 +111,27 @@ impl HlogLineReader {
         let LogEntry::Interval(interval) = entry else { return Ok(None) };
         let Some(tag) = interval.tag() else { return Ok(None) };
         let Some(&clock) = wanted.iter().find(|clock| clock.name() == tag.as_str()) else { return Ok(None) };
-        self.packed.clear();
+        self.compressed.clear();
         STANDARD
-            .decode_vec(interval.encoded_histogram(), &mut self.packed)
+            .decode_vec(interval.encoded_histogram(), &mut self.compressed)
             .map_err(|_| "its histogram is not in base64")?;
         let counters = self.counters()?;
-        Ok(Some(MetricSecond { clock, second: interval.start_timestamp().as_secs(), counters }))
+        Ok(Some(MetricSecond { metric: clock, second: interval.start_timestamp().as_secs(), counters }))
     }
 
     fn counters(&mut self) -> Result<hdrhistogram::Histogram<u32>, &'static str> {
         const BROKEN: &str = "its histogram is broken";
         // Cookie and length of what is packed.
-        let packed = self.packed.get(8..).ok_or(BROKEN)?;
-        self.unpacked.clear();
-        ZlibDecoder::new(packed).take(MAX_BYTES).read_to_end(&mut self.unpacked).map_err(|_| BROKEN)?;
-        let header = self.unpacked.first_chunk::<HEADER>().ok_or(BROKEN)?;
+        let packed = self.compressed.get(8..).ok_or(BROKEN)?;
+        self.decompressed.clear();
+        ZlibDecoder::new(packed).take(MAX_BYTES).read_to_end(&mut self.decompressed).map_err(|_| BROKEN)?;
+        let header = self.decompressed.first_chunk::<HEADER>().ok_or(BROKEN)?;
         let shape = self.shape.counters();
         let expected = [
             (12, 4, u64::from(shape.sigfig())),
             (16, 8, shape.low()),
             (24, 8, shape.high()),
-            (4, 4, (self.unpacked.len() - HEADER) as u64),
+            (4, 4, (self.decompressed.len() - HEADER) as u64),
         ];
         for (at, length, value) in expected {
             let found = header.iter().skip(at).take(length).fold(0, |sum, &byte| sum << 8 | u64::from(byte));
@@ -139,7 +139,7 @@ impl HlogLineReader {
                 return Err("its histogram has another range than a run's");
             }
         }
-        self.deserializer.deserialize(&mut self.unpacked.as_slice()).map_err(|_| BROKEN)
+        self.deserializer.deserialize(&mut self.decompressed.as_slice()).map_err(|_| BROKEN)
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
     fn what_was_written_is_read() {
         let (log, mut found) = (log(), Vec::new());
         let stopped = seconds(&log[..], &TimeMetric::ALL, |second| {
-            found.push((second.clock, second.second, second.times().collect::<Vec<_>>()));
+            found.push((second.metric, second.second, second.times().collect::<Vec<_>>()));
         });
         assert_eq!(stopped.unwrap(), None);
         let times = vec![(900, 2), (5_003, 1)];

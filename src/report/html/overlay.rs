@@ -115,8 +115,8 @@ impl OverTime {
         (late_a.count > 0 || late_b.count > 0).then(|| Chart {
             told: format!(
                 "What was lost here before sending: p99 {} in A, {} in B. Where they differ, so did the machine that sent.",
-                P99.told(late_a),
-                P99.told(late_b)
+                P99.text(late_a),
+                P99.text(late_b)
             ),
             lines: vec![plain("A, p99", "second", a), plain("B, p99", "first", b)],
             ..self.chart("lateness", "Lateness over time", ChartUnit::Micros)
@@ -134,8 +134,8 @@ fn percentiles([a, b]: [&RunReport; 2]) -> Option<Chart> {
         reading: "Each step to the right is ten times rarer.".to_owned(),
         told: format!(
             "p99.9 {} in A, {} in B; longest {} and {}.",
-            P99_9.told(&a.latency_us),
-            P99_9.told(&b.latency_us),
+            P99_9.text(&a.latency_us),
+            P99_9.text(&b.latency_us),
             time(a.latency_us.max),
             time(b.latency_us.max)
         ),

@@ -135,14 +135,14 @@ pub(super) fn figures(report: &RunReport) -> Vec<Figure> {
     if !is_check {
         let p50 = |times: &TimeSummary, more: &str| match times.count {
             0 => String::new(),
-            _ => format!("p50 {}{more}", P50.told(times)),
+            _ => format!("p50 {}{more}", P50.text(times)),
         };
         let with_retries = if arrivals.recovered > 0 { ", with retries" } else { "" };
         let is_late = report.invalid_reasons.iter().any(|reason| reason.id == "lateness");
         let (latency, service, lateness) = (&report.latency_us, &report.service_us, &report.lateness_us);
-        figures.push(figure("Latency, p99", P99.told(latency), p50(latency, with_retries), false));
-        figures.push(figure("Service time, p99", P99.told(service), p50(service, ", each attempt"), false));
-        figures.push(figure("Sent late, p99", P99.told(lateness), "by this machine".to_owned(), is_late));
+        figures.push(figure("Latency, p99", P99.text(latency), p50(latency, with_retries), false));
+        figures.push(figure("Service time, p99", P99.text(service), p50(service, ", each attempt"), false));
+        figures.push(figure("Sent late, p99", P99.text(lateness), "by this machine".to_owned(), is_late));
     }
     figures.push(figure(
         "Redirects checked",
@@ -188,7 +188,7 @@ pub(super) fn metric_rows(report: &RunReport) -> Vec<MetricRow> {
     let count = MetricRow { name: "count", cells: clocks.map(|times| grouped(times.count)) };
     let statistics = STATISTICS
         .iter()
-        .map(|statistic| MetricRow { name: statistic.name, cells: clocks.map(|times| statistic.told(times)) });
+        .map(|statistic| MetricRow { name: statistic.name, cells: clocks.map(|times| statistic.text(times)) });
     [count].into_iter().chain(statistics).collect()
 }
 
@@ -200,7 +200,7 @@ fn fault_row(report: &RunReport, fault: &FaultLine) -> FaultRow {
     let meaning = sentence(&shown(&fault.meaning, LONGEST));
     FaultRow {
         id: shown(&fault.id, 60),
-        meaning: match fault.beside() {
+        meaning: match fault.outranked() {
             0 => meaning,
             some => {
                 format!("{meaning} In {} of them beside a worse fault, which is the outcome.", grouped(some))

@@ -59,7 +59,7 @@ pub(super) fn explanation(fault: &FaultLine, page: &mut TextPage) {
 
 /// Where it was not always the outcome, how often it was not.
 pub(super) fn outranked(fault: &FaultLine, page: &mut TextPage) {
-    let (beside, all) = (fault.beside(), fault.arrivals());
+    let (beside, all) = (fault.outranked(), fault.arrivals());
     if beside > 0 {
         let which =
             if beside == all { "always".to_owned() } else { format!("in {} of them", grouped(beside)) };

@@ -102,7 +102,7 @@ fn lacks_only_a_resolver(report: &RunReport) -> bool {
 /// says that it is about times.
 pub(in crate::report) fn invalid_reason_sentence(report: &RunReport, reason: &Reason) -> String {
     let detail = safe(&reason.detail);
-    if report.verdict == Verdict::Failed && InvalidityScope::of(&reason.id).spoils_times() {
+    if report.verdict == Verdict::Failed && InvalidityScope::of(&reason.id).invalidates_times() {
         return format!("Timing not valid: {detail}.");
     }
     sentence(&detail)

@@ -86,11 +86,11 @@ pub(super) fn seconds(counted: CountMeasure, counts: &Counts, offering_s: f64) -
         | CountMeasure::Recovered
         | CountMeasure::Good
         | CountMeasure::Failed
-        | CountMeasure::Cut
+        | CountMeasure::Unfinished
         | CountMeasure::Attempts
         | CountMeasure::Retries
         | CountMeasure::Completed
-        | CountMeasure::Misled
+        | CountMeasure::MaskedBadRedirects
         | CountMeasure::Status(..)
         | CountMeasure::Redirects
         | CountMeasure::Unchecked
@@ -110,12 +110,12 @@ fn part(counted: CountMeasure, counts: &Counts) -> u64 {
         CountMeasure::Good => passed + recovered,
         CountMeasure::Failed => failed,
         CountMeasure::Shed => shed,
-        CountMeasure::Cut => cut,
+        CountMeasure::Unfinished => cut,
         CountMeasure::Attempts => attempts.total(),
         CountMeasure::Retries => attempts.retries,
         CountMeasure::Sent => attempts.sent,
         CountMeasure::Completed => attempts.completed(),
-        CountMeasure::Misled => counts.retries.redirects_hidden_by_retries(),
+        CountMeasure::MaskedBadRedirects => counts.retries.redirects_hidden_by_retries(),
         CountMeasure::Status(first, last) => attempts.statuses.range(first..=last).map(|(_, count)| count).sum(),
         CountMeasure::Redirects => redirects.seen,
         CountMeasure::Unchecked => redirects.unchecked_total(redirects.deepest()),
@@ -135,14 +135,14 @@ fn whole(counted: CountMeasure, counts: &Counts) -> u64 {
         | CountMeasure::Good
         | CountMeasure::Failed
         | CountMeasure::Shed
-        | CountMeasure::Cut
+        | CountMeasure::Unfinished
         | CountMeasure::Fault(_)
         | CountMeasure::Family(_) => counts.arrivals.settled(),
         CountMeasure::Attempts
         | CountMeasure::Retries
         | CountMeasure::Sent
         | CountMeasure::Completed
-        | CountMeasure::Misled
+        | CountMeasure::MaskedBadRedirects
         | CountMeasure::Status(..)
         | CountMeasure::Redirects => counts.attempts.total(),
         CountMeasure::Unchecked => counts.redirects.seen,

@@ -27,7 +27,7 @@ const TOLERANCE_S: f64 = 0.001;
 pub struct ThresholdMonitor {
     thresholds: Vec<MonitoredThreshold>,
     /// The clocks that windows are asked of, each pair once.
-    clocks: Vec<(TimeMetric, NonZeroU64, SlidingHistogram)>,
+    time_metrics: Vec<(TimeMetric, NonZeroU64, SlidingHistogram)>,
     /// Seconds seen.
     seconds: u64,
     /// Answers that differ from the control's, of those that were compared.
@@ -59,7 +59,7 @@ pub struct Allowed {
     /// Arrivals that fail, whatever of.
     failures: bool,
     /// Wrong redirects that a retry hid.
-    misled: bool,
+    masked_bad_redirects: bool,
     /// Arrivals that fail of these.
     faults: BTreeSet<Fault>,
 }
@@ -83,7 +83,7 @@ impl Allowed {
         let (ceiling, floor) = (threshold.is_ceiling(), threshold.is_floor());
         self.failures |= ceiling && counted == CountMeasure::Failed;
         self.failures |= floor && matches!(counted, CountMeasure::Good | CountMeasure::Passed);
-        self.misled |= ceiling && counted == CountMeasure::Misled;
+        self.masked_bad_redirects |= ceiling && counted == CountMeasure::MaskedBadRedirects;
         let is_of =
             |fault: &Fault| counted == CountMeasure::Fault(*fault) || counted == CountMeasure::Family(fault.family());
         self.faults.extend(Fault::ALL.iter().filter(|fault| ceiling && is_of(fault)));
@@ -92,12 +92,12 @@ impl Allowed {
     /// How much of what went wrong no threshold is about: faults of failed
     /// arrivals, at most as many as there are of those, and hidden wrong
     /// redirects. A fault that is allowed excuses no other of the same arrival.
-    pub fn beyond(&self, counts: &Counts) -> (u64, u64) {
-        self.beyond_all_but(counts, |_| false)
+    pub fn not_allowed(&self, counts: &Counts) -> (u64, u64) {
+        self.not_allowed_except(counts, |_| false)
     }
 
     /// The same without what is excused.
-    pub fn beyond_all_but(&self, counts: &Counts, is_excused: impl Fn(Fault) -> bool) -> (u64, u64) {
+    pub fn not_allowed_except(&self, counts: &Counts, is_excused: impl Fn(Fault) -> bool) -> (u64, u64) {
         let is_out = |fault: &Fault| self.faults.contains(fault) || is_excused(*fault);
         let all = |fault: &Fault| counts.found.get(*fault).count.max(counts.faults.get(*fault).count);
         let others: u64 = Fault::ALL.iter().filter(|fault| !is_out(fault)).map(all).sum();
@@ -106,16 +106,16 @@ impl Allowed {
         let hidden = counts.retries.hidden_by_retries.seen();
         let misled = hidden.filter(|(fault, _)| fault.is_bad_redirect() && !is_excused(*fault));
         let misled: u64 = misled.map(|(_, entry)| entry.count).sum();
-        (if self.failures { 0 } else { failed }, if self.misled { 0 } else { misled })
+        (if self.failures { 0 } else { failed }, if self.masked_bad_redirects { 0 } else { misled })
     }
 }
 
 impl ThresholdMonitor {
     /// Watches over these.
-    pub fn over(thresholds: impl IntoIterator<Item = Threshold>) -> Self {
+    pub fn new(thresholds: impl IntoIterator<Item = Threshold>) -> Self {
         let mut watch = Self::default();
         for threshold in thresholds {
-            let windows = threshold.over_s().map(|length| ThresholdWindows::of(&threshold, length, &mut watch.clocks));
+            let windows = threshold.over_s().map(|length| ThresholdWindows::of(&threshold, length, &mut watch.time_metrics));
             watch.thresholds.push(MonitoredThreshold { threshold, windows });
         }
         watch
@@ -135,14 +135,14 @@ impl ThresholdMonitor {
     pub fn second(&mut self, interval: &Interval) {
         let second = interval.second();
         self.seconds = self.seconds.max(second + 1);
-        for (clock, length, sliding) in &mut self.clocks {
+        for (clock, length, sliding) in &mut self.time_metrics {
             sliding.forget_before((second + 1).saturating_sub(length.get()));
             sliding.add(second, measure::times(*clock, interval.times()));
         }
         let counts = interval.counts();
         for MonitoredThreshold { threshold, windows } in &mut self.thresholds {
             if let Some(windows) = windows {
-                windows.second((second, counts), threshold, &self.clocks);
+                windows.second((second, counts), threshold, &self.time_metrics);
             }
         }
     }
@@ -187,7 +187,7 @@ impl ThresholdMonitor {
     /// The first of them that is so, of the run so far or of its latest window:
     /// what ends it, where that is what they are for. What was not measured yet
     /// is not so.
-    pub fn come_true(&self, totals: &Totals) -> Option<AbortLine> {
+    pub fn first_triggered(&self, totals: &Totals) -> Option<AbortLine> {
         self.thresholds.iter().find_map(|MonitoredThreshold { threshold, windows }| {
             let value = match windows {
                 None => self.whole(threshold.measure(), totals, approximate(self.seconds)),

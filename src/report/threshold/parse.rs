@@ -22,7 +22,7 @@ pub struct ParseThresholdError {
     text: String,
     /// Counted from 1, in characters.
     column: usize,
-    told: String,
+    message: String,
 }
 
 impl ParseThresholdError {
@@ -34,7 +34,7 @@ impl ParseThresholdError {
 
 impl fmt::Display for ParseThresholdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { text, column, told } = self;
+        let Self { text, column, message: told } = self;
         // What was typed is shown as one line, whatever is in it.
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let before = column.saturating_sub(1);
@@ -57,7 +57,7 @@ impl FromStr for Threshold {
         };
         parsed.map_err(|(at, told)| {
             let before = short.get(..at).unwrap_or(&short);
-            ParseThresholdError { column: before.chars().count() + 1, told, text: short.clone() }
+            ParseThresholdError { column: before.chars().count() + 1, message: told, text: short.clone() }
         })
     }
 }
@@ -70,11 +70,11 @@ impl FromStr for Measure {
         let mut cursor = Cursor { text, at: 0 };
         let parsed = subject(&mut cursor).and_then(|Subject { measure, .. }| {
             cursor.skip_spaces();
-            if cursor.rest().is_empty() { Ok(measure) } else { cursor.wrong("nothing more is due here") }
+            if cursor.rest().is_empty() { Ok(measure) } else { cursor.failure("nothing more is due here") }
         });
         parsed.map_err(|(at, told)| {
             let before = text.get(..at).unwrap_or(text);
-            ParseThresholdError { column: before.chars().count() + 1, told, text: text.to_owned() }
+            ParseThresholdError { column: before.chars().count() + 1, message: told, text: text.to_owned() }
         })
     }
 }
@@ -109,7 +109,7 @@ impl<'t> Cursor<'t> {
         found
     }
 
-    fn wrong<T>(&self, told: impl Into<String>) -> Result<T, ParseFailure> {
+    fn failure<T>(&self, told: impl Into<String>) -> Result<T, ParseFailure> {
         Err((self.at, told.into()))
     }
 }
@@ -152,7 +152,7 @@ fn subject(cursor: &mut Cursor<'_>) -> Result<Subject, ParseFailure> {
     let name = cursor.take_while(is_of_name);
     if let Some(clock) = TimeMetric::ALL.into_iter().find(|clock| clock.name() == name) {
         if !cursor.take(".") {
-            return cursor.wrong(format!("which of its times? As in {name}.p99, {name}.mean or {name}.max"));
+            return cursor.failure(format!("which of its times? As in {name}.p99, {name}.mean or {name}.max"));
         }
         return Ok(Subject::of(Measure::Time(clock, statistic(cursor)?)));
     }
@@ -171,13 +171,13 @@ fn subject(cursor: &mut Cursor<'_>) -> Result<Subject, ParseFailure> {
         }
         "control" => {
             if !cursor.take(".differ") {
-                return cursor.wrong("what of it? As in control.differ.count or control.differ.rate");
+                return cursor.failure("what of it? As in control.differ.count or control.differ.rate");
             }
             counted_as(cursor, CountMeasure::ControlDiffer)
         }
         "rate" | "count" => {
             cursor.at = begin;
-            cursor.wrong(format!("the {name} of what? As in failed.{name} or status(5xx).{name}"))
+            cursor.failure(format!("the {name} of what? As in failed.{name} or status(5xx).{name}"))
         }
         // What k6 writes of http_req_duration.
         _ => {
@@ -186,7 +186,7 @@ fn subject(cursor: &mut Cursor<'_>) -> Result<Subject, ParseFailure> {
             let statistic = match statistic(cursor) {
                 Err(_) if !is_percentile => {
                     cursor.at = begin;
-                    return cursor.wrong(unknown_measure(name));
+                    return cursor.failure(unknown_measure(name));
                 }
                 found => found?,
             };
@@ -225,7 +225,7 @@ fn statistic(cursor: &mut Cursor<'_>) -> Result<TimeStatistic, ParseFailure> {
             let closed = !bracketed || cursor.take(")");
             match share {
                 Ok(share) if closed => Ok(TimeStatistic::Percentile(share)),
-                Ok(_) => cursor.wrong("a ) is due here, as in p(99)"),
+                Ok(_) => cursor.failure("a ) is due here, as in p(99)"),
                 Err(_) => {
                     Err((at, "a percentile is above 0 and up to 100, as in p50, p99.9 or p(99)".to_owned()))
                 }
@@ -233,7 +233,7 @@ fn statistic(cursor: &mut Cursor<'_>) -> Result<TimeStatistic, ParseFailure> {
         }
         _ => {
             cursor.at = begin;
-            cursor.wrong("one of min, mean, p50 (or any other percentile) and max is due here")
+            cursor.failure("one of min, mean, p50 (or any other percentile) and max is due here")
         }
     }
 }
@@ -245,14 +245,14 @@ fn argument<T>(
     read: impl Fn(&str) -> Result<T, String>,
 ) -> Result<T, ParseFailure> {
     if !cursor.take("(") {
-        return cursor.wrong(format!("which one? As in {forms}"));
+        return cursor.failure(format!("which one? As in {forms}"));
     }
     cursor.skip_spaces();
     let begin = cursor.at;
     let argument = cursor.take_while(|c| is_of_name(c) || matches!(c, '.' | '*'));
     let read = read(argument).map_err(|told| (begin, format!("{told} As in {forms}")))?;
     cursor.skip_spaces();
-    if cursor.take(")") { Ok(read) } else { cursor.wrong("a ) is due here") }
+    if cursor.take(")") { Ok(read) } else { cursor.failure("a ) is due here") }
 }
 
 fn fault(id: &str) -> Result<CountMeasure, String> {
@@ -291,18 +291,18 @@ fn counted_as(cursor: &mut Cursor<'_>, counted: CountMeasure) -> Result<Subject,
         "count" => Ok(Subject::of(Measure::Count(counted))),
         "rate" if counted == CountMeasure::Offered || counted == CountMeasure::Attempts => {
             cursor.at = begin;
-            cursor.wrong("all are offered, so there is no share of them: write per_s for how many a second")
+            cursor.failure("all are offered, so there is no share of them: write per_s for how many a second")
         }
         "rate" => Ok(Subject::of(Measure::Share(counted))),
         "per_s" if counted == CountMeasure::ControlDiffer => {
             cursor.at = begin;
             cursor
-                .wrong("a control is asked for a sample, so this has no rate per second: write count or rate")
+                .failure("a control is asked for a sample, so this has no rate per second: write count or rate")
         }
         "per_s" => Ok(Subject::of(Measure::PerSecond(counted))),
         _ => {
             cursor.at = begin;
-            cursor.wrong("one of count, rate (the share) and per_s (how many a second) is due here")
+            cursor.failure("one of count, rate (the share) and per_s (how many a second) is due here")
         }
     }
 }
@@ -315,7 +315,7 @@ fn over(cursor: &mut Cursor<'_>) -> Result<Option<NonZeroU64>, ParseFailure> {
     }
     if word != "over" {
         cursor.at = begin;
-        return cursor.wrong(format!("{word} makes no sense here: a window is asked for as in over 30s"));
+        return cursor.failure(format!("{word} makes no sense here: a window is asked for as in over 30s"));
     }
     cursor.skip_spaces();
     let begin = cursor.at;
@@ -338,7 +338,7 @@ fn relation(cursor: &mut Cursor<'_>) -> Result<Relation, ParseFailure> {
     }
     match Relation::ALL.into_iter().find(|relation| cursor.take(relation.sign())) {
         Some(relation) => Ok(relation),
-        None => cursor.wrong("a comparison is due here: one of < <= > >= == !="),
+        None => cursor.failure("a comparison is due here: one of < <= > >= == !="),
     }
 }
 

@@ -38,7 +38,7 @@ impl InvalidityScope {
     }
 
     /// Whether times and rates of such a run say nothing of the candidate.
-    pub(in crate::report) const fn spoils_times(self) -> bool {
+    pub(in crate::report) const fn invalidates_times(self) -> bool {
         matches!(self, Self::Timing | Self::Load)
     }
 }
@@ -65,7 +65,7 @@ impl Excuses {
     }
 
     /// Failed arrivals that stand.
-    pub(super) fn standing(self, counts: &Counts) -> u64 {
+    pub(super) fn certain_failures(self, counts: &Counts) -> u64 {
         failed_of(counts, |fault| !self.excuse(fault))
     }
 }

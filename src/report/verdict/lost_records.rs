@@ -16,14 +16,14 @@ const WIDEST_S: u64 = 3_600;
 /// What the trace lost, as a reason, and whether that makes a run invalid.
 pub(super) fn assess(trace: &TraceAccounting) -> Option<(Reason, LossSeverity)> {
     let is_much = trace.late.saturating_mul(ONE_OF) > trace.accepted || trace.lost.mostly_lost_group().is_some();
-    Some((loss_reason(trace)?, if is_much { LossSeverity::Yes } else { LossSeverity::No }))
+    Some((loss_reason(trace)?, if is_much { LossSeverity::Significant } else { LossSeverity::Minor }))
 }
 
 /// Whether so much was lost that what was sent is another load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LossSeverity {
-    Yes,
-    No,
+    Significant,
+    Minor,
 }
 
 fn loss_reason(trace: &TraceAccounting) -> Option<Reason> {

@@ -338,7 +338,7 @@ fn check_late(spoil: fn(&mut Totals), thresholds: &[&str], exit: Exit) {
     let (mut totals, mut plan) = (good_run(), dns_plan());
     sent_late(&mut plan);
     spoil(&mut totals);
-    let watch = super::super::ThresholdMonitor::over(thresholds.iter().map(|text| text.parse().unwrap()));
+    let watch = super::super::ThresholdMonitor::new(thresholds.iter().map(|text| text.parse().unwrap()));
     let judgement = judge(&totals, &plan, &machine(), (&Ending::Finished, &watch.assess(&totals, 1.0)));
     assert!(!judgement.timing_valid);
     let RunJudgement { verdict, invalid_reasons, thresholds: lines, .. } = judgement;
@@ -378,7 +378,7 @@ fn a_threshold_counts_beside_a_late_generator_if_it_is_not_about_times() {
 fn check_allowed(spoil: fn(&mut Totals), thresholds: &[&str], verdict: Verdict) {
     let (mut totals, plan) = (good_run(), Plan { allow_invalid: true, ..dns_plan() });
     spoil(&mut totals);
-    let watch = super::super::ThresholdMonitor::over(thresholds.iter().map(|text| text.parse().unwrap()));
+    let watch = super::super::ThresholdMonitor::new(thresholds.iter().map(|text| text.parse().unwrap()));
     let judgement = judge(&totals, &plan, &machine(), (&Ending::Finished, &watch.assess(&totals, 1.0)));
     assert_eq!(judgement.verdict, verdict, "{thresholds:?}");
 }

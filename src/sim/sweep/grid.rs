@@ -44,7 +44,7 @@ pub enum GridError {
     },
     /// An axis was given twice.
     #[error("{0} is given twice")]
-    Twice(&'static str),
+    Duplicate(&'static str),
     /// Too many.
     #[error("{0}: at most {VALUES_MAX} values")]
     TooMany(&'static str),
@@ -135,7 +135,7 @@ fn error_text(error: impl fmt::Display) -> String {
 
 fn fill<T>(values: &mut Vec<T>, axis: &Axis<T>, text: &str) -> Result<(), GridError> {
     if !values.is_empty() {
-        return Err(GridError::Twice(axis.name));
+        return Err(GridError::Duplicate(axis.name));
     }
     let wrong = |what| GridError::Value { axis: axis.name, what, range: axis.range };
     for value in text.split(':') {

@@ -15,17 +15,17 @@ const SCHEMA: &str = "downpour.sweep/1";
 
 impl fmt::Display for Sweep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let about = &self.about;
+        let about = &self.scenario;
         let (load, capacity) = (about.downloads_per_s, about.capacity_per_s);
         let hidden = capacity / f64::from(about.attempts_at_most);
-        writeln!(f, "Sweep of {}", about.scenario)?;
+        writeln!(f, "Sweep of {}", about.name)?;
         writeln!(f, "  load        {load:>8.1}/s  at 1x, {:.0} % of the capacity", 100.0 * load / capacity)?;
         writeln!(f, "  capacity    {capacity:>8.1}/s")?;
         let attempts = about.attempts_at_most;
         writeln!(f, "  no trigger  {hidden:>8.1}/s  or less is never stuck: capacity / {attempts} attempts")?;
         writeln!(f)?;
         writeln!(f, "Seconds from the end of a loss of capacity until all was well, by its length;")?;
-        writeln!(f, "STUCK if it was not within {}", length(about.patience))?;
+        writeln!(f, "STUCK if it was not within {}", length(about.recovery_limit))?;
         let lengths = self.grid.lengths.len();
         for from in (0..lengths).step_by(COLUMNS) {
             self.block(from..(from + COLUMNS).min(lengths), f)?;
@@ -76,14 +76,14 @@ impl Sweep {
     ///
     /// Never: it has text keys and finite numbers.
     pub fn to_json(&self) -> String {
-        let about = &self.about;
+        let about = &self.scenario;
         let table = SweepJson {
             schema: SCHEMA,
-            scenario: &about.scenario,
+            scenario: &about.name,
             downloads_per_s: about.downloads_per_s,
             capacity_per_s: about.capacity_per_s,
             attempts_at_most: about.attempts_at_most,
-            patience_s: about.patience.as_secs_f64(),
+            patience_s: about.recovery_limit.as_secs_f64(),
             cells: self.cells.iter().map(CellLine::from).collect(),
             boundaries: self.boundaries.iter().map(BoundaryLine::from).collect(),
         };

@@ -36,7 +36,7 @@ fn contest(client: &ClientModel, clients: u32, seed: u64) -> (u32, Duration) {
     let mut budget = Budget::new(client.budget);
     let mut states: Vec<RetryState> = (0..clients).map(|_| client.begin(&mut budget)).collect();
     for of in 0..clients {
-        agenda.put(Offset::from(hop(&mut random)), (of, ContentionEvent::Read));
+        agenda.schedule(Offset::from(hop(&mut random)), (of, ContentionEvent::Read));
     }
     let (mut version, mut writes) = (0, 0);
     let mut end = Offset::ZERO;
@@ -60,11 +60,11 @@ fn contest(client: &ClientModel, clients: u32, seed: u64) -> (u32, Duration) {
                 else {
                     panic!("a hundred attempts were not enough");
                 };
-                agenda.put(now.after(wait).after(hop(&mut random)), (of, ContentionEvent::Read));
+                agenda.schedule(now.after(wait).after(hop(&mut random)), (of, ContentionEvent::Read));
                 continue;
             }
         };
-        agenda.put(now.after(hop(&mut random)), (of, next));
+        agenda.schedule(now.after(hop(&mut random)), (of, next));
     }
     (writes, end.as_duration())
 }

@@ -18,12 +18,12 @@ fn storm(watched: &ObservedRun, fault: std::ops::Range<u64>) -> StormSection {
 /// incident` plays all of it.
 #[test]
 fn the_incident_comes_out_as_the_postmortem_says() {
-    let mut scenario = Scenario::built_in("incident").unwrap().loaded("0.05x".parse().unwrap());
+    let mut scenario = Scenario::built_in("incident").unwrap().load_scaled("0.05x".parse().unwrap());
     scenario.load.spacing = Spacing::Uniform;
     let watched = watched(&plan_of(&scenario), of_scenario(&scenario));
     let storm = storm(&watched, 60..840);
     let report = RunReport { storm: Some(storm), ..RunReport::default() };
-    assert!(scenario.is_as_known(&report), "{}", scenario.beside(&report).unwrap());
+    assert!(scenario.matches_expected(&report), "{}", scenario.compare_with_expected(&report).unwrap());
     let known = (storm.time_to_recover_s, storm.time_to_plateau_s);
     assert!(
         known.0.is_some_and(|after| after <= 12) && known.1.is_some_and(|after| after <= 12),
@@ -37,7 +37,7 @@ fn the_incident_comes_out_as_the_postmortem_says() {
 #[test]
 fn a_hastened_incident_amplifies_as_much() {
     let speed = "20x".parse().unwrap();
-    let scenario = Scenario::built_in("incident").unwrap().hastened(speed);
+    let scenario = Scenario::built_in("incident").unwrap().time_scaled(speed);
     let plan = SimulationPlan {
         clients: clients(model("cargo-1.70").time_scaled(speed), scenario.clients.session_gap),
         ..plan_of(&scenario)
@@ -63,7 +63,7 @@ impl Metastable {
     /// Seconds until the service was well again, if it ever was.
     #[track_caller]
     fn recovers(&self, load: &str, drop: &str) -> Option<u64> {
-        let scenario = self.scenario.clone().loaded(load.parse().unwrap());
+        let scenario = self.scenario.clone().load_scaled(load.parse().unwrap());
         let mut plan = self.plan.clone();
         plan.service.drops = vec![drop.parse().unwrap()];
         let end = plan.service.drops[0].window.end().unwrap().as_secs();

@@ -135,7 +135,7 @@ enum Only {
     expecting = "true, false, a text, a list of texts, or { is, contains, lacks, at_least, at_most, level, since, why, source }"
 )]
 enum FileCondition {
-    There(bool),
+    Present(bool),
     Is(String),
     OneOf(Vec<String>),
     Elements(FileElements),
@@ -159,7 +159,7 @@ struct FileElements {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum FileIs {
-    There(bool),
+    Present(bool),
     One(String),
     Many(Vec<String>),
 }
@@ -196,13 +196,13 @@ impl Rules {
         let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
         match read {
             Ok(len) if len as u64 > FILE_BYTES_MAX => Err(RulesError::TooLarge { path: path.to_owned() }),
-            Ok(_) => Self::parse(&text, name_or_path).and_then(|rules| rules.of_some_use(name_or_path)),
+            Ok(_) => Self::parse(&text, name_or_path).and_then(|rules| rules.require_rules(name_or_path)),
             Err(source) => Err(RulesError::Read { path: path.to_owned(), source }),
         }
     }
 
     /// A file without a rule would judge nothing, and pass everything.
-    fn of_some_use(self, origin: &str) -> Result<Self, RulesError> {
+    fn require_rules(self, origin: &str) -> Result<Self, RulesError> {
         if !self.is_empty() {
             return Ok(self);
         }
@@ -230,7 +230,7 @@ fn read(text: &str) -> Checked<Rules> {
             );
             return Err(RuleMistake { span: at, what });
         }
-        rules.push(Rule { place: rules.len(), ..rule });
+        rules.push(Rule { index: rules.len(), ..rule });
     }
     Ok(Rules { rules })
 }
@@ -261,7 +261,7 @@ fn rule(file: FileRule) -> Checked<Rule> {
     let scheme =
         file.scheme.map(|scheme| consistent_scheme(&scheme, own_scheme.filter(|_| location.is_some()))).transpose()?;
     Ok(Rule {
-        place: 0,
+        index: 0,
         pattern,
         statuses: statuses(file.status)?,
         transitions: file.transitions.map(|list| transitions(&list)).transpose()?,
@@ -344,7 +344,7 @@ fn demands(fields: BTreeMap<Spanned<String>, Spanned<FileCondition>>) -> Checked
         }
         let span = due.span();
         let demand = demand(name.clone(), due.into_inner(), &span)?;
-        let due = &demand.due;
+        let due = &demand.condition;
         if matches!(due, FieldCondition::OneOf(list) if list.is_empty())
             || matches!(due, FieldCondition::Elements(list) if list.is_empty())
         {
@@ -360,7 +360,7 @@ fn demands(fields: BTreeMap<Spanned<String>, Spanned<FileCondition>>) -> Checked
 fn demand(name: HeaderName, file: FileCondition, span: &Range<usize>) -> Checked<HeaderDemand> {
     let plain = |due| (due, Level::Fail, Provenance::default());
     let (due, level, provenance) = match file {
-        FileCondition::There(there) => plain(field_condition(FileIs::There(there))),
+        FileCondition::Present(there) => plain(field_condition(FileIs::Present(there))),
         FileCondition::Is(value) => plain(field_condition(FileIs::One(value))),
         FileCondition::OneOf(values) => plain(field_condition(FileIs::Many(values))),
         FileCondition::Elements(FileElements {
@@ -388,13 +388,13 @@ fn demand(name: HeaderName, file: FileCondition, span: &Range<usize>) -> Checked
             (due, level, provenance(since.as_deref().map(|since| (since, span.clone())), why, source)?)
         }
     };
-    Ok(HeaderDemand { name, due, level, provenance })
+    Ok(HeaderDemand { name, condition: due, level, provenance })
 }
 
 fn field_condition(is: FileIs) -> FieldCondition {
     match is {
-        FileIs::There(true) => FieldCondition::Present,
-        FileIs::There(false) => FieldCondition::Absent,
+        FileIs::Present(true) => FieldCondition::Present,
+        FileIs::Present(false) => FieldCondition::Absent,
         FileIs::One(value) => FieldCondition::OneOf(vec![value]),
         FileIs::Many(values) => FieldCondition::OneOf(values),
     }

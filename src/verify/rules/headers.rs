@@ -14,7 +14,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::verify) struct HeaderDemand {
     pub(super) name: HeaderName,
-    pub(super) due: FieldCondition,
+    pub(super) condition: FieldCondition,
     /// What it does to the run where it is not so.
     pub(in crate::verify) level: Level,
     /// Where it comes from.
@@ -52,7 +52,7 @@ impl HeaderDemand {
     /// Whether an answer's fields keep it.
     pub(in crate::verify) fn holds(&self, headers: &HeaderMap) -> bool {
         let lines = || headers.get_all(&self.name).into_iter().map(http::HeaderValue::as_bytes);
-        match &self.due {
+        match &self.condition {
             FieldCondition::Present => headers.contains_key(&self.name),
             FieldCondition::Absent => !headers.contains_key(&self.name),
             FieldCondition::OneOf(values) => {
@@ -64,13 +64,13 @@ impl HeaderDemand {
             }
             FieldCondition::Elements(elements) => elements
                 .iter()
-                .all(|element| self.is_the_whole_of(headers, element) || element.holds(lines(), &self.name)),
+                .all(|element| self.is_whole_value(headers, element) || element.holds(lines(), &self.name)),
         }
     }
 
     /// Whether the demanded element is all that the field's first line says, as
     /// it is nearly always: then nothing needs to be taken apart.
-    fn is_the_whole_of(&self, headers: &HeaderMap, element: &Element) -> bool {
+    fn is_whole_value(&self, headers: &HeaderMap, element: &Element) -> bool {
         let Element::Contains(due) = element else { return false };
         headers.get(&self.name).is_some_and(|line| line.as_bytes().eq_ignore_ascii_case(due.as_bytes()))
     }
@@ -151,20 +151,20 @@ pub(in crate::verify) fn delta_seconds(text: &[u8]) -> Option<u64> {
 
 impl fmt::Display for HeaderDemand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write_due(f)?;
+        self.write_condition(f)?;
         self.provenance.since.map_or(Ok(()), |since| write!(f, " (since {since})"))
     }
 }
 
 impl HeaderDemand {
     /// What is demanded, without where that comes from.
-    pub(super) fn due_text(&self) -> String {
+    pub(super) fn demand_text(&self) -> String {
         Self { provenance: Provenance::default(), ..self.clone() }.to_string()
     }
 
-    fn write_due(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_condition(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} must ", self.name)?;
-        match &self.due {
+        match &self.condition {
             FieldCondition::Present => f.write_str("be there"),
             FieldCondition::Absent => f.write_str("not be there"),
             FieldCondition::OneOf(values) => write!(f, "be {}", values.join(" or ")),
@@ -192,7 +192,7 @@ mod tests {
     fn demand(name: &str, due: FieldCondition) -> HeaderDemand {
         HeaderDemand {
             name: name.parse().unwrap(),
-            due,
+            condition: due,
             level: Level::Fail,
             provenance: Provenance::default(),
         }

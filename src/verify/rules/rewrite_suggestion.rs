@@ -36,7 +36,7 @@ impl RewriteSuggester {
 
     /// Looks at a request that no rule matches; `None` once enough were looked
     /// at.
-    pub fn look(&mut self, target: &[u8]) -> Option<RewriteSuggestion> {
+    pub fn check(&mut self, target: &[u8]) -> Option<RewriteSuggestion> {
         self.left = self.left.checked_sub(1)?;
         let helps = |rewrites: &Rewrites| {
             let rewritten = rewrites.apply(Cow::Borrowed(target));
@@ -55,7 +55,7 @@ mod tests {
     fn a_forgotten_rewrite_is_recognised() {
         let mut unmatched = RewriteSuggester::of(&Rules::builtin("crates-io").unwrap()).unwrap();
         let mut check = |target: &str, rewrite| {
-            assert_eq!(unmatched.look(target.as_bytes()), Some(RewriteSuggestion { rewrite }), "{target}");
+            assert_eq!(unmatched.check(target.as_bytes()), Some(RewriteSuggestion { rewrite }), "{target}");
         };
         check("/crates/serde/serde-1.0.0.crate", Some("crates-io"));
         check("/crates/serde/1.0.0/download", Some("crates-io"));
@@ -66,9 +66,9 @@ mod tests {
     fn so_many_are_looked_at_and_no_more() {
         let mut unmatched = RewriteSuggester::of(&Rules::builtin("crates-io").unwrap()).unwrap();
         for _ in 0..CHECKS_MAX {
-            assert!(unmatched.look(b"/x").is_some());
+            assert!(unmatched.check(b"/x").is_some());
         }
-        assert_eq!(unmatched.look(b"/x"), None);
+        assert_eq!(unmatched.check(b"/x"), None);
         assert!(RewriteSuggester::of(&Rules::none()).is_none());
     }
 }

@@ -48,12 +48,12 @@ impl StatusTransitions {
 
     /// Whether the very pair is listed.
     pub fn list(&self, recorded: u16, answered: u16) -> bool {
-        self.pairs.iter().any(|pair| pair.recorded.hold(recorded) && pair.answered.hold(answered))
+        self.pairs.iter().any(|pair| pair.recorded.contains(recorded) && pair.answered.contains(answered))
     }
 }
 
 impl StatusPattern {
-    const fn hold(self, status: u16) -> bool {
+    const fn contains(self, status: u16) -> bool {
         match self {
             Self::One(one) => one == status,
             Self::Class(class) => class == status / 100,

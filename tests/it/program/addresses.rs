@@ -18,7 +18,7 @@ fn call(candidate: &Serving, addresses: &str, flags: &[&str]) -> Call {
 
 #[test]
 fn a_dead_address_beside_a_good_one_is_not_hidden() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     // The candidate listens at one address of this machine alone.
     let report = call(&candidate, "127.0.0.1,127.0.0.2", &["--no-keepalive"]).report(3);
     assert_eq!(report.faults(), [("connect.refused", COUNT / 2)]);
@@ -35,7 +35,7 @@ fn a_dead_address_beside_a_good_one_is_not_hidden() {
 
 #[test]
 fn a_dead_address_is_told_even_where_no_request_meets_it() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = call(&candidate, "127.0.0.1,127.0.0.2", &["-c", "1"]);
     let ended = call.run();
     assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
@@ -44,7 +44,7 @@ fn a_dead_address_is_told_even_where_no_request_meets_it() {
 
 #[test]
 fn no_living_address_at_all_is_no_run() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = call(&candidate, "127.0.0.2,127.0.0.3", &[]);
     call.refused(1, &["connect to --target", "127.0.0.3"]);
 }

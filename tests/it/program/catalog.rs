@@ -36,7 +36,7 @@ fn check_accounting(report: &Report) {
 
 #[test]
 fn a_file_that_was_there_and_is_not_listed_is_a_fault() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let trace = trace(&[Some(200), Some(302), Some(404), None]);
     let listed = |crates: &[u32]| {
         let file = |&number: &u32| (0..10).map(move |version| format!("c{number},1.0.{version}+x\n"));
@@ -66,7 +66,7 @@ fn a_host_that_does_not_exist_outranks_a_file_that_is_not_listed() {
 
 #[test]
 fn catalogues_that_cannot_be_used_are_refused() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let trace = trace(&[None]);
     call(&candidate, &trace, "name,version\na\n").refused(2, &["files.csv:2: it has 1 fields"]);
     call(&candidate, &trace, "a list\n").refused(2, &["files.csv:1: there is no column name"]);

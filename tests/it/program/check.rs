@@ -53,7 +53,7 @@ fn nothing_is_written_but_what_was_asked_for() {
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
     assert!(ended.stdout.starts_with("PASSED: all 3 distinct requests were good\n"), "{}", ended.stdout);
     let left: Vec<_> =
-        fs::read_dir(call.room.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        fs::read_dir(call.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["list"]);
     let ended = call.with(&["--format", "json"]).run();
     assert_eq!(Report::parse(&ended.stdout).offered(), 3);

@@ -33,7 +33,7 @@ fn check_passed(report: &Report, opened: std::ops::RangeInclusive<u64>) {
 
 #[test]
 fn a_trusted_origin_is_talked_to_in_either_version() {
-    let (_room, origin) = origin(Certificate::Sound);
+    let (_room, origin) = origin(Certificate::Valid);
     let trust = ["--cacert", origin.authority()];
     check_passed(&secured(&origin, &trust).report(0), 1..=100);
     let two = secured(&origin, &trust).with(&["--http", "2", "-c", "2", "--streams", "10"]);
@@ -47,7 +47,7 @@ fn a_trusted_origin_is_talked_to_in_either_version() {
 #[test]
 fn a_limit_of_streams_is_kept_over_tls() {
     let room = tempfile::tempdir().unwrap();
-    let origin = TlsOrigin::start(room.path(), Certificate::Sound, Answers::Redirects(3));
+    let origin = TlsOrigin::start(room.path(), Certificate::Valid, Answers::Redirects(3));
     let two = ["--cacert", origin.authority(), "--http", "2", "-c", "2", "--streams", "10"];
     let report = secured(&origin, &two).with(&["--rate", "5k/s", "--prewarm", "2"]).report(0);
     check_passed(&report, 2..=2);
@@ -69,7 +69,7 @@ fn a_certificate_that_does_not_do_has_its_own_fault() {
     };
     check(Certificate::Expired, &[], "tls.expired", ": the certificate expired at ");
     check(Certificate::ForAnotherName, &[], "tls.name", ", not for ");
-    check(Certificate::Sound, &["--roots", "webpki"], "tls.untrusted", ": no issuer that is trusted here ");
+    check(Certificate::Valid, &["--roots", "webpki"], "tls.untrusted", ": no issuer that is trusted here ");
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn an_unverified_certificate_is_said_first() {
 
 #[test]
 fn handshakes_are_resumed_unless_they_must_not_be() {
-    let (_room, origin) = origin(Certificate::Sound);
+    let (_room, origin) = origin(Certificate::Valid);
     let call = |flags: &[&str]| {
         let each = ["--cacert", origin.authority(), "--no-keepalive", "-c", "1"];
         secured(&origin, &each).with(flags).report(0)
@@ -96,7 +96,7 @@ fn handshakes_are_resumed_unless_they_must_not_be() {
 
 #[test]
 fn plain_http_to_a_tls_port_is_no_panic() {
-    let (_room, origin) = origin(Certificate::Sound);
+    let (_room, origin) = origin(Certificate::Valid);
     let target = format!("http://{}", origin.address);
     let call = Call::new(&["replay", "trace", "--target", &target, "--rate", "500", "--max-lateness", "60s"]);
     let report = call.file("trace", every(1, 20)).report(3);
@@ -105,7 +105,7 @@ fn plain_http_to_a_tls_port_is_no_panic() {
 
 #[test]
 fn connections_are_used_as_asked() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let opened = |flags: &[&str]| {
         let call = Call::replay("trace", &candidate).file("trace", every(1, 100)).with(&["--rate", "500"]);
         let report = call.with(flags).report(0);
@@ -123,7 +123,7 @@ fn connections_are_used_as_asked() {
 
 #[test]
 fn another_place_can_be_connected_to() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let place = candidate.api.trim_start_matches("http://").to_owned();
     let instead = format!("candidate.test:80:{place}");
     let call = Call::new(&["replay", "trace", "--target", "http://candidate.test", "--connect-to", &instead])

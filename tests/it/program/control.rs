@@ -33,7 +33,7 @@ fn check_accounting(report: &Report) {
 
 #[test]
 fn two_deployments_that_answer_alike_do_not_differ() {
-    let (candidate, control) = (Serving::sound(), Serving::sound());
+    let (candidate, control) = (Serving::healthy(), Serving::healthy());
     let call = against(&candidate, &control.api, &[]);
     let report = call.report(0);
     check_accounting(&report);
@@ -49,7 +49,7 @@ fn two_deployments_that_answer_alike_do_not_differ() {
 
 #[test]
 fn redirects_that_differ_are_counted_to_the_last_one() {
-    let (candidate, control) = (Serving::with_faults(&["missing-slash:10%"]), Serving::sound());
+    let (candidate, control) = (Serving::with_faults(&["missing-slash:10%"]), Serving::healthy());
     let call = against(&candidate, &control.api, &["--verify", "off"]);
     let ended = call.run();
     assert_eq!(ended.code, Some(0), "differences do not fail a run: {}", ended.stderr);
@@ -71,7 +71,7 @@ fn redirects_that_differ_are_counted_to_the_last_one() {
 
 #[test]
 fn a_threshold_says_how_much_may_differ() {
-    let (candidate, control) = (Serving::with_faults(&["missing-slash:10%"]), Serving::sound());
+    let (candidate, control) = (Serving::with_faults(&["missing-slash:10%"]), Serving::healthy());
     let none = ["--verify", "off", "--threshold", "control.differ == 0"];
     let report = against(&candidate, &control.api, &none).report(99);
     let differing = report.list("/thresholds")[0]["value"].as_f64();
@@ -83,7 +83,7 @@ fn a_threshold_says_how_much_may_differ() {
 
 #[test]
 fn statuses_and_fields_are_differences_of_their_own() {
-    let control = Serving::sound();
+    let control = Serving::healthy();
     let failing = Serving::with_faults(&["status-503"]);
     let report = against(&failing, &control.api, &[]).report(3);
     check_accounting(&report);
@@ -103,7 +103,7 @@ fn statuses_and_fields_are_differences_of_their_own() {
 
 #[test]
 fn a_control_that_differs_from_itself_is_told_as_noise() {
-    let (candidate, control) = (Serving::sound(), Serving::with_faults(&["wrong-host:50%"]));
+    let (candidate, control) = (Serving::healthy(), Serving::with_faults(&["wrong-host:50%"]));
     let report = against(&candidate, &control.api, &[]).report(0);
     check_accounting(&report);
     assert!(report.number("/control/differing") > 0);
@@ -114,7 +114,7 @@ fn a_control_that_differs_from_itself_is_told_as_noise() {
 
 #[test]
 fn a_control_that_is_down_changes_nothing_but_its_own_books() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let nobody = {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", free.local_addr().unwrap())
@@ -135,7 +135,7 @@ fn a_control_that_is_down_changes_nothing_but_its_own_books() {
 
 #[test]
 fn the_control_is_asked_for_a_share_and_at_a_rate() {
-    let (candidate, control) = (Serving::sound(), Serving::sound());
+    let (candidate, control) = (Serving::healthy(), Serving::healthy());
     let share = |seed: &str| {
         let call = against(&candidate, &control.api, &["--seed", seed]);
         let args = call.args.iter().map(|arg| if arg == "100%" { "20%" } else { arg.as_str() });
@@ -160,7 +160,7 @@ fn the_control_is_asked_for_a_share_and_at_a_rate() {
 
 #[test]
 fn a_control_that_must_not_be_asked_is_refused() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let refused = |flags: &[&str], parts: &[&str]| {
         Call::replay(INCIDENT, &candidate).with(&["--rate", "10", "-n", "5"]).with(flags).refused(2, parts);
     };

@@ -58,7 +58,7 @@ fn a_mistake_in_an_export_is_told_before_anything_is_sent() {
 /// What a summary for people cannot be written to is no failure of the run.
 #[test]
 fn a_lost_summary_does_not_fail_a_run() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = Call::replay(INCIDENT, &candidate).with(&["--rate", "500", "-n", "5"]);
     let ended = call.with(&["--step-summary", "no/such/place.md"]).run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -81,10 +81,10 @@ fn scrape(address: &str, request: &str) -> (String, String) {
 
 #[test]
 fn a_run_is_scraped_while_it_goes_on() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = Call::replay(INCIDENT, &candidate);
     let call = call.with(&["--rate", "300", "-d", "1h", "--loop", "--metrics-addr", "127.0.0.1:0"]);
-    let mut process = Process::start(&call.all_args(), call.room.path());
+    let mut process = Process::start(&call.all_args(), call.dir.path());
     let mut stderr = BufReader::new(process.0.stderr.take().unwrap());
     let mut line = String::new();
     stderr.read_line(&mut line).unwrap();
@@ -125,9 +125,9 @@ fn a_run_is_scraped_while_it_goes_on() {
 /// A run that was killed has left enough for every form.
 #[test]
 fn a_killed_run_is_given_out_in_every_form() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = Call::replay(INCIDENT, &candidate).with(&["--rate", "300", "-d", "1h", "--loop"]);
-    let mut process = Process::start(&call.all_args(), call.room.path());
+    let mut process = Process::start(&call.all_args(), call.dir.path());
     let run = call.path("run");
     while !fs::metadata(run.join("intervals.ndjson")).is_ok_and(|found| found.len() > 0) {
         assert!(!process.is_over(), "it ended by itself");

@@ -66,14 +66,14 @@ fn a_handshake_that_stalls_costs_the_connect_time_out() {
 
 fn answered(answers: Answers, code: i32) -> Report {
     let room = tempfile::tempdir().unwrap();
-    let origin = TlsOrigin::start(room.path(), Certificate::Sound, answers);
+    let origin = TlsOrigin::start(room.path(), Certificate::Valid, answers);
     call(origin.address, &["-c", "20"]).report(code)
 }
 
 #[test]
 fn content_that_ends_with_the_connection_needs_the_end_of_tls_too() {
     // Anybody on the way can close a TCP connection, so that is no end.
-    let report = answered(Answers::Cut, 3);
+    let report = answered(Answers::Truncated, 3);
     assert_eq!(report.faults(), [("http.truncated", COUNT)]);
     assert_eq!(report.number("/connections/opened"), COUNT);
     let report = answered(Answers::UntilClosed, 0);

@@ -12,7 +12,7 @@ fn replay(candidate: &Serving, list: &str, share: &str) -> Call {
 
 #[test]
 fn each_path_is_asked_once_and_a_sound_candidate_passes() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = replay(&candidate, &downloads(20, 5), "100%").with(&["--threads", "2"]);
     let report = call.report(0);
     assert_eq!(report.number("/arrivals/passed"), 100);
@@ -62,7 +62,7 @@ fn what_is_not_asked_for_is_counted_by_its_reason() {
 
 #[test]
 fn it_is_asked_for_at_the_rate_of_target_checks() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = replay(&candidate, &downloads(50, 1), "100%");
     let slow = ["--verify-rate", "1/s", "--verify-concurrency", "1", "--grace", "3s"];
     let report = call.with(&slow).report(0);
@@ -87,7 +87,7 @@ fn a_check_asks_for_each_and_goes_to_the_file_as_well() {
 
 #[test]
 fn what_the_run_says_to_the_candidate_is_said_for_json_too() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = replay(&candidate, &downloads(5, 1), "100%");
     // The stand-in takes whatever Host it is asked for; a wrong share is not.
     call.with(&["-H", "host: crates.io", "-H", "accept: text/html"]).report(0);

@@ -75,7 +75,7 @@ fn traces_with_nothing_in_them() {
 
 #[test]
 fn a_trace_of_remarks_alone_begins_no_run() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = Call::replay("remarks", &candidate).file("remarks", "# a\n# b\n").with(&["--rate", "10"]);
     call.refused(1, &["find a request in remarks: 2 lines were read"]);
 }
@@ -150,7 +150,7 @@ fn paces_that_contradict_themselves() {
 
 #[test]
 fn rules_and_rewrites_name_the_place_of_a_mistake() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let check = |flag: &str, content: &str, parts: &[&str]| {
         let call = Call::replay(INCIDENT, &candidate).file("mine.toml", content);
         call.with(&[flag, "mine.toml"]).refused(2, parts);
@@ -173,7 +173,7 @@ fn rules_and_rewrites_name_the_place_of_a_mistake() {
 
 #[test]
 fn places_that_cannot_be_written() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = Call::replay(INCIDENT, &candidate).file("file", "").with(&["--rate", "100", "-n", "10"]);
     let ended = call.out("file/run").run();
     assert_eq!(ended.code, Some(1), "{}", ended.stdout);
@@ -183,14 +183,14 @@ fn places_that_cannot_be_written() {
 
 #[test]
 fn more_connections_than_the_process_may_open() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let many = Call::replay(INCIDENT, &candidate).with(&["--connections", "1000m"]);
     many.refused(2, &["--connections 1000000000", "at most", "ulimit"]);
 }
 
 #[test]
 fn the_host_that_a_trace_was_recorded_at_takes_a_second_word() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let target = format!("http://localhost:{}", candidate.port());
     let target = target.as_str();
     let log = |hosts: &[&str]| {
@@ -225,7 +225,7 @@ fn the_host_that_a_trace_was_recorded_at_takes_a_second_word() {
 
 #[test]
 fn a_place_that_is_taken_is_named_with_its_flag() {
-    let first = Serving::sound();
+    let first = Serving::healthy();
     let place = format!("127.0.0.1:{}", first.port());
     Call::new(&["serve", "--listen", &place]).refused(1, &["--listen", &place, "in use"]);
     Call::new(&["serve", "--dns-listen", &first.dns]).refused(1, &["--dns-listen", &first.dns, "in use"]);

@@ -10,7 +10,7 @@ fn short(candidate: &Serving) -> Call {
 
 #[test]
 fn json_on_stdout_is_the_file_byte_for_byte() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = short(&candidate).with(&["--format", "json"]);
     let ended = call.run();
     assert_eq!(ended.code, Some(0));
@@ -20,7 +20,7 @@ fn json_on_stdout_is_the_file_byte_for_byte() {
 
 #[test]
 fn text_on_stdout_is_the_summary_and_where_the_rest_is() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = short(&candidate);
     let ended = call.run();
     let summary = fs::read_to_string(ended.out.join("summary.txt")).unwrap();
@@ -30,7 +30,7 @@ fn text_on_stdout_is_the_summary_and_where_the_rest_is() {
 
 #[test]
 fn a_good_run_that_is_told_to_be_quiet_is() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     for quiet in ["--quiet", "-q"] {
         let ended = short(&candidate).with(&[quiet]).run();
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
@@ -39,7 +39,7 @@ fn a_good_run_that_is_told_to_be_quiet_is() {
 
 #[test]
 fn a_log_on_stderr_leaves_stdout_alone() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let ended = short(&candidate).with(&["-vv", "--format", "json"]).run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     Report::parse(&ended.stdout);
@@ -47,7 +47,7 @@ fn a_log_on_stderr_leaves_stdout_alone() {
 
 #[test]
 fn requests_carry_the_header_fields_that_were_asked_for() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     // Clients that mention JSON get the same place as a document.
     let report = short(&candidate).with(&["-H", "Accept: application/json"]).report(0);
     assert_eq!(report.times("/statuses", "200"), 100);
@@ -57,7 +57,7 @@ fn requests_carry_the_header_fields_that_were_asked_for() {
 
 #[test]
 fn a_run_directory_is_never_written_over() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = short(&candidate);
     call.report(0);
     let before = fs::read(call.path("run/run.json")).unwrap();

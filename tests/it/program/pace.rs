@@ -13,7 +13,7 @@ fn offered(candidate: &Serving, flags: &[&str]) -> u64 {
 
 #[test]
 fn the_window_takes_exactly_what_is_due_in_it() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let check = |flags: &[&str], count: u64| assert_eq!(offered(&candidate, flags), count, "{flags:?}");
     check(&["--rate", "recorded"], 100);
     check(&["-d", "500ms"], 50);
@@ -28,7 +28,7 @@ fn the_window_takes_exactly_what_is_due_in_it() {
 
 #[test]
 fn a_loop_goes_on_where_the_trace_ends() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let check = |flags: &[&str], count: u64| assert_eq!(offered(&candidate, flags), count, "{flags:?}");
     check(&["--rate", "1000", "--loop", "-n", "250"], 250);
     check(&["--rate", "1000", "--loop", "-d", "250ms"], 250);
@@ -50,7 +50,7 @@ fn whole_seconds() -> String {
 
 #[test]
 fn a_seed_chooses_the_same_arrivals_over_any_number_of_threads() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     // The window ends within a second, so how many lie in it hangs on the draws.
     let offered = |seed: &str, threads: &str| {
         let call = Call::replay("log", &candidate).file("log", whole_seconds()).with(&[
@@ -92,7 +92,7 @@ fn what_is_over_the_limit_is_shed_and_makes_the_timing_invalid() {
 
 #[test]
 fn a_load_that_was_not_offered_on_time_is_invalid() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let flags = ["--target", &candidate.api, "--verify", "off", "--rate", "1000", "--max-lateness", "0s"];
     let call = Call::new(&["replay", "trace"]).with(&flags).file("trace", every(10, 100));
     let report = call.report(5);

@@ -95,7 +95,7 @@ fn with_repeats(clients: u64) -> String {
 
 #[test]
 fn recorded_retries_can_be_left_out() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let flags = ["--first-attempts", "15s", "--speed", "20x", "--loop", "-n", "30"];
     let report = Call::replay("log", &candidate).file("log", with_repeats(10)).with(&flags).report(0);
     assert_eq!(report.offered(), 30);
@@ -105,7 +105,7 @@ fn recorded_retries_can_be_left_out() {
 
 #[test]
 fn mistakes_are_told_before_anybody_is_asked() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let refused = |flags: &[&str], parts: &[&str]| replay(&candidate, 1, flags).refused(2, parts);
     refused(&["--client", "carog"], &["\"carog\"", "cargo-1.89", "--client-file"]);
     refused(&["--client", "own", "--client-file", "none.toml"], &["none.toml", "--client-file"]);

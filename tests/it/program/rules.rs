@@ -26,7 +26,7 @@ fn check(candidate: &Serving, lines: &str, id: &str, detail: &str) -> Report {
 
 #[test]
 fn fields_that_a_rule_demands() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     for (field, id, detail) in [
         ("vary = { contains = \"origin\" }", "headers.vary", "vary must hold origin"),
         ("content-type = \"text/html\"", "headers.content_type", "content-type must be text/html"),
@@ -42,7 +42,7 @@ fn fields_that_a_rule_demands() {
 
 #[test]
 fn a_url_where_a_path_is_due() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     check(&candidate, "status = 302\nrelative = \"only\"", "location.absolute", "");
     let candidate = Serving::with_faults(&["relative"]);
     let sound = "status = 302\nrelative = \"only\"\nlocation = \"/crates/{crate}/{crate}-{version}.crate\"";
@@ -51,7 +51,7 @@ fn a_url_where_a_path_is_due() {
 
 #[test]
 fn a_change_from_what_was_recorded() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let line = |status: u16| {
         format!("{{\"at_ns\":0,\"target\":\"/api/v1/crates/a/1.0.0/download\",\"status\":{status}}}\n")
     };
@@ -140,7 +140,7 @@ const MISTYPED: &str = "[[rule]]\nmatch = \"/api/v2/crates/{crate}/{version}/dow
 
 #[test]
 fn rules_that_match_nothing_make_no_pass() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let report = against(&candidate, MISTYPED).report(5);
     assert_eq!((report.verdict(), report.number("/arrivals/passed")), ("invalid", COUNT));
     assert_eq!(report.text("/invalid_reasons/0/id"), "no_rule_matched");
@@ -157,7 +157,7 @@ fn rules_that_match_nothing_make_no_pass() {
 
 #[test]
 fn rules_that_match_little_are_warned_about_above_the_verdict() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let lines = (0..10).map(|n| format!("/api/v1/crates/a/1.0.{n}/download\n"));
     let list: String = lines.chain(["/api/v1/crates/b/1.0.0/download\n".to_owned()]).collect();
     let one = "[[rule]]\nmatch = \"/api/v1/crates/b/{version}/download\"\nstatus = 302\n";
@@ -170,7 +170,7 @@ fn rules_that_match_little_are_warned_about_above_the_verdict() {
 
 #[test]
 fn a_rewrite_that_was_forgotten_is_named() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let line = |n: usize| format!("/crates/serde/serde-1.0.{n}.crate\n");
     let list: String = (0..49).map(line).chain(["/robots.txt\n".to_owned()]).collect();
     let call = Call::replay("list", &candidate).file("list", list);

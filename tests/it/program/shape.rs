@@ -17,7 +17,7 @@ fn passed(call: &Call) -> Report {
 
 #[test]
 fn stages_offer_the_integral_of_their_rates() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let check = |flags: &[&str], count: u64| {
         let report = passed(&replay(&candidate, &["--loop"]).with(flags));
         assert_eq!(report.offered(), count, "{flags:?}");
@@ -34,7 +34,7 @@ fn stages_offer_the_integral_of_their_rates() {
 
 #[test]
 fn random_arrivals_hang_on_the_seed_and_not_on_the_threads() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let offered = |rate: [&str; 2], seed: &str, threads: &str| {
         let flags = ["--loop", "--arrivals", "poisson", "--seed", seed, "--threads", threads];
         let window: &[&str] = if rate[0] == "--rate" { &["-d", "400ms"] } else { &[] };
@@ -53,7 +53,7 @@ fn random_arrivals_hang_on_the_seed_and_not_on_the_threads() {
 
 #[test]
 fn a_sample_leaves_targets_out_and_says_so() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = replay(&candidate, &["--rate", "1k", "--sample", "25%", "--seed", "3"]);
     let report = passed(&call);
     let sampled_out = report.number("/records/sampled_out");
@@ -89,7 +89,7 @@ fn asked_by_clients(of_each: usize, nameless: usize) -> String {
 
 #[test]
 fn a_sample_of_clients_keeps_them_whole() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let sample = ["--rate", "1k", "--sample", "40%", "--sample-by", "client", "--seed", "3"];
     let replay = |trace: String| Call::replay("trace", &candidate).file("trace", trace).with(&sample);
     let call = replay(asked_by_clients(10, 0));
@@ -116,7 +116,7 @@ fn a_sample_of_clients_keeps_them_whole() {
 
 #[test]
 fn copies_of_the_trace_balance() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let amplified = |flags: &[&str]| {
         let report = passed(&replay(&candidate, &["--speed", "4x"]).with(flags));
         (report.offered(), report.number("/records/amplified"))
@@ -142,7 +142,7 @@ fn copies_of_the_trace_balance() {
 
 #[test]
 fn shapes_that_contradict_each_other_are_refused() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let refused = |flags: &[&str], parts: &[&str]| replay(&candidate, flags).refused(2, parts);
     for other in [["--rate", "10"], ["--speed", "2x"], ["-d", "10s"]] {
         refused(&["--stage", "1s:10/s", other[0], other[1]], &["--stage", "cannot be used with"]);

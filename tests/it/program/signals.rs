@@ -13,7 +13,7 @@ struct RunningReplay {
 
 impl RunningReplay {
     fn start(call: Call) -> Self {
-        let process = Process::start(&call.all_args(), call.room.path());
+        let process = Process::start(&call.all_args(), call.dir.path());
         Self { call, process }
     }
 
@@ -106,7 +106,7 @@ fn the_first_signal_is_answered_and_names_the_second() {
 
 #[test]
 fn what_was_on_disk_outlives_a_kill() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let mut going = RunningReplay::start(endless(&candidate));
     going.until_a_checkpoint();
     going.process.signal(Signal::KILL);

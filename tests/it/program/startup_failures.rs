@@ -6,7 +6,7 @@ use std::net::TcpListener;
 
 #[test]
 fn one_that_is_killed_before_anything_was_counted_can_be_reported() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = Call::new(&["report", "run"]).without_out();
     let target = &candidate.api;
     let args = ["replay", INCIDENT, "--target", target, "--verify", "off", "--rate", "10", "--warmup", "1h"];
@@ -32,7 +32,7 @@ fn a_load_that_needs_a_second_word_is_refused_before_anybody_is_connected_to() {
 
 #[test]
 fn an_out_that_is_a_file_is_called_one() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let target = &candidate.api;
     let args = ["replay", INCIDENT, "--target", target, "--rate", "10", "-n", "1", "--out", "taken"];
     Call::new(&args).without_out().file("taken", "x").refused(1, &["taken: is a file"]);

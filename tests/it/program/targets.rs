@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 /// A candidate whose CDN speaks TLS with a certificate of its own.
 pub(super) struct TlsDeployment {
-    room: TempDir,
+    dir: TempDir,
     candidate: Serving,
 }
 
@@ -20,7 +20,7 @@ impl TlsDeployment {
         let authority = room.path().join("ca.pem");
         let with_authority = [flags, &["--ca-out", authority.to_str().unwrap()]].concat();
         let candidate = Serving::with(&with_authority);
-        Self { room, candidate }
+        Self { dir: room, candidate }
     }
 
     /// A replay of `requests`, judged as deep as `verify`.
@@ -45,7 +45,7 @@ impl TlsDeployment {
 
     /// A call that knows what is right and where the CDN stands.
     fn reach_targets(&self, call: Call) -> Call {
-        let authority = self.room.path().join("ca.pem");
+        let authority = self.dir.path().join("ca.pem");
         let instead = format!("static.crates.io:443:{}", self.candidate.cdn);
         call.with(&["--rules", "crates-io", "--verify-connect-to", &instead]).with(&[
             "--roots",
@@ -269,7 +269,7 @@ fn unusual_names_are_asked_whatever_the_sample() {
 
 #[test]
 fn mistakes_with_target_checks_are_usage_errors() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let check = |flags: &[&str], parts: &[&str]| {
         Call::replay("list", &candidate).file("list", downloads(1, 1)).with(flags).refused(2, parts);
     };
@@ -338,7 +338,7 @@ fn a_way_back_to_the_candidate_is_followed_to_the_file() {
 #[test]
 fn only_the_very_origin_of_the_target_leads_to_its_address() {
     // Another port of the same address is another place, and a private one.
-    let other = Serving::sound();
+    let other = Serving::healthy();
     let base = format!("http://127.0.0.1:{}", other.port());
     let candidate = Serving::with(&["--location-base", &base]);
     let flags = ["--target", &candidate.api, "--resolver", &candidate.dns, "--max-lateness", "60s"];
@@ -393,6 +393,6 @@ fn r17_of_a_place_where_nobody_listens_one_try_is_enough() {
 
 #[test]
 fn r18_a_place_that_speaks_no_tls_is_found() {
-    let plain = Serving::sound();
+    let plain = Serving::healthy();
     check_base(&format!("https://127.0.0.1:{}", plain.port()), ("target.tls_handshake", "connect", 20));
 }

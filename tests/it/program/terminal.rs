@@ -13,7 +13,7 @@ fn on_a_terminal(call: &Call) -> (Option<i32>, String) {
     let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
     let terminal = openpty(&size, None).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_downpour"));
-    command.args(call.all_args()).current_dir(call.room.path()).env("TERM", "xterm").env_remove("CI");
+    command.args(call.all_args()).current_dir(call.dir.path()).env("TERM", "xterm").env_remove("CI");
     command.env_remove("NO_COLOR").env_remove("GITHUB_STEP_SUMMARY").env_remove("DOWNPOUR_LOG");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(terminal.slave);
     let mut child = command.spawn().unwrap();

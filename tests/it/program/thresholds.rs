@@ -14,7 +14,7 @@ fn replay(candidate: &Serving, thresholds: &[&str]) -> Call {
 
 #[test]
 fn a_threshold_that_is_not_kept_ends_with_99_and_is_in_every_rendering() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = replay(&candidate, &["latency.p99 < 1us", "failed.rate <= 0.1%"]);
     let report = call.report(99);
     assert_eq!(report.verdict(), "failed");

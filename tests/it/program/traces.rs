@@ -44,7 +44,7 @@ fn replayed(call: &Call) -> Report {
 
 #[test]
 fn every_format_is_recognised_and_every_line_accounted_for() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     for (folder, format) in SAMPLES {
         let path = sample(folder, "well-formed.log");
         let log = fs::read(&path).unwrap();
@@ -60,7 +60,7 @@ fn every_format_is_recognised_and_every_line_accounted_for() {
 
 #[test]
 fn odd_lines_are_counted_under_their_reason() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     for (folder, format) in SAMPLES {
         let Ok(verdicts) = fs::read_to_string(sample(folder, "edge-cases.verdicts")) else { continue };
         let mut expected: BTreeMap<&str, u64> = BTreeMap::new();
@@ -90,7 +90,7 @@ fn odd_lines_are_counted_under_their_reason() {
 
 #[test]
 fn packed_inputs_are_unpacked_whatever_their_name() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let members = [gz(&every(5, 40)), gz(&every(5, 30))].concat();
     let zstd = zstd::encode_all(every(5, 50).as_bytes(), 1).unwrap();
     for (name, content, packing, count) in [("log", members, "gzip", 70), ("log.txt", zstd, "zstd", 50)] {
@@ -102,7 +102,7 @@ fn packed_inputs_are_unpacked_whatever_their_name() {
 
 #[test]
 fn files_directories_patterns_and_standard_input_make_one_trace() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let check = |traces: &[&str], inputs: usize, count: u64| {
         let call = Call::replay(traces[0], &candidate)
             .with(&traces[1..])
@@ -124,7 +124,7 @@ fn files_directories_patterns_and_standard_input_make_one_trace() {
 
 #[test]
 fn a_log_of_the_store_is_asked_of_the_api() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let path = sample("fastly-cratesio-2025", "well-formed.log");
     let call = Call::replay(path.to_str().unwrap(), &candidate).with(&[
         "--rate",
@@ -141,7 +141,7 @@ fn a_log_of_the_store_is_asked_of_the_api() {
 
 #[test]
 fn a_log_cut_off_in_its_middle_is_replayed_as_far_as_it_goes_and_said() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let whole = gz(&every(5, 400));
     let cut = &whole[..whole.len() / 2];
     let call = Call::replay("cut.gz", &candidate).file("cut.gz", cut).with(&["--rate", "1000"]);
@@ -157,7 +157,7 @@ fn a_log_cut_off_in_its_middle_is_replayed_as_far_as_it_goes_and_said() {
 
 #[test]
 fn a_log_that_is_not_what_was_packed_is_said() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let mut broken = gz(&every(5, 400));
     let checksum = broken.len() - 8;
     broken[checksum] ^= 1;
@@ -169,7 +169,7 @@ fn a_log_that_is_not_what_was_packed_is_said() {
 
 #[test]
 fn what_cannot_be_read_of_a_directory_is_said_and_kept_in_the_report() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = Call::replay("logs", &candidate)
         .with(&["--rate", "500"])
         .file("logs/a.log", every(5, 40))

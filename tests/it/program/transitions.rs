@@ -38,7 +38,7 @@ fn each_answer_is_held_against_what_the_log_shows() {
         (Some(460), 1),
         (None, 7),
     ]);
-    let sound = Serving::sound();
+    let sound = Serving::healthy();
     let call = Call::replay("trace", &sound).file("trace", &trace).with(&["--rules", "crates-io"]);
     let report = call.report(0);
     assert_eq!(transitions(&report), [(302, 302, 40, 0), (200, 302, 30, 0), (404, 302, 20, 0)]);
@@ -71,7 +71,7 @@ fn each_answer_is_held_against_what_the_log_shows() {
 
 #[test]
 fn a_log_without_statuses_has_nothing_to_compare() {
-    let sound = Serving::sound();
+    let sound = Serving::healthy();
     let call = Call::replay("trace", &sound).file("trace", recorded(&[(None, 5)]));
     let ended = call.run();
     assert!(!ended.stdout.contains("Recorded and answered"), "{}", ended.stdout);

@@ -25,7 +25,7 @@ impl PipedReplay {
     /// Begins one with 1,024 requests at 2,000 a second.
     fn start(call: Call) -> Self {
         let call = call.with(&["--rate", "2000"]);
-        let mut process = Process::reading(Stdio::piped(), &call.all_args(), call.room.path());
+        let mut process = Process::reading(Stdio::piped(), &call.all_args(), call.dir.path());
         let stdin = process.0.stdin.take().unwrap();
         let mut piped = Self { call, process, stdin };
         piped.write(2 * LINES);
@@ -71,7 +71,7 @@ fn ids(report: &Report) -> Vec<&str> {
 
 #[test]
 fn a_trace_that_is_not_read_in_time_is_named_as_the_cause() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = || Call::replay("-", &candidate).with(&["--verify", "off", "--max-lateness", "5ms"]);
     let play = |call: Call, code: i32| {
         let mut piped = PipedReplay::start(call);
@@ -93,7 +93,7 @@ fn a_trace_that_is_not_read_in_time_is_named_as_the_cause() {
 
 #[test]
 fn a_process_without_descriptors_is_to_blame_and_not_the_candidate() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = Call::replay("-", &candidate).with(&["--verify", "off", "--no-keepalive"]);
     let mut piped = PipedReplay::start(call);
     piped.until_there_is("intervals.ndjson");
@@ -116,7 +116,7 @@ fn with_few_files(limit: u64, call: &Call) -> Ended {
         .args(["-c", &script, env!("CARGO_BIN_EXE_downpour")])
         .args(call.all_args())
         .env_remove("DOWNPOUR_LOG")
-        .current_dir(call.room.path())
+        .current_dir(call.dir.path())
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -144,7 +144,7 @@ fn a_run_keeps_within_the_descriptors_it_may_have() {
 
 #[test]
 fn a_run_of_nothing_proves_nothing() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     // All requests are for one target, and this seed leaves it out.
     let list = "/api/v1/crates/serde/1.0.0/download\n".repeat(20);
     let flags = ["--rate", "100", "--sample", "1%", "--seed", "1"];
@@ -156,7 +156,7 @@ fn a_run_of_nothing_proves_nothing() {
 fn a_resolver_that_is_not_there_says_nothing_of_the_candidate() {
     let deaf = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let deaf = deaf.local_addr().unwrap().to_string();
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = Call::new(&["replay", "trace", "--target", &candidate.api, "--resolver", &deaf]);
     let call = call.file("trace", every(10, 20)).with(&["--max-lateness", "60s", "--rules", "crates-io"]);
     let ended = call.run();
@@ -202,7 +202,7 @@ fn failures_stand_beside_a_late_generator() {
 
 #[test]
 fn what_few_samples_cannot_say_is_not_said() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let play = |count: &str| {
         let call = Call::replay("trace", &candidate).file("trace", every(2, 40));
         call.with(&["--rate", "500", "-n", count]).run().stdout

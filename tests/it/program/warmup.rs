@@ -18,7 +18,7 @@ fn replay(candidate: &Serving, flags: &[&str]) -> Call {
 
 #[test]
 fn faults_that_end_with_the_warm_up_do_not_fail_a_run() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let flags = ["--rate", "100", "--rules", "crates-io"];
     assert_eq!(replay(&candidate, &flags).report(3).number("/arrivals/failed"), 50);
 
@@ -42,7 +42,7 @@ fn faults_that_end_with_the_warm_up_do_not_fail_a_run() {
 
 #[test]
 fn seconds_begin_with_the_end_of_the_warm_up() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let list = "/api/v1/crates/serde/1.0.0/download\n".repeat(150) + &"/nothing/here\n".repeat(50);
     let call = Call::replay("list", &candidate).file("list", list);
     let report = call.with(&["--rate", "100", "--rules", "crates-io", "--warmup", "1.5s"]).report(3);
@@ -54,7 +54,7 @@ fn seconds_begin_with_the_end_of_the_warm_up() {
 
 #[test]
 fn a_closed_loop_warms_up_too() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let flags = ["--rate", "max", "--loop", "-d", "400ms", "--warmup", "100ms", "-c", "4"];
     let report = Call::replay("trace", &candidate).file("trace", every(10, 100)).with(&flags).report(0);
     assert!(report.offered() > 0 && report.number("/warmup/arrivals/passed") > 0);
@@ -62,7 +62,7 @@ fn a_closed_loop_warms_up_too() {
 
 #[test]
 fn a_warm_up_that_leaves_nothing_is_no_result() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let refused = |flags: &[&str], parts: &[&str]| replay(&candidate, flags).refused(2, parts);
     refused(&["--rate", "10", "-d", "2s", "--warmup", "2s"], &["--warmup 2s", "--duration 2s"]);
     refused(&["--stage", "1s:10/s", "--stage", "1s:9/s", "--warmup", "3s"], &["--warmup 3s", "--stage 2s"]);

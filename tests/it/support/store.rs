@@ -15,7 +15,7 @@ pub(crate) const FILE: [u8; 1_000] = {
 /// Listens on loopback; its threads end with the connections of its clients.
 pub(crate) struct Store {
     address: SocketAddr,
-    seen: Arc<Mutex<StoreRequests>>,
+    requests: Arc<Mutex<StoreRequests>>,
 }
 
 /// What it was asked.
@@ -42,7 +42,7 @@ impl Store {
                 std::thread::spawn(move || serve(&stream, &seen).unwrap_or_default());
             }
         });
-        Self { address, seen }
+        Self { address, requests: seen }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -54,15 +54,15 @@ impl Store {
     }
 
     pub(crate) fn asked(&self) -> Vec<String> {
-        self.seen.lock().unwrap().asked.iter().map(|(what, times)| format!("{what} x{times}")).collect()
+        self.requests.lock().unwrap().asked.iter().map(|(what, times)| format!("{what} x{times}")).collect()
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.seen.lock().unwrap().lines.clone()
+        self.requests.lock().unwrap().lines.clone()
     }
 
     pub(crate) fn connections(&self) -> usize {
-        self.seen.lock().unwrap().connections
+        self.requests.lock().unwrap().connections
     }
 }
 

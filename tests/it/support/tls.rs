@@ -20,7 +20,7 @@ use tokio_rustls::server::TlsStream;
 /// What the origin's certificate is like.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Certificate {
-    Sound,
+    Valid,
     Expired,
     ForAnotherName,
 }
@@ -33,7 +33,7 @@ pub(crate) enum Answers {
     /// Content that ends with the connection, whose TLS is ended, too.
     UntilClosed,
     /// The same, but the TLS under it just breaks off.
-    Cut,
+    Truncated,
 }
 
 /// A running origin; ends with its value.
@@ -79,7 +79,7 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, counted: Arc<Atomi
             counted.fetch_add(1, Ordering::SeqCst);
             match answers {
                 Answers::Redirects(streams) => redirect(stream, streams).await,
-                Answers::UntilClosed | Answers::Cut => break_off(stream, answers).await,
+                Answers::UntilClosed | Answers::Truncated => break_off(stream, answers).await,
             }
         });
     }
@@ -128,7 +128,7 @@ fn acceptor(room: &Path, certificate: Certificate) -> (TlsAcceptor, PathBuf) {
     std::fs::write(&file, authority_certificate.pem()).unwrap();
     let name = match certificate {
         Certificate::ForAnotherName => "another.test",
-        Certificate::Sound | Certificate::Expired => "localhost",
+        Certificate::Valid | Certificate::Expired => "localhost",
     };
     let mut leaf = CertificateParams::new(vec![name.to_owned()]).unwrap();
     if matches!(certificate, Certificate::Expired) {

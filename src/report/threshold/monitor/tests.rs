@@ -33,7 +33,7 @@ fn interval(second: u64, TestSecond { offered, good_ms, failed }: TestSecond<'_>
 
 /// What comes of `expression` in a run of these seconds.
 fn judged(expression: &str, seconds: &[TestSecond<'_>], offering_s: f64) -> ThresholdLine {
-    let mut watch = ThresholdMonitor::over([expression.parse().unwrap()]);
+    let mut watch = ThresholdMonitor::new([expression.parse().unwrap()]);
     let mut totals = Totals::default();
     for (second, &told) in seconds.iter().enumerate() {
         let interval = interval(second as u64, told);
@@ -142,19 +142,19 @@ fn a_second_that_the_load_did_not_fill_is_not_too_slow() {
 #[test]
 fn thresholds_of_one_clock_and_length_share_their_seconds() {
     let all = ["latency.p50 over 5s < 1s", "latency.p99 over 5s < 1s", "latency.p99 over 6s < 1s"];
-    let watch = ThresholdMonitor::over(all.map(|text| text.parse().unwrap()));
-    assert_eq!(watch.clocks.len(), 2);
+    let watch = ThresholdMonitor::new(all.map(|text| text.parse().unwrap()));
+    assert_eq!(watch.time_metrics.len(), 2);
 }
 
 #[test]
 fn what_ends_a_run_is_what_is_so_now() {
-    let mut watch = ThresholdMonitor::over(["failed over 2s >= 3", "failed.rate > 90%"].map(|e| e.parse().unwrap()));
+    let mut watch = ThresholdMonitor::new(["failed over 2s >= 3", "failed.rate > 90%"].map(|e| e.parse().unwrap()));
     let mut totals = Totals::default();
     let mut next = |second, told| {
         let interval = interval(second, told);
         totals.absorb(&interval);
         watch.second(&interval);
-        watch.come_true(&totals)
+        watch.first_triggered(&totals)
     };
     assert_eq!(next(0, good(&[1; 20])), None);
     assert_eq!(next(1, TestSecond { offered: 2, good_ms: &[], failed: 2 }), None);
@@ -167,8 +167,8 @@ fn what_ends_a_run_is_what_is_so_now() {
 
 #[test]
 fn nothing_measured_ends_no_run() {
-    let watch = ThresholdMonitor::over(["latency.p99 < 1h", "failed == 0"].map(|text| text.parse().unwrap()));
-    assert_eq!(watch.come_true(&Totals::default()), None);
+    let watch = ThresholdMonitor::new(["latency.p99 < 1h", "failed == 0"].map(|text| text.parse().unwrap()));
+    assert_eq!(watch.first_triggered(&Totals::default()), None);
 }
 
 /// The counts that fail a run beside `thresholds`.
@@ -180,7 +180,7 @@ fn allow(thresholds: &[&str], beyond: (u64, u64)) {
     (0..3).for_each(|_| counts.faults.count(Fault::StatusServerError, Offset::ZERO));
     (0..2).for_each(|_| counts.faults.count(Fault::DnsNxdomain, Offset::ZERO));
     counts.retries.hidden_attempt(Fault::DnsNxdomain, Offset::ZERO);
-    assert_eq!(Allowed::by(&thresholds).beyond(&counts), beyond, "{thresholds:?}");
+    assert_eq!(Allowed::by(&thresholds).not_allowed(&counts), beyond, "{thresholds:?}");
 }
 
 #[test]

@@ -91,7 +91,7 @@ impl ProbePool {
         let Some(request) = self.request(url, step, chosen_by) else {
             return ProbeExchange { outcome: ExchangeOutcome::NotConnected(Fault::TargetBadRedirect), peer: String::new() };
         };
-        if let Some(kept) = self.take_kept(url) {
+        if let Some(kept) = self.take_idle(url) {
             let peer = format!("at {}", kept.peer);
             if let Ok(answer) = self.exchange(kept, request.clone(), url, step).await {
                 return ProbeExchange { outcome: answer, peer };
@@ -134,7 +134,7 @@ impl ProbePool {
             Ok(Ok(taken)) => taken,
         };
         if ended && matches!(timeout_at(begun + limit, line.sender.ready()).await, Ok(Ok(()))) {
-            self.keep(url, line);
+            self.return_idle(url, line);
         }
         Ok(ExchangeOutcome::Complete { status, headers, content })
     }

@@ -68,10 +68,10 @@ pub(super) struct ProbePool {
     tls: TlsConnector,
     candidate_tls: TlsConnector,
     idle: Mutex<HashMap<ProbeOrigin, Vec<ProbeConnection>>>,
-    dead: Mutex<HashMap<ProbeOrigin, (Instant, Fault)>>,
+    unreachable: Mutex<HashMap<ProbeOrigin, (Instant, Fault)>>,
     /// When the next request may leave.
     next: Mutex<Instant>,
-    gap: Duration,
+    interval: Duration,
 }
 
 impl ProbePool {
@@ -88,29 +88,29 @@ impl ProbePool {
             counts,
             addresses,
             idle: Mutex::default(),
-            dead: Mutex::default(),
+            unreachable: Mutex::default(),
             next: Mutex::new(Instant::now()),
-            gap,
+            interval: gap,
         }
     }
 
     /// Waits for the turn of one request. Turns are given out evenly; what was
     /// not used is lost, so that a pause is not followed by a burst.
-    pub(super) async fn turn(&self) {
-        if self.gap.is_zero() {
+    pub(super) async fn wait_for_rate(&self) {
+        if self.interval.is_zero() {
             return;
         }
         let turn = {
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
             let turn = (*next).max(Instant::now());
-            *next = turn + self.gap;
+            *next = turn + self.interval;
             turn
         };
         sleep_until(turn).await;
     }
 
     /// A kept connection to where `url` leads, if there is one.
-    pub(super) fn take_kept(&self, url: &Url) -> Option<ProbeConnection> {
+    pub(super) fn take_idle(&self, url: &Url) -> Option<ProbeConnection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle.get_mut(&probe_origin(url)?)?;
         while let Some(line) = kept.pop() {
@@ -122,7 +122,7 @@ impl ProbePool {
     }
 
     /// Keeps a connection for the next request to the same place.
-    pub(super) fn keep(&self, url: &Url, line: ProbeConnection) {
+    pub(super) fn return_idle(&self, url: &Url, line: ProbeConnection) {
         let Some(place) = probe_origin(url) else { return };
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.values().map(Vec::len).sum::<usize>() >= IDLE_MAX {
@@ -134,8 +134,8 @@ impl ProbePool {
 
     /// Why there was no connection to where `url` leads a moment ago, if there
     /// was none.
-    pub(super) fn known_dead(&self, url: &Url) -> Option<Fault> {
-        let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn recently_unreachable(&self, url: &Url) -> Option<Fault> {
+        let mut dead = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
         let place = probe_origin(url)?;
         let &(until, fault) = dead.get(&place)?;
         if until > Instant::now() {
@@ -146,10 +146,10 @@ impl ProbePool {
     }
 
     /// Remembers that nobody takes connections where `url` leads.
-    pub(super) fn bury(&self, url: &Url, fault: Fault) {
+    pub(super) fn mark_unreachable(&self, url: &Url, fault: Fault) {
         let Some(place) = probe_origin(url) else { return };
         let now = Instant::now();
-        let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dead = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
         if dead.len() >= UNREACHABLE_MAX {
             dead.retain(|_, (until, _)| *until > now);
         }

@@ -32,19 +32,19 @@ type VerdictSender = mpsc::Sender<TargetAnswer>;
 
 /// What a task has done.
 enum ProbeTaskDone {
-    Asked(TargetKey, TargetVerdict),
+    Probed(TargetKey, TargetVerdict),
     Delivered,
 }
 
 pub(super) struct ProbeQueue {
-    lines: Arc<ProbePool>,
+    pool: Arc<ProbePool>,
     known: TargetCache<VerdictSender>,
     /// Targets that wait to be asked, first come first served.
     pending: VecDeque<ProbeRequest>,
     pending_max: usize,
     concurrency: usize,
     tasks: JoinSet<ProbeTaskDone>,
-    asking: usize,
+    in_progress: usize,
     begun: Instant,
 }
 
@@ -56,12 +56,12 @@ impl ProbeQueue {
         let within = usize::try_from(within).unwrap_or(usize::MAX);
         Self {
             pending_max: within.clamp(concurrency.min(PENDING_MAX), PENDING_MAX),
-            lines: Arc::new(lines),
+            pool: Arc::new(lines),
             known: TargetCache::new(ALL_BOUNDS),
             pending: VecDeque::new(),
             concurrency,
             tasks: JoinSet::new(),
-            asking: 0,
+            in_progress: 0,
             begun: Instant::now(),
         }
     }
@@ -73,17 +73,17 @@ impl ProbeQueue {
         mut stop: oneshot::Receiver<Infallible>,
     ) {
         loop {
-            while self.asking < self.concurrency
+            while self.in_progress < self.concurrency
                 && let Some(question) = self.pending.pop_front()
             {
                 self.start(question);
             }
-            let has_room = self.tasks.len() < self.asking + DELIVERIES_MAX;
+            let has_room = self.tasks.len() < self.in_progress + DELIVERIES_MAX;
             tokio::select! {
                 biased;
                 _ = &mut stop => return,
                 Some(done) = self.tasks.join_next() => self.finish(done),
-                Some(request) = requests.recv(), if has_room => self.take_up(request),
+                Some(request) = requests.recv(), if has_room => self.accept(request),
             }
         }
     }
@@ -92,45 +92,45 @@ impl ProbeQueue {
         Offset::from(self.begun.elapsed())
     }
 
-    fn take_up(&mut self, QueuedProbe { request: question, reply }: QueuedProbe) {
-        count(&self.lines.counts.questions);
+    fn accept(&mut self, QueuedProbe { request: question, reply }: QueuedProbe) {
+        count(&self.pool.counts.questions);
         let key = question.key;
         match self.known.ask(key, self.now(), reply) {
             single_flight::CacheReply::Known(found, reply) => {
-                self.deliver(TargetAnswer { key, found: Some(found) }, vec![reply]);
+                self.deliver(TargetAnswer { key, verdict: Some(found) }, vec![reply]);
             }
-            single_flight::CacheReply::Refused(reply) => self.leave_out(key, vec![reply]),
+            single_flight::CacheReply::Refused(reply) => self.skip(key, vec![reply]),
             single_flight::CacheReply::Parked { ask: false } => {}
             single_flight::CacheReply::Parked { ask: true } if self.pending.len() < self.pending_max => {
                 self.pending.push_back(question);
             }
             single_flight::CacheReply::Parked { ask: true } => {
                 let waiting = self.known.settle(&key, None, self.now());
-                self.leave_out(key, waiting);
+                self.skip(key, waiting);
             }
         }
     }
 
-    fn leave_out(&mut self, key: TargetKey, waiting: Vec<VerdictSender>) {
+    fn skip(&mut self, key: TargetKey, waiting: Vec<VerdictSender>) {
         let questions = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
-        self.lines.counts.left_out.fetch_add(questions, Ordering::Relaxed);
-        self.deliver(TargetAnswer { key, found: None }, waiting);
+        self.pool.counts.left_out.fetch_add(questions, Ordering::Relaxed);
+        self.deliver(TargetAnswer { key, verdict: None }, waiting);
     }
 
     fn start(&mut self, question: ProbeRequest) {
-        self.asking += 1;
-        count(&self.lines.counts.targets);
-        let lines = Arc::clone(&self.lines);
-        self.tasks.spawn(async move { ProbeTaskDone::Asked(question.key, run_probe(&lines, question).await) });
+        self.in_progress += 1;
+        count(&self.pool.counts.targets);
+        let lines = Arc::clone(&self.pool);
+        self.tasks.spawn(async move { ProbeTaskDone::Probed(question.key, run_probe(&lines, question).await) });
     }
 
     fn finish(&mut self, done: Result<ProbeTaskDone, JoinError>) {
         match done {
-            Ok(ProbeTaskDone::Asked(key, verdict)) => {
-                self.asking -= 1;
+            Ok(ProbeTaskDone::Probed(key, verdict)) => {
+                self.in_progress -= 1;
                 let found = CachedVerdict { valid_for: verdict.valid_for(), value: verdict };
                 let waiting = self.known.settle(&key, Some(&found), self.now());
-                let answer = TargetAnswer { key, found: Some(found) };
+                let answer = TargetAnswer { key, verdict: Some(found) };
                 self.deliver(answer, waiting);
             }
             Ok(ProbeTaskDone::Delivered) => {}
@@ -170,7 +170,7 @@ async fn run_probe(lines: &ProbePool, question: ProbeRequest) -> TargetVerdict {
             ProbeAction::Done(verdict) => {
                 lines.counts.count_hops(conversation.hops());
                 if let Some(fault) = verdict.fault.filter(|fault| is_unreachable(*fault)) {
-                    lines.bury(conversation.url(), fault);
+                    lines.mark_unreachable(conversation.url(), fault);
                 }
                 return verdict;
             }
@@ -182,12 +182,12 @@ async fn run_probe(lines: &ProbePool, question: ProbeRequest) -> TargetVerdict {
             }
         };
         let url = conversation.url().clone();
-        if let Some(fault) = lines.known_dead(&url) {
+        if let Some(fault) = lines.recently_unreachable(&url) {
             conversation.set_peer(String::new());
             next = conversation.handle_event(&ProbeEvent::RecentlyUnreachable(fault));
             continue;
         }
-        lines.turn().await;
+        lines.wait_for_rate().await;
         count(&lines.counts.requests);
         next = if step == ProbeStep::Connect {
             match lines.connect(&url).await {
