@@ -67,8 +67,9 @@ impl Case {
         Redirect { at: self.done, host, fault, lasting: self.lasting, tiers }
     }
 
-    /// What the example of a finding says: what was found, what else was, and
-    /// how long it stays with caches if it leads astray.
+    /// What the example of a finding says: how long it stays with caches if it
+    /// leads astray, what else was found, and what was found here. That comes
+    /// last, because it ends with the URL that was expected, if there is one.
     pub(super) fn detail(&self, finding: &Finding, worst: Fault) -> String {
         let lasting = self.lasting.filter(|_| finding.fault.misleads()).map(|lasting| lasting.to_string());
         let others = self.found.iter().map(|other| other.fault.id()).filter(|id| *id != worst.id());
@@ -78,7 +79,7 @@ impl Case {
         } else {
             String::new()
         };
-        let parts = [lasting.as_deref().unwrap_or_default(), &finding.note, &also];
+        let parts = [lasting.as_deref().unwrap_or_default(), &also, &finding.note];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
     }
 }
