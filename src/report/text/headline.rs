@@ -76,11 +76,13 @@ fn begin(report: &RunReport, faults: &[&FaultLine], page: &mut Page) {
 
 /// Whether a warning tells of a check that did not happen.
 pub(in crate::report) fn is_left_out(warning: &Reason) -> bool {
-    const LEFT_OUT: [&str; 12] = [
+    const LEFT_OUT: [&str; 14] = [
         "simulated",
         "verify_off",
         "few_rules_matched",
         "catalog_little_used",
+        "catalog_none_listed",
+        "catalog_few_listed",
         "control_silent",
         "host_limit",
         "tls_unverified",
@@ -142,10 +144,10 @@ fn short(id: &str) -> String {
 
 /// What judged nothing, in a few words.
 fn judged_nothing(id: &str) -> &'static str {
-    if id == "catalog_unused" {
-        "no redirect could be looked up in the catalogue"
-    } else {
-        "no request matches a rule"
+    match id {
+        "catalog_unused" => "no redirect could be looked up in the catalogue",
+        "catalog_none_listed" => "the catalogue lists none of the files that were asked for",
+        _ => "no request matches a rule",
     }
 }
 

@@ -32,7 +32,7 @@ impl Question {
                 Self::Timing
             }
             "cut" | "generator.no_resolver" | "nothing_good" => Self::Coverage,
-            "no_rule_matched" | "catalog_unused" => Self::Demands,
+            "no_rule_matched" | "catalog_unused" | "catalog_none_listed" => Self::Demands,
             _ => Self::Load,
         }
     }

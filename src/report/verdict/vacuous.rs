@@ -9,12 +9,19 @@ use crate::units::{approximate, grouped};
 /// Reasons that are no pass even under `--allow-invalid`: nothing was judged.
 const NEVER_A_PASS: [&str; 4] = ["nothing_offered", "no_rule_matched", "catalog_unused", "nothing_good"];
 
+const NAME_THE_FILE: &str = "name the file in the match of a rule, as in /crates/{crate}/{version}/download";
+
+const COMPARE_CATALOG: &str = "see whether the catalogue is of this registry and as new as the log; names and \
+     versions are compared byte for byte";
+
 /// Whether `--allow-invalid` turns a reason into a warning.
 pub(super) fn may_be_allowed(reason: &Reason) -> bool {
     !NEVER_A_PASS.contains(&reason.id.as_str())
 }
 
-/// Rules or a catalogue that judged nothing at all.
+/// Rules or a catalogue that judged nothing at all. A file that is not listed
+/// is no fault where nobody knows that it was there, so a wrong catalogue may
+/// find nothing.
 pub(super) fn judged_nothing(totals: &Totals, plan: &Plan) -> Vec<Reason> {
     let counts = &totals.counts;
     let mut reasons = Vec::new();
@@ -40,7 +47,17 @@ pub(super) fn judged_nothing(totals: &Totals, plan: &Plan) -> Vec<Reason> {
                 "the catalogue was not used: no rule says which file {} redirects are for",
                 grouped(catalog.unnamed)
             ),
-            "name the file in the match of a rule, as in /crates/{crate}/{version}/download",
+            NAME_THE_FILE,
+        ));
+    }
+    if plan.catalog.is_some() && catalog.listed == 0 && catalog.missing > 0 {
+        reasons.push(reason(
+            "catalog_none_listed",
+            format!(
+                "the catalogue lists none of the files that {} redirects are for",
+                grouped(catalog.missing)
+            ),
+            COMPARE_CATALOG,
         ));
     }
     reasons
@@ -76,7 +93,18 @@ pub(super) fn judged_little(totals: &Totals, plan: &Plan) -> Vec<Reason> {
                 grouped(named),
                 grouped(named + catalog.unnamed)
             ),
-            "name the file in the match of a rule, as in /crates/{crate}/{version}/download",
+            NAME_THE_FILE,
+        ));
+    }
+    if plan.catalog.is_some() && catalog.listed > 0 && catalog.listed < catalog.missing {
+        warnings.push(reason(
+            "catalog_few_listed",
+            format!(
+                "only {} of {} redirects are for files that the catalogue lists",
+                grouped(catalog.listed),
+                grouped(named)
+            ),
+            COMPARE_CATALOG,
         ));
     }
     warnings
