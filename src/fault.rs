@@ -70,7 +70,8 @@ faults! {
     HttpTruncated = "http.truncated", "the answer ended before it was complete";
     /// What came was not HTTP. So is a field with a control byte, a Location
     /// too (RFC 9110 §5.5): the HTTP library refuses the whole answer, and
-    /// nobody sees what else was in it.
+    /// nobody sees what else was in it. So is content in a transfer coding that
+    /// was not asked for (RFC 9112 §6.1): no client can undo it.
     HttpGarbage = "http.garbage", "the answer is not valid HTTP";
     /// More header bytes or fields than the limit, however the network cut
     /// them.
