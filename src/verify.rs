@@ -16,6 +16,8 @@ pub mod catalog;
 
 pub(crate) mod certificate;
 
+pub(crate) mod coding;
+
 pub mod control;
 
 pub mod finding;
