@@ -8,6 +8,8 @@
 
 pub mod names;
 
+pub mod visible;
+
 pub mod units;
 
 pub mod fault;

@@ -58,6 +58,7 @@ pub mod source;
 pub mod census;
 
 pub use error::{Share, TraceError};
+pub(crate) use open::files_of;
 pub use source::{ReadOptions, Source};
 pub use unpack::Packing;
 

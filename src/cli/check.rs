@@ -155,8 +155,8 @@ pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
     let replay = args.as_replay();
     let options = ReadOptions { sequence: Sequence::AsRead, ..replay.trace.options()? };
     let source = open(&args.traces, options)?;
-    let kept = if args.told.out.is_some() { RunDirectoryKept::Yes } else { RunDirectoryKept::No };
-    let exports = args.told.exports.open(kept)?;
+    let kept = args.told.out.as_deref().map_or(RunDirectoryKept::No, RunDirectoryKept::At);
+    let exports = args.told.exports.open(kept, replay.files_read())?;
     let mut prepared = prepare("check", source, &replay)?;
     let found = Arc::new(Found::default());
     prepared.requests = Box::new(Distinct::of(prepared.requests, Arc::clone(&found)));

@@ -6,6 +6,7 @@
 //! times as fast as the scenario or `--speed` says.
 
 use super::replay::{ReplayArgs, Requested, play};
+use super::terminal::Visible;
 use super::{CliError, say, scenarios};
 use crate::client::ClientPlan;
 use crate::registry::{Registry, RegistryConfig};
@@ -63,7 +64,9 @@ pub(super) fn run(name_or_file: &str, args: &ReplayArgs, out: &mut dyn Write) ->
     let (exit, report) = played?;
     if let Some(beside) = scenario.beside(&report) {
         match args.report.format {
-            super::report_args::OutputFormat::Text => writeln!(out, "\n{beside}").map_err(CliError::Print)?,
+            super::report_args::OutputFormat::Text => {
+                writeln!(Visible(out), "\n{beside}").map_err(CliError::Print)?
+            }
             super::report_args::OutputFormat::Json => say(&beside),
         }
     }

@@ -9,7 +9,7 @@ mod view;
 pub(crate) use view::Expected;
 
 use super::distinct::Found;
-use super::signals::{Answer, Phases};
+use super::signals::{ENDING, ENDING_CHECK, Phases};
 use crate::fault::Fault;
 use crate::report::micros;
 use crate::tally::{Interval, Totals};
@@ -59,8 +59,6 @@ impl Voice {
 pub(crate) struct Progress {
     voice: Voice,
     way: Way,
-    /// Learns how many requests are in flight.
-    answer: Arc<Answer>,
 }
 
 /// How it is told.
@@ -83,23 +81,22 @@ impl Progress {
         }
         let live = (voice == Voice::Drawn).then(|| Live::start(expected, phases.phase.clone())).flatten();
         if voice != Voice::Silent && live.is_none() {
-            phases.answer.ask_for();
+            phases.answer.ask_for(ENDING);
         }
-        Self { voice, way: live.map_or(Way::Seconds, Way::Live), answer: Arc::clone(&phases.answer) }
+        Self { voice, way: live.map_or(Way::Seconds, Way::Live) }
     }
 
     /// About a run that ends when all that is `found` is done.
     pub(super) fn by_count(voice: Voice, found: Arc<Found>, phases: &Phases) -> Self {
         if voice != Voice::Silent {
-            phases.answer.ask_for();
+            phases.answer.ask_for(ENDING_CHECK);
         }
-        Self { voice, way: Way::Count(found), answer: Arc::clone(&phases.answer) }
+        Self { voice, way: Way::Count(found) }
     }
 
     /// A second of the run is complete.
     pub(crate) fn second(&self, interval: &Interval, totals: &Totals) {
         let second = interval.second() + 1;
-        self.answer.in_flight(interval.gauges().in_flight);
         let has_a_line = self.voice != Voice::Silent && second.is_multiple_of(EVERY);
         match &self.way {
             Way::Live(live) => live.second(Seen::of(interval, totals)),

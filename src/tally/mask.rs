@@ -163,7 +163,8 @@ fn split_port(authority: &[Sign]) -> (&[Sign], &[Sign]) {
 }
 
 fn is_name(host: &[Sign]) -> bool {
-    host.iter().all(|sign| sign.is_written && (sign.byte.is_ascii_alphanumeric() || b"-._".contains(&sign.byte)))
+    host.iter()
+        .all(|sign| sign.is_written && (sign.byte.is_ascii_alphanumeric() || b"-._".contains(&sign.byte)))
 }
 
 fn is_port(port: &[Sign]) -> bool {

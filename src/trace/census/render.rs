@@ -7,6 +7,7 @@
 use super::{Census, Rejection, Time, Top};
 use crate::trace::lost::Loss;
 use crate::units::{NANOS_PER_SECOND, grouped};
+use crate::visible;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -154,12 +155,12 @@ fn table(f: &mut fmt::Formatter<'_>, label: &str, top: &Top) -> fmt::Result {
     Ok(())
 }
 
-/// `text` in at most `width` columns.
+/// `text`, made visible, in at most `width` columns.
 fn cut(text: &str, width: usize) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    let text = visible::line(text);
     let length = text.chars().count();
     if length <= width {
-        return text;
+        return text.into_owned();
     }
     let kept = width.saturating_sub(3);
     let head: String = text.chars().take(kept / 2).collect();
