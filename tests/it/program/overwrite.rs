@@ -46,7 +46,7 @@ fn an_output_that_is_another_input_is_refused() {
     let call = |flags: &[&str]| {
         let call = Call::new(&["check", "list", "--junit", "mine"]).with(&NOBODY).with(flags);
         let call = call.file("list", "/x\n").file("mine", "# mine\n");
-        call.refused(2, &["--junit mine: this is ", "mine, which is read"]);
+        call.refused(2, &["--junit mine: this is --", ", which is read and would be emptied"]);
         assert_eq!(fs::read_to_string(call.path("mine")).unwrap(), "# mine\n");
     };
     call(&["--rules", "mine"]);
@@ -56,9 +56,12 @@ fn an_output_that_is_another_input_is_refused() {
     call(&["--cacert", "mine"]);
     call(&["--cert", "mine", "--key", "other"]);
     call(&["--cert", "other", "--key", "mine"]);
-    for flags in [["replay", "--scenario", "mine"], ["simulate", "--scenario", "mine"]] {
-        let call = Call::new(&flags).with(&["--junit", "mine"]).file("mine", "# mine\n");
+    let scenario = Call::new(&["scenarios", "incident"]).run().stdout;
+    for command in ["replay", "simulate"] {
+        let call =
+            Call::new(&[command, "--scenario", "mine", "--junit", "mine", "-q"]).file("mine", &scenario);
         call.refused(2, &["--junit mine: this is --scenario mine, which is read"]);
+        assert_eq!(fs::read_to_string(call.path("mine")).unwrap(), scenario);
     }
     let clients = Call::new(&["simulate", "--scenario", "incident", "--client-file", "mine"]);
     clients.with(&["--junit", "mine"]).file("mine", "").refused(2, &["this is --client-file mine"]);
