@@ -65,7 +65,7 @@ pub(super) fn run(name_or_file: &str, args: &ReplayArgs, out: &mut dyn Write) ->
     if let Some(beside) = scenario.beside(&report) {
         match args.report.format {
             super::report_args::OutputFormat::Text => {
-                writeln!(Visible(out), "\n{beside}").map_err(CliError::Print)?
+                writeln!(Visible(out), "\n{beside}").map_err(CliError::Print)?;
             }
             super::report_args::OutputFormat::Json => say(&beside),
         }
