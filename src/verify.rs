@@ -259,6 +259,16 @@ pub enum HostVerdict {
     Broken(Fault),
 }
 
+impl HostVerdict {
+    /// What is wrong with it.
+    pub const fn fault(self) -> Option<Fault> {
+        match self {
+            Self::Resolved => None,
+            Self::Broken(fault) => Some(fault),
+        }
+    }
+}
+
 /// Whether a status is a redirect that clients follow by its Location:
 /// RFC 9110 §15.4.2 to §15.4.4, §15.4.8 and §15.4.9.
 ///

@@ -37,7 +37,7 @@ use crate::verify::lookup::LookupHandle;
 use crate::verify::rules::Unmatched;
 use crate::verify::single_flight::Reply;
 use crate::verify::status::CLOSED_UNANSWERED;
-use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Tier, is_redirect, redirects};
+use crate::verify::{Answer, Asked, Depth, HostToCheck, HostVerdict, Tier, redirects};
 use findings::{is_closing, not_in_catalog};
 use form::Form;
 use http::HeaderValue;
@@ -246,15 +246,20 @@ impl Ledger {
         self.of_client(arrival, |counts| counts.arrivals.cut += 1);
     }
 
-    /// Nobody waits for answers any more: arrivals that wait for the resolver
-    /// are cut, or have failed where an earlier attempt did; those that wait for
-    /// their target are judged without it.
+    /// Nobody waits for answers any more. Arrivals that wait for the resolver
+    /// have failed where something was found before the lookup, or an earlier
+    /// attempt did; the others are cut. Those that wait for their target are
+    /// judged without it.
     pub(crate) fn cut_parked(&mut self, now: Offset) {
         self.leave_targets();
-        for mut case in self.hosts.abandon() {
+        for (host, mut case) in self.hosts.abandon() {
             case.form.leave(Unchecked::Cut);
             let tiers = coverage::up_to(self.judge.depth(), Tier::Policy, Unchecked::Cut);
-            self.recorder.redirect(case.due, &case.redirect(None, None, tiers));
+            self.count_redirect(&case, Some(&*host), tiers);
+            if case.found.outcome().is_some() {
+                self.settle(&case);
+                continue;
+            }
             if let Some(tried) = case.tried.as_ref().filter(|tried| tried.trial.attempts() > 0) {
                 let attempts = tried.trial.attempts() + 1;
                 self.ended_unfinished((&tried.arrival, &tried.trial), attempts, now);
@@ -310,7 +315,7 @@ impl Ledger {
             headers: &received.head,
             at: wall_now(),
         };
-        let missing = self.not_listed(arrival.due, received.status, &asked);
+        let missing = self.not_listed(arrival.due, &asked, &answer);
         let mut judgement = self.judge.judge(&asked, &answer);
         let pair = (arrival.recorded_status, received.status);
         self.recorder.transition(arrival.due, pair, judgement.status.is_some());
@@ -387,8 +392,8 @@ impl Ledger {
     }
 
     /// What the catalogue has against a redirect, if there is one.
-    fn not_listed(&mut self, due: Offset, status: u16, asked: &Asked<'_>) -> Option<Fault> {
-        let catalog = self.catalog.as_ref().filter(|_| is_redirect(status))?;
+    fn not_listed(&mut self, due: Offset, asked: &Asked<'_>, answer: &Answer<'_>) -> Option<Fault> {
+        let catalog = self.catalog.as_ref().filter(|_| redirects(answer.status, answer.locations))?;
         let known = catalog.expect(asked.target);
         self.recorder.looked_up_in_catalog(due, known);
         not_in_catalog(known, asked)
@@ -397,7 +402,7 @@ impl Ledger {
     /// The resolver has answered.
     pub(crate) fn host_answered(&mut self, answer: &HostAnswer, now: Offset) {
         for mut case in self.hosts.settle(&answer.host, Some(&answer.held()), now) {
-            case.known(now);
+            case.known(now, answer.verdict.fault());
             self.settle_host(&answer.host, case, answer.verdict, now);
         }
     }

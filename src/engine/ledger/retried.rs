@@ -50,9 +50,14 @@ impl Tried {
 }
 
 impl Case {
-    /// Its client knows only now how it went.
-    pub(super) fn known(&mut self, now: Offset) {
-        if let Some(tried) = &mut self.tried {
+    /// A check has ended, with this fault if any: its client knows only now how
+    /// it went, unless it had failed before of something as bad. A client whose
+    /// download has failed does not wait for our checks.
+    pub(super) fn known(&mut self, now: Offset, fault: Option<Fault>) {
+        let is_news = |before: Fault| fault.is_some_and(|fault| fault.severity() > before.severity());
+        if self.found.outcome().is_none_or(is_news)
+            && let Some(tried) = &mut self.tried
+        {
             tried.known = tried.known.max(now);
         }
     }

@@ -107,10 +107,7 @@ impl Ledger {
         let Some(targets) = &mut self.targets else { return };
         let verdict = answer.found.as_ref().map(|found| &found.value);
         for mut waiting in targets.known.settle(&answer.key, answer.found.as_ref(), now) {
-            // A client whose download has failed does not wait for our checks.
-            if waiting.case.found.outcome().is_none() {
-                waiting.case.known(now);
-            }
+            waiting.case.known(now, verdict.and_then(|verdict| verdict.fault));
             self.settle_target(waiting, verdict, now);
         }
     }
@@ -119,7 +116,7 @@ impl Ledger {
     /// is known of it.
     pub(super) fn leave_targets(&mut self) {
         let Some(targets) = &mut self.targets else { return };
-        for mut waiting in targets.known.abandon() {
+        for (_, mut waiting) in targets.known.abandon() {
             waiting.case.form.leave(Unchecked::Budget);
             let now = waiting.case.done;
             self.settle_target(waiting, None, now);
