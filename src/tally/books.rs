@@ -70,6 +70,12 @@ impl Books {
             ("arrivals offered in the warm-up", warmup.offered),
             ("passed + recovered + failed + shed + cut", warmup.settled()),
         )?;
+        let (catalog, redirects) = (&totals.counts.catalog, totals.counts.redirects.seen);
+        let looked_up = catalog.listed + catalog.missing + catalog.unnamed;
+        // Without a catalogue nothing is looked up.
+        if looked_up > 0 {
+            balance(("redirects seen", redirects), ("listed + missing + unnamed", looked_up))?;
+        }
         check_events(totals)?;
         Ok(Self { trace: Some(trace), left_out, outstanding: 0, outstanding_of_warmup: 0 })
     }
@@ -271,6 +277,11 @@ mod tests {
             "attempts of the warm-up = 1, but statuses + faults + cut = 0",
         );
         check(trace(1), |t| t.counts.redirects.seen += 1, "redirects seen = 1, but checked + broken");
+        check(
+            trace(1),
+            |t| t.counts.catalog.unnamed += 1,
+            "redirects seen = 0, but listed + missing + unnamed = 1",
+        );
     }
 
     #[test]
