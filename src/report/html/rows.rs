@@ -6,6 +6,7 @@ use crate::report::text::format::share;
 use crate::report::text::headline::{by_attempts, sentence};
 use crate::report::text::thresholds;
 use crate::report::text::{P50, P99, STATISTICS, rate_of};
+use crate::report::verdict::Doubt;
 use crate::report::{CHECK, ExampleLine, FaultLine, HostLine, RunReport, Times, WarningLine};
 use crate::units::grouped;
 use crate::verify::Tier;
@@ -138,7 +139,7 @@ pub(super) fn figures(report: &RunReport) -> Vec<Figure> {
             _ => format!("p50 {}{more}", P50.told(times)),
         };
         let with_retries = if arrivals.recovered > 0 { ", with retries" } else { "" };
-        let is_late = report.invalid_reasons.iter().any(|reason| reason.id == "lateness");
+        let is_late = report.invalid_reasons.iter().any(|reason| reason.id == Doubt::Lateness.id());
         let (latency, service, lateness) = (&report.latency_us, &report.service_us, &report.lateness_us);
         figures.push(figure("Latency, p99", P99.told(latency), p50(latency, with_retries), false));
         figures.push(figure("Service time, p99", P99.told(service), p50(service, ", each attempt"), false));

@@ -1,7 +1,7 @@
 //! Records of the trace that were lost: what was sent is then another load than
 //! the recorded one.
 
-use super::reason;
+use super::{Doubt, doubt};
 use crate::report::Reason;
 use crate::trace::TraceBooks;
 use crate::trace::lost::Loss;
@@ -49,7 +49,7 @@ fn lost(trace: &TraceBooks) -> Option<Reason> {
         share(trace.late, trace.accepted),
         reasons.join(", "),
     );
-    Some(reason("records_lost", detail, &remedy(trace, of(Loss::OutOfOrder))))
+    Some(doubt(Doubt::RecordsLost, detail, &remedy(trace, of(Loss::OutOfOrder))))
 }
 
 fn remedy(trace: &TraceBooks, out_of_order: u64) -> String {

@@ -8,7 +8,7 @@
 //! over its limit, and only there; but a closed loop has no lateness, and its
 //! throughput would be the reader's.
 
-use super::{GeneratorFacts, Plan, Reason, Totals, reason};
+use super::{Doubt, GeneratorFacts, Plan, Reason, Totals, doubt};
 use crate::tally::SATURATED_PERMILLE;
 use crate::units::{approximate, grouped};
 
@@ -27,8 +27,8 @@ const CLOSED_LOOP: &str = "closed_loop";
 pub(super) fn saturated(totals: &Totals, plan: &Plan) -> Option<Reason> {
     let (strain, offered) = (&totals.counts.strain, totals.counts.arrivals.offered);
     (plan.arrivals != CLOSED_LOOP && is_spoiled(strain.saturated_arrivals, offered)).then(|| {
-        reason(
-            "generator_cpu",
+        doubt(
+            Doubt::GeneratorCpu,
             format!(
                 "{} of {} arrivals fell into seconds in which their worker thread was busy for {} % or more: \
                  it was saturated, and what it timed is its own",
@@ -47,8 +47,8 @@ pub(super) fn throttled(generator: &GeneratorFacts, lateness_us: u64) -> Option<
     let throttled = generator.throttled_s?;
     let allowed = (SPOILED_MAX * generator.wall_s).max(approximate(lateness_us) / 1e6);
     (throttled > allowed).then(|| {
-        reason(
-            "cgroup_throttled",
+        doubt(
+            Doubt::CgroupThrottled,
             format!(
                 "the processor limit of this process's cgroup stopped it for {throttled:.2} s in {:.1} s",
                 generator.wall_s
@@ -62,8 +62,7 @@ pub(super) fn throttled(generator: &GeneratorFacts, lateness_us: u64) -> Option<
 pub(super) fn behind(totals: &Totals) -> Option<Reason> {
     let (strain, offered) = (&totals.counts.strain, totals.counts.arrivals.offered);
     is_spoiled(strain.starved_arrivals, offered).then(|| {
-        reason(
-            "trace_behind",
+        doubt(Doubt::TraceBehind,
             format!(
                 "that was the trace: {} of {} arrivals were read after they were due, and workers waited \
                  {:.2} s for them",
@@ -81,8 +80,7 @@ pub(super) fn ran_dry(totals: &Totals, plan: &Plan, generator: &GeneratorFacts) 
     let starved = totals.counts.strain.starved.as_secs_f64();
     let whole = generator.offering_s * approximate(generator.threads);
     (plan.arrivals == CLOSED_LOOP && starved > (SPOILED_MAX * whole).max(BEGINNING_S)).then(|| {
-        reason(
-            "trace_behind",
+        doubt(Doubt::TraceBehind,
             format!(
                 "connections waited {starved:.2} s of {whole:.1} s for the trace: the throughput is its reader's"
             ),

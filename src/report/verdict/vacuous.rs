@@ -1,13 +1,10 @@
 //! Passes that would prove nothing: rules, a catalogue or a run that had
 //! nothing to judge.
 
-use super::{Plan, Reason, Totals, reason};
+use super::{Doubt, LeftOut, Plan, Reason, Totals, doubt, left_out};
 use crate::fault::Fault;
 use crate::tally::{Counts, RuleCounts};
 use crate::units::{approximate, grouped};
-
-/// Reasons that are no pass even under `--allow-invalid`: nothing was judged.
-const NEVER_A_PASS: [&str; 4] = ["nothing_offered", "no_rule_matched", "catalog_unused", "nothing_good"];
 
 const NAME_THE_FILE: &str = "name the file in the match of a rule, as in /crates/{crate}/{version}/download";
 
@@ -16,7 +13,7 @@ const COMPARE_CATALOG: &str = "see whether the catalogue is of this registry and
 
 /// Whether `--allow-invalid` turns a reason into a warning.
 pub(super) fn may_be_allowed(reason: &Reason) -> bool {
-    !NEVER_A_PASS.contains(&reason.id.as_str())
+    !Doubt::from_id(&reason.id).is_some_and(Doubt::is_never_a_pass)
 }
 
 /// Rules or a catalogue that judged nothing at all. A file that is not listed
@@ -29,8 +26,8 @@ pub(super) fn judged_nothing(totals: &Totals, plan: &Plan) -> Vec<Reason> {
         && counts.rules.judged() == 0
         && counts.rules.without() > 0
     {
-        reasons.push(reason(
-            "no_rule_matched",
+        reasons.push(doubt(
+            Doubt::NoRuleMatched,
             format!(
                 "no request matches a rule of {rules}: {} answers were not judged by any{}",
                 grouped(counts.rules.without()),
@@ -41,8 +38,8 @@ pub(super) fn judged_nothing(totals: &Totals, plan: &Plan) -> Vec<Reason> {
     }
     let catalog = counts.catalog;
     if plan.catalog.is_some() && catalog.listed + catalog.missing == 0 && catalog.unnamed > 0 {
-        reasons.push(reason(
-            "catalog_unused",
+        reasons.push(doubt(
+            Doubt::CatalogUnused,
             format!(
                 "the catalogue was not used: no rule says which file {} redirects are for",
                 grouped(catalog.unnamed)
@@ -51,8 +48,8 @@ pub(super) fn judged_nothing(totals: &Totals, plan: &Plan) -> Vec<Reason> {
         ));
     }
     if plan.catalog.is_some() && catalog.listed == 0 && catalog.missing > 0 {
-        reasons.push(reason(
-            "catalog_none_listed",
+        reasons.push(doubt(
+            Doubt::CatalogNoneListed,
             format!(
                 "the catalogue lists none of the files that {} redirects are for",
                 grouped(catalog.missing)
@@ -72,8 +69,8 @@ pub(super) fn judged_little(totals: &Totals, plan: &Plan) -> Vec<Reason> {
         && judged > 0
         && judged < without
     {
-        warnings.push(reason(
-            "few_rules_matched",
+        warnings.push(left_out(
+            LeftOut::FewRulesMatched,
             format!(
                 "only {} of {} answers were judged by a rule of {rules}; the others were NOT{}",
                 grouped(judged),
@@ -86,8 +83,7 @@ pub(super) fn judged_little(totals: &Totals, plan: &Plan) -> Vec<Reason> {
     let catalog = counts.catalog;
     let named = catalog.listed + catalog.missing;
     if plan.catalog.is_some() && named > 0 && named < catalog.unnamed {
-        warnings.push(reason(
-            "catalog_little_used",
+        warnings.push(left_out(LeftOut::CatalogLittleUsed,
             format!(
                 "only {} of {} redirects were looked up in the catalogue: no rule says which file the others are for",
                 grouped(named),
@@ -97,8 +93,8 @@ pub(super) fn judged_little(totals: &Totals, plan: &Plan) -> Vec<Reason> {
         ));
     }
     if plan.catalog.is_some() && catalog.listed > 0 && catalog.listed < catalog.missing {
-        warnings.push(reason(
-            "catalog_few_listed",
+        warnings.push(left_out(
+            LeftOut::CatalogFewListed,
             format!(
                 "only {} of {} redirects are for files that the catalogue lists",
                 grouped(catalog.listed),
@@ -139,8 +135,8 @@ pub(super) fn served(counts: &Counts) -> u64 {
 
 /// That nothing was good and nothing failed: no pass, whatever is allowed.
 pub(super) fn nothing_good(counts: &Counts) -> Reason {
-    reason(
-        "nothing_good",
+    doubt(
+        Doubt::NothingGood,
         format!("none of {} downloads was good", grouped(counts.arrivals.offered)),
         "see why none was answered: the reasons stand in the notes",
     )
