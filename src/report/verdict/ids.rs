@@ -204,7 +204,14 @@ mod tests {
     #[test]
     fn what_is_not_checked_leaves_the_times_alone() {
         let spoils = |id: &str| Question::of(id).spoils_times();
-        for id in ["cut", "nothing_good", "no_rule_matched", "catalog_unused", "catalog_none_listed"] {
+        for id in [
+            "cut",
+            "nothing_good",
+            "no_rule_matched",
+            "catalog_unused",
+            "catalog_none_listed",
+            "generator.no_resolver",
+        ] {
             assert!(!spoils(id), "{id}");
         }
         for id in ["lateness", "shed", "records_lost", "generator.late", "of_another_version"] {
