@@ -77,11 +77,10 @@ impl Doubt {
             | Self::GeneratorCpu
             | Self::CgroupThrottled
             | Self::Generator(Fault::GeneratorLate) => Question::Timing,
-            Self::Shed | Self::RecordsLost | Self::NothingOffered => Question::Load,
             Self::Cut | Self::NothingGood | Self::Generator(Fault::GeneratorResolver) => Question::Coverage,
             Self::NoRuleMatched | Self::CatalogUnused | Self::CatalogNoneListed => Question::Demands,
-            // What was not sent for want of ports or descriptors.
-            Self::Generator(_) => Question::Load,
+            // The generator's other faults: no ports or descriptors were left.
+            Self::Shed | Self::RecordsLost | Self::NothingOffered | Self::Generator(_) => Question::Load,
         }
     }
 
