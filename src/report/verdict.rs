@@ -164,6 +164,7 @@ pub(in crate::report) fn judge_played(
     let counts = &totals.counts;
     let mut warnings = checks_left_out(totals, plan);
     warnings.extend(vacuous::judged_little(totals, plan));
+    warnings.extend(vacuous::no_redirects(totals, plan));
     warnings.extend(sticky(totals));
     warnings.extend(hidden(totals));
     warnings.extend(aborted(totals));

@@ -22,13 +22,14 @@ pub(in crate::report) enum Doubt {
     NoRuleMatched,
     CatalogUnused,
     CatalogNoneListed,
+    RedirectsGone,
     /// A fault of the generator, under its own id.
     Generator(Fault),
 }
 
 impl Doubt {
     /// All of them but the faults.
-    const LISTED: [Self; 12] = [
+    pub(super) const LISTED: [Self; 13] = [
         Self::Lateness,
         Self::TraceBehind,
         Self::GeneratorCpu,
@@ -41,6 +42,7 @@ impl Doubt {
         Self::NoRuleMatched,
         Self::CatalogUnused,
         Self::CatalogNoneListed,
+        Self::RedirectsGone,
     ];
 
     /// The stable id.
@@ -58,6 +60,7 @@ impl Doubt {
             Self::NoRuleMatched => "no_rule_matched",
             Self::CatalogUnused => "catalog_unused",
             Self::CatalogNoneListed => "catalog_none_listed",
+            Self::RedirectsGone => "redirects_gone",
             Self::Generator(fault) => fault.id(),
         }
     }
@@ -78,7 +81,9 @@ impl Doubt {
             | Self::CgroupThrottled
             | Self::Generator(Fault::GeneratorLate) => Question::Timing,
             Self::Cut | Self::NothingGood | Self::Generator(Fault::GeneratorResolver) => Question::Coverage,
-            Self::NoRuleMatched | Self::CatalogUnused | Self::CatalogNoneListed => Question::Demands,
+            Self::NoRuleMatched | Self::CatalogUnused | Self::CatalogNoneListed | Self::RedirectsGone => {
+                Question::Demands
+            }
             // The generator's other faults: no ports or descriptors were left.
             Self::Shed | Self::RecordsLost | Self::NothingOffered | Self::Generator(_) => Question::Load,
         }
@@ -99,6 +104,7 @@ impl Doubt {
             Self::NoRuleMatched => "no request matches a rule",
             Self::CatalogUnused => "no redirect could be looked up in the catalogue",
             Self::CatalogNoneListed => "the catalogue lists none of the files that were asked for",
+            Self::RedirectsGone => "no answer was a redirect, where the log has redirects",
             Self::Generator(fault) => fault.meaning(),
         }
     }
@@ -106,7 +112,11 @@ impl Doubt {
     /// Whether it is no pass even under `--allow-invalid`: nothing was judged.
     pub(super) const fn is_never_a_pass(self) -> bool {
         match self {
-            Self::NothingOffered | Self::NothingGood | Self::NoRuleMatched | Self::CatalogUnused => true,
+            Self::NothingOffered
+            | Self::NothingGood
+            | Self::NoRuleMatched
+            | Self::CatalogUnused
+            | Self::RedirectsGone => true,
             Self::Lateness
             | Self::TraceBehind
             | Self::GeneratorCpu
@@ -132,6 +142,8 @@ pub(in crate::report) enum LeftOut {
     FewRulesMatched,
     CatalogLittleUsed,
     CatalogFewListed,
+    FewerRedirects,
+    NoRedirects,
     ControlSilent,
     TargetBudget,
     TargetSample,
@@ -141,7 +153,7 @@ pub(in crate::report) enum LeftOut {
 }
 
 impl LeftOut {
-    const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Simulated,
         Self::VerifyOff,
         Self::TlsUnverified,
@@ -149,6 +161,8 @@ impl LeftOut {
         Self::FewRulesMatched,
         Self::CatalogLittleUsed,
         Self::CatalogFewListed,
+        Self::FewerRedirects,
+        Self::NoRedirects,
         Self::ControlSilent,
         Self::TargetBudget,
         Self::TargetSample,
@@ -167,6 +181,8 @@ impl LeftOut {
             Self::FewRulesMatched => "few_rules_matched",
             Self::CatalogLittleUsed => "catalog_little_used",
             Self::CatalogFewListed => "catalog_few_listed",
+            Self::FewerRedirects => "fewer_redirects",
+            Self::NoRedirects => "no_redirects",
             Self::ControlSilent => "control_silent",
             Self::TargetBudget => "target_budget",
             Self::TargetSample => "target_sample",
@@ -190,13 +206,13 @@ mod tests {
     fn each_reason_is_found_by_its_id() {
         let own = Fault::ALL.iter().copied().filter(|fault| fault.is_generators_own());
         let mut all: Vec<_> = Doubt::LISTED.into_iter().chain(own.map(Doubt::Generator)).collect();
-        assert_eq!(all.len(), 16);
+        assert_eq!(all.len(), 17);
         for doubt in &all {
             assert_eq!(Doubt::from_id(doubt.id()), Some(*doubt));
             assert!(!LeftOut::is_one(doubt.id()));
         }
         all.dedup();
-        assert_eq!(all.len(), 16);
+        assert_eq!(all.len(), 17);
         assert_eq!(Doubt::from_id("dns.nxdomain"), None, "that is the candidate's");
     }
 

@@ -6,6 +6,8 @@ use crate::tally::CatalogCounts;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+mod redirects;
+
 fn good_run() -> Totals {
     let mut totals = Totals::default();
     totals.counts.arrivals.offered = 100;

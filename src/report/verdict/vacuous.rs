@@ -5,6 +5,7 @@ use super::{Doubt, LeftOut, Plan, Reason, Totals, doubt, left_out};
 use crate::fault::Fault;
 use crate::tally::{Counts, RuleCounts};
 use crate::units::{approximate, grouped};
+use crate::verify::is_redirect;
 
 const NAME_THE_FILE: &str = "name the file in the match of a rule, as in /crates/{crate}/{version}/download";
 
@@ -57,7 +58,80 @@ pub(super) fn judged_nothing(totals: &Totals, plan: &Plan) -> Vec<Reason> {
             COMPARE_CATALOG,
         ));
     }
+    if counts.redirects.seen == 0
+        && let Some(gone) = Gone::of(totals, plan)
+    {
+        reasons.push(doubt(
+            Doubt::RedirectsGone,
+            format!("no rules: {}; no redirect was checked", gone.told()),
+            NO_REDIRECT,
+        ));
+    }
     reasons
+}
+
+/// What to do where answers should perhaps have been redirects.
+const NO_REDIRECT: &str = "see that the candidate serves the service that the log was recorded at; give --rules, such as \
+     --rules crates-io, to say what the right answer is";
+
+/// Answers that are good without rules, although the log shows a redirect.
+struct Gone {
+    /// How many.
+    count: u64,
+    /// Answers to requests that the log shows as redirects.
+    of: u64,
+    /// The most frequent recorded status of them.
+    recorded: u16,
+    /// What was answered in its place.
+    answered: u16,
+}
+
+impl Gone {
+    /// `None` where rules, or the operator with `--verify off`, say that it
+    /// does not matter, and in a simulation.
+    fn of(totals: &Totals, plan: &Plan) -> Option<Self> {
+        if plan.rules.is_some() || plan.simulated.is_some() || plan.verify == "off" {
+            return None;
+        }
+        let recorded = totals.counts.transitions.pairs().filter(|(pair, _)| is_redirect(pair.recorded));
+        let (mut count, mut of, mut most) = (0, 0, None);
+        for (pair, answers) in recorded {
+            of += answers.count;
+            // What was refused has failed, and any 3xx is no content.
+            let good = answers.count - answers.refused;
+            if good > 0 && pair.answered < 300 {
+                count += good;
+                most = most.max(Some((good, pair)));
+            }
+        }
+        most.map(|(_, pair)| Self { count, of, recorded: pair.recorded, answered: pair.answered })
+    }
+
+    fn told(&self) -> String {
+        let Self { count, of, recorded, answered } = self;
+        format!(
+            "{} of {} answers were {answered} where the log has {recorded}",
+            grouped(*count),
+            grouped(*of)
+        )
+    }
+}
+
+/// Without rules: that answers were no redirects, where the log shows some or
+/// shows no statuses at all.
+pub(super) fn no_redirects(totals: &Totals, plan: &Plan) -> Option<Reason> {
+    let counts = &totals.counts;
+    if let Some(gone) = Gone::of(totals, plan) {
+        // Without any redirect this is a reason of its own.
+        let detail = format!("no rules: {}; these were NOT checked as redirects", gone.told());
+        return (counts.redirects.seen > 0).then(|| left_out(LeftOut::FewerRedirects, detail, NO_REDIRECT));
+    }
+    let is_asked = plan.rules.is_none() && plan.simulated.is_none() && plan.verify != "off";
+    let is_unknown = counts.transitions.recorded_none() > 0 && counts.transitions.pairs().next().is_none();
+    let is_blind = is_asked && is_unknown && counts.redirects.seen == 0 && served(counts) > 0;
+    let detail =
+        "no redirect was seen, and the log has no statuses: NO redirect target was checked".to_owned();
+    is_blind.then(|| left_out(LeftOut::NoRedirects, detail, NO_REDIRECT))
 }
 
 /// Rules or a catalogue that judged less than half.
