@@ -50,7 +50,7 @@ pub use interval::{Gauges, Interval};
 pub use judged::RuleCounts;
 pub use mask::mask_url;
 pub use recorder::Recorder;
-pub use redirects::{Coverage, Host, Hosts, Redirect, RedirectCounts, Sticky, Unchecked};
+pub use redirects::{Coverage, Host, Hosts, Leads, Redirect, RedirectCounts, Sticky, Unchecked};
 pub use retries::{Ended, RetryCounts};
 pub use sliding::Sliding;
 pub use storm::{Second, Series, Storm};

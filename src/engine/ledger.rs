@@ -25,7 +25,7 @@ use super::retries::{Retries, Tried};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::schedule::sample::Sample;
-use crate::tally::{Attempt, Fate, Gauges, Interval, Lap, Recorder, Redirect, Sighting, Unchecked};
+use crate::tally::{Attempt, Fate, Gauges, Interval, Lap, Leads, Recorder, Redirect, Sighting, Unchecked};
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
 use crate::verify::catalog::Catalogued;
@@ -340,8 +340,8 @@ impl Ledger {
             // What nearly every answer of a sound candidate is: counted without
             // a copy of anything.
             let tiers = coverage::beside(coverage::to_host(depth, HostVerdict::Resolved), json);
-            let (at, host) = (attempt.done, Some(&**host));
-            self.recorder.redirect(arrival.due, &Redirect { at, host, fault: None, lasting: None, tiers });
+            let (at, leads) = (attempt.done, Leads::To(host));
+            self.recorder.redirect(arrival.due, &Redirect { at, leads, fault: None, lasting: None, tiers });
             return self.recorder.arrival(Fate::Passed, attempt.due, at);
         }
         let redirect = judgement.redirect.map(|redirect| (redirect.ends, Place::from(redirect.host)));

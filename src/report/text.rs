@@ -9,7 +9,7 @@ pub(super) mod books;
 mod check;
 mod control;
 mod differing;
-mod faults;
+pub(super) mod faults;
 pub(super) mod format;
 pub(super) mod headline;
 mod paint;

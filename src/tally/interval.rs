@@ -297,6 +297,7 @@ fn micros(from: Offset, to: Offset) -> u64 {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::tally::Leads;
     use crate::tally::{AttemptEnd, Coverage, Unchecked};
     use crate::verify::Tier;
     use proptest::prelude::*;
@@ -395,7 +396,7 @@ pub(super) mod tests {
         interval.attempt(&attempt, AttemptKind::First);
         let unchecked = Coverage::Unchecked(Unchecked::NoLocation);
         let tiers = Tier::ALL.map(|tier| if tier <= Tier::Policy { Coverage::Checked } else { unchecked });
-        interval.redirect(&Redirect { at, host: Some(&host), fault, lasting: None, tiers });
+        interval.redirect(&Redirect { at, leads: Leads::To(&host), fault, lasting: None, tiers });
         if let Some(fault) = fault {
             let path = host.as_bytes();
             interval.example(&Sighting { fault, at, path, location: None, detail: "" });

@@ -5,7 +5,7 @@ use super::{Case, Ledger};
 use crate::engine::coverage::{self, Tiers};
 use crate::engine::exchange::Received;
 use crate::fault::Fault;
-use crate::tally::{Attempt, Redirect, Sighting};
+use crate::tally::{Attempt, Leads, Redirect, Sighting};
 use crate::verify::Asked;
 use crate::verify::catalog::Known;
 use crate::verify::finding::Finding;
@@ -56,7 +56,7 @@ pub(super) fn not_in_catalog(known: Known, asked: &Asked<'_>) -> Option<Fault> {
 }
 
 impl Case {
-    /// What the accounting says of the redirect.
+    /// What the accounting says of the redirect: it leads to `host`, or nowhere.
     pub(super) fn redirect<'c>(
         &self,
         host: Option<&'c str>,
@@ -64,7 +64,8 @@ impl Case {
         tiers: Tiers,
     ) -> Redirect<'c> {
         let tiers = coverage::beside(tiers, self.form.coverage());
-        Redirect { at: self.done, host, fault, lasting: self.lasting, tiers }
+        let leads = host.map_or(Leads::Nowhere, Leads::To);
+        Redirect { at: self.done, leads, fault, lasting: self.lasting, tiers }
     }
 
     /// What the example of a finding says: how long it stays with caches if it

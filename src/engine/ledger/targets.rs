@@ -8,7 +8,7 @@
 use super::form::Form;
 use super::{Case, Ledger};
 use crate::engine::coverage::{self, Tiers};
-use crate::tally::{Coverage, Unchecked};
+use crate::tally::{Coverage, Leads, Unchecked};
 use crate::units::Offset;
 use crate::verify::Tier;
 use crate::verify::catalog::Known;
@@ -79,8 +79,8 @@ impl TargetLine {
 }
 
 impl Ledger {
-    /// A redirect was judged as far as `tiers` say: its download is over, or
-    /// its other form is looked at.
+    /// A redirect to `host`, or back to the candidate, was judged as far as
+    /// `tiers` say: its download is over, or its other form is looked at.
     pub(super) fn judged(&mut self, mut case: Case, host: Option<&str>, tiers: Tiers, now: Offset) {
         if let Form::Due(member, level) = &case.form {
             let (member, level) = (member.clone(), *level);
@@ -90,7 +90,11 @@ impl Ledger {
             }
             case.form.leave(Unchecked::NoLocation);
         }
-        self.count_redirect(&case, host, tiers);
+        let mut redirect = case.redirect(host, case.found.outcome(), tiers);
+        if host.is_none() {
+            redirect.leads = Leads::Home;
+        }
+        self.recorder.redirect(case.due, &redirect);
         self.settle(&case);
     }
 

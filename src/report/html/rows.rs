@@ -2,6 +2,7 @@
 
 use super::shown;
 use crate::report::advice::advice;
+use crate::report::text::faults::elsewhere;
 use crate::report::text::format::share;
 use crate::report::text::headline::{by_attempts, sentence};
 use crate::report::text::thresholds;
@@ -161,7 +162,11 @@ pub(super) fn thresholds(report: &RunReport) -> Vec<ThresholdRow> {
         is_kept: line.passed,
         value: shown(&thresholds::value(line), LONGEST),
         room: shown(&thresholds::room(line), LONGEST),
-        window: thresholds::window(line).unwrap_or_default(),
+        window: [thresholds::window(line), thresholds::few(line)]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("; "),
     };
     report.thresholds.iter().take(THRESHOLDS_SHOWN).map(row).collect()
 }
@@ -261,7 +266,7 @@ pub(super) fn hosts(report: &RunReport) -> Vec<HostRow> {
     let mut hosts: Vec<_> = targets.hosts.iter().collect();
     hosts.sort_by_key(|host| host.fault.is_none());
     hosts.truncate(ROWS_SHOWN);
-    let listed = hosts.iter().fold(targets.no_host, |sum, host| sum.saturating_add(host.redirects));
+    let listed = hosts.iter().fold(0, |sum: u64, host| sum.saturating_add(host.redirects));
     let mut rows: Vec<_> = hosts
         .iter()
         .map(|host| {
@@ -269,9 +274,7 @@ pub(super) fn hosts(report: &RunReport) -> Vec<HostRow> {
             HostRow { host: shown(&host.host, LONGEST), redirects: grouped(host.redirects), fault, is_wrong }
         })
         .collect();
-    let rest =
-        [("(no usable host)", targets.no_host), ("(others)", targets.redirects.saturating_sub(listed))];
-    let rest = rest.into_iter().filter(|(_, count)| *count > 0);
+    let rest = elsewhere(targets, listed).into_iter().filter(|(_, count)| *count > 0);
     rows.extend(rest.map(|(name, count)| HostRow {
         host: name.to_owned(),
         redirects: grouped(count),
