@@ -90,7 +90,7 @@ faults! {
     /// Not complete within the total time-out, counted from the due time.
     TimeoutTotal = "timeout.total", "no complete answer within the time-out";
     /// A 4xx that the rules do not expect and the record does not show.
-    StatusClientError = "status.4xx", "a client error that the rules do not expect";
+    StatusClientError = "status.4xx", "a client error that neither the log nor a rule expects";
     /// A 5xx.
     StatusServerError = "status.5xx", "a server error";
     /// R30: another status than the rule demands; without a rule, one that

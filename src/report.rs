@@ -68,7 +68,7 @@ pub use threshold::{
     WindowLine,
 };
 pub use timeline::{MOST_POINTS, Timeline};
-pub use verdict::{Exit, Judgement, judge};
+pub use verdict::{Exit, Judgement, REASON_MEANINGS, ReasonMeaning, judge};
 
 /// The subcommand whose reports measure nothing: `check`.
 const CHECK: &str = "check";

@@ -187,6 +187,13 @@ impl TraceBooks {
         self.accepted.saturating_sub(left_out)
     }
 
+    /// Whether so much was lost that what is left is another load: more than
+    /// 1 % of what would have been replayed, or most of one kind of it.
+    pub fn is_much_lost(&self) -> bool {
+        let replayed = self.accepted.saturating_sub(self.filtered.values().sum());
+        self.late.saturating_mul(100) > replayed || self.lost.lost_kind().is_some()
+    }
+
     /// Whether every line read is accounted for, given the number of requests
     /// that were handed out.
     pub fn balance(&self, handed_out: u64) -> bool {

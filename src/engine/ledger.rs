@@ -59,7 +59,7 @@ pub(crate) struct LookupLine {
 pub(crate) struct Ledger {
     recorder: Recorder,
     judge: Judge,
-    unmatched: Option<Unmatched>,
+    unmatched: Unmatched,
     private: PrivateAddresses,
     hosts: HostCache<Case>,
     lookups: Option<LookupLine>,
@@ -321,8 +321,9 @@ impl Ledger {
         self.recorder.transition(arrival.due, pair, judgement.status.is_some());
         if let Some(counts) = self.recorder.rules(arrival.due) {
             counts.count(judgement.rule);
-            let unmatched = self.unmatched.as_mut().filter(|_| judgement.rule.is_none());
-            if let Some(looked) = unmatched.and_then(|unmatched| unmatched.look(target)) {
+            if judgement.rule.is_none()
+                && let Some(looked) = self.unmatched.look(target)
+            {
                 counts.sample(looked.rewrite);
             }
         }

@@ -7,11 +7,13 @@
 
 mod ids;
 mod lost;
+mod meanings;
 mod standing;
 mod strain;
 mod vacuous;
 
 pub(in crate::report) use ids::{Doubt, LeftOut};
+pub use meanings::{REASON_MEANINGS, ReasonMeaning};
 pub(in crate::report) use standing::Question;
 
 use super::text::micros;
@@ -165,6 +167,7 @@ pub(in crate::report) fn judge_played(
     let mut warnings = checks_left_out(totals, plan);
     warnings.extend(vacuous::judged_little(totals, plan));
     warnings.extend(vacuous::no_redirects(totals, plan));
+    warnings.extend(vacuous::rewrite_forgotten(counts, plan));
     warnings.extend(sticky(totals));
     warnings.extend(hidden(totals));
     warnings.extend(aborted(totals));

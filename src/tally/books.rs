@@ -175,7 +175,7 @@ fn check_events(totals: &Totals) -> Result<(), Imbalance> {
     let hosts: u64 = counts.hosts.known().map(|(_, host)| host.redirects).sum();
     balance(
         ("redirects seen", redirects.seen),
-        ("redirects by host", hosts + counts.hosts.others() + counts.hosts.without()),
+        ("redirects by host", hosts + counts.hosts.others() + counts.hosts.home() + counts.hosts.without()),
     )
 }
 

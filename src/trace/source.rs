@@ -395,7 +395,7 @@ impl Source {
     fn put_in_order(&mut self, drawn: Second) {
         for (held, shift_ns) in drawn.placed() {
             if let Err(Late) = self.pass.order.push(&held) {
-                self.intake.lose(Loss::OutOfOrder, held.input, doubts::is_long(shift_ns));
+                self.intake.lose(Loss::OutOfOrder, &held, doubts::is_long(shift_ns));
             }
         }
         self.pass.spread.take_back(drawn);

@@ -1,7 +1,7 @@
 //! Passes that would prove nothing: rules, a catalogue or a run that had
 //! nothing to judge.
 
-use super::{Doubt, LeftOut, Plan, Reason, Totals, doubt, left_out};
+use super::{Doubt, LeftOut, Plan, Reason, Totals, doubt, left_out, reason};
 use crate::fault::Fault;
 use crate::tally::{Counts, RuleCounts};
 use crate::units::{approximate, grouped};
@@ -178,6 +178,23 @@ pub(super) fn judged_little(totals: &Totals, plan: &Plan) -> Vec<Reason> {
         ));
     }
     warnings
+}
+
+/// Without rules: that most requests, to which the candidate answers that it
+/// does not know them, look like those that a built-in rewrite is for.
+pub(super) fn rewrite_forgotten(counts: &Counts, plan: &Plan) -> Option<Reason> {
+    let unknown = counts.found.get(Fault::StatusClientError).count;
+    if plan.rules.is_some() || plan.rewrite.is_some() || unknown * 2 < counts.arrivals.offered || unknown == 0
+    {
+        return None;
+    }
+    let (name, percent) = forgotten(&counts.rules)?;
+    let detail = format!(
+        "{:.0} % of the requests look like --rewrite {name}, which was not given: the candidate may not know \
+         them as they stand in the log",
+        percent.floor()
+    );
+    Some(reason("rewrite_forgotten", detail, &remedy(&counts.rules)))
 }
 
 /// A built-in rewrite that would make most of the requests match.

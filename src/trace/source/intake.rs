@@ -7,6 +7,7 @@
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
 use crate::trace::fate::{Filter, Note, Notes, Reject, Skip};
+use crate::trace::held::Held;
 use crate::trace::lost::{Loss, Lost};
 use crate::trace::rewrite::Rewrites;
 use crate::trace::scrub::Scrub;
@@ -178,9 +179,10 @@ impl Intake {
     }
 
     /// Counts a record that has no place in the order.
-    pub(super) fn lose(&mut self, loss: Loss, input: u32, is_long: bool) {
+    pub(super) fn lose(&mut self, loss: Loss, held: &Held<'_>, is_long: bool) {
         self.books.late += 1;
-        self.books.lost.lose(loss, usize::try_from(input).unwrap_or(usize::MAX), is_long);
+        let input = usize::try_from(held.input).unwrap_or(usize::MAX);
+        self.books.lost.lose(loss, (input, held.line), is_long);
     }
 
     /// What is replayed of a record, unless it is filtered. Its time is the

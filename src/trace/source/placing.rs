@@ -94,7 +94,7 @@ impl Placing {
                 }
             };
             match wrong {
-                Some(loss) => intake.lose(loss, held.input, timing.is_long()),
+                Some(loss) => intake.lose(loss, &held, timing.is_long()),
                 None => put(&held, timing, &mut self.consensus, intake, pass),
             }
         }
@@ -110,6 +110,6 @@ fn put(held: &Held<'_>, timing: Timing, consensus: &mut Consensus, intake: &mut 
     if timing.whole_seconds {
         pass.spread.hold(held, timing.shift_ns);
     } else if let Err(Late) = pass.order.push(&Held { start, ..*held }) {
-        intake.lose(Loss::OutOfOrder, held.input, timing.is_long());
+        intake.lose(Loss::OutOfOrder, held, timing.is_long());
     }
 }

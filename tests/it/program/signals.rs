@@ -120,6 +120,25 @@ fn the_first_signal_to_a_check_names_what_is_waited_for() {
     assert!(ended.stderr.lines().any(|line| line == told), "{}", ended.stderr);
 }
 
+/// Whether the signal comes before or after it is caught.
+#[test]
+fn a_signal_while_a_program_starts_ends_it() {
+    let candidate = Serving::sound();
+    let room = tempfile::tempdir().unwrap();
+    let replay = ["replay", INCIDENT, "--target", &candidate.api, "-d", "1h", "--loop", "--rate", "1"];
+    for looks in 0..40 {
+        for args in [&["serve"][..], &[&replay[..], &["--grace", "100ms"]].concat()] {
+            let mut process = Process::start(args, room.path());
+            for _ in 0..looks * looks * 4 {
+                assert!(!process.is_over());
+                std::thread::yield_now();
+            }
+            process.signal(if looks % 2 == 0 { Signal::TERM } else { Signal::INT });
+            process.end();
+        }
+    }
+}
+
 #[test]
 fn what_was_on_disk_outlives_a_kill() {
     let candidate = Serving::sound();

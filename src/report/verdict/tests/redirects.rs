@@ -10,6 +10,21 @@ fn answered(totals: &mut Totals, pairs: &[(Option<u16>, u16, u64)]) {
 }
 
 #[test]
+fn a_rewrite_that_was_forgotten_is_named_without_rules_too() {
+    let unknown = |t: &mut Totals, _: &mut Plan| {
+        fail(t, Fault::StatusClientError, 90);
+        (0..10).for_each(|_| t.counts.rules.sample(Some("crates-io")));
+    };
+    check(unknown, Verdict::Failed, &[], &["rewrite_forgotten"]);
+    let given = |t: &mut Totals, p: &mut Plan| {
+        p.rewrite = Some("crates-io".to_owned());
+        fail(t, Fault::StatusClientError, 90);
+        (0..10).for_each(|_| t.counts.rules.sample(Some("crates-io")));
+    };
+    check(given, Verdict::Failed, &[], &[]);
+}
+
+#[test]
 fn redirects_that_became_content_are_no_pass_without_rules() {
     check(|t, _| answered(t, &[(Some(302), 302, 60)]), Verdict::Passed, &[], &[]);
     check(|t, _| answered(t, &[(Some(200), 200, 60)]), Verdict::Passed, &[], &[]);
