@@ -48,8 +48,10 @@ fn a_log_on_stderr_leaves_stdout_alone() {
 #[test]
 fn requests_carry_the_header_fields_that_were_asked_for() {
     let candidate = Serving::sound();
-    // Clients that mention JSON get the same place as a document.
-    let report = short(&candidate).with(&["-H", "Accept: application/json"]).report(0);
+    // Clients that mention JSON get the same place as a document: where the log
+    // has redirects and there are no rules, that is no pass.
+    let report = short(&candidate).with(&["-H", "Accept: application/json"]).report(5);
+    assert_eq!(report.text("/invalid_reasons/0/id"), "redirects_gone");
     assert_eq!(report.times("/statuses", "200"), 100);
     assert_eq!(report.number("/targets/redirects"), 0);
     assert_eq!(report.list("/plan/headers"), ["accept"]);
