@@ -20,6 +20,7 @@ mod replay_scenario;
 mod load_args;
 mod loop_cache;
 mod metrics;
+mod overwrite;
 mod prepare_run;
 mod probe_args;
 mod progress;
@@ -47,9 +48,11 @@ mod verify_args;
 mod wire_args;
 
 use crate::report::Exit;
+use crate::visible;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 use std::io::{self, Write};
+use terminal::Visible;
 use tracing_subscriber::EnvFilter;
 
 /// Replays recorded download traffic against a candidate deployment, and proves
@@ -334,16 +337,16 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
         Command::Check(args) => check::run(args, out),
         Command::Simulate(args) => simulate::run(args, out),
         Command::Inspect(args) => Ok(inspect::run(args, out).map(|()| Exit::Passed)?),
-        Command::Report(args) => Ok(report::run(args, out).map(|()| Exit::Passed)?),
+        Command::Report(args) => report::run(args, out).map(|()| Exit::Passed),
         Command::Compare(args) => compare::run(args, out),
-        Command::Clients(args) => Ok(clients::run(args, out).map(|()| Exit::Passed)?),
+        Command::Clients(args) => Ok(clients::run(args, &mut Visible(out)).map(|()| Exit::Passed)?),
         Command::Schema(args) => schema::run(args, out).map(|()| Exit::Passed).map_err(CliError::Print),
-        Command::Scenarios(args) => Ok(scenarios::run(args, out).map(|()| Exit::Passed)?),
-        Command::Rules(args) => rules::run(args, out).map(|()| Exit::Passed),
-        Command::Explain(args) => explain::run(args, out).map(|()| Exit::Passed),
+        Command::Scenarios(args) => Ok(scenarios::run(args, &mut Visible(out)).map(|()| Exit::Passed)?),
+        Command::Rules(args) => rules::run(args, &mut Visible(out)).map(|()| Exit::Passed),
+        Command::Explain(args) => explain::run(args, &mut Visible(out)).map(|()| Exit::Passed),
         Command::Completions(args) => generated::completions(args, out).map(|()| Exit::Passed),
         Command::Man(args) => generated::man(args, out).map(|()| Exit::Passed),
-        Command::Serve(args) => Ok(serve::run(args, out).map(|()| Exit::Passed)?),
+        Command::Serve(args) => serve::run(args, out).map(|()| Exit::Passed),
     }
 }
 
@@ -417,7 +420,7 @@ fn log_to_stderr(verbose: u8, quiet: bool) {
 /// foreign in it (a file name, a value out of a run directory) cannot steer
 /// the terminal, whoever put the message together.
 pub(crate) fn print_message(text: &str) {
-    writeln!(io::stderr(), "{}", terminal::visible(text)).unwrap_or_default();
+    writeln!(io::stderr(), "{}", visible::text(text)).unwrap_or_default();
 }
 
 #[cfg(test)]

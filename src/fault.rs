@@ -70,7 +70,8 @@ faults! {
     HttpTruncated = "http.truncated", "the answer ended before it was complete";
     /// What came was not HTTP. So is a field with a control byte, a Location
     /// too (RFC 9110 §5.5): the HTTP library refuses the whole answer, and
-    /// nobody sees what else was in it.
+    /// nobody sees what else was in it. So is content in a transfer coding that
+    /// was not asked for (RFC 9112 §6.1): no client can undo it.
     HttpGarbage = "http.garbage", "the answer is not valid HTTP";
     /// More header bytes or fields than the limit, however the network cut
     /// them.
@@ -89,7 +90,7 @@ faults! {
     /// Not complete within the total time-out, counted from the due time.
     TimeoutTotal = "timeout.total", "no complete answer within the time-out";
     /// A 4xx that the rules do not expect and the record does not show.
-    StatusClientError = "status.4xx", "a client error that the rules do not expect";
+    StatusClientError = "status.4xx", "a client error that neither the log nor a rule expects";
     /// A 5xx.
     StatusServerError = "status.5xx", "a server error";
     /// R30: another status than the rule demands; without a rule, one that

@@ -8,6 +8,8 @@
 
 pub mod suggest;
 
+pub mod visible;
+
 pub mod units;
 
 pub mod fault;

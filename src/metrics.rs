@@ -50,7 +50,7 @@ pub use interval::{Gauges, Interval};
 pub use rule_counts::RuleCounts;
 pub use mask::mask_url;
 pub use recorder::Recorder;
-pub use redirects::{Coverage, HostCounts, HostTable, JudgedRedirect, RedirectCounts, CacheableWrong, Unchecked};
+pub use redirects::{Coverage, HostCounts, HostTable, Leads, JudgedRedirect, RedirectCounts, CacheableWrong, Unchecked};
 pub use retries::{DownloadEnd, RetryCounts};
 pub use sliding_histogram::SlidingHistogram;
 pub use storm::{StormSecond, StormSeries, Storm};

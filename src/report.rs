@@ -68,7 +68,7 @@ pub use threshold::{
     WindowLine,
 };
 pub use timeline::{MAX_POINTS, Timeline};
-pub use verdict::{Exit, RunJudgement, judge};
+pub use verdict::{Exit, RunJudgement, REASON_MEANINGS, ReasonMeaning, judge};
 
 /// The subcommand whose reports measure nothing: `check`.
 const CHECK: &str = "check";

@@ -58,6 +58,7 @@ pub mod source;
 pub mod log_summary;
 
 pub use error::{FormatShare, TraceError};
+pub(crate) use open::files_of;
 pub use source::{ReadOptions, Source};
 pub use compression::InputCompression;
 
@@ -184,6 +185,13 @@ impl TraceAccounting {
     pub fn handed_out(&self) -> u64 {
         let left_out = self.filtered.values().sum::<u64>() + self.late + self.undelivered;
         self.accepted.saturating_sub(left_out)
+    }
+
+    /// Whether so much was lost that what is left is another load: more than
+    /// 1 % of what would have been replayed, or most of one kind of it.
+    pub fn is_much_lost(&self) -> bool {
+        let replayed = self.accepted.saturating_sub(self.filtered.values().sum());
+        self.late.saturating_mul(100) > replayed || self.lost.lost_kind().is_some()
     }
 
     /// Whether every line read is accounted for, given the number of requests

@@ -16,6 +16,8 @@ pub mod catalog;
 
 pub(crate) mod certificate;
 
+pub(crate) mod coding;
+
 pub mod control;
 
 pub mod finding;
@@ -255,6 +257,16 @@ pub enum HostVerdict {
     Resolved,
     /// It has none, or nobody can tell.
     Broken(Fault),
+}
+
+impl HostVerdict {
+    /// What is wrong with it.
+    pub const fn fault(self) -> Option<Fault> {
+        match self {
+            Self::Resolved => None,
+            Self::Broken(fault) => Some(fault),
+        }
+    }
 }
 
 /// Whether a status is a redirect that clients follow by its Location:

@@ -155,8 +155,8 @@ pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
     let replay = args.as_replay();
     let options = ReadOptions { order: RequestOrder::AsRead, ..replay.trace.options()? };
     let source = open(&args.traces, options)?;
-    let kept = if args.output.out.is_some() { RunDirectoryKept::Yes } else { RunDirectoryKept::No };
-    let exports = args.output.exports.open(kept)?;
+    let kept = args.output.out.as_deref().map_or(RunDirectoryKept::No, RunDirectoryKept::At);
+    let exports = args.output.exports.open(kept, replay.files_read())?;
     let mut prepared = prepare("check", source, &replay)?;
     let found = Arc::new(DistinctProgress::default());
     prepared.requests = Box::new(DistinctRequests::of(prepared.requests, Arc::clone(&found)));

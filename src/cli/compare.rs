@@ -1,5 +1,8 @@
 //! `downpour compare`: two run directories side by side.
 
+use super::overwrite::{FilesOfCommand, Named};
+use super::report::sources;
+use super::terminal::Visible;
 use super::{CliError, print_message};
 use crate::report::compare::{RunComparison, Condition, ComparedRun, html, json, markdown, text};
 use crate::report::{Exit, SavedRun, SavedRunError};
@@ -80,6 +83,9 @@ pub(crate) enum CompareError {
 
 /// Reads both, and writes what lies between them.
 pub(crate) fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
+    let read = [sources("the run", &args.a), sources("the run", &args.b)].concat();
+    let written = args.output.iter().map(|path| Named::by("--output", path)).collect();
+    FilesOfCommand { read, written, ..FilesOfCommand::default() }.check()?;
     let open = |path: &Path| -> Result<_, CompareError> {
         let mut saved = SavedRun::open(path)?;
         let blocks = saved.blocks();
@@ -112,7 +118,9 @@ pub(crate) fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, CliEr
                 comparison.runs_not_passed().iter().map(|side| format!("! {side}")).collect();
             lines.push(comparison.verdict());
             lines.push(format!("written: {}", path.display()));
-            writeln!(out, "{}", lines.join("\n")).and_then(|()| out.flush()).map_err(CliError::Print)?;
+            writeln!(Visible(&mut *out), "{}", lines.join("\n"))
+                .and_then(|()| out.flush())
+                .map_err(CliError::Print)?;
         }
         None => out.write_all(rendered.as_bytes()).and_then(|()| out.flush()).map_err(CliError::Print)?,
     }

@@ -9,6 +9,7 @@ use super::metrics::MetricsServer;
 use super::progress::{ExpectedLength, ProgressReporter, Verbosity};
 use super::report_args::{OutputFormat, ReportArgs};
 use super::signals::Phases;
+use super::terminal::Visible;
 use super::threshold_args::Limits;
 use super::throttling::Throttling;
 use super::{CliError, chain};
@@ -272,6 +273,7 @@ fn print(
         OutputFormat::Text => write!(out, "{}", coloured(summary(report))).and_then(|()| match path {
             Some(path) => {
                 let page = path.join(PAGE);
+                let mut out = Visible(&mut *out);
                 writeln!(out, "\nrun directory: {}", path.display()).and_then(|()| {
                     // It may be what could not be written.
                     if page.is_file() { writeln!(out, "page: {}", page.display()) } else { Ok(()) }

@@ -4,8 +4,9 @@
 use super::CliError;
 use crate::fault::Fault;
 use crate::suggest::did_you_mean;
-use crate::report::advice;
+use crate::report::{REASON_MEANINGS, ReasonMeaning, advice};
 use crate::trace::reasons::{Filter, Note, Reject, Skip};
+use crate::trace::lost::Loss;
 use std::io::{self, Write};
 
 /// Columns of the ids.
@@ -20,8 +21,8 @@ const ID_COLUMNS: usize = 28;
   downpour explain dns
   downpour explain bad_field_count")]
 pub(crate) struct ExplainArgs {
-    /// A fault such as dns.nxdomain, a family such as dns, or the reason why
-    /// a line was left out [default: list all faults]
+    /// A fault such as dns.nxdomain, a family such as dns, the reason why a line
+    /// was left out or a run is invalid, or a warning [default: list all faults]
     #[arg(value_name = "ID")]
     pub(crate) id: Option<String>,
 }
@@ -38,6 +39,9 @@ pub(crate) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CliErro
                     .and_then(|()| line(family).map_or(Ok(()), |line| explain_line(&line, out)))
             }
             Some(Topic::Line(line)) => explain_line(&line, out),
+            Some(Topic::Reason(ReasonMeaning { id, about, meaning })) => {
+                writeln!(out, "{id}\n  {about}\n  meaning  {meaning}")
+            }
             None => return Err(CliError::Usage(unknown(id))),
         },
     };
@@ -48,7 +52,9 @@ pub(crate) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CliErro
 enum Topic {
     Fault(Fault),
     Family(&'static str),
-    Line(LineReason),
+    LineReason(LineReason),
+    /// Of a run: why it is invalid, or a warning.
+    Reason(ReasonMeaning),
 }
 
 /// What became of a line of a log, or is told about it.
@@ -65,6 +71,9 @@ impl Topic {
             .map(Self::Fault)
             .or_else(|| family().map(Self::Family))
             .or_else(|| line(id).map(Self::Line))
+            .or_else(|| {
+                REASON_MEANINGS.iter().find(|reason| reason.id == id).map(|reason| Self::Reason(*reason))
+            })
     }
 }
 
@@ -94,7 +103,12 @@ fn lines() -> impl Iterator<Item = LineReason> {
         about: "accepted, with a note",
         meaning: note.meaning(),
     });
-    rejected.chain(skipped).chain(filtered).chain(noted)
+    let lost = Loss::ALL.into_iter().map(|loss| Line {
+        id: loss.id(),
+        about: "lost because it has no place in the order",
+        meaning: loss.meaning(),
+    });
+    rejected.chain(skipped).chain(filtered).chain(noted).chain(lost)
 }
 
 fn explain_line(line: &LineReason, out: &mut dyn Write) -> io::Result<()> {
@@ -105,10 +119,11 @@ fn explain_line(line: &LineReason, out: &mut dyn Write) -> io::Result<()> {
 fn unknown(id: &str) -> String {
     let last = |known: &'static str| known.split_once('.').map_or(known, |(_, name)| name);
     let faults = || Fault::ALL.iter().map(|fault| fault.id());
+    let reasons = REASON_MEANINGS.iter().map(|reason| reason.id);
     // Several faults may have the name that stands behind the dot.
     let named: Vec<_> = faults().filter(|known| last(known) == id).collect();
     let meant = match named.as_slice() {
-        [] => did_you_mean(id, faults().chain(lines().map(|line| line.id))),
+        [] => did_you_mean(id, faults().chain(lines().map(|line| line.id)).chain(reasons)),
         several => format!(" (did you mean {}?)", several.join(" or ")),
     };
     format!("{id:?} is no fault, family or reason{meant}; downpour explain without an id lists all faults")
@@ -173,6 +188,17 @@ mod tests {
         }
         let text = output_of(Some("bad_field_count")).unwrap();
         assert!(text.contains("rejected") && text.contains("too few columns"), "{text}");
+    }
+
+    #[test]
+    fn reasons_of_runs_are_explained() {
+        for ReasonMeaning { id, meaning, .. } in REASON_MEANINGS {
+            assert!(told(Some(id)).unwrap().contains(meaning), "{id}");
+        }
+        assert!(told(Some("records_lost")).unwrap().contains("a reason why a run is invalid"));
+        assert!(told(Some("clock_ahead")).unwrap().contains("a wrong clock"));
+        let mistake = told(Some("record_lost")).unwrap_err().to_string();
+        assert!(mistake.contains("did you mean records_lost?"), "{mistake}");
     }
 
     #[test]

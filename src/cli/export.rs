@@ -6,14 +6,14 @@
 //! bytes.
 
 use super::CliError;
+use super::overwrite::{FilesOfCommand, Named};
 use crate::suggest::did_you_mean;
-use crate::report::{Rendering, RunReport, SavedRun, markdown};
+use crate::report::{Rendering, RunDirectory, RunReport, SavedRun, markdown};
 use clap::Args;
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::path::{self, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// Other forms of the result.
 #[derive(Args, Clone, Debug, Default)]
@@ -43,11 +43,21 @@ struct Export {
     flag: String,
 }
 
-/// Whether the run will have a directory to render from.
+/// The directory that the run will have to render from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RunDirectoryKept {
-    Yes,
+pub(crate) enum RunDirectoryKept<'a> {
+    /// Where it was asked for.
+    At(&'a Path),
+    /// Where nothing is yet.
+    New,
     No,
+}
+
+impl<'a> RunDirectoryKept<'a> {
+    /// Where `--out` says, or a new one.
+    pub(crate) fn at_or_new(out: Option<&'a Path>) -> Self {
+        out.map_or(Self::New, Self::At)
+    }
 }
 
 /// The names of all renderings, as a sentence lists them.
@@ -72,15 +82,15 @@ fn parse_export(text: &str) -> Result<Export, String> {
 }
 
 impl ExportArgs {
-    /// Opens all files. Mistakes are told before anybody is connected to.
-    pub(crate) fn open(&self, kept: RunDirectoryKept) -> Result<Exports, CliError> {
+    /// Opens all files for a run that reads `read`. Mistakes are told before
+    /// anything is opened, and before anybody is connected to.
+    pub(super) fn open(&self, kept: RunDirectoryKept<'_>, read: Vec<Named>) -> Result<Exports, CliError> {
         let junit = self.junit.iter().map(|path| Export {
             rendering: Rendering::Junit,
             path: path.clone(),
             flag: format!("--junit {}", path.display()),
         });
         let exports: Vec<Export> = self.exports.iter().cloned().chain(junit).collect();
-        let mut places = BTreeSet::new();
         for export in &exports {
             if kept == RunDirectoryKept::No && export.rendering.needs_directory() {
                 return Err(CliError::Usage(format!(
@@ -88,18 +98,24 @@ impl ExportArgs {
                     export.flag
                 )));
             }
-            let place = path::absolute(&export.path).unwrap_or_else(|_| export.path.clone());
-            if !places.insert(place) {
-                return Err(CliError::Usage(format!("{}: this file is named twice", export.flag)));
-            }
         }
+        let step_summary = self.step_summary.clone().filter(|path| !path.is_empty()).map(PathBuf::from);
+        let mut written = Vec::new();
+        if let RunDirectoryKept::At(out) = kept {
+            let out = Named::by("--out", out);
+            written.extend(RunDirectory::FILES.iter().map(|name| out.inside(name)));
+        }
+        written.extend(
+            exports.iter().map(|Export { flag, path, .. }| Named { flag: flag.clone(), path: path.clone() }),
+        );
+        let appended = step_summary.iter().map(|path| Named::by("--step-summary", path)).collect();
+        FilesOfCommand { read, written, appended }.check()?;
         let mut files = Vec::new();
         for export in exports {
             let file = File::create(&export.path)
                 .map_err(|error| CliError::Usage(format!("cannot write {}: {error}", export.flag)))?;
             files.push((export, file));
         }
-        let step_summary = self.step_summary.clone().filter(|path| !path.is_empty()).map(PathBuf::from);
         Ok(Exports { files, step_summary })
     }
 }

@@ -1,6 +1,7 @@
 //! `downpour inspect`: what is in a trace, and what of it would be replayed.
 
 use super::client_args::{PRODUCTS_LISTED, unknown_agents};
+use super::terminal::Visible;
 use super::trace_args::{TraceArgs, TraceArgsError};
 use crate::trace::ReadOptions;
 use crate::trace::agent::{AgentCounts, AgentTable};
@@ -67,6 +68,7 @@ pub(crate) fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<(), Inspect
     let census = counting.finish(&source);
     match args.format {
         SummaryFormat::Text => {
+            let mut out = Visible(out);
             write!(out, "{census}")?;
             if let Some(told) = unknown_agents(&agents.counts(PRODUCTS_LISTED)) {
                 writeln!(out, "\nUser agents\n  {}", told.replace(": ", ":\n  "))?;

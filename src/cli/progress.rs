@@ -9,7 +9,7 @@ mod view;
 pub(crate) use view::ExpectedLength;
 
 use super::distinct::DistinctProgress;
-use super::signals::{SignalNotice, Phases};
+use super::signals::{ENDING, ENDING_CHECK, Phases};
 use crate::fault::Fault;
 use crate::report::micros;
 use crate::metrics::{Interval, Totals};
@@ -59,8 +59,6 @@ impl Verbosity {
 pub(crate) struct ProgressReporter {
     verbosity: Verbosity,
     style: ProgressStyle,
-    /// Learns how many requests are in flight.
-    signal_notice: Arc<SignalNotice>,
 }
 
 /// How it is told.
@@ -83,23 +81,22 @@ impl ProgressReporter {
         }
         let live = (voice == Verbosity::Drawn).then(|| Live::start(expected, phases.phase.clone())).flatten();
         if voice != Verbosity::Silent && live.is_none() {
-            phases.signal_notice.enable();
+            phases.signal_notice.enable(ENDING);
         }
-        Self { verbosity: voice, style: live.map_or(ProgressStyle::Seconds, ProgressStyle::Live), signal_notice: Arc::clone(&phases.signal_notice) }
+        Self { verbosity: voice, style: live.map_or(ProgressStyle::Seconds, ProgressStyle::Live) }
     }
 
     /// About a run that ends when all that is `found` is done.
     pub(super) fn by_count(voice: Verbosity, found: Arc<DistinctProgress>, phases: &Phases) -> Self {
         if voice != Verbosity::Silent {
-            phases.signal_notice.enable();
+            phases.signal_notice.enable(ENDING_CHECK);
         }
-        Self { verbosity: voice, style: ProgressStyle::Count(found), signal_notice: Arc::clone(&phases.signal_notice) }
+        Self { verbosity: voice, style: ProgressStyle::Count(found) }
     }
 
     /// A second of the run is complete.
     pub(crate) fn second(&self, interval: &Interval, totals: &Totals) {
         let second = interval.second() + 1;
-        self.signal_notice.in_flight(interval.gauges().in_flight);
         let has_a_line = self.verbosity != Verbosity::Silent && second.is_multiple_of(EVERY);
         match &self.style {
             ProgressStyle::Live(live) => live.second(ProgressSnapshot::of(interval, totals)),

@@ -7,10 +7,12 @@ use super::control_args::ControlArgs;
 use super::export::RunDirectoryKept;
 use super::load_args::LoadArgs;
 use super::metrics::MetricsServer;
+use super::overwrite::Named;
 use super::prepare_run::{engine_plan, few_connections, refuse_unconfirmed_load, judging};
 use super::probe_args::candidate;
 use super::report_args::ReportArgs;
 use super::requests::{RefusedHost, TraceRequests};
+use super::scenarios::scenario_file;
 use super::target::ConnectOverrides;
 use super::threshold_args::{AbortArgs, Limits, ThresholdArgs};
 use super::trace_args::TraceArgs;
@@ -26,6 +28,7 @@ use crate::trace::{ReadOptions, Source};
 use crate::units::{Factor, Stamp};
 use crate::verify::probe::ProbeDepth;
 use crate::verify::probe::net::{ProbeOptions, Probes};
+use crate::verify::rules::Rules;
 use clap::Args;
 use clap::builder::ArgPredicate;
 use std::io::Write;
@@ -74,6 +77,23 @@ pub(crate) struct ReplayArgs {
     pub(super) report: ReportArgs,
 }
 
+impl ReplayArgs {
+    /// The files that it reads.
+    pub(super) fn files_read(&self) -> Vec<Named> {
+        let mut files = self.trace.files_read();
+        files.extend(self.scenario.as_deref().and_then(scenario_file));
+        let own_rules = self.verify.rules.iter().filter(|name| Rules::builtin_text(name).is_none());
+        files.extend(own_rules.map(|rules| Named::by("--rules", rules)));
+        files.extend(self.verify.catalog.iter().map(|catalog| Named::by("--catalog", catalog)));
+        files.extend(self.clients.client_file.iter().map(|clients| Named::by("--client-file", clients)));
+        let tls = &self.wire.tls;
+        files.extend(tls.cacert.iter().map(|authority| Named::by("--cacert", authority)));
+        files.extend(tls.cert.iter().map(|certificate| Named::by("--cert", certificate)));
+        files.extend(tls.key.iter().map(|key| Named::by("--key", key)));
+        files
+    }
+}
+
 /// Replays and reports.
 pub(crate) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let options = ReadOptions { agents: args.clients.agents()?, live: true, ..args.trace.options()? };
@@ -88,7 +108,8 @@ pub(super) fn replay(
     args: &ReplayArgs,
     out: &mut dyn Write,
 ) -> Result<Exit, CliError> {
-    let exports = args.report.exports.open(RunDirectoryKept::Yes)?;
+    let kept = RunDirectoryKept::at_or_new(args.report.out.as_deref());
+    let exports = args.report.exports.open(kept, args.files_read())?;
     let prepared = prepare(command, source, args)?;
     let phases = signals::phases().map_err(CliError::Signals)?;
     execute_run(prepared, (&args.report, exports), &phases, out).map(|(exit, _)| exit)
@@ -101,7 +122,8 @@ pub(super) fn play(
     args: &ReplayArgs,
     out: &mut dyn Write,
 ) -> Result<(Exit, RunReport), CliError> {
-    let exports = args.report.exports.open(RunDirectoryKept::Yes)?;
+    let kept = RunDirectoryKept::at_or_new(args.report.out.as_deref());
+    let exports = args.report.exports.open(kept, args.files_read())?;
     let pace = args.load.pace().map_err(CliError::Usage)?;
     let prepared = prepare_requests((command, &pace), requested, args)?;
     let phases = signals::phases().map_err(CliError::Signals)?;

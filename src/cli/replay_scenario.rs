@@ -6,6 +6,7 @@
 //! times as fast as the scenario or `--speed` says.
 
 use super::replay::{ReplayArgs, ReplayInput, play};
+use super::terminal::Visible;
 use super::{CliError, print_message, scenarios};
 use crate::client::ClientPlan;
 use crate::mock::{MockRegistry, MockConfig};
@@ -63,7 +64,9 @@ pub(super) fn run(name_or_file: &str, args: &ReplayArgs, out: &mut dyn Write) ->
     let (exit, report) = played?;
     if let Some(beside) = scenario.compare_with_expected(&report) {
         match args.report.format {
-            super::report_args::OutputFormat::Text => writeln!(out, "\n{beside}").map_err(CliError::Print)?,
+            super::report_args::OutputFormat::Text => {
+                writeln!(Visible(out), "\n{beside}").map_err(CliError::Print)?;
+            }
             super::report_args::OutputFormat::Json => print_message(&beside),
         }
     }

@@ -1,8 +1,9 @@
 //! `downpour report`: a run rendered again from its directory.
 
 use super::export::{meant, names};
-use super::print_message;
-use crate::report::{Rendering, SavedRun, SavedRunError};
+use super::overwrite::{FilesOfCommand, Named};
+use super::{CliError, print_message};
+use crate::report::{Rendering, RunDirectory, SavedRun, SavedRunError};
 use clap::Args;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -54,7 +55,19 @@ pub(crate) enum ReportRunError {
 }
 
 /// Reads the directory and writes its rendering.
-pub(crate) fn run(args: &ReportRunArgs, out: &mut dyn Write) -> Result<(), ReportRunError> {
+pub(crate) fn run(args: &ReportRunArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let written = args.output.iter().map(|path| Named::by("--output", path)).collect();
+    FilesOfCommand { read: sources("the run", &args.run), written, ..FilesOfCommand::default() }.check()?;
+    Ok(rendered(args, out)?)
+}
+
+/// What a run directory is rendered from.
+pub(super) fn sources(what: &str, run: &Path) -> Vec<Named> {
+    let run = Named::by(what, run);
+    RunDirectory::SOURCES.iter().map(|name| run.inside(name)).collect()
+}
+
+fn rendered(args: &ReportRunArgs, out: &mut dyn Write) -> Result<(), ReportRunError> {
     let run = SavedRun::open(&args.run)?;
     for note in &run.notes {
         print_message(&format!("note: {note}"));

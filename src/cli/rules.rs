@@ -2,6 +2,7 @@
 
 use super::CliError;
 use crate::verify::rules::Rules;
+use crate::visible;
 use std::io::{self, Write};
 
 /// List the built-in sets of rules, print one, or check a file of your own.
@@ -33,7 +34,7 @@ pub(crate) fn run(args: &RulesArgs, out: &mut dyn Write) -> Result<(), CliError>
 
 /// What only warns, and since when something is demanded and why.
 fn remarks(rules: &Rules, out: &mut dyn Write) -> io::Result<()> {
-    rules.remarks().iter().try_for_each(|remark| writeln!(out, "{:<18}{remark}", ""))
+    rules.remarks().iter().try_for_each(|remark| writeln!(out, "{:<18}{}", "", visible::line(remark)))
 }
 
 fn list(out: &mut dyn Write) -> Result<(), CliError> {

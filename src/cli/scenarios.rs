@@ -1,5 +1,6 @@
 //! `downpour scenarios`: the built-in scenarios, to use or to copy.
 
+use super::overwrite::Named;
 use crate::suggest::did_you_mean;
 use crate::scenario::{Scenario, ScenarioError};
 use std::fs::File;
@@ -76,6 +77,12 @@ pub(super) fn load(name_or_file: &str) -> Result<Scenario, ScenariosError> {
         Ok(_) => Ok(Scenario::parse(&text, name_or_file)?),
         Err(source) => Err(ScenariosError::Read { path, source }),
     }
+}
+
+/// The file that `--scenario` names, unless it is a built-in one.
+pub(super) fn scenario_file(name_or_file: &str) -> Option<Named> {
+    let is_file = Scenario::built_in_text(name_or_file).is_none();
+    is_file.then(|| Named::by("--scenario", name_or_file))
 }
 
 /// Writes what was asked for.

@@ -4,6 +4,8 @@
 //! listens, one host a line, and keeps it running until the process is asked to
 //! end. A script can read the three lines and begin.
 
+use super::CliError;
+use super::overwrite::{FilesOfCommand, Named};
 use super::values::{parse_listen, parse_threads};
 use crate::mock::dns::{DnsAnswer, ParseDnsAnswerError, Zone};
 use crate::mock::plan::{FaultKind, FaultPlan, PlanError, PlannedFault, with_argument};
@@ -158,7 +160,14 @@ pub(crate) enum ServeError {
 /// Serves until SIGINT or SIGTERM. The addresses are written to `out` and
 /// flushed once everything is ready, the count of what was served to standard
 /// error at the end.
-pub(crate) fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<(), ServeError> {
+pub(crate) fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    let authority = args.ca_out.iter().map(|path| Named::by("--ca-out", path));
+    let written = authority.chain(args.access_log.iter().map(|path| Named::by("--access-log", path)));
+    FilesOfCommand { written: written.collect(), ..FilesOfCommand::default() }.check()?;
+    Ok(serve(args, out)?)
+}
+
+fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<(), ServeError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Signals)?;
     // Signals are caught before anybody is told that this runs.

@@ -1,10 +1,8 @@
 //! SIGINT and SIGTERM, as phases of a run.
 
 use crate::engine::Phase;
-use crate::units::grouped;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -21,33 +19,30 @@ pub(crate) struct Phases {
 
 /// What the first signal is answered with on stderr, where nothing is drawn that
 /// would show it.
+///
+/// It holds no number: what is in flight is counted once a second, and would be
+/// wrong by the time it is read.
 #[derive(Debug, Default)]
-pub(crate) struct SignalNotice {
-    is_enabled: AtomicBool,
-    in_flight: AtomicU64,
-}
+pub(crate) struct SignalNotice(OnceLock<&'static str>);
+
+/// What is said of a run that ends on a signal.
+pub(crate) const ENDING: &str = "ending: waiting for requests in flight; Ctrl-C again to stop now";
+
+/// The same of a check, which goes on to check the redirects that it has.
+pub(crate) const ENDING_CHECK: &str =
+    "ending: waiting for answers and for checks of redirects; Ctrl-C again to stop now";
 
 impl SignalNotice {
-    /// A line is to be printed.
-    pub(crate) fn enable(&self) {
-        self.is_enabled.store(true, Ordering::Relaxed);
-    }
-
-    /// So many requests have no answer yet.
-    pub(crate) fn in_flight(&self, requests: u64) {
-        self.in_flight.store(requests, Ordering::Relaxed);
+    /// This is to be printed.
+    pub(crate) fn enable(&self, text: &'static str) {
+        self.0.get_or_init(|| text);
     }
 
     fn print(&self) {
-        if self.is_enabled.load(Ordering::Relaxed) {
-            super::print_message(&ending(self.in_flight.load(Ordering::Relaxed)));
+        if let Some(text) = self.0.get() {
+            super::print_message(text);
         }
     }
-}
-
-/// What is shown of a run that ends on a signal.
-pub(crate) fn ending(in_flight: u64) -> String {
-    format!("ending: {} in flight; Ctrl-C again to stop now", grouped(in_flight))
 }
 
 impl Phases {

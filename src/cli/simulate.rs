@@ -13,6 +13,7 @@ use super::replay::{input, plan_of_load, skipped};
 use super::report_args::OutputFormat;
 use super::requests::TraceRequests;
 use super::simulate_args::SimulateArgs;
+use super::terminal::Visible;
 use super::threshold_args::{AbortArgs, Limits};
 use super::{CliError, chain, print_message, scenarios, signals, system};
 use crate::engine::{AtEndOfTrace, Observer, Phase, Played, RunEnd};
@@ -42,7 +43,8 @@ struct PreparedSimulation {
 
 /// Simulates and reports.
 pub(crate) fn run(args: &SimulateArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let exports = args.report.exports.open(RunDirectoryKept::Yes)?;
+    let kept = RunDirectoryKept::at_or_new(args.report.out.as_deref());
+    let exports = args.report.exports.open(kept, args.files_read())?;
     match (&args.scenario, &args.report.sweep) {
         (Some(name), None) => {
             report(from_scenario(scenarios::load(name)?, args)?, (args, exports), &phase()?, out)
@@ -212,7 +214,7 @@ fn report(
     };
     let (exit, _) = measured.publish(args.report.format, exports, out)?;
     if let (Some(beside), OutputFormat::Text) = (beside, args.report.format) {
-        write!(out, "\n{beside}").and_then(|()| out.flush()).map_err(CliError::Print)?;
+        write!(Visible(&mut *out), "\n{beside}").and_then(|()| out.flush()).map_err(CliError::Print)?;
     }
     Ok(exit)
 }
@@ -345,7 +347,7 @@ fn sweep_of(
         return Ok(Exit::Interrupted);
     };
     let written = match args.report.format {
-        OutputFormat::Text => write!(out, "{swept}"),
+        OutputFormat::Text => write!(Visible(&mut *out), "{swept}"),
         OutputFormat::Json => writeln!(out, "{}", swept.to_json()),
     };
     written.and_then(|()| out.flush()).map_err(CliError::Print)?;

@@ -7,7 +7,9 @@ use super::CliError;
 use super::client_args::ClientArgs;
 use super::export::ExportArgs;
 use super::load_args::LoadArgs;
+use super::overwrite::Named;
 use super::report_args::OutputFormat;
+use super::scenarios::scenario_file;
 use super::shape_args::ShapeArgs;
 use super::threshold_args::ThresholdArgs;
 use super::trace_args::TraceArgs;
@@ -221,6 +223,14 @@ fn parse_fault(text: &str) -> Result<PlannedFault, String> {
 }
 
 impl SimulateArgs {
+    /// The files that it reads.
+    pub(super) fn files_read(&self) -> Vec<Named> {
+        let mut files = self.trace.files_read();
+        files.extend(self.scenario.as_deref().and_then(scenario_file));
+        files.extend(self.clients.conduct.client_file.iter().map(|path| Named::by("--client-file", path)));
+        files
+    }
+
     /// The scenario with what flags say otherwise, at its own speed.
     pub(super) fn changed(&self, mut scenario: Scenario) -> Result<Scenario, CliError> {
         let (load, clients) = (&self.load, &self.clients.behavior);

@@ -4,6 +4,7 @@
 //! text, [`TraceArgs::options`] makes [`ReadOptions`] of it and reads the file
 //! of rewrites.
 
+use super::overwrite::Named;
 use crate::suggest::did_you_mean;
 use crate::trace::client::AgentParsing;
 use crate::trace::formats::Format;
@@ -11,7 +12,7 @@ use crate::trace::rewrite::{RewriteError, Rewrites};
 use crate::trace::scrub::Scrub;
 use crate::trace::source::RequestOrder;
 use crate::trace::subsecond::Subsecond;
-use crate::trace::{ReadOptions, Source, TraceError};
+use crate::trace::{ReadOptions, Source, TraceError, files_of};
 use crate::units::parse_duration;
 use std::fs;
 use std::io;
@@ -121,6 +122,13 @@ impl TraceArgs {
     /// Opens the trace.
     pub(crate) fn open(&self, options: ReadOptions) -> Result<Source, TraceArgsError> {
         open(&self.traces, options)
+    }
+
+    /// The files that it reads.
+    pub(super) fn files_read(&self) -> Vec<Named> {
+        let traces = files_of(&self.traces).into_iter().map(|path| Named::by("the trace", path));
+        let own_rewrite = self.rewrite.iter().filter(|name| !Rewrites::BUILT_IN.contains(&name.as_str()));
+        traces.chain(own_rewrite.map(|rewrite| Named::by("--rewrite", rewrite))).collect()
     }
 
     fn rewrites(&self) -> Result<Rewrites, TraceArgsError> {

@@ -11,6 +11,7 @@ use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::trace::Method;
 use crate::verify::Locations;
+use crate::verify::coding::is_undecodable;
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, Uri};
@@ -80,7 +81,7 @@ where
     S: hyper::rt::Read + hyper::rt::Write + Unpin,
 {
     sender: http1::SendRequest<Empty<Bytes>>,
-    driver: Option<http1::Connection<S, Empty<Bytes>>>,
+    driver: Driver<S>,
     wakes: Wakes,
     stamps: Rc<Stamps>,
     limits: AnswerLimits,
@@ -103,7 +104,8 @@ where
             .writev(false)
             .handshake(TokioIo::new(stream))
             .await?;
-        Ok(Self { sender, driver: Some(driver), wakes: Wakes::new(), stamps, limits, reused: false })
+        let driver = Driver { connection: Some(driver), unread: Bytes::new() };
+        Ok(Self { sender, driver, wakes: Wakes::new(), stamps, limits, reused: false })
     }
 
     /// Sends the request for `arrival` and takes its whole answer, or ends at
@@ -119,7 +121,7 @@ where
         let Self { sender, driver, wakes, stamps, .. } = self;
         let answer = wakes.suppress_self_wakes(|| sender.send_request(request(arrival, headers)));
         let answered = || stamps.first_byte().is_some();
-        let drive_on = &mut |cx: &mut Context<'_>| poll_driver(driver, cx);
+        let drive_on = &mut |cx: &mut Context<'_>| driver.poll(cx);
         let Some(answer) = drive(wakes, drive_on, answer, (deadline, answered)).await else {
             return Exchanged::Broken(deadline.fault());
         };
@@ -130,7 +132,10 @@ where
             }
             Err(error) => {
                 let untouched = self.stamps.first_byte().is_none();
-                let fault = classify(&error, untouched);
+                let mut fault = classify(&error, untouched);
+                if fault == Fault::HttpHeadersTooLarge && !self.driver.left_a_head() {
+                    fault = Fault::HttpGarbage;
+                }
                 let closed = matches!(fault, Fault::HttpClosed | Fault::HttpReset);
                 if reused && untouched && closed {
                     Exchanged::Unprocessed(Fault::HttpClosed)
@@ -151,7 +156,7 @@ where
         }
         poll_fn(|cx| {
             wakes.poll(cx, |cx| {
-                poll_driver(driver, cx);
+                driver.poll(cx);
                 sender.poll_ready(cx)
             })
         })
@@ -163,8 +168,8 @@ where
     pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Self { driver, wakes, .. } = self;
         wakes.poll(cx, |cx| {
-            poll_driver(driver, cx);
-            if driver.is_none() { Poll::Ready(()) } else { Poll::Pending }
+            driver.poll(cx);
+            if driver.is_over() { Poll::Ready(()) } else { Poll::Pending }
         })
     }
 
@@ -172,9 +177,13 @@ where
         if let Err(fault) = check_head(response.headers(), &self.limits) {
             return Exchanged::Broken(fault);
         }
+        if !response.body().is_end_stream() && is_undecodable(response.headers()) {
+            self.stamps.failed_for("its content has a transfer coding that was not asked for");
+            return Exchanged::Broken(Fault::HttpGarbage);
+        }
         let (parts, body) = response.into_parts();
         let Self { driver, wakes, limits, stamps, .. } = self;
-        let drive_on = &mut |cx: &mut Context<'_>| poll_driver(driver, cx);
+        let drive_on = &mut |cx: &mut Context<'_>| driver.poll(cx);
         match receive_body(body, (wakes, drive_on), limits.body, deadline).await {
             Ok(body_bytes) => Exchanged::Answered(Received::new(parts, body_bytes)),
             Err(fault) => {
@@ -300,16 +309,45 @@ pub(super) async fn drive<F: Future>(
     .await
 }
 
-fn poll_driver<S>(driver: &mut Option<http1::Connection<S, Empty<Bytes>>>, cx: &mut Context<'_>)
+/// Drives a connection, and keeps what it left unread.
+struct Driver<S>
 where
     S: hyper::rt::Read + hyper::rt::Write + Unpin,
 {
-    // An error of the connection reaches the exchange through the request's
-    // own future; here it only means that the connection is over.
-    if let Some(connection) = driver
-        && Pin::new(connection).poll(cx).is_ready()
-    {
-        *driver = None;
+    connection: Option<http1::Connection<S, Empty<Bytes>>>,
+    unread: Bytes,
+}
+
+impl<S> Driver<S>
+where
+    S: hyper::rt::Read + hyper::rt::Write + Unpin,
+{
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        // An error of the connection reaches the exchange through the request's
+        // own future; here it only means that the connection is over.
+        if let Some(connection) = &mut self.connection
+            && Pin::new(connection).poll(cx).is_ready()
+        {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.unread = connection.into_parts().read_buf;
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.connection.is_none()
+    }
+
+    /// Whether a head was refused before it was parsed, which ends the
+    /// connection. hyper calls other answers too large as well: a
+    /// Content-Length that is no length, and blank lines without a head.
+    fn left_a_head(&mut self) -> bool {
+        self.end();
+        self.unread.starts_with(b"HTTP/")
     }
 }
 

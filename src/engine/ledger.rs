@@ -25,7 +25,7 @@ use super::retries::{Retries, EndedAttempt};
 use crate::fault::Fault;
 use crate::schedule::Arrival;
 use crate::schedule::sample::Sample;
-use crate::metrics::{Attempt, ArrivalOutcome, Gauges, Interval, CpuSample, Recorder, JudgedRedirect, FaultObservation, Unchecked};
+use crate::metrics::{Attempt, ArrivalOutcome, Gauges, Interval, CpuSample, Leads, Recorder, JudgedRedirect, FaultObservation, Unchecked};
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
 use crate::verify::catalog::CatalogLookup;
@@ -37,7 +37,7 @@ use crate::verify::lookup::LookupHandle;
 use crate::verify::rules::RewriteSuggester;
 use crate::verify::single_flight::CacheReply;
 use crate::verify::status::CLOSED_UNANSWERED;
-use crate::verify::{JudgedResponse, JudgedRequest, Depth, HostToCheck, HostVerdict, Tier, is_redirect, redirects};
+use crate::verify::{JudgedResponse, JudgedRequest, Depth, HostToCheck, HostVerdict, Tier, redirects};
 use findings::{is_closing, not_in_catalog};
 use json_variant::JsonVariant;
 use http::HeaderValue;
@@ -59,7 +59,7 @@ pub(crate) struct LookupChannel {
 pub(crate) struct Ledger {
     recorder: Recorder,
     judge: Judge,
-    unmatched: Option<RewriteSuggester>,
+    unmatched: RewriteSuggester,
     private_addresses: PrivateAddresses,
     hosts: HostCache<JudgedAttempt>,
     lookups: Option<LookupChannel>,
@@ -246,18 +246,23 @@ impl Ledger {
         self.of_client(arrival, |counts| counts.arrivals.unfinished += 1);
     }
 
-    /// Nobody waits for answers any more: arrivals that wait for the resolver
-    /// are cut, or have failed where an earlier attempt did; those that wait for
-    /// their target are judged without it.
+    /// Nobody waits for answers any more. Arrivals that wait for the resolver
+    /// have failed where something was found before the lookup, or an earlier
+    /// attempt did; the others are cut. Those that wait for their target are
+    /// judged without it.
     pub(crate) fn end_parked(&mut self, now: Offset) {
         self.abandon_targets();
-        for mut case in self.hosts.abandon() {
+        for (host, mut case) in self.hosts.abandon() {
             case.json.abandon(Unchecked::RunEnded);
             let tiers = coverage::up_to(self.judge.depth(), Tier::Policy, Unchecked::RunEnded);
-            self.recorder.redirect(case.due, &case.redirect(None, None, tiers));
-            if let Some(tried) = case.ended_attempt.as_ref().filter(|tried| tried.retry_context.attempts() > 0) {
-                let attempts = tried.retry_context.attempts() + 1;
-                self.fail_unfinished((&tried.arrival, &tried.retry_context), attempts, now);
+            self.count_redirect(&case, Some(&*host), tiers);
+            if case.found.outcome().is_some() {
+                self.settle(&case);
+                continue;
+            }
+            if let Some(ended_attempt) = case.ended_attempt.as_ref().filter(|ended_attempt| ended_attempt.retry_context.attempts() > 0) {
+                let attempts = ended_attempt.retry_context.attempts() + 1;
+                self.fail_unfinished((&ended_attempt.arrival, &ended_attempt.retry_context), attempts, now);
                 continue;
             }
             self.recorder.arrival(ArrivalOutcome::Unfinished, case.due, case.done);
@@ -310,14 +315,15 @@ impl Ledger {
             headers: &received.head,
             at: wall_now(),
         };
-        let missing = self.not_listed(arrival.due, received.status, &asked);
+        let missing = self.not_listed(arrival.due, &asked, &answer);
         let mut judgement = self.judge.judge(&asked, &answer);
         let pair = (arrival.recorded_status, received.status);
         self.recorder.transition(arrival.due, pair, judgement.status.is_some());
         if let Some(counts) = self.recorder.rules(arrival.due) {
             counts.count(judgement.rule);
-            let unmatched = self.unmatched.as_mut().filter(|_| judgement.rule.is_none());
-            if let Some(looked) = unmatched.and_then(|unmatched| unmatched.check(target)) {
+            if judgement.rule.is_none()
+                && let Some(looked) = self.unmatched.check(target)
+            {
                 counts.sample(looked.rewrite);
             }
         }
@@ -335,8 +341,8 @@ impl Ledger {
             // What nearly every answer of a sound candidate is: counted without
             // a copy of anything.
             let tiers = coverage::with_json(coverage::to_host(depth, HostVerdict::Resolved), json);
-            let (at, host) = (attempt.done, Some(&**host));
-            self.recorder.redirect(arrival.due, &JudgedRedirect { at, host, fault: None, cache_lifetime: None, tiers });
+            let (at, leads) = (attempt.done, Leads::To(host));
+            self.recorder.redirect(arrival.due, &JudgedRedirect { at, leads, fault: None, cache_lifetime: None, tiers });
             return self.recorder.arrival(ArrivalOutcome::Passed, attempt.due, at);
         }
         let redirect = judgement.redirect.map(|redirect| (redirect.stopped_at, RedirectHost::from(redirect.host)));
@@ -387,8 +393,8 @@ impl Ledger {
     }
 
     /// What the catalogue has against a redirect, if there is one.
-    fn not_listed(&mut self, due: Offset, status: u16, asked: &JudgedRequest<'_>) -> Option<Fault> {
-        let catalog = self.catalog.as_ref().filter(|_| is_redirect(status))?;
+    fn not_listed(&mut self, due: Offset, asked: &JudgedRequest<'_>, answer: &Answer<'_>) -> Option<Fault> {
+        let catalog = self.catalog.as_ref().filter(|_| redirects(answer.status, answer.locations))?;
         let known = catalog.expect(asked.target);
         self.recorder.looked_up_in_catalog(due, known);
         not_in_catalog(known, asked)
@@ -397,7 +403,7 @@ impl Ledger {
     /// The resolver has answered.
     pub(crate) fn host_answered(&mut self, answer: &HostAnswer, now: Offset) {
         for mut case in self.hosts.settle(&answer.host, Some(&answer.cached()), now) {
-            case.set_known_at(now);
+            case.set_known_at(now, answer.verdict.fault());
             self.settle_host(&answer.host, case, answer.verdict, now);
         }
     }

@@ -70,6 +70,12 @@ impl Accounting {
             ("arrivals offered in the warm-up", warmup.offered),
             ("passed + recovered + failed + shed + cut", warmup.settled()),
         )?;
+        let (catalog, redirects) = (&totals.counts.catalog, totals.counts.redirects.seen);
+        let looked_up = catalog.listed + catalog.missing + catalog.unnamed;
+        // Without a catalogue nothing is looked up.
+        if looked_up > 0 {
+            balance(("redirects seen", redirects), ("listed + missing + unnamed", looked_up))?;
+        }
         check_events(totals)?;
         Ok(Self { trace: Some(trace), adjustments: left_out, outstanding: 0, outstanding_of_warmup: 0 })
     }
@@ -169,7 +175,7 @@ fn check_events(totals: &Totals) -> Result<(), Imbalance> {
     let hosts: u64 = counts.hosts.known().map(|(_, host)| host.redirects).sum();
     balance(
         ("redirects seen", redirects.seen),
-        ("redirects by host", hosts + counts.hosts.others() + counts.hosts.without()),
+        ("redirects by host", hosts + counts.hosts.others() + counts.hosts.home() + counts.hosts.without()),
     )
 }
 
@@ -271,6 +277,11 @@ mod tests {
             "attempts of the warm-up = 1, but statuses + faults + cut = 0",
         );
         check(trace(1), |t| t.counts.redirects.seen += 1, "redirects seen = 1, but checked + broken");
+        check(
+            trace(1),
+            |t| t.counts.catalog.unnamed += 1,
+            "redirects seen = 0, but listed + missing + unnamed = 1",
+        );
     }
 
     #[test]

@@ -297,6 +297,7 @@ fn micros(from: Offset, to: Offset) -> u64 {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::metrics::Leads;
     use crate::metrics::{AttemptEnd, Coverage, Unchecked};
     use crate::verify::Tier;
     use proptest::prelude::*;
@@ -395,7 +396,7 @@ pub(super) mod tests {
         interval.attempt(&attempt, AttemptKind::First);
         let unchecked = Coverage::Unchecked(Unchecked::NoLocation);
         let tiers = Tier::ALL.map(|tier| if tier <= Tier::Policy { Coverage::Checked } else { unchecked });
-        interval.redirect(&JudgedRedirect { at, host: Some(&host), fault, cache_lifetime: None, tiers });
+        interval.redirect(&JudgedRedirect { at, leads: Leads::To(&host), fault, cache_lifetime: None, tiers });
         if let Some(fault) = fault {
             let path = host.as_bytes();
             interval.example(&FaultObservation { fault, at, path, location: None, detail: "" });

@@ -272,6 +272,7 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Leads;
     use crate::metrics::{AttemptEnd, Accounting, Coverage, Totals};
 
     fn ms(millis: u64) -> Offset {
@@ -291,8 +292,10 @@ mod tests {
         recorder.stale_replay(due);
         recorder.gone_away(due);
         let tiers = [Coverage::Checked; crate::verify::Tier::ALL.len()];
-        recorder
-            .redirect(due, &JudgedRedirect { at: done, host: Some("h"), fault: Some(fault), cache_lifetime: None, tiers });
+        recorder.redirect(
+            due,
+            &JudgedRedirect { at: done, leads: Leads::To("h"), fault: Some(fault), cache_lifetime: None, tiers },
+        );
         recorder.arrival(ArrivalOutcome::Failed(fault), due, done);
         let sighting = FaultObservation { fault, at: done, path: b"/x", location: None, detail: "" };
         recorder.example(due, &sighting);

@@ -87,13 +87,24 @@ pub enum Coverage {
     Unchecked(Unchecked),
 }
 
+/// Where a redirect leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leads<'a> {
+    /// To this host.
+    To(&'a str),
+    /// Back to the candidate: it is relative, or names it.
+    Home,
+    /// Nowhere: it names no usable host, or was not judged.
+    Nowhere,
+}
+
 /// One answer that redirects, after it was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JudgedRedirect<'a> {
     /// When the answer was complete.
     pub at: Offset,
-    /// The host it points to, where there is one.
-    pub host: Option<&'a str>,
+    /// Where it leads.
+    pub leads: Leads<'a>,
     /// What is wrong with it.
     pub fault: Option<Fault>,
     /// How long caches may keep it.
@@ -225,6 +236,7 @@ impl HostCounts {
 pub struct HostTable {
     known: BTreeMap<String, HostCounts>,
     others: u64,
+    home: u64,
     without: u64,
 }
 
@@ -239,15 +251,21 @@ impl HostTable {
         self.others
     }
 
+    /// Redirects back to the candidate.
+    pub const fn home(&self) -> u64 {
+        self.home
+    }
+
     /// Redirects without a usable host.
     pub const fn without(&self) -> u64 {
         self.without
     }
 
     pub(super) fn count(&mut self, redirect: &JudgedRedirect<'_>) {
-        let Some(name) = redirect.host else {
-            self.without += 1;
-            return;
+        let name = match redirect.leads {
+            Leads::To(name) => name,
+            Leads::Home => return self.home += 1,
+            Leads::Nowhere => return self.without += 1,
         };
         let seen = HostCounts { redirects: 1, last_fault: redirect.fault.map(|fault| (redirect.at, fault)) };
         // Plain names, nearly all of them, are looked up without copying.
@@ -265,6 +283,7 @@ impl HostTable {
 
     pub(super) fn merge(&mut self, other: &Self) {
         self.others += other.others;
+        self.home += other.home;
         self.without += other.without;
         for (name, &host) in &other.known {
             match self.known.get_mut(name) {
@@ -298,7 +317,7 @@ mod tests {
     fn to(host: Option<&str>) -> JudgedRedirect<'_> {
         JudgedRedirect {
             at: Offset::ZERO,
-            host,
+            leads: host.map_or(Leads::Nowhere, Leads::To),
             fault: None,
             cache_lifetime: None,
             tiers: [Coverage::Checked; Tier::ALL.len()],

@@ -60,6 +60,11 @@ impl SlidingHistogram {
         }
     }
 
+    /// How many times there are in the window.
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
     /// Whether there is no time in the window.
     pub const fn is_empty(&self) -> bool {
         self.count == 0

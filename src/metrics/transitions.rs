@@ -77,7 +77,7 @@ impl TransitionCounts {
             + self.recorded_none()
     }
 
-    pub(super) fn count(&mut self, recorded: Option<u16>, answered: u16, refused: bool) {
+    pub(crate) fn count(&mut self, recorded: Option<u16>, answered: u16, refused: bool) {
         let Some(recorded) = sent_status(recorded) else {
             *self.recorded_none.entry(recorded).or_default() += 1;
             return;

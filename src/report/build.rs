@@ -404,6 +404,7 @@ fn targets(counts: &Counts, generator: GeneratorFacts) -> Targets {
         tiers: Tier::ALL.iter().map(|&tier| (tier.name().to_owned(), tier_line(tier))).collect(),
         hosts: shown.collect(),
         other_hosts: counts.hosts.others() + left_out,
+        to_candidate: counts.hosts.home(),
         no_host: counts.hosts.without(),
         lookups: generator.lookups,
         requests: generator.probes.requests,

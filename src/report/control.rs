@@ -4,6 +4,7 @@
 //! on purpose. What was found is said as a warning, with the control's own noise
 //! beside it.
 
+use super::verdict::LeftOut;
 use super::{Reason, RunReport};
 use crate::metrics::{Comparisons, ControlCounts, ControlExample, ControlResults};
 use crate::units::{approximate, grouped};
@@ -113,7 +114,7 @@ impl ComparisonsLine {
 fn finding(candidate: &ComparisonsLine, noise: &ComparisonsLine) -> Option<Reason> {
     if candidate.compared == 0 {
         return Some(Reason {
-            id: "control_silent".to_owned(),
+            id: LeftOut::ControlSilent.id().to_owned(),
             detail: format!(
                 "no answer was compared with the control's: it was asked {} times",
                 grouped(candidate.asked)

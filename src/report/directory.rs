@@ -60,6 +60,13 @@ pub struct RunDirectory {
 }
 
 impl RunDirectory {
+    /// Its files.
+    pub const FILES: [&str; 7] = [RUN, SUMMARY, PAGE, METRICS, INTERVALS, FAILURES, HISTOGRAMS];
+
+    /// Those that a run cannot be rendered or compared without; the others can
+    /// be made again from them.
+    pub const SOURCES: [&str; 4] = [RUN, INTERVALS, FAILURES, HISTOGRAMS];
+
     /// Makes the directory and its files for a run that started at `started`.
     /// Refuses one that holds a run, finished or not.
     pub fn create(path: &Path, started: Stamp) -> Result<Self, DirectoryError> {

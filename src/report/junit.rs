@@ -180,6 +180,7 @@ fn threshold(line: &ThresholdLine, xml: &mut String) -> fmt::Result {
     let name = escaped(&line.expression);
     write!(xml, r#"    <testcase classname="downpour.threshold" name="{name}" time="0">"#)?;
     let told = [thresholds::value(line), thresholds::room(line)].into_iter().chain(thresholds::window(line));
+    let told = told.chain(thresholds::few(line));
     let told: Vec<_> = told.filter(|told| !told.is_empty()).collect();
     let told = escaped(&told.join(", "));
     if line.passed {

@@ -78,7 +78,9 @@ fn write_thresholds(report: &RunReport, out: &mut String) -> fmt::Result {
     }
     writeln!(out, "\n| threshold | value | | |\n|---|---:|---|---|")?;
     for line in report.thresholds.iter().take(THRESHOLDS) {
-        let (value, room) = (prose(&thresholds::value(line)), prose(&thresholds::room(line)));
+        let value = prose(&thresholds::value(line));
+        let room: Vec<_> = std::iter::once(thresholds::room(line)).chain(thresholds::few(line)).collect();
+        let room = prose(&room.join("; "));
         let word = if line.passed { "kept" } else { "**broken**" };
         writeln!(out, "| {} | {value} | {word} | {room} |", code(&line.expression, CodeContext::Cell))?;
     }

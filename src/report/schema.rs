@@ -341,6 +341,8 @@ pub struct Targets {
     pub hosts: Vec<HostLine>,
     /// Redirects to hosts that are not listed: there were too many.
     pub other_hosts: u64,
+    /// Redirects back to the candidate: relative ones, or ones that name it.
+    pub to_candidate: u64,
     /// Redirects without a usable host.
     pub no_host: u64,
     /// DNS lookups made, in the warm-up too.

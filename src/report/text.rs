@@ -9,7 +9,7 @@ pub(super) mod accounting;
 mod check;
 mod control;
 mod shorten_differing;
-mod faults;
+pub(super) mod faults;
 pub(super) mod format;
 pub(super) mod headline;
 mod paint;
@@ -46,7 +46,7 @@ pub(super) const STATISTICS: [SummaryStatistic; 9] = [
     statistic("min", 0, |t| t.min),
     statistic("mean", 0, |t| whole(t.mean)),
     P50,
-    statistic("p90", 10, |t| t.p90),
+    P90,
     statistic("p95", 20, |t| t.p95),
     P99,
     P99_9,
@@ -55,13 +55,32 @@ pub(super) const STATISTICS: [SummaryStatistic; 9] = [
 ];
 
 pub(super) const P50: SummaryStatistic = statistic("p50", 2, |t| t.p50);
+pub(super) const P90: SummaryStatistic = statistic("p90", 10, |t| t.p90);
 pub(super) const P99: SummaryStatistic = statistic("p99", 100, |t| t.p99);
 pub(super) const P99_9: SummaryStatistic = statistic("p99.9", 1_000, |t| t.p99_9);
 
 impl SummaryStatistic {
     /// Its value in words; `-` where there are too few samples.
     pub(super) fn text(&self, times: &TimeSummary) -> String {
-        if times.count > self.too_few { micros((self.of)(times)) } else { "-".to_owned() }
+        self.value(times).map_or_else(|| "-".to_owned(), micros)
+    }
+
+    /// Its value in microseconds; nothing where there are too few samples.
+    pub(super) fn value(&self, times: &TimeSummary) -> Option<u64> {
+        (!self.lacks(times.count)).then(|| (self.of)(times))
+    }
+
+    /// The one that a report has under that key, such as `p99_9`.
+    pub(super) fn by_key(key: &str) -> Option<&'static Self> {
+        STATISTICS.iter().find(|statistic| {
+            let name = statistic.name.bytes().map(|b| if b == b'.' { b'_' } else { b });
+            name.eq(key.bytes())
+        })
+    }
+
+    /// Whether so many samples are too few.
+    pub(super) const fn lacks(&self, samples: u64) -> bool {
+        samples <= self.too_few
     }
 }
 

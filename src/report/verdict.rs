@@ -5,11 +5,15 @@
 //! same: then it has failed, and says both. Each reason names what was found
 //! and what to do. Pure: totals and plan in, judgement out.
 
+mod ids;
 mod lost_records;
+mod meanings;
 mod certain_failures;
 mod generator_health;
 mod vacuous;
 
+pub(in crate::report) use ids::{Doubt, LeftOut};
+pub use meanings::{REASON_MEANINGS, ReasonMeaning};
 pub(in crate::report) use certain_failures::InvalidityScope;
 
 use super::text::micros;
@@ -162,6 +166,8 @@ pub(in crate::report) fn judge_played(
     let counts = &totals.counts;
     let mut warnings = checks_left_out(totals, plan);
     warnings.extend(vacuous::judged_little(totals, plan));
+    warnings.extend(vacuous::no_redirects(totals, plan));
+    warnings.extend(vacuous::rewrite_forgotten(counts, plan));
     warnings.extend(wrong_and_cacheable(totals));
     warnings.extend(hidden_by_retries(totals));
     warnings.extend(aborted(totals));
@@ -206,6 +212,16 @@ pub(in crate::report) fn judge_played(
     RunJudgement { verdict, invalid_reasons: reasons, warnings, timing_valid, thresholds }
 }
 
+/// A reason that makes a run invalid.
+fn doubt(what: Doubt, detail: String, remedy: &str) -> Reason {
+    reason(what.id(), detail, remedy)
+}
+
+/// A warning that something was not checked.
+fn left_out(what: LeftOut, detail: String, remedy: &str) -> Reason {
+    reason(what.id(), detail, remedy)
+}
+
 fn reason(id: &str, detail: String, remedy: &str) -> Reason {
     Reason { id: id.to_owned(), detail, remedy: remedy.to_owned() }
 }
@@ -217,8 +233,8 @@ fn reasons_for_invalid(totals: &Totals, plan: &Plan, generator: &GeneratorFacts)
         reasons.push(nothing_offered(totals.counts.warmup.arrivals.offered));
     }
     if arrivals.shed > 0 {
-        reasons.push(reason(
-            "shed",
+        reasons.push(doubt(
+            Doubt::Shed,
             format!(
                 "{} of {} arrivals were not sent: over --max-in-flight",
                 grouped(arrivals.shed),
@@ -252,7 +268,7 @@ fn nothing_offered(in_warmup: u64) -> Reason {
             "shorten --warmup, or play for longer, if need be with --loop",
         ),
     };
-    reason("nothing_offered", detail, remedy)
+    doubt(Doubt::NothingOffered, detail, remedy)
 }
 
 /// A run that came to its end and left arrivals without a fate has not judged
@@ -260,8 +276,8 @@ fn nothing_offered(in_warmup: u64) -> Reason {
 fn not_over(totals: &Totals) -> Option<Reason> {
     let cut = totals.counts.arrivals.unfinished;
     (cut > 0).then(|| {
-        reason(
-            "cut",
+        doubt(
+            Doubt::Cut,
             format!("{} arrivals had no answer yet when the grace period ended", grouped(cut)),
             "raise --grace to at least --timeout",
         )
@@ -279,8 +295,8 @@ fn too_late(totals: &Totals, plan: &Plan) -> Option<Reason> {
     let limit = lateness_limit(totals, plan);
     let lateness = totals.times.lateness.quantile(0.99);
     (lateness > limit).then(|| {
-        reason(
-            "lateness",
+        doubt(
+            Doubt::Lateness,
             format!(
                 "1 % of requests were sent {} or more after they were due; {} is allowed",
                 micros(lateness),
@@ -298,8 +314,9 @@ fn generators_own(totals: &Totals) -> impl Iterator<Item = Reason> {
     Fault::ALL.iter().filter_map(|&fault| {
         let remedy = fault.generator_remedy()?;
         let seen = counts.attempts.faults.get(fault).count.max(counts.faults.get(fault).count);
-        (seen > 0)
-            .then(|| reason(fault.id(), format!("{} ({} times)", fault.meaning(), grouped(seen)), remedy))
+        (seen > 0).then(|| {
+            doubt(Doubt::Generator(fault), format!("{} ({} times)", fault.meaning(), grouped(seen)), remedy)
+        })
     })
 }
 
@@ -373,20 +390,20 @@ fn checks_left_out(totals: &Totals, plan: &Plan) -> Vec<Reason> {
     };
     if plan.simulated.is_some() {
         let detail = "SIMULATED: nothing was sent, and a modelled service answered".to_owned();
-        warnings.push(reason("simulated", detail, "replay it to know what the real one does"));
+        warnings.push(left_out(LeftOut::Simulated, detail, "replay it to know what the real one does"));
     } else if let Some(off) = off {
         let remedy = "use --verify dns to know that targets exist";
-        warnings.push(reason("verify_off", off.to_owned(), remedy));
+        warnings.push(left_out(LeftOut::VerifyOff, off.to_owned(), remedy));
     }
     if plan.tls.as_deref() == Some("any certificate") {
         let detail = "the candidate's certificate was NOT verified (--insecure)".to_owned();
-        warnings.push(reason("tls_unverified", detail, "trust its issuer with --cacert instead"));
+        warnings.push(left_out(LeftOut::TlsUnverified, detail, "trust its issuer with --cacert instead"));
     }
     let skipped = redirects.unchecked(Tier::Dns, Unchecked::HostLimit);
     if skipped > 0 {
         let detail =
             format!("{} redirect targets were NOT resolved: too many distinct hosts", grouped(skipped));
-        warnings.push(reason("host_limit", detail, "look at the target hosts below"));
+        warnings.push(left_out(LeftOut::HostLimit, detail, "look at the target hosts below"));
     }
     warnings.extend(targets_left_out(redirects, plan));
     warnings
@@ -399,25 +416,31 @@ fn targets_left_out(redirects: &RedirectCounts, plan: &Plan) -> Vec<Reason> {
         let count = redirects.unchecked(tier, unchecked);
         if count > 0 {
             let detail = format!("{} of {} {what}", grouped(count), grouped(redirects.seen));
-            warnings.push(reason(id, detail, remedy));
+            warnings.push(left_out(id, detail, remedy));
         }
     };
     let rate = plan.verify_rate.as_deref().unwrap_or_default();
     let budget = format!("redirect targets were NOT asked: no time was left for them (--verify-rate {rate})");
     let remedy = "raise --verify-rate if the store can take it, or lower --rate";
-    told("target_budget", Tier::Connect, Unchecked::Budget, &budget, remedy);
+    told(LeftOut::TargetBudget, Tier::Connect, Unchecked::Budget, &budget, remedy);
     let json =
         format!("redirects were NOT asked for in JSON: no time was left for them (--verify-rate {rate})");
-    told("json_budget", Tier::Json, Unchecked::Budget, &json, "raise --verify-rate, or lower --verify-json");
+    told(
+        LeftOut::JsonBudget,
+        Tier::Json,
+        Unchecked::Budget,
+        &json,
+        "raise --verify-rate, or lower --verify-json",
+    );
     let share = plan.verify_sample.as_deref().unwrap_or_default();
     let sample =
         format!("redirect targets were NOT asked: they are not in the sample (--verify-sample {share})");
-    told("target_sample", Tier::Connect, Unchecked::SampledOut, &sample, "leave --verify-sample out");
+    told(LeftOut::TargetSample, Tier::Connect, Unchecked::SampledOut, &sample, "leave --verify-sample out");
     let own = "redirects lead back to the candidate and were NOT followed";
-    told("own_origin", Tier::Connect, Unchecked::OwnOrigin, own, "replay what they lead to as well");
+    told(LeftOut::OwnOrigin, Tier::Connect, Unchecked::OwnOrigin, own, "replay what they lead to as well");
     let digest = "redirect targets had their digest NOT compared: none is known";
     told(
-        "no_digest",
+        LeftOut::NoDigest,
         Tier::Digest,
         Unchecked::NoDigest,
         digest,

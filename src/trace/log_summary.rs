@@ -8,6 +8,7 @@
 mod render;
 
 use super::reasons::Reject;
+use super::lost::Loss;
 use super::source::{Disorder, InputReport, RejectedLine, Source, UnreadableInput, Warning};
 use super::{Method, TraceRequest, TraceAccounting};
 use crate::units::{NANOS_PER_SECOND, Stamp};
@@ -126,6 +127,7 @@ impl LogSummaryBuilder {
             left_out: source.unreadable().iter().map(UnreadableSummary::from).collect(),
             lines: LineSummary::from(books),
             rejections: source.rejections().map(|found| Rejection::of(found, books)).collect(),
+            losses: Loss::ALL.into_iter().filter_map(|loss| LossLine::of(loss, books)).collect(),
             records: RecordSummary::of(books, self.requests),
             disorder: DisorderSummary::from(source.disorder()),
             time: self
@@ -173,6 +175,9 @@ pub struct LogSummary {
     /// Why lines were rejected: what each reason means, and its first lines.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rejections: Vec<Rejection>,
+    /// Why records were lost: what each reason means, and its first line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<LossLine>,
     /// The fate of records: `accepted = requests + filtered + late + undelivered`.
     pub records: RecordSummary,
     /// How far lines were from being in order.
@@ -239,6 +244,30 @@ impl Rejection {
     }
 }
 
+/// A reason for which records were lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LossLine {
+    /// Its stable id.
+    pub reason: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// How many records there were.
+    pub count: u64,
+    /// The input of the first.
+    pub input: String,
+    /// Its line there, counted from 1.
+    pub line: u64,
+}
+
+impl LossLine {
+    fn of(loss: Loss, books: &TraceBooks) -> Option<Self> {
+        let (input, line) = *books.lost.first.get(&loss)?;
+        let count = books.lost.by_reason.get(loss.id()).copied()?;
+        let input = books.lost.inputs.get(input).map_or_else(String::new, |input| input.name.clone());
+        Some(Self { reason: loss.id(), meaning: loss.meaning(), count, input, line })
+    }
+}
+
 /// Lines by fate and reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LineSummary {
@@ -261,6 +290,8 @@ pub struct RecordSummary {
     pub filtered: BTreeMap<String, u64>,
     /// Lost, since they have no place in the order.
     pub late: u64,
+    /// Whether that is so much that a replay would be invalid.
+    pub is_much_lost: bool,
     /// The same by reason.
     pub late_by_reason: BTreeMap<String, u64>,
     /// Not handed out, because reading was stopped.
@@ -328,7 +359,14 @@ impl RecordSummary {
     fn of(books: &TraceAccounting, requests: u64) -> Self {
         let TraceAccounting { filtered, late, undelivered, lost, .. } = books;
         let late_by_reason = owned(&lost.by_reason);
-        Self { requests, filtered: owned(filtered), late: *late, late_by_reason, undelivered: *undelivered }
+        Self {
+            requests,
+            filtered: owned(filtered),
+            late: *late,
+            is_much_lost: books.is_much_lost(),
+            late_by_reason,
+            undelivered: *undelivered,
+        }
     }
 }
 

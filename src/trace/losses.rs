@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 /// Why a record has no place in the order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LossReason {
     /// It began before what had already been handed out.
     OutOfOrder,
@@ -18,6 +18,25 @@ pub enum LossReason {
 }
 
 impl LossReason {
+    /// Every one of them.
+    pub const ALL: [Self; 3] = [Self::OutOfOrder, Self::ClockAhead, Self::ClockBehind];
+
+    /// What it means for the operator: a phrase that follows the id.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::OutOfOrder => {
+                "the request began before others that had already been handed out: the log is out of order by \
+                 more than --reorder-window"
+            }
+            Self::ClockAhead => {
+                "the time is far ahead of that of the lines around it: a wrong clock or time zone"
+            }
+            Self::ClockBehind => {
+                "the time is far behind that of the lines around it: a wrong clock or time zone"
+            }
+        }
+    }
+
     /// The stable id.
     pub const fn id(self) -> &'static str {
         match self {
@@ -54,6 +73,8 @@ impl LossGroup {
 pub struct LossCounts {
     /// How many records, by reason ([`Loss::id`]).
     pub by_reason: BTreeMap<&'static str, u64>,
+    /// The first record of each reason: its input and its line there.
+    pub first: BTreeMap<Loss, (usize, u64)>,
     /// By how many nanoseconds records lay behind the newest start of their
     /// input at most: the window that keeps all of them. Wrong clocks do not
     /// count.
@@ -84,7 +105,8 @@ impl LossCounts {
     }
 
     /// A record was lost.
-    pub(crate) fn count_loss(&mut self, reason: LossReason, input: usize, is_long: bool) {
+    pub(crate) fn count_loss(&mut self, reason: LossReason, (input, line): (usize, u64), is_long: bool) {
+        self.first.entry(reason).or_insert((input, line));
         *self.by_reason.entry(reason.id()).or_default() += 1;
         if let Some(kind) = self.inputs.get_mut(input) {
             kind.lost += 1;
@@ -110,13 +132,13 @@ mod tests {
             lost.count_record(record % 2, record < 10);
         }
         assert_eq!(lost.mostly_lost_group(), None);
-        (0..6).for_each(|_| lost.count_loss(LossReason::OutOfOrder, 0, true));
-        assert_eq!(lost.mostly_lost_group().unwrap().name, "exchanges of more than 30 s");
+        (0..6).for_each(|_| lost.count_loss(LossReason::OutOfOrder, (0, 9), true));
+        assert_eq!(lost.mostly_lost_group().unwrap().name, "exchanges for_inputs more than 30 s");
         let mut lost = LossCounts::for_inputs(["a", "b"].map(str::to_owned).into_iter());
         (0..100).for_each(|_| lost.count_record(0, false));
         (0..8).for_each(|_| lost.count_record(1, false));
-        (0..8).for_each(|_| lost.count_loss(LossReason::ClockAhead, 1, false));
+        (0..8).for_each(|_| lost.count_loss(LossReason::ClockAhead, (1, 7), false));
         assert_eq!(lost.mostly_lost_group().unwrap().name, "b");
-        assert_eq!(lost.by_reason["clock_ahead"], 8);
+        assert_eq!((lost.by_reason["clock_ahead"], lost.first[&LossReason::ClockAhead]), (8, (1, 7)));
     }
 }

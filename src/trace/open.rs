@@ -106,6 +106,19 @@ pub(crate) fn expand(names: &[String]) -> Result<ExpandedInputs, TraceError> {
     if found.specs.is_empty() { Err(TraceError::NoInput) } else { Ok(found) }
 }
 
+/// The files among the inputs that `names` stand for; none where they stand
+/// for nothing.
+pub(crate) fn files_of(names: &[String]) -> Vec<PathBuf> {
+    let specs = expand(names).unwrap_or_default().specs;
+    let path = |origin| match origin {
+        Origin::File(path) | Origin::Stream(path) => Some(path),
+        // It may be a file all the same.
+        Origin::Stdin => Some(PathBuf::from("/dev/stdin")),
+        Origin::Memory(_) => None,
+    };
+    specs.into_iter().filter_map(|spec| path(spec.origin)).collect()
+}
+
 impl ExpandedInputs {
     /// Adds the regular files among `paths`.
     fn add(&mut self, name: &str, mut paths: Vec<PathBuf>) -> Result<(), TraceError> {

@@ -395,7 +395,7 @@ impl Source {
     fn put_in_order(&mut self, drawn: SecondBatch) {
         for (held, shift_ns) in drawn.with_starts() {
             if let Err(LateRecord) = self.pass.reorder.push(&held) {
-                self.filter.count_loss(LossReason::OutOfOrder, held.input, suspects::is_long(shift_ns));
+                self.filter.count_loss(LossReason::OutOfOrder, &held, suspects::is_long(shift_ns));
             }
         }
         self.pass.subsecond.recycle(drawn);

@@ -1,8 +1,8 @@
 //! What an input is that is no log in text: told by its first bytes.
 //!
 //! Nobody is helped by nine formats that accept nothing. A compressed file of
-//! another kind, a table of columns, text in UTF-16 and JSON of another program
-//! are named, with the command that makes a readable input of them.
+//! another kind, a table of columns, text in UTF-16 or UTF-32 and JSON of another
+//! program are named, with the command that makes a readable input of them.
 
 use super::formats::framing;
 use super::compression::InputCompression;
@@ -47,13 +47,17 @@ const SIGNATURES: &[(&[u8], UnsupportedFile)] = &[
             remedy: "write its records as lines of JSON first, as the format trace has them",
         },
     ),
-    (
-        b"\xff\xfe\x00\x00",
-        UnsupportedFile { what: "text in UTF-32", remedy: "iconv -f utf-32le -t utf-8 FILE | downpour ... -" },
-    ),
+    (b"\xff\xfe\x00\x00", UTF_32_LE),
+    (b"\x00\x00\xfe\xff", UTF_32_BE),
     (b"\xff\xfe", UTF_16_LE),
     (b"\xfe\xff", UTF_16_BE),
 ];
+
+const UTF_32_LE: UnsupportedFile =
+    UnsupportedFile { what: "text in UTF-32", remedy: "iconv -f utf-32le -t utf-8 FILE | downpour ... -" };
+
+const UTF_32_BE: UnsupportedFile =
+    UnsupportedFile { what: "text in UTF-32", remedy: "iconv -f utf-32be -t utf-8 FILE | downpour ... -" };
 
 const UTF_16_LE: UnsupportedFile =
     UnsupportedFile { what: "text in UTF-16", remedy: "iconv -f utf-16le -t utf-8 FILE | downpour ... -" };
@@ -70,7 +74,7 @@ pub(crate) fn detect_unsupported(head: &[u8], packing: InputCompression) -> Opti
         return Some(UnsupportedFile { what: "a tar archive", remedy: "tar -xOf FILE | downpour ... -" });
     }
     let known = SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature));
-    let known = known.map(|(_, foreign)| *foreign).or_else(|| utf_16_without_mark(head))?;
+    let known = known.map(|(_, foreign)| *foreign).or_else(|| wide_text_without_mark(head))?;
     // A log of bzip2's name is text; the signature of a block follows the level.
     if head.starts_with(b"BZh") && head.get(4..10) != Some(b"1AY&SY") {
         return None;
@@ -85,14 +89,23 @@ pub(crate) fn detect_unsupported(head: &[u8], packing: InputCompression) -> Opti
     }
 }
 
-/// Text of ASCII letters that take two bytes each.
-fn utf_16_without_mark(head: &[u8]) -> Option<UnsupportedFile> {
+/// Text of ASCII letters that take two or four bytes each.
+fn wide_text_without_mark(head: &[u8]) -> Option<UnsupportedFile> {
     let head = head.get(..head.len().min(512)).filter(|head| head.len() >= 8)?;
-    let zeros = |from: usize| head.iter().skip(from).step_by(2).filter(|b| **b == 0).count();
-    let (even, odd, half) = (zeros(0), zeros(1), head.len() / 2);
-    match (even * 10 >= half * 9, odd * 10 >= half * 9) {
-        (false, true) => Some(UTF_16_LE),
-        (true, false) => Some(UTF_16_BE),
+    // Whether nearly all bytes at a place of each four are zeros.
+    let mostly = |place: usize| {
+        let (zeros, all) = head
+            .iter()
+            .skip(place)
+            .step_by(4)
+            .fold((0, 0), |(zeros, all), byte| (zeros + usize::from(*byte == 0), all + 1));
+        zeros * 10 >= all * 9
+    };
+    match [0, 1, 2, 3].map(mostly) {
+        [false, true, true, true] => Some(UTF_32_LE),
+        [true, true, true, false] => Some(UTF_32_BE),
+        [false, true, false, true] => Some(UTF_16_LE),
+        [true, false, true, false] => Some(UTF_16_BE),
         _ => None,
     }
 }
@@ -132,6 +145,10 @@ mod tests {
         check(b"\xff\xfe1\x009\x00", InputCompression::Plain, Some("text in UTF-16"));
         check(b"1\x009\x002\x00.\x00", InputCompression::Plain, Some("text in UTF-16"));
         check(b"\x001\x009\x002\x00.", InputCompression::Gzip, Some("text in UTF-16"));
+        check(b"\xff\xfe\0\x001\0\0\x009\0\0\0", InputCompression::Plain, Some("text in UTF-32"));
+        check(b"\0\0\xfe\xff\0\0\x001", InputCompression::Plain, Some("text in UTF-32"));
+        check(b"1\0\0\x009\0\0\x002\0\0\0", InputCompression::Plain, Some("text in UTF-32"));
+        check(b"\0\0\x001\0\0\x009\0\0\x002", InputCompression::Plain, Some("text in UTF-32"));
         check(&[[0; 257].as_slice(), b"ustar"].concat(), InputCompression::Plain, Some("a tar archive"));
         check(&[0; 1_000], InputCompression::Plain, None);
         check(b"192.0.2.1 - - [", InputCompression::Plain, None);

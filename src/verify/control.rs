@@ -10,7 +10,7 @@ mod volatile;
 
 pub use volatile::location_without_volatile;
 
-use super::is_redirect;
+use super::{Locations, redirects};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderName};
 use std::fmt;
@@ -139,20 +139,22 @@ impl ControlComparison {
 
     /// How two answers to the same request differ.
     ///
-    /// A Location is compared where both redirect, fields where the statuses
-    /// are the same: that an error page has another type than a redirect says
+    /// A Location is compared where both redirect, or only one does with the
+    /// status of the other; fields where the statuses are the same: that an error page has another type than a redirect says
     /// nothing that the status does not.
     pub fn differences(&self, candidate: &Observed, control: &Observed) -> Vec<Difference> {
         let mut found = Vec::new();
-        if candidate.status != control.status {
+        let same_status = candidate.status == control.status;
+        if !same_status {
             let shown = |observed: &Observed| Some(observed.status.to_string().into_bytes());
             let (candidate, control) = (shown(candidate), shown(control));
             found.push(Difference { kind: DifferenceKind::Status, candidate, control });
         }
-        if is_redirect(candidate.status) && is_redirect(control.status) {
+        let both_redirect = candidate.redirects() && control.redirects();
+        if both_redirect || same_status && (candidate.redirects() || control.redirects()) {
             found.extend(difference(DifferenceKind::Location, candidate.location.as_ref(), control.location.as_ref()));
         }
-        if candidate.status == control.status {
+        if same_status {
             let both = candidate.fields.iter().zip(&control.fields).zip(self.fields.iter());
             found.extend(both.filter_map(|((candidate, control), name)| {
                 difference(DifferenceKind::Header(name.clone()), candidate.as_ref(), control.as_ref())
@@ -162,8 +164,15 @@ impl ControlComparison {
     }
 }
 
+impl Observed {
+    fn redirects(&self) -> bool {
+        let location = self.location.as_ref();
+        redirects(self.status, location.map_or(Locations::None, |text| Locations::One(&text.bytes)))
+    }
+}
+
 fn difference(kind: DifferenceKind, candidate: Option<&TruncatedValue>, control: Option<&TruncatedValue>) -> Option<Difference> {
-    let kept = |text: &TruncatedValue| text.bytes.clone();
+    let bytes = |text: &TruncatedValue| text.bytes.clone();
     (candidate != control).then(|| Difference {
         kind,
         candidate: candidate.map(kept),
@@ -273,6 +282,13 @@ mod tests {
         check((200, &[("location", "/a")]), (200, &[("location", "/b")]), &[]);
         let two: Side<'_> = (302, &[("location", "https://cdn/a"), ("location", "/"), ("vary", "accept")]);
         check(good, two, &["location"]);
+        let choice = |location| (300, [("location", location)]);
+        let (here, there) = (choice("https://cdn/a"), choice("https://cdn/b"));
+        check((here.0, &here.1), (there.0, &there.1), &["location"]);
+        check((here.0, &here.1), (here.0, &here.1), &[]);
+        check((here.0, &here.1), (300, &[]), &["location"]);
+        check((here.0, &here.1), (302, &there.1), &["status", "location"]);
+        check((300, &[]), (302, &there.1), &["status"]);
     }
 
     #[test]

@@ -440,7 +440,12 @@ impl<'r> RedirectCheck<'r, '_> {
     fn is_loop(&self, url: &Url) -> bool {
         url.scheme() == self.candidate.scheme()
             && url.host().is_some_and(|host| self.is_candidate(&host, url.port()))
-            && self.asked_url().is_some_and(|asked| same_resource(&asked, url))
+            && self.asked_url().is_some_and(|asked| {
+                // A server takes an empty query for none. One that takes the
+                // `?` away has told the two apart.
+                let gains_nothing = asked.query().is_none() && url.query() == Some("");
+                same_resource(&asked, url) || gains_nothing && location::same_text(asked.path(), url.path())
+            })
     }
 }
 

@@ -151,13 +151,14 @@ impl<K: Hash + Eq + Clone, V: Clone, P> SingleFlight<K, V, P> {
         waiters
     }
 
-    /// Hands back all who still wait, with nothing settled: the run has ended,
-    /// or those who answer have. Forgets all.
-    pub fn abandon(&mut self) -> Vec<P> {
+    /// Hands back all who still wait, each with what it waits for and with
+    /// nothing settled: the run has ended, or those who answer have. Forgets
+    /// all.
+    pub fn abandon(&mut self) -> Vec<(K, P)> {
         let mut abandoned = Vec::with_capacity(self.parked);
         for key in mem::take(&mut self.eviction_order) {
             if let Some(KeyState::Pending(waiters)) = self.entries.remove(&key) {
-                abandoned.extend(waiters);
+                abandoned.extend(waiters.into_iter().map(|waiter| (key.clone(), waiter)));
             }
         }
         self.parked = 0;
@@ -226,7 +227,7 @@ mod tests {
         assert!(cache.settle(&1, Some(&found(10)), at(1)).is_empty(), "settled before");
         assert!(cache.settle(&3, Some(&found(10)), at(1)).is_empty(), "nobody asked");
         assert_eq!(cache.parked(), 1);
-        assert_eq!((cache.abandon(), cache.parked()), (vec![3], 0));
+        assert_eq!((cache.abandon(), cache.parked()), (vec![(2, 3)], 0));
     }
 
     #[test]
@@ -299,7 +300,7 @@ mod tests {
                 prop_assert!(cache.entries.len() <= 3 && cache.eviction_order.len() == cache.entries.len());
                 prop_assert!(cache.parked() <= 8);
             }
-            back.extend(cache.abandon());
+            back.extend(cache.abandon().into_iter().map(|(_, waiter)| waiter));
             prop_assert_eq!(back.len(), asked as usize);
             prop_assert_eq!(back.into_iter().collect::<BTreeSet<_>>(), (0..asked).collect());
         }

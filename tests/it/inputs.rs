@@ -184,7 +184,14 @@ fn what_follows_compressed_data_is_padding_or_ignored() {
 fn what_is_no_log_is_named() {
     let log = lines(&format!("AT - - {REQUEST}"));
     let utf_16: Vec<u8> = log.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf_32 =
+        |bytes: fn(u32) -> [u8; 4]| -> Vec<u8> { log.chars().flat_map(|c| bytes(c.into())).collect() };
+    let (utf_32_le, utf_32_be) = (utf_32(u32::to_le_bytes), utf_32(u32::to_be_bytes));
     for (bytes, parts) in [
+        ([b"\xff\xfe\0\0", &utf_32_le[..]].concat(), ["text in UTF-32", "iconv -f utf-32le -t utf-8"]),
+        ([b"\0\0\xfe\xff", &utf_32_be[..]].concat(), ["text in UTF-32", "iconv -f utf-32be -t utf-8"]),
+        (utf_32_le, ["text in UTF-32", "iconv -f utf-32le -t utf-8"]),
+        (utf_32_be, ["text in UTF-32", "iconv -f utf-32be -t utf-8"]),
         ([b"\xff\xfe", &utf_16[..]].concat(), ["text in UTF-16", "iconv -f utf-16le -t utf-8"]),
         (utf_16, ["text in UTF-16", "iconv -f utf-16le -t utf-8"]),
         (gzip(&gzip(log.as_bytes())), ["compressed twice", "gzip -dc FILE | downpour ... -"]),

@@ -31,6 +31,7 @@ mod http2;
 mod listeners;
 mod mistakes;
 mod output;
+mod overwrite;
 mod pace;
 mod rerender;
 mod retries;

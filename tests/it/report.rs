@@ -6,8 +6,8 @@ use downpour::report::{
     IntervalLine, IntervalLog, ReportInput, Plan, RunDirectory, RunReport, SCHEMA, Verdict, summary,
 };
 use downpour::metrics::{
-    Attempt, AttemptEnd, AttemptKind, Accounting, Coverage, ArrivalOutcome, IntervalMerger, Gauges, Interval, ArrivalAdjustments, JudgedRedirect,
-    FaultObservation, Totals, Unchecked,
+    Attempt, AttemptEnd, AttemptKind, Accounting, Coverage, ArrivalOutcome, IntervalMerger, Gauges, Interval, Leads, ArrivalAdjustments,
+    JudgedRedirect, FaultObservation, Totals, Unchecked,
 };
 use downpour::trace::TraceAccounting;
 use downpour::units::{Offset, Rate, Stamp, approximate};
@@ -58,7 +58,7 @@ fn download(interval: &mut Interval, n: u64, due: Offset) {
     let (host, fault) = if broken { (GLUED, Some(Fault::DnsNxdomain)) } else { ("static.crates.io", None) };
     interval.redirect(&JudgedRedirect {
         at: done,
-        host: Some(host),
+        leads: Leads::To(host),
         fault,
         cache_lifetime: None,
         tiers: [Coverage::Checked; Tier::ALL.len()],
@@ -416,8 +416,12 @@ fn unchecked_redirects_are_counted_by_reason() {
     let off = Coverage::Unchecked(Unchecked::TierOff);
     let checked = Coverage::Checked;
     let tiers = |policy| [checked, policy, off, off, off, off, off];
-    for (host, tiers) in [(Some("h"), tiers(checked)), (None, tiers(Coverage::Broken))] {
-        interval.redirect(&JudgedRedirect { at: Offset::ZERO, host, fault: None, cache_lifetime: None, tiers });
+    for (leads, tiers) in [
+        (Leads::To("h"), tiers(checked)),
+        (Leads::Home, tiers(checked)),
+        (Leads::Nowhere, tiers(Coverage::Broken)),
+    ] {
+        interval.redirect(&JudgedRedirect { at: Offset::ZERO, leads, fault: None, cache_lifetime: None, tiers });
     }
     let mut totals = Totals::default();
     totals.absorb(&interval);
@@ -432,7 +436,8 @@ fn unchecked_redirects_are_counted_by_reason() {
         notices: Vec::new(),
     })
     .targets;
-    assert_eq!((targets.redirects, targets.checked, targets.no_host), (2, 1, 1));
+    assert_eq!((targets.redirects, targets.checked), (3, 2));
+    assert_eq!((targets.to_candidate, targets.no_host), (1, 1));
     assert_eq!((targets.broken, targets.unchecked), (1, BTreeMap::new()));
-    assert_eq!(targets.tiers["dns"].unchecked["tier_off"], 2);
+    assert_eq!(targets.tiers["dns"].unchecked["tier_off"], 3);
 }

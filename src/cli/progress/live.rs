@@ -79,7 +79,7 @@ fn draw_until_over(expected: &ExpectedLength, phase: &watch::Receiver<Phase>, se
         // A line that is as wide as the terminal may wrap.
         let mut lines = view(expected, began.elapsed(), seen.as_ref(), columns.saturating_sub(1));
         if *phase.borrow() != Phase::Running {
-            lines[0] = super::view::ending(began.elapsed().saturating_sub(expected.warmup), seen.as_ref());
+            lines[0] = super::view::ending(began.elapsed().saturating_sub(expected.warmup));
         }
         lines.truncate(rows.saturating_sub(1).max(1));
         show(&picture(&lines, is_coloured));

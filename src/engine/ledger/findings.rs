@@ -5,7 +5,7 @@ use super::{JudgedAttempt, Ledger};
 use crate::engine::coverage::{self, Tiers};
 use crate::engine::exchange::Received;
 use crate::fault::Fault;
-use crate::metrics::{Attempt, JudgedRedirect, FaultObservation};
+use crate::metrics::{Attempt, Leads, JudgedRedirect, FaultObservation};
 use crate::verify::JudgedRequest;
 use crate::verify::catalog::CatalogMatch;
 use crate::verify::finding::Finding;
@@ -56,7 +56,7 @@ pub(super) fn not_in_catalog(known: CatalogMatch, asked: &JudgedRequest<'_>) -> 
 }
 
 impl JudgedAttempt {
-    /// What the accounting says of the redirect.
+    /// What the accounting says of the redirect: it leads to `host`, or nowhere.
     pub(super) fn redirect<'c>(
         &self,
         host: Option<&'c str>,
@@ -64,11 +64,13 @@ impl JudgedAttempt {
         tiers: Tiers,
     ) -> JudgedRedirect<'c> {
         let tiers = coverage::with_json(tiers, self.json.coverage());
-        JudgedRedirect { at: self.done, host, fault, cache_lifetime: self.cache_lifetime, tiers }
+        let leads = host.map_or(Leads::Nowhere, Leads::To);
+        JudgedRedirect { at: self.done, leads, fault, cache_lifetime: self.cache_lifetime, tiers }
     }
 
-    /// What the example of a finding says: what was found, what else was, and
-    /// how long it stays with caches if it leads astray.
+    /// What the example of a finding says: how long it stays with caches if it
+    /// leads astray, what else was found, and what was found here. That comes
+    /// last, because it ends with the URL that was expected, if there is one.
     pub(super) fn detail(&self, finding: &Finding, worst: Fault) -> String {
         let lasting = self.cache_lifetime.filter(|_| finding.fault.is_bad_redirect()).map(|lasting| lasting.to_string());
         let others = self.found.iter().map(|other| other.fault.id()).filter(|id| *id != worst.id());
@@ -78,7 +80,7 @@ impl JudgedAttempt {
         } else {
             String::new()
         };
-        let parts = [lasting.as_deref().unwrap_or_default(), &finding.note, &also];
+        let parts = [lasting.as_deref().unwrap_or_default(), &also, &finding.note];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
     }
 }

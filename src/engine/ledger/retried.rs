@@ -50,9 +50,14 @@ impl EndedAttempt {
 }
 
 impl JudgedAttempt {
-    /// Its client knows only now how it went.
-    pub(super) fn set_known_at(&mut self, now: Offset) {
-        if let Some(tried) = &mut self.ended_attempt {
+    /// A check has ended, with this fault if any: its client knows only now how
+    /// it went, unless it had failed before of something as bad. A client whose
+    /// download has failed does not wait for our checks.
+    pub(super) fn set_known_at(&mut self, now: Offset, fault: Option<Fault>) {
+        let is_news = |before: Fault| fault.is_some_and(|fault| fault.severity() > before.severity());
+        if self.found.outcome().is_none_or(is_news)
+            && let Some(tried) = &mut self.ended_attempt
+        {
             tried.known_at = tried.known_at.max(now);
         }
     }

@@ -8,7 +8,7 @@
 use super::json_variant::JsonVariant;
 use super::{JudgedAttempt, Ledger};
 use crate::engine::coverage::{self, Tiers};
-use crate::metrics::{Coverage, Unchecked};
+use crate::metrics::{Coverage, Leads, Unchecked};
 use crate::units::Offset;
 use crate::verify::Tier;
 use crate::verify::catalog::CatalogMatch;
@@ -79,8 +79,8 @@ impl TargetChecker {
 }
 
 impl Ledger {
-    /// A redirect was judged as far as `tiers` say: its download is over, or
-    /// its other form is looked at.
+    /// A redirect to `host`, or back to the candidate, was judged as far as
+    /// `tiers` say: its download is over, or its other json is looked at.
     pub(super) fn judged(&mut self, mut case: JudgedAttempt, host: Option<&str>, tiers: Tiers, now: Offset) {
         if let JsonVariant::Pending(member, level) = &case.json {
             let (member, level) = (member.clone(), *level);
@@ -90,7 +90,11 @@ impl Ledger {
             }
             case.json.abandon(Unchecked::NoLocation);
         }
-        self.count_redirect(&case, host, tiers);
+        let mut redirect = case.redirect(host, case.found.outcome(), tiers);
+        if host.is_none() {
+            redirect.leads = Leads::Home;
+        }
+        self.recorder.redirect(case.due, &redirect);
         self.settle(&case);
     }
 
@@ -107,10 +111,7 @@ impl Ledger {
         let Some(targets) = &mut self.targets else { return };
         let verdict = answer.verdict.as_ref().map(|found| &found.value);
         for mut waiting in targets.cache.settle(&answer.key, answer.verdict.as_ref(), now) {
-            // A client whose download has failed does not wait for our checks.
-            if waiting.case.found.outcome().is_none() {
-                waiting.case.set_known_at(now);
-            }
+            waiting.case.set_known_at(now, verdict.and_then(|verdict| verdict.fault));
             self.settle_target(waiting, verdict, now);
         }
     }
@@ -119,7 +120,7 @@ impl Ledger {
     /// is known of it.
     pub(super) fn abandon_targets(&mut self) {
         let Some(targets) = &mut self.targets else { return };
-        for mut waiting in targets.cache.abandon() {
+        for (_, mut waiting) in targets.cache.abandon() {
             waiting.case.json.abandon(Unchecked::Budget);
             let now = waiting.case.done;
             self.settle_target(waiting, None, now);

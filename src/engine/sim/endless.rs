@@ -1,5 +1,5 @@
-//! Peers that always have more to send: their time-outs are kept, and nobody
-//! else waits for them.
+//! Peers that always have more to send: their time-outs are kept, nobody else
+//! waits for them, and what is no answer is told as that.
 
 use super::*;
 use std::pin::{Pin, pin};
@@ -96,7 +96,7 @@ impl AsyncWrite for Flood {
 
 /// Plays 20 good requests and, before them, one that is answered without end.
 #[track_caller]
-fn check(head: &'static str, piece: &'static str) {
+fn check(head: &'static str, piece: &'static str, expected: Fault) {
     let mut paths = vec!["/good".to_owned(); 20];
     paths.insert(0, "/endless".to_owned());
     let scene = TestRun { max_body: u64::MAX, timeout_ms: 40, grace_ms: 80, ..TestRun::of(1_000, paths) };
@@ -116,19 +116,34 @@ fn check(head: &'static str, piece: &'static str) {
     });
     let counts = &totals.counts;
     let seen: Vec<_> = counts.faults.seen().map(|(fault, _)| fault).collect();
-    assert_eq!(seen, [Fault::TimeoutTotal], "{head:?} {piece:?}");
+    assert_eq!(seen, [expected], "{head:?} {piece:?}");
     let arrivals = &counts.arrivals;
     assert_eq!((arrivals.passed, arrivals.failed, arrivals.unfinished), (20, 1, 0), "{head:?} {piece:?}");
 }
 
 #[test]
 fn interim_answers_without_end_are_a_timeout() {
-    check("", "HTTP/1.1 100 Continue\r\n\r\n");
-    check("", "HTTP/1.1 103 Early Hints\r\nlink: </x>; rel=preload\r\n\r\n");
+    check("", "HTTP/1.1 100 Continue\r\n\r\n", Fault::TimeoutTotal);
+    check("", "HTTP/1.1 103 Early Hints\r\nlink: </x>; rel=preload\r\n\r\n", Fault::TimeoutTotal);
 }
 
 #[test]
 fn a_body_without_end_is_a_timeout_however_small_its_pieces() {
-    check(CHUNKED, "1\r\nx\r\n");
-    check("HTTP/1.1 200 OK\r\n\r\n", "x");
+    check(CHUNKED, "1\r\nx\r\n", Fault::TimeoutTotal);
+    check("HTTP/1.1 200 OK\r\n\r\n", "x", Fault::TimeoutTotal);
+}
+
+#[test]
+fn a_head_without_end_is_too_large_and_what_is_no_head_is_not() {
+    check("HTTP/1.1 302 Found\r\n", "a: b\r\n", Fault::HttpHeadersTooLarge);
+    check("HTTP/1.1 302 Found\r\na: ", "b", Fault::HttpHeadersTooLarge);
+    check("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 302 Found\r\na: ", "b", Fault::HttpHeadersTooLarge);
+    check("HTTP/1.1 302 Found\r\ncontent-length: 18446744073709551615\r\n\r\n", "x", Fault::HttpGarbage);
+    check("", "\r\n", Fault::HttpGarbage);
+}
+
+#[test]
+fn content_in_a_transfer_coding_that_nobody_asked_for_is_no_answer() {
+    check("HTTP/1.1 302 Found\r\ntransfer-encoding: gzip\r\n\r\n", "x", Fault::HttpGarbage);
+    check("HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n", "1\r\nx\r\n", Fault::HttpGarbage);
 }

@@ -8,7 +8,7 @@ use super::numbers::ChartNumber;
 use super::shown;
 use crate::report::text::format::{counted, micros};
 use crate::report::text::headline::by_attempts;
-use crate::report::text::rate_of;
+use crate::report::text::{P50, P90, P99, P99_9, rate_of};
 use crate::report::timeline::{TimelinePoint, CountRange};
 use crate::report::{CHECK, Curve, IntervalTimes, RunReport, Timeline, TimeSummary};
 use crate::units::{approximate, grouped};
@@ -318,7 +318,7 @@ fn faults(report: &RunReport, timeline: &Timeline) -> Option<Chart> {
         .iter()
         .take(NAMES_SHOWN)
         .map(|f| {
-            let count = by_attempts(f).unwrap_or_else(|| grouped(f.count));
+            let count = by_attempts(f).unwrap_or_else(|| grouped(f.arrivals()));
             format!("{}: {count}, second {:.1} to {:.1}", shown(&f.id, 40), f.first_s, f.last_s)
         })
         .collect();
@@ -434,13 +434,8 @@ fn percentiles(report: &RunReport) -> Option<Chart> {
 
 /// The percentiles that have samples beyond them, or else the longest time.
 fn percentiles_text(clock: &TimeSummary) -> String {
-    let of = [
-        ("Half of them took", 2, clock.p50),
-        ("90\u{a0}%", 10, clock.p90),
-        ("99\u{a0}%", 100, clock.p99),
-        ("99.9\u{a0}%", 1_000, clock.p99_9),
-    ];
-    let enough = of.into_iter().filter(|(_, too_few, _)| clock.count > *too_few);
-    let told: Vec<_> = enough.map(|(what, _, value)| format!("{what} up to {}", time(value))).collect();
+    let of = [("Half of them took", P50), ("90\u{a0}%", P90), ("99\u{a0}%", P99), ("99.9\u{a0}%", P99_9)];
+    let known = of.into_iter().filter_map(|(what, statistic)| Some((what, statistic.value(clock)?)));
+    let told: Vec<_> = known.map(|(what, value)| format!("{what} up to {}", time(value))).collect();
     if told.is_empty() { format!("The longest took {}.", time(clock.max)) } else { told.join(", ") + "." }
 }

@@ -2,6 +2,7 @@
 //! machine is shown, named by its key and its unit by the key's suffix.
 
 use super::shown;
+use crate::report::text::Statistic;
 use crate::report::text::format::{micros, per_second, seconds, whole};
 use crate::units::grouped;
 use serde::Serialize;
@@ -53,19 +54,14 @@ fn add(name: &str, unit: FactUnit, value: &Value, rows: &mut Vec<Fact>) {
     let samples = fields.get("count").and_then(Value::as_u64);
     for (key, value) in fields {
         // A percentile without a sample beyond it is the longest time.
-        if samples.is_some_and(|samples| too_few(key).is_some_and(|too_few| samples <= too_few)) {
+        let statistic = Statistic::by_key(key);
+        if samples.is_some_and(|samples| statistic.is_some_and(|statistic| statistic.lacks(samples))) {
             continue;
         }
         let (own_name, own_unit) = named(key);
         let plain = own_unit != FactUnit::None || matches!(key.as_str(), "count" | "saturated");
         add(&format!("{name}, {own_name}"), if plain { own_unit } else { unit }, value, rows);
     }
-}
-
-/// How many samples are not enough for a percentile; nothing for other keys.
-fn too_few(key: &str) -> Option<u64> {
-    let enough = [("p50", 2), ("p90", 10), ("p95", 20), ("p99", 100), ("p99_9", 1_000), ("p99_99", 10_000)];
-    enough.into_iter().find(|(name, _)| *name == key).map(|(_, too_few)| too_few)
 }
 
 /// `cpu_us_per_attempt` is `cpu per attempt` in microseconds.
@@ -124,7 +120,22 @@ fn list<'v>(values: impl Iterator<Item = &'v Value>, between: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Times;
+    use crate::report::text::STATISTICS;
     use serde_json::json;
+
+    #[test]
+    fn a_percentile_is_a_fact_where_it_is_one_in_the_summary() {
+        let Value::Object(keys) = serde_json::to_value(Times::default()).unwrap() else { panic!() };
+        for statistic in STATISTICS {
+            let key = statistic.name.replace('.', "_");
+            assert!(keys.contains_key(&key) && Statistic::by_key(&key).is_some(), "{key}");
+            for count in [1, 2, 3, 10, 11, 20, 21, 100, 101, 1_000, 1_001, 10_000, 10_001] {
+                let rows = facts(&json!({"t": {"count": count, &*key: 7}}));
+                assert_eq!(rows.len() == 2, !statistic.lacks(count), "{key} of {count}");
+            }
+        }
+    }
 
     #[test]
     fn keys_become_names_and_units() {

@@ -2,10 +2,12 @@
 
 use super::shown;
 use crate::report::advice::advice;
+use crate::report::text::faults::elsewhere;
 use crate::report::text::format::share;
 use crate::report::text::headline::{by_attempts, sentence};
 use crate::report::text::thresholds;
 use crate::report::text::{P50, P99, STATISTICS, rate_of};
+use crate::report::verdict::Doubt;
 use crate::report::{CHECK, ExampleLine, FaultLine, HostLine, RunReport, TimeSummary, WarningLine};
 use crate::units::grouped;
 use crate::verify::Tier;
@@ -138,7 +140,7 @@ pub(super) fn figures(report: &RunReport) -> Vec<Figure> {
             _ => format!("p50 {}{more}", P50.text(times)),
         };
         let with_retries = if arrivals.recovered > 0 { ", with retries" } else { "" };
-        let is_late = report.invalid_reasons.iter().any(|reason| reason.id == "lateness");
+        let is_late = report.invalid_reasons.iter().any(|reason| reason.id == Doubt::Lateness.id());
         let (latency, service, lateness) = (&report.latency_us, &report.service_us, &report.lateness_us);
         figures.push(figure("Latency, p99", P99.text(latency), p50(latency, with_retries), false));
         figures.push(figure("Service time, p99", P99.text(service), p50(service, ", each attempt"), false));
@@ -160,7 +162,11 @@ pub(super) fn thresholds(report: &RunReport) -> Vec<ThresholdRow> {
         is_kept: line.passed,
         value: shown(&thresholds::value(line), LONGEST),
         room: shown(&thresholds::room(line), LONGEST),
-        window: thresholds::window(line).unwrap_or_default(),
+        window: [thresholds::window(line), thresholds::few(line)]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("; "),
     };
     report.thresholds.iter().take(THRESHOLDS_SHOWN).map(row).collect()
 }
@@ -260,7 +266,7 @@ pub(super) fn hosts(report: &RunReport) -> Vec<HostRow> {
     let mut hosts: Vec<_> = targets.hosts.iter().collect();
     hosts.sort_by_key(|host| host.fault.is_none());
     hosts.truncate(ROWS_SHOWN);
-    let listed = hosts.iter().fold(targets.no_host, |sum, host| sum.saturating_add(host.redirects));
+    let listed = hosts.iter().fold(0, |sum: u64, host| sum.saturating_add(host.redirects));
     let mut rows: Vec<_> = hosts
         .iter()
         .map(|host| {
@@ -268,9 +274,7 @@ pub(super) fn hosts(report: &RunReport) -> Vec<HostRow> {
             HostRow { host: shown(&host.host, LONGEST), redirects: grouped(host.redirects), fault, is_wrong }
         })
         .collect();
-    let rest =
-        [("(no usable host)", targets.no_host), ("(others)", targets.redirects.saturating_sub(listed))];
-    let rest = rest.into_iter().filter(|(_, count)| *count > 0);
+    let rest = elsewhere(targets, listed).into_iter().filter(|(_, count)| *count > 0);
     rows.extend(rest.map(|(name, count)| HostRow {
         host: name.to_owned(),
         redirects: grouped(count),

@@ -2,7 +2,7 @@
 //! was measured on the way is of no interest and not shown.
 
 use super::format::{TextPage, counted, safe, seconds, share};
-use super::{answers, accounting, faults, headline, rules, thresholds};
+use super::{answers, accounting, faults, headline, rules, thresholds, transitions};
 use crate::report::{FaultLine, RunReport};
 use crate::units::grouped;
 use crate::verify::{Depth, Tier};
@@ -20,6 +20,7 @@ pub(super) fn write(report: &RunReport, page: &mut TextPage) {
     checked(report, page);
     rules::write(report, page);
     answers(report, page);
+    transitions::write(report, page);
     faults::hosts(report, page);
     accounting::write(report, page);
     if !report.faults.is_empty() {

@@ -5,7 +5,7 @@ use super::format::{COLUMNS, TextPage, counted, safe, share, shortened};
 use super::headline::by_attempts;
 use crate::fault::Fault;
 use crate::report::advice::advice;
-use crate::report::{ExampleLine, FaultLine, HostLine, RunReport};
+use crate::report::{ExampleLine, FaultLine, HostLine, RunReport, Targets};
 use crate::units::grouped;
 
 /// Examples shown of each fault.
@@ -131,10 +131,7 @@ pub(super) fn hosts(report: &RunReport, page: &mut TextPage) {
         page.line(&host_line(host));
     }
     let shown = hosts.iter().fold(0, |sum: u64, host| sum.saturating_add(host.redirects));
-    for (name, count) in [
-        ("(no usable host)", targets.no_host),
-        ("(others)", targets.redirects.saturating_sub(shown).saturating_sub(targets.no_host)),
-    ] {
+    for (name, count) in elsewhere(targets, shown) {
         if count > 0 {
             page.line(&format!("  {name:<HOST_COLUMNS$}{:>12}", grouped(count)));
         }
@@ -147,6 +144,13 @@ pub(super) fn hosts(report: &RunReport, page: &mut TextPage) {
         let (times, most) = (grouped(targets.redirected_on), counted(targets.most_hops, "more redirect"));
         page.line(&format!("  targets that redirect on: {times}, by up to {most}"));
     }
+}
+
+/// Redirects that lead to none of the hosts shown.
+pub(in crate::report) fn elsewhere(targets: &Targets, shown: u64) -> [(&'static str, u64); 3] {
+    let Targets { redirects, to_candidate, no_host, .. } = *targets;
+    let others = redirects.saturating_sub(shown).saturating_sub(to_candidate).saturating_sub(no_host);
+    [("(the candidate itself)", to_candidate), ("(no usable host)", no_host), ("(others)", others)]
 }
 
 fn host_line(host: &HostLine) -> String {

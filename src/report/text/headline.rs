@@ -3,7 +3,7 @@
 use super::format::{TextPage, counted, of, safe, seconds, share, shortened};
 use super::thresholds;
 use crate::fault::Fault;
-use crate::report::verdict::InvalidityScope;
+use crate::report::verdict::{Doubt, LeftOut, InvalidityScope};
 use crate::report::{CHECK, Exit, FaultLine, Reason, RunReport, ThresholdLine, Verdict};
 use crate::units::grouped;
 
@@ -76,21 +76,8 @@ fn begin(report: &RunReport, faults: &[&FaultLine], page: &mut TextPage) {
 
 /// Whether a warning tells of a check that did not happen.
 pub(in crate::report) fn is_left_out(warning: &Reason) -> bool {
-    const LEFT_OUT: [&str; 12] = [
-        "simulated",
-        "verify_off",
-        "few_rules_matched",
-        "catalog_little_used",
-        "control_silent",
-        "host_limit",
-        "tls_unverified",
-        "target_budget",
-        "target_sample",
-        "own_origin",
-        "no_digest",
-        "json_budget",
-    ];
-    LEFT_OUT.contains(&warning.id.as_str())
+    // A demand that judged nothing is one where that was allowed.
+    LeftOut::is_one(&warning.id) || Question::of(&warning.id) == Question::Demands
 }
 
 /// Whether the load was offered, and nobody can tell where it was sent.
@@ -119,34 +106,17 @@ fn in_question(report: &RunReport) -> String {
     if !times.is_empty() {
         parts.push(format!("; timing not valid: {}", times.join(", ")));
     }
-    parts.extend(of(InvalidityScope::Demands).next().map(|reason| format!("; {}", judged_nothing(&reason.id))));
+    parts.extend(of(InvalidityScope::Demands).next().map(|reason| format!("; {}", short(&reason.id))));
     if parts.is_empty() && !reasons.is_empty() {
         parts.push("; not everything could be checked".to_owned());
     }
     parts.concat()
 }
 
-/// Why times are not valid, in a few words.
+/// A reason in a few words; of one that another version gave, its id.
 fn short(id: &str) -> String {
-    match id {
-        "lateness" => "requests were sent late".to_owned(),
-        "generator_cpu" => "this machine was too busy".to_owned(),
-        "cgroup_throttled" => "a cgroup held this process back".to_owned(),
-        "trace_behind" => "the trace was read late".to_owned(),
-        "generator.late" | "shed" => "not all requests were sent".to_owned(),
-        "records_lost" => "records of the trace were lost".to_owned(),
-        "nothing_offered" => "nothing was offered".to_owned(),
-        other => shortened(&safe(other), 40).into_owned(),
-    }
-}
-
-/// What judged nothing, in a few words.
-fn judged_nothing(id: &str) -> &'static str {
-    if id == "catalog_unused" {
-        "no redirect could be looked up in the catalogue"
-    } else {
-        "no request matches a rule"
-    }
+    let known = Doubt::from_id(id).map(|doubt| doubt.in_short().to_owned());
+    known.unwrap_or_else(|| shortened(&safe(id), 40).into_owned())
 }
 
 /// The verdict in one line, its word before a colon.
@@ -197,10 +167,12 @@ fn verdict_alone(report: &RunReport) -> String {
         Verdict::Failed => format!("FAILED: {failed} of {offered} {what} failed ({rate})"),
         Verdict::Invalid if report.judged_nothing() => {
             let reason = report.invalid_reasons.iter().find(|r| InvalidityScope::of(&r.id) == InvalidityScope::Demands);
-            let why = judged_nothing(reason.map_or("", |reason| &reason.id));
+            let why = short(reason.map_or("", |reason| &reason.id));
             format!("INVALID: {why}; this is neither pass nor fail")
         }
-        Verdict::Invalid if report.invalid_reasons.iter().any(|reason| reason.id == "nothing_good") => {
+        Verdict::Invalid
+            if report.invalid_reasons.iter().any(|reason| reason.id == Doubt::NothingGood.id()) =>
+        {
             format!("INVALID: none of {offered} {what} was good; this is neither pass nor fail")
         }
         Verdict::Invalid if is_check || lacks_only_a_resolver(report) => {
@@ -255,7 +227,7 @@ pub(in crate::report) fn fault_sentence(report: &RunReport, fault: &FaultLine) -
     // Where clients tried again, what was wrong are attempts.
     let tail = is_retried(fault).then(|| {
         let failed = if fault.count == 0 { "no download".to_owned() } else { downloads.clone() };
-        format!("; {failed} failed of it, {}", saved(fault))
+        format!("; {failed} failed of it{}", saved(fault))
     });
     let which = OF_A_HOST.iter().find(|(known, _)| known.id() == fault.id).map(|(_, which)| which);
     let targets = &report.targets;
@@ -283,27 +255,32 @@ pub(in crate::report) fn fault_sentence(report: &RunReport, fault: &FaultLine) -
 }
 
 /// Whether attempts with this fault were tried again, so that a count of failed
-/// downloads does not tell all of it.
+/// downloads does not tell all of it. Attempts in which it stood beside a worse
+/// fault are of downloads that have it, too.
 pub(in crate::report) fn is_retried(fault: &FaultLine) -> bool {
-    fault.attempts > 0 && (fault.attempts != fault.count || fault.saved_by_retries > 0)
+    fault.attempts > 0 && (fault.attempts != fault.arrivals() || fault.saved_by_retries > 0)
 }
 
-/// How many downloads a retry saved.
+/// How many downloads a retry saved, as the end of a sentence. Those of attempts
+/// in which the fault stood beside a worse one are counted with that, so that
+/// none may be known here.
 fn saved(fault: &FaultLine) -> String {
     match fault.saved_by_retries {
-        0 => "none was saved by a retry".to_owned(),
-        1 => "1 was saved by a retry".to_owned(),
-        downloads => format!("{} were saved by a retry", grouped(downloads)),
+        0 if fault.count == 0 || fault.beside() > 0 => String::new(),
+        0 => ", none was saved by a retry".to_owned(),
+        1 => ", 1 was saved by a retry".to_owned(),
+        downloads => format!(", {} were saved by a retry", grouped(downloads)),
     }
 }
 
-/// Attempts and what came of their downloads, where clients tried again.
+/// Attempts and what came of their downloads, where clients tried again, be it
+/// because of this fault or of a worse one beside it.
 pub(in crate::report) fn by_attempts(fault: &FaultLine) -> Option<String> {
     is_retried(fault).then(|| {
         format!(
-            "{}: {} failed for good, {}",
+            "{}: {} failed for good{}",
             counted(fault.attempts, "attempt"),
-            counted(fault.count, "download"),
+            counted(fault.arrivals(), "download"),
             saved(fault)
         )
     })
@@ -377,6 +354,35 @@ mod tests {
                  to 14.",
             );
         }
+    }
+
+    #[test]
+    fn a_fault_beside_a_worse_one_is_not_taken_for_a_retry() {
+        let line = |count, found, attempts, saved_by_retries| FaultLine {
+            id: Fault::HeadersVary.id().to_owned(),
+            count,
+            found,
+            attempts,
+            saved_by_retries,
+            ..FaultLine::default()
+        };
+        let told = |line: &FaultLine| by_attempts(line).map(|told| told.replace('\u{a0}', " "));
+        for once in [line(0, 100, 100, 0), line(90, 100, 100, 0), line(100, 100, 100, 0)] {
+            assert_eq!((told(&once), is_retried(&once)), (None, false));
+        }
+        // Its downloads were tried again because of the worse one.
+        let always_beside = line(0, 1_477, 3_690, 0);
+        assert_eq!(told(&always_beside).unwrap(), "3,690 attempts: 1,477 downloads failed for good");
+        let now_and_then = line(3, 5, 9, 2);
+        assert_eq!(
+            told(&now_and_then).unwrap(),
+            "9 attempts: 5 downloads failed for good, 2 were saved by a retry"
+        );
+        let alone = line(3, 3, 9, 0);
+        assert_eq!(
+            told(&alone).unwrap(),
+            "9 attempts: 3 downloads failed for good, none was saved by a retry"
+        );
     }
 
     #[test]

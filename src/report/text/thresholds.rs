@@ -1,6 +1,6 @@
 //! Thresholds in words: what was asked, what came of it, and how near it was.
 
-use super::format::{TextPage, micros, per_second, safe, shortened, whole};
+use super::format::{TextPage, counted, micros, per_second, safe, shortened, whole};
 use crate::report::threshold::MeasureUnit;
 use crate::report::{AbortLine, Relation, RunReport, ThresholdLine};
 use crate::units::grouped;
@@ -22,8 +22,8 @@ pub(super) fn write(report: &RunReport, page: &mut TextPage) {
         if shown != expression {
             page.wrapped(10, &expression);
         }
-        if let Some(window) = window(line) {
-            page.wrapped(10, &window);
+        for note in [window(line), few(line)].into_iter().flatten() {
+            page.wrapped(10, &note);
         }
     }
 }
@@ -64,6 +64,13 @@ pub(in crate::report) fn window(line: &ThresholdLine) -> Option<String> {
     let window = line.worst_window?;
     let worst = if line.passed { "nearest" } else { "worst" };
     Some(format!("{worst} from second {} to {}", grouped(window.from_s), grouped(window.to_s)))
+}
+
+/// That there were too few samples for its percentile.
+pub(in crate::report) fn few(line: &ThresholdLine) -> Option<String> {
+    let samples = counted(line.few_samples?, "sample");
+    let percentile = line.measure.split_once('.').map_or("a percentile", |(_, percentile)| percentile);
+    Some(format!("{samples}: too few for {}, judged by the highest", safe(percentile)))
 }
 
 /// Why a run ended itself. Where the rate changes, that of the moment is told.
@@ -180,6 +187,16 @@ mod tests {
             "  kept    fault(target.tls_certi...10m <= 0.1%     0.025 %  0.075 % to spare\n          \
              fault(target.tls_certificate).rate over 10m <= 0.1%\n          \
              nearest from second 1,200 to 1,800\n",
+        );
+        let few = ThresholdLine {
+            measure: "latency.p99.9".to_owned(),
+            few_samples: Some(5),
+            ..line(("latency.p99.9 < 50ms", "<", "us"), Some(61_200.0), 50_000.0)
+        };
+        check(
+            &few,
+            "  BROKEN  latency.p99.9 < 50ms                     61.2 ms  11.2 ms too high\n          \
+             5 samples: too few for p99.9, judged by the highest\n",
         );
         let hostile = ThresholdLine { expression: "\u{1b}[2J".to_owned(), ..ThresholdLine::default() };
         check(&hostile, "  BROKEN  ?[2J                                           -  nothing measured\n");

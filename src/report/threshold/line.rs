@@ -30,6 +30,9 @@ pub struct ThresholdLine {
     pub broken_for_certain: bool,
     /// The length of the windows, where there are any.
     pub over_s: Option<u64>,
+    /// How many samples there were, where these are too few for the percentile:
+    /// no sample lies beyond it, and the highest one was taken in its place.
+    pub few_samples: Option<u64>,
     /// The window with the least margin.
     pub worst_window: Option<WindowLine>,
 }

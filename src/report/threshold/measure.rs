@@ -2,7 +2,7 @@
 
 use super::{TimeMetric, CountMeasure, Measure, TimeStatistic};
 use crate::metrics::{ArrivalCounts, Counts, Histogram, TimeHistograms};
-use crate::units::{Offset, approximate};
+use crate::units::{Offset, Share, approximate};
 use hdrhistogram::Counter;
 
 /// A quotient of two counts: a value, once there is anything to divide by.
@@ -63,10 +63,24 @@ pub(super) fn times<C: Counter>(clock: TimeMetric, times: &TimeHistograms<C>) ->
 }
 
 impl TimeStatistic {
+    /// So many samples where they are too few for this percentile: none of them
+    /// would lie beyond it.
+    pub(super) fn few(self, samples: u64) -> Option<u64> {
+        let Self::Percentile(share) = self else { return None };
+        let (all, beyond) = (u64::from(Share::ALL.ppm()), u64::from(Share::ALL.ppm() - share.ppm()));
+        (beyond > 0 && samples.saturating_mul(beyond) <= all).then_some(samples)
+    }
+
     /// The one of a clock's shortest, mean and longest time, or a percentile of
-    /// its times.
-    pub(super) fn of(self, (min, mean, max): (u64, f64, u64), quantile: impl FnOnce(f64) -> u64) -> f64 {
+    /// its times: the longest where there are too few of them.
+    pub(super) fn of(
+        self,
+        samples: u64,
+        (min, mean, max): (u64, f64, u64),
+        quantile: impl FnOnce(f64) -> u64,
+    ) -> f64 {
         match self {
+            Self::Percentile(_) if self.few(samples).is_some() => approximate(max),
             Self::Min => approximate(min),
             Self::Mean => mean,
             Self::Percentile(share) => approximate(quantile(share.as_f64())),

@@ -161,13 +161,15 @@ impl ThresholdMonitor {
     /// for so long.
     pub fn assess(&self, totals: &Totals, offering_s: f64) -> Assessment {
         let lines = self.thresholds.iter().map(|MonitoredThreshold { threshold, windows }| match windows {
-            None => line(
-                threshold,
-                self.whole(threshold.measure(), totals, offering_s).map(|value| (value, None)),
-            ),
+            None => {
+                let value = self.whole(threshold.measure(), totals, offering_s);
+                let few_samples = value.and_then(|_| few(threshold.measure(), totals));
+                ThresholdLine { few_samples, ..line(threshold, value.map(|value| (value, None))) }
+            }
             Some(windows) => {
                 let worst = windows.worst_of(threshold, offering_s);
-                line(threshold, worst.map(|seen| (seen.value, Some(seen.window(windows.length)))))
+                let found = worst.map(|seen| (seen.value, Some(seen.window(windows.length))));
+                ThresholdLine { few_samples: worst.and_then(|seen| seen.few), ..line(threshold, found) }
             }
         });
         Assessment {
@@ -211,7 +213,7 @@ fn whole(measure: Measure, totals: &Totals, offering_s: f64) -> Option<f64> {
         Measure::Time(clock, statistic) => {
             let times = measure::times(clock, &totals.times);
             let known = (times.min(), times.mean(), times.max());
-            (!times.is_empty()).then(|| statistic.of(known, |share| times.quantile(share)))
+            (!times.is_empty()).then(|| statistic.of(times.count(), known, |share| times.quantile(share)))
         }
         Measure::PerSecond(counted) => {
             CountRatio::of(measure, counts).value(measure, measure::seconds(counted, counts, offering_s))
@@ -221,6 +223,12 @@ fn whole(measure: Measure, totals: &Totals, offering_s: f64) -> Option<f64> {
             CountRatio::of(measure, counts).value(measure, offering_s)
         }
     }
+}
+
+/// How many samples a run has, where they are too few for what is asked of them.
+fn few(measure: Measure, totals: &Totals) -> Option<u64> {
+    let Measure::Time(clock, statistic) = measure else { return None };
+    statistic.few(measure::times(clock, &totals.times).count())
 }
 
 fn line(threshold: &Threshold, found: Option<(f64, Option<WindowLine>)>) -> ThresholdLine {
@@ -236,6 +244,7 @@ fn line(threshold: &Threshold, found: Option<(f64, Option<WindowLine>)>) -> Thre
         passed: value.is_some_and(|value| threshold.holds(value)),
         broken_for_certain: false,
         over_s: threshold.over_s().map(NonZeroU64::get),
+        few_samples: None,
         worst_window: found.and_then(|(_, window)| window),
     }
 }
@@ -272,6 +281,8 @@ struct WindowValue {
     value: f64,
     /// Its last second.
     second: u64,
+    /// Its samples, where they are too few.
+    few: Option<u64>,
 }
 
 impl WindowValue {
@@ -331,7 +342,8 @@ impl ThresholdWindows {
         }
         let value = self.value((second, counts), threshold.measure(), clocks);
         self.latest = value.filter(|_| second + 1 >= self.length);
-        let Some(seen) = self.latest.map(|value| WindowValue { value, second }) else { return };
+        let few = self.few(clocks);
+        let Some(seen) = self.latest.map(|value| WindowValue { value, second, few }) else { return };
         match threshold.measure() {
             Measure::Time(..) | Measure::Share(_) => self.worst = worse(threshold, self.worst, Some(seen)),
             Measure::Count(_) | Measure::PerSecond(_) | Measure::Amplification if offered => {
@@ -356,7 +368,8 @@ impl ThresholdWindows {
             WindowSource::Clock(place, statistic) => {
                 let times = &clocks.get(*place)?.2;
                 let known = (times.min(), times.mean(), times.max());
-                (!times.is_empty()).then(|| statistic.of(known, |share| times.quantile(share)))
+                let quantile = |share| times.quantile(share);
+                (!times.is_empty()).then(|| statistic.of(times.count(), known, quantile))
             }
             WindowSource::Counts { seconds, sums } => {
                 let first = (second + 1).saturating_sub(self.length);
@@ -369,6 +382,12 @@ impl ThresholdWindows {
                 sums.value(measure, approximate(self.length))
             }
         }
+    }
+
+    /// How many samples the latest window has, where they are too few.
+    fn few(&self, clocks: &[(Clock, NonZeroU64, Sliding)]) -> Option<u64> {
+        let Source::Clock(place, statistic) = &self.source else { return None };
+        statistic.few(clocks.get(*place)?.2.count())
     }
 
     /// The worst window of a run whose arrivals were offered for so long.

@@ -5,6 +5,7 @@
 //! So each reason for an invalid run says what it puts in question, and each
 //! failure that this cannot have caused still counts.
 
+use super::Doubt;
 use crate::fault::Fault;
 use crate::report::threshold::{CountMeasure, Measure, Relation};
 use crate::report::{Assessment, Plan, Reason, Threshold, ThresholdLine};
@@ -25,16 +26,10 @@ pub(in crate::report) enum InvalidityScope {
 }
 
 impl InvalidityScope {
-    /// What the reason of that id puts in question.
+    /// What the reason of that id puts in question; for one that another
+    /// version gave, the most.
     pub(in crate::report) fn of(id: &str) -> Self {
-        match id {
-            "lateness" | "generator_cpu" | "cgroup_throttled" | "trace_behind" | "generator.late" => {
-                Self::Timing
-            }
-            "cut" | "generator.no_resolver" | "nothing_good" => Self::Coverage,
-            "no_rule_matched" | "catalog_unused" => Self::Demands,
-            _ => Self::Load,
-        }
+        Doubt::from_id(id).map_or(Self::Load, Doubt::question)
     }
 
     /// Whether times and rates of such a run say nothing of the candidate.

@@ -8,7 +8,7 @@
 //! over its limit, and only there; but a closed loop has no lateness, and its
 //! throughput would be the reader's.
 
-use super::{GeneratorFacts, Plan, Reason, Totals, reason};
+use super::{Doubt, GeneratorFacts, Plan, Reason, Totals, doubt};
 use crate::metrics::SATURATED_PERMILLE;
 use crate::units::{approximate, grouped};
 
@@ -25,10 +25,10 @@ const CLOSED_LOOP: &str = "closed_loop";
 /// Workers that had no processor time left. A closed loop is excepted: to take
 /// all it can get is what it is for.
 pub(super) fn saturated(totals: &Totals, plan: &Plan) -> Option<Reason> {
-    let (strain, offered) = (&totals.counts.generator_health, totals.counts.arrivals.offered);
-    (plan.arrivals != CLOSED_LOOP && is_above_affected_max(strain.saturated_arrivals, offered)).then(|| {
-        reason(
-            "generator_cpu",
+    let (generator_health, offered) = (&totals.counts.generator_health, totals.counts.arrivals.offered);
+    (plan.arrivals != CLOSED_LOOP && is_above_affected_max(generator_health.saturated_arrivals, offered)).then(|| {
+        doubt(
+            Doubt::GeneratorCpu,
             format!(
                 "{} of {} arrivals fell into seconds in which their worker thread was busy for {} % or more: \
                  it was saturated, and what it timed is its own",
@@ -47,8 +47,8 @@ pub(super) fn throttled(generator: &GeneratorFacts, lateness_us: u64) -> Option<
     let throttled = generator.throttled_s?;
     let allowed = (AFFECTED_SHARE_MAX * generator.wall_s).max(approximate(lateness_us) / 1e6);
     (throttled > allowed).then(|| {
-        reason(
-            "cgroup_throttled",
+        doubt(
+            Doubt::CgroupThrottled,
             format!(
                 "the processor limit of this process's cgroup stopped it for {throttled:.2} s in {:.1} s",
                 generator.wall_s
@@ -60,10 +60,9 @@ pub(super) fn throttled(generator: &GeneratorFacts, lateness_us: u64) -> Option<
 
 /// A reader that did not keep up, as the cause of lateness.
 pub(super) fn trace_lag(totals: &Totals) -> Option<Reason> {
-    let (strain, offered) = (&totals.counts.generator_health, totals.counts.arrivals.offered);
-    is_above_affected_max(strain.trace_lag_arrivals, offered).then(|| {
-        reason(
-            "trace_behind",
+    let (generator_health, offered) = (&totals.counts.generator_health, totals.counts.arrivals.offered);
+    is_above_affected_max(generator_health.trace_lag_arrivals, offered).then(|| {
+        doubt(Doubt::TraceBehind,
             format!(
                 "that was the trace: {} of {} arrivals were read after they were due, and workers waited \
                  {:.2} s for them",
@@ -81,8 +80,7 @@ pub(super) fn closed_loop_trace_lag(totals: &Totals, plan: &Plan, generator: &Ge
     let starved = totals.counts.generator_health.trace_lag.as_secs_f64();
     let whole = generator.offering_s * approximate(generator.threads);
     (plan.arrivals == CLOSED_LOOP && starved > (AFFECTED_SHARE_MAX * whole).max(STARTUP_S)).then(|| {
-        reason(
-            "trace_behind",
+        doubt(Doubt::TraceBehind,
             format!(
                 "connections waited {starved:.2} s of {whole:.1} s for the trace: the throughput is its reader's"
             ),

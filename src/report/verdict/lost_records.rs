@@ -1,7 +1,7 @@
 //! Records of the trace that were lost: what was sent is then another load than
 //! the recorded one.
 
-use super::reason;
+use super::{Doubt, doubt};
 use crate::report::Reason;
 use crate::trace::TraceAccounting;
 use crate::trace::losses::LossReason;
@@ -49,7 +49,7 @@ fn loss_reason(trace: &TraceAccounting) -> Option<Reason> {
         share(trace.late, trace.accepted),
         reasons.join(", "),
     );
-    Some(reason("records_lost", detail, &remedy(trace, of(LossReason::OutOfOrder))))
+    Some(doubt(Doubt::RecordsLost, detail, &remedy(trace, of(LossReason::OutOfOrder))))
 }
 
 fn remedy(trace: &TraceAccounting, out_of_order: u64) -> String {

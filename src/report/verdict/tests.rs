@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::fault::FaultSet;
+use crate::tally::CatalogCounts;
 use std::sync::LazyLock;
 use std::time::Duration;
+
+mod redirects;
 
 fn good_run() -> Totals {
     let mut totals = Totals::default();
@@ -43,6 +46,7 @@ fn check(spoil: fn(&mut Totals, &mut Plan), verdict: Verdict, reasons: &[&str], 
     let judgement = judge(&totals, &plan, &machine(), finished());
     let ids = |list: &[Reason]| list.iter().map(|r| r.id.clone()).collect::<Vec<_>>();
     assert_eq!(judgement.verdict, verdict);
+    assert!(judgement.invalid_reasons.iter().all(|reason| Doubt::from_id(&reason.id).is_some()));
     assert_eq!(ids(&judgement.invalid_reasons), reasons);
     assert_eq!(ids(&judgement.warnings), warnings);
 }
@@ -447,18 +451,32 @@ fn a_forgotten_rewrite_is_named() {
     assert_eq!(reason.remedy, "add --rewrite crates-io");
 }
 
+/// The verdict and its reasons with these redirects: listed, missing, unnamed.
+fn catalogued(listed: u64, missing: u64, unnamed: u64, allow_invalid: bool) -> (Verdict, Vec<String>) {
+    let (mut totals, mut plan) = (good_run(), dns_plan());
+    plan.catalog = Some("index".to_owned());
+    plan.allow_invalid = allow_invalid;
+    totals.counts.catalog = CatalogCounts { listed, missing, unnamed };
+    let judgement = judge(&totals, &plan, &machine(), finished());
+    let ids = judgement.invalid_reasons.into_iter().chain(judgement.warnings).map(|reason| reason.id);
+    (judgement.verdict, ids.collect())
+}
+
 #[test]
 fn a_catalogue_that_no_redirect_is_looked_up_in_is_no_pass() {
-    let of = |named, unnamed| {
-        let (mut totals, mut plan) = (good_run(), dns_plan());
-        plan.catalog = Some("index".to_owned());
-        (totals.counts.catalog.listed, totals.counts.catalog.unnamed) = (named, unnamed);
-        let judgement = judge(&totals, &plan, &machine(), finished());
-        let ids = judgement.invalid_reasons.into_iter().chain(judgement.warnings).map(|reason| reason.id);
-        (judgement.verdict, ids.collect::<Vec<_>>())
-    };
+    let of = |named, unnamed| catalogued(named, 0, unnamed, false);
     assert_eq!(of(0, 10), (Verdict::Invalid, vec!["catalog_unused".to_owned()]));
     assert_eq!(of(1, 9), (Verdict::Passed, vec!["catalog_little_used".to_owned()]));
     assert_eq!(of(5, 5), (Verdict::Passed, vec![]));
     assert_eq!(of(0, 0), (Verdict::Passed, vec![]));
+}
+
+#[test]
+fn a_catalogue_in_which_no_file_is_found_is_no_pass() {
+    let of = |listed, missing| catalogued(listed, missing, 0, false);
+    assert_eq!(of(0, 200), (Verdict::Invalid, vec!["catalog_none_listed".to_owned()]));
+    assert_eq!(of(1, 199), (Verdict::Passed, vec!["catalog_few_listed".to_owned()]));
+    assert_eq!(of(100, 100), (Verdict::Passed, vec![]));
+    // All that was asked for may be files that never were.
+    assert_eq!(catalogued(0, 200, 0, true), (Verdict::Passed, vec!["catalog_none_listed".to_owned()]));
 }

@@ -7,6 +7,7 @@
 use super::{LogSummary, Rejection, ArrivalSummary, TopEntries};
 use crate::trace::losses::LossReason;
 use crate::units::{NANOS_PER_SECOND, grouped};
+use crate::visible;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -39,7 +40,11 @@ impl fmt::Display for LogSummary {
         )?;
         reasons(f, "skipped", &self.lines.skipped)?;
         for (place, rejection) in self.rejections.iter().enumerate() {
-            write_rejection(f, if place == 0 { "rejected" } else { "" }, rejection)?;
+            let label = if place == 0 { "rejected" } else { "" };
+            let Rejection { count, reason, meaning, .. } = *rejection;
+            let first = rejection.examples.first();
+            let first = first.map(|first| (first.input.as_str(), first.line, first.text.as_str()));
+            write_reason(f, label, count, reason, meaning, first)?;
         }
         let records = &self.records;
         let late = if records.late > 0 { format!(", {} lost", grouped(records.late)) } else { String::new() };
@@ -49,7 +54,14 @@ impl fmt::Display for LogSummary {
         };
         row(f, "requests", &format!("{}{head}{late}", grouped(records.requests)))?;
         reasons(f, "filtered", &records.filtered)?;
-        reasons(f, "lost", &records.late_by_reason)?;
+        for (place, lost) in self.losses.iter().enumerate() {
+            let label = if place == 0 { "lost" } else { "" };
+            let first = Some((lost.input.as_str(), lost.line, ""));
+            write_reason(f, label, lost.count, lost.reason, lost.meaning, first)?;
+        }
+        if records.is_much_lost {
+            row(f, "", "a replay of it would be invalid (records_lost): too much is lost")?;
+        }
         reasons(f, "notes", &self.notes)?;
         match &self.time {
             Some(time) => self.write_time(f, time)?,
@@ -110,21 +122,28 @@ fn reasons(f: &mut fmt::Formatter<'_>, label: &str, account: &BTreeMap<String, u
     Ok(())
 }
 
-/// A reason, what it means, and the first of its lines.
-fn write_rejection(f: &mut fmt::Formatter<'_>, label: &str, rejection: &Rejection) -> fmt::Result {
+/// A reason, what it means, and the first of its lines: input, number, text.
+fn write_reason(
+    f: &mut fmt::Formatter<'_>,
+    label: &str,
+    count: u64,
+    reason: &str,
+    meaning: &str,
+    first: Option<(&str, u64, &str)>,
+) -> fmt::Result {
     const INDENT: usize = LABEL + 12;
-    row(f, label, &format!("{:>10}  {}", grouped(rejection.count), rejection.reason))?;
-    for line in wrapped(rejection.meaning, WIDTH - INDENT) {
+    row(f, label, &format!("{:>10}  {reason}", grouped(count)))?;
+    for line in wrapped(meaning, WIDTH - INDENT) {
         writeln!(f, "{:INDENT$}{line}", "")?;
     }
-    let Some(first) = rejection.examples.first() else { return Ok(()) };
-    let place = format!(":{}", grouped(first.line));
-    let input = cut(&first.input, WIDTH - INDENT - 6 - place.len());
+    let Some((input, line, text)) = first else { return Ok(()) };
+    let place = format!(":{}", grouped(line));
+    let input = cut(input, WIDTH - INDENT - 6 - place.len());
     writeln!(f, "{:INDENT$}first {input}{place}", "")?;
-    if first.text.is_empty() {
+    if text.is_empty() {
         return Ok(());
     }
-    writeln!(f, "{:INDENT$}{}", "", cut(&first.text, WIDTH - INDENT))
+    writeln!(f, "{:INDENT$}{}", "", cut(text, WIDTH - INDENT))
 }
 
 /// Words in lines of at most `width` columns.
@@ -154,12 +173,12 @@ fn table(f: &mut fmt::Formatter<'_>, label: &str, top: &TopEntries) -> fmt::Resu
     Ok(())
 }
 
-/// `text` in at most `width` columns.
+/// `text`, made visible, in at most `width` columns.
 fn cut(text: &str, width: usize) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    let text = visible::line(text);
     let length = text.chars().count();
     if length <= width {
-        return text;
+        return text.into_owned();
     }
     let kept = width.saturating_sub(3);
     let head: String = text.chars().take(kept / 2).collect();

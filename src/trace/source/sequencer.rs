@@ -94,7 +94,7 @@ impl RecordSequencer {
                 }
             };
             match wrong {
-                Some(loss) => intake.count_loss(loss, held.input, timing.is_long()),
+                Some(loss) => intake.count_loss(loss, &held, timing.is_long()),
                 None => sequence_record(&held, timing, &mut self.consensus, intake, pass),
             }
         }
@@ -110,6 +110,6 @@ fn sequence_record(held: &PendingRecord<'_>, timing: StampTiming, consensus: &mu
     if timing.whole_seconds {
         pass.subsecond.add(held, timing.shift_ns);
     } else if let Err(LateRecord) = pass.reorder.push(&PendingRecord { start, ..*held }) {
-        intake.count_loss(LossReason::OutOfOrder, held.input, timing.is_long());
+        intake.count_loss(LossReason::OutOfOrder, held, timing.is_long());
     }
 }

@@ -63,7 +63,14 @@ impl CatalogFormat {
         if line.trim_start().starts_with('{') {
             return Ok(Self::Json);
         }
-        let columns: Vec<Option<CatalogColumn>> = fields(line)?.iter().map(|name| CatalogColumn::named(name)).collect();
+        let names = fields(line)?;
+        let columns: Vec<Option<CatalogColumn>> = names.iter().map(|name| CatalogColumn::named(name)).collect();
+        // Columns of other names may repeat: nobody reads them.
+        for (at, column) in columns.iter().enumerate().filter(|(_, column)| column.is_some()) {
+            if let Some(earlier) = columns.iter().take(at).position(|other| other == column) {
+                return Err(twice(&names, earlier, at));
+            }
+        }
         for (column, name) in [(CatalogColumn::Name, "name"), (CatalogColumn::Version, "version")] {
             if !columns.contains(&Some(column)) {
                 return Err(format!(
@@ -102,6 +109,18 @@ impl CatalogColumn {
             _ => None,
         }
     }
+}
+
+/// Columns that mean the same, of which one would win unseen.
+fn twice(names: &[Cow<'_, str>], earlier: usize, at: usize) -> String {
+    let name = |at: usize| names.get(at).map_or("", |name| name.trim());
+    format!(
+        "columns {} ({:?}) and {} ({:?}) mean the same: leave one of them out",
+        earlier + 1,
+        name(earlier),
+        at + 1,
+        name(at)
+    )
 }
 
 fn record_from_columns<'l>(columns: &[Option<CatalogColumn>], fields: Vec<Cow<'l, str>>) -> Result<CatalogRecord<'l>, String> {
@@ -237,6 +256,8 @@ mod tests {
     fn mistakes_name_their_field() {
         check_mistake("name,vers1on", "", "no column version; begin with");
         check_mistake("", "", "no column name");
+        check_mistake("name,version,size,name", "", "columns 1 (\"name\") and 4 (\"name\") mean the same");
+        check_mistake("x,x,name,vers, version", "", "columns 4 (\"vers\") and 5 (\"version\") mean the same");
         check_mistake("name,version", "a", "1 fields where the first line has 2");
         check_mistake("name,version", "a,", "version: it is missing");
         check_mistake("name,version", "\"a,1", "no end");

@@ -232,7 +232,7 @@ fn r12_loops() {
     for own in ["https://candidate.example", "https://CANDIDATE.example:443", "//candidate.example", ""] {
         check_crate(&format!("{own}{CRATE}"), Fault::LocationLoop, "");
     }
-    for own in ["download", "#x", "./download", "../1.0.0/download"] {
+    for own in ["download", "#x", "#", "?", "?#x", "./download", "../1.0.0/download?"] {
         check_crate(own, Fault::LocationLoop, "");
     }
     check_crate("?again", Fault::LocationRelative, "");
@@ -242,6 +242,11 @@ fn r12_loops() {
     // An upgrade to https and a missing slash are no loops.
     check(&mut plain, "/a", "https://candidate.example/a", (None, "candidate.example"));
     check(&mut plain, "/a", "/a/", (None, ""));
+    // An empty query is none, and one that goes away is a correction.
+    check(&mut plain, "/a", "?", (Some(Fault::LocationLoop), ""));
+    check(&mut plain, "/a?", "?", (Some(Fault::LocationLoop), ""));
+    check(&mut plain, "/a?b", "?", (None, ""));
+    check(&mut plain, "/a?", "/a", (None, ""));
 }
 
 #[test]

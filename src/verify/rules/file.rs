@@ -49,7 +49,12 @@ pub enum RulesError {
         name: String,
     },
     /// The file could not be read.
-    #[error("read rules from {}", path.display())]
+    #[error(
+        "read rules from {}{}; built-in sets are {}",
+        path.display(),
+        did_you_mean(&path.to_string_lossy(), Rules::builtin_names()),
+        names()
+    )]
     Read {
         /// The file.
         path: PathBuf,

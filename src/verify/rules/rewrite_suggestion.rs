@@ -2,9 +2,12 @@
 //!
 //! A log of a CDN holds other paths than its origin is asked for. Played as it
 //! is, it matches no rule, and every answer is judged by its status alone. A
-//! bounded number of such requests is held against the built-in rewrites.
+//! bounded number of such requests is held against the built-in rewrites: where
+//! there are rules, one must match what a rewrite makes of the request; where
+//! there are none, a rewrite must change its path.
 
 use super::Rules;
+use crate::route::path_of;
 use crate::trace::rewrite::Rewrites;
 use std::borrow::Cow;
 
@@ -27,11 +30,11 @@ pub struct RewriteSuggestion {
 }
 
 impl RewriteSuggester {
-    /// For these rules; `None` where there are none.
-    pub fn of(rules: &Rules) -> Option<Self> {
+    /// For these rules, or for none.
+    pub fn of(rules: &Rules) -> Self {
         let built_in = |name: &&'static str| Some((*name, Rewrites::built_in(name)?.ok()?));
         let rewrites = Rewrites::BUILT_IN.iter().filter_map(built_in).collect();
-        (!rules.is_empty()).then(|| Self { rules: rules.clone(), rewrites, left: CHECKS_MAX })
+        Self { rules: rules.clone(), rewrites, left: CHECKS_MAX }
     }
 
     /// Looks at a request that no rule matches; `None` once enough were looked
@@ -40,7 +43,13 @@ impl RewriteSuggester {
         self.left = self.left.checked_sub(1)?;
         let helps = |rewrites: &Rewrites| {
             let rewritten = rewrites.apply(Cow::Borrowed(target));
-            rewritten.is_ok_and(|rewritten| self.rules.find(&rewritten).is_some())
+            rewritten.is_ok_and(|rewritten| {
+                if self.rules.is_empty() {
+                    path_of(&rewritten) != path_of(target)
+                } else {
+                    self.rules.find(&rewritten).is_some()
+                }
+            })
         };
         let found = self.rewrites.iter().find(|(_, rewrites)| helps(rewrites));
         Some(RewriteSuggestion { rewrite: found.map(|(name, _)| *name) })
@@ -53,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_forgotten_rewrite_is_recognised() {
-        let mut unmatched = RewriteSuggester::of(&Rules::builtin("crates-io").unwrap()).unwrap();
+        let mut unmatched = RewriteSuggester::of(&Rules::builtin("crates-io").unwrap());
         let mut check = |target: &str, rewrite| {
             assert_eq!(unmatched.check(target.as_bytes()), Some(RewriteSuggestion { rewrite }), "{target}");
         };
@@ -64,11 +73,21 @@ mod tests {
 
     #[test]
     fn so_many_are_looked_at_and_no_more() {
-        let mut unmatched = RewriteSuggester::of(&Rules::builtin("crates-io").unwrap()).unwrap();
+        let mut unmatched = RewriteSuggester::of(&Rules::builtin("crates-io").unwrap());
         for _ in 0..CHECKS_MAX {
             assert!(unmatched.check(b"/x").is_some());
         }
         assert_eq!(unmatched.check(b"/x"), None);
-        assert!(RewriteSuggester::of(&Rules::none()).is_none());
+    }
+
+    #[test]
+    fn without_rules_a_rewrite_must_change_the_path() {
+        let mut unmatched = RewriteSuggester::of(&Rules::none());
+        let mut check = |target: &str, rewrite| {
+            assert_eq!(unmatched.check(target.as_bytes()), Some(Looked { rewrite }), "{target}");
+        };
+        check("/crates/serde/serde-1.0.0.crate", Some("crates-io"));
+        check("/api/v1/crates/serde/1.0.0/download?x=1", None);
+        check("/index.html", None);
     }
 }

@@ -57,6 +57,28 @@ fn a_file_that_was_there_and_is_not_listed_is_a_fault() {
 }
 
 #[test]
+fn a_catalogue_in_which_nothing_is_found_is_no_pass() {
+    let candidate = Serving::sound();
+    let trace = trace(&[None, Some(404)]);
+    let other = "name,version\nother,1\n";
+    let report = call(&candidate, &trace, other).report(5);
+    check_books(&report);
+    assert_eq!(report.text("/invalid_reasons/0/id"), "catalog_none_listed");
+    let few = call(&candidate, &trace, "name,version\nc0,1.0.0+x\n").report(0);
+    assert_eq!(few.text("/warnings/0/id"), "catalog_few_listed");
+    let allowed = call(&candidate, &trace, other).with(&["--allow-invalid"]).report(0);
+    assert_eq!(allowed.text("/warnings/0/id"), "catalog_none_listed");
+
+    let check = Call::new(&["check", "trace", "--target", &candidate.api, "--resolver", &candidate.dns]);
+    let check = check.file("trace", &trace).file("files.csv", other).with(&["--allow-private"]);
+    let ended = check
+        .with(&["--rules", "crates-io", "--catalog", "files.csv", "--verify", "dns", "--verify-json", "off"])
+        .run();
+    assert_eq!(ended.code, Some(2), "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("the catalogue lists none of the files"), "{}", ended.stdout);
+}
+
+#[test]
 fn a_host_that_does_not_exist_outranks_a_file_that_is_not_listed() {
     let candidate = Serving::with_faults(&["missing-slash"]);
     let report = call(&candidate, &trace(&[Some(200)]), "name,version\nother,1\n").report(3);
@@ -69,6 +91,8 @@ fn catalogues_that_cannot_be_used_are_refused() {
     let candidate = Serving::healthy();
     let trace = trace(&[None]);
     call(&candidate, &trace, "name,version\na\n").refused(2, &["files.csv:2: it has 1 fields"]);
+    let twice = ["files.csv:1: columns 1 (\"name\") and 3 (\"name\") mean the same"];
+    call(&candidate, &trace, "name,version,name\na,1,b\n").refused(2, &twice);
     call(&candidate, &trace, "a list\n").refused(2, &["files.csv:1: there is no column name"]);
     call(&candidate, &trace, "name,version\n").refused(2, &["files.csv lists no file"]);
     let good = || call(&candidate, &trace, "name,version\na,1\n");

@@ -3,7 +3,7 @@
 
 use super::accounting::Report;
 use super::targets::{TlsDeployment, downloads, tier};
-use super::{Call, Ended, every};
+use super::{Call, Ended, Serving, every};
 use downpour::mock::crate_file;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
@@ -166,6 +166,30 @@ fn a_check_that_no_rule_fits_is_a_mistake_in_what_it_was_given() {
     ] {
         assert!(text.contains(part), "{part:?} is not in: {text}");
     }
+}
+
+/// Nothing says that the content is wrong, and nothing was checked.
+#[test]
+fn a_check_in_which_every_recorded_redirect_became_content_is_no_pass() {
+    let candidate = Serving::with_faults(&["html-page"]);
+    let recorded = every(1, 6).replace('}', ",\"status\":302}");
+    let check = |log: &str| {
+        let flags = ["--target", &candidate.api, "--verify", "dns", "--out", "run"];
+        let ended = Call::new(&["check", "log"]).file("log", log).with(&flags).run();
+        (ended.code, ended.stdout.replace("\n  ", " "))
+    };
+    let (code, text) = check(&recorded);
+    assert_eq!(code, Some(2), "{text}");
+    for part in [
+        "INVALID: no answer was a redirect, where the log has redirects; this is neither\n",
+        "No rules: 6 of 6 answers were 200 where the log has 302; no redirect was checked.",
+        "Recorded and answered status",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+    let (code, text) = check(&every(1, 6));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.starts_with("! no redirect was seen, and the log has no statuses"), "{text}");
 }
 
 #[test]

@@ -168,6 +168,9 @@ fn rules_and_rewrites_name_the_place_of_a_mistake() {
         missing.refused(2, &["missing.toml", "No such file"]);
     }
     Call::replay(INCIDENT, &candidate).with(&["--rules", "crates-oi"]).refused(2, &["there are: crates-io"]);
+    Call::replay(INCIDENT, &candidate)
+        .with(&["--rules", "crates.io"])
+        .refused(2, &["crates.io (did you mean crates-io?)", "built-in sets are crates-io, github-releases"]);
     Call::new(&["inspect", INCIDENT, "--rewrite", "missing.toml"]).refused(2, &["missing.toml"]);
 }
 

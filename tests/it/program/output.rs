@@ -48,8 +48,10 @@ fn a_log_on_stderr_leaves_stdout_alone() {
 #[test]
 fn requests_carry_the_header_fields_that_were_asked_for() {
     let candidate = Serving::healthy();
-    // Clients that mention JSON get the same place as a document.
-    let report = short(&candidate).with(&["-H", "Accept: application/json"]).report(0);
+    // Clients that mention JSON get the same place as a document: where the log
+    // has redirects and there are no rules, that is no pass.
+    let report = short(&candidate).with(&["-H", "Accept: application/json"]).report(5);
+    assert_eq!(report.text("/invalid_reasons/0/id"), "redirects_gone");
     assert_eq!(report.times("/statuses", "200"), 100);
     assert_eq!(report.number("/targets/redirects"), 0);
     assert_eq!(report.list("/plan/headers"), ["accept"]);
@@ -116,4 +118,31 @@ fn whoever_stops_reading_hears_no_complaint() {
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), errors.as_str()), (Some(0), ""), "{args:?}");
     }
+}
+
+/// What a file holds or is called cannot steer the terminal it is printed on.
+#[test]
+fn what_is_printed_of_a_file_is_visible() {
+    const FOREIGN: [char; 4] = ['\u{1b}', '\u{9b}', '\u{202e}', '\u{200b}'];
+    let name = "b\u{1b}]0;x\u{7}\u{202e}\u{200b}gol.txt";
+    let told = |args: &[&str], content: &str| {
+        let ended = Call::new(args).with(&[name]).file(name, content).run();
+        assert_eq!(ended.code, Some(0), "{args:?}: {}", ended.stderr);
+        assert!(!ended.stdout.contains(FOREIGN), "{args:?}: {:?}", ended.stdout);
+        assert!(ended.stdout.contains("\\u{202e}"), "{args:?}: {:?}", ended.stdout);
+        ended.stdout
+    };
+    let why = r#"why = "\u001b]0;owned\u0007a\u202e\nwarn: a line of its own""#;
+    let rules = format!("[[rule]]\nmatch = \"/x\"\nstatus = 302\nlevel = \"warn\"\n{why}\n");
+    let listed = told(&["rules"], &rules);
+    assert!(listed.contains("\\u{1b}]0;owned\\u{7}a\\u{202e}\\u{a}warn: a line"), "{listed}");
+    let own = Call::new(&["clients", "npm"]).run().stdout.replace("\"npm\"", "\"own\"");
+    let own = own.replace("[[client]]\n", "[[client]]\n# \u{9b}31m\u{202e}\n");
+    told(&["clients", "--client-file"], &own);
+    let table =
+        Call::new(&["clients", "own", "--client-file", "own.toml"]).file("own.toml", &own).run().stdout;
+    assert!(table.contains("# \\u{9b}31m\\u{202e}"), "{table}");
+    told(&["scenarios"], &Call::new(&["scenarios", "incident"]).run().stdout);
+    let inspected = told(&["inspect"], "/x\n/y\n");
+    assert!(inspected.lines().all(|line| line.chars().count() <= 80), "{inspected}");
 }

@@ -41,6 +41,20 @@ fn fields_that_a_rule_demands() {
 }
 
 #[test]
+fn the_url_that_was_expected_stands_alone_beside_other_findings() {
+    let candidate = Serving::sound();
+    let demands = "status = 302\nlocation = \"https://static.crates.io/{crate}/{version}/a.crate\"\nheaders.etag = true";
+    let call = against(&candidate, &rule(demands));
+    let ended = call.run();
+    let report = Report::read(&ended.out);
+    assert_eq!(report.found(), [("location.mismatch", COUNT), ("headers.other", COUNT)]);
+    let told = report.text("/faults/0/examples/0/detail");
+    assert!(told.starts_with("also headers.other; ") && told.ends_with("/a.crate"), "{told}");
+    let expected: Vec<_> = ended.stdout.lines().filter(|line| line.trim().starts_with("expected ")).collect();
+    assert!(!expected.is_empty() && expected.iter().all(|line| line.ends_with("/a.crate")), "{expected:?}");
+}
+
+#[test]
 fn a_url_where_a_path_is_due() {
     let candidate = Serving::healthy();
     check(&candidate, "status = 302\nrelative = \"only\"", "location.absolute", "");

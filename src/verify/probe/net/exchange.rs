@@ -7,6 +7,7 @@
 use super::pool::{ProbeConnection, ProbePool, NotConnected};
 use crate::fault::Fault;
 use crate::verify::Locations;
+use crate::verify::coding::is_undecodable;
 use crate::verify::probe::{ProbeEvent, ProbeResponse, ProbeStep};
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
@@ -148,6 +149,9 @@ impl ProbePool {
     ) -> Result<(HeaderMap, Content, bool), Fault> {
         let succeeded = response.status().is_success();
         let (head, mut body) = response.into_parts();
+        if !body.is_end_stream() && is_undecodable(&head.headers) {
+            return Err(Fault::TargetBroken);
+        }
         let mut content = Content::default();
         let mut hash = whole.then(Sha256::new);
         let enough = match (step, whole) {
