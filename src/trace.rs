@@ -47,7 +47,7 @@ mod time_unit;
 
 mod error;
 
-mod live;
+pub(crate) mod live;
 
 mod open;
 

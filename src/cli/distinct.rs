@@ -8,6 +8,7 @@
 
 use crate::engine::Requests;
 use crate::trace::reasons::Filter;
+use crate::trace::live::Search;
 use crate::trace::source::ReadOutcome;
 use crate::trace::{TraceRequest, TraceAccounting};
 use std::collections::HashSet;
@@ -81,24 +82,20 @@ impl DistinctRequests {
 }
 
 impl Requests for DistinctRequests {
-    fn next(&mut self) -> Result<Option<TraceRequest>, String> {
-        loop {
-            match self.next_or_idle()? {
-                ReadOutcome::Request(request) => return Ok(Some(request)),
-                ReadOutcome::Idle => {}
-                ReadOutcome::End => return Ok(None),
-            }
-        }
-    }
-
     fn next_or_idle(&mut self) -> Result<ReadOutcome, String> {
+        let mut search = Search::default();
         loop {
             match self.requests.next_or_idle()? {
                 ReadOutcome::Request(request) if self.is_new(&request) => {
                     self.progress.distinct.fetch_add(1, Ordering::Relaxed);
                     return Ok(ReadOutcome::Request(request));
                 }
-                ReadOutcome::Request(_) => self.duplicates += 1,
+                ReadOutcome::Request(_) => {
+                    self.duplicates += 1;
+                    if search.is_long() {
+                        return Ok(ReadOutcome::Idle);
+                    }
+                }
                 ReadOutcome::Idle => return Ok(ReadOutcome::Idle),
                 ReadOutcome::End => {
                     self.progress.whole.store(true, Ordering::Relaxed);
@@ -134,6 +131,8 @@ impl Requests for DistinctRequests {
 mod tests {
     use super::*;
     use crate::cli::requests::TraceRequests;
+    use crate::trace::Method;
+    use crate::trace::agent::ClientKind;
     use crate::trace::source::RequestOrder;
     use crate::trace::{ReadOptions, Source};
 
@@ -159,6 +158,44 @@ mod tests {
         assert_eq!((found.distinct(), found.possible_repeats(), found.is_whole()), (3, 0, true));
         let trace = "{\"target\":\"/a\",\"method\":\"HEAD\"}\n{\"target\":\"/a\"}\n{\"target\":\"/a\"}\n";
         assert_eq!(read(trace, 10).0, ["/a", "/a"]);
+    }
+
+    /// The same request without end.
+    struct Same;
+
+    impl Requests for Same {
+        fn next_or_idle(&mut self) -> Result<Next, String> {
+            let (kind, target) = (ClientKind::NONE, "/".into());
+            Ok(Next::Request(Request {
+                at: None,
+                method: Method::Get,
+                target,
+                status: None,
+                client: None,
+                kind,
+            }))
+        }
+
+        fn rewind(&mut self) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn stop(&mut self) {}
+
+        fn books(&self) -> TraceBooks {
+            TraceBooks::default()
+        }
+
+        fn notices(&self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn duplicates_without_end_are_no_reason_to_wait_for_ever() {
+        let mut distinct = Distinct::of(Box::new(Same), Arc::default());
+        assert!(matches!(distinct.next_or_idle(), Ok(Next::Request(_))));
+        assert_eq!(distinct.next_or_idle(), Ok(Next::Idle));
     }
 
     #[test]

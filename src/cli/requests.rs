@@ -83,19 +83,9 @@ fn host_of(authority: &[u8]) -> &[u8] {
 }
 
 impl Requests for TraceRequests {
-    fn next(&mut self) -> Result<Option<TraceRequest>, String> {
-        loop {
-            match self.next_or_idle()? {
-                ReadOutcome::Request(request) => return Ok(Some(request)),
-                ReadOutcome::Idle => {}
-                ReadOutcome::End => return Ok(None),
-            }
-        }
-    }
-
     fn next_or_idle(&mut self) -> Result<ReadOutcome, String> {
         if self.loop_cache.is_playing() {
-            return Ok(self.loop_cache.next().map_or(ReadOutcome::End, ReadOutcome::Request));
+            return Ok(self.loop_cache.next().map_or(ReadOutcome::End, ReadOutcome::TraceRequest));
         }
         let request = match self.first.take() {
             Some(first) => ReadOutcome::Request(first),

@@ -115,7 +115,7 @@ impl TraceArgs {
             reorder_window: self.reorder_window,
             agents: AgentParsing::Off,
             order: RequestOrder::ByArrival,
-            live: false,
+            live: None,
         })
     }
 

@@ -5,18 +5,25 @@
 
 use crate::schedule::{Arrival, ScheduleOutcome, Schedule, ScheduleCounts};
 use crate::trace::reasons::Filter;
+use crate::trace::live::Search;
 use crate::trace::source::ReadOutcome;
 use crate::trace::{TraceRequest, TraceAccounting};
 
 /// Requests in order of arrival, from wherever they come.
 pub trait Requests: Send {
-    /// The next one; `None` at the end of a pass.
-    fn next(&mut self) -> Result<Option<TraceRequest>, String>;
+    /// The next one, or [`Next::Idle`] if none is found soon, so that the caller
+    /// can hand over what it has and see whether the run ends.
+    fn next_or_idle(&mut self) -> Result<Next, String>;
 
-    /// The same, or word that nothing comes for the moment, so that whoever
-    /// waits can look around. What never waits for a stream need not say it.
-    fn next_or_idle(&mut self) -> Result<ReadOutcome, String> {
-        Ok(self.next()?.map_or(ReadOutcome::End, ReadOutcome::Request))
+    /// The next one, however long that takes; `None` at the end of a pass.
+    fn next(&mut self) -> Result<Option<Request>, String> {
+        loop {
+            match self.next_or_idle()? {
+                ReadOutcome::Request(request) => return Ok(Some(request)),
+                ReadOutcome::Idle => {}
+                ReadOutcome::End => return Ok(None),
+            }
+        }
     }
 
     /// Begins another pass.
@@ -105,8 +112,9 @@ impl Played {
         }
     }
 
-    /// The same, for who has other things to do while the trace is quiet.
+    /// The same, for who has other things to do while no arrival is found.
     pub fn next_or_idle(&mut self) -> Result<NextArrival, String> {
+        let mut search = Search::default();
         loop {
             let placed = match self.stage {
                 PlayStage::Trace => self.schedule.next_arrival(),
@@ -120,7 +128,11 @@ impl Played {
                 Some(ScheduleOutcome::MissingTime) => {
                     return Err("the trace has no times to follow: give a rate with --rate".to_owned());
                 }
-                None if self.advance()? => {}
+                None if self.advance()? => {
+                    if search.is_long() {
+                        return Ok(NextArrival::Idle);
+                    }
+                }
                 None => return Ok(NextArrival::Idle),
             }
         }

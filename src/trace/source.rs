@@ -17,6 +17,7 @@ mod options;
 mod pass;
 mod sequencer;
 mod reader;
+mod reading;
 
 pub use input_report::{InputReport, UnreadableInput, Warning};
 pub use options::{ReadOutcome, ReadOptions, RequestOrder};
@@ -26,7 +27,7 @@ pub use filter::{Authorities, Disorder, RejectedLine};
 use super::client::AgentParsing;
 use super::error::TraceError;
 use super::reasons::Reject;
-use super::live::{CaughtUpFlag, LiveDelay};
+use super::live::{CaughtUpFlag, LiveDelay, Search};
 use super::losses::LossReason;
 use super::open::{self, ExpandedInputs, InputOrigin, InputSpec};
 use super::reorder_buffer::LateRecord;
@@ -37,7 +38,8 @@ use crate::units::Stamp;
 use bytes::Bytes;
 use filter::RecordFilter;
 use pass::ReadPass;
-use reader::{InputReader, ReadStep};
+use reader::InputReader;
+use reading::Progress;
 use std::cmp::Reverse;
 use std::time::Duration;
 
@@ -120,6 +122,8 @@ pub struct Source {
     /// How far exchanges that take long may widen the window.
     max_window_ns: i64,
     has_times: bool,
+    /// Whether an input is a stream, which may be slow.
+    has_streams: bool,
     has_clients: bool,
     has_agents: bool,
     pass: ReadPass,
@@ -148,6 +152,7 @@ impl Source {
         mut left_out: Vec<UnreadableInput>,
         options: ReadOptions,
     ) -> Result<Self, TraceError> {
+        let holding = options.live.map(Holding::since);
         let shared = SharedReadState::default();
         let mut authorities = Vec::new();
         let mut inputs = Vec::with_capacity(specs.len());
@@ -203,9 +208,8 @@ impl Source {
         let nanos = |window: Duration| i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
         let window_ns = nanos(options.reorder_window.unwrap_or(REORDER_WINDOW));
         let widest_ns = nanos(options.reorder_window.unwrap_or(MAX_REORDER_WINDOW));
-        let is_live = options.live
-            && options.reorder_window.is_none()
-            && inputs.iter().any(|input| !input.spec.is_repeatable());
+        let has_streams = inputs.iter().any(|input| !input.spec.is_repeatable());
+        let is_live = options.reorder_window.is_none() && has_streams;
         let pass = ReadPass::new(&inputs, readers, SubsecondAssigner::new(options.subsecond, options.seed));
         Ok(Self {
             inputs,
@@ -214,10 +218,11 @@ impl Source {
             seed: options.seed,
             agents: options.agents,
             shared_state: shared,
-            live_delay: is_live.then(LiveDelay::default),
+            live_delay: holding.filter(|_| is_live),
             window_ns,
             max_window_ns: widest_ns,
             has_times,
+            has_streams,
             has_clients: tells_clients,
             has_agents: tells_agents,
             pass,
@@ -244,13 +249,15 @@ impl Source {
         }
     }
 
-    /// The same, for who has other things to do while a stream is quiet.
+    /// The same, for who has other things to do while no request is found.
     pub fn next_or_idle(&mut self) -> Result<ReadOutcome, TraceError> {
+        let mut search = Search::default();
         loop {
             if let Some(request) = self.next_ready() {
                 return Ok(ReadOutcome::Request(request));
             }
             match self.read_some()? {
+                ReadProgress::Some if search.is_long() => return Ok(ReadOutcome::Idle),
                 ReadProgress::Some => continue,
                 ReadProgress::None => return Ok(ReadOutcome::Idle),
                 ReadProgress::Ended => {}
@@ -400,71 +407,6 @@ impl Source {
         }
         self.pass.subsecond.recycle(drawn);
     }
-
-    /// Reads a batch of lines from the input that lies back furthest.
-    fn read_some(&mut self) -> Result<ReadProgress, TraceError> {
-        let Some(Reverse((mut front, index))) = self.pass.watermarks.pop() else { return Ok(ReadProgress::Ended) };
-        let (mut progress, mut caught_up) = (ReadProgress::Some, false);
-        let until = self.pass.watermarks.peek().map(|Reverse((front, _))| *front);
-        let mut reader = match self.pass.readers[index].take() {
-            Some(reader) => reader,
-            None => self.open_input(index)?,
-        };
-        for _ in 0..BATCH {
-            let step = reader.read_line(&mut self.filter, &mut self.pass, self.has_times);
-            match step.inspect_err(|_| reader.release_all(&mut self.filter, &mut self.pass))? {
-                ReadStep::Read => {}
-                ReadStep::Idle => {
-                    (progress, caught_up) = (ReadProgress::None, true);
-                    break;
-                }
-                ReadStep::BrokenOff(message) | ReadStep::TrailingData(message) => {
-                    if self.warnings.len() < MAX_WARNINGS {
-                        let name = self.inputs[index].spec.name.clone();
-                        self.warnings.push(Warning { name, line: reader.line(), message });
-                    }
-                }
-                ReadStep::Ended => {
-                    self.pass.open -= 1;
-                    return Ok(ReadProgress::Some);
-                }
-            }
-            front = reader.watermark().unwrap_or(front);
-            if until.is_some_and(|until| front > until) {
-                break;
-            }
-            caught_up = self.live_delay.is_some() && self.shared_state.caught_up.take();
-            if caught_up {
-                break;
-            }
-        }
-        if caught_up && let Some((holding, reached)) = self.live_delay.as_mut().zip(reader.newest_start()) {
-            holding.mark(reached);
-        }
-        self.pass.readers[index] = Some(reader);
-        self.pass.watermarks.push(Reverse((front, index)));
-        Ok(progress)
-    }
-
-    fn open_input(&mut self, index: usize) -> Result<InputReader, TraceError> {
-        let input = &self.inputs[index];
-        if self.pass.open >= MAX_OPEN {
-            return Err(TraceError::TooManyOpen { name: input.spec.name.clone(), limit: MAX_OPEN });
-        }
-        self.pass.open += 1;
-        InputReader::reopen(&input.spec, index, input.report.format, &self.shared_state, (self.seed, self.agents))
-    }
-}
-
-/// What came of reading on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ReadProgress {
-    /// Lines, or the end of an input.
-    Some,
-    /// Nothing: a stream is quiet.
-    None,
-    /// All inputs are at their end.
-    Ended,
 }
 
 /// The error that names the first of the inputs, and how many more there are.

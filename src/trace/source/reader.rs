@@ -77,7 +77,8 @@ impl InputReader {
             }
             stream = Box::new(FailingReader(Some(source)));
         }
-        if let Some(unsupported::UnsupportedFile { what, remedy }) = unsupported::detect_unsupported(&head.bytes, packing) {
+        if let Some(unsupported::UnsupportedFile { what, remedy }) = unsupported::detect_unsupported(&head.bytes) {
+            let remedy = remedy.told(packing);
             return Err(TraceError::UnsupportedFile { name: spec.name.clone(), what, remedy });
         }
         let examined = detect::detect_format(&spec.name, &head, asked)?;
