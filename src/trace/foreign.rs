@@ -65,6 +65,11 @@ const UTF_16_LE: Foreign =
 const UTF_16_BE: Foreign =
     Foreign { what: "text in UTF-16", remedy: "iconv -f utf-16be -t utf-8 FILE | downpour ... -" };
 
+const CARRIAGE_RETURNS: Foreign = Foreign {
+    what: "text whose lines end with carriage returns alone",
+    remedy: "tr '\\r' '\\n' < FILE | downpour ... -",
+};
+
 /// Where the signature of a tar archive lies.
 const TAR: std::ops::Range<usize> = 257..262;
 
@@ -74,7 +79,10 @@ pub(crate) fn named(head: &[u8], packing: Packing) -> Option<Foreign> {
         return Some(Foreign { what: "a tar archive", remedy: "tar -xOf FILE | downpour ... -" });
     }
     let known = SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature));
-    let known = known.map(|(_, foreign)| *foreign).or_else(|| wide_text_without_mark(head))?;
+    let known = known
+        .map(|(_, foreign)| *foreign)
+        .or_else(|| wide_text_without_mark(head))
+        .or_else(|| carriage_returns(head))?;
     // A log of bzip2's name is text; the signature of a block follows the level.
     if head.starts_with(b"BZh") && head.get(4..10) != Some(b"1AY&SY") {
         return None;
@@ -87,6 +95,14 @@ pub(crate) fn named(head: &[u8], packing: Packing) -> Option<Foreign> {
         }),
         _ => Some(known),
     }
+}
+
+/// Text without a line feed and with carriage returns between its lines. Read
+/// as it is, the whole file would be one line.
+fn carriage_returns(head: &[u8]) -> Option<Foreign> {
+    let text = head.trim_ascii();
+    (memchr::memchr(b'\r', text).is_some() && memchr::memchr(b'\n', head).is_none())
+        .then_some(CARRIAGE_RETURNS)
 }
 
 /// Text of ASCII letters that take two or four bytes each.
@@ -152,6 +168,11 @@ mod tests {
         check(&[[0; 257].as_slice(), b"ustar"].concat(), Packing::Plain, Some("a tar archive"));
         check(&[0; 1_000], Packing::Plain, None);
         check(b"192.0.2.1 - - [", Packing::Plain, None);
+        check(b"/a\r/b\r/c\r", Packing::Plain, Some("text whose lines end with carriage returns alone"));
+        check(b"/a\r/b\r/c\r", Packing::Gzip, Some("text whose lines end with carriage returns alone"));
+        check(b"/a\r\n/b\r\n", Packing::Plain, None);
+        check(b"/a\r/b\n/c\r", Packing::Plain, None);
+        check(b"/a\r", Packing::Plain, None);
         check(b"", Packing::Plain, None);
     }
 
