@@ -7,7 +7,7 @@
 
 use crate::client::sessions::SESSIONS_MAX;
 use crate::client::{ClientModel, ClientPlan, ClientBehavior, LastAttempt, RetryContext};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultSet};
 use crate::schedule::Arrival;
 use crate::metrics::DownloadEnd;
 use crate::trace::agent::ClientKind;
@@ -49,7 +49,7 @@ pub(crate) struct WaitingRetry {
     pub(crate) retry_context: RetryContext,
 }
 
-const _: () = assert!(size_of::<WaitingRetry>() <= 128, "a storm holds hundreds of thousands of them");
+const _: () = assert!(size_of::<WaitingRetry>() <= 144, "a storm holds hundreds of thousands of them");
 
 impl WaitingRetry {
     /// Downloads that are due at once leave in the order of their arrivals.
@@ -134,9 +134,10 @@ impl Retries {
     }
 
     /// What becomes of a download that has `fault`.
-    pub(crate) fn failed(&mut self, tried: &EndedAttempt, fault: Fault) -> RetryDecision {
-        let (mut trial, sequence) = (tried.retry_context, tried.arrival.sequence);
-        let next = self.clients.failed((&mut trial, sequence), (tried.last(fault), fault), tried.known_at);
+    pub(crate) fn failed(&mut self, tried: &EndedAttempt, fault: Fault, others: FaultSet) -> RetryDecision {
+        let (mut retry_context, sequence) = (tried.retry_context, tried.arrival.sequence);
+        retry_context.keep_others(others);
+        let next = self.clients.failed((&mut retry_context, sequence), (tried.last(fault), fault), tried.known_at);
         let ended = match next {
             Ok(due) if self.waiting.len() < self.capacity => {
                 self.enqueue(WaitingRetry { due, arrival: tried.arrival.clone(), retry_context: trial });

@@ -34,11 +34,11 @@ pub(crate) enum Remedy {
 
 impl Remedy {
     /// The remedy for an input that is packed like this.
-    pub(crate) fn told(self, packing: Packing) -> String {
+    pub(crate) fn told(self, packing: InputCompression) -> String {
         let unpack = match packing {
-            Packing::Plain => None,
-            Packing::Gzip => Some("gzip -dc"),
-            Packing::Zstd => Some("zstd -dc"),
+            InputCompression::Plain => None,
+            InputCompression::Gzip => Some("gzip -dc"),
+            InputCompression::Zstd => Some("zstd -dc"),
         };
         let made = match (self, unpack) {
             (Self::Words(words), _) => return words.to_owned(),
@@ -53,23 +53,23 @@ impl Remedy {
     }
 }
 
-const fn filter(what: &'static str, command: &'static str) -> Foreign {
-    Foreign { what, remedy: Remedy::Filter(command) }
+const fn filter(what: &'static str, command: &'static str) -> UnsupportedFile {
+    UnsupportedFile { what, remedy: Remedy::Filter(command) }
 }
 
-const fn of_file(what: &'static str, command: &'static str) -> Foreign {
-    Foreign { what, remedy: Remedy::OfFile(command) }
+const fn of_file(what: &'static str, command: &'static str) -> UnsupportedFile {
+    UnsupportedFile { what, remedy: Remedy::OfFile(command) }
 }
 
-const fn words(what: &'static str, words: &'static str) -> Foreign {
-    Foreign { what, remedy: Remedy::Words(words) }
+const fn words(what: &'static str, words: &'static str) -> UnsupportedFile {
+    UnsupportedFile { what, remedy: Remedy::Words(words) }
 }
 
 /// What the formats of columns need.
 const AS_JSON: &str = "write its records as lines of JSON first, as the format trace has them";
 
 /// A compressed file inside another one.
-const TWICE: Foreign = Foreign { what: "a file that was compressed twice", remedy: Remedy::Unpack };
+const TWICE: UnsupportedFile = UnsupportedFile { what: "a file that was compressed twice", remedy: Remedy::Unpack };
 
 /// Signatures at the first byte. Sources: the formats' own specifications, as
 /// collected in `file`'s magic.
@@ -101,6 +101,9 @@ const UTF_16_LE: UnsupportedFile = filter("text in UTF-16", "iconv -f utf-16le -
 
 const UTF_16_BE: UnsupportedFile = filter("text in UTF-16", "iconv -f utf-16be -t utf-8");
 
+const CARRIAGE_RETURNS: UnsupportedFile =
+    filter("text whose lines end with carriage returns alone", "sed 's/\\r/\\n/g'");
+
 /// Where the signature of a tar archive lies.
 const TAR: std::ops::Range<usize> = 257..262;
 
@@ -110,12 +113,23 @@ pub(crate) fn detect_unsupported(head: &[u8]) -> Option<UnsupportedFile> {
         return Some(of_file("a tar archive", "tar -xOf"));
     }
     let known = SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature));
-    let known = known.map(|(_, foreign)| *foreign).or_else(|| wide_text_without_mark(head))?;
+    let known = known
+        .map(|(_, foreign)| *foreign)
+        .or_else(|| wide_text_without_mark(head))
+        .or_else(|| carriage_returns(head))?;
     // A log of bzip2's name is text; the signature of a block follows the level.
     if head.starts_with(b"BZh") && head.get(4..10) != Some(b"1AY&SY") {
         return None;
     }
     Some(known)
+}
+
+/// Text without a line feed and with carriage returns between its lines. Read
+/// as it is, the whole file would be one line.
+fn carriage_returns(head: &[u8]) -> Option<UnsupportedFile> {
+    let text = head.trim_ascii();
+    (memchr::memchr(b'\r', text).is_some() && memchr::memchr(b'\n', head).is_none())
+        .then_some(CARRIAGE_RETURNS)
 }
 
 /// Text of ASCII letters that take two or four bytes each.
@@ -181,6 +195,10 @@ mod tests {
         check(&[[0; 257].as_slice(), b"ustar"].concat(), Some("a tar archive"));
         check(&[0; 1_000], None);
         check(b"192.0.2.1 - - [", None);
+        check(b"/a\r/b\r/c\r", Some("text whose lines end with carriage returns alone"));
+        check(b"/a\r\n/b\r\n", None);
+        check(b"/a\r/b\n/c\r", None);
+        check(b"/a\r", None);
         check(b"", None);
     }
 

@@ -164,7 +164,7 @@ impl Ledger {
             counts.finished(attempts);
             counts.ended(DownloadEnd::RunOver);
         }
-        self.fail_with(arrival, trial.fault(), now);
+        self.fail_with(arrival, trial, now);
     }
 
     /// A download is well.
@@ -192,8 +192,8 @@ impl Ledger {
         let others = case.found.failing().without(fault);
         self.recorder.other_faults(case.due, others, case.done);
         let mut verdict = RetryDecision::Final(DownloadEnd::GaveUp(GiveUp::NotRetried));
-        if let (Some(tried), Some(retries)) = (&case.ended_attempt, &mut self.retries) {
-            verdict = retries.failed(tried, fault);
+        if let (Some(ended_attempt), Some(retries)) = (&case.ended_attempt, &mut self.retries) {
+            verdict = retries.failed(ended_attempt, fault, others);
             match (verdict, self.recorder.retries(case.due)) {
                 (RetryDecision::Retry, Some(counts)) => {
                     counts.hidden_attempt(fault, case.done);
@@ -220,14 +220,14 @@ impl Ledger {
             counts.finished(waiting.retry_context.attempts());
             counts.ended(why);
         }
-        self.fail_with(&waiting.arrival, waiting.retry_context.fault(), done);
+        self.fail_with(&waiting.arrival, &waiting.retry_context, done);
     }
 
     /// A download whose attempts are counted, with an example, has failed of
-    /// this.
-    fn fail_with(&mut self, arrival: &Arrival, fault: Fault, done: Offset) {
+    /// what was found of its last attempt.
+    fn fail_with(&mut self, arrival: &Arrival, trial: &Trial, done: Offset) {
         let due = arrival.due;
-        self.recorder.arrival(ArrivalOutcome::Failed(fault), due, done);
+        self.recorder.arrival_with(ArrivalOutcome::Failed(trial.fault()), trial.others(), due, done);
         self.of_client(arrival, |counts| counts.arrivals.failed += 1);
     }
 }
