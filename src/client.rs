@@ -433,11 +433,11 @@ impl ClientModel {
     fn retries(&self, ended: u8, last: LastAttempt) -> bool {
         let retried = &self.retry_conditions;
         match last.end {
-            LastAttemptEnd::Fault(fault) => retry_conditions.faults.contains(fault),
+            LastAttemptEnd::Fault(fault) => retried.faults.contains(fault),
             LastAttemptEnd::Status(status) => {
-                retry_conditions.statuses.contains(status)
-                    || (retry_conditions.statuses_once.contains(status) && ended == 1)
-                    || (retry_conditions.statuses_with_retry_after.contains(status) && last.retry_after.is_some())
+                retried.statuses.contains(status)
+                    || (retried.statuses_once.contains(status) && ended == 1)
+                    || (retried.statuses_with_retry_after.contains(status) && last.retry_after.is_some())
             }
         }
     }

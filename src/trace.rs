@@ -191,7 +191,7 @@ impl TraceAccounting {
     /// 1 % of what would have been replayed, or most of one kind of it.
     pub fn is_much_lost(&self) -> bool {
         let replayed = self.accepted.saturating_sub(self.filtered.values().sum());
-        self.late.saturating_mul(100) > replayed || self.lost.lost_kind().is_some()
+        self.late.saturating_mul(100) > replayed || self.lost.mostly_lost_group().is_some()
     }
 
     /// Whether every line read is accounted for, given the number of requests

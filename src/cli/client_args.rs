@@ -214,7 +214,7 @@ struct WithAgents {
 }
 
 impl Requests for WithAgents {
-    fn next_or_idle(&mut self) -> Result<Next, String> {
+    fn next_or_idle(&mut self) -> Result<ReadOutcome, String> {
         self.requests.next_or_idle()
     }
 
@@ -273,7 +273,7 @@ impl Requests for FirstOnly {
             }
             self.left_out += 1;
             if search.is_long() {
-                return Ok(Next::Idle);
+                return Ok(ReadOutcome::Idle);
             }
         }
     }
@@ -305,14 +305,14 @@ mod tests {
     use super::*;
     use crate::trace::agent::ClientKind;
     use crate::trace::client::ClientKey;
-    use crate::trace::{Method, Request};
+    use crate::trace::{Method, TraceRequest};
     use crate::units::Stamp;
 
     /// The same of a stream, again and again: a request, or that it is quiet.
-    struct Same(Next);
+    struct Same(ReadOutcome);
 
     impl Requests for Same {
-        fn next_or_idle(&mut self) -> Result<Next, String> {
+        fn next_or_idle(&mut self) -> Result<ReadOutcome, String> {
             Ok(self.0.clone())
         }
 
@@ -322,8 +322,8 @@ mod tests {
 
         fn stop(&mut self) {}
 
-        fn books(&self) -> TraceBooks {
-            TraceBooks::default()
+        fn accounting(&self) -> TraceAccounting {
+            TraceAccounting::default()
         }
 
         fn notices(&self) -> Vec<String> {
@@ -331,7 +331,7 @@ mod tests {
         }
     }
 
-    fn filtered(next: Next) -> Box<dyn Requests> {
+    fn filtered(next: ReadOutcome) -> Box<dyn Requests> {
         let window = Some(Duration::from_secs(15));
         let args =
             ClientArgs { client: Some(AUTO.to_owned()), first_attempts: window, ..ClientArgs::default() };
@@ -341,12 +341,12 @@ mod tests {
 
     #[test]
     fn a_quiet_stream_is_quiet_behind_every_filter() {
-        assert_eq!(filtered(Next::Idle).next_or_idle(), Ok(Next::Idle));
+        assert_eq!(filtered(ReadOutcome::Idle).next_or_idle(), Ok(ReadOutcome::Idle));
     }
 
     #[test]
     fn repeats_without_end_are_no_reason_to_wait_for_ever() {
-        let request = Next::Request(Request {
+        let request = ReadOutcome::Request(TraceRequest {
             at: Some(Stamp::from_nanos(1)),
             method: Method::Get,
             target: "/".into(),
@@ -356,6 +356,6 @@ mod tests {
         });
         let mut repeats = filtered(request.clone());
         assert_eq!(repeats.next_or_idle(), Ok(request));
-        assert_eq!(repeats.next_or_idle(), Ok(Next::Idle));
+        assert_eq!(repeats.next_or_idle(), Ok(ReadOutcome::Idle));
     }
 }

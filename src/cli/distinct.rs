@@ -164,9 +164,9 @@ mod tests {
     struct Same;
 
     impl Requests for Same {
-        fn next_or_idle(&mut self) -> Result<Next, String> {
+        fn next_or_idle(&mut self) -> Result<ReadOutcome, String> {
             let (kind, target) = (ClientKind::NONE, "/".into());
-            Ok(Next::Request(Request {
+            Ok(ReadOutcome::Request(TraceRequest {
                 at: None,
                 method: Method::Get,
                 target,
@@ -182,8 +182,8 @@ mod tests {
 
         fn stop(&mut self) {}
 
-        fn books(&self) -> TraceBooks {
-            TraceBooks::default()
+        fn accounting(&self) -> TraceAccounting {
+            TraceAccounting::default()
         }
 
         fn notices(&self) -> Vec<String> {
@@ -193,9 +193,9 @@ mod tests {
 
     #[test]
     fn duplicates_without_end_are_no_reason_to_wait_for_ever() {
-        let mut distinct = Distinct::of(Box::new(Same), Arc::default());
-        assert!(matches!(distinct.next_or_idle(), Ok(Next::Request(_))));
-        assert_eq!(distinct.next_or_idle(), Ok(Next::Idle));
+        let mut distinct = DistinctRequests::of(Box::new(Same), Arc::default());
+        assert!(matches!(distinct.next_or_idle(), Ok(ReadOutcome::Request(_))));
+        assert_eq!(distinct.next_or_idle(), Ok(ReadOutcome::Idle));
     }
 
     #[test]

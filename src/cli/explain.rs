@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::suggest::did_you_mean;
 use crate::report::{REASON_MEANINGS, ReasonMeaning, advice};
 use crate::trace::reasons::{Filter, Note, Reject, Skip};
-use crate::trace::lost::Loss;
+use crate::trace::losses::LossReason;
 use std::io::{self, Write};
 
 /// Columns of the ids.
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), CliErro
                 list(Fault::ALL.iter().copied().filter(|f| f.family() == family), out)
                     .and_then(|()| line(family).map_or(Ok(()), |line| explain_line(&line, out)))
             }
-            Some(Topic::Line(line)) => explain_line(&line, out),
+            Some(Topic::LineReason(line)) => explain_line(&line, out),
             Some(Topic::Reason(ReasonMeaning { id, about, meaning })) => {
                 writeln!(out, "{id}\n  {about}\n  meaning  {meaning}")
             }
@@ -70,7 +70,7 @@ impl Topic {
         Fault::from_id(id)
             .map(Self::Fault)
             .or_else(|| family().map(Self::Family))
-            .or_else(|| line(id).map(Self::Line))
+            .or_else(|| line(id).map(Self::LineReason))
             .or_else(|| {
                 REASON_MEANINGS.iter().find(|reason| reason.id == id).map(|reason| Self::Reason(*reason))
             })
@@ -103,7 +103,7 @@ fn lines() -> impl Iterator<Item = LineReason> {
         about: "accepted, with a note",
         meaning: note.meaning(),
     });
-    let lost = Loss::ALL.into_iter().map(|loss| Line {
+    let lost = LossReason::ALL.into_iter().map(|loss| LineReason {
         id: loss.id(),
         about: "lost because it has no place in the order",
         meaning: loss.meaning(),
@@ -193,11 +193,11 @@ mod tests {
     #[test]
     fn reasons_of_runs_are_explained() {
         for ReasonMeaning { id, meaning, .. } in REASON_MEANINGS {
-            assert!(told(Some(id)).unwrap().contains(meaning), "{id}");
+            assert!(output_of(Some(id)).unwrap().contains(meaning), "{id}");
         }
-        assert!(told(Some("records_lost")).unwrap().contains("a reason why a run is invalid"));
-        assert!(told(Some("clock_ahead")).unwrap().contains("a wrong clock"));
-        let mistake = told(Some("record_lost")).unwrap_err().to_string();
+        assert!(output_of(Some("records_lost")).unwrap().contains("a reason why a run is invalid"));
+        assert!(output_of(Some("clock_ahead")).unwrap().contains("a wrong clock"));
+        let mistake = output_of(Some("record_lost")).unwrap_err().to_string();
         assert!(mistake.contains("did you mean records_lost?"), "{mistake}");
     }
 

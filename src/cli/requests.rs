@@ -85,7 +85,7 @@ fn host_of(authority: &[u8]) -> &[u8] {
 impl Requests for TraceRequests {
     fn next_or_idle(&mut self) -> Result<ReadOutcome, String> {
         if self.loop_cache.is_playing() {
-            return Ok(self.loop_cache.next().map_or(ReadOutcome::End, ReadOutcome::TraceRequest));
+            return Ok(self.loop_cache.next().map_or(ReadOutcome::End, ReadOutcome::Request));
         }
         let request = match self.first.take() {
             Some(first) => ReadOutcome::Request(first),

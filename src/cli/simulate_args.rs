@@ -227,7 +227,7 @@ impl SimulateArgs {
     pub(super) fn files_read(&self) -> Vec<Named> {
         let mut files = self.trace.files_read();
         files.extend(self.scenario.as_deref().and_then(scenario_file));
-        files.extend(self.clients.conduct.client_file.iter().map(|path| Named::by("--client-file", path)));
+        files.extend(self.clients.behavior.client_file.iter().map(|path| Named::by("--client-file", path)));
         files
     }
 

@@ -243,14 +243,14 @@ mod tests {
     }
 
     impl Requests for CountedRequests {
-        fn next_or_idle(&mut self) -> Result<Next, String> {
+        fn next_or_idle(&mut self) -> Result<ReadOutcome, String> {
             if self.read == self.count {
-                return Ok(Next::End);
+                return Ok(ReadOutcome::End);
             }
             self.read += 1;
             let at = Stamp::from_nanos(i64::try_from(self.read).unwrap() * 1_000_000);
             let target = format!("/{}", self.read).into();
-            Ok(Next::TraceRequest(TraceRequest {
+            Ok(ReadOutcome::Request(TraceRequest {
                 at: Some(at),
                 method: Method::Get,
                 target,
@@ -308,7 +308,7 @@ mod tests {
 
     impl Requests for IdleRequests {
         fn next_or_idle(&mut self) -> Result<ReadOutcome, String> {
-            Ok(self.0.next()?.map_or(ReadOutcome::Idle, ReadOutcome::TraceRequest))
+            Ok(self.0.next()?.map_or(ReadOutcome::Idle, ReadOutcome::Request))
         }
 
         fn rewind(&mut self) -> Result<(), String> {
@@ -351,15 +351,15 @@ mod tests {
 
     #[test]
     fn a_trace_that_is_sampled_out_lets_a_run_end() {
-        let schedule = Schedule::new(Pace::AS_RECORDED, Window::default()).sampled(Sample::of(
+        let schedule = Schedule::new(Pace::AS_RECORDED, RunLimits::default()).with_sample(Sample::of(
             "0.0001%".parse().unwrap(),
-            Unit::Target,
+            SampleUnit::Target,
             1,
         ));
-        let requests = Box::new(Every { count: u64::MAX, read: 0 });
+        let requests = Box::new(CountedRequests { count: u64::MAX, read: 0 });
         let played = Played::new(requests, schedule, AtEndOfTrace::Stop);
         let (queue, _received) = mpsc::channel(1_000_000);
-        let fed = Feeder::new(played, Deal::InTurn, vec![queue]).until(|| true).run();
+        let fed = Dispatcher::new(played, Partition::RoundRobin, vec![queue]).until(|| true).run();
         assert!(fed.played.counts.sampled_out > 0);
     }
 

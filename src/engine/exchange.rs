@@ -178,7 +178,7 @@ where
             return Exchanged::Broken(fault);
         }
         if !response.body().is_end_stream() && is_undecodable(response.headers()) {
-            self.stamps.failed_for("its content has a transfer coding that was not asked for");
+            self.stamps.set_failure_reason("its content has a transfer coding that was not asked for");
             return Exchanged::Broken(Fault::HttpGarbage);
         }
         let (parts, body) = response.into_parts();

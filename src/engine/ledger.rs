@@ -393,7 +393,7 @@ impl Ledger {
     }
 
     /// What the catalogue has against a redirect, if there is one.
-    fn not_listed(&mut self, due: Offset, asked: &JudgedRequest<'_>, answer: &Answer<'_>) -> Option<Fault> {
+    fn not_listed(&mut self, due: Offset, asked: &JudgedRequest<'_>, answer: &JudgedResponse<'_>) -> Option<Fault> {
         let catalog = self.catalog.as_ref().filter(|_| redirects(answer.status, answer.locations))?;
         let known = catalog.expect(asked.target);
         self.recorder.looked_up_in_catalog(due, known);

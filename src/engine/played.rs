@@ -13,10 +13,10 @@ use crate::trace::{TraceRequest, TraceAccounting};
 pub trait Requests: Send {
     /// The next one, or [`Next::Idle`] if none is found soon, so that the caller
     /// can hand over what it has and see whether the run ends.
-    fn next_or_idle(&mut self) -> Result<Next, String>;
+    fn next_or_idle(&mut self) -> Result<ReadOutcome, String>;
 
     /// The next one, however long that takes; `None` at the end of a pass.
-    fn next(&mut self) -> Result<Option<Request>, String> {
+    fn next(&mut self) -> Result<Option<TraceRequest>, String> {
         loop {
             match self.next_or_idle()? {
                 ReadOutcome::Request(request) => return Ok(Some(request)),

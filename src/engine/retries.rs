@@ -140,14 +140,14 @@ impl Retries {
         let next = self.clients.failed((&mut retry_context, sequence), (tried.last(fault), fault), tried.known_at);
         let ended = match next {
             Ok(due) if self.waiting.len() < self.capacity => {
-                self.enqueue(WaitingRetry { due, arrival: tried.arrival.clone(), retry_context: trial });
+                self.enqueue(WaitingRetry { due, arrival: tried.arrival.clone(), retry_context: retry_context });
                 return RetryDecision::Retry;
             }
             Ok(_) => DownloadEnd::NoRoom,
             Err(over) => DownloadEnd::from(over),
         };
         if ended != DownloadEnd::Aborted {
-            self.end_session(&trial, tried.known_at);
+            self.end_session(&retry_context, tried.known_at);
         }
         RetryDecision::Final(ended)
     }

@@ -11,7 +11,7 @@ use super::response::{ResponseWriter, JSON};
 use super::location_base::LocationBase;
 use super::request_head::{MockRequestHead, Verb};
 use super::redirect_target::{RedirectTarget, json_of};
-use super::plan::{AnswerFault, FaultKind, PlaceFault};
+use super::plan::{AnswerFault, FaultKind, LocationFault};
 use super::release::Release;
 use super::faulty_answer;
 
@@ -62,32 +62,32 @@ impl Api {
                 let spoiled = place.with_fault(fault, &self.base, head);
                 let both = [place, spoiled];
                 let places = match fault {
-                    PlaceFault::NoLocation => &[],
-                    PlaceFault::NoJsonUrl if head.accepts_json => &[],
-                    PlaceFault::NoJsonUrl => &both[..1],
-                    PlaceFault::TwoLocations => &both[..],
-                    PlaceFault::MissingSlash
-                    | PlaceFault::WrongHost
-                    | PlaceFault::Downgrade
-                    | PlaceFault::Userinfo
-                    | PlaceFault::Port
-                    | PlaceFault::DoubleSlash
-                    | PlaceFault::PlusDecoded
-                    | PlaceFault::RawBytes
-                    | PlaceFault::Placeholder
-                    | PlaceFault::Relative
-                    | PlaceFault::Loop
-                    | PlaceFault::GluedHost
-                    | PlaceFault::DoubleEncoded
-                    | PlaceFault::Backslash
-                    | PlaceFault::Expired
-                    | PlaceFault::ExpiresSoon
-                    | PlaceFault::NotYetValid
-                    | PlaceFault::OtherFile
-                    | PlaceFault::NoScheme
-                    | PlaceFault::BadPort
-                    | PlaceFault::WrongJsonUrl
-                    | PlaceFault::ViaSelf => &both[1..],
+                    LocationFault::NoLocation => &[],
+                    LocationFault::NoJsonUrl if head.accepts_json => &[],
+                    LocationFault::NoJsonUrl => &both[..1],
+                    LocationFault::TwoLocations => &both[..],
+                    LocationFault::MissingSlash
+                    | LocationFault::WrongHost
+                    | LocationFault::Downgrade
+                    | LocationFault::Userinfo
+                    | LocationFault::Port
+                    | LocationFault::DoubleSlash
+                    | LocationFault::PlusDecoded
+                    | LocationFault::RawBytes
+                    | LocationFault::Placeholder
+                    | LocationFault::Relative
+                    | LocationFault::Loop
+                    | LocationFault::GluedHost
+                    | LocationFault::DoubleEncoded
+                    | LocationFault::Backslash
+                    | LocationFault::Expired
+                    | LocationFault::ExpiresSoon
+                    | LocationFault::NotYetValid
+                    | LocationFault::OtherFile
+                    | LocationFault::NoScheme
+                    | LocationFault::BadPort
+                    | LocationFault::WrongJsonUrl
+                    | LocationFault::ViaSelf => &both[1..],
                 };
                 ResponseSummary { is_faulty: places != [place], ..redirect_to(head, places, out) }
             }
@@ -99,7 +99,7 @@ impl Api {
                 redirect_to(head, &[place], out)
             }
             Some(FaultKind::Answer(fault)) => {
-                let elsewhere = place.with_fault(PlaceFault::WrongHost, &self.base, head);
+                let elsewhere = place.with_fault(LocationFault::WrongHost, &self.base, head);
                 let place = if fault == AnswerFault::Cacheable { elsewhere } else { place };
                 let faulty_answer::FaultEffect { redirect, closes } = faulty_answer::push_faulty(fault, head, &place, out);
                 ResponseSummary { redirect, is_faulty: true, closes }
@@ -197,12 +197,12 @@ mod tests {
         spoiled("bad-port", Some("https://static.crates.io:port/crates/x/x-1.0.0%2B2.crate"));
         spoiled("via-self", Some("/api/v1/crates/x/1.0.0%2B2/download?via=self"));
         let no_plus = Some("https://static.crates.io/crates/x/x-1.0.0.crate");
-        check_location("1.0.0", Some(FaultKind::Location(PlaceFault::PlusDecoded)), no_plus);
+        check_location("1.0.0", Some(FaultKind::Location(LocationFault::PlusDecoded)), no_plus);
     }
 
     #[test]
     fn of_two_places_the_sound_one_comes_first() {
-        let fault = Some(FaultKind::Location(PlaceFault::TwoLocations));
+        let fault = Some(FaultKind::Location(LocationFault::TwoLocations));
         let (answer, said) = ask("GET /api/v1/crates/x/1.0.0/download HTTP/1.1", fault);
         let locations: Vec<_> = answer.lines().filter_map(|line| line.strip_prefix("location: ")).collect();
         let hosts = ["static.crates.io", "static.staging.crates.io"];

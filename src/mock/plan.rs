@@ -12,7 +12,7 @@ mod window;
 pub use crate::units::Share;
 pub use capacity::{Capacity, CapacityQueue, CapacityDecision};
 pub(crate) use kind::with_argument;
-pub use kind::{AnswerFault, FaultKind, PlaceFault, StoreFault, WireFault};
+pub use kind::{AnswerFault, FaultKind, LocationFault, StoreFault, WireFault};
 pub use window::FaultWindow;
 
 use crate::units::parse_duration;

@@ -2,7 +2,7 @@
 
 use super::location_base::LocationBase;
 use super::request_head::MockRequestHead;
-use super::plan::PlaceFault;
+use super::plan::LocationFault;
 use super::release::{Plus, Release};
 
 /// A user that nobody asked for.
@@ -59,44 +59,44 @@ impl<'a> RedirectTarget<'a> {
 
     /// What `fault` makes of it in the answer to `head`. It stays the same
     /// where there is nothing to spoil, such as a `+`.
-    pub(super) fn with_fault(self, fault: PlaceFault, base: &'a LocationBase, head: &MockRequestHead<'a>) -> Self {
+    pub(super) fn with_fault(self, fault: LocationFault, base: &'a LocationBase, head: &MockRequestHead<'a>) -> Self {
         match fault {
-            PlaceFault::MissingSlash => Self { separator: b"crates/", ..self },
-            PlaceFault::DoubleSlash => Self { separator: b"//crates/", ..self },
-            PlaceFault::RawBytes => Self { separator: b"/crates/ ", ..self },
-            PlaceFault::Placeholder => Self { folder: b"{crate}", ..self },
-            PlaceFault::Backslash => Self { separator: b"/crates\\", ..self },
-            PlaceFault::DoubleEncoded if self.release.has_plus() => Self { plus: Plus::DoubleEncoded, ..self },
-            PlaceFault::GluedHost => Self { host: base.glued_host(), ..self },
-            PlaceFault::Expired => Self { query: PAST, ..self },
-            PlaceFault::NotYetValid => Self { query: FUTURE, ..self },
-            PlaceFault::ExpiresSoon => {
+            LocationFault::MissingSlash => Self { separator: b"crates/", ..self },
+            LocationFault::DoubleSlash => Self { separator: b"//crates/", ..self },
+            LocationFault::RawBytes => Self { separator: b"/crates/ ", ..self },
+            LocationFault::Placeholder => Self { folder: b"{crate}", ..self },
+            LocationFault::Backslash => Self { separator: b"/crates\\", ..self },
+            LocationFault::DoubleEncoded if self.release.has_plus() => Self { plus: Plus::DoubleEncoded, ..self },
+            LocationFault::GluedHost => Self { host: base.glued_host(), ..self },
+            LocationFault::Expired => Self { query: PAST, ..self },
+            LocationFault::NotYetValid => Self { query: FUTURE, ..self },
+            LocationFault::ExpiresSoon => {
                 Self { ends: Some(jiff::Timestamp::now().as_second().saturating_add(SOON_S)), ..self }
             }
-            PlaceFault::WrongJsonUrl if head.accepts_json => Self { host: base.staging_host(), ..self },
-            PlaceFault::ViaSelf if !head.target.ends_with(VIA_SELF) => {
+            LocationFault::WrongJsonUrl if head.accepts_json => Self { host: base.staging_host(), ..self },
+            LocationFault::ViaSelf if !head.target.ends_with(VIA_SELF) => {
                 let instead = Some(head.target);
                 Self { scheme: b"", host: b"", port: b"", path_override: instead, query: VIA_SELF, ..self }
             }
-            PlaceFault::PlusDecoded if self.release.has_plus() => Self { plus: Plus::Bare, ..self },
-            PlaceFault::WrongHost | PlaceFault::TwoLocations => Self { host: base.staging_host(), ..self },
-            PlaceFault::OtherFile => Self { folder: b"other", ..self },
-            PlaceFault::NoScheme => Self { scheme: b"", ..self },
-            PlaceFault::BadPort => Self { port: b":port", ..self },
-            PlaceFault::Downgrade => Self { scheme: b"http://", ..self },
-            PlaceFault::Userinfo => Self { user: USER, ..self },
-            PlaceFault::Port => Self { port: PORT, ..self },
-            PlaceFault::Relative => Self { scheme: b"", host: b"", port: b"", ..self },
-            PlaceFault::Loop => {
+            LocationFault::PlusDecoded if self.release.has_plus() => Self { plus: Plus::Bare, ..self },
+            LocationFault::WrongHost | LocationFault::TwoLocations => Self { host: base.staging_host(), ..self },
+            LocationFault::OtherFile => Self { folder: b"other", ..self },
+            LocationFault::NoScheme => Self { scheme: b"", ..self },
+            LocationFault::BadPort => Self { port: b":port", ..self },
+            LocationFault::Downgrade => Self { scheme: b"http://", ..self },
+            LocationFault::Userinfo => Self { user: USER, ..self },
+            LocationFault::Port => Self { port: PORT, ..self },
+            LocationFault::Relative => Self { scheme: b"", host: b"", port: b"", ..self },
+            LocationFault::Loop => {
                 // The candidate speaks plain HTTP only.
                 Self { scheme: b"http://", host: head.host, port: b"", path_override: Some(head.target), ..self }
             }
-            PlaceFault::NoLocation
-            | PlaceFault::PlusDecoded
-            | PlaceFault::DoubleEncoded
-            | PlaceFault::WrongJsonUrl
-            | PlaceFault::NoJsonUrl
-            | PlaceFault::ViaSelf => self,
+            LocationFault::NoLocation
+            | LocationFault::PlusDecoded
+            | LocationFault::DoubleEncoded
+            | LocationFault::WrongJsonUrl
+            | LocationFault::NoJsonUrl
+            | LocationFault::ViaSelf => self,
         }
     }
 

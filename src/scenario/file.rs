@@ -174,7 +174,7 @@ where
 
 /// A length of time that is not nothing.
 #[derive(Deserialize)]
-#[serde(try_from = "Pause")]
+#[serde(try_from = "AnyDuration")]
 struct PositiveDuration(Duration);
 
 impl TryFrom<AnyDuration> for PositiveDuration {

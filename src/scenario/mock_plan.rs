@@ -1,7 +1,7 @@
 //! A scenario's service as the embedded candidate plays it: a plan of faults.
 
 use super::{Abandoned, CapacityDrop, Scenario, Service, ServiceTime};
-use crate::mock::plan::{Capacity, FaultKind, FaultPlan, PlaceFault, PlannedFault, Share, FaultWindow};
+use crate::mock::plan::{Capacity, FaultKind, FaultPlan, LocationFault, PlannedFault, Share, FaultWindow};
 use std::time::Duration;
 
 /// What of a scenario only a simulation can play.
@@ -56,7 +56,7 @@ const fn always(kind: FaultKind, window: FaultWindow) -> PlannedFault {
 
 /// Whether it is a redirect to a host that is not there.
 const fn is_unresolvable(kind: FaultKind) -> bool {
-    matches!(kind, FaultKind::Location(PlaceFault::MissingSlash))
+    matches!(kind, FaultKind::Location(LocationFault::MissingSlash))
 }
 
 /// The capacities that hold, the losses before what is left whole; the last is

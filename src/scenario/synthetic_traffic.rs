@@ -10,7 +10,7 @@ use crate::engine::Requests;
 use crate::schedule::process::{Process, Spacing, due_at_rate};
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
-use crate::trace::source::Next;
+use crate::trace::source::ReadOutcome;
 use crate::trace::{Method, TraceRequest, TraceAccounting};
 use crate::units::{Offset, Rate, Stamp};
 use bytes::Bytes;
@@ -133,8 +133,8 @@ impl SyntheticTraffic {
 
 /// Each request counts as a line that was read.
 impl Requests for SyntheticTraffic {
-    fn next_or_idle(&mut self) -> Result<Next, String> {
-        Ok(self.next_request().map_or(Next::End, Next::TraceRequest))
+    fn next_or_idle(&mut self) -> Result<ReadOutcome, String> {
+        Ok(self.next_request().map_or(ReadOutcome::End, ReadOutcome::Request))
     }
 
     fn rewind(&mut self) -> Result<(), String> {

@@ -7,7 +7,7 @@
 
 use crate::client::LastAttempt;
 use crate::fault::Fault;
-use crate::mock::plan::{AnswerFault, FaultKind, PlaceFault, WireFault};
+use crate::mock::plan::{AnswerFault, FaultKind, LocationFault, WireFault};
 use crate::metrics::AttemptEnd;
 use std::time::Duration;
 
@@ -94,10 +94,10 @@ const fn of_status(status: u16) -> Fault {
 
 /// A stalled answer is sound; it is late.
 const MODELLED: [(FaultKind, AttemptOutcome); 10] = [
-    (FaultKind::Location(PlaceFault::MissingSlash), AttemptOutcome::wrong_redirect(Fault::DnsNxdomain)),
-    (FaultKind::Location(PlaceFault::NoLocation), AttemptOutcome::wrong_redirect(Fault::LocationMissing)),
-    (FaultKind::Location(PlaceFault::WrongHost), AttemptOutcome::wrong_redirect(Fault::LocationWrongHost)),
-    (FaultKind::Location(PlaceFault::Loop), AttemptOutcome::wrong_redirect(Fault::LocationLoop)),
+    (FaultKind::Location(LocationFault::MissingSlash), AttemptOutcome::wrong_redirect(Fault::DnsNxdomain)),
+    (FaultKind::Location(LocationFault::NoLocation), AttemptOutcome::wrong_redirect(Fault::LocationMissing)),
+    (FaultKind::Location(LocationFault::WrongHost), AttemptOutcome::wrong_redirect(Fault::LocationWrongHost)),
+    (FaultKind::Location(LocationFault::Loop), AttemptOutcome::wrong_redirect(Fault::LocationLoop)),
     (
         FaultKind::Answer(AnswerFault::RetryAfter),
         AttemptOutcome { status: Some(503), fault: Some(Fault::StatusServerError), retry_after_s: Some(2) },

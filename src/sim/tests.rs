@@ -15,7 +15,7 @@ use crate::schedule::{Pace, Schedule, RunLimits};
 use crate::metrics::{Accounting, Interval, ArrivalAdjustments, StormSecond, StormSeries, Totals};
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
-use crate::trace::source::Next;
+use crate::trace::source::ReadOutcome;
 use crate::trace::{Method, TraceRequest, TraceAccounting};
 
 /// A run that was watched.
@@ -46,10 +46,10 @@ struct EndlessRequests {
 }
 
 impl Requests for EndlessRequests {
-    fn next_or_idle(&mut self) -> Result<Next, String> {
+    fn next_or_idle(&mut self) -> Result<ReadOutcome, String> {
         self.read += 1;
         let target = bytes::Bytes::from_static(b"/");
-        Ok(Next::TraceRequest(TraceRequest {
+        Ok(ReadOutcome::Request(TraceRequest {
             at: None,
             method: Method::Get,
             target,

@@ -162,7 +162,7 @@ pub(crate) struct LiveDelay {
 impl LiveDelay {
     /// Nothing has been read; it is `now`.
     pub(crate) fn since(now: Stamp) -> Self {
-        Self { began: (Instant::now(), now), marks: VecDeque::new(), ripe: None, caught_up: None }
+        Self { began: (Instant::now(), now), marks: VecDeque::new(), last_released: None, caught_up: None }
     }
 
     /// A stream that has come to `reached` had nothing for an instant.
@@ -234,8 +234,8 @@ mod tests {
     #[test]
     fn a_stream_beside_others_is_not_waited_for() {
         let (read, _write) = io::pipe().unwrap();
-        let caught_up = CaughtUp::default();
-        let mut stream = Stream::new(File::from(OwnedFd::from(read)), caught_up.clone());
+        let caught_up = CaughtUpFlag::default();
+        let mut stream = PolledStream::new(File::from(OwnedFd::from(read)), caught_up.clone());
         for wait in [Wait::No, Wait::Moment] {
             caught_up.begin(wait);
             assert_eq!(stream.read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
@@ -259,33 +259,33 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_copy_of_a_log_is_not_caught_up_with_by_an_empty_pipe() {
-        let mut holding = Holding::since(stamp(3_600));
+        let mut holding = LiveDelay::since(stamp(3_600));
         for second in 0..100 {
             holding.was_empty(stamp(second));
             advance(Duration::from_secs(1)).await;
         }
-        assert_eq!((holding.marks.len(), holding.ripe()), (0, None));
+        assert_eq!((holding.marks.len(), holding.released_until()), (0, None));
         // A log that is written now is, though it is never silent.
-        let mut holding = Holding::since(stamp(10));
+        let mut holding = LiveDelay::since(stamp(10));
         for second in 0..6 {
             holding.was_empty(stamp(second));
             advance(Duration::from_secs(1)).await;
         }
-        assert_eq!(holding.ripe(), Some((stamp(2), false)));
+        assert_eq!(holding.released_until(), Some((stamp(2), false)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_time_in_which_nothing_is_read_makes_no_record_older() {
-        let mut holding = Holding::since(stamp(0));
+        let mut holding = LiveDelay::since(stamp(0));
         holding.was_silent(Some(stamp(1)));
         advance(Duration::from_secs(60)).await;
-        assert_eq!(holding.ripe(), None);
+        assert_eq!(holding.released_until(), None);
         holding.was_silent(Some(stamp(2)));
-        assert_eq!(holding.ripe(), Some((stamp(1), false)));
+        assert_eq!(holding.released_until(), Some((stamp(1), false)));
         advance(Duration::from_secs(60)).await;
-        assert_eq!(holding.ripe(), Some((stamp(1), false)));
+        assert_eq!(holding.released_until(), Some((stamp(1), false)));
         // Streams of which some were not asked: what was marked before gets older.
         holding.was_silent(None);
-        assert_eq!(holding.ripe(), Some((stamp(2), true)));
+        assert_eq!(holding.released_until(), Some((stamp(2), true)));
     }
 }

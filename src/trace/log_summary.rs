@@ -8,7 +8,7 @@
 mod render;
 
 use super::reasons::Reject;
-use super::lost::Loss;
+use super::losses::LossReason;
 use super::source::{Disorder, InputReport, RejectedLine, Source, UnreadableInput, Warning};
 use super::{Method, TraceRequest, TraceAccounting};
 use crate::units::{NANOS_PER_SECOND, Stamp};
@@ -127,7 +127,7 @@ impl LogSummaryBuilder {
             left_out: source.unreadable().iter().map(UnreadableSummary::from).collect(),
             lines: LineSummary::from(books),
             rejections: source.rejections().map(|found| Rejection::of(found, books)).collect(),
-            losses: Loss::ALL.into_iter().filter_map(|loss| LossLine::of(loss, books)).collect(),
+            losses: LossReason::ALL.into_iter().filter_map(|loss| LossLine::of(loss, books)).collect(),
             records: RecordSummary::of(books, self.requests),
             disorder: DisorderSummary::from(source.disorder()),
             time: self
@@ -260,7 +260,7 @@ pub struct LossLine {
 }
 
 impl LossLine {
-    fn of(loss: Loss, books: &TraceBooks) -> Option<Self> {
+    fn of(loss: LossReason, books: &TraceAccounting) -> Option<Self> {
         let (input, line) = *books.lost.first.get(&loss)?;
         let count = books.lost.by_reason.get(loss.id()).copied()?;
         let input = books.lost.inputs.get(input).map_or_else(String::new, |input| input.name.clone());

@@ -74,7 +74,7 @@ pub struct LossCounts {
     /// How many records, by reason ([`Loss::id`]).
     pub by_reason: BTreeMap<&'static str, u64>,
     /// The first record of each reason: its input and its line there.
-    pub first: BTreeMap<Loss, (usize, u64)>,
+    pub first: BTreeMap<LossReason, (usize, u64)>,
     /// By how many nanoseconds records lay behind the newest start of their
     /// input at most: the window that keeps all of them. Wrong clocks do not
     /// count.

@@ -111,10 +111,10 @@ pub(crate) fn expand(names: &[String]) -> Result<ExpandedInputs, TraceError> {
 pub(crate) fn files_of(names: &[String]) -> Vec<PathBuf> {
     let specs = expand(names).unwrap_or_default().specs;
     let path = |origin| match origin {
-        Origin::File(path) | Origin::Stream(path) => Some(path),
+        InputOrigin::File(path) | InputOrigin::Stream(path) => Some(path),
         // It may be a file all the same.
-        Origin::Stdin => Some(PathBuf::from("/dev/stdin")),
-        Origin::Memory(_) => None,
+        InputOrigin::Stdin => Some(PathBuf::from("/dev/stdin")),
+        InputOrigin::Memory(_) => None,
     };
     specs.into_iter().filter_map(|spec| path(spec.origin)).collect()
 }

@@ -39,7 +39,7 @@ use bytes::Bytes;
 use filter::RecordFilter;
 use pass::ReadPass;
 use reader::InputReader;
-use reading::Progress;
+use reading::ReadProgress;
 use std::cmp::Reverse;
 use std::time::Duration;
 
@@ -152,7 +152,7 @@ impl Source {
         mut left_out: Vec<UnreadableInput>,
         options: ReadOptions,
     ) -> Result<Self, TraceError> {
-        let holding = options.live.map(Holding::since);
+        let holding = options.live.map(LiveDelay::since);
         let shared = SharedReadState::default();
         let mut authorities = Vec::new();
         let mut inputs = Vec::with_capacity(specs.len());

@@ -175,8 +175,8 @@ fn difference(kind: DifferenceKind, candidate: Option<&TruncatedValue>, control:
     let bytes = |text: &TruncatedValue| text.bytes.clone();
     (candidate != control).then(|| Difference {
         kind,
-        candidate: candidate.map(kept),
-        control: control.map(kept),
+        candidate: candidate.map(bytes),
+        control: control.map(bytes),
     })
 }
 

@@ -103,7 +103,7 @@ fn replace_texts(value: &mut Value, text: &str, key: &str) {
                 named.insert(text.to_owned(), 7.into());
             }
         }
-        Value::String(_) | Value::Null | Value::Bool(_) | Value::ChartNumber(_) => {}
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

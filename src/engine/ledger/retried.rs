@@ -197,11 +197,11 @@ impl Ledger {
             match (verdict, self.recorder.retries(case.due)) {
                 (RetryDecision::Retry, Some(counts)) => {
                     counts.hidden_attempt(fault, case.done);
-                    let asked = tried.answer.and_then(|(_, retry_after)| retry_after);
+                    let asked = ended_attempt.answer.and_then(|(_, retry_after)| retry_after);
                     counts.retry_after_max = counts.retry_after_max.max(asked);
                 }
                 (RetryDecision::Final(why), Some(counts)) => {
-                    counts.finished(tried.retry_context.attempts() + 1);
+                    counts.finished(ended_attempt.retry_context.attempts() + 1);
                     counts.ended(why);
                 }
                 (RetryDecision::Retry | RetryDecision::Final(_), None) => {}
@@ -225,7 +225,7 @@ impl Ledger {
 
     /// A download whose attempts are counted, with an example, has failed of
     /// what was found of its last attempt.
-    fn fail_with(&mut self, arrival: &Arrival, trial: &Trial, done: Offset) {
+    fn fail_with(&mut self, arrival: &Arrival, trial: &RetryContext, done: Offset) {
         let due = arrival.due;
         self.recorder.arrival_with(ArrivalOutcome::Failed(trial.fault()), trial.others(), due, done);
         self.of_client(arrival, |counts| counts.arrivals.failed += 1);

@@ -2,7 +2,7 @@
 //! warm-up, and beside a client that tries again. And what is looked up.
 
 use super::*;
-use crate::client::{ClientModels, ClientPlan, Clientele, sessions};
+use crate::client::{ClientModels, ClientPlan, ClientMix, sessions};
 use crate::engine::retries::WAITING_MAX;
 use crate::schedule::Arrival;
 use crate::metrics::{AttemptEnd, Totals};
@@ -35,7 +35,7 @@ fn fixture(rules: Rules, warmup: Duration) -> Fixture {
     let resolver = Resolver::Servers(vec![silent.local_addr().unwrap()]);
     let lookups = Lookups::start(&resolver, LookupOptions::default()).unwrap();
     let (reply, answers) = mpsc::channel(1);
-    let line = LookupLine { handle: lookups.handle(), reply };
+    let line = LookupChannel { handle: lookups.handle(), reply };
     let candidate = "http://candidate.test".parse().unwrap();
     let judge = Judge::new(rules, &candidate, Depth::Dns).unwrap();
     let ledger = Ledger::new(Recorder::new(warmup), (judge, PrivateAddresses::Allow), Some(line));
@@ -46,8 +46,8 @@ fn fixture(rules: Rules, warmup: Duration) -> Fixture {
 fn once_more() -> Retries {
     let text =
         "[[client]]\nname = \"own\"\nattempts = 2\ndelays = [\"100ms\"]\nfaults = [\"location\", \"dns\"]\n";
-    let clients = Clientele::of(ClientModels::parse(text, "own.toml").unwrap().find("own").unwrap().clone());
-    let plan = ClientPlan { clients, session_gap: sessions::GAP, session_max: sessions::MAX, seed: 7 };
+    let clients = ClientMix::of(ClientModels::parse(text, "own.toml").unwrap().find("own").unwrap().clone());
+    let plan = ClientPlan { clients, session_gap: sessions::SESSION_GAP, session_max: sessions::SESSION_MAX, seed: 7 };
     Retries::new(Arc::new(plan), WAITING_MAX)
 }
 
@@ -74,8 +74,8 @@ fn answer_with(ledger: &mut Ledger, due: u64, status: u16, location: Option<&'st
     let attempt = Attempt { due: ms(due), sent, first_byte: sent, done, end };
     ledger.offered(&arrival);
     let trial = match ledger.begin(&arrival) {
-        Begun::Retried(trial) => Some(trial),
-        Begun::Once | Begun::Never => None,
+        FirstAttempt::Retryable(trial) => Some(trial),
+        FirstAttempt::Once | FirstAttempt::Never => None,
     };
     ledger.answered((&arrival, trial.as_ref()), &attempt, &received);
 }
@@ -90,19 +90,19 @@ fn totals(ledger: &mut Ledger, now: Offset) -> Totals {
 fn what_is_known_to_be_wrong_has_failed_though_its_lookup_never_ends() {
     for retries in [None, Some(once_more())] {
         let parts = fixture(Rules::parse(ELSEWHERE, "elsewhere").unwrap(), Duration::ZERO);
-        let (tries_again, mut ledger) = (retries.is_some(), parts.ledger.retried_by(retries));
+        let (tries_again, mut ledger) = (retries.is_some(), parts.ledger.with_retries(retries));
         (0..3).for_each(|due| answer(&mut ledger, due));
         assert_eq!(ledger.parked(), 3);
-        ledger.cut_parked(ms(1_000));
+        ledger.end_parked(ms(1_000));
         ledger.fail_waiting(ms(1_000));
         let totals = totals(&mut ledger, ms(1_000));
         let (counts, fault) = (&totals.counts, Fault::LocationWrongHost);
-        assert_eq!((counts.arrivals.failed, counts.arrivals.cut), (3, 0));
+        assert_eq!((counts.arrivals.failed, counts.arrivals.unfinished), (3, 0));
         assert_eq!((counts.faults.get(fault).count, counts.attempts_with(fault).count), (3, 3));
         assert_eq!(counts.retries.waiting_at_end, if tries_again { 3 } else { 0 });
         // Of a download that waited for its retry, all findings count, too.
         assert_eq!((counts.found.get(fault).count, counts.found.get(Fault::HeadersVary).count), (3, 3));
-        assert_eq!(totals.counts.redirects.unchecked(Tier::Dns, Unchecked::Cut), 3);
+        assert_eq!(totals.counts.redirects.unchecked(Tier::Dns, Unchecked::RunEnded), 3);
         let hosts: Vec<_> = counts.hosts.known().map(|(name, host)| (name, host.last_fault)).collect();
         assert_eq!(hosts, [("cdn.test", Some((ms(12), fault)))]);
     }
@@ -113,9 +113,9 @@ fn what_nothing_is_known_against_is_cut_with_its_lookup() {
     let parts = fixture(Rules::none(), Duration::ZERO);
     let mut ledger = parts.ledger;
     answer(&mut ledger, 0);
-    ledger.cut_parked(ms(1_000));
+    ledger.end_parked(ms(1_000));
     let totals = totals(&mut ledger, ms(1_000));
-    assert_eq!((totals.counts.arrivals.failed, totals.counts.arrivals.cut), (0, 1));
+    assert_eq!((totals.counts.arrivals.failed, totals.counts.arrivals.unfinished), (0, 1));
     assert_eq!(totals.counts.redirects.seen, 1);
 }
 
@@ -123,7 +123,7 @@ fn what_nothing_is_known_against_is_cut_with_its_lookup() {
 fn a_client_whose_download_has_failed_does_not_wait_for_our_lookup() {
     let next_retry = |rules, answer: HostAnswer| {
         let parts = fixture(rules, Duration::ZERO);
-        let mut ledger = parts.ledger.retried_by(Some(once_more()));
+        let mut ledger = parts.ledger.with_retries(Some(once_more()));
         self::answer(&mut ledger, 0);
         ledger.host_answered(&answer, ms(2_500));
         ledger.next_retry_due().unwrap()
@@ -142,7 +142,7 @@ fn what_else_was_found_stands_before_the_url_that_was_expected() {
     let parts = fixture(Rules::parse(ELSEWHERE, "elsewhere").unwrap(), Duration::ZERO);
     let mut ledger = parts.ledger;
     answer(&mut ledger, 0);
-    ledger.cut_parked(ms(1_000));
+    ledger.end_parked(ms(1_000));
     let totals = totals(&mut ledger, ms(1_000));
     let [example] = totals.examples.of(Fault::LocationWrongHost) else { panic!("{:?}", totals.examples) };
     assert_eq!(example.detail, "also headers.vary; expected https://other.test/x/1");
@@ -154,13 +154,13 @@ fn three_hundred_with_a_location_is_looked_up_in_the_catalogue() {
     let path = room.path().join("files.csv");
     std::fs::write(&path, "name,version\ny,1\n").unwrap();
     let rules = Rules::parse(ELSEWHERE, "elsewhere").unwrap();
-    let catalog = Catalogued::new(Catalog::read(&path).unwrap(), rules).unwrap();
+    let catalog = CatalogLookup::new(Catalog::read(&path).unwrap(), rules).unwrap();
     let parts = fixture(Rules::none(), Duration::ZERO);
-    let mut ledger = parts.ledger.listed_in(Some(Arc::new(catalog)));
+    let mut ledger = parts.ledger.with_catalog(Some(Arc::new(catalog)));
     answer_with(&mut ledger, 0, 300, Some("https://cdn.test/x/1"));
     answer_with(&mut ledger, 0, 302, Some("https://cdn.test/x/1"));
     answer_with(&mut ledger, 0, 300, None);
-    ledger.cut_parked(ms(1_000));
+    ledger.end_parked(ms(1_000));
     let counts = totals(&mut ledger, ms(1_000)).counts;
     assert_eq!((counts.catalog.missing, counts.redirects.seen), (2, 2));
     assert_eq!(counts.faults.get(Fault::LocationNotInCatalog).count, 2);

@@ -47,7 +47,7 @@ macro_rules! faults {
 faults! {
     /// What is wrong with the place that a redirect points to. The answer is
     /// sound but for that.
-    PlaceFault {
+    LocationFault {
         MissingSlash = "missing-slash", "glues host and path together: the incident";
         NoLocation = "no-location", "redirects to nowhere";
         TwoLocations = "two-locations", "redirects to two places at once";
@@ -128,7 +128,7 @@ faults! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FaultKind {
     /// The place that a redirect points to.
-    Location(PlaceFault),
+    Location(LocationFault),
     /// This status (200 to 599) and no redirect.
     Status(u16),
     /// The answer around it.
@@ -146,7 +146,7 @@ pub enum FaultKind {
 impl FaultKind {
     /// Every fault without an argument, in the order of the manual.
     pub fn plain() -> impl Iterator<Item = Self> {
-        let places = PlaceFault::ALL.iter().map(|&fault| Self::Location(fault));
+        let places = LocationFault::ALL.iter().map(|&fault| Self::Location(fault));
         let answers = AnswerFault::ALL.iter().map(|&fault| Self::Answer(fault));
         let wires = WireFault::ALL.iter().map(|&fault| Self::Wire(fault));
         let stores = StoreFault::ALL.iter().map(|&fault| Self::Store(fault));

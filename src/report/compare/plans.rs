@@ -82,7 +82,7 @@ fn text_of_one(value: &Value) -> String {
         Value::String(text) => text.clone(),
         // An input is told by its name.
         Value::Object(fields) => fields.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        Value::Null | Value::Bool(_) | Value::ChartNumber(_) | Value::Array(_) => value.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => value.to_string(),
     }
 }
 

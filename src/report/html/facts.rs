@@ -2,7 +2,7 @@
 //! machine is shown, named by its key and its unit by the key's suffix.
 
 use super::shown;
-use crate::report::text::Statistic;
+use crate::report::text::SummaryStatistic;
 use crate::report::text::format::{micros, per_second, seconds, whole};
 use crate::units::grouped;
 use serde::Serialize;
@@ -54,7 +54,7 @@ fn add(name: &str, unit: FactUnit, value: &Value, rows: &mut Vec<Fact>) {
     let samples = fields.get("count").and_then(Value::as_u64);
     for (key, value) in fields {
         // A percentile without a sample beyond it is the longest time.
-        let statistic = Statistic::by_key(key);
+        let statistic = SummaryStatistic::by_key(key);
         if samples.is_some_and(|samples| statistic.is_some_and(|statistic| statistic.lacks(samples))) {
             continue;
         }
@@ -89,7 +89,7 @@ fn text(value: &Value, unit: FactUnit) -> String {
         Value::Null => String::new(),
         Value::Bool(is_so) => if *is_so { "yes" } else { "no" }.to_owned(),
         Value::String(text) => text.clone(),
-        Value::ChartNumber(number) => number.as_u64().map_or_else(
+        Value::Number(number) => number.as_u64().map_or_else(
             || fraction(number.as_f64().unwrap_or_default(), unit),
             |count| match unit {
                 FactUnit::None => grouped(count),
@@ -120,16 +120,16 @@ fn list<'v>(values: impl Iterator<Item = &'v Value>, between: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Times;
+    use crate::report::TimeSummary;
     use crate::report::text::STATISTICS;
     use serde_json::json;
 
     #[test]
     fn a_percentile_is_a_fact_where_it_is_one_in_the_summary() {
-        let Value::Object(keys) = serde_json::to_value(Times::default()).unwrap() else { panic!() };
+        let Value::Object(keys) = serde_json::to_value(TimeSummary::default()).unwrap() else { panic!() };
         for statistic in STATISTICS {
             let key = statistic.name.replace('.', "_");
-            assert!(keys.contains_key(&key) && Statistic::by_key(&key).is_some(), "{key}");
+            assert!(keys.contains_key(&key) && SummaryStatistic::by_key(&key).is_some(), "{key}");
             for count in [1, 2, 3, 10, 11, 20, 21, 100, 101, 1_000, 1_001, 10_000, 10_001] {
                 let rows = facts(&json!({"t": {"count": count, &*key: 7}}));
                 assert_eq!(rows.len() == 2, !statistic.lacks(count), "{key} of {count}");

@@ -77,7 +77,7 @@ fn begin(report: &RunReport, faults: &[&FaultLine], page: &mut TextPage) {
 /// Whether a warning tells of a check that did not happen.
 pub(in crate::report) fn is_left_out(warning: &Reason) -> bool {
     // A demand that judged nothing is one where that was allowed.
-    LeftOut::is_one(&warning.id) || Question::of(&warning.id) == Question::Demands
+    LeftOut::is_one(&warning.id) || InvalidityScope::of(&warning.id) == InvalidityScope::Demands
 }
 
 /// Whether the load was offered, and nobody can tell where it was sent.
@@ -266,7 +266,7 @@ pub(in crate::report) fn is_retried(fault: &FaultLine) -> bool {
 /// none may be known here.
 fn saved(fault: &FaultLine) -> String {
     match fault.saved_by_retries {
-        0 if fault.count == 0 || fault.beside() > 0 => String::new(),
+        0 if fault.count == 0 || fault.outranked() > 0 => String::new(),
         0 => ", none was saved by a retry".to_owned(),
         1 => ", 1 was saved by a retry".to_owned(),
         downloads => format!(", {} were saved by a retry", grouped(downloads)),

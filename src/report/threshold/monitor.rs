@@ -385,8 +385,8 @@ impl ThresholdWindows {
     }
 
     /// How many samples the latest window has, where they are too few.
-    fn few(&self, clocks: &[(Clock, NonZeroU64, Sliding)]) -> Option<u64> {
-        let Source::Clock(place, statistic) = &self.source else { return None };
+    fn few(&self, clocks: &[(TimeMetric, NonZeroU64, SlidingHistogram)]) -> Option<u64> {
+        let WindowSource::Clock(place, statistic) = &self.source else { return None };
         statistic.few(clocks.get(*place)?.2.count())
     }
 

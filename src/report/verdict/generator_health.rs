@@ -32,7 +32,7 @@ pub(super) fn saturated(totals: &Totals, plan: &Plan) -> Option<Reason> {
             format!(
                 "{} of {} arrivals fell into seconds in which their worker thread was busy for {} % or more: \
                  it was saturated, and what it timed is its own",
-                grouped(strain.saturated_arrivals),
+                grouped(generator_health.saturated_arrivals),
                 grouped(offered),
                 SATURATED_PERMILLE / 10
             ),
@@ -66,9 +66,9 @@ pub(super) fn trace_lag(totals: &Totals) -> Option<Reason> {
             format!(
                 "that was the trace: {} of {} arrivals were read after they were due, and workers waited \
                  {:.2} s for them",
-                grouped(strain.trace_lag_arrivals),
+                grouped(generator_health.trace_lag_arrivals),
                 grouped(offered),
-                strain.trace_lag.as_secs_f64()
+                generator_health.trace_lag.as_secs_f64()
             ),
             "read from a file rather than from a pipe, unpack it first, free a core for the reader, or lower the rate",
         )

@@ -4,7 +4,7 @@
 //! One list of each, so that a new one cannot be added without saying what it
 //! puts in question and how it is told in short.
 
-use super::Question;
+use super::InvalidityScope;
 use crate::fault::Fault;
 
 /// A reason that makes a run invalid.
@@ -68,24 +68,24 @@ impl Doubt {
     /// The reason of that id; `None` for one of another version.
     pub(in crate::report) fn from_id(id: &str) -> Option<Self> {
         let listed = Self::LISTED.into_iter().find(|doubt| doubt.id() == id);
-        let own = || Fault::from_id(id).filter(|fault| fault.is_generators_own());
+        let own = || Fault::from_id(id).filter(|fault| fault.is_generator_fault());
         listed.or_else(|| own().map(Self::Generator))
     }
 
     /// What it puts in question.
-    pub(in crate::report) fn question(self) -> Question {
+    pub(in crate::report) fn question(self) -> InvalidityScope {
         match self {
             Self::Lateness
             | Self::TraceBehind
             | Self::GeneratorCpu
             | Self::CgroupThrottled
-            | Self::Generator(Fault::GeneratorLate) => Question::Timing,
-            Self::Cut | Self::NothingGood | Self::Generator(Fault::GeneratorResolver) => Question::Coverage,
+            | Self::Generator(Fault::GeneratorLate) => InvalidityScope::Timing,
+            Self::Cut | Self::NothingGood | Self::Generator(Fault::GeneratorResolver) => InvalidityScope::Coverage,
             Self::NoRuleMatched | Self::CatalogUnused | Self::CatalogNoneListed | Self::RedirectsGone => {
-                Question::Demands
+                InvalidityScope::Demands
             }
             // The generator's other faults: no ports or descriptors were left.
-            Self::Shed | Self::RecordsLost | Self::NothingOffered | Self::Generator(_) => Question::Load,
+            Self::Shed | Self::RecordsLost | Self::NothingOffered | Self::Generator(_) => InvalidityScope::Load,
         }
     }
 
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn each_reason_is_found_by_its_id() {
-        let own = Fault::ALL.iter().copied().filter(|fault| fault.is_generators_own());
+        let own = Fault::ALL.iter().copied().filter(|fault| fault.is_generator_fault());
         let mut all: Vec<_> = Doubt::LISTED.into_iter().chain(own.map(Doubt::Generator)).collect();
         assert_eq!(all.len(), 17);
         for doubt in &all {
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_is_not_checked_leaves_the_times_alone() {
-        let spoils = |id: &str| Question::of(id).spoils_times();
+        let spoils = |id: &str| InvalidityScope::of(id).invalidates_times();
         for id in [
             "cut",
             "nothing_good",

@@ -16,13 +16,13 @@ const WIDEST_S: u64 = 3_600;
 /// What the trace lost, as a reason, and whether that makes a run invalid.
 pub(super) fn assess(trace: &TraceAccounting) -> Option<(Reason, LossSeverity)> {
     let is_much =
-        trace.late.saturating_mul(ONE_OF) > to_be_replayed(trace) || trace.loss_reason.mostly_lost_group().is_some();
+        trace.late.saturating_mul(ONE_OF) > to_be_replayed(trace) || trace.lost.mostly_lost_group().is_some();
     Some((loss_reason(trace)?, if is_much { LossSeverity::Significant } else { LossSeverity::Minor }))
 }
 
 /// The records that would have been sent if none had been lost: what is filtered
 /// is no part of the load.
-fn to_be_replayed(trace: &TraceBooks) -> u64 {
+fn to_be_replayed(trace: &TraceAccounting) -> u64 {
     trace.accepted.saturating_sub(trace.filtered.values().sum())
 }
 
@@ -146,15 +146,15 @@ mod tests {
 
     #[test]
     fn what_is_filtered_is_no_part_of_the_load() {
-        let books = |filtered| TraceBooks {
+        let books = |filtered| TraceAccounting {
             accepted: 10_000,
             late: 90,
             filtered: [("method", filtered)].into(),
-            ..TraceBooks::default()
+            ..TraceAccounting::default()
         };
-        assert_eq!(found(&books(0)).unwrap().1, IsMuch::No);
-        let (reason, is_much) = found(&books(9_500)).unwrap();
-        assert_eq!(is_much, IsMuch::Yes);
+        assert_eq!(assess(&books(0)).unwrap().1, LossSeverity::Minor);
+        let (reason, is_much) = assess(&books(9_500)).unwrap();
+        assert_eq!(is_much, LossSeverity::Significant);
         assert!(
             reason.detail.starts_with("90 of 500 records to be replayed (18 %) were lost"),
             "{}",

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::fault::FaultSet;
-use crate::tally::CatalogCounts;
+use crate::metrics::CatalogCounts;
 use std::sync::LazyLock;
 use std::time::Duration;
 

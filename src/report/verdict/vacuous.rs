@@ -188,7 +188,7 @@ pub(super) fn rewrite_forgotten(counts: &Counts, plan: &Plan) -> Option<Reason> 
     {
         return None;
     }
-    let (name, percent) = forgotten(&counts.rules)?;
+    let (name, percent) = missing_rewrite(&counts.rules)?;
     let detail = format!(
         "{:.0} % of the requests look like --rewrite {name}, which was not given: the candidate may not know \
          them as they stand in the log",

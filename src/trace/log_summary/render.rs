@@ -23,7 +23,7 @@ impl fmt::Display for LogSummary {
             row(f, "input", &format!("{}  {what}", cut(&input.name, WIDTH - LABEL - 2 - what.len())))?;
         }
         if self.inputs.len() > super::TOP_COUNT {
-            row(f, "", &format!("and {} more", self.inputs.len() - log_summary::TOP_COUNT))?;
+            row(f, "", &format!("and {} more", self.inputs.len() - super::TOP_COUNT))?;
         }
         for (place, input) in self.left_out.iter().take(super::TOP_COUNT).enumerate() {
             let reason = cut(&input.reason, WIDTH - LABEL);
@@ -31,7 +31,7 @@ impl fmt::Display for LogSummary {
             row(f, "", &reason)?;
         }
         if self.left_out.len() > super::TOP_COUNT {
-            row(f, "", &format!("and {} more", self.left_out.len() - log_summary::TOP_COUNT))?;
+            row(f, "", &format!("and {} more", self.left_out.len() - super::TOP_COUNT))?;
         }
         row(
             f,

@@ -7,7 +7,7 @@
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
 use crate::trace::reasons::{Filter, Note, Notes, Reject, Skip};
-use crate::trace::held::Held;
+use crate::trace::pending_record::PendingRecord;
 use crate::trace::losses::{LossReason, LossCounts};
 use crate::trace::rewrite::Rewrites;
 use crate::trace::scrub::Scrub;
@@ -179,7 +179,7 @@ impl RecordFilter {
     }
 
     /// Counts a record that has no place in the order.
-    pub(super) fn count_loss(&mut self, loss: LossReason, held: &Held<'_>, is_long: bool) {
+    pub(super) fn count_loss(&mut self, loss: LossReason, held: &PendingRecord<'_>, is_long: bool) {
         self.accounting.late += 1;
         let input = usize::try_from(held.input).unwrap_or(usize::MAX);
         self.accounting.lost.count_loss(loss, (input, held.line), is_long);

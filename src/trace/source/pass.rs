@@ -48,21 +48,21 @@ impl ReadPass {
 
     /// Takes where an input stands out of the fronts: mostly it is the first.
     pub(super) fn take_front(&mut self, index: usize) -> Option<Stamp> {
-        let Reverse((front, first)) = self.fronts.peek()?;
+        let Reverse((front, first)) = self.watermarks.peek()?;
         if *first == index {
             let front = *front;
-            self.fronts.pop();
+            self.watermarks.pop();
             return Some(front);
         }
-        let found = self.fronts.iter().find(|Reverse((_, other))| *other == index);
+        let found = self.watermarks.iter().find(|Reverse((_, other))| *other == index);
         let front = found.map(|Reverse((front, _))| *front);
-        self.fronts.retain(|Reverse((_, other))| *other != index);
+        self.watermarks.retain(|Reverse((_, other))| *other != index);
         front
     }
 
     /// How far the open inputs have come: the newest start that was read.
     pub(super) fn reached(&self) -> Option<Stamp> {
-        self.readers.iter().flatten().filter_map(Reader::reached).max()
+        self.readers.iter().flatten().filter_map(InputReader::newest_start).max()
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -49,8 +49,8 @@ fn lines_that_are_all_left_out_are_no_reason_to_wait_for_their_end() {
     let line = "192.0.2.1 - - [05/Mar/2026:14:03:07 +0000] \"POST / HTTP/1.1\" 200 1\n";
     let log = line.repeat(400_000);
     let mut source = Source::over(vec![("memory".to_owned(), log.into())], ReadOptions::default()).unwrap();
-    assert_eq!(source.next_or_idle().unwrap(), Next::Idle);
-    assert!(source.books().filtered["method"] < 400_000);
+    assert_eq!(source.next_or_idle().unwrap(), ReadOutcome::Idle);
+    assert!(source.accounting().filtered["method"] < 400_000);
 }
 
 #[test]
@@ -63,14 +63,14 @@ fn a_quiet_stream_does_not_keep_others_from_being_read() {
     let live = Some(Stamp::from_nanos(START * SECOND));
     let mut source = Source::open(&names, ReadOptions { live, ..ReadOptions::default() }).unwrap();
     to_second.write_all(log_of((0..1_000).map(|i| START + 2 + i)).as_bytes()).unwrap();
-    while source.books().read < 1_002 {
-        assert_eq!(source.next_or_idle().unwrap(), Next::Idle);
+    while source.accounting().read < 1_002 {
+        assert_eq!(source.next_or_idle().unwrap(), ReadOutcome::Idle);
     }
     // Its lines still find their place.
     to_first.write_all(log_of((0..100).map(|i| START + 2 + i)).as_bytes()).unwrap();
     drop((to_first, to_second));
     let requests: Vec<_> = std::iter::from_fn(|| source.next().unwrap()).collect();
-    assert_eq!((requests.len(), source.books().late), (1_102, 0));
+    assert_eq!((requests.len(), source.accounting().late), (1_102, 0));
 }
 
 #[test]

@@ -84,7 +84,7 @@ mod tests {
     fn without_rules_a_rewrite_must_change_the_path() {
         let mut unmatched = RewriteSuggester::of(&Rules::none());
         let mut check = |target: &str, rewrite| {
-            assert_eq!(unmatched.check(target.as_bytes()), Some(Looked { rewrite }), "{target}");
+            assert_eq!(unmatched.check(target.as_bytes()), Some(RewriteSuggestion { rewrite }), "{target}");
         };
         check("/crates/serde/serde-1.0.0.crate", Some("crates-io"));
         check("/api/v1/crates/serde/1.0.0/download?x=1", None);

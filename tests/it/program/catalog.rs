@@ -58,11 +58,11 @@ fn a_file_that_was_there_and_is_not_listed_is_a_fault() {
 
 #[test]
 fn a_catalogue_in_which_nothing_is_found_is_no_pass() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let trace = trace(&[None, Some(404)]);
     let other = "name,version\nother,1\n";
     let report = call(&candidate, &trace, other).report(5);
-    check_books(&report);
+    check_accounting(&report);
     assert_eq!(report.text("/invalid_reasons/0/id"), "catalog_none_listed");
     let few = call(&candidate, &trace, "name,version\nc0,1.0.0+x\n").report(0);
     assert_eq!(few.text("/warnings/0/id"), "catalog_few_listed");

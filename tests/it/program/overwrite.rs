@@ -88,7 +88,7 @@ fn outputs_are_files_of_their_own() {
 
 #[test]
 fn a_run_is_not_lost_to_its_rendering() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let call = Call::replay("trace", &candidate).with(&["--rate", "100"]).file("trace", every(1, 20));
     assert_eq!(call.run().code, Some(0));
     let run = call.path("run");

@@ -42,7 +42,7 @@ fn fields_that_a_rule_demands() {
 
 #[test]
 fn the_url_that_was_expected_stands_alone_beside_other_findings() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let demands = "status = 302\nlocation = \"https://static.crates.io/{crate}/{version}/a.crate\"\nheaders.etag = true";
     let call = against(&candidate, &rule(demands));
     let ended = call.run();

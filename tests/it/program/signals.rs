@@ -111,7 +111,7 @@ fn the_first_signal_to_a_check_names_what_is_waited_for() {
     let list = super::targets::downloads(200, 1);
     let target = ["--target", &candidate.api, "--resolver", &candidate.dns, "--allow-private"];
     let call = Call::new(&["check", "list", "-c", "1", "--verify", "dns", "--out", "run"]).with(&target);
-    let mut going = Going::start(call.file("list", list));
+    let mut going = RunningReplay::start(call.file("list", list));
     going.until_there_is("intervals.ndjson");
     going.process.signal(Signal::INT);
     let (ended, _call) = going.end();
@@ -123,7 +123,7 @@ fn the_first_signal_to_a_check_names_what_is_waited_for() {
 /// Whether the signal comes before or after it is caught.
 #[test]
 fn a_signal_while_a_program_starts_ends_it() {
-    let candidate = Serving::sound();
+    let candidate = Serving::healthy();
     let room = tempfile::tempdir().unwrap();
     let replay = ["replay", INCIDENT, "--target", &candidate.api, "-d", "1h", "--loop", "--rate", "1"];
     for looks in 0..40 {
