@@ -47,7 +47,7 @@ mod at_ns;
 
 mod error;
 
-mod live;
+pub(crate) mod live;
 
 mod open;
 

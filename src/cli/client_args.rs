@@ -10,8 +10,9 @@ use crate::schedule::Pace;
 use crate::trace::agent::{AgentCounts, AgentTable};
 use crate::trace::client::Agents;
 use crate::trace::fate::Filter;
+use crate::trace::live::Search;
 use crate::trace::source::Next;
-use crate::trace::{Request, Source, TraceBooks};
+use crate::trace::{Source, TraceBooks};
 use crate::units::{Share, grouped, parse_duration};
 use clap::Args;
 use first_attempts::FirstAttempts;
@@ -213,8 +214,8 @@ struct WithAgents {
 }
 
 impl Requests for WithAgents {
-    fn next(&mut self) -> Result<Option<Request>, String> {
-        self.requests.next()
+    fn next_or_idle(&mut self) -> Result<Next, String> {
+        self.requests.next_or_idle()
     }
 
     fn rewind(&mut self) -> Result<(), String> {
@@ -261,17 +262,8 @@ struct FirstOnly {
 }
 
 impl Requests for FirstOnly {
-    fn next(&mut self) -> Result<Option<Request>, String> {
-        loop {
-            match self.next_or_idle()? {
-                Next::Request(request) => return Ok(Some(request)),
-                Next::Idle => {}
-                Next::End => return Ok(None),
-            }
-        }
-    }
-
     fn next_or_idle(&mut self) -> Result<Next, String> {
+        let mut search = Search::default();
         loop {
             let next = self.requests.next_or_idle()?;
             let Next::Request(request) = &next else { return Ok(next) };
@@ -280,6 +272,9 @@ impl Requests for FirstOnly {
                 return Ok(next);
             }
             self.left_out += 1;
+            if search.is_long() {
+                return Ok(Next::Idle);
+            }
         }
     }
 
@@ -302,5 +297,65 @@ impl Requests for FirstOnly {
 
     fn notices(&self) -> Vec<String> {
         self.requests.notices()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::agent::ClientKind;
+    use crate::trace::client::ClientKey;
+    use crate::trace::{Method, Request};
+    use crate::units::Stamp;
+
+    /// The same of a stream, again and again: a request, or that it is quiet.
+    struct Same(Next);
+
+    impl Requests for Same {
+        fn next_or_idle(&mut self) -> Result<Next, String> {
+            Ok(self.0.clone())
+        }
+
+        fn rewind(&mut self) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn stop(&mut self) {}
+
+        fn books(&self) -> TraceBooks {
+            TraceBooks::default()
+        }
+
+        fn notices(&self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    fn filtered(next: Next) -> Box<dyn Requests> {
+        let window = Some(Duration::from_secs(15));
+        let args =
+            ClientArgs { client: Some(AUTO.to_owned()), first_attempts: window, ..ClientArgs::default() };
+        args.agents().unwrap();
+        args.filtered(Box::new(Same(next)))
+    }
+
+    #[test]
+    fn a_quiet_stream_is_quiet_behind_every_filter() {
+        assert_eq!(filtered(Next::Idle).next_or_idle(), Ok(Next::Idle));
+    }
+
+    #[test]
+    fn repeats_without_end_are_no_reason_to_wait_for_ever() {
+        let request = Next::Request(Request {
+            at: Some(Stamp::from_nanos(1)),
+            method: Method::Get,
+            target: "/".into(),
+            status: None,
+            client: ClientKey::new(1),
+            kind: ClientKind::NONE,
+        });
+        let mut repeats = filtered(request.clone());
+        assert_eq!(repeats.next_or_idle(), Ok(request));
+        assert_eq!(repeats.next_or_idle(), Ok(Next::Idle));
     }
 }

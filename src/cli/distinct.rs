@@ -8,6 +8,7 @@
 
 use crate::engine::Requests;
 use crate::trace::fate::Filter;
+use crate::trace::live::Search;
 use crate::trace::source::Next;
 use crate::trace::{Request, TraceBooks};
 use std::collections::HashSet;
@@ -81,24 +82,20 @@ impl Distinct {
 }
 
 impl Requests for Distinct {
-    fn next(&mut self) -> Result<Option<Request>, String> {
-        loop {
-            match self.next_or_idle()? {
-                Next::Request(request) => return Ok(Some(request)),
-                Next::Idle => {}
-                Next::End => return Ok(None),
-            }
-        }
-    }
-
     fn next_or_idle(&mut self) -> Result<Next, String> {
+        let mut search = Search::default();
         loop {
             match self.requests.next_or_idle()? {
                 Next::Request(request) if self.is_new(&request) => {
                     self.found.distinct.fetch_add(1, Ordering::Relaxed);
                     return Ok(Next::Request(request));
                 }
-                Next::Request(_) => self.duplicates += 1,
+                Next::Request(_) => {
+                    self.duplicates += 1;
+                    if search.is_long() {
+                        return Ok(Next::Idle);
+                    }
+                }
                 Next::Idle => return Ok(Next::Idle),
                 Next::End => {
                     self.found.whole.store(true, Ordering::Relaxed);
@@ -134,6 +131,8 @@ impl Requests for Distinct {
 mod tests {
     use super::*;
     use crate::cli::requests::Replayed;
+    use crate::trace::Method;
+    use crate::trace::agent::ClientKind;
     use crate::trace::source::Sequence;
     use crate::trace::{ReadOptions, Source};
 
@@ -159,6 +158,44 @@ mod tests {
         assert_eq!((found.distinct(), found.unremembered(), found.is_whole()), (3, 0, true));
         let trace = "{\"target\":\"/a\",\"method\":\"HEAD\"}\n{\"target\":\"/a\"}\n{\"target\":\"/a\"}\n";
         assert_eq!(read(trace, 10).0, ["/a", "/a"]);
+    }
+
+    /// The same request without end.
+    struct Same;
+
+    impl Requests for Same {
+        fn next_or_idle(&mut self) -> Result<Next, String> {
+            let (kind, target) = (ClientKind::NONE, "/".into());
+            Ok(Next::Request(Request {
+                at: None,
+                method: Method::Get,
+                target,
+                status: None,
+                client: None,
+                kind,
+            }))
+        }
+
+        fn rewind(&mut self) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn stop(&mut self) {}
+
+        fn books(&self) -> TraceBooks {
+            TraceBooks::default()
+        }
+
+        fn notices(&self) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn duplicates_without_end_are_no_reason_to_wait_for_ever() {
+        let mut distinct = Distinct::of(Box::new(Same), Arc::default());
+        assert!(matches!(distinct.next_or_idle(), Ok(Next::Request(_))));
+        assert_eq!(distinct.next_or_idle(), Ok(Next::Idle));
     }
 
     #[test]

@@ -83,16 +83,6 @@ fn host_of(authority: &[u8]) -> &[u8] {
 }
 
 impl Requests for Replayed {
-    fn next(&mut self) -> Result<Option<Request>, String> {
-        loop {
-            match self.next_or_idle()? {
-                Next::Request(request) => return Ok(Some(request)),
-                Next::Idle => {}
-                Next::End => return Ok(None),
-            }
-        }
-    }
-
     fn next_or_idle(&mut self) -> Result<Next, String> {
         if self.memory.is_playing() {
             return Ok(self.memory.next().map_or(Next::End, Next::Request));

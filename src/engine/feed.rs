@@ -243,14 +243,14 @@ mod tests {
     }
 
     impl Requests for Every {
-        fn next(&mut self) -> Result<Option<Request>, String> {
+        fn next_or_idle(&mut self) -> Result<Next, String> {
             if self.read == self.count {
-                return Ok(None);
+                return Ok(Next::End);
             }
             self.read += 1;
             let at = Stamp::from_nanos(i64::try_from(self.read).unwrap() * 1_000_000);
             let target = format!("/{}", self.read).into();
-            Ok(Some(Request {
+            Ok(Next::Request(Request {
                 at: Some(at),
                 method: Method::Get,
                 target,
@@ -307,10 +307,6 @@ mod tests {
     struct Quiet(Every);
 
     impl Requests for Quiet {
-        fn next(&mut self) -> Result<Option<Request>, String> {
-            self.0.next()
-        }
-
         fn next_or_idle(&mut self) -> Result<Next, String> {
             Ok(self.0.next()?.map_or(Next::Idle, Next::Request))
         }
@@ -351,6 +347,20 @@ mod tests {
         of_gone.close();
         let fed = Feeder::new(quiet(), Deal::InTurn, vec![gone]).run();
         assert_eq!((fed.played.trace.accepted, fed.played.unreleased), (1, 1));
+    }
+
+    #[test]
+    fn a_trace_that_is_sampled_out_lets_a_run_end() {
+        let schedule = Schedule::new(Pace::AS_RECORDED, Window::default()).sampled(Sample::of(
+            "0.0001%".parse().unwrap(),
+            Unit::Target,
+            1,
+        ));
+        let requests = Box::new(Every { count: u64::MAX, read: 0 });
+        let played = Played::new(requests, schedule, AtEndOfTrace::Stop);
+        let (queue, _received) = mpsc::channel(1_000_000);
+        let fed = Feeder::new(played, Deal::InTurn, vec![queue]).until(|| true).run();
+        assert!(fed.played.counts.sampled_out > 0);
     }
 
     #[test]

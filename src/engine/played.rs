@@ -5,18 +5,25 @@
 
 use crate::schedule::{Arrival, Placed, Schedule, ScheduleCounts};
 use crate::trace::fate::Filter;
+use crate::trace::live::Search;
 use crate::trace::source::Next;
 use crate::trace::{Request, TraceBooks};
 
 /// Requests in order of arrival, from wherever they come.
 pub trait Requests: Send {
-    /// The next one; `None` at the end of a pass.
-    fn next(&mut self) -> Result<Option<Request>, String>;
+    /// The next one, or [`Next::Idle`] if none is found soon, so that the caller
+    /// can hand over what it has and see whether the run ends.
+    fn next_or_idle(&mut self) -> Result<Next, String>;
 
-    /// The same, or word that nothing comes for the moment, so that whoever
-    /// waits can look around. What never waits for a stream need not say it.
-    fn next_or_idle(&mut self) -> Result<Next, String> {
-        Ok(self.next()?.map_or(Next::End, Next::Request))
+    /// The next one, however long that takes; `None` at the end of a pass.
+    fn next(&mut self) -> Result<Option<Request>, String> {
+        loop {
+            match self.next_or_idle()? {
+                Next::Request(request) => return Ok(Some(request)),
+                Next::Idle => {}
+                Next::End => return Ok(None),
+            }
+        }
     }
 
     /// Begins another pass.
@@ -105,8 +112,9 @@ impl Played {
         }
     }
 
-    /// The same, for who has other things to do while the trace is quiet.
+    /// The same, for who has other things to do while no arrival is found.
     pub fn next_or_idle(&mut self) -> Result<Coming, String> {
+        let mut search = Search::default();
         loop {
             let placed = match self.stage {
                 Stage::Trace => self.schedule.place_next(),
@@ -120,7 +128,11 @@ impl Played {
                 Some(Placed::Timeless) => {
                     return Err("the trace has no times to follow: give a rate with --rate".to_owned());
                 }
-                None if self.go_on()? => {}
+                None if self.go_on()? => {
+                    if search.is_long() {
+                        return Ok(Coming::Idle);
+                    }
+                }
                 None => return Ok(Coming::Idle),
             }
         }

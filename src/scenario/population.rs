@@ -10,6 +10,7 @@ use crate::engine::Requests;
 use crate::schedule::process::{Process, Spacing, due_at_rate};
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
+use crate::trace::source::Next;
 use crate::trace::{Method, Request, TraceBooks};
 use crate::units::{Offset, Rate, Stamp};
 use bytes::Bytes;
@@ -132,8 +133,8 @@ impl Population {
 
 /// Each request counts as a line that was read.
 impl Requests for Population {
-    fn next(&mut self) -> Result<Option<Request>, String> {
-        Ok(self.next_request())
+    fn next_or_idle(&mut self) -> Result<Next, String> {
+        Ok(self.next_request().map_or(Next::End, Next::Request))
     }
 
     fn rewind(&mut self) -> Result<(), String> {

@@ -15,6 +15,7 @@ use crate::schedule::{Pace, Schedule, Window};
 use crate::tally::{Books, Interval, LeftOut, Second, Series, Totals};
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
+use crate::trace::source::Next;
 use crate::trace::{Method, Request, TraceBooks};
 
 /// A run that was watched.
@@ -45,10 +46,10 @@ struct Endless {
 }
 
 impl Requests for Endless {
-    fn next(&mut self) -> Result<Option<Request>, String> {
+    fn next_or_idle(&mut self) -> Result<Next, String> {
         self.read += 1;
         let target = bytes::Bytes::from_static(b"/");
-        Ok(Some(Request {
+        Ok(Next::Request(Request {
             at: None,
             method: Method::Get,
             target,

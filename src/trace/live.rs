@@ -34,6 +34,31 @@ const QUIET: Duration = Duration::from_secs(6);
 /// How far apart two marks are at least.
 const APART: Duration = Duration::from_millis(100);
 
+/// After this long without a find, the caller of a search looks around.
+const LONG: Duration = Duration::from_millis(50);
+
+/// Every so many steps of a search the clock is read.
+const STEPS: u32 = 8;
+
+/// A search for the next request, among others that are left out.
+///
+/// Nobody waits in it for ever: a busy stream may hold nothing that is played,
+/// and a run must end all the same.
+#[derive(Debug, Default)]
+pub(crate) struct Search {
+    steps: u32,
+    since: Option<Instant>,
+}
+
+impl Search {
+    /// Counts a step that found nothing, and tells whether the search has been
+    /// long.
+    pub(crate) fn is_long(&mut self) -> bool {
+        self.steps += 1;
+        self.steps.is_multiple_of(STEPS) && self.since.get_or_insert_with(Instant::now).elapsed() >= LONG
+    }
+}
+
 /// Whether a reader had to wait for a writer since it was last asked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CaughtUp(Arc<AtomicBool>);

@@ -26,7 +26,7 @@ pub use intake::{Authorities, Disorder, RejectedLine};
 use super::client::Agents;
 use super::error::TraceError;
 use super::fate::Reject;
-use super::live::{CaughtUp, Holding};
+use super::live::{CaughtUp, Holding, Search};
 use super::lost::Loss;
 use super::open::{self, Expanded, Origin, Spec};
 use super::order::Late;
@@ -120,6 +120,8 @@ pub struct Source {
     /// How far exchanges that take long may widen the window.
     widest_ns: i64,
     timed: bool,
+    /// Whether an input is a stream, which may be slow.
+    has_streams: bool,
     tells_clients: bool,
     tells_agents: bool,
     pass: Pass,
@@ -203,9 +205,8 @@ impl Source {
         let nanos = |window: Duration| i64::try_from(window.as_nanos()).unwrap_or(i64::MAX);
         let window_ns = nanos(options.reorder_window.unwrap_or(REORDER_WINDOW));
         let widest_ns = nanos(options.reorder_window.unwrap_or(WIDEST_WINDOW));
-        let is_live = options.live
-            && options.reorder_window.is_none()
-            && inputs.iter().any(|input| !input.spec.is_repeatable());
+        let has_streams = inputs.iter().any(|input| !input.spec.is_repeatable());
+        let is_live = options.live && options.reorder_window.is_none() && has_streams;
         let pass = Pass::new(&inputs, readers, Spread::new(options.subsecond, options.seed));
         Ok(Self {
             inputs,
@@ -218,6 +219,7 @@ impl Source {
             window_ns,
             widest_ns,
             timed: has_times,
+            has_streams,
             tells_clients,
             tells_agents,
             pass,
@@ -244,13 +246,15 @@ impl Source {
         }
     }
 
-    /// The same, for who has other things to do while a stream is quiet.
+    /// The same, for who has other things to do while no request is found.
     pub fn next_or_idle(&mut self) -> Result<Next, TraceError> {
+        let mut search = Search::default();
         loop {
             if let Some(request) = self.due() {
                 return Ok(Next::Request(request));
             }
             match self.read_some()? {
+                Progress::Some if search.is_long() => return Ok(Next::Idle),
                 Progress::Some => continue,
                 Progress::None => return Ok(Next::Idle),
                 Progress::Ended => {}
@@ -433,7 +437,7 @@ impl Source {
             if until.is_some_and(|until| front > until) {
                 break;
             }
-            caught_up = self.holding.is_some() && self.shared.caught_up.take();
+            caught_up = self.has_streams && self.shared.caught_up.take();
             if caught_up {
                 break;
             }

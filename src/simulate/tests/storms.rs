@@ -130,11 +130,11 @@ struct Turns {
 }
 
 impl Requests for Turns {
-    fn next(&mut self) -> Result<Option<Request>, String> {
+    fn next_or_idle(&mut self) -> Result<Next, String> {
         let nanos = u64::try_from(self.between.as_nanos()).unwrap() / 50 * self.read;
         let client = ClientKey::new(self.read % 50 + 1);
         self.read += 1;
-        Ok(Some(Request {
+        Ok(Next::Request(Request {
             at: Some(Stamp::from_nanos(i64::try_from(nanos).unwrap())),
             method: Method::Get,
             target: format!("/{}", self.read).into(),

@@ -43,6 +43,15 @@ fn a_full_waiting_room_hands_out_its_oldest_early() {
 }
 
 #[test]
+fn lines_that_are_all_left_out_are_no_reason_to_wait_for_their_end() {
+    let line = "192.0.2.1 - - [05/Mar/2026:14:03:07 +0000] \"POST / HTTP/1.1\" 200 1\n";
+    let log = line.repeat(400_000);
+    let mut source = Source::over(vec![("memory".to_owned(), log.into())], ReadOptions::default()).unwrap();
+    assert_eq!(source.next_or_idle().unwrap(), Next::Idle);
+    assert!(source.books().filtered["method"] < 400_000);
+}
+
+#[test]
 fn seconds_that_are_drawn_early_stay_in_order() {
     let line = |i: usize| {
         let second = i / 100;
