@@ -96,7 +96,8 @@ impl ReplayArgs {
 
 /// Replays and reports.
 pub(crate) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
-    let options = ReadOptions { agents: args.clients.agents()?, live: true, ..args.trace.options()? };
+    let (agents, live) = (args.clients.agents()?, Some(system::now()));
+    let options = ReadOptions { agents, live, ..args.trace.options()? };
     let source = args.trace.open(options)?;
     replay("replay", source, args, out)
 }

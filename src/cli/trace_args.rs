@@ -115,7 +115,7 @@ impl TraceArgs {
             reorder_window: self.reorder_window,
             agents: Agents::Unread,
             sequence: Sequence::OfArrival,
-            live: false,
+            live: None,
         })
     }
 

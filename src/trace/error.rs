@@ -95,7 +95,7 @@ pub enum TraceError {
         /// What it is.
         what: &'static str,
         /// What to do with it.
-        remedy: &'static str,
+        remedy: String,
     },
     /// An input is JSON of another program.
     #[error(

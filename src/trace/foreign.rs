@@ -16,62 +16,98 @@ const MAX_KEYS: usize = 12;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Foreign {
     pub(crate) what: &'static str,
-    pub(crate) remedy: &'static str,
+    pub(crate) remedy: Remedy,
 }
+
+/// What makes a readable input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// A command that reads a file or standard input.
+    Filter(&'static str),
+    /// A command that reads a file only.
+    OfFile(&'static str),
+    /// To take off the outer compression: what is inside is read as it is.
+    Unpack,
+    /// What is no command.
+    Words(&'static str),
+}
+
+impl Remedy {
+    /// The remedy for an input that is packed like this.
+    pub(crate) fn told(self, packing: Packing) -> String {
+        let unpack = match packing {
+            Packing::Plain => None,
+            Packing::Gzip => Some("gzip -dc"),
+            Packing::Zstd => Some("zstd -dc"),
+        };
+        let made = match (self, unpack) {
+            (Self::Words(words), _) => return words.to_owned(),
+            (Self::Filter(command) | Self::OfFile(command), None) => format!("{command} FILE"),
+            (Self::Filter(command), Some(unpack)) => format!("{unpack} FILE | {command}"),
+            (Self::OfFile(command), Some(unpack)) => {
+                format!("{unpack} FILE > UNPACKED && {command} UNPACKED")
+            }
+            (Self::Unpack, unpack) => format!("{} FILE", unpack.unwrap_or("gzip -dc")),
+        };
+        format!("{made} | downpour ... -")
+    }
+}
+
+const fn filter(what: &'static str, command: &'static str) -> Foreign {
+    Foreign { what, remedy: Remedy::Filter(command) }
+}
+
+const fn of_file(what: &'static str, command: &'static str) -> Foreign {
+    Foreign { what, remedy: Remedy::OfFile(command) }
+}
+
+const fn words(what: &'static str, words: &'static str) -> Foreign {
+    Foreign { what, remedy: Remedy::Words(words) }
+}
+
+/// What the formats of columns need.
+const AS_JSON: &str = "write its records as lines of JSON first, as the format trace has them";
+
+/// A compressed file inside another one.
+const TWICE: Foreign = Foreign { what: "a file that was compressed twice", remedy: Remedy::Unpack };
 
 /// Signatures at the first byte. Sources: the formats' own specifications, as
 /// collected in `file`'s magic.
 const SIGNATURES: &[(&[u8], Foreign)] = &[
-    (b"\xfd7zXZ\0", Foreign { what: "an xz file", remedy: "xz -dc FILE | downpour ... -" }),
-    (b"BZh", Foreign { what: "a bzip2 file", remedy: "bzip2 -dc FILE | downpour ... -" }),
-    (b"PK\x03\x04", Foreign { what: "a zip archive", remedy: "unzip -p FILE | downpour ... -" }),
-    (b"PK\x05\x06", Foreign { what: "an empty zip archive", remedy: "give another file" }),
-    (b"\x1f\x8b", Foreign { what: "a gzip file", remedy: "gzip -dc FILE | downpour ... -" }),
-    (b"\x28\xb5\x2f\xfd", Foreign { what: "a zstd file", remedy: "zstd -dc FILE | downpour ... -" }),
-    (b"\x1f\x9d", Foreign { what: "a file of compress", remedy: "gzip -dc FILE | downpour ... -" }),
-    (b"\x04\x22\x4d\x18", Foreign { what: "an lz4 file", remedy: "lz4 -dc FILE | downpour ... -" }),
-    (b"LZIP", Foreign { what: "an lzip file", remedy: "lzip -dc FILE | downpour ... -" }),
-    (b"7z\xbc\xaf\x27\x1c", Foreign { what: "a 7z archive", remedy: "7z x -so FILE | downpour ... -" }),
-    (b"\xff\x06\x00\x00sNaPpY", Foreign { what: "a snappy file", remedy: "snzip -dc FILE | downpour ... -" }),
-    (
-        b"PAR1",
-        Foreign {
-            what: "a Parquet file",
-            remedy: "write its columns as lines of JSON first, as the format trace has them",
-        },
-    ),
-    (
-        b"Obj\x01",
-        Foreign {
-            what: "an Avro file",
-            remedy: "write its records as lines of JSON first, as the format trace has them",
-        },
-    ),
+    (b"\xfd7zXZ\0", filter("an xz file", "xz -dc")),
+    (b"BZh", filter("a bzip2 file", "bzip2 -dc")),
+    (b"PK\x03\x04", of_file("a zip archive", "unzip -p")),
+    (b"PK\x05\x06", words("an empty zip archive", "give another file")),
+    (b"\x1f\x8b", TWICE),
+    (b"\x28\xb5\x2f\xfd", TWICE),
+    (b"\x1f\x9d", filter("a file of compress", "gzip -dc")),
+    (b"\x04\x22\x4d\x18", filter("an lz4 file", "lz4 -dc")),
+    (b"LZIP", filter("an lzip file", "lzip -dc")),
+    (b"7z\xbc\xaf\x27\x1c", of_file("a 7z archive", "7z x -so")),
+    (b"\xff\x06\x00\x00sNaPpY", of_file("a snappy file", "snzip -dc")),
+    (b"PAR1", words("a Parquet file", AS_JSON)),
+    (b"Obj\x01", words("an Avro file", AS_JSON)),
     (b"\xff\xfe\x00\x00", UTF_32_LE),
     (b"\x00\x00\xfe\xff", UTF_32_BE),
     (b"\xff\xfe", UTF_16_LE),
     (b"\xfe\xff", UTF_16_BE),
 ];
 
-const UTF_32_LE: Foreign =
-    Foreign { what: "text in UTF-32", remedy: "iconv -f utf-32le -t utf-8 FILE | downpour ... -" };
+const UTF_32_LE: Foreign = filter("text in UTF-32", "iconv -f utf-32le -t utf-8");
 
-const UTF_32_BE: Foreign =
-    Foreign { what: "text in UTF-32", remedy: "iconv -f utf-32be -t utf-8 FILE | downpour ... -" };
+const UTF_32_BE: Foreign = filter("text in UTF-32", "iconv -f utf-32be -t utf-8");
 
-const UTF_16_LE: Foreign =
-    Foreign { what: "text in UTF-16", remedy: "iconv -f utf-16le -t utf-8 FILE | downpour ... -" };
+const UTF_16_LE: Foreign = filter("text in UTF-16", "iconv -f utf-16le -t utf-8");
 
-const UTF_16_BE: Foreign =
-    Foreign { what: "text in UTF-16", remedy: "iconv -f utf-16be -t utf-8 FILE | downpour ... -" };
+const UTF_16_BE: Foreign = filter("text in UTF-16", "iconv -f utf-16be -t utf-8");
 
 /// Where the signature of a tar archive lies.
 const TAR: std::ops::Range<usize> = 257..262;
 
 /// What the unpacked bytes of an input are, where they are no text.
-pub(crate) fn named(head: &[u8], packing: Packing) -> Option<Foreign> {
+pub(crate) fn named(head: &[u8]) -> Option<Foreign> {
     if head.get(TAR) == Some(b"ustar") {
-        return Some(Foreign { what: "a tar archive", remedy: "tar -xOf FILE | downpour ... -" });
+        return Some(of_file("a tar archive", "tar -xOf"));
     }
     let known = SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature));
     let known = known.map(|(_, foreign)| *foreign).or_else(|| wide_text_without_mark(head))?;
@@ -79,14 +115,7 @@ pub(crate) fn named(head: &[u8], packing: Packing) -> Option<Foreign> {
     if head.starts_with(b"BZh") && head.get(4..10) != Some(b"1AY&SY") {
         return None;
     }
-    match (known.what, packing) {
-        ("a gzip file", _) => Some(Foreign { what: "a file that was compressed twice", ..known }),
-        ("a zstd file", _) => Some(Foreign {
-            what: "a file that was compressed twice",
-            remedy: "unpack it once before: gzip -dc FILE | downpour ... -",
-        }),
-        _ => Some(known),
-    }
+    Some(known)
 }
 
 /// Text of ASCII letters that take two or four bytes each.
@@ -130,29 +159,45 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(head: &[u8], packing: Packing, expected: Option<&str>) {
-        assert_eq!(named(head, packing).map(|foreign| foreign.what), expected, "{}", head.escape_ascii());
+    fn check(head: &[u8], expected: Option<&str>) {
+        assert_eq!(named(head).map(|foreign| foreign.what), expected, "{}", head.escape_ascii());
     }
 
     #[test]
     fn files_are_known_by_their_first_bytes() {
-        check(b"\xfd7zXZ\0\0\x04", Packing::Plain, Some("an xz file"));
-        check(b"BZh91AY&SY\x01", Packing::Plain, Some("a bzip2 file"));
-        check(b"BZh is a name", Packing::Plain, None);
-        check(b"PK\x03\x04..", Packing::Plain, Some("a zip archive"));
-        check(b"\x1f\x8b\x08", Packing::Gzip, Some("a file that was compressed twice"));
-        check(b"PAR1\x15", Packing::Plain, Some("a Parquet file"));
-        check(b"\xff\xfe1\x009\x00", Packing::Plain, Some("text in UTF-16"));
-        check(b"1\x009\x002\x00.\x00", Packing::Plain, Some("text in UTF-16"));
-        check(b"\x001\x009\x002\x00.", Packing::Gzip, Some("text in UTF-16"));
-        check(b"\xff\xfe\0\x001\0\0\x009\0\0\0", Packing::Plain, Some("text in UTF-32"));
-        check(b"\0\0\xfe\xff\0\0\x001", Packing::Plain, Some("text in UTF-32"));
-        check(b"1\0\0\x009\0\0\x002\0\0\0", Packing::Plain, Some("text in UTF-32"));
-        check(b"\0\0\x001\0\0\x009\0\0\x002", Packing::Plain, Some("text in UTF-32"));
-        check(&[[0; 257].as_slice(), b"ustar"].concat(), Packing::Plain, Some("a tar archive"));
-        check(&[0; 1_000], Packing::Plain, None);
-        check(b"192.0.2.1 - - [", Packing::Plain, None);
-        check(b"", Packing::Plain, None);
+        check(b"\xfd7zXZ\0\0\x04", Some("an xz file"));
+        check(b"BZh91AY&SY\x01", Some("a bzip2 file"));
+        check(b"BZh is a name", None);
+        check(b"PK\x03\x04..", Some("a zip archive"));
+        check(b"\x1f\x8b\x08", Some("a file that was compressed twice"));
+        check(b"PAR1\x15", Some("a Parquet file"));
+        check(b"\xff\xfe1\x009\x00", Some("text in UTF-16"));
+        check(b"1\x009\x002\x00.\x00", Some("text in UTF-16"));
+        check(b"\x001\x009\x002\x00.", Some("text in UTF-16"));
+        check(b"\xff\xfe\0\x001\0\0\x009\0\0\0", Some("text in UTF-32"));
+        check(b"\0\0\xfe\xff\0\0\x001", Some("text in UTF-32"));
+        check(b"1\0\0\x009\0\0\x002\0\0\0", Some("text in UTF-32"));
+        check(b"\0\0\x001\0\0\x009\0\0\x002", Some("text in UTF-32"));
+        check(&[[0; 257].as_slice(), b"ustar"].concat(), Some("a tar archive"));
+        check(&[0; 1_000], None);
+        check(b"192.0.2.1 - - [", None);
+        check(b"", None);
+    }
+
+    #[test]
+    fn a_remedy_takes_off_the_outer_compression_first() {
+        let check = |head: &[u8], packing, expected| {
+            assert_eq!(named(head).unwrap().remedy.told(packing), format!("{expected} | downpour ... -"));
+        };
+        let (xz, zstd, gzip) = (b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"\x1f\x8b");
+        check(xz, Packing::Plain, "xz -dc FILE");
+        check(xz, Packing::Gzip, "gzip -dc FILE | xz -dc");
+        check(gzip, Packing::Zstd, "zstd -dc FILE");
+        check(zstd, Packing::Zstd, "zstd -dc FILE");
+        check(zstd, Packing::Gzip, "gzip -dc FILE");
+        check(b"\xff\xfe1\0", Packing::Gzip, "gzip -dc FILE | iconv -f utf-16le -t utf-8");
+        check(b"PK\x03\x04", Packing::Zstd, "zstd -dc FILE > UNPACKED && unzip -p UNPACKED");
+        assert_eq!(named(b"PAR1").unwrap().remedy.told(Packing::Gzip), AS_JSON);
     }
 
     #[test]

@@ -31,6 +31,10 @@ const HOLD_FIRST: Duration = Duration::from_secs(3);
 /// After this long without a line, the last second of a log is over.
 const QUIET: Duration = Duration::from_secs(6);
 
+/// How far the newest record of a stream may lie from the time of day for the
+/// stream to be written while it is read, however busy it is.
+const NEAR: Duration = Duration::from_secs(30);
+
 /// How far apart two marks are at least.
 const APART: Duration = Duration::from_millis(100);
 
@@ -59,14 +63,40 @@ impl Search {
     }
 }
 
-/// Whether a reader had to wait for a writer since it was last asked.
+/// How long a read waits for a stream that has nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// [`MOMENT`].
+    Moment,
+    /// Not at all: another stream may have something.
+    No,
+}
+
+/// Whether a reader had to wait for a writer since it began to read.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct CaughtUp(Arc<AtomicBool>);
+pub(crate) struct CaughtUp(Arc<Flags>);
+
+#[derive(Debug, Default)]
+struct Flags {
+    caught_up: AtomicBool,
+    /// Whether a stream that has nothing is not waited for.
+    never_waits: AtomicBool,
+}
 
 impl CaughtUp {
+    /// A read from a stream begins.
+    pub(crate) fn begin(&self, wait: Wait) {
+        self.0.caught_up.store(false, Ordering::Relaxed);
+        self.0.never_waits.store(wait == Wait::No, Ordering::Relaxed);
+    }
+
     /// Whether it had to, and forgets it.
     pub(crate) fn take(&self) -> bool {
-        self.0.load(Ordering::Relaxed) && self.0.swap(false, Ordering::Relaxed)
+        self.0.caught_up.load(Ordering::Relaxed) && self.0.caught_up.swap(false, Ordering::Relaxed)
+    }
+
+    fn never_waits(&self) -> bool {
+        self.0.never_waits.load(Ordering::Relaxed)
     }
 }
 
@@ -89,8 +119,8 @@ impl Stream {
 impl Read for Stream {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if !self.has_something(&Timespec { tv_sec: 0, tv_nsec: 0 })? {
-            self.caught_up.0.store(true, Ordering::Relaxed);
-            if !self.has_something(&MOMENT)? {
+            self.caught_up.0.caught_up.store(true, Ordering::Relaxed);
+            if self.caught_up.never_waits() || !self.has_something(&MOMENT)? {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
         }
@@ -112,19 +142,53 @@ impl Sampling {
 }
 
 /// Up to where the records of a live input have waited long enough.
-#[derive(Debug, Default)]
+///
+/// An empty pipe alone does not tell that its writer has nothing more: one that
+/// copies a log is slower than the reader, too. So a reader has caught up if
+/// nothing came for [`MOMENT`], or if the newest record is [`NEAR`] the time of
+/// day. And a record has waited only if the reader has caught up again since: a
+/// time in which nothing was read, because the run had enough, does not count.
+#[derive(Debug)]
 pub(crate) struct Holding {
+    /// When it began, by the time of day.
+    began: (Instant, Stamp),
     /// When the reader had caught up, and how far the input was then.
     marks: VecDeque<(Instant, Stamp)>,
     ripe: Option<(Instant, Stamp)>,
+    /// When the reader had caught up last.
+    caught_up: Option<Instant>,
 }
 
 impl Holding {
+    /// Nothing has been read; it is `now`.
+    pub(crate) fn since(now: Stamp) -> Self {
+        Self { began: (Instant::now(), now), marks: VecDeque::new(), ripe: None, caught_up: None }
+    }
+
+    /// A stream that has come to `reached` had nothing for an instant.
+    pub(crate) fn was_empty(&mut self, reached: Stamp) {
+        let (began, at) = self.began;
+        let passed = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let since = reached.as_nanos().saturating_sub(at.as_nanos());
+        if Duration::from_nanos(since.saturating_sub_unsigned(passed).unsigned_abs()) <= NEAR {
+            self.mark(Some(reached));
+        }
+    }
+
+    /// No stream had anything for a moment; together they have come to
+    /// `reached`, if that is known.
+    pub(crate) fn was_silent(&mut self, reached: Option<Stamp>) {
+        self.mark(reached);
+    }
+
     /// The reader has caught up with a writer that is at `reached`.
-    pub(crate) fn mark(&mut self, reached: Stamp) {
+    fn mark(&mut self, reached: Option<Stamp>) {
         let now = Instant::now();
+        self.caught_up = Some(now);
         let last = self.marks.back().copied().or(self.ripe);
-        if last.is_none_or(|(at, stamp)| now - at >= APART && stamp != reached) {
+        if let Some(reached) = reached
+            && last.is_none_or(|(at, stamp)| now - at >= APART && stamp < reached)
+        {
             self.marks.push_back((now, reached));
         }
     }
@@ -132,12 +196,14 @@ impl Holding {
     /// Up to where records have waited long enough, and whether nothing newer
     /// has come for so long that the second is over.
     pub(crate) fn ripe(&mut self) -> Option<(Stamp, bool)> {
+        let caught_up = self.caught_up?;
         let hold = if self.ripe.is_some() { HOLD } else { HOLD_FIRST };
-        while let Some(&(at, stamp)) = self.marks.front().filter(|(at, _)| at.elapsed() >= hold) {
+        while let Some(&mark) = self.marks.front().filter(|(at, _)| caught_up - *at >= hold) {
             self.marks.pop_front();
-            self.ripe = Some((at, stamp));
+            self.ripe = Some(mark);
         }
-        self.ripe.map(|(at, stamp)| (stamp, at.elapsed() >= QUIET))
+        let is_last = self.marks.is_empty();
+        self.ripe.map(|(at, stamp)| (stamp, is_last && caught_up - at >= QUIET))
     }
 }
 
@@ -146,6 +212,7 @@ mod tests {
     use super::*;
     use std::io::Write;
     use std::os::fd::OwnedFd;
+    use tokio::time::advance;
 
     #[test]
     fn a_quiet_stream_says_so_and_is_read_on() {
@@ -165,10 +232,60 @@ mod tests {
     }
 
     #[test]
-    fn marks_are_apart_and_nothing_is_ripe_at_once() {
-        let mut holding = Holding::default();
-        (0..100).for_each(|second| holding.mark(Stamp::from_nanos(second)));
+    fn a_stream_beside_others_is_not_waited_for() {
+        let (read, _write) = io::pipe().unwrap();
+        let caught_up = CaughtUp::default();
+        let mut stream = Stream::new(File::from(OwnedFd::from(read)), caught_up.clone());
+        for wait in [Wait::No, Wait::Moment] {
+            caught_up.begin(wait);
+            assert_eq!(stream.read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            assert!(caught_up.take());
+        }
+    }
+
+    const START: i64 = 1_772_719_380;
+
+    fn stamp(second: i64) -> Stamp {
+        Stamp::from_nanos((START + second) * 1_000_000_000)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn marks_are_apart_and_nothing_is_ripe_at_once() {
+        let mut holding = Holding::since(stamp(0));
+        (0..100).for_each(|second| holding.was_silent(Some(stamp(second))));
         assert_eq!(holding.marks.len(), 1);
         assert_eq!(holding.ripe(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_copy_of_a_log_is_not_caught_up_with_by_an_empty_pipe() {
+        let mut holding = Holding::since(stamp(3_600));
+        for second in 0..100 {
+            holding.was_empty(stamp(second));
+            advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!((holding.marks.len(), holding.ripe()), (0, None));
+        // A log that is written now is, though it is never silent.
+        let mut holding = Holding::since(stamp(10));
+        for second in 0..6 {
+            holding.was_empty(stamp(second));
+            advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(holding.ripe(), Some((stamp(2), false)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_in_which_nothing_is_read_makes_no_record_older() {
+        let mut holding = Holding::since(stamp(0));
+        holding.was_silent(Some(stamp(1)));
+        advance(Duration::from_secs(60)).await;
+        assert_eq!(holding.ripe(), None);
+        holding.was_silent(Some(stamp(2)));
+        assert_eq!(holding.ripe(), Some((stamp(1), false)));
+        advance(Duration::from_secs(60)).await;
+        assert_eq!(holding.ripe(), Some((stamp(1), false)));
+        // Streams of which some were not asked: what was marked before gets older.
+        holding.was_silent(None);
+        assert_eq!(holding.ripe(), Some((stamp(2), true)));
     }
 }

@@ -17,6 +17,7 @@ mod options;
 mod pass;
 mod placing;
 mod reader;
+mod reading;
 
 pub use findings::{InputReport, Unreadable, Warning};
 pub use options::{Next, ReadOptions, Sequence};
@@ -37,7 +38,8 @@ use crate::units::Stamp;
 use bytes::Bytes;
 use intake::Intake;
 use pass::Pass;
-use reader::{Reader, Step};
+use reader::Reader;
+use reading::Progress;
 use std::cmp::Reverse;
 use std::time::Duration;
 
@@ -150,6 +152,7 @@ impl Source {
         mut left_out: Vec<Unreadable>,
         options: ReadOptions,
     ) -> Result<Self, TraceError> {
+        let holding = options.live.map(Holding::since);
         let shared = Shared::default();
         let mut authorities = Vec::new();
         let mut inputs = Vec::with_capacity(specs.len());
@@ -206,7 +209,7 @@ impl Source {
         let window_ns = nanos(options.reorder_window.unwrap_or(REORDER_WINDOW));
         let widest_ns = nanos(options.reorder_window.unwrap_or(WIDEST_WINDOW));
         let has_streams = inputs.iter().any(|input| !input.spec.is_repeatable());
-        let is_live = options.live && options.reorder_window.is_none() && has_streams;
+        let is_live = options.reorder_window.is_none() && has_streams;
         let pass = Pass::new(&inputs, readers, Spread::new(options.subsecond, options.seed));
         Ok(Self {
             inputs,
@@ -215,7 +218,7 @@ impl Source {
             seed: options.seed,
             agents: options.agents,
             shared,
-            holding: is_live.then(Holding::default),
+            holding: holding.filter(|_| is_live),
             window_ns,
             widest_ns,
             timed: has_times,
@@ -404,71 +407,6 @@ impl Source {
         }
         self.pass.spread.take_back(drawn);
     }
-
-    /// Reads a batch of lines from the input that lies back furthest.
-    fn read_some(&mut self) -> Result<Progress, TraceError> {
-        let Some(Reverse((mut front, index))) = self.pass.fronts.pop() else { return Ok(Progress::Ended) };
-        let (mut progress, mut caught_up) = (Progress::Some, false);
-        let until = self.pass.fronts.peek().map(|Reverse((front, _))| *front);
-        let mut reader = match self.pass.readers[index].take() {
-            Some(reader) => reader,
-            None => self.open_input(index)?,
-        };
-        for _ in 0..BATCH {
-            let step = reader.step(&mut self.intake, &mut self.pass, self.timed);
-            match step.inspect_err(|_| reader.settle(&mut self.intake, &mut self.pass))? {
-                Step::Read => {}
-                Step::Idle => {
-                    (progress, caught_up) = (Progress::None, true);
-                    break;
-                }
-                Step::Cut(message) | Step::Trailed(message) => {
-                    if self.warnings.len() < MAX_WARNINGS {
-                        let name = self.inputs[index].spec.name.clone();
-                        self.warnings.push(Warning { name, line: reader.line(), message });
-                    }
-                }
-                Step::Ended => {
-                    self.pass.open -= 1;
-                    return Ok(Progress::Some);
-                }
-            }
-            front = reader.front().unwrap_or(front);
-            if until.is_some_and(|until| front > until) {
-                break;
-            }
-            caught_up = self.has_streams && self.shared.caught_up.take();
-            if caught_up {
-                break;
-            }
-        }
-        if caught_up && let Some((holding, reached)) = self.holding.as_mut().zip(reader.reached()) {
-            holding.mark(reached);
-        }
-        self.pass.readers[index] = Some(reader);
-        self.pass.fronts.push(Reverse((front, index)));
-        Ok(progress)
-    }
-
-    fn open_input(&mut self, index: usize) -> Result<Reader, TraceError> {
-        let input = &self.inputs[index];
-        if self.pass.open >= MAX_OPEN {
-            return Err(TraceError::TooManyOpen { name: input.spec.name.clone(), limit: MAX_OPEN });
-        }
-        self.pass.open += 1;
-        Reader::reopen(&input.spec, index, input.report.format, &self.shared, (self.seed, self.agents))
-    }
-}
-
-/// What came of reading on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
-    /// Lines, or the end of an input.
-    Some,
-    /// Nothing: a stream is quiet.
-    None,
-    /// All inputs are at their end.
-    Ended,
 }
 
 /// The error that names the first of the inputs, and how many more there are.

@@ -6,6 +6,7 @@ use crate::trace::formats::Format;
 use crate::trace::rewrite::Rewrites;
 use crate::trace::scrub::Scrub;
 use crate::trace::spread::Subsecond;
+use crate::units::Stamp;
 use std::time::Duration;
 
 /// How a trace is read.
@@ -28,10 +29,10 @@ pub struct ReadOptions {
     pub reorder_window: Option<Duration>,
     /// In which order requests are handed out.
     pub sequence: Sequence,
-    /// Whether the records of a stream whose writer is slow wait seconds of real
-    /// time, and not the window of its log. Nothing changes where a window is
-    /// given.
-    pub live: bool,
+    /// The time of day, where the records of a stream that is written while it
+    /// is read wait seconds of real time and not the window of its log. Nothing
+    /// changes where a window is given.
+    pub live: Option<Stamp>,
 }
 
 /// What comes next.

@@ -46,6 +46,25 @@ impl Pass {
         }
     }
 
+    /// Takes where an input stands out of the fronts: mostly it is the first.
+    pub(super) fn take_front(&mut self, index: usize) -> Option<Stamp> {
+        let Reverse((front, first)) = self.fronts.peek()?;
+        if *first == index {
+            let front = *front;
+            self.fronts.pop();
+            return Some(front);
+        }
+        let found = self.fronts.iter().find(|Reverse((_, other))| *other == index);
+        let front = found.map(|Reverse((front, _))| *front);
+        self.fronts.retain(|Reverse((_, other))| *other != index);
+        front
+    }
+
+    /// How far the open inputs have come: the newest start that was read.
+    pub(super) fn reached(&self) -> Option<Stamp> {
+        self.readers.iter().flatten().filter_map(Reader::reached).max()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.spread.len() + self.order.len() >= self.most
             || self.spread.bytes() + self.order.bytes() >= MAX_HELD_BYTES

@@ -77,7 +77,8 @@ impl Reader {
             }
             stream = Box::new(Broken(Some(source)));
         }
-        if let Some(foreign::Foreign { what, remedy }) = foreign::named(&head.bytes, packing) {
+        if let Some(foreign::Foreign { what, remedy }) = foreign::named(&head.bytes) {
+            let remedy = remedy.told(packing);
             return Err(TraceError::Foreign { name: spec.name.clone(), what, remedy });
         }
         let examined = detect::choose(&spec.name, &head, asked)?;

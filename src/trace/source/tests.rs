@@ -1,6 +1,8 @@
 //! Logs whose lines are out of order, or whose clocks are wrong.
 
 use super::*;
+use std::io::{self, Write as _};
+use std::os::fd::AsRawFd as _;
 
 /// The targets in order and the books, with room for `most` records, of which
 /// `least` wait at least.
@@ -49,6 +51,26 @@ fn lines_that_are_all_left_out_are_no_reason_to_wait_for_their_end() {
     let mut source = Source::over(vec![("memory".to_owned(), log.into())], ReadOptions::default()).unwrap();
     assert_eq!(source.next_or_idle().unwrap(), Next::Idle);
     assert!(source.books().filtered["method"] < 400_000);
+}
+
+#[test]
+fn a_quiet_stream_does_not_keep_others_from_being_read() {
+    let (first, mut to_first) = io::pipe().unwrap();
+    let (second, mut to_second) = io::pipe().unwrap();
+    to_first.write_all(log_of([START]).as_bytes()).unwrap();
+    to_second.write_all(log_of([START + 1]).as_bytes()).unwrap();
+    let names = [&first, &second].map(|pipe| format!("/dev/fd/{}", pipe.as_raw_fd()));
+    let live = Some(Stamp::from_nanos(START * SECOND));
+    let mut source = Source::open(&names, ReadOptions { live, ..ReadOptions::default() }).unwrap();
+    to_second.write_all(log_of((0..1_000).map(|i| START + 2 + i)).as_bytes()).unwrap();
+    while source.books().read < 1_002 {
+        assert_eq!(source.next_or_idle().unwrap(), Next::Idle);
+    }
+    // Its lines still find their place.
+    to_first.write_all(log_of((0..100).map(|i| START + 2 + i)).as_bytes()).unwrap();
+    drop((to_first, to_second));
+    let requests: Vec<_> = std::iter::from_fn(|| source.next().unwrap()).collect();
+    assert_eq!((requests.len(), source.books().late), (1_102, 0));
 }
 
 #[test]
