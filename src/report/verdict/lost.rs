@@ -7,7 +7,7 @@ use crate::trace::TraceBooks;
 use crate::trace::lost::Loss;
 use crate::units::grouped;
 
-/// A run is invalid that lost more than one record of this many.
+/// A run is invalid that lost more than one of this many records to be replayed.
 const ONE_OF: u64 = 100;
 
 /// The widest window that is worth recommending, in seconds.
@@ -15,8 +15,15 @@ const WIDEST_S: u64 = 3_600;
 
 /// What the trace lost, as a reason, and whether that makes a run invalid.
 pub(super) fn found(trace: &TraceBooks) -> Option<(Reason, IsMuch)> {
-    let is_much = trace.late.saturating_mul(ONE_OF) > trace.accepted || trace.lost.lost_kind().is_some();
+    let is_much =
+        trace.late.saturating_mul(ONE_OF) > to_be_replayed(trace) || trace.lost.lost_kind().is_some();
     Some((lost(trace)?, if is_much { IsMuch::Yes } else { IsMuch::No }))
+}
+
+/// The records that would have been sent if none had been lost: what is filtered
+/// is no part of the load.
+fn to_be_replayed(trace: &TraceBooks) -> u64 {
+    trace.accepted.saturating_sub(trace.filtered.values().sum())
 }
 
 /// Whether so much was lost that what was sent is another load.
@@ -43,10 +50,10 @@ fn lost(trace: &TraceBooks) -> Option<Reason> {
         format!("; {lost} of {records} are lost of {}", kind.name)
     });
     let detail = format!(
-        "{} of {} records ({}) were lost and not sent: {}{kind}",
+        "{} of {} records to be replayed ({}) were lost and not sent: {}{kind}",
         grouped(trace.late),
-        grouped(trace.accepted),
-        share(trace.late, trace.accepted),
+        grouped(to_be_replayed(trace)),
+        share(trace.late, to_be_replayed(trace)),
         reasons.join(", "),
     );
     Some(doubt(Doubt::RecordsLost, detail, &remedy(trace, of(Loss::OutOfOrder))))
@@ -121,7 +128,7 @@ mod tests {
         assert_eq!(reason.id, "records_lost");
         assert_eq!(
             reason.detail,
-            "11 of 1,000 records (1.1 %) were lost and not sent: 11 began before records that had already \
+            "11 of 1,000 records to be replayed (1.1 %) were lost and not sent: 11 began before records that had already \
              been sent"
         );
         assert!(
@@ -135,6 +142,24 @@ mod tests {
         assert_eq!((failed.verdict, failed.timing_valid), (Verdict::Failed, false));
         let allowed = judged(11, 1_000, lost(11), true);
         assert_eq!((allowed.verdict, allowed.warnings.len()), (Verdict::Passed, 1));
+    }
+
+    #[test]
+    fn what_is_filtered_is_no_part_of_the_load() {
+        let books = |filtered| TraceBooks {
+            accepted: 10_000,
+            late: 90,
+            filtered: [("method", filtered)].into(),
+            ..TraceBooks::default()
+        };
+        assert_eq!(found(&books(0)).unwrap().1, IsMuch::No);
+        let (reason, is_much) = found(&books(9_500)).unwrap();
+        assert_eq!(is_much, IsMuch::Yes);
+        assert!(
+            reason.detail.starts_with("90 of 500 records to be replayed (18 %) were lost"),
+            "{}",
+            reason.detail
+        );
     }
 
     #[test]
