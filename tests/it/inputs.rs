@@ -195,7 +195,7 @@ fn what_is_no_log_is_named() {
         ([b"\xff\xfe", &utf_16[..]].concat(), ["text in UTF-16", "iconv -f utf-16le -t utf-8"]),
         (utf_16, ["text in UTF-16", "iconv -f utf-16le -t utf-8"]),
         (gzip(&gzip(log.as_bytes())), ["compressed twice", "gzip -dc FILE | downpour ... -"]),
-        (gzip(b"\xfd7zXZ\0\0"), ["an xz file", "xz -dc FILE | downpour ... -"]),
+        (gzip(b"\xfd7zXZ\0\0"), ["an xz file", "gzip -dc FILE | xz -dc | downpour ... -"]),
         (b"PAR1\x15\x04".to_vec(), ["a Parquet file", "lines of JSON"]),
         (b"{\"ts\":1,\"request\":{}}\n".repeat(5), ["JSON with the keys request, ts", "jq -c"]),
     ] {
