@@ -59,9 +59,9 @@ impl Source {
         let mut others: Vec<_> = others.collect();
         others.sort_unstable();
         for (_, index) in others {
-            match self.read_from(index, Wait::No)? {
-                Progress::None => {}
-                progress => return Ok(progress),
+            let progress = self.read_from(index, Wait::No)?;
+            if progress != Progress::None {
+                return Ok(progress);
             }
         }
         Ok(Progress::None)
