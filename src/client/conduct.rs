@@ -7,7 +7,7 @@
 
 use super::sessions::{Joined, Run, SessionId, Sessions};
 use super::{Budget, ClientModel, Clientele, GiveUp, LastAttempt, Next, RetryState, Siblings, draws};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultSet};
 use crate::schedule::Arrival;
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
@@ -48,6 +48,8 @@ pub struct Trial {
     attempts: u32,
     /// What the last of them ended with; nothing reads it before.
     fault: Fault,
+    /// What else was found of the last of them.
+    others: FaultSet,
 }
 
 impl Trial {
@@ -64,6 +66,16 @@ impl Trial {
     /// What the last of them ended with.
     pub const fn fault(&self) -> Fault {
         self.fault
+    }
+
+    /// What else was found of the last of them.
+    pub const fn others(&self) -> FaultSet {
+        self.others
+    }
+
+    /// Keeps what else was found of the last attempt.
+    pub const fn keep_others(&mut self, others: FaultSet) {
+        self.others = others;
     }
 }
 
@@ -118,7 +130,14 @@ impl Conduct {
             Some(Joined::Aborted(_)) => return None,
         };
         let state = RetryState::of_run(0);
-        let mut trial = Trial { state, session, client, attempts: 0, fault: Fault::ClientAborted };
+        let mut trial = Trial {
+            state,
+            session,
+            client,
+            attempts: 0,
+            fault: Fault::ClientAborted,
+            others: FaultSet::EMPTY,
+        };
         let run = self.run(&trial);
         self.begin_run(&mut trial, run.number);
         Some(trial)

@@ -7,7 +7,7 @@
 
 use crate::client::sessions::SESSIONS_MAX;
 use crate::client::{ClientModel, ClientPlan, Conduct, LastAttempt, Trial};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultSet};
 use crate::schedule::Arrival;
 use crate::tally::Ended;
 use crate::trace::agent::ClientKind;
@@ -49,7 +49,7 @@ pub(crate) struct Waiting {
     pub(crate) trial: Trial,
 }
 
-const _: () = assert!(size_of::<Waiting>() <= 128, "a storm holds hundreds of thousands of them");
+const _: () = assert!(size_of::<Waiting>() <= 144, "a storm holds hundreds of thousands of them");
 
 impl Waiting {
     /// Downloads that are due at once leave in the order of their arrivals.
@@ -134,8 +134,9 @@ impl Retries {
     }
 
     /// What becomes of a download that has `fault`.
-    pub(crate) fn failed(&mut self, tried: &Tried, fault: Fault) -> Verdict {
+    pub(crate) fn failed(&mut self, tried: &Tried, fault: Fault, others: FaultSet) -> Verdict {
         let (mut trial, sequence) = (tried.trial, tried.arrival.sequence);
+        trial.keep_others(others);
         let next = self.clients.failed((&mut trial, sequence), (tried.last(fault), fault), tried.known);
         let ended = match next {
             Ok(due) if self.waiting.len() < self.most => {

@@ -164,7 +164,7 @@ impl Ledger {
             counts.over(attempts);
             counts.ended(Ended::RunOver);
         }
-        self.failed_of(arrival, trial.fault(), now);
+        self.failed_of(arrival, trial, now);
     }
 
     /// A download is well.
@@ -193,7 +193,7 @@ impl Ledger {
         self.recorder.found_beside(case.due, others, case.done);
         let mut verdict = Verdict::Over(Ended::GaveUp(GiveUp::NotRetried));
         if let (Some(tried), Some(retries)) = (&case.tried, &mut self.retries) {
-            verdict = retries.failed(tried, fault);
+            verdict = retries.failed(tried, fault, others);
             match (verdict, self.recorder.retries(case.due)) {
                 (Verdict::Again, Some(counts)) => {
                     counts.hid(fault, case.done);
@@ -220,14 +220,14 @@ impl Ledger {
             counts.over(waiting.trial.attempts());
             counts.ended(why);
         }
-        self.failed_of(&waiting.arrival, waiting.trial.fault(), done);
+        self.failed_of(&waiting.arrival, &waiting.trial, done);
     }
 
     /// A download whose attempts are counted, with an example, has failed of
-    /// this.
-    fn failed_of(&mut self, arrival: &Arrival, fault: Fault, done: Offset) {
+    /// what was found of its last attempt.
+    fn failed_of(&mut self, arrival: &Arrival, trial: &Trial, done: Offset) {
         let due = arrival.due;
-        self.recorder.arrival(Fate::Failed(fault), due, done);
+        self.recorder.arrival_with(Fate::Failed(trial.fault()), trial.others(), due, done);
         self.of_client(arrival, |counts| counts.arrivals.failed += 1);
     }
 }

@@ -100,6 +100,8 @@ fn what_is_known_to_be_wrong_has_failed_though_its_lookup_never_ends() {
         assert_eq!((counts.arrivals.failed, counts.arrivals.cut), (3, 0));
         assert_eq!((counts.faults.get(fault).count, counts.attempts_with(fault).count), (3, 3));
         assert_eq!(counts.retries.waiting_at_end, if tries_again { 3 } else { 0 });
+        // Of a download that waited for its retry, all findings count, too.
+        assert_eq!((counts.found.get(fault).count, counts.found.get(Fault::HeadersVary).count), (3, 3));
         assert_eq!(totals.counts.redirects.unchecked(Tier::Dns, Unchecked::Cut), 3);
         let hosts: Vec<_> = counts.hosts.known().map(|(name, host)| (name, host.last_fault)).collect();
         assert_eq!(hosts, [("cdn.test", Some((ms(12), fault)))]);
