@@ -101,6 +101,9 @@ const UTF_16_LE: Foreign = filter("text in UTF-16", "iconv -f utf-16le -t utf-8"
 
 const UTF_16_BE: Foreign = filter("text in UTF-16", "iconv -f utf-16be -t utf-8");
 
+const CARRIAGE_RETURNS: Foreign =
+    filter("text whose lines end with carriage returns alone", "sed 's/\\r/\\n/g'");
+
 /// Where the signature of a tar archive lies.
 const TAR: std::ops::Range<usize> = 257..262;
 
@@ -110,12 +113,23 @@ pub(crate) fn named(head: &[u8]) -> Option<Foreign> {
         return Some(of_file("a tar archive", "tar -xOf"));
     }
     let known = SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature));
-    let known = known.map(|(_, foreign)| *foreign).or_else(|| wide_text_without_mark(head))?;
+    let known = known
+        .map(|(_, foreign)| *foreign)
+        .or_else(|| wide_text_without_mark(head))
+        .or_else(|| carriage_returns(head))?;
     // A log of bzip2's name is text; the signature of a block follows the level.
     if head.starts_with(b"BZh") && head.get(4..10) != Some(b"1AY&SY") {
         return None;
     }
     Some(known)
+}
+
+/// Text without a line feed and with carriage returns between its lines. Read
+/// as it is, the whole file would be one line.
+fn carriage_returns(head: &[u8]) -> Option<Foreign> {
+    let text = head.trim_ascii();
+    (memchr::memchr(b'\r', text).is_some() && memchr::memchr(b'\n', head).is_none())
+        .then_some(CARRIAGE_RETURNS)
 }
 
 /// Text of ASCII letters that take two or four bytes each.
@@ -181,6 +195,10 @@ mod tests {
         check(&[[0; 257].as_slice(), b"ustar"].concat(), Some("a tar archive"));
         check(&[0; 1_000], None);
         check(b"192.0.2.1 - - [", None);
+        check(b"/a\r/b\r/c\r", Some("text whose lines end with carriage returns alone"));
+        check(b"/a\r\n/b\r\n", None);
+        check(b"/a\r/b\n/c\r", None);
+        check(b"/a\r", None);
         check(b"", None);
     }
 

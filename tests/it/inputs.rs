@@ -197,6 +197,7 @@ fn what_is_no_log_is_named() {
         (gzip(&gzip(log.as_bytes())), ["compressed twice", "gzip -dc FILE | downpour ... -"]),
         (gzip(b"\xfd7zXZ\0\0"), ["an xz file", "gzip -dc FILE | xz -dc | downpour ... -"]),
         (b"PAR1\x15\x04".to_vec(), ["a Parquet file", "lines of JSON"]),
+        (log.replace('\n', "\r").into_bytes(), ["carriage returns alone", "sed 's/\\r/\\n/g' FILE"]),
         (b"{\"ts\":1,\"request\":{}}\n".repeat(5), ["JSON with the keys request, ts", "jq -c"]),
     ] {
         for format in [None, Some(Format::Combined)] {
