@@ -8,7 +8,7 @@ use super::Fault;
 /// A set of faults. A plain number: it is copied and merged without an
 /// allocation. Aligned like a word: a storm holds one for each download that waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[repr(packed(8))]
+#[repr(Rust, packed(8))]
 pub struct FaultSet(u128);
 
 const _: () = assert!(Fault::ALL.len() <= u128::BITS as usize, "a set has a bit for each fault");
