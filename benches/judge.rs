@@ -5,7 +5,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use downpour::units::Stamp;
 use downpour::verify::judge::Judge;
 use downpour::verify::rules::Rules;
-use downpour::verify::{JudgedResponse, JudgedRequest, Depth, Locations};
+use downpour::verify::{Depth, JudgedRequest, JudgedResponse, Locations};
 use http::{HeaderMap, HeaderValue, header};
 use std::hint::black_box;
 use url::Url;

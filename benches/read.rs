@@ -6,8 +6,8 @@
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use downpour::trace::reasons::ParsedLine;
 use downpour::trace::formats::Format;
+use downpour::trace::reasons::ParsedLine;
 use downpour::trace::{ReadOptions, Source};
 use std::hint::black_box;
 use std::path::Path;

@@ -9,8 +9,8 @@ mod support;
 
 use clap::Parser;
 use downpour::fault::Fault;
-use downpour::report::{Ending, GeneratorFacts, ReportInput, Plan, Rendering, RunDirectory, RunReport};
-use downpour::metrics::{Attempt, AttemptEnd, AttemptKind, Accounting, ArrivalOutcome, Interval, Totals};
+use downpour::metrics::{Accounting, ArrivalOutcome, Attempt, AttemptEnd, AttemptKind, Interval, Totals};
+use downpour::report::{Ending, GeneratorFacts, Plan, Rendering, ReportInput, RunDirectory, RunReport};
 use downpour::units::{Offset, Stamp};
 use std::fs;
 use std::io::{self, Write};
@@ -105,5 +105,9 @@ fn download(interval: &mut Interval, second: u64, n: u64) {
     let attempt =
         Attempt { due, sent: Some(sent), first_byte: Some(done), done, end: AttemptEnd::Status(302) };
     interval.attempt(&attempt, AttemptKind::First);
-    interval.arrival(if broken { ArrivalOutcome::Failed(Fault::DnsNxdomain) } else { ArrivalOutcome::Passed }, due, done);
+    interval.arrival(
+        if broken { ArrivalOutcome::Failed(Fault::DnsNxdomain) } else { ArrivalOutcome::Passed },
+        due,
+        done,
+    );
 }

@@ -4,12 +4,12 @@
 //! `cargo bench --bench simulate` prints a line each; the goal is 2 million.
 //! Numbers of a shared machine say little: look at the user time.
 
-use downpour::client::{ClientModels, ClientPlan, ClientMix};
+use downpour::client::{ClientMix, ClientModels, ClientPlan};
 use downpour::engine::{AtEndOfTrace, Observer, Played};
-use downpour::scenario::Scenario;
-use downpour::schedule::{Pace, Schedule, RunLimits};
-use downpour::sim::{DEFAULT_LIMIT, SimulationPlan, simulate};
 use downpour::metrics::{Interval, Totals};
+use downpour::scenario::Scenario;
+use downpour::schedule::{Pace, RunLimits, Schedule};
+use downpour::sim::{DEFAULT_LIMIT, SimulationPlan, simulate};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::{self, Write};
 use std::sync::Arc;

@@ -4,7 +4,6 @@
 //! environment, signals, the time of day and the limits of the process enter
 //! here and nowhere else.
 
-mod execute;
 mod check;
 mod client_args;
 mod clients;
@@ -12,11 +11,11 @@ mod compare;
 mod control_args;
 mod demo;
 mod distinct;
+mod execute;
 mod explain;
 mod export;
 mod generated;
 mod inspect;
-mod replay_scenario;
 mod load_args;
 mod loop_cache;
 mod metrics;
@@ -25,6 +24,7 @@ mod prepare_run;
 mod probe_args;
 mod progress;
 mod replay;
+mod replay_scenario;
 mod report;
 mod report_args;
 mod requests;

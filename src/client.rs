@@ -13,8 +13,8 @@
 //! [`first_attempts`] leaves recorded retries out. Which model a recorded client
 //! follows is told by its [kind](crate::trace::agent).
 
-pub mod budget;
 pub mod behavior;
+pub mod budget;
 pub mod delays;
 pub mod file;
 pub mod first_attempts;
@@ -27,9 +27,9 @@ mod list;
 #[cfg(test)]
 mod tests;
 
+pub use behavior::{ClientBehavior, ClientPlan, NoRetryReason, RetryContext};
 pub use budget::{Budget, BudgetRule};
 pub use client_mix::ClientMix;
-pub use behavior::{ClientPlan, ClientBehavior, NoRetryReason, RetryContext};
 pub use file::{ClientFileError, ClientModels};
 
 use crate::fault::Fault;
@@ -381,9 +381,13 @@ impl ClientModel {
         let shorter = |length| Duration::from_nanos(factor.shrink(nanos(length)));
         let retry_after = match self.retry_after {
             RetryAfter::Ignore => RetryAfter::Ignore,
-            RetryAfter::Honor { how, statuses, extra, cap, beyond } => {
-                RetryAfter::Honor { how, statuses, extra: extra.time_scaled(factor), cap: shorter(cap), beyond }
-            }
+            RetryAfter::Honor { how, statuses, extra, cap, beyond } => RetryAfter::Honor {
+                how,
+                statuses,
+                extra: extra.time_scaled(factor),
+                cap: shorter(cap),
+                beyond,
+            },
         };
         Self {
             delays: self.delays.time_scaled(factor),
@@ -444,8 +448,11 @@ impl ClientModel {
 
     /// What a `Retry-After` makes of the client's own delay.
     fn apply_retry_after(&self, last: LastAttempt, own: Duration) -> Result<Duration, GiveUp> {
-        let (RetryAfter::Honor { how, statuses, extra, cap, beyond }, LastAttemptEnd::Status(status), Some(asked)) =
-            (self.retry_after, last.end, last.retry_after)
+        let (
+            RetryAfter::Honor { how, statuses, extra, cap, beyond },
+            LastAttemptEnd::Status(status),
+            Some(asked),
+        ) = (self.retry_after, last.end, last.retry_after)
         else {
             return Ok(own);
         };

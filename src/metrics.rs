@@ -25,36 +25,40 @@ mod control;
 mod counts;
 mod example;
 mod fold;
+mod generator_health;
 mod histogram;
 mod interval;
-mod rule_counts;
 mod mask;
 mod recorder;
 mod redirects;
 mod retries;
+mod rule_counts;
 mod sliding_histogram;
 mod storm;
-mod generator_health;
 mod totals;
 mod transitions;
 mod warmup;
 
-pub use accounting::{Accounting, Imbalance, ArrivalAdjustments};
+pub use accounting::{Accounting, ArrivalAdjustments, Imbalance};
 pub use clients::{ClientCounts, ClientMixCounts};
-pub use control::{ComparisonSubject, Comparisons, ControlCounts, ControlExample, ControlResults, EXAMPLES_PER_KIND};
+pub use control::{
+    ComparisonSubject, Comparisons, ControlCounts, ControlExample, ControlResults, EXAMPLES_PER_KIND,
+};
 pub use counts::{ArrivalCounts, AttemptCounts, CatalogCounts, Counts, FaultCount, FaultTable, FoundTable};
 pub use example::{EXAMPLE_TEXT_BYTES, EXAMPLES_PER_FAULT, Example, Examples, FaultObservation, printable};
 pub use fold::{IntervalMerger, PENDING_SECONDS};
+pub use generator_health::{CpuSample, GeneratorHealth, SATURATED_PERMILLE};
 pub use histogram::{HIGHEST_US, Histogram, TimeHistograms};
 pub use interval::{Gauges, Interval};
-pub use rule_counts::RuleCounts;
 pub use mask::mask_url;
 pub use recorder::Recorder;
-pub use redirects::{Coverage, HostCounts, HostTable, Leads, JudgedRedirect, RedirectCounts, CacheableWrong, Unchecked};
+pub use redirects::{
+    CacheableWrong, Coverage, HostCounts, HostTable, JudgedRedirect, Leads, RedirectCounts, Unchecked,
+};
 pub use retries::{DownloadEnd, RetryCounts};
+pub use rule_counts::RuleCounts;
 pub use sliding_histogram::SlidingHistogram;
-pub use storm::{StormSecond, StormSeries, Storm};
-pub use generator_health::{CpuSample, SATURATED_PERMILLE, GeneratorHealth};
+pub use storm::{Storm, StormSecond, StormSeries};
 pub use totals::Totals;
 pub use transitions::{PAIRS_KEPT, StatusPair, TransitionCount, TransitionCounts};
 pub use warmup::WarmupCounts;

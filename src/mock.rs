@@ -18,24 +18,24 @@
 //! ```
 
 mod access;
-mod response;
 mod api;
-mod location_base;
 mod cdn;
 mod connection;
 pub mod dns;
-mod request_head;
-mod listen;
-mod redirect_target;
-pub mod plan;
-mod release;
-mod state;
 mod faulty_answer;
+mod listen;
+mod location_base;
+pub mod plan;
+mod redirect_target;
+mod release;
+mod request_head;
+mod response;
+mod state;
 mod tls;
 
 pub use access::AccessLog;
-pub use location_base::{BaseError, LocationBase};
 pub use cdn::crate_file;
+pub use location_base::{BaseError, LocationBase};
 pub use tls::{CdnCertificate, CdnTls, CertificateError};
 
 use listen::ListenAddress;
@@ -257,7 +257,11 @@ fn serve(
     });
 }
 
-fn begin(runtime: &LocalRuntime, sockets: Sockets, site: &Arc<MockState>) -> io::Result<tokio::task::JoinSet<()>> {
+fn begin(
+    runtime: &LocalRuntime,
+    sockets: Sockets,
+    site: &Arc<MockState>,
+) -> io::Result<tokio::task::JoinSet<()>> {
     runtime.block_on(async {
         let mut tasks = tokio::task::JoinSet::new();
         for (listener, host) in [(sockets.api, MockHost::Api), (sockets.cdn, MockHost::Cdn)] {

@@ -49,7 +49,7 @@ pub use json_schema::{Document, json_schema};
 pub use junit::junit;
 pub use k6::k6_summary;
 pub use markdown::markdown;
-pub use plan::{PlanInput, SimulatedService, Plan, SkippedInput};
+pub use plan::{Plan, PlanInput, SimulatedService, SkippedInput};
 pub use prometheus::{Dialect, exposition};
 pub use rendering::Rendering;
 pub use retries::{ClientLine, RetriesSection};
@@ -57,18 +57,18 @@ pub use rules::{RuleLine, RulesReport};
 pub use saved::{SavedRun, SavedRunError};
 pub use schema::{
     Arrivals, Attempts, CatalogReport, Connections, Curves, ExampleLine, FailureLine, FaultLine, Generator,
-    HostLine, IntervalLine, IntervalTimes, LineCounts, Rates, Reason, RecordCounts, RunReport, SCHEMA, Targets,
-    TierLine, TimeSummary, TransitionLine, TransitionsLeftOut, Verdict, Warmup, WarningLine,
+    HostLine, IntervalLine, IntervalTimes, LineCounts, Rates, Reason, RecordCounts, RunReport, SCHEMA,
+    Targets, TierLine, TimeSummary, TransitionLine, TransitionsLeftOut, Verdict, Warmup, WarningLine,
 };
 pub use storm::StormSection;
 pub(crate) use text::micros;
 pub use text::{painted, summary};
 pub use threshold::{
-    AbortLine, Allowed, Assessment, Measure, ParseThresholdError, Relation, Threshold, ThresholdLine, ThresholdMonitor,
-    WindowLine,
+    AbortLine, Allowed, Assessment, Measure, ParseThresholdError, Relation, Threshold, ThresholdLine,
+    ThresholdMonitor, WindowLine,
 };
 pub use timeline::{MAX_POINTS, Timeline};
-pub use verdict::{Exit, RunJudgement, REASON_MEANINGS, ReasonMeaning, judge};
+pub use verdict::{Exit, REASON_MEANINGS, ReasonMeaning, RunJudgement, judge};
 
 /// The subcommand whose reports measure nothing: `check`.
 const CHECK: &str = "check";

@@ -226,7 +226,11 @@ pub fn path_of(target: &[u8]) -> &[u8] {
     target.split(|&b| b == b'?').next().unwrap_or(target)
 }
 
-fn match_segment<'t>(parts: &[SegmentPart], segment: &'t [u8], values: &mut [&'t [u8]; MAX_NAMES]) -> Option<()> {
+fn match_segment<'t>(
+    parts: &[SegmentPart],
+    segment: &'t [u8],
+    values: &mut [&'t [u8]; MAX_NAMES],
+) -> Option<()> {
     // Known parts are taken from the left up to the unknown one, then from the
     // right; what is left over is the unknown one.
     let mut rest = segment;

@@ -15,17 +15,17 @@
 
 mod expected_vs_actual;
 mod file;
-mod synthetic_traffic;
-mod service;
 mod mock_plan;
+mod service;
+mod synthetic_traffic;
 
 pub use file::ScenarioError;
-pub use synthetic_traffic::SyntheticTraffic;
-pub use service::{Abandoned, CapacityDrop, ParseServiceError, Service, ServiceTime};
 pub use mock_plan::NotReplayable;
+pub use service::{Abandoned, CapacityDrop, ParseServiceError, Service, ServiceTime};
+pub use synthetic_traffic::SyntheticTraffic;
 
 use crate::client::sessions;
-use crate::mock::plan::{PlannedFault, FaultWindow};
+use crate::mock::plan::{FaultWindow, PlannedFault};
 use crate::schedule::process::Spacing;
 use crate::units::{Factor, Rate, Share};
 use std::num::{NonZeroU32, NonZeroU64};

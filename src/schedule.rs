@@ -213,7 +213,11 @@ impl Schedule {
             DueTime::At(due) => due,
             outcome @ (DueTime::Never | DueTime::Unknown) => {
                 self.next = Some(next);
-                return Some(if matches!(outcome, DueTime::Never) { ScheduleOutcome::BeyondLimits } else { ScheduleOutcome::MissingTime });
+                return Some(if matches!(outcome, DueTime::Never) {
+                    ScheduleOutcome::BeyondLimits
+                } else {
+                    ScheduleOutcome::MissingTime
+                });
             }
         };
         if let Some((copy, copy_due)) = self.amplifier.due_before(due) {
@@ -281,7 +285,8 @@ impl Schedule {
             return ScheduleOutcome::Unsendable;
         };
         let since_first = request.at.zip(self.pass.span).map(|(at, (first, _))| at.nanos_since(first));
-        let asked = since_first.map_or(due, |nanos| self.pass.recorded_base.after(Duration::from_nanos(nanos)));
+        let asked =
+            since_first.map_or(due, |nanos| self.pass.recorded_base.after(Duration::from_nanos(nanos)));
         let sequence = self.counts.arrivals;
         self.counts.arrivals += 1;
         self.counts.copies += u64::from(origin == ArrivalOrigin::Copy);
@@ -302,7 +307,9 @@ impl Schedule {
     fn due(&self, at: Option<Stamp>) -> DueTime {
         match &self.pace {
             Pace::Constant(rate) => DueTime::At(process::due_at_rate(*rate, self.process.position())),
-            Pace::Profile(profile) => profile.due(self.process.position()).map_or(DueTime::Never, DueTime::At),
+            Pace::Profile(profile) => {
+                profile.due(self.process.position()).map_or(DueTime::Never, DueTime::At)
+            }
             // The engine says when; here they only have an order.
             Pace::Max => DueTime::At(Offset::ZERO),
             Pace::Recorded(speed) => {

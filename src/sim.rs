@@ -14,9 +14,9 @@
 //! retries.
 
 mod event_queue;
-mod service_queue;
 mod outcome;
 mod run;
+mod service_queue;
 pub mod sweep;
 
 #[cfg(test)]

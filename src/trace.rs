@@ -57,17 +57,17 @@ pub mod source;
 
 pub mod log_summary;
 
+pub use compression::InputCompression;
 pub use error::{FormatShare, TraceError};
 pub(crate) use open::files_of;
 pub use source::{ReadOptions, Source};
-pub use compression::InputCompression;
 
 use crate::units::Stamp;
 use agent::ClientKind;
 use bytes::Bytes;
 use client::ClientKey;
-use reasons::Notes;
 use losses::LossCounts;
+use reasons::Notes;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 

@@ -5,10 +5,10 @@
 //! when they are free, and wait where their redirects are not checked as fast.
 
 use super::CliError;
-use super::execute::measure;
 use super::client_args::ClientArgs;
 use super::control_args::ControlArgs;
-use super::distinct::{DistinctRequests, DistinctProgress};
+use super::distinct::{DistinctProgress, DistinctRequests};
+use super::execute::measure;
 use super::export::{ExportArgs, RunDirectoryKept};
 use super::load_args::LoadArgs;
 use super::progress::{ProgressReporter, Verbosity};
@@ -162,8 +162,11 @@ pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
     prepared.requests = Box::new(DistinctRequests::of(prepared.requests, Arc::clone(&found)));
     prepared.engine.loop_mode = LoopMode::Closed { until: None, open: Some(MAX_OUTSTANDING) };
     let phases = signals::phases().map_err(CliError::Signals)?;
-    let progress =
-        ProgressReporter::by_count(Verbosity::of(args.output.quiet, args.output.no_progress), Arc::clone(&found), &phases);
+    let progress = ProgressReporter::by_count(
+        Verbosity::of(args.output.quiet, args.output.no_progress),
+        Arc::clone(&found),
+        &phases,
+    );
     let mut measured = measure(prepared, (args.output.out.clone(), progress), &phases)?;
     measured.report.warnings.extend(possible_repeats_notice(found.possible_repeats()));
     let (exit, report) = measured.publish(args.output.format, exports, out)?;

@@ -3,14 +3,14 @@
 use super::CliError;
 use super::clients::{ClientsError, load};
 use super::values::parse_time;
-use crate::client::{BudgetRule, ClientModels, ClientPlan, ClientMix, first_attempts, sessions};
+use crate::client::{BudgetRule, ClientMix, ClientModels, ClientPlan, first_attempts, sessions};
 use crate::engine::Requests;
 use crate::report::Plan;
 use crate::schedule::Pace;
 use crate::trace::agent::{AgentCounts, AgentTable};
 use crate::trace::client::AgentParsing;
-use crate::trace::reasons::Filter;
 use crate::trace::live::Search;
+use crate::trace::reasons::Filter;
 use crate::trace::source::ReadOutcome;
 use crate::trace::{Source, TraceAccounting};
 use crate::units::{Share, grouped, parse_duration};

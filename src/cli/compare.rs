@@ -4,7 +4,7 @@ use super::overwrite::{FilesOfCommand, Named};
 use super::report::sources;
 use super::terminal::Visible;
 use super::{CliError, print_message};
-use crate::report::compare::{RunComparison, Condition, ComparedRun, html, json, markdown, text};
+use crate::report::compare::{ComparedRun, Condition, RunComparison, html, json, markdown, text};
 use crate::report::{Exit, SavedRun, SavedRunError};
 use clap::{Args, ValueEnum};
 use std::fs;

@@ -16,8 +16,8 @@ use super::values::parse_time;
 use super::verify_args::VerifyArgs;
 use super::wire_args::WireArgs;
 use super::{CliError, print_message};
-use crate::mock::plan::{FaultKind, FaultPlan, LocationFault, PlannedFault, Share, FaultWindow};
-use crate::mock::{MockRegistry, MockConfig};
+use crate::mock::plan::{FaultKind, FaultPlan, FaultWindow, LocationFault, PlannedFault, Share};
+use crate::mock::{MockConfig, MockRegistry};
 use crate::report::Exit;
 use crate::schedule::Pace;
 use crate::trace::Source;
@@ -70,7 +70,8 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
     let (from, to) = (tenths(args.duration / 12), tenths(args.duration * 7 / 12));
     let window = FaultWindow::new(from, Some(to))
         .ok_or_else(|| CliError::Usage("--duration is too short for a fault within it".to_owned()))?;
-    let fault = PlannedFault { kind: FaultKind::Location(LocationFault::MissingSlash), share: Share::ALL, window };
+    let fault =
+        PlannedFault { kind: FaultKind::Location(LocationFault::MissingSlash), share: Share::ALL, window };
     let plan = FaultPlan::new(vec![fault], 1);
     let registry = MockRegistry::start(MockConfig { plan, ..MockConfig::default() })?;
     if !args.report.quiet {

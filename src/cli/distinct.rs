@@ -7,10 +7,10 @@
 //! twice than leave something out.
 
 use crate::engine::Requests;
-use crate::trace::reasons::Filter;
 use crate::trace::live::Search;
+use crate::trace::reasons::Filter;
 use crate::trace::source::ReadOutcome;
-use crate::trace::{TraceRequest, TraceAccounting};
+use crate::trace::{TraceAccounting, TraceRequest};
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -142,7 +142,8 @@ mod tests {
         let source = Source::over(vec![("list".to_owned(), list.into())], options).unwrap();
         let found = Arc::new(DistinctProgress::default());
         let requests = Box::new(TraceRequests::begin(source, Vec::new()).unwrap());
-        let mut distinct = DistinctRequests { capacity: most, ..DistinctRequests::of(requests, Arc::clone(&found)) };
+        let mut distinct =
+            DistinctRequests { capacity: most, ..DistinctRequests::of(requests, Arc::clone(&found)) };
         let mut targets = Vec::new();
         while let Some(request) = distinct.next().unwrap() {
             targets.push(String::from_utf8(request.target.to_vec()).unwrap());

@@ -14,12 +14,12 @@ use super::threshold_args::Limits;
 use super::throttling::Throttling;
 use super::{CliError, chain};
 use crate::engine::{self, AtEndOfTrace, ControlThread, EnginePlan, Judging, Observer, Requests, RunEnd};
+use crate::metrics::{Accounting, ArrivalAdjustments, Interval, StormSecond, StormSeries, Totals};
 use crate::report::{
-    AbortLine, DirectoryError, Ending, Exit, GeneratorFacts, ReportInput, Plan, Reason, RunDirectory, RunReport,
-    Threshold, ThresholdMonitor, painted, summary,
+    AbortLine, DirectoryError, Ending, Exit, GeneratorFacts, Plan, Reason, ReportInput, RunDirectory,
+    RunReport, Threshold, ThresholdMonitor, painted, summary,
 };
 use crate::schedule::{Schedule, ScheduleCounts};
-use crate::metrics::{Accounting, Interval, ArrivalAdjustments, StormSecond, StormSeries, Totals};
 use crate::units::{Stamp, grouped};
 use crate::verify::probe::net::Probes;
 use std::io::Write;
@@ -122,7 +122,16 @@ pub(crate) fn measure(
         recorder.checkpoint(&nothing_yet);
     }
     let end = engine::run(&engine, (requests, schedule, at_end), &judging, &phases.phase, &mut recorder)?;
-    let ReplayObserver { directory, write_errors: mut trouble, throttling, progress, series, monitor: mut watch, abort, .. } = recorder;
+    let ReplayObserver {
+        directory,
+        write_errors: mut trouble,
+        throttling,
+        progress,
+        series,
+        monitor: mut watch,
+        abort,
+        ..
+    } = recorder;
     drop(progress);
 
     // What ends a run early by its own wish is no interruption.

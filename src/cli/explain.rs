@@ -3,10 +3,10 @@
 
 use super::CliError;
 use crate::fault::Fault;
-use crate::suggest::did_you_mean;
 use crate::report::{REASON_MEANINGS, ReasonMeaning, advice};
-use crate::trace::reasons::{Filter, Note, Reject, Skip};
+use crate::suggest::did_you_mean;
 use crate::trace::losses::LossReason;
+use crate::trace::reasons::{Filter, Note, Reject, Skip};
 use std::io::{self, Write};
 
 /// Columns of the ids.

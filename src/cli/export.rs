@@ -7,8 +7,8 @@
 
 use super::CliError;
 use super::overwrite::{FilesOfCommand, Named};
-use crate::suggest::did_you_mean;
 use crate::report::{Rendering, RunDirectory, RunReport, SavedRun, markdown};
+use crate::suggest::did_you_mean;
 use clap::Args;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};

@@ -5,8 +5,8 @@ use super::terminal::Visible;
 use super::trace_args::{TraceArgs, TraceArgsError};
 use crate::trace::ReadOptions;
 use crate::trace::agent::{AgentCounts, AgentTable};
-use crate::trace::log_summary::{LogSummary, LogSummaryBuilder};
 use crate::trace::client::AgentParsing;
+use crate::trace::log_summary::{LogSummary, LogSummaryBuilder};
 use std::io::{self, Write};
 
 /// Products of unknown clients in the object.

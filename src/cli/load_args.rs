@@ -8,7 +8,7 @@ use super::shape_args::ShapeArgs;
 use super::target::Target;
 use super::values::{parse_header, parse_positive, parse_requests, parse_time};
 use crate::engine::Overload;
-use crate::schedule::{Pace, Schedule, RunLimits, check_peak};
+use crate::schedule::{Pace, RunLimits, Schedule, check_peak};
 use crate::units::{Factor, parse_duration};
 use clap::{Args, ValueEnum};
 use http::header::{ACCEPT, HOST, USER_AGENT};

@@ -3,7 +3,7 @@
 //! A pass over a few requests costs less than opening their file. What was kept
 //! is booked as if it had been read anew, so the books mean the same either way.
 
-use crate::trace::{TraceRequest, TraceAccounting};
+use crate::trace::{TraceAccounting, TraceRequest};
 
 /// The most requests that are kept, and the most bytes of their targets.
 const MAX_REQUESTS: usize = 20_000;

@@ -6,8 +6,8 @@
 //! brings one answer.
 
 use crate::engine::lower_priority;
-use crate::report::{Dialect, Plan, RunReport, exposition};
 use crate::metrics::Gauges;
+use crate::report::{Dialect, Plan, RunReport, exposition};
 use bytes::Bytes;
 use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};

@@ -6,7 +6,7 @@ use super::system;
 use super::target::all_loopback;
 use super::verify_args::VerifyArgs;
 use super::wire_args::{HTTP2_CONNECTIONS, HttpArg, WireArgs};
-use crate::engine::{EnginePlan, LoopMode, Judging, Overload, TlsPlan};
+use crate::engine::{EnginePlan, Judging, LoopMode, Overload, TlsPlan};
 use crate::report::Reason;
 use crate::schedule::Pace;
 use crate::units::{Offset, grouped};
@@ -185,12 +185,22 @@ pub(super) fn judging(
     };
     let reach = ProbeDepth::of(verify.verify);
     let knows_json = judge.checks_json() && verify.verify.covers(Tier::Json);
-    let forms = verify.probe.json_sample(seed).filter(|_| knows_json && !wire.speaks_http2_alone(&load.target));
+    let forms =
+        verify.probe.json_sample(seed).filter(|_| knows_json && !wire.speaks_http2_alone(&load.target));
     let asks = reach.is_some() || forms.is_some();
     let ways = (&wire.tls, wire.connection.max_body);
     let probes = asks.then(|| verify.probe.options(reach, (resolver(verify), private), load, ways));
     let sampling = ProbeSampling { share: verify.probe.sample, seed };
-    let judging = Judging { judge, lookups, probes: None, sampling, json_sample: forms, private_addresses: private, catalog, control: None };
+    let judging = Judging {
+        judge,
+        lookups,
+        probes: None,
+        sampling,
+        json_sample: forms,
+        private_addresses: private,
+        catalog,
+        control: None,
+    };
     Ok((judging, probes.transpose()?))
 }
 
@@ -210,7 +220,11 @@ fn resolver(verify: &VerifyArgs) -> Resolver {
 }
 
 /// Refuses a heavy load on somebody else's host unless it is asked for twice.
-pub(super) fn refuse_unconfirmed_load(load: &LoadArgs, pace: &Pace, addresses: &[SocketAddr]) -> Result<(), CliError> {
+pub(super) fn refuse_unconfirmed_load(
+    load: &LoadArgs,
+    pace: &Pace,
+    addresses: &[SocketAddr],
+) -> Result<(), CliError> {
     let light = pace.peak_per_second().is_some_and(|peak| peak <= UNCONFIRMED_RATE_MAX);
     if light || load.yes || all_loopback(addresses) {
         return Ok(());

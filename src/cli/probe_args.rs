@@ -7,12 +7,12 @@ use super::wire_args::{HttpArg, WireArgs};
 use super::{CliError, tls};
 use crate::engine::lower_priority;
 use crate::report::Plan;
-use crate::schedule::sample::{SamplePurpose, Sample, SampleUnit};
+use crate::schedule::sample::{Sample, SamplePurpose, SampleUnit};
 use crate::units::{Rate, Share};
 use crate::verify::address::PrivateAddresses;
 use crate::verify::lookup::Resolver;
 use crate::verify::probe::net::{Candidate, ConnectOverride, ProbeOptions};
-use crate::verify::probe::{ProbeLimits, ProbeDepth};
+use crate::verify::probe::{ProbeDepth, ProbeLimits};
 use clap::Args;
 use http::header::USER_AGENT;
 use std::fmt;
@@ -174,10 +174,15 @@ impl ProbeArgs {
     ) -> Result<ProbeOptions, CliError> {
         // Who waits for the checks gains nothing from putting them last.
         let at_start: fn() = if self.max_queue_wait.is_some() { lower_priority } else { || {} };
-        let detours: Result<Vec<ConnectOverride>, _> = self.connect_to.iter().map(ConnectTo::connect_override).collect();
+        let detours: Result<Vec<ConnectOverride>, _> =
+            self.connect_to.iter().map(ConnectTo::connect_override).collect();
         Ok(ProbeOptions {
             // Without a reach no file is asked for, so any will do.
-            limits: ProbeLimits { depth: reach.unwrap_or(ProbeDepth::Connect), hops: self.hops, body: max_body },
+            limits: ProbeLimits {
+                depth: reach.unwrap_or(ProbeDepth::Connect),
+                hops: self.hops,
+                body: max_body,
+            },
             rate: self.rate.0,
             concurrency: NonZeroUsize::new(self.concurrency).unwrap_or(NonZeroUsize::MIN),
             queue_timeout: self.max_queue_wait,

@@ -11,8 +11,8 @@ pub(crate) use view::ExpectedLength;
 use super::distinct::DistinctProgress;
 use super::signals::{ENDING, ENDING_CHECK, Phases};
 use crate::fault::Fault;
-use crate::report::micros;
 use crate::metrics::{Interval, Totals};
+use crate::report::micros;
 use crate::units::grouped;
 use live::Live;
 use std::env;
@@ -106,7 +106,10 @@ impl ProgressReporter {
             }
             ProgressStyle::Seconds if has_a_line => super::print_message(&line(second, interval)),
             ProgressStyle::Count(found) if has_a_line => {
-                super::print_message(&format!("after {second:>4} s: {}", CheckProgress::of(totals, found).text()));
+                super::print_message(&format!(
+                    "after {second:>4} s: {}",
+                    CheckProgress::of(totals, found).text()
+                ));
             }
             ProgressStyle::Seconds | ProgressStyle::Count(_) => {}
         }

@@ -1,14 +1,14 @@
 //! `downpour replay`: the main job.
 
 use super::CliError;
-use super::execute::{PreparedReplay, execute_run};
 use super::client_args::ClientArgs;
 use super::control_args::ControlArgs;
+use super::execute::{PreparedReplay, execute_run};
 use super::export::RunDirectoryKept;
 use super::load_args::LoadArgs;
 use super::metrics::MetricsServer;
 use super::overwrite::Named;
-use super::prepare_run::{engine_plan, few_connections, refuse_unconfirmed_load, judging};
+use super::prepare_run::{engine_plan, few_connections, judging, refuse_unconfirmed_load};
 use super::probe_args::candidate;
 use super::report_args::ReportArgs;
 use super::requests::{RefusedHost, TraceRequests};
@@ -21,7 +21,7 @@ use super::wire_args::{HttpArg, WireArgs};
 use super::{signals, system};
 use crate::client::ClientPlan;
 use crate::engine::{AtEndOfTrace, ControlPlan, ControlThread, EnginePlan, Requests};
-use crate::report::{Exit, PlanInput, Plan, RunReport, SkippedInput};
+use crate::report::{Exit, Plan, PlanInput, RunReport, SkippedInput};
 use crate::schedule::Pace;
 use crate::trace::source::{InputReport, UnreadableInput};
 use crate::trace::{ReadOptions, Source};

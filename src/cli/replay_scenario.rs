@@ -9,7 +9,7 @@ use super::replay::{ReplayArgs, ReplayInput, play};
 use super::terminal::Visible;
 use super::{CliError, print_message, scenarios};
 use crate::client::ClientPlan;
-use crate::mock::{MockRegistry, MockConfig};
+use crate::mock::{MockConfig, MockRegistry};
 use crate::report::{Exit, PlanInput};
 use crate::scenario::Scenario;
 use crate::schedule::{Pace, check_peak};

@@ -5,7 +5,7 @@ use super::loop_cache::LoopCache;
 use super::trace_args::TraceArgsError;
 use crate::engine::Requests;
 use crate::trace::source::{ReadOutcome, Warning};
-use crate::trace::{TraceRequest, Source, TraceAccounting};
+use crate::trace::{Source, TraceAccounting, TraceRequest};
 use std::fmt;
 
 /// The requests of a source, unless it was recorded at the host that the run

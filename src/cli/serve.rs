@@ -9,7 +9,7 @@ use super::overwrite::{FilesOfCommand, Named};
 use super::values::{parse_listen, parse_threads};
 use crate::mock::dns::{DnsAnswer, ParseDnsAnswerError, Zone};
 use crate::mock::plan::{FaultKind, FaultPlan, PlanError, PlannedFault, with_argument};
-use crate::mock::{AccessLog, LocationBase, MockRegistry, MockConfig, MockError};
+use crate::mock::{AccessLog, LocationBase, MockConfig, MockError, MockRegistry};
 use crate::mock::{CdnCertificate, CdnTls, CertificateError};
 use std::fs::File;
 use std::io::{self, Write};

@@ -17,14 +17,15 @@ use super::terminal::Visible;
 use super::threshold_args::{AbortArgs, Limits};
 use super::{CliError, chain, print_message, scenarios, signals, system};
 use crate::engine::{AtEndOfTrace, Observer, Phase, Played, RunEnd};
+use crate::metrics::{Interval, StormSecond, StormSeries, Totals};
 use crate::report::{
-    Assessment, Ending, Exit, GeneratorFacts, PlanInput, SimulatedService, ReportInput, Plan, RunDirectory, RunReport, ThresholdMonitor,
+    Assessment, Ending, Exit, GeneratorFacts, Plan, PlanInput, ReportInput, RunDirectory, RunReport,
+    SimulatedService, ThresholdMonitor,
 };
 use crate::scenario::{Scenario, Service, trouble};
 use crate::schedule::{Pace, check_peak};
 use crate::sim::sweep::{Grid, longest_run_s, sweep};
 use crate::sim::{SimulationPlan, simulate};
-use crate::metrics::{Interval, StormSecond, StormSeries, Totals};
 use crate::trace::{ReadOptions, Source};
 use crate::units::{Factor, NANOS_PER_SECOND, Stamp, approximate, grouped};
 use std::io::Write;
@@ -123,7 +124,12 @@ fn from_trace(args: &SimulateArgs) -> Result<PreparedSimulation, CliError> {
     };
     let requests = conduct.filtered(Box::new(TraceRequests::begin(source, Vec::new())?));
     let at_end = if load.loop_trace { AtEndOfTrace::Loop } else { AtEndOfTrace::Stop };
-    Ok(PreparedSimulation { simulation, played: Played::new(requests, schedule, at_end), plan, scenario: None })
+    Ok(PreparedSimulation {
+        simulation,
+        played: Played::new(requests, schedule, at_end),
+        plan,
+        scenario: None,
+    })
 }
 
 fn check(source: &Source, pace: &Pace, args: &SimulateArgs) -> Result<(), CliError> {
@@ -193,7 +199,12 @@ fn report(
     let path = args.report.out.clone().unwrap_or_else(|| default_path(&now));
     let directory = RunDirectory::create(&path, Stamp::default())?;
     let watch = ThresholdMonitor::new(limits.thresholds);
-    let mut seconds = SimulationObserver { directory, series: StormSeries::default(), monitor: watch, write_errors: Vec::new() };
+    let mut seconds = SimulationObserver {
+        directory,
+        series: StormSeries::default(),
+        monitor: watch,
+        write_errors: Vec::new(),
+    };
     let begun = Instant::now();
     let end = simulate(&simulation, played, &mut seconds, &|| *phase.borrow() > Phase::Running);
     let took = begun.elapsed();
@@ -249,9 +260,16 @@ fn result(
     };
     let ending = if stopped_early { Ending::Interrupted } else { Ending::Finished };
     let totals = &end.totals;
-    let report =
-        RunReport::build(ReportInput { plan, accounting: &books, totals, generator, ending, thresholds, notices })
-            .with_retries(&totals.counts, Some(series));
+    let report = RunReport::build(ReportInput {
+        plan,
+        accounting: &books,
+        totals,
+        generator,
+        ending,
+        thresholds,
+        notices,
+    })
+    .with_retries(&totals.counts, Some(series));
     Ok(match fault {
         Some(fault) => report.with_storm_within(series, fault),
         None => report,

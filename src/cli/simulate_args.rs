@@ -14,7 +14,7 @@ use super::shape_args::ShapeArgs;
 use super::threshold_args::ThresholdArgs;
 use super::trace_args::TraceArgs;
 use super::values::{parse_positive, parse_requests, parse_time};
-use crate::client::{ClientPlan, ClientMix, sessions};
+use crate::client::{ClientMix, ClientPlan, sessions};
 use crate::mock::plan::PlannedFault;
 use crate::scenario::{Abandoned, CapacityDrop, Clients, Scenario, Service, ServiceTime};
 use crate::schedule::Pace;

@@ -236,7 +236,10 @@ impl ReachableAddresses {
         }
         Some(Reason {
             id: "dead_address".to_owned(),
-            detail: format!("before the run the target took no connection at {}", self.unreachable.join(", ")),
+            detail: format!(
+                "before the run the target took no connection at {}",
+                self.unreachable.join(", ")
+            ),
             remedy: "repair the address, take it out of the name, or choose others with --resolve".to_owned(),
         })
     }

@@ -27,7 +27,9 @@ const BATCH_INTERVAL_MAX: Duration = Duration::from_secs(1);
 
 pub(super) fn parse_batch_interval(text: &str) -> Result<Duration, String> {
     match parse_duration(text).map_err(|error| error.to_string())? {
-        grain if grain > BATCH_INTERVAL_MAX => Err("all that falls due meanwhile waits for it: at most 1s".to_owned()),
+        grain if grain > BATCH_INTERVAL_MAX => {
+            Err("all that falls due meanwhile waits for it: at most 1s".to_owned())
+        }
         grain => Ok(grain),
     }
 }

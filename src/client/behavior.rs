@@ -5,8 +5,10 @@
 //! clock nor wire nor books, and keeps nothing of a download but a [`SweepRun`]
 //! that its owner carries, so a seed gives the same waits in both.
 
-use super::sessions::{JoinedSession, ClientRun, SessionId, Sessions};
-use super::{Budget, ClientModel, ClientMix, GiveUp, LastAttempt, NextStep, RetryState, OnFailure, retry_rng};
+use super::sessions::{ClientRun, JoinedSession, SessionId, Sessions};
+use super::{
+    Budget, ClientMix, ClientModel, GiveUp, LastAttempt, NextStep, OnFailure, RetryState, retry_rng,
+};
 use crate::fault::{Fault, FaultSet};
 use crate::schedule::Arrival;
 use crate::trace::agent::ClientKind;
@@ -123,7 +125,8 @@ impl ClientBehavior {
         let member = arrival.client.map(|key| self.member(key, client));
         let budget = self.model(client).budget;
         let joined = member.zip(self.sessions.as_mut());
-        let session = match joined.map(|(member, sessions)| sessions.join(member, arrival.recorded_offset, due, budget))
+        let session = match joined
+            .map(|(member, sessions)| sessions.join(member, arrival.recorded_offset, due, budget))
         {
             None => None,
             Some(JoinedSession::Opened(id) | JoinedSession::Member(id)) => Some(id),
@@ -177,7 +180,9 @@ impl ClientBehavior {
         let next = self.with_budget(trial, |model, budget| model.next(&mut state, budget, last, &mut random));
         match next {
             NextStep::GiveUp(reason) => Err(NoRetryReason::GaveUp(reason)),
-            NextStep::RetryAfter(_) if !self.model(trial.client).asks_candidate_again(last) => Err(NoRetryReason::Hop),
+            NextStep::RetryAfter(_) if !self.model(trial.client).asks_candidate_again(last) => {
+                Err(NoRetryReason::Hop)
+            }
             NextStep::RetryAfter(wait) => {
                 let due = known.after(wait);
                 self.note_run(trial, state.runs(), due);
@@ -240,7 +245,11 @@ impl ClientBehavior {
 
     /// What a download's client has left. One that is not known, or was
     /// forgotten, has a budget of its own.
-    fn with_budget<T>(&mut self, trial: &RetryContext, act: impl FnOnce(&ClientModel, &mut Budget) -> T) -> T {
+    fn with_budget<T>(
+        &mut self,
+        trial: &RetryContext,
+        act: impl FnOnce(&ClientModel, &mut Budget) -> T,
+    ) -> T {
         let model = self.plan.clients.model(trial.client);
         let known = trial.session.zip(self.sessions.as_mut());
         match known.and_then(|(session, sessions)| sessions.budget(session)) {

@@ -87,8 +87,9 @@ impl ClientMix {
     /// Whether it makes a difference to any of them which downloads are of one
     /// session.
     pub fn knows_sessions(&self) -> bool {
-        let knows =
-            |model: &ClientModel| model.on_failure == OnFailure::Abort || model.budget != BudgetRule::Unlimited;
+        let knows = |model: &ClientModel| {
+            model.on_failure == OnFailure::Abort || model.budget != BudgetRule::Unlimited
+        };
         match &self.0 {
             MixMembers::Uniform(model) => knows(model),
             MixMembers::ByAgent(models) => models.iter().any(knows),
@@ -99,7 +100,9 @@ impl ClientMix {
     pub fn attempts_at_most(&self) -> u32 {
         match &self.0 {
             MixMembers::Uniform(model) => model.attempts_at_most(),
-            MixMembers::ByAgent(models) => models.iter().map(ClientModel::attempts_at_most).max().unwrap_or(1),
+            MixMembers::ByAgent(models) => {
+                models.iter().map(ClientModel::attempts_at_most).max().unwrap_or(1)
+            }
         }
     }
 

@@ -117,9 +117,11 @@ impl Jitter {
         match self {
             Self::None | Self::Full | Self::Equal | Self::Share(_) => self,
             Self::FirstOnly(more) => Self::FirstOnly(more.time_scaled(factor)),
-            Self::Decorrelated { base, factor: growth, cap } => {
-                Self::Decorrelated { base: base.time_scaled(factor), factor: growth, cap: cap.time_scaled(factor) }
-            }
+            Self::Decorrelated { base, factor: growth, cap } => Self::Decorrelated {
+                base: base.time_scaled(factor),
+                factor: growth,
+                cap: cap.time_scaled(factor),
+            },
             Self::Bounded(shortest) => Self::Bounded(shortest.time_scaled(factor)),
             Self::Additive(more) => Self::Additive(more.time_scaled(factor)),
         }

@@ -11,7 +11,7 @@
 mod check;
 
 use super::delays::{DELAY_MAX, Delay, RETRY_AFTER_MAX};
-use super::{OverCap, ClientModel, RetryAfterMode, FirstMethod, Scope, OnFailure};
+use super::{ClientModel, FirstMethod, OnFailure, OverCap, RetryAfterMode, Scope};
 use crate::client::budget::{TOKENS_MAX, Tokens};
 use crate::trace::rewrite::line_and_column;
 use crate::units::{Share, parse_duration};

@@ -48,7 +48,8 @@ fn waits(model: &ClientModel) -> String {
     let after_answer = listed(model, &model.delays, retries);
     let after_fault = (model.delays_after_fault != model.delays)
         .then(|| format!("faults {}", listed(model, &model.delays_after_fault, retries)));
-    let again = (model.outer_loop.runs.get() > 1).then(|| format!("again after {}", seconds(model.outer_loop.pause)));
+    let again =
+        (model.outer_loop.runs.get() > 1).then(|| format!("again after {}", seconds(model.outer_loop.pause)));
     [Some(after_answer), after_fault, again].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 

@@ -149,7 +149,11 @@ impl Sessions {
             }
             if !is_over {
                 session.last_asked = session.last_asked.max(asked);
-                return if session.aborted.is_some() { JoinedSession::Aborted(id) } else { JoinedSession::Member(id) };
+                return if session.aborted.is_some() {
+                    JoinedSession::Aborted(id)
+                } else {
+                    JoinedSession::Member(id)
+                };
             }
         } else {
             self.make_room();

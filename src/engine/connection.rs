@@ -7,8 +7,8 @@
 
 use super::connect::{Connect, Opened, Protocol};
 use super::exchange::{Deadline, Exchanged, Http1};
-use super::http2::{Driver, Http2Connection, Http2Stream, ConnectionEvent};
-use super::shard::{InFlightArrival, IdleSlot, Shard};
+use super::http2::{ConnectionEvent, Driver, Http2Connection, Http2Stream};
+use super::shard::{IdleSlot, InFlightArrival, Shard};
 use super::wire::{Stamper, Stamps};
 use crate::fault::Fault;
 use hyper_util::rt::TokioIo;
@@ -64,7 +64,11 @@ pub(crate) async fn run_connection<C: Connect>(shard: Rc<Shard<C>>, flight: Opti
 
 /// Carries `flight`, and others after it, on a stream of a connection that is
 /// open already.
-pub(crate) async fn run_stream<C: Connect>(shard: Rc<Shard<C>>, stream: Http2Stream, flight: InFlightArrival<C>) {
+pub(crate) async fn run_stream<C: Connect>(
+    shard: Rc<Shard<C>>,
+    stream: Http2Stream,
+    flight: InFlightArrival<C>,
+) {
     let mut lane = Transport::Http2(stream);
     if let Some(flight) = run_exchanges(&shard, &mut lane, flight).await {
         drop(lane);
@@ -94,7 +98,11 @@ async fn run_first_stream<C: Connect>(
     }
 }
 
-async fn drive_http2<C: Connect>(shard: Rc<Shard<C>>, shared: Rc<Http2Connection>, mut driver: Driver<C::Stream>) {
+async fn drive_http2<C: Connect>(
+    shard: Rc<Shard<C>>,
+    shared: Rc<Http2Connection>,
+    mut driver: Driver<C::Stream>,
+) {
     loop {
         match driver.next().await {
             ConnectionEvent::StreamLimit(limit) => {
@@ -178,7 +186,12 @@ fn resend_unprocessed<C: Connect>(
 }
 
 impl<C: Connect> Transport<C> {
-    async fn exchange(&mut self, shard: &Shard<C>, flight: &InFlightArrival<C>, deadline: &mut Deadline) -> Exchanged {
+    async fn exchange(
+        &mut self,
+        shard: &Shard<C>,
+        flight: &InFlightArrival<C>,
+        deadline: &mut Deadline,
+    ) -> Exchanged {
         let arrival = &flight.arrival;
         match self {
             Self::Http1 { wire, carried, .. } => {
@@ -273,7 +286,10 @@ async fn transport_over<C: Connect>(
 
 /// Waits for the next flight; `None` when the peer hangs up first, or nothing
 /// comes for the idle time.
-async fn wait_for_work<C: Connect>(shard: &Rc<Shard<C>>, lane: &mut Transport<C>) -> Option<InFlightArrival<C>> {
+async fn wait_for_work<C: Connect>(
+    shard: &Rc<Shard<C>>,
+    lane: &mut Transport<C>,
+) -> Option<InFlightArrival<C>> {
     let seat = Rc::new(IdleSlot::new());
     shard.park(&seat);
     let mut patience =

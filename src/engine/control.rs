@@ -15,9 +15,9 @@ use super::threads::{on_local_runtime, panic_text};
 use super::wire::{Stamper, Stamps};
 use super::{EngineError, RequestTemplate, TlsPlan, priority};
 use crate::fault::Fault;
-use crate::schedule::Arrival;
-use crate::schedule::sample::{SamplePurpose, Sample, SampleUnit};
 use crate::metrics::{ComparisonSubject, ControlCounts, ControlResults};
+use crate::schedule::Arrival;
+use crate::schedule::sample::{Sample, SamplePurpose, SampleUnit};
 use crate::units::{Rate, Share};
 use crate::verify::control::{ControlComparison, Observed};
 use hyper_util::rt::TokioIo;
@@ -263,19 +263,34 @@ impl<C: Connect> ControlClient<C> {
         let limits = AnswerLimits { body: plan.max_body, head: HEAD_BYTES };
         let clock = RunClock::starting_in(Duration::ZERO);
         let next_turn = Cell::new(Instant::now());
-        Self { connector, plan, clock, limits, idle: RefCell::default(), next_send: next_turn, results: tally }
+        Self {
+            connector,
+            plan,
+            clock,
+            limits,
+            idle: RefCell::default(),
+            next_send: next_turn,
+            results: tally,
+        }
     }
 
     async fn compare(self: Rc<Self>, question: ComparisonJob) {
         let ComparisonJob { arrival, observed, measure_noise: twice } = question;
-        let Some(first) = self.compare_with(&arrival, ComparisonSubject::Candidate, &observed).await else { return };
+        let Some(first) = self.compare_with(&arrival, ComparisonSubject::Candidate, &observed).await else {
+            return;
+        };
         if twice {
             self.compare_with(&arrival, ComparisonSubject::Itself, &first).await;
         }
     }
 
     /// Asks, and books how the answer differs from `other`.
-    async fn compare_with(&self, arrival: &Arrival, against: ComparisonSubject, other: &Observed) -> Option<Observed> {
+    async fn compare_with(
+        &self,
+        arrival: &Arrival,
+        against: ComparisonSubject,
+        other: &Observed,
+    ) -> Option<Observed> {
         let comparison = &self.plan.comparison;
         let answer = self.ask(arrival).await;
         let path = arrival.target.as_str();
@@ -303,7 +318,10 @@ impl<C: Connect> ControlClient<C> {
                 Some(wire) => wire,
                 None => self.open(deadline).await?,
             };
-            match wire.exchange(arrival, &self.plan.request_template.headers, &mut Deadline::new(deadline)).await {
+            match wire
+                .exchange(arrival, &self.plan.request_template.headers, &mut Deadline::new(deadline))
+                .await
+            {
                 Exchanged::Answered(received) => {
                     if wire.ready().await {
                         self.idle.borrow_mut().push(wire);

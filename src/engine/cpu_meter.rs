@@ -39,13 +39,21 @@ struct CpuReading {
 impl CpuMeter {
     /// Begins the first lap.
     pub(super) fn start(cpu: CpuClock) -> Self {
-        Self { cpu, last: CpuReading { at: Instant::now(), cpu: cpu(), busy_waited: Duration::ZERO, offered: 0 } }
+        Self {
+            cpu,
+            last: CpuReading { at: Instant::now(), cpu: cpu(), busy_waited: Duration::ZERO, offered: 0 },
+        }
     }
 
     /// Begins the first lap again: of what was before, nothing counts. `awake` is
     /// as in [`Meter::lap`].
     pub(super) fn restart(&mut self, awake: Duration) {
-        self.last = CpuReading { at: Instant::now(), cpu: (self.cpu)(), busy_waited: awake, offered: self.last.offered };
+        self.last = CpuReading {
+            at: Instant::now(),
+            cpu: (self.cpu)(),
+            busy_waited: awake,
+            offered: self.last.offered,
+        };
     }
 
     /// Ends a lap. `awake` is how long the pacer has waited awake, `offered` how
@@ -60,7 +68,8 @@ impl CpuMeter {
             return None;
         }
         let last = std::mem::replace(&mut self.last, now);
-        let busy = now.cpu.saturating_sub(last.cpu).saturating_sub(now.busy_waited.saturating_sub(last.busy_waited));
+        let busy =
+            now.cpu.saturating_sub(last.cpu).saturating_sub(now.busy_waited.saturating_sub(last.busy_waited));
         Some(CpuSample { busy, wall, arrivals: now.offered - last.offered })
     }
 }
@@ -90,7 +99,10 @@ mod tests {
         tokio::time::advance(ms(100)).await;
         assert_eq!(meter.sample(ms(10), 5), None);
         tokio::time::advance(ms(900)).await;
-        assert_eq!(meter.sample(ms(200), 50), Some(CpuSample { busy: ms(300), wall: ms(1_000), arrivals: 50 }));
+        assert_eq!(
+            meter.sample(ms(200), 50),
+            Some(CpuSample { busy: ms(300), wall: ms(1_000), arrivals: 50 })
+        );
         meter.restart(ms(200));
         tokio::time::advance(ms(1_000)).await;
         assert_eq!(meter.sample(ms(900), 60), Some(CpuSample { busy: ms(0), wall: ms(1_000), arrivals: 10 }));

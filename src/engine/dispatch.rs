@@ -80,7 +80,17 @@ impl Dispatcher {
             queues.into_iter().map(|queue| Batcher { batch: Vec::with_capacity(BATCH), queue }).collect();
         let (begun, has_begun, ends) = (deal == Partition::RoundRobin, false, Box::new(|| false));
         let (last_due, longest_gap) = (Offset::ZERO, Duration::ZERO);
-        Self { played, partition: deal, begun, workers, has_begun, last_due, longest_gap, untaken: 0, run_ends: ends }
+        Self {
+            played,
+            partition: deal,
+            begun,
+            workers,
+            has_begun,
+            last_due,
+            longest_gap,
+            untaken: 0,
+            run_ends: ends,
+        }
     }
 
     /// The same, for a run of which `ends` says whether it ends.
@@ -229,10 +239,10 @@ mod tests {
     use crate::engine::{AtEndOfTrace, Requests};
     use crate::schedule::amplify::Amplifier;
     use crate::schedule::sample::{Sample, SampleUnit};
-    use crate::schedule::{Pace, Schedule, RunLimits};
+    use crate::schedule::{Pace, RunLimits, Schedule};
     use crate::trace::agent::ClientKind;
     use crate::trace::source::ReadOutcome;
-    use crate::trace::{Method, TraceRequest, TraceAccounting};
+    use crate::trace::{Method, TraceAccounting, TraceRequest};
     use crate::units::{Factor, Stamp};
     use std::sync::atomic::{AtomicU64, Ordering};
 

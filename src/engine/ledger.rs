@@ -21,27 +21,30 @@ use super::connect::Handshake;
 use super::control::ControlHandle;
 use super::coverage::{self, Tiers};
 use super::exchange::Received;
-use super::retries::{Retries, EndedAttempt};
+use super::retries::{EndedAttempt, Retries};
 use crate::fault::Fault;
+use crate::metrics::{
+    ArrivalOutcome, Attempt, CpuSample, FaultObservation, Gauges, Interval, JudgedRedirect, Leads, Recorder,
+    Unchecked,
+};
 use crate::schedule::Arrival;
 use crate::schedule::sample::Sample;
-use crate::metrics::{Attempt, ArrivalOutcome, Gauges, Interval, CpuSample, Leads, Recorder, JudgedRedirect, FaultObservation, Unchecked};
 use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
+use crate::verify::cache_lifetime::{CacheLifetime, cache_lifetime};
 use crate::verify::catalog::CatalogLookup;
 use crate::verify::finding::{Finding, Findings};
 use crate::verify::hosts::{HOST_BOUNDS, HostAnswer, HostCache};
 use crate::verify::judge::Judge;
-use crate::verify::cache_lifetime::{CacheLifetime, cache_lifetime};
 use crate::verify::lookup::LookupHandle;
 use crate::verify::rules::RewriteSuggester;
 use crate::verify::single_flight::CacheReply;
 use crate::verify::status::CLOSED_UNANSWERED;
-use crate::verify::{JudgedResponse, JudgedRequest, Depth, HostToCheck, HostVerdict, Tier, redirects};
+use crate::verify::{Depth, HostToCheck, HostVerdict, JudgedRequest, JudgedResponse, Tier, redirects};
 use findings::{is_closing, not_in_catalog};
-use json_variant::JsonVariant;
 use http::HeaderValue;
 use http::uri::PathAndQuery;
+use json_variant::JsonVariant;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -260,7 +263,9 @@ impl Ledger {
                 self.settle(&case);
                 continue;
             }
-            if let Some(ended_attempt) = case.ended_attempt.as_ref().filter(|ended_attempt| ended_attempt.retry_context.attempts() > 0) {
+            if let Some(ended_attempt) =
+                case.ended_attempt.as_ref().filter(|ended_attempt| ended_attempt.retry_context.attempts() > 0)
+            {
                 let attempts = ended_attempt.retry_context.attempts() + 1;
                 self.fail_unfinished((&ended_attempt.arrival, &ended_attempt.retry_context), attempts, now);
                 continue;
@@ -342,10 +347,14 @@ impl Ledger {
             // a copy of anything.
             let tiers = coverage::with_json(coverage::to_host(depth, HostVerdict::Resolved), json);
             let (at, leads) = (attempt.done, Leads::To(host));
-            self.recorder.redirect(arrival.due, &JudgedRedirect { at, leads, fault: None, cache_lifetime: None, tiers });
+            self.recorder.redirect(
+                arrival.due,
+                &JudgedRedirect { at, leads, fault: None, cache_lifetime: None, tiers },
+            );
             return self.recorder.arrival(ArrivalOutcome::Passed, attempt.due, at);
         }
-        let redirect = judgement.redirect.map(|redirect| (redirect.stopped_at, RedirectHost::from(redirect.host)));
+        let redirect =
+            judgement.redirect.map(|redirect| (redirect.stopped_at, RedirectHost::from(redirect.host)));
         let mut case = JudgedAttempt {
             due: arrival.due,
             done: attempt.done,
@@ -353,7 +362,8 @@ impl Ledger {
             location: received.location().cloned(),
             found: judgement.findings,
             cache_lifetime: None,
-            ended_attempt: trial.map(|trial| EndedAttempt::answered((arrival, trial), received, attempt.done)),
+            ended_attempt: trial
+                .map(|trial| EndedAttempt::answered((arrival, trial), received, attempt.done)),
             json: form,
         };
         self.explain(&mut case, &asked, received);
@@ -393,7 +403,12 @@ impl Ledger {
     }
 
     /// What the catalogue has against a redirect, if there is one.
-    fn not_listed(&mut self, due: Offset, asked: &JudgedRequest<'_>, answer: &JudgedResponse<'_>) -> Option<Fault> {
+    fn not_listed(
+        &mut self,
+        due: Offset,
+        asked: &JudgedRequest<'_>,
+        answer: &JudgedResponse<'_>,
+    ) -> Option<Fault> {
         let catalog = self.catalog.as_ref().filter(|_| redirects(answer.status, answer.locations))?;
         let known = catalog.expect(asked.target);
         self.recorder.looked_up_in_catalog(due, known);
@@ -408,7 +423,12 @@ impl Ledger {
         }
     }
 
-    fn host_looked_up(&mut self, host: &Arc<str>, reply: CacheReply<HostVerdict, JudgedAttempt>, now: Offset) {
+    fn host_looked_up(
+        &mut self,
+        host: &Arc<str>,
+        reply: CacheReply<HostVerdict, JudgedAttempt>,
+        now: Offset,
+    ) {
         match reply {
             CacheReply::Known(found, case) => self.settle_host(host, case, found.value, now),
             CacheReply::Refused(case) => {

@@ -47,7 +47,13 @@ impl Pacer {
             Pacing::Tokio => WaitMethod::Tokio,
             Pacing::Spin => WaitMethod::Spin,
         };
-        Ok(Self { clock, batch_interval: grain, not_before: Cell::new(Offset::ZERO), wait_method: by, busy_waited: Cell::new(Duration::ZERO) })
+        Ok(Self {
+            clock,
+            batch_interval: grain,
+            not_before: Cell::new(Offset::ZERO),
+            wait_method: by,
+            busy_waited: Cell::new(Duration::ZERO),
+        })
     }
 
     /// One beside this, for what may be late by a wake-up: it never waits awake,
@@ -56,9 +62,8 @@ impl Pacer {
     pub(crate) fn relaxed(&self) -> Self {
         let by = match &self.wait_method {
             #[cfg(target_os = "linux")]
-            WaitMethod::Timerfd(_) | WaitMethod::Spin => {
-                timerfd::Timer::new(self.clock, TimerLead::None).map_or(WaitMethod::Tokio, WaitMethod::Timerfd)
-            }
+            WaitMethod::Timerfd(_) | WaitMethod::Spin => timerfd::Timer::new(self.clock, TimerLead::None)
+                .map_or(WaitMethod::Tokio, WaitMethod::Timerfd),
             #[cfg(not(target_os = "linux"))]
             WaitMethod::Spin => WaitMethod::Tokio,
             WaitMethod::Tokio => WaitMethod::Tokio,
@@ -116,7 +121,7 @@ enum TimerLead {
 mod timerfd {
     //! The kernel's high-resolution timer, as a descriptor.
 
-    use super::{TimerLead, RunClock};
+    use super::{RunClock, TimerLead};
     use crate::units::Offset;
     use rustix::time::{
         ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,

@@ -3,11 +3,11 @@
 //! The feeder hands these arrivals to workers; a simulation takes them as they
 //! come. Both play the same ones, and account for the rest alike.
 
-use crate::schedule::{Arrival, ScheduleOutcome, Schedule, ScheduleCounts};
-use crate::trace::reasons::Filter;
+use crate::schedule::{Arrival, Schedule, ScheduleCounts, ScheduleOutcome};
 use crate::trace::live::Search;
+use crate::trace::reasons::Filter;
 use crate::trace::source::ReadOutcome;
-use crate::trace::{TraceRequest, TraceAccounting};
+use crate::trace::{TraceAccounting, TraceRequest};
 
 /// Requests in order of arrival, from wherever they come.
 pub trait Requests: Send {

@@ -8,7 +8,7 @@ use super::clock::RunClock;
 use super::connect::Connect;
 use super::http2::{Http2Connection, Http2Stream};
 use super::limits::{AnswerLimits, Reuse};
-use super::shard::{InFlightArrival, IdleSlot};
+use super::shard::{IdleSlot, InFlightArrival};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use tokio::task::JoinSet;
@@ -58,7 +58,9 @@ impl<C: Connect> ConnectionPool<C> {
 
     /// Whether a flight would not have to wait, given so many connections.
     pub(super) fn has_room(&self, active: usize) -> bool {
-        !self.idle.is_empty() || self.open < active || self.http2.iter().any(|shared| shared.has_free_stream())
+        !self.idle.is_empty()
+            || self.open < active
+            || self.http2.iter().any(|shared| shared.has_free_stream())
     }
 
     /// Lets idle lanes look whether their connection is still there.

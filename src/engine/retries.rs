@@ -6,10 +6,10 @@
 //! clock nor wire; what becomes of a download is booked by the ledger.
 
 use crate::client::sessions::SESSIONS_MAX;
-use crate::client::{ClientModel, ClientPlan, ClientBehavior, LastAttempt, RetryContext};
+use crate::client::{ClientBehavior, ClientModel, ClientPlan, LastAttempt, RetryContext};
 use crate::fault::{Fault, FaultSet};
-use crate::schedule::Arrival;
 use crate::metrics::DownloadEnd;
+use crate::schedule::Arrival;
 use crate::trace::agent::ClientKind;
 use crate::units::Offset;
 use std::cmp::Reverse;
@@ -137,10 +137,15 @@ impl Retries {
     pub(crate) fn failed(&mut self, tried: &EndedAttempt, fault: Fault, others: FaultSet) -> RetryDecision {
         let (mut retry_context, sequence) = (tried.retry_context, tried.arrival.sequence);
         retry_context.keep_others(others);
-        let next = self.clients.failed((&mut retry_context, sequence), (tried.last(fault), fault), tried.known_at);
+        let next =
+            self.clients.failed((&mut retry_context, sequence), (tried.last(fault), fault), tried.known_at);
         let ended = match next {
             Ok(due) if self.waiting.len() < self.capacity => {
-                self.enqueue(WaitingRetry { due, arrival: tried.arrival.clone(), retry_context: retry_context });
+                self.enqueue(WaitingRetry {
+                    due,
+                    arrival: tried.arrival.clone(),
+                    retry_context: retry_context,
+                });
                 return RetryDecision::Retry;
             }
             Ok(_) => DownloadEnd::NoRoom,
@@ -158,7 +163,8 @@ impl Retries {
         loop {
             let due = self.next_due()?;
             let Reverse(mut waiting) = (due <= now).then(|| self.waiting.pop())??;
-            let Some(later) = self.clients.move_to_current_run(&mut waiting.retry_context, waiting.due) else {
+            let Some(later) = self.clients.move_to_current_run(&mut waiting.retry_context, waiting.due)
+            else {
                 return Some(waiting);
             };
             waiting.due = later;

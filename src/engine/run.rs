@@ -3,20 +3,20 @@
 use super::clock::RunClock;
 use super::connect::{Connect, Tcp, secured};
 use super::control::ControlThread;
-use super::dispatch::{Partition, DispatchSummary, Dispatcher, QUEUED_BATCHES};
+use super::cpu_meter::thread_cpu;
+use super::dispatch::{DispatchSummary, Dispatcher, Partition, QUEUED_BATCHES};
 use super::ledger::{HOST_ANSWERS, Ledger, LookupChannel, TARGET_ANSWERS, TargetChecker};
 use super::limits::{AnswerLimits, HEAD_BYTES, ShardLimits};
-use super::cpu_meter::thread_cpu;
 use super::pacer::Pacer;
 use super::played::{AtEndOfTrace, Played, Requests};
 use super::priority;
 use super::retries::{Retries, WAITING_MAX};
 use super::shard::Shard;
 use super::threads::{on_local_runtime, panic_text};
-use super::worker::{Delivery, LoopMode, WorkerInputs, Phase, WorkerSummary, run_worker};
-use super::{EngineError, EnginePlan, Judging, Observer, RequestTemplate, Overload, RunEnd};
-use crate::schedule::{Arrival, Schedule, ScheduleCounts};
+use super::worker::{Delivery, LoopMode, Phase, WorkerInputs, WorkerSummary, run_worker};
+use super::{EngineError, EnginePlan, Judging, Observer, Overload, RequestTemplate, RunEnd};
 use crate::metrics::{IntervalMerger, Recorder, Totals};
+use crate::schedule::{Arrival, Schedule, ScheduleCounts};
 use crate::units::Offset;
 use crate::verify::probe::ProbeDepth;
 use std::io;
@@ -244,7 +244,11 @@ fn collect(workers: usize, delivered: &Receiver<Delivery>, observer: &mut dyn Ob
     totals
 }
 
-fn join(end: &mut RunEnd, workers: Vec<JoinHandle<WorkerResult>>, feeder: JoinHandle<(DispatchSummary, Duration)>) {
+fn join(
+    end: &mut RunEnd,
+    workers: Vec<JoinHandle<WorkerResult>>,
+    feeder: JoinHandle<(DispatchSummary, Duration)>,
+) {
     for worker in workers {
         match worker.join() {
             Ok((Ok(worked), cpu)) => {

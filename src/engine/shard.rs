@@ -11,15 +11,15 @@ use super::exchange::Received;
 use super::http2::Http2Connection;
 use super::ledger::{FirstAttempt, Ledger, Sent};
 use super::limits::ShardLimits;
-use super::request_template::RequestTemplate;
 use super::pool::ConnectionPool;
-use super::retries::WaitingRetry;
 use super::ready_queue::ReadyQueue;
+use super::request_template::RequestTemplate;
+use super::retries::WaitingRetry;
 use super::wire::Stamps;
-use crate::client::{FirstMethod, Timeouts, RetryContext};
+use crate::client::{FirstMethod, RetryContext, Timeouts};
 use crate::fault::Fault;
-use crate::schedule::Arrival;
 use crate::metrics::{Attempt, AttemptEnd, Gauges};
+use crate::schedule::Arrival;
 use crate::trace::Method;
 use crate::units::Offset;
 use std::cell::{Cell, RefCell, RefMut};
@@ -168,7 +168,11 @@ impl<C: Connect> Shard<C> {
         Some(self.put_in_flight(arrival, trial))
     }
 
-    fn put_in_flight(self: &Rc<Self>, mut arrival: Arrival, trial: Option<(Offset, RetryContext)>) -> InFlightArrival<C> {
+    fn put_in_flight(
+        self: &Rc<Self>,
+        mut arrival: Arrival,
+        trial: Option<(Offset, RetryContext)>,
+    ) -> InFlightArrival<C> {
         self.in_flight.set(self.in_flight.get() + 1);
         let tried = trial.map(|(due, trial)| {
             let (timeouts, opening) = self.ledger.borrow().client_limits(&arrival);
@@ -179,7 +183,14 @@ impl<C: Connect> Shard<C> {
             }
             Box::new(AttemptContext { due, retry_context: trial, timeouts })
         });
-        InFlightArrival { shard: Rc::clone(self), arrival, attempt_context: tried, begun: false, replayed: false, ended: false }
+        InFlightArrival {
+            shard: Rc::clone(self),
+            arrival,
+            attempt_context: tried,
+            begun: false,
+            replayed: false,
+            ended: false,
+        }
     }
 
     fn has_room(&self) -> bool {

@@ -5,26 +5,26 @@
 //! nothing is left to do, so a latency here is what was computed, not measured.
 
 mod endless;
-mod retries;
 mod generator_health;
+mod retries;
 mod warmup;
 
 use super::Pacing;
 use super::clock::RunClock;
 use super::connect::{Connect, Opened, Protocol};
+use super::cpu_meter::CpuClock;
 use super::ledger::{HOST_ANSWERS, Ledger};
 use super::limits::{AnswerLimits, Reuse, ShardLimits};
-use super::cpu_meter::CpuClock;
-use super::request_template::RequestTemplate;
 use super::pacer::Pacer;
+use super::request_template::RequestTemplate;
 use super::retries::Retries;
 use super::shard::Shard;
 use super::wire::{Stamped, Stamper};
-use super::worker::{LoopMode, WorkerInputs, Phase, WorkerSummary, run_worker};
+use super::worker::{LoopMode, Phase, WorkerInputs, WorkerSummary, run_worker};
 use crate::client::ClientPlan;
 use crate::fault::Fault;
-use crate::schedule::Arrival;
 use crate::metrics::{IntervalMerger, Recorder, Totals};
+use crate::schedule::Arrival;
 use crate::trace::Method;
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;

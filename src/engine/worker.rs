@@ -8,10 +8,10 @@
 use super::connect::Connect;
 use super::cpu_meter::{CpuClock, CpuMeter};
 use super::pacer::Pacer;
-use super::shard::Shard;
 use super::ready_queue::ReadyQueue;
-use crate::schedule::Arrival;
+use super::shard::Shard;
 use crate::metrics::Interval;
+use crate::schedule::Arrival;
 use crate::units::Offset;
 use crate::verify::hosts::HostAnswer;
 use crate::verify::targets::TargetAnswer;

@@ -44,7 +44,11 @@ pub struct Imbalance {
 
 impl Accounting {
     /// Closes the books of a run that is over.
-    pub fn close(trace: TraceAccounting, left_out: ArrivalAdjustments, totals: &Totals) -> Result<Self, Imbalance> {
+    pub fn close(
+        trace: TraceAccounting,
+        left_out: ArrivalAdjustments,
+        totals: &Totals,
+    ) -> Result<Self, Imbalance> {
         let ArrivalAdjustments { sampled_out, unreleased, amplified } = left_out;
         let skipped: u64 = trace.skipped.values().sum();
         let rejected: u64 = trace.rejected.values().sum();
@@ -258,7 +262,11 @@ mod tests {
             |_| {},
             "lines read = 9, but accepted + skipped + rejected = 8",
         );
-        check(TraceAccounting { late: 2, ..trace(1) }, |_| {}, "records accepted + amplified = 8, but offered");
+        check(
+            TraceAccounting { late: 2, ..trace(1) },
+            |_| {},
+            "records accepted + amplified = 8, but offered",
+        );
         check(trace(1), |t| t.counts.arrivals.shed += 1, "arrivals offered = 1, but passed");
         check(trace(1), |t| t.counts.attempts.retries += 1, "attempts = 1, but statuses + faults + cut = 0");
         check(

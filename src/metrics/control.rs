@@ -168,11 +168,19 @@ mod tests {
 
     fn location(candidate: &str, control: Option<&str>) -> Difference {
         let bytes = |text: &str| text.as_bytes().to_vec();
-        Difference { kind: DifferenceKind::Location, candidate: Some(bytes(candidate)), control: control.map(bytes) }
+        Difference {
+            kind: DifferenceKind::Location,
+            candidate: Some(bytes(candidate)),
+            control: control.map(bytes),
+        }
     }
 
     fn status() -> Difference {
-        Difference { kind: DifferenceKind::Status, candidate: Some(b"503".to_vec()), control: Some(b"302".to_vec()) }
+        Difference {
+            kind: DifferenceKind::Status,
+            candidate: Some(b"503".to_vec()),
+            control: Some(b"302".to_vec()),
+        }
     }
 
     #[test]

@@ -3,11 +3,12 @@
 //! All of them merge by addition, by minimum or by maximum, so that the order
 //! in which workers and seconds are merged does not matter.
 
+use super::generator_health::GeneratorHealth;
 use super::redirects::{HostTable, RedirectCounts};
 use super::retries::RetryCounts;
-use super::generator_health::GeneratorHealth;
 use super::{
-    Attempt, AttemptEnd, AttemptKind, ControlCounts, ArrivalOutcome, ClientMixCounts, RuleCounts, TransitionCounts, WarmupCounts,
+    ArrivalOutcome, Attempt, AttemptEnd, AttemptKind, ClientMixCounts, ControlCounts, RuleCounts,
+    TransitionCounts, WarmupCounts,
 };
 use crate::fault::{Fault, FaultSet};
 use crate::units::Offset;

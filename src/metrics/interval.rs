@@ -6,8 +6,8 @@
 //! first.
 
 use super::{
-    Attempt, AttemptKind, ClientCounts, ControlCounts, Counts, Examples, ArrivalOutcome, CpuSample, JudgedRedirect, RetryCounts,
-    RuleCounts, FaultObservation, TimeHistograms, WarmupCounts,
+    ArrivalOutcome, Attempt, AttemptKind, ClientCounts, ControlCounts, Counts, CpuSample, Examples,
+    FaultObservation, JudgedRedirect, RetryCounts, RuleCounts, TimeHistograms, WarmupCounts,
 };
 use crate::fault::{Fault, FaultSet};
 use crate::trace::agent::ClientKind;
@@ -396,7 +396,13 @@ pub(super) mod tests {
         interval.attempt(&attempt, AttemptKind::First);
         let unchecked = Coverage::Unchecked(Unchecked::NoLocation);
         let tiers = Tier::ALL.map(|tier| if tier <= Tier::Policy { Coverage::Checked } else { unchecked });
-        interval.redirect(&JudgedRedirect { at, leads: Leads::To(&host), fault, cache_lifetime: None, tiers });
+        interval.redirect(&JudgedRedirect {
+            at,
+            leads: Leads::To(&host),
+            fault,
+            cache_lifetime: None,
+            tiers,
+        });
         if let Some(fault) = fault {
             let path = host.as_bytes();
             interval.example(&FaultObservation { fault, at, path, location: None, detail: "" });

@@ -6,8 +6,8 @@
 //! file knows that there was one.
 
 use super::{
-    Attempt, AttemptKind, ClientCounts, ControlCounts, ArrivalOutcome, Gauges, Interval, CpuSample, JudgedRedirect, RetryCounts,
-    RuleCounts, FaultObservation,
+    ArrivalOutcome, Attempt, AttemptKind, ClientCounts, ControlCounts, CpuSample, FaultObservation, Gauges,
+    Interval, JudgedRedirect, RetryCounts, RuleCounts,
 };
 use crate::fault::{Fault, FaultSet};
 use crate::trace::agent::ClientKind;
@@ -273,7 +273,7 @@ impl Recorder {
 mod tests {
     use super::*;
     use crate::metrics::Leads;
-    use crate::metrics::{AttemptEnd, Accounting, Coverage, Totals};
+    use crate::metrics::{Accounting, AttemptEnd, Coverage, Totals};
 
     fn ms(millis: u64) -> Offset {
         Offset::from(Duration::from_millis(millis))
@@ -294,7 +294,13 @@ mod tests {
         let tiers = [Coverage::Checked; crate::verify::Tier::ALL.len()];
         recorder.redirect(
             due,
-            &JudgedRedirect { at: done, leads: Leads::To("h"), fault: Some(fault), cache_lifetime: None, tiers },
+            &JudgedRedirect {
+                at: done,
+                leads: Leads::To("h"),
+                fault: Some(fault),
+                cache_lifetime: None,
+                tiers,
+            },
         );
         recorder.arrival(ArrivalOutcome::Failed(fault), due, done);
         let sighting = FaultObservation { fault, at: done, path: b"/x", location: None, detail: "" };

@@ -126,7 +126,9 @@ pub struct CacheableWrong {
 
 impl CacheableWrong {
     fn count(&mut self, redirect: &JudgedRedirect<'_>) {
-        let (Some(lasting), true) = (redirect.cache_lifetime, redirect.fault.is_some_and(Fault::is_bad_redirect)) else {
+        let (Some(lasting), true) =
+            (redirect.cache_lifetime, redirect.fault.is_some_and(Fault::is_bad_redirect))
+        else {
             return;
         };
         self.count += 1;

@@ -77,7 +77,11 @@ impl RetryCounts {
 
     /// Failed attempts that another followed, because a redirect led astray.
     pub fn redirects_hidden_by_retries(&self) -> u64 {
-        self.hidden_by_retries.seen().filter(|(fault, _)| fault.is_bad_redirect()).map(|(_, entry)| entry.count).sum()
+        self.hidden_by_retries
+            .seen()
+            .filter(|(fault, _)| fault.is_bad_redirect())
+            .map(|(_, entry)| entry.count)
+            .sum()
     }
 
     /// How many downloads ended so.

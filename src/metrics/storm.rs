@@ -202,7 +202,7 @@ fn recovered(after: &[StormSecond]) -> Option<usize> {
 mod tests {
     use super::*;
     use crate::fault::Fault;
-    use crate::metrics::{Attempt, AttemptEnd, AttemptKind, ArrivalOutcome};
+    use crate::metrics::{ArrivalOutcome, Attempt, AttemptEnd, AttemptKind};
     use crate::units::Offset;
 
     const WELL: StormSecond = StormSecond { first: 100, attempts: 100, passed: 100, failed_attempts: 0 };

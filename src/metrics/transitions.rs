@@ -159,7 +159,10 @@ mod tests {
         let counted = of(&recorded.map(|recorded| (recorded, 302, false)));
         let made_up = [(None, 1), (Some(0), 1), (Some(444), 1), (Some(460), 1), (Some(499), 2)];
         let twice = made_up.map(|(status, count)| (status, 2 * count));
-        assert_eq!((counted.pairs().count(), counted.by_unsent_status().collect::<Vec<_>>()), (1, made_up.to_vec()));
+        assert_eq!(
+            (counted.pairs().count(), counted.by_unsent_status().collect::<Vec<_>>()),
+            (1, made_up.to_vec())
+        );
         assert_eq!(merged(&[&counted, &counted]).by_unsent_status().collect::<Vec<_>>(), twice);
     }
 

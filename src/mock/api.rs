@@ -7,13 +7,13 @@
 //! said, and an answer spoiled as a whole is a redirect whoever asks; faults
 //! below HTTP are the connection's business.
 
-use super::response::{ResponseWriter, JSON};
-use super::location_base::LocationBase;
-use super::request_head::{MockRequestHead, Verb};
-use super::redirect_target::{RedirectTarget, json_of};
-use super::plan::{AnswerFault, FaultKind, LocationFault};
-use super::release::Release;
 use super::faulty_answer;
+use super::location_base::LocationBase;
+use super::plan::{AnswerFault, FaultKind, LocationFault};
+use super::redirect_target::{RedirectTarget, json_of};
+use super::release::Release;
+use super::request_head::{MockRequestHead, Verb};
+use super::response::{JSON, ResponseWriter};
 
 const NOT_FOUND: &[u8] = br#"{"errors":[{"detail":"Not Found"}]}"#;
 const METHOD_NOT_ALLOWED: &[u8] = br#"{"errors":[{"detail":"Method Not Allowed"}]}"#;
@@ -42,7 +42,12 @@ impl Api {
     }
 
     /// Appends the answer to `head`, spoiled by `fault`.
-    pub(super) fn answer(&self, head: &MockRequestHead<'_>, fault: Option<FaultKind>, out: &mut Vec<u8>) -> ResponseSummary {
+    pub(super) fn answer(
+        &self,
+        head: &MockRequestHead<'_>,
+        fault: Option<FaultKind>,
+        out: &mut Vec<u8>,
+    ) -> ResponseSummary {
         if head.verb == Verb::Other {
             let answer = ResponseWriter::begin(out, head, 405).field("allow", "GET, HEAD");
             answer.content(JSON, METHOD_NOT_ALLOWED);
@@ -101,7 +106,8 @@ impl Api {
             Some(FaultKind::Answer(fault)) => {
                 let elsewhere = place.with_fault(LocationFault::WrongHost, &self.base, head);
                 let place = if fault == AnswerFault::Cacheable { elsewhere } else { place };
-                let faulty_answer::FaultEffect { redirect, closes } = faulty_answer::push_faulty(fault, head, &place, out);
+                let faulty_answer::FaultEffect { redirect, closes } =
+                    faulty_answer::push_faulty(fault, head, &place, out);
                 ResponseSummary { redirect, is_faulty: true, closes }
             }
         }
@@ -110,7 +116,11 @@ impl Api {
 
 /// Points to `places`, of which there should be one: by a redirect, or as JSON,
 /// which has room for the last one only.
-fn redirect_to(head: &MockRequestHead<'_>, places: &[RedirectTarget<'_>], out: &mut Vec<u8>) -> ResponseSummary {
+fn redirect_to(
+    head: &MockRequestHead<'_>,
+    places: &[RedirectTarget<'_>],
+    out: &mut Vec<u8>,
+) -> ResponseSummary {
     if head.accepts_json {
         let content = json_of(places.last());
         ResponseWriter::begin(out, head, 200).field("vary", "accept").content(JSON, &content);

@@ -5,11 +5,11 @@
 //! everything else, as a bucket without permission to list does. The file is a
 //! pure function of name and version, so that a digest can be foretold.
 
-use super::response::ResponseWriter;
 use super::api::ResponseSummary;
-use super::request_head::{MockRequestHead, Verb};
 use super::plan::{FaultKind, StoreFault};
 use super::release::Release;
+use super::request_head::{MockRequestHead, Verb};
+use super::response::ResponseWriter;
 
 const ACCESS_DENIED: &[u8] = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
     <Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
@@ -40,7 +40,9 @@ pub(super) fn answer(
     scratch.clear();
     push_file(release.name(), release.version(), scratch);
     match fault {
-        Some(FaultKind::Status(status @ (204 | 304))) => ResponseWriter::begin(out, head, status).without_content(),
+        Some(FaultKind::Status(status @ (204 | 304))) => {
+            ResponseWriter::begin(out, head, status).without_content()
+        }
         Some(FaultKind::Status(status)) => {
             ResponseWriter::begin(out, head, status).content("application/xml", ACCESS_DENIED);
         }
@@ -69,7 +71,12 @@ fn is_second_hop(head: &MockRequestHead<'_>) -> bool {
 }
 
 /// The answer with `file`, spoiled by `fault`.
-fn faulty_response(fault: StoreFault, head: &MockRequestHead<'_>, file: &mut Vec<u8>, out: &mut Vec<u8>) -> ResponseSummary {
+fn faulty_response(
+    fault: StoreFault,
+    head: &MockRequestHead<'_>,
+    file: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) -> ResponseSummary {
     let spoiled = ResponseSummary { is_faulty: true, ..ResponseSummary::default() };
     match fault {
         StoreFault::ErrorPage => ResponseWriter::begin(out, head, 200).content("text/html", SIGN_IN),
@@ -84,7 +91,11 @@ fn faulty_response(fault: StoreFault, head: &MockRequestHead<'_>, file: &mut Vec
         }
         StoreFault::CutFile => {
             file_response(out, head).content_with_length(file.len(), GZIP, &file[..file.len() / 2]);
-            return ResponseSummary { is_faulty: head.verb != Verb::Head, closes: head.verb != Verb::Head, ..spoiled };
+            return ResponseSummary {
+                is_faulty: head.verb != Verb::Head,
+                closes: head.verb != Verb::Head,
+                ..spoiled
+            };
         }
         StoreFault::NoHead if head.verb == Verb::Head => {
             ResponseWriter::begin(out, head, 405).field("allow", "GET").empty();

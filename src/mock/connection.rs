@@ -9,16 +9,16 @@ mod stream;
 mod wire_faults;
 
 use super::access::{self, AccessEntry};
-use super::response;
 use super::api::ResponseSummary;
 use super::cdn;
-use super::request_head::{self, MockRequestHead, MAX_HEAD, Persistence};
 use super::plan::FaultKind;
-use super::state::{PendingCounts, MockHost, MockState};
-use stream::ServerStream;
+use super::request_head::{self, MAX_HEAD, MockRequestHead, Persistence};
+use super::response;
+use super::state::{MockHost, MockState, PendingCounts};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use stream::ServerStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
@@ -119,7 +119,11 @@ impl Connection {
     }
 
     async fn answer(&mut self, head: &MockRequestHead<'_>) -> io::Result<AfterResponse> {
-        let next = if head.persistence == Persistence::Close { AfterResponse::Close } else { AfterResponse::KeepOpen };
+        let next = if head.persistence == Persistence::Close {
+            AfterResponse::Close
+        } else {
+            AfterResponse::KeepOpen
+        };
         if self.host == MockHost::Api && self.state.access_log.is_some() {
             self.access_entry = Some(AccessEntry::begin(head));
         }
@@ -129,7 +133,11 @@ impl Connection {
     }
 
     /// Answers `head` as the plan of faults will have it.
-    async fn respond(&mut self, head: &MockRequestHead<'_>, next: AfterResponse) -> io::Result<AfterResponse> {
+    async fn respond(
+        &mut self,
+        head: &MockRequestHead<'_>,
+        next: AfterResponse,
+    ) -> io::Result<AfterResponse> {
         let Some(lot) = self.state.next_fault(self.host) else {
             self.encode(head, None);
             return Ok(next);

@@ -3,10 +3,10 @@
 //! Each is a redirect to the sound place but for what its fault does to it, so
 //! that whatever a client makes of it comes of that alone.
 
-use super::response::{ResponseWriter, JSON};
-use super::request_head::MockRequestHead;
-use super::redirect_target::{RedirectTarget, json_of};
 use super::plan::AnswerFault;
+use super::redirect_target::{RedirectTarget, json_of};
+use super::request_head::MockRequestHead;
+use super::response::{JSON, ResponseWriter};
 
 /// Content of a redirect that some servers write for people.
 const PAGE: &[u8] = b"<html><body>it lies elsewhere</body></html>\n";
@@ -54,7 +54,12 @@ impl AnswerFault {
 }
 
 /// Appends the answer to `head`, a redirect to `place` spoiled by `fault`.
-pub(super) fn push_faulty(fault: AnswerFault, head: &MockRequestHead<'_>, place: &RedirectTarget<'_>, out: &mut Vec<u8>) -> FaultEffect {
+pub(super) fn push_faulty(
+    fault: AnswerFault,
+    head: &MockRequestHead<'_>,
+    place: &RedirectTarget<'_>,
+    out: &mut Vec<u8>,
+) -> FaultEffect {
     let stays = FaultEffect { redirect: true, closes: false };
     let closes = FaultEffect { redirect: true, closes: true };
     match fault {
@@ -123,12 +128,21 @@ pub(super) fn push_faulty(fault: AnswerFault, head: &MockRequestHead<'_>, place:
     }
 }
 
-fn redirect<'o>(out: &'o mut Vec<u8>, head: &MockRequestHead<'_>, place: &RedirectTarget<'_>) -> ResponseWriter<'o> {
+fn redirect<'o>(
+    out: &'o mut Vec<u8>,
+    head: &MockRequestHead<'_>,
+    place: &RedirectTarget<'_>,
+) -> ResponseWriter<'o> {
     redirect_as(302, out, head, place).field("vary", "accept")
 }
 
 /// A redirect with that status, and without `Vary`.
-fn redirect_as<'o>(status: u16, out: &'o mut Vec<u8>, head: &MockRequestHead<'_>, place: &RedirectTarget<'_>) -> ResponseWriter<'o> {
+fn redirect_as<'o>(
+    status: u16,
+    out: &'o mut Vec<u8>,
+    head: &MockRequestHead<'_>,
+    place: &RedirectTarget<'_>,
+) -> ResponseWriter<'o> {
     ResponseWriter::begin(out, head, status).field_of("location", |out| place.push(out))
 }
 
@@ -136,8 +150,8 @@ fn redirect_as<'o>(status: u16, out: &'o mut Vec<u8>, head: &MockRequestHead<'_>
 mod tests {
     use super::*;
     use crate::mock::location_base::LocationBase;
-    use crate::mock::request_head;
     use crate::mock::release::Release;
+    use crate::mock::request_head;
 
     #[track_caller]
     fn check(fault: AnswerFault, begins: &str, ends: &str, bytes: std::ops::RangeInclusive<usize>) {

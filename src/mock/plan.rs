@@ -10,7 +10,7 @@ mod kind;
 mod window;
 
 pub use crate::units::Share;
-pub use capacity::{Capacity, CapacityQueue, CapacityDecision};
+pub use capacity::{Capacity, CapacityDecision, CapacityQueue};
 pub(crate) use kind::with_argument;
 pub use kind::{AnswerFault, FaultKind, LocationFault, StoreFault, WireFault};
 pub use window::FaultWindow;
@@ -181,7 +181,9 @@ impl FaultPlan {
 
     fn first(&self, (sequence, elapsed): (u64, Duration), of: impl Fn(FaultKind) -> bool) -> Option<usize> {
         let taken = |(index, fault): (usize, &PlannedFault)| {
-            of(fault.kind) && fault.window.contains(elapsed) && fault.share.includes(self.point(index, sequence))
+            of(fault.kind)
+                && fault.window.contains(elapsed)
+                && fault.share.includes(self.point(index, sequence))
         };
         self.faults.iter().enumerate().position(taken)
     }

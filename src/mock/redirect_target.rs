@@ -1,9 +1,9 @@
 //! The place a redirect points to: sound, or spoiled in one part.
 
 use super::location_base::LocationBase;
-use super::request_head::MockRequestHead;
 use super::plan::LocationFault;
 use super::release::{Plus, Release};
+use super::request_head::MockRequestHead;
 
 /// A user that nobody asked for.
 const USER: &[u8] = b"mirror@";
@@ -59,14 +59,21 @@ impl<'a> RedirectTarget<'a> {
 
     /// What `fault` makes of it in the answer to `head`. It stays the same
     /// where there is nothing to spoil, such as a `+`.
-    pub(super) fn with_fault(self, fault: LocationFault, base: &'a LocationBase, head: &MockRequestHead<'a>) -> Self {
+    pub(super) fn with_fault(
+        self,
+        fault: LocationFault,
+        base: &'a LocationBase,
+        head: &MockRequestHead<'a>,
+    ) -> Self {
         match fault {
             LocationFault::MissingSlash => Self { separator: b"crates/", ..self },
             LocationFault::DoubleSlash => Self { separator: b"//crates/", ..self },
             LocationFault::RawBytes => Self { separator: b"/crates/ ", ..self },
             LocationFault::Placeholder => Self { folder: b"{crate}", ..self },
             LocationFault::Backslash => Self { separator: b"/crates\\", ..self },
-            LocationFault::DoubleEncoded if self.release.has_plus() => Self { plus: Plus::DoubleEncoded, ..self },
+            LocationFault::DoubleEncoded if self.release.has_plus() => {
+                Self { plus: Plus::DoubleEncoded, ..self }
+            }
             LocationFault::GluedHost => Self { host: base.glued_host(), ..self },
             LocationFault::Expired => Self { query: PAST, ..self },
             LocationFault::NotYetValid => Self { query: FUTURE, ..self },
@@ -79,7 +86,9 @@ impl<'a> RedirectTarget<'a> {
                 Self { scheme: b"", host: b"", port: b"", path_override: instead, query: VIA_SELF, ..self }
             }
             LocationFault::PlusDecoded if self.release.has_plus() => Self { plus: Plus::Bare, ..self },
-            LocationFault::WrongHost | LocationFault::TwoLocations => Self { host: base.staging_host(), ..self },
+            LocationFault::WrongHost | LocationFault::TwoLocations => {
+                Self { host: base.staging_host(), ..self }
+            }
             LocationFault::OtherFile => Self { folder: b"other", ..self },
             LocationFault::NoScheme => Self { scheme: b"", ..self },
             LocationFault::BadPort => Self { port: b":port", ..self },
@@ -89,7 +98,13 @@ impl<'a> RedirectTarget<'a> {
             LocationFault::Relative => Self { scheme: b"", host: b"", port: b"", ..self },
             LocationFault::Loop => {
                 // The candidate speaks plain HTTP only.
-                Self { scheme: b"http://", host: head.host, port: b"", path_override: Some(head.target), ..self }
+                Self {
+                    scheme: b"http://",
+                    host: head.host,
+                    port: b"",
+                    path_override: Some(head.target),
+                    ..self
+                }
             }
             LocationFault::NoLocation
             | LocationFault::PlusDecoded

@@ -8,7 +8,7 @@ use super::MockStats;
 use super::access::AccessLog;
 use super::api::Api;
 use super::location_base::LocationBase;
-use super::plan::{CapacityQueue, FaultPlan, PlannedFault, CapacityDecision};
+use super::plan::{CapacityDecision, CapacityQueue, FaultPlan, PlannedFault};
 use rustls::ServerConfig;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -100,7 +100,13 @@ impl MockState {
 impl FaultSchedule {
     fn new(plan: FaultPlan, offset: usize) -> Self {
         let desk = CapacityQueue::of(plan.faults()).map(Mutex::new);
-        Self { plan, offset, first_request: OnceLock::new(), next_sequence: AtomicU64::new(0), capacity_queue: desk }
+        Self {
+            plan,
+            offset,
+            first_request: OnceLock::new(),
+            next_sequence: AtomicU64::new(0),
+            capacity_queue: desk,
+        }
     }
 
     /// Without a plan this costs nothing, not even a look at the clock.
@@ -125,10 +131,11 @@ impl FaultSchedule {
             match desk.lock().unwrap_or_else(PoisonError::into_inner).admit(elapsed) {
                 CapacityDecision::ReadyAt(turn) => {
                     let held = delay.map_or(Duration::ZERO, |(_, delay)| delay);
-                    ready =
-                        first.checked_add(turn.saturating_add(held)).or_else(|| now.checked_add(NEVER));
+                    ready = first.checked_add(turn.saturating_add(held)).or_else(|| now.checked_add(NEVER));
                 }
-                CapacityDecision::Full => overloaded = self.plan.capacity(elapsed).map(|index| self.offset + index),
+                CapacityDecision::Full => {
+                    overloaded = self.plan.capacity(elapsed).map(|index| self.offset + index)
+                }
             }
         }
         let delayed = delay.map(|(index, _)| self.offset + index);

@@ -6,15 +6,16 @@
 
 use super::schema::{
     Arrivals, Attempts, CatalogReport, Connections, Curves, ExampleLine, FaultLine, Generator, HostLine,
-    IntervalLine, IntervalTimes, LineCounts, Rates, Reason, RecordCounts, RunReport, SCHEMA, Targets, TierLine, TimeSummary,
-    TransitionLine, TransitionsLeftOut, Warmup, WarningLine,
+    IntervalLine, IntervalTimes, LineCounts, Rates, Reason, RecordCounts, RunReport, SCHEMA, Targets,
+    TierLine, TimeSummary, TransitionLine, TransitionsLeftOut, Warmup, WarningLine,
 };
 use super::verdict::judge_played;
-use super::{AbortLine, Assessment, MetricBuckets, Curve, Plan};
+use super::{AbortLine, Assessment, Curve, MetricBuckets, Plan};
 use crate::fault::Fault;
 use crate::metrics::{
-    ArrivalCounts, AttemptCounts, Accounting, CatalogCounts, Counts, Example, Examples, FaultCount, FaultTable,
-    Histogram, Interval, StatusPair, StormSecond, Totals, TransitionCount, TransitionCounts, Unchecked, WarmupCounts,
+    Accounting, ArrivalCounts, AttemptCounts, CatalogCounts, Counts, Example, Examples, FaultCount,
+    FaultTable, Histogram, Interval, StatusPair, StormSecond, Totals, TransitionCount, TransitionCounts,
+    Unchecked, WarmupCounts,
 };
 use crate::trace::TraceAccounting;
 use crate::units::{Offset, approximate, grouped};

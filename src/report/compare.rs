@@ -8,11 +8,11 @@
 //! such. Conditions say which changes are regressions. Pure: equal runs and
 //! seeds give equal bytes.
 
+mod block_layout;
 mod blocks;
 mod bootstrap;
 mod change;
 mod condition;
-mod block_layout;
 mod headline;
 mod html;
 mod json;
@@ -23,11 +23,11 @@ mod remarks;
 mod show;
 mod text;
 
-pub use blocks::{Blocks, BlockCount, BlockStatistic};
+pub use block_layout::BlockLayout;
+pub use blocks::{BlockCount, BlockStatistic, Blocks};
 pub use bootstrap::{CONFIDENCE_PERCENT, RESAMPLES};
 pub use change::{Change, ChangeKind};
 pub use condition::{Condition, ConditionError, ConditionResult};
-pub use block_layout::BlockLayout;
 pub use html::html;
 pub use json::{COMPARE_SCHEMA, json};
 pub use markdown::markdown;
@@ -36,7 +36,7 @@ pub use plans::PlanDifference;
 pub use text::text;
 
 use super::text::format::micros;
-use super::threshold::{TimeMetric, CountMeasure as Measured, Measure};
+use super::threshold::{CountMeasure as Measured, Measure, TimeMetric};
 use super::{Exit, RunReport, Timeline, Verdict};
 use crate::units::grouped;
 use bootstrap::{Draws, Pairing};

@@ -57,8 +57,9 @@ const TIME_COLUMNS: [(&str, TimeOf); 5] =
 /// The line of names.
 pub(super) fn header() -> String {
     let counts = COUNTS.iter().map(|(name, _)| (*name).to_owned());
-    let clocks =
-        TIME_METRICS.iter().flat_map(|(clock, _)| TIME_COLUMNS.iter().map(move |(name, _)| format!("{clock}.{name}")));
+    let clocks = TIME_METRICS
+        .iter()
+        .flat_map(|(clock, _)| TIME_COLUMNS.iter().map(move |(name, _)| format!("{clock}.{name}")));
     let others = ["worker_cpu_peak_permille", "statuses", "faults", "wrong_attempts"].map(str::to_owned);
     counts.chain(clocks).chain(others).collect::<Vec<_>>().join(",") + "\n"
 }

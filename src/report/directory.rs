@@ -112,7 +112,8 @@ impl RunDirectory {
         let intervals = self.intervals.line(&line);
         let intervals = intervals.and_then(|()| self.intervals.flush());
         let intervals = intervals.map_err(|source| self.write_error(INTERVALS, source));
-        let histograms = self.append_histograms(interval).map_err(|source| self.write_error(HISTOGRAMS, source));
+        let histograms =
+            self.append_histograms(interval).map_err(|source| self.write_error(HISTOGRAMS, source));
         let failures = self.append_failures(interval).map_err(|source| self.write_error(FAILURES, source));
         intervals.and(histograms).and(failures)
     }

@@ -7,6 +7,7 @@
 //! through the escaping could run. Texts of logs and servers are escaped and
 //! shortened. Pure: equal runs give equal bytes.
 
+mod attempts;
 mod charts;
 mod facts;
 mod numbers;
@@ -14,19 +15,18 @@ mod overlay;
 mod rows;
 mod sections;
 mod static_chart;
-mod attempts;
 
-use super::text::{asked, accounting, format, headline};
+use super::text::{accounting, asked, format, headline};
 use super::{CHECK, RunReport, Timeline, Verdict};
 use askama::Template;
+use attempts::AttemptsChart;
 pub(super) use charts::{Chart, Charts};
 use facts::{Fact, facts};
 pub(super) use overlay::overlay;
-use rows::{MetricRow, CountRow, FaultRow, Figure, HostRow, LoadRow, ThresholdRow, TierRow};
+use rows::{CountRow, FaultRow, Figure, HostRow, LoadRow, MetricRow, ThresholdRow, TierRow};
 use sections::{ClientRow, TransitionRow};
-use std::fmt::Write;
 use static_chart::StaticChart;
-use attempts::AttemptsChart;
+use std::fmt::Write;
 
 pub(super) const STYLE: &str = include_str!("html/style.css");
 pub(super) const CHART_STYLE: &str = include_str!("html/vendor/uPlot.min.css");
@@ -136,7 +136,12 @@ impl<'a> RunPage<'a> {
             sentence: sentence.to_owned(),
             left_out: details(left_out),
             reasons: reasons
-                .map(|r| (shown(&headline::invalid_reason_sentence(report, r), SENTENCE), shown(&r.remedy, SENTENCE)))
+                .map(|r| {
+                    (
+                        shown(&headline::invalid_reason_sentence(report, r), SENTENCE),
+                        shown(&r.remedy, SENTENCE),
+                    )
+                })
                 .collect(),
             told: headline::outcomes(report)
                 .take(headline::FAULTS_LISTED)

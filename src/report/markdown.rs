@@ -6,7 +6,7 @@
 //! are bounded. Pure.
 
 use super::text::format::{safe, share, shortened};
-use super::text::headline::{invalid_reason_sentence, is_retried, outcomes, fault_sentence, verdict, warmup};
+use super::text::headline::{fault_sentence, invalid_reason_sentence, is_retried, outcomes, verdict, warmup};
 use super::text::rules::judged;
 use super::text::thresholds;
 use super::text::{STATISTICS, asked, rate_of};
@@ -48,7 +48,12 @@ fn write(report: &RunReport, out: &mut String) -> fmt::Result {
     writeln!(out, "### {mark} downpour: {}\n\n{}\n", word.to_lowercase(), prose(sentence))?;
     writeln!(out, "{}\n", prose(&asked(report)))?;
     for reason in report.invalid_reasons.iter().take(REASONS) {
-        writeln!(out, "- **{}**\n  Remedy: {}", prose(&invalid_reason_sentence(report, reason)), prose(&reason.remedy))?;
+        writeln!(
+            out,
+            "- **{}**\n  Remedy: {}",
+            prose(&invalid_reason_sentence(report, reason)),
+            prose(&reason.remedy)
+        )?;
     }
     for fault in outcomes(report).take(FAULTS) {
         writeln!(out, "- {}", prose(&fault_sentence(report, fault)))?;

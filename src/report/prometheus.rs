@@ -139,7 +139,11 @@ fn thresholds(report: &RunReport, out: &mut Families) -> fmt::Result {
     }
     let kept: BTreeMap<_, _> =
         report.thresholds.iter().take(SERIES).map(|line| (label(&line.expression), line.passed)).collect();
-    out.family("threshold_kept", PrometheusKind::Gauge, "1 for a threshold that was kept, 0 for one that was not.")?;
+    out.family(
+        "threshold_kept",
+        PrometheusKind::Gauge,
+        "1 for a threshold that was kept, 0 for one that was not.",
+    )?;
     for (expression, kept) in kept {
         out.sample("threshold_kept", &[("threshold", &expression)], u8::from(kept))?;
     }
@@ -258,7 +262,11 @@ impl Families {
             PrometheusKind::Histogram => "histogram",
         };
         // OpenMetrics names the family, the older format its samples.
-        let total = if kind == PrometheusKind::Counter && self.dialect == Dialect::Prometheus { "_total" } else { "" };
+        let total = if kind == PrometheusKind::Counter && self.dialect == Dialect::Prometheus {
+            "_total"
+        } else {
+            ""
+        };
         writeln!(self.out, "# HELP downpour_{name}{total} {help}")?;
         writeln!(self.out, "# TYPE downpour_{name}{total} {kind_name}")
     }

@@ -2,7 +2,7 @@
 
 use super::{RunReport, StormSection};
 use crate::client::GiveUp;
-use crate::metrics::{ClientCounts, Counts, DownloadEnd, StormSeries, Storm};
+use crate::metrics::{ClientCounts, Counts, DownloadEnd, Storm, StormSeries};
 use crate::trace::agent::ClientKind;
 use crate::units::approximate;
 use schemars::JsonSchema;
@@ -93,7 +93,8 @@ impl RunReport {
         let failed_attempts = self.failed_attempts();
         let storm = Storm::of(series, None).map(|storm| Storm { failed_attempts, ..storm });
         self.storm = storm.as_ref().map(StormSection::from);
-        let hidden = counts.hidden_by_retries.seen().map(|(fault, entry)| (fault.id().to_owned(), entry.count));
+        let hidden =
+            counts.hidden_by_retries.seen().map(|(fault, entry)| (fault.id().to_owned(), entry.count));
         let met = self.arrivals.recovered + self.arrivals.failed;
         self.retries = Some(RetriesSection {
             by_attempts: counts.by_attempts.clone(),
@@ -149,7 +150,9 @@ mod tests {
     fn what_clients_did_is_told_by_stable_names() {
         let mut all = Counts::default();
         let counts = &mut all.retries;
-        for why in [DownloadEnd::GaveUp(GiveUp::Budget), DownloadEnd::Shed, DownloadEnd::Shed, DownloadEnd::Hop] {
+        for why in
+            [DownloadEnd::GaveUp(GiveUp::Budget), DownloadEnd::Shed, DownloadEnd::Shed, DownloadEnd::Hop]
+        {
             counts.finished(2);
             counts.ended(why);
         }

@@ -5,7 +5,7 @@
 //! else is missing, torn or unreadable costs only what it would have shown, and
 //! is told in a note.
 
-use super::compare::{Blocks, BlockLayout};
+use super::compare::{BlockLayout, Blocks};
 use super::read::{self, RunError, UnreadableLine};
 use super::threshold::TimeMetric;
 use super::{IntervalLine, Rendering, RunReport, Timeline, csv, hgrm, hlog, html};

@@ -9,7 +9,7 @@
 pub use super::fault_line::{ExampleLine, FaultLine, WarningLine};
 pub use super::second::{IntervalLine, IntervalTimes};
 use super::{
-    AbortLine, MetricBuckets, ControlReport, Curve, Plan, RetriesSection, RulesReport, StormSection,
+    AbortLine, ControlReport, Curve, MetricBuckets, Plan, RetriesSection, RulesReport, StormSection,
     ThresholdLine,
 };
 use schemars::JsonSchema;

@@ -8,12 +8,12 @@
 pub(super) mod accounting;
 mod check;
 mod control;
-mod shorten_differing;
 pub(super) mod faults;
 pub(super) mod format;
 pub(super) mod headline;
 mod paint;
 pub(super) mod rules;
+mod shorten_differing;
 mod simulated;
 pub(super) mod storm;
 pub(super) mod thresholds;

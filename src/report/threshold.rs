@@ -9,13 +9,13 @@
 
 mod line;
 mod measure;
-mod parse;
 mod monitor;
+mod parse;
 
 pub use line::{AbortLine, ThresholdLine, WindowLine};
 pub use measure::CountRatio;
-pub use parse::ParseThresholdError;
 pub use monitor::{Allowed, Assessment, ThresholdMonitor};
+pub use parse::ParseThresholdError;
 
 use crate::fault::Fault;
 use crate::units::Share;

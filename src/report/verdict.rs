@@ -5,28 +5,28 @@
 //! same: then it has failed, and says both. Each reason names what was found
 //! and what to do. Pure: totals and plan in, judgement out.
 
+mod certain_failures;
+mod generator_health;
 mod ids;
 mod lost_records;
 mod meanings;
-mod certain_failures;
-mod generator_health;
 mod vacuous;
 
+pub(in crate::report) use certain_failures::InvalidityScope;
 pub(in crate::report) use ids::{Doubt, LeftOut};
 pub use meanings::{REASON_MEANINGS, ReasonMeaning};
-pub(in crate::report) use certain_failures::InvalidityScope;
 
 use super::text::micros;
 use super::threshold::MeasureUnit;
 use super::{Assessment, CHECK, Ending, GeneratorFacts, Plan, Reason, RunReport, ThresholdLine, Verdict};
 use crate::fault::Fault;
-use crate::metrics::{RedirectCounts, CacheableWrong, Totals, Unchecked};
+use crate::metrics::{CacheableWrong, RedirectCounts, Totals, Unchecked};
 use crate::trace::TraceAccounting;
 use crate::units::grouped;
 use crate::verify::Tier;
 use crate::verify::cache_lifetime::CacheLifetime;
-use lost_records::LossSeverity;
 use certain_failures::Excuses;
+use lost_records::LossSeverity;
 
 /// The least lateness at p99 that makes a run invalid, by default.
 const LATENESS_FLOOR_US: u64 = 5_000;
@@ -107,7 +107,9 @@ impl RunReport {
     pub fn exit(&self) -> Exit {
         let is_valid = self.invalid_reasons.is_empty();
         let is_broken = |line: &ThresholdLine| !line.passed && (is_valid || line.broken_for_certain);
-        let ended_by = |unit: &str| matches!(MeasureUnit::from_name(unit), Some(MeasureUnit::Count | MeasureUnit::Share));
+        let ended_by = |unit: &str| {
+            matches!(MeasureUnit::from_name(unit), Some(MeasureUnit::Count | MeasureUnit::Share))
+        };
         let is_crossed = self.thresholds.iter().any(is_broken)
             || self.aborted.as_ref().is_some_and(|why| is_valid || ended_by(&why.unit));
         if self.verdict == Verdict::Failed && is_crossed { Exit::Threshold } else { Exit::from(self.verdict) }

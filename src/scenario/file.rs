@@ -2,7 +2,9 @@
 //! remedy. What the file says and what it means are two types.
 
 use super::service::QUEUE;
-use super::{Abandoned, CapacityDrop, Clients, ExpectedOutcome, Load, Scenario, Service, ServiceTime, SessionSize};
+use super::{
+    Abandoned, CapacityDrop, Clients, ExpectedOutcome, Load, Scenario, Service, ServiceTime, SessionSize,
+};
 use crate::client::file::from_toml_error;
 use crate::client::sessions;
 use crate::mock::plan::PlannedFault;

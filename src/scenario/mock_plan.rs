@@ -1,7 +1,7 @@
 //! A scenario's service as the embedded candidate plays it: a plan of faults.
 
 use super::{Abandoned, CapacityDrop, Scenario, Service, ServiceTime};
-use crate::mock::plan::{Capacity, FaultKind, FaultPlan, LocationFault, PlannedFault, Share, FaultWindow};
+use crate::mock::plan::{Capacity, FaultKind, FaultPlan, FaultWindow, LocationFault, PlannedFault, Share};
 use std::time::Duration;
 
 /// What of a scenario only a simulation can play.

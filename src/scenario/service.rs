@@ -1,7 +1,7 @@
 //! A service as it is modelled: how much it can do at a time, how long that
 //! takes, who waits, and when it can do less.
 
-use super::{scaled_window, scaled_duration};
+use super::{scaled_duration, scaled_window};
 use crate::mock::plan::FaultWindow;
 use crate::units::{Factor, Share, parse_duration};
 use std::fmt;

@@ -11,7 +11,7 @@ use crate::schedule::process::{Process, Spacing, due_at_rate};
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
 use crate::trace::source::ReadOutcome;
-use crate::trace::{Method, TraceRequest, TraceAccounting};
+use crate::trace::{Method, TraceAccounting, TraceRequest};
 use crate::units::{Offset, Rate, Stamp};
 use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;

@@ -10,7 +10,7 @@
 //! is bounded: beyond the bound the earliest copies are played too early rather
 //! than left out.
 
-use super::sample::{SamplePurpose, Sample, SampleUnit};
+use super::sample::{Sample, SamplePurpose, SampleUnit};
 use crate::trace::TraceRequest;
 use crate::units::{Factor, NANOS_PER_SECOND, Offset};
 use rand_chacha::ChaCha8Rng;
@@ -64,8 +64,8 @@ impl Amplifier {
         // The first is the original.
         let whole = (1..whole.min(MAX_FACTOR)).map(|_| delay()).collect();
         let fraction = fraction.filter(|_| factor.split().0 > 0);
-        let fraction =
-            fraction.map(|share| (delay(), Sample::drawn(share, (SampleUnit::Target, seed), SamplePurpose::Amplify)));
+        let fraction = fraction
+            .map(|share| (delay(), Sample::drawn(share, (SampleUnit::Target, seed), SamplePurpose::Amplify)));
         Self { whole, fraction, pending: BinaryHeap::new(), made: 0 }
     }
 
@@ -98,7 +98,11 @@ impl Amplifier {
     }
 }
 
-fn push(waiting: &mut BinaryHeap<Reverse<PendingCopy>>, made: &mut u64, (request, due): (&TraceRequest, Offset)) {
+fn push(
+    waiting: &mut BinaryHeap<Reverse<PendingCopy>>,
+    made: &mut u64,
+    (request, due): (&TraceRequest, Offset),
+) {
     waiting.push(Reverse(PendingCopy { due, number: *made, request: request.clone() }));
     *made += 1;
 }

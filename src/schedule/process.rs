@@ -67,8 +67,10 @@ impl Process {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
         key[24..].copy_from_slice(PROCESS);
-        let mut process =
-            Self { position: ArrivalPosition::default(), gaps: Gaps::Exponential(Box::new(ChaCha8Rng::from_seed(key))) };
+        let mut process = Self {
+            position: ArrivalPosition::default(),
+            gaps: Gaps::Exponential(Box::new(ChaCha8Rng::from_seed(key))),
+        };
         process.advance();
         process
     }

@@ -23,7 +23,8 @@ fn place(schedule: &mut Schedule, request: TraceRequest) -> Option<u64> {
     schedule.offer(request);
     match schedule.next_arrival() {
         Some(ScheduleOutcome::Due(arrival)) => Some(arrival.due.as_micros() / 1_000),
-        Some(ScheduleOutcome::BeyondLimits | ScheduleOutcome::Unsendable | ScheduleOutcome::MissingTime) | None => None,
+        Some(ScheduleOutcome::BeyondLimits | ScheduleOutcome::Unsendable | ScheduleOutcome::MissingTime)
+        | None => None,
     }
 }
 

@@ -7,8 +7,8 @@
 
 use crate::client::LastAttempt;
 use crate::fault::Fault;
-use crate::mock::plan::{AnswerFault, FaultKind, LocationFault, WireFault};
 use crate::metrics::AttemptEnd;
+use crate::mock::plan::{AnswerFault, FaultKind, LocationFault, WireFault};
 use std::time::Duration;
 
 /// How an attempt comes out.
@@ -136,6 +136,9 @@ mod tests {
         let outcome = AttemptOutcome::of_fault("retry-after".parse().unwrap()).unwrap();
         let told = LastAttempt::answered(503, Some(Fault::StatusServerError), Some(Duration::from_secs(2)));
         assert_eq!(outcome.as_last_attempt(Fault::StatusServerError), told);
-        assert_eq!(AttemptOutcome::TIMED_OUT.as_last_attempt(Fault::TimeoutTotal), LastAttempt::unanswered(Fault::TimeoutTotal));
+        assert_eq!(
+            AttemptOutcome::TIMED_OUT.as_last_attempt(Fault::TimeoutTotal),
+            LastAttempt::unanswered(Fault::TimeoutTotal)
+        );
     }
 }

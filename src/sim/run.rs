@@ -7,17 +7,18 @@
 //! events name its places.
 
 use super::event_queue::EventQueue;
-use super::service_queue::{Admission, ServiceQueue};
 use super::outcome::AttemptOutcome;
+use super::service_queue::{Admission, ServiceQueue};
 use super::{SESSIONS_MAX, SimulationPlan};
 use crate::client::{ClientBehavior, RetryContext};
 use crate::engine::{NextArrival, Observer, Played, RunEnd};
 use crate::fault::Fault;
+use crate::metrics::{
+    ArrivalOutcome, Attempt, AttemptEnd, AttemptKind, ClientCounts, DownloadEnd, FaultObservation, Gauges,
+    Recorder, Totals,
+};
 use crate::mock::plan::{FaultKind, FaultPlan, WireFault};
 use crate::schedule::Arrival;
-use crate::metrics::{
-    Attempt, AttemptEnd, AttemptKind, ClientCounts, DownloadEnd, ArrivalOutcome, Gauges, Recorder, FaultObservation, Totals,
-};
 use crate::trace::agent::ClientKind;
 use crate::units::{Offset, grouped};
 use http::uri::PathAndQuery;
@@ -204,9 +205,12 @@ impl<'p> Simulation<'p> {
             let (fault, path) = (Fault::ClientAborted, arrival.target.as_str().as_bytes());
             let detail = "another download of its session had failed for good";
             self.recorder.arrival(ArrivalOutcome::Failed(fault), due, due);
-            return self.recorder.example(due, &FaultObservation { fault, at: due, path, location: None, detail });
+            return self
+                .recorder
+                .example(due, &FaultObservation { fault, at: due, path, location: None, detail });
         };
-        let state = DownloadState { due, sequence, recorded_status, trial, sent: due, outcome: AttemptOutcome::OK };
+        let state =
+            DownloadState { due, sequence, recorded_status, trial, sent: due, outcome: AttemptOutcome::OK };
         let place = self.insert(ActiveDownload { state, target: arrival.target });
         self.send(due, place);
     }
@@ -227,7 +231,8 @@ impl<'p> Simulation<'p> {
         };
         let done = done.after(self.plan.service.round_trip.saturating_sub(half));
         // Whoever no longer waits does not see what comes.
-        let (done, outcome) = if done > gives_up { (gives_up, AttemptOutcome::TIMED_OUT) } else { (done, outcome) };
+        let (done, outcome) =
+            if done > gives_up { (gives_up, AttemptOutcome::TIMED_OUT) } else { (done, outcome) };
         let known = done.after(self.lookup(outcome));
         let state = self.state(place);
         (state.sent, state.outcome) = (now, outcome);
@@ -285,7 +290,8 @@ impl<'p> Simulation<'p> {
         self.recorder.wrong_attempt(due, fault, done);
         if self.recorder.keeps_example(due, fault, done) {
             let path = self.active[place as usize].target.as_str().as_bytes();
-            self.recorder.example(due, &FaultObservation { fault, at: done, path, location: None, detail: "" });
+            self.recorder
+                .example(due, &FaultObservation { fault, at: done, path, location: None, detail: "" });
         }
         let next = self.clients.failed((&mut trial, sequence), (outcome.as_last_attempt(fault), fault), now);
         self.state(place).trial = trial;
@@ -345,7 +351,11 @@ impl<'p> Simulation<'p> {
         let state = *self.state(place);
         let is_waiting = matches!(event, Event::Retry(_));
         if !is_waiting {
-            self.recorder.attempt(state.due, &state.attempt(state.sent, AttemptEnd::Unfinished), state.kind());
+            self.recorder.attempt(
+                state.due,
+                &state.attempt(state.sent, AttemptEnd::Unfinished),
+                state.kind(),
+            );
             self.count_client(state.due, state.trial.client(), |counts| counts.attempt(state.kind()));
         }
         if state.trial.attempts() > 0 {

@@ -14,11 +14,11 @@ pub use grid::{Grid, GridError};
 
 use super::{SimulationPlan, simulate};
 use crate::engine::{AtEndOfTrace, Observer, Played};
+use crate::metrics::{Interval, Storm, StormSecond, StormSeries, Totals};
 use crate::mock::plan::FaultWindow;
 use crate::report::StormSection;
 use crate::scenario::{CapacityDrop, Scenario};
-use crate::schedule::{Pace, Schedule, RunLimits as RunWindow};
-use crate::metrics::{Interval, StormSecond, StormSeries, Storm, Totals};
+use crate::schedule::{Pace, RunLimits as RunWindow, Schedule};
 use crate::units::{Factor, NANOS_PER_SECOND, Share};
 use std::time::Duration;
 
@@ -132,7 +132,8 @@ pub fn sweep(
 
 /// The longest run that a sweep would make of `scenario`, in seconds.
 pub fn longest_run_s(scenario: &Scenario, plan: &SimulationPlan, grid: &Grid) -> f64 {
-    let SweepRun { fault_start: begin, recovery_limit: patience, .. } = SweepRun::of(scenario, plan, &|| false);
+    let SweepRun { fault_start: begin, recovery_limit: patience, .. } =
+        SweepRun::of(scenario, plan, &|| false);
     let longest = grid.lengths.iter().max().copied().unwrap_or_default();
     begin.saturating_add(longest).saturating_add(patience).as_secs_f64()
 }

@@ -6,17 +6,17 @@ mod oracles;
 mod storms;
 
 use super::*;
-use crate::client::{ClientModel, ClientModels, ClientMix};
+use crate::client::{ClientMix, ClientModel, ClientModels};
 use crate::engine::{AtEndOfTrace, Observer, Played, Requests, RunEnd};
 use crate::fault::Fault;
+use crate::metrics::{Accounting, ArrivalAdjustments, Interval, StormSecond, StormSeries, Totals};
 use crate::scenario::Scenario;
 use crate::schedule::process::Spacing;
-use crate::schedule::{Pace, Schedule, RunLimits};
-use crate::metrics::{Accounting, Interval, ArrivalAdjustments, StormSecond, StormSeries, Totals};
+use crate::schedule::{Pace, RunLimits, Schedule};
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
 use crate::trace::source::ReadOutcome;
-use crate::trace::{Method, TraceRequest, TraceAccounting};
+use crate::trace::{Method, TraceAccounting, TraceRequest};
 
 /// A run that was watched.
 struct ObservedRun {

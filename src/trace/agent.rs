@@ -63,7 +63,7 @@ enum AgentKindRule {
     FromVersion(KindFromVersion),
 }
 
-use AgentKindRule::{FromVersion, Fixed};
+use AgentKindRule::{Fixed, FromVersion};
 
 /// The first sign that is found counts, so those of clients that name others
 /// stand above them.

@@ -59,8 +59,12 @@ const PEEK_LEN: usize = 18;
 
 /// How `raw` is packed, and what is in it. The window of a zstd stream is
 /// granted by `windows`.
-pub(crate) fn decompress(raw: Box<dyn Read + Send>, windows: &ZstdWindowBudget) -> io::Result<DecompressedInput> {
-    let mut input = PeekReader { peeked: Vec::new(), consumed: 0, input: BufReader::with_capacity(BUFFER, raw) };
+pub(crate) fn decompress(
+    raw: Box<dyn Read + Send>,
+    windows: &ZstdWindowBudget,
+) -> io::Result<DecompressedInput> {
+    let mut input =
+        PeekReader { peeked: Vec::new(), consumed: 0, input: BufReader::with_capacity(BUFFER, raw) };
     let packing = detect_compression(input.first_bytes()?);
     let trailing = TrailingDataFlag::default();
     let bytes: Box<dyn Read + Send> = match packing {
@@ -168,7 +172,11 @@ impl Read for PeekReader {
 
 impl BufRead for PeekReader {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.consumed == self.peeked.len() { self.input.fill_buf() } else { Ok(&self.peeked[self.consumed..]) }
+        if self.consumed == self.peeked.len() {
+            self.input.fill_buf()
+        } else {
+            Ok(&self.peeked[self.consumed..])
+        }
     }
 
     fn consume(&mut self, amount: usize) {

@@ -5,13 +5,13 @@
 //! that learns most from the columns: clients, user agents, hosts, durations.
 //! Where no format accepts half of the lines, the input is refused.
 
-use super::time_unit::{self, WrongUnit};
 use super::client::AgentParsing;
 use super::error::{FormatShare, TraceError};
-use super::reasons::{ParsedLine, Note, Reject};
-use super::unsupported;
 use super::formats::Format;
-use super::line_reader::{LogLine, LineReader};
+use super::line_reader::{LineReader, LogLine};
+use super::reasons::{Note, ParsedLine, Reject};
+use super::time_unit::{self, WrongUnit};
+use super::unsupported;
 use crate::units::Stamp;
 use bytes::{Buf, Bytes};
 use std::cmp::Reverse;
@@ -59,7 +59,11 @@ pub(crate) struct InputSample {
 
 /// The format of the input `name`, or the one `asked` for if it fits. `None`
 /// where the input has no line at all.
-pub(crate) fn detect_format(name: &str, head: &InputSample, asked: Option<Format>) -> Result<Option<FormatFit>, TraceError> {
+pub(crate) fn detect_format(
+    name: &str,
+    head: &InputSample,
+    asked: Option<Format>,
+) -> Result<Option<FormatFit>, TraceError> {
     if head.bytes.is_empty() {
         return Ok(None);
     }

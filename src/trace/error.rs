@@ -3,8 +3,8 @@
 //! A bad line is none of these: it is counted. These end the reading, and name
 //! the input.
 
-use super::reasons::Reject;
 use super::formats::Format;
+use super::reasons::Reject;
 use super::rewrite::RewriteError;
 use std::fmt;
 use std::io;

@@ -123,8 +123,12 @@ impl Format {
             Self::FastlyClf => FormatParser::Clf(clf::Clf::new(clf::Tail::Any, clf::Framing::Syslog)),
             Self::Common => FormatParser::Clf(clf::Clf::new(clf::Tail::Nothing, clf::Framing::None)),
             Self::Combined => FormatParser::Clf(clf::Clf::new(clf::Tail::Agent, clf::Framing::None)),
-            Self::CombinedTimed => FormatParser::Clf(clf::Clf::new(clf::Tail::AgentAndEpoch, clf::Framing::None)),
-            Self::CombinedUsec => FormatParser::Clf(clf::Clf::new(clf::Tail::AgentAndMicros, clf::Framing::None)),
+            Self::CombinedTimed => {
+                FormatParser::Clf(clf::Clf::new(clf::Tail::AgentAndEpoch, clf::Framing::None))
+            }
+            Self::CombinedUsec => {
+                FormatParser::Clf(clf::Clf::new(clf::Tail::AgentAndMicros, clf::Framing::None))
+            }
             Self::Trace => FormatParser::Ndjson,
             Self::UrlList => FormatParser::UrlList,
         };
@@ -220,7 +224,9 @@ impl Parser {
             FormatParser::UrlList => url_list::parse(line),
         };
         match fate {
-            ParsedLine::Rejected(reason) if last_without_newline => ParsedLine::Rejected(reason.of_unended_line()),
+            ParsedLine::Rejected(reason) if last_without_newline => {
+                ParsedLine::Rejected(reason.of_unended_line())
+            }
             ParsedLine::Record(_) | ParsedLine::Skipped(_) | ParsedLine::Rejected(_) => fate,
         }
     }
@@ -284,7 +290,9 @@ mod tests {
     fn byte_order_marks_and_carriage_returns_are_no_part_of_a_line() {
         let mut parser = Format::UrlList.parser();
         assert_eq!(parser.parse(b"\xff\xfeh\0", false), ParsedLine::Rejected(Reject::InvalidUtf8));
-        let ParsedLine::Record(record) = parser.parse(b"\xef\xbb\xbf/x\r", false) else { panic!("no record") };
+        let ParsedLine::Record(record) = parser.parse(b"\xef\xbb\xbf/x\r", false) else {
+            panic!("no record")
+        };
         assert_eq!(&*record.target, b"/x");
     }
 

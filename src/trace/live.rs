@@ -278,11 +278,11 @@ mod tests {
     async fn a_time_in_which_nothing_is_read_makes_no_record_older() {
         let mut holding = LiveDelay::since(stamp(0));
         holding.was_silent(Some(stamp(1)));
-        advance(Duration::from_secs(60)).await;
+        advance(Duration::from_mins(1)).await;
         assert_eq!(holding.released_until(), None);
         holding.was_silent(Some(stamp(2)));
         assert_eq!(holding.released_until(), Some((stamp(1), false)));
-        advance(Duration::from_secs(60)).await;
+        advance(Duration::from_mins(1)).await;
         assert_eq!(holding.released_until(), Some((stamp(1), false)));
         // Streams of which some were not asked: what was marked before gets older.
         holding.was_silent(None);

@@ -7,10 +7,10 @@
 
 mod render;
 
-use super::reasons::Reject;
 use super::losses::LossReason;
+use super::reasons::Reject;
 use super::source::{Disorder, InputReport, RejectedLine, Source, UnreadableInput, Warning};
-use super::{Method, TraceRequest, TraceAccounting};
+use super::{Method, TraceAccounting, TraceRequest};
 use crate::units::{NANOS_PER_SECOND, Stamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -412,7 +412,9 @@ fn route_of(target: &[u8]) -> Vec<u8> {
         };
         match shape_of(segment) {
             SegmentShape::Version => out.extend_from_slice(b"{version}"),
-            SegmentShape::Fixed | SegmentShape::File if names_the_next && place > 1 => out.extend_from_slice(b"{name}"),
+            SegmentShape::Fixed | SegmentShape::File if names_the_next && place > 1 => {
+                out.extend_from_slice(b"{name}")
+            }
             SegmentShape::Fixed => out.extend_from_slice(segment),
             SegmentShape::File => {
                 out.extend_from_slice(b"{file}");

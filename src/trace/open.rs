@@ -123,7 +123,9 @@ impl ExpandedInputs {
     /// Adds the regular files among `paths`.
     fn add(&mut self, name: &str, mut paths: Vec<PathBuf>) -> Result<(), TraceError> {
         paths.retain(|path| !is_hidden(path));
-        paths.sort_by(|a, b| natural_order(a.as_os_str().as_encoded_bytes(), b.as_os_str().as_encoded_bytes()));
+        paths.sort_by(|a, b| {
+            natural_order(a.as_os_str().as_encoded_bytes(), b.as_os_str().as_encoded_bytes())
+        });
         let before = self.specs.len();
         for path in paths {
             let name = path.display().to_string();

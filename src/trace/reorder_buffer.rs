@@ -6,7 +6,7 @@
 //! to send it at once would add load that was never there.
 
 use super::TraceRequest;
-use super::pending_record::{PendingRecord, PackedRecord, RecordArena};
+use super::pending_record::{PackedRecord, PendingRecord, RecordArena};
 use crate::units::Stamp;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};

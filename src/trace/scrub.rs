@@ -35,9 +35,9 @@ impl Scrub {
         let mut out = target.to_vec();
         let (path, query) = out.split_at_mut(raw);
         let changed = [
-            path.split_mut(|&b| b == b'?')
-                .next()
-                .is_some_and(|path| scrub(path.get_mut(encoded..).unwrap_or_default(), names, KeylessValue::Kept)),
+            path.split_mut(|&b| b == b'?').next().is_some_and(|path| {
+                scrub(path.get_mut(encoded..).unwrap_or_default(), names, KeylessValue::Kept)
+            }),
             scrub(query, names, KeylessValue::Replaced),
         ];
         changed.contains(&true).then_some(out)

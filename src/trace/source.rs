@@ -9,31 +9,31 @@
 //! older is counted as late; beyond the third, reading ends with an error.
 
 mod clock_consensus;
-mod suspects;
+mod filter;
 mod input_report;
 mod live_release;
-mod filter;
 mod options;
 mod pass;
-mod sequencer;
 mod reader;
 mod reading;
+mod sequencer;
+mod suspects;
 
 pub use input_report::{InputReport, UnreadableInput, Warning};
-pub use options::{ReadOutcome, ReadOptions, RequestOrder};
+pub use options::{ReadOptions, ReadOutcome, RequestOrder};
 
 pub use filter::{Authorities, Disorder, RejectedLine};
 
 use super::client::AgentParsing;
 use super::error::TraceError;
-use super::reasons::Reject;
 use super::live::{CaughtUpFlag, LiveDelay, Search};
 use super::losses::LossReason;
 use super::open::{self, ExpandedInputs, InputOrigin, InputSpec};
+use super::reasons::Reject;
 use super::reorder_buffer::LateRecord;
-use super::subsecond::{SecondBatch, SubsecondAssigner, Subsecond};
+use super::subsecond::{SecondBatch, Subsecond, SubsecondAssigner};
 use super::zstd_windows::ZstdWindowBudget;
-use super::{TraceRequest, TraceAccounting};
+use super::{TraceAccounting, TraceRequest};
 use crate::units::Stamp;
 use bytes::Bytes;
 use filter::RecordFilter;
@@ -137,7 +137,8 @@ impl Source {
     /// `-`. Fails early: each one is unpacked and its format found out.
     pub fn open(names: &[String], options: ReadOptions) -> Result<Self, TraceError> {
         let ExpandedInputs { specs, broken } = open::expand(names)?;
-        let left_out = broken.into_iter().map(|(name, error)| UnreadableInput { name, reason: error.to_string() });
+        let left_out =
+            broken.into_iter().map(|(name, error)| UnreadableInput { name, reason: error.to_string() });
         Self::new(specs, left_out.collect(), options)
     }
 
@@ -386,7 +387,8 @@ impl Source {
             }
             // Full: the oldest goes early, from a second drawn early if need be.
             let waiting = self.pass.reorder.oldest();
-            if self.pass.subsecond.oldest().is_some_and(|second| waiting.is_none_or(|start| second <= start)) {
+            if self.pass.subsecond.oldest().is_some_and(|second| waiting.is_none_or(|start| second <= start))
+            {
                 let drawn = self.pass.subsecond.draw_oldest();
                 self.put_in_order(drawn);
             }

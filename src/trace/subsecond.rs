@@ -6,7 +6,7 @@
 //! n uniform instants, sorted: exactly a Poisson process given its count. What
 //! it says about gaps below a second is made up, and reports say so.
 
-use super::pending_record::{PendingRecord, PackedRecord, RecordArena};
+use super::pending_record::{PackedRecord, PendingRecord, RecordArena};
 use crate::units::{NANOS_PER_SECOND, Stamp};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -66,7 +66,10 @@ impl SecondBatch {
         self.lines.iter().zip(&self.offsets_ns).map(|(line, &nanos)| {
             let held = self.arena.unpack(&line.record);
             let whole = start_of(held.start.epoch_second());
-            (PendingRecord { start: whole.plus_nanos(nanos).plus_nanos(line.shift_ns), ..held }, line.shift_ns)
+            (
+                PendingRecord { start: whole.plus_nanos(nanos).plus_nanos(line.shift_ns), ..held },
+                line.shift_ns,
+            )
         })
     }
 }
@@ -88,7 +91,15 @@ pub(crate) struct SubsecondAssigner {
 impl SubsecondAssigner {
     /// Spreads by `mode`; draws depend on `seed`.
     pub(crate) fn new(mode: Subsecond, seed: u64) -> Self {
-        Self { mode, seed, seconds: BTreeMap::new(), spare: None, drawn_before: i64::MIN, pending: 0, bytes: 0 }
+        Self {
+            mode,
+            seed,
+            seconds: BTreeMap::new(),
+            spare: None,
+            drawn_before: i64::MIN,
+            pending: 0,
+            bytes: 0,
+        }
     }
 
     /// Takes a record whose `start` is the logged second. What it gets as its
@@ -222,7 +233,8 @@ mod tests {
         let mut spread = SubsecondAssigner::new(Subsecond::Even, 0);
         spread.add(&record_at(7_000_000_000, 0, 0), 0);
         spread.add(&record_at(7_000_000_000, 0, 1), -2_000_000_000);
-        let starts: Vec<_> = spread.draw_oldest().with_starts().map(|(held, _)| held.start.as_nanos()).collect();
+        let starts: Vec<_> =
+            spread.draw_oldest().with_starts().map(|(held, _)| held.start.as_nanos()).collect();
         assert_eq!(starts, [7_000_000_000, 5_500_000_000]);
         assert_eq!((spread.len(), spread.bytes()), (0, 0));
     }

@@ -4,8 +4,8 @@
 //! another kind, a table of columns, text in UTF-16 or UTF-32 and JSON of another
 //! program are named, with the command that makes a readable input of them.
 
-use super::formats::framing;
 use super::compression::InputCompression;
+use super::formats::framing;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -69,7 +69,8 @@ const fn words(what: &'static str, words: &'static str) -> UnsupportedFile {
 const AS_JSON: &str = "write its records as lines of JSON first, as the format trace has them";
 
 /// A compressed file inside another one.
-const TWICE: UnsupportedFile = UnsupportedFile { what: "a file that was compressed twice", remedy: Remedy::Unpack };
+const TWICE: UnsupportedFile =
+    UnsupportedFile { what: "a file that was compressed twice", remedy: Remedy::Unpack };
 
 /// Signatures at the first byte. Sources: the formats' own specifications, as
 /// collected in `file`'s magic.
@@ -205,7 +206,10 @@ mod tests {
     #[test]
     fn a_remedy_takes_off_the_outer_compression_first() {
         let check = |head: &[u8], packing, expected| {
-            assert_eq!(detect_unsupported(head).unwrap().remedy.told(packing), format!("{expected} | downpour ... -"));
+            assert_eq!(
+                detect_unsupported(head).unwrap().remedy.told(packing),
+                format!("{expected} | downpour ... -")
+            );
         };
         let (xz, zstd, gzip) = (b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"\x1f\x8b");
         check(xz, InputCompression::Plain, "xz -dc FILE");

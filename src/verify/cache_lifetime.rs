@@ -114,7 +114,11 @@ mod tests {
         check(302, &[("cache-control", "max-age=0")], None);
         check(302, &[("cache-control", "max-age=9, no-store")], None);
         check(302, &[("cache-control", "no-cache, max-age=9")], None);
-        check(302, &[("cache-control", "no-cache=\"set-cookie\", max-age=9")], Some(CacheLifetime::Seconds(9)));
+        check(
+            302,
+            &[("cache-control", "no-cache=\"set-cookie\", max-age=9")],
+            Some(CacheLifetime::Seconds(9)),
+        );
         check(302, &[("cache-control", "public")], None);
     }
 

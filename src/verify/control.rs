@@ -133,7 +133,8 @@ impl ControlComparison {
     /// (`scheme://host:port`) gave.
     pub fn observe(&self, origin: &str, status: u16, head: &HeaderMap) -> Observed {
         let location = joined(head, &LOCATION).map(|location| TruncatedValue::location(&location, origin));
-        let field = |name: &HeaderName| joined(head, name).map(|value| TruncatedValue::new(&normalised(name, value)));
+        let field =
+            |name: &HeaderName| joined(head, name).map(|value| TruncatedValue::new(&normalised(name, value)));
         Observed { status, location, fields: self.fields.iter().map(field).collect() }
     }
 
@@ -152,7 +153,11 @@ impl ControlComparison {
         }
         let both_redirect = candidate.redirects() && control.redirects();
         if both_redirect || same_status && (candidate.redirects() || control.redirects()) {
-            found.extend(difference(DifferenceKind::Location, candidate.location.as_ref(), control.location.as_ref()));
+            found.extend(difference(
+                DifferenceKind::Location,
+                candidate.location.as_ref(),
+                control.location.as_ref(),
+            ));
         }
         if same_status {
             let both = candidate.fields.iter().zip(&control.fields).zip(self.fields.iter());
@@ -171,7 +176,11 @@ impl Observed {
     }
 }
 
-fn difference(kind: DifferenceKind, candidate: Option<&TruncatedValue>, control: Option<&TruncatedValue>) -> Option<Difference> {
+fn difference(
+    kind: DifferenceKind,
+    candidate: Option<&TruncatedValue>,
+    control: Option<&TruncatedValue>,
+) -> Option<Difference> {
     let bytes = |text: &TruncatedValue| text.bytes.clone();
     (candidate != control).then(|| Difference {
         kind,

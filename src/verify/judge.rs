@@ -15,7 +15,10 @@ use super::rules::hosts::HostPattern;
 use super::rules::{Authority, MIN_TTL, Relative, Rule, Rules, Scheme};
 use super::signature::signature_fault;
 use super::status::wrong_status;
-use super::{JudgedResponse, JudgedRequest, Depth, HostToCheck, Judgement, Locations, RedirectJudgement, Tier, redirects};
+use super::{
+    Depth, HostToCheck, JudgedRequest, JudgedResponse, Judgement, Locations, RedirectJudgement, Tier,
+    redirects,
+};
 use crate::fault::Fault;
 use crate::units::Stamp;
 use std::borrow::Cow;
@@ -110,8 +113,16 @@ impl Judge {
                 location.template.render(captures, expected);
             }
             let asked = asked.target;
-            let mut case =
-                RedirectCheck { rule, rule_level: by_rule, asked, candidate, origin, expected, now: answer.at, findings: &mut found };
+            let mut case = RedirectCheck {
+                rule,
+                rule_level: by_rule,
+                asked,
+                candidate,
+                origin,
+                expected,
+                now: answer.at,
+                findings: &mut found,
+            };
             case.judge(answer.locations)
         });
         if let Some(status) = status {
@@ -181,7 +192,9 @@ impl<'r> RedirectCheck<'r, '_> {
     fn judge(&mut self, locations: Locations<'_>) -> RedirectJudgement<'r> {
         let location = match locations {
             // Clients treat an empty Location as none.
-            Locations::None | Locations::One(b"") => return self.stop_at(Tier::Headers, Fault::LocationMissing),
+            Locations::None | Locations::One(b"") => {
+                return self.stop_at(Tier::Headers, Fault::LocationMissing);
+            }
             Locations::Many => return self.stop_at(Tier::Headers, Fault::LocationMultiple),
             Locations::One(location) => location,
         };
@@ -290,7 +303,8 @@ impl<'r> RedirectCheck<'r, '_> {
 
     fn judge_signature(&mut self, url: &Url) {
         let demanded = self.rule.and_then(|rule| rule.min_ttl);
-        let untimely = url.query().and_then(|query| signature_fault(query, self.now, demanded.unwrap_or(MIN_TTL)));
+        let untimely =
+            url.query().and_then(|query| signature_fault(query, self.now, demanded.unwrap_or(MIN_TTL)));
         let Some(untimely) = untimely else { return };
         let level = match (untimely.fault(), demanded) {
             // The client is there in time, as far as anybody has said.
@@ -316,9 +330,13 @@ impl<'r> RedirectCheck<'r, '_> {
         match likeness {
             Likeness::Same if !is_due => self.add_rule_finding(Fault::LocationMismatch),
             // An empty segment is a segment (RFC 3986 §3.3): a path may hold a URL.
-            Likeness::Same if double_slash && template.is_none() => self.add_warning(Fault::LocationDoubleSlash),
+            Likeness::Same if double_slash && template.is_none() => {
+                self.add_warning(Fault::LocationDoubleSlash)
+            }
             Likeness::Same => {}
-            Likeness::Encoding | Likeness::None if double_slash => self.add_rule_finding(Fault::LocationDoubleSlash),
+            Likeness::Encoding | Likeness::None if double_slash => {
+                self.add_rule_finding(Fault::LocationDoubleSlash)
+            }
             Likeness::Encoding => self.add_rule_finding(Fault::LocationEncoding),
             Likeness::None => self.add_rule_finding(Fault::LocationMismatch),
         }

@@ -295,7 +295,8 @@ mod tests {
 
     #[test]
     fn userinfo_is_seen_in_the_authority_only() {
-        let has = |location: &str| has_userinfo(location.as_bytes(), reference_form(location.as_bytes()).unwrap());
+        let has =
+            |location: &str| has_userinfo(location.as_bytes(), reference_form(location.as_bytes()).unwrap());
         for with in ["https://a@h/", "https://a:b@h/", "//@h/x", "http://static.crates.io@evil/"] {
             assert!(has(with), "{with}");
         }

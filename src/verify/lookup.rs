@@ -7,8 +7,8 @@
 //! how long is for [`super::hosts`]. A name is always asked as absolute, since
 //! a search list would make a glued host look like one of the company's own.
 
-mod resolve;
 mod queue;
+mod resolve;
 
 use super::address::PrivateAddresses;
 use super::hosts::HostAnswer;
@@ -17,8 +17,8 @@ use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts,
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::{ResolverBuilder, TokioResolver};
-use resolve::ResolverClient;
 use queue::QueuedLookup;
+use resolve::ResolverClient;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::panic;

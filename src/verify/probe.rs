@@ -8,12 +8,12 @@
 //! rate, so that checks never become load on what is measured.
 
 mod archive;
-mod session;
 pub mod net;
 pub mod sample;
+mod session;
 pub mod volatile;
 
-pub use session::{ProbeSession, ProbeEvent, ProbeAction, ProbeResponse, ProbeStep};
+pub use session::{ProbeAction, ProbeEvent, ProbeResponse, ProbeSession, ProbeStep};
 pub use volatile::TargetKey;
 
 use super::json::ExpectedJson;

@@ -62,8 +62,8 @@ mod transitions;
 mod rewrite_suggestion;
 
 pub use file::RulesError;
+pub use rewrite_suggestion::{RewriteSuggester, RewriteSuggestion};
 pub use transitions::{ParseTransitionError, StatusTransition, StatusTransitions};
-pub use rewrite_suggestion::{RewriteSuggestion, RewriteSuggester};
 
 use super::JsonDemand;
 use super::finding::Level;

@@ -172,7 +172,9 @@ impl<K: Hash + Eq + Clone, V: Clone, P> SingleFlight<K, V, P> {
         for _ in 0..EVICTION_SCAN {
             let Some(key) = self.eviction_order.pop_front() else { return false };
             let goes = match self.entries.get(&key) {
-                Some(KeyState::Known { until, .. }) => self.bounds.eviction == Eviction::Oldest || *until <= now,
+                Some(KeyState::Known { until, .. }) => {
+                    self.bounds.eviction == Eviction::Oldest || *until <= now
+                }
                 Some(KeyState::Unknown) | None => true,
                 Some(KeyState::Pending(_)) => false,
             };

@@ -60,17 +60,21 @@ pub(crate) const CLOSED_UNANSWERED: u16 = 444;
 fn status_meaning(status: u16, locations: Locations<'_>) -> StatusMeaning {
     match status {
         // §15.2: interim answers end no exchange; 101 needs an Upgrade field.
-        100..=199 => StatusMeaning::Unrequested("an interim answer or a change of protocol, which nobody asked for"),
+        100..=199 => {
+            StatusMeaning::Unrequested("an interim answer or a change of protocol, which nobody asked for")
+        }
         // §15.3.1, §15.3.4: the content, perhaps changed by a proxy.
         200 | 203 => StatusMeaning::Acceptable,
         // §15.3.2, §15.3.3: nothing was to be created, and the file is to come now.
-        201 | 202 => StatusMeaning::AcceptableIfRecorded("an answer to a request that changes something, without the file"),
+        201 | 202 => StatusMeaning::AcceptableIfRecorded(
+            "an answer to a request that changes something, without the file",
+        ),
         // §15.3.5, §15.3.6.
         204 | 205 => StatusMeaning::AcceptableIfRecorded("no content where a file or a redirect is due"),
         // §15.3.7: only to a request with Range.
-        206 => {
-            StatusMeaning::Unrequested("a part of the file, though no Range was sent: clients abort or keep the part")
-        }
+        206 => StatusMeaning::Unrequested(
+            "a part of the file, though no Range was sent: clients abort or keep the part",
+        ),
         // RFC 4918 §11.1, RFC 5842 §7.1: answers to methods of WebDAV.
         207 | 208 => StatusMeaning::AcceptableIfRecorded("an answer to a WebDAV request, without the file"),
         // RFC 3229 §10.4.1: only to a request with A-IM.
@@ -125,7 +129,10 @@ mod tests {
             check(status, None, Some(Fault::StatusClientError));
             check(status, Some(status), Some(Fault::StatusClientError));
         }
-        assert!(status_note(206).contains("no Range was sent") && status_note(304).contains("no condition was sent"));
+        assert!(
+            status_note(206).contains("no Range was sent")
+                && status_note(304).contains("no condition was sent")
+        );
         assert_eq!((status_note(404), status_note(503), status_note(200)), ("", "", ""));
     }
 

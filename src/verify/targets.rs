@@ -16,7 +16,8 @@ pub type TargetCache<P> = SingleFlight<TargetKey, TargetVerdict, P>;
 
 /// Those of one worker: 65,536, at about a hundred bytes each and up to 448 more
 /// for what is told of a broken one, and as many answers that wait.
-pub const WORKER_BOUNDS: CacheBounds = CacheBounds { keys: 65_536, parked: 65_536, eviction: Eviction::Oldest };
+pub const WORKER_BOUNDS: CacheBounds =
+    CacheBounds { keys: 65_536, parked: 65_536, eviction: Eviction::Oldest };
 
 /// Those of all workers: 262,144, about 25 MB.
 pub const ALL_BOUNDS: CacheBounds = CacheBounds { keys: 262_144, parked: 65_536, eviction: Eviction::Oldest };

@@ -3,8 +3,8 @@
 
 use assert_cmd::cargo::cargo_bin_cmd;
 use downpour::fault::Fault;
+use downpour::metrics::{ArrivalOutcome, Attempt, AttemptEnd, AttemptKind, Interval};
 use downpour::report::{Arrivals, Plan, Rates, RunDirectory, RunReport, SCHEMA, TimeSummary, Verdict};
-use downpour::metrics::{Attempt, AttemptEnd, AttemptKind, ArrivalOutcome, Interval};
 use downpour::units::{Offset, Stamp};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,8 @@ fn write(path: &Path, made: SyntheticRun, plan: Plan) {
             let end = AttemptEnd::Status(302);
             let sent = Some(after(20));
             interval.attempt(&Attempt { due, sent, first_byte: sent, done, end }, AttemptKind::First);
-            let fate = if is_wrong { ArrivalOutcome::Failed(Fault::DnsNxdomain) } else { ArrivalOutcome::Passed };
+            let fate =
+                if is_wrong { ArrivalOutcome::Failed(Fault::DnsNxdomain) } else { ArrivalOutcome::Passed };
             failed += u64::from(is_wrong);
             interval.arrival(fate, due, done);
         }
@@ -63,7 +64,11 @@ fn write(path: &Path, made: SyntheticRun, plan: Plan) {
         plan,
         arrivals: Arrivals { offered, passed: offered - failed, failed, ..Arrivals::default() },
         rate: Rates { offered_per_s: 50.0, sent_per_s: 50.0, completed_per_s: 50.0 },
-        latency_us: TimeSummary { count: offered - failed, max: 3_000 + made.longer_us, ..TimeSummary::default() },
+        latency_us: TimeSummary {
+            count: offered - failed,
+            max: 3_000 + made.longer_us,
+            ..TimeSummary::default()
+        },
         ..RunReport::default()
     };
     directory.finish(&report).unwrap();

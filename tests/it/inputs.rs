@@ -6,7 +6,7 @@ use downpour::trace::client::{AgentParsing, ClientKey};
 use downpour::trace::formats::Format;
 use downpour::trace::rewrite::Rewrites;
 use downpour::trace::subsecond::Subsecond;
-use downpour::trace::{ReadOptions, TraceRequest, Source, TraceError};
+use downpour::trace::{ReadOptions, Source, TraceError, TraceRequest};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::collections::BTreeSet;
@@ -15,7 +15,12 @@ use std::io::Write as _;
 use std::os::unix::fs::symlink;
 
 fn options(format: Option<Format>) -> ReadOptions {
-    ReadOptions { format, agents: AgentParsing::BuiltIn, subsecond: Subsecond::Burst, ..ReadOptions::default() }
+    ReadOptions {
+        format,
+        agents: AgentParsing::BuiltIn,
+        subsecond: Subsecond::Burst,
+        ..ReadOptions::default()
+    }
 }
 
 fn over(log: impl Into<Bytes>, format: Option<Format>) -> Result<Source, TraceError> {

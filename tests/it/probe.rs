@@ -9,8 +9,12 @@ use downpour::units::Rate;
 use downpour::verify::Tier;
 use downpour::verify::address::PrivateAddresses;
 use downpour::verify::lookup::Resolver;
-use downpour::verify::probe::net::{Candidate, ConnectOverride, ProbeOptions, ProbeStats, Probes, ProbeRejected};
-use downpour::verify::probe::{ExpectedFile, ProbeLimits, ProbeRequest, ProbeDepth, TargetKey, TargetVerdict, ProbeExpectation};
+use downpour::verify::probe::net::{
+    Candidate, ConnectOverride, ProbeOptions, ProbeRejected, ProbeStats, Probes,
+};
+use downpour::verify::probe::{
+    ExpectedFile, ProbeDepth, ProbeExpectation, ProbeLimits, ProbeRequest, TargetKey, TargetVerdict,
+};
 use downpour::verify::targets::TargetAnswer;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderValue};
@@ -128,7 +132,12 @@ fn a_file_that_head_does_not_know_is_there_if_get_has_it() {
     for reach in [ProbeDepth::Head, ProbeDepth::Get] {
         check(reach, "/headless/a.crate", None, &["GET /headless/a.crate x1", "HEAD /headless/a.crate x1"]);
     }
-    check(ProbeDepth::Digest, "/status-206/a.crate", Some(Fault::TargetStatus), &["GET /status-206/a.crate x1"]);
+    check(
+        ProbeDepth::Digest,
+        "/status-206/a.crate",
+        Some(Fault::TargetStatus),
+        &["GET /status-206/a.crate x1"],
+    );
 }
 
 #[test]
@@ -231,7 +240,8 @@ fn an_inner_address_is_never_connected_to() {
     // A detour is the operator's word, and it is for one host.
     let detour = ConnectOverride { host: "cdn.test".into(), port: Some(80), to: store.address() };
     let detoured = ProbeOptions { connect_overrides: vec![detour], ..guarded() };
-    let (verdict, _) = ask(detoured.clone(), "http://cdn.test/a.crate".parse().unwrap(), ExpectedFile::default());
+    let (verdict, _) =
+        ask(detoured.clone(), "http://cdn.test/a.crate".parse().unwrap(), ExpectedFile::default());
     assert_eq!((verdict.fault, store.connections()), (None, 1));
     let (verdict, _) = ask(detoured, store.url("/a.crate"), ExpectedFile::default());
     assert_eq!((verdict.fault, store.connections()), (Some(Fault::DnsPrivateAddress), 1));
@@ -261,7 +271,8 @@ fn a_host_that_does_not_resolve_keeps_its_own_fault() {
     let dns = DnsServer::start();
     let resolver = Resolver::Servers(vec![dns.address()]);
     let url = "http://nxdomain.example/a.crate".parse().unwrap();
-    let (verdict, _) = ask(ProbeOptions { resolver, ..options(ProbeDepth::Head) }, url, ExpectedFile::default());
+    let (verdict, _) =
+        ask(ProbeOptions { resolver, ..options(ProbeDepth::Head) }, url, ExpectedFile::default());
     assert_eq!((verdict.fault, verdict.tier), (Some(Fault::DnsNxdomain), Tier::Connect));
 }
 
@@ -327,7 +338,12 @@ fn whoever_is_patient_is_left_out_by_no_rate() {
     let store = Store::start();
     let hourly = Rate::new(NonZeroU64::MIN, NonZeroU64::new(3_600_000_000_000).unwrap());
     let (concurrency, patience) = (NonZeroUsize::MIN, None);
-    let patient = ProbeOptions { rate: Some(hourly), concurrency, queue_timeout: patience, ..options(ProbeDepth::Head) };
+    let patient = ProbeOptions {
+        rate: Some(hourly),
+        concurrency,
+        queue_timeout: patience,
+        ..options(ProbeDepth::Head)
+    };
     let probes = Probes::start(patient).unwrap();
     let (reply, mut answers) = mpsc::channel(20);
     let ask = |n: usize| {
@@ -352,8 +368,13 @@ fn addresses_of_the_metadata_services_are_refused() {
         let host: IpAddr = inner.trim_matches(['[', ']']).parse().unwrap();
         assert!(!downpour::verify::address::is_public(host));
         let url = format!("http://{inner}/latest/meta-data").parse().unwrap();
-        let guarded = ProbeOptions { private_addresses: PrivateAddresses::Refuse, ..options(ProbeDepth::Connect) };
-        assert_eq!(ask(guarded, url, ExpectedFile::default()).0.fault, Some(Fault::DnsPrivateAddress), "{inner}");
+        let guarded =
+            ProbeOptions { private_addresses: PrivateAddresses::Refuse, ..options(ProbeDepth::Connect) };
+        assert_eq!(
+            ask(guarded, url, ExpectedFile::default()).0.fault,
+            Some(Fault::DnsPrivateAddress),
+            "{inner}"
+        );
     }
 }
 
@@ -382,7 +403,8 @@ fn what_is_for_the_candidate_crosses_to_no_other_origin() {
 fn another_origin_cannot_spend_what_is_for_the_candidate() {
     let (own, cdn) = (Store::start(), Store::start());
     let asked = |first: Url| {
-        let options = ProbeOptions { candidate: Some(candidate(&own, own.url("/"))), ..options(ProbeDepth::Get) };
+        let options =
+            ProbeOptions { candidate: Some(candidate(&own, own.url("/"))), ..options(ProbeDepth::Get) };
         let (verdict, stats) = ask(options, first, ExpectedFile::default());
         assert_eq!((verdict.fault, stats.requests), (None, 3));
     };

@@ -13,7 +13,7 @@ use crate::support::listener::{Listener, head_of};
 use downpour::client::{Budget, ClientModels, LastAttempt, NextStep, retry_rng};
 use downpour::fault::Fault;
 use downpour::mock::plan::FaultPlan;
-use downpour::mock::{AccessLog, MockRegistry, MockConfig};
+use downpour::mock::{AccessLog, MockConfig, MockRegistry};
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
@@ -86,10 +86,13 @@ struct RunningClient {
 
 /// Starts a client; `command` makes it of the candidate's download, the
 /// index's address and a directory to work in.
-fn start(model: &'static str, trouble: ClientFault, command: fn(&str, &str, &Path) -> Command) -> RunningClient {
+fn start(
+    model: &'static str,
+    trouble: ClientFault,
+    command: fn(&str, &str, &Path) -> Command,
+) -> RunningClient {
     let lines = SharedAccessLog::default();
-    let mut config =
-        MockConfig { access_log: Some(AccessLog::new(lines.clone())), ..MockConfig::default() };
+    let mut config = MockConfig { access_log: Some(AccessLog::new(lines.clone())), ..MockConfig::default() };
     match trouble {
         ClientFault::Fault(fault, _) => config.plan = FaultPlan::new(vec![fault.parse().unwrap()], 1),
         ClientFault::UnknownHost => config.location_base = NOWHERE.parse().unwrap(),
@@ -232,8 +235,9 @@ fn real_clients_do_as_their_models_do() {
         .map(|trouble| start("cargo-1.89", trouble, cargo))
         .into();
     if is_installed("curl", &["--version"]) {
-        running
-            .extend([UNAVAILABLE, TOO_MANY, RESET, ClientFault::UnknownHost].map(|of| start("curl", of, curl)));
+        running.extend(
+            [UNAVAILABLE, TOO_MANY, RESET, ClientFault::UnknownHost].map(|of| start("curl", of, curl)),
+        );
     }
     if is_installed("python3", &["-m", "pip", "--version"]) {
         running.extend([UNAVAILABLE, RESET].map(|trouble| start("pip", trouble, pip)));

@@ -3,7 +3,7 @@
 
 use downpour::mock::dns::{DnsAnswer, Zone};
 use downpour::mock::plan::FaultPlan;
-use downpour::mock::{MockRegistry, MockConfig, MockError, crate_file};
+use downpour::mock::{MockConfig, MockError, MockRegistry, crate_file};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroUsize;

@@ -3,11 +3,11 @@
 //! grow with what a server made up.
 
 use super::report::{incident, plan, report_with};
+use downpour::metrics::Gauges;
 use downpour::report::{
     Dialect, Document, FailureLine, IntervalLine, Rendering, RunDirectory, RunReport, SavedRun, exposition,
     json_schema, read,
 };
-use downpour::metrics::Gauges;
 use downpour::units::{Stamp, approximate};
 use quick_xml::events::Event;
 use serde_json::{Value, json};

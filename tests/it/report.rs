@@ -1,13 +1,14 @@
 //! A fixed run, the founding incident, as every rendering shows it.
 
 use downpour::fault::Fault;
-use downpour::report::{
-    Assessment, DirectoryError, Ending, FAILURES_PER_FAULT, FailureLine, Generator, GeneratorFacts, PlanInput,
-    IntervalLine, IntervalLog, ReportInput, Plan, RunDirectory, RunReport, SCHEMA, Verdict, summary,
-};
 use downpour::metrics::{
-    Attempt, AttemptEnd, AttemptKind, Accounting, Coverage, ArrivalOutcome, IntervalMerger, Gauges, Interval, Leads, ArrivalAdjustments,
-    JudgedRedirect, FaultObservation, Totals, Unchecked,
+    Accounting, ArrivalAdjustments, ArrivalOutcome, Attempt, AttemptEnd, AttemptKind, Coverage,
+    FaultObservation, Gauges, Interval, IntervalMerger, JudgedRedirect, Leads, Totals, Unchecked,
+};
+use downpour::report::{
+    Assessment, DirectoryError, Ending, FAILURES_PER_FAULT, FailureLine, Generator, GeneratorFacts,
+    IntervalLine, IntervalLog, Plan, PlanInput, ReportInput, RunDirectory, RunReport, SCHEMA, Verdict,
+    summary,
 };
 use downpour::trace::TraceAccounting;
 use downpour::units::{Offset, Rate, Stamp, approximate};
@@ -121,7 +122,15 @@ pub(crate) fn report_with(plan: Plan, totals: &Totals) -> RunReport {
         throttled_s: Some(0.0),
     };
     let (books, ending, thresholds) = (&accounting_of(totals), Ending::Finished, Assessment::default());
-    RunReport::build(ReportInput { plan, accounting: books, totals, generator, ending, thresholds, notices: Vec::new() })
+    RunReport::build(ReportInput {
+        plan,
+        accounting: books,
+        totals,
+        generator,
+        ending,
+        thresholds,
+        notices: Vec::new(),
+    })
 }
 
 /// Compares bytes with a file under `tests/golden`.
@@ -421,11 +430,18 @@ fn unchecked_redirects_are_counted_by_reason() {
         (Leads::Home, tiers(checked)),
         (Leads::Nowhere, tiers(Coverage::Broken)),
     ] {
-        interval.redirect(&JudgedRedirect { at: Offset::ZERO, leads, fault: None, cache_lifetime: None, tiers });
+        interval.redirect(&JudgedRedirect {
+            at: Offset::ZERO,
+            leads,
+            fault: None,
+            cache_lifetime: None,
+            tiers,
+        });
     }
     let mut totals = Totals::default();
     totals.absorb(&interval);
-    let books = Accounting::close(TraceAccounting::default(), ArrivalAdjustments::default(), &totals).unwrap();
+    let books =
+        Accounting::close(TraceAccounting::default(), ArrivalAdjustments::default(), &totals).unwrap();
     let targets = RunReport::build(ReportInput {
         plan: plan(),
         accounting: &books,

@@ -3,12 +3,14 @@
 
 use bytes::Bytes;
 use downpour::trace::client::ClientKey;
-use downpour::trace::reasons::{ParsedLine, Filter, Note, Skip};
 use downpour::trace::formats::Format;
+use downpour::trace::reasons::{Filter, Note, ParsedLine, Skip};
 use downpour::trace::rewrite::Rewrites;
 use downpour::trace::scrub::Scrub;
 use downpour::trace::subsecond::Subsecond;
-use downpour::trace::{Method, InputCompression, ReadOptions, Record, TraceRequest, Source, StampKind, TraceError};
+use downpour::trace::{
+    InputCompression, Method, ReadOptions, Record, Source, StampKind, TraceError, TraceRequest,
+};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
@@ -224,7 +226,11 @@ fn every_sample_is_recognised_for_what_it_is() {
         assert!(!requests.is_empty(), "{folder}");
         assert_eq!(source.has_times(), format != Format::UrlList);
         assert!(requests.is_sorted_by_key(|request| request.at), "{folder}");
-        assert!(source.accounting().is_balanced(requests.len() as u64), "{folder}: {:?}", source.accounting());
+        assert!(
+            source.accounting().is_balanced(requests.len() as u64),
+            "{folder}: {:?}",
+            source.accounting()
+        );
     }
 }
 

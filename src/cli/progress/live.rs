@@ -5,7 +5,7 @@
 //! the picture begins: what else is written to the terminal stands above the
 //! next one, and a change of its size leaves nothing behind.
 
-use super::view::{ExpectedLength, DisplayLine, ProgressSnapshot, Tone, view};
+use super::view::{DisplayLine, ExpectedLength, ProgressSnapshot, Tone, view};
 use crate::engine::Phase;
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
@@ -60,7 +60,11 @@ impl Drop for Live {
     }
 }
 
-fn draw_until_over(expected: &ExpectedLength, phase: &watch::Receiver<Phase>, seconds: &Receiver<ProgressSnapshot>) {
+fn draw_until_over(
+    expected: &ExpectedLength,
+    phase: &watch::Receiver<Phase>,
+    seconds: &Receiver<ProgressSnapshot>,
+) {
     let mut began = Instant::now();
     let mut seen: Option<ProgressSnapshot> = None;
     let is_coloured = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;

@@ -2,8 +2,8 @@
 
 use crate::cli::signals;
 use crate::fault::Fault;
-use crate::report::micros;
 use crate::metrics::{Interval, Totals};
+use crate::report::micros;
 use crate::units::{approximate, grouped};
 use std::time::Duration;
 
@@ -103,7 +103,12 @@ pub(super) enum Tone {
 
 /// The lines of a run that began `elapsed` ago, its warm-up included; none is
 /// wider than `width`.
-pub(super) fn view(expected: &ExpectedLength, elapsed: Duration, seen: Option<&ProgressSnapshot>, width: usize) -> Vec<DisplayLine> {
+pub(super) fn view(
+    expected: &ExpectedLength,
+    elapsed: Duration,
+    seen: Option<&ProgressSnapshot>,
+    width: usize,
+) -> Vec<DisplayLine> {
     let mut lines = vec![(Tone::Plain, progress(expected, elapsed, seen))];
     if let Some(seen) = seen {
         lines.push((Tone::Plain, load(seen)));
@@ -115,7 +120,10 @@ pub(super) fn view(expected: &ExpectedLength, elapsed: Duration, seen: Option<&P
         }
         lines.push((Tone::Plain, targets(seen)));
     }
-    lines.into_iter().map(|(tone, text)| DisplayLine { text: truncate_after_number(&text, width), tone }).collect()
+    lines
+        .into_iter()
+        .map(|(tone, text)| DisplayLine { text: truncate_after_number(&text, width), tone })
+        .collect()
 }
 
 /// The first line of a run that was told to end: no time is left to promise.
@@ -317,10 +325,21 @@ mod tests {
             ],
         );
         let faults = vec![("dns.nxdomain", 1_474), ("status.5xx", 3), ("http.reset", 2), ("tls.name", 1)];
-        let storm =
-            ProgressSnapshot { failed: 1_480, wrong: 1_480, faults, latency: [None; 3], amplification: 2.615, ..snapshot() };
+        let storm = ProgressSnapshot {
+            failed: 1_480,
+            wrong: 1_480,
+            faults,
+            latency: [None; 3],
+            amplification: 2.615,
+            ..snapshot()
+        };
         // What a retry hides is seen all the same.
-        let hiding = ProgressSnapshot { retried_failures: 1_400, wrong: 1_400, faults: vec![("dns.nxdomain", 1_400)], ..snapshot() };
+        let hiding = ProgressSnapshot {
+            retried_failures: 1_400,
+            wrong: 1_400,
+            faults: vec![("dns.nxdomain", 1_400)],
+            ..snapshot()
+        };
         let shown = view(&ExpectedLength::default(), s(12), Some(&hiding), 80);
         let told = "whole run    failed 0 of 17,000, 1,400 attempts wrong, 1,400 tried again".to_owned();
         assert_eq!(shown[3], DisplayLine { text: told, tone: Wrong });

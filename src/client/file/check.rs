@@ -1,13 +1,15 @@
 //! What a client's table means: its parts, each checked against the others.
 
 use super::{
-    ClientFileResult, FileBudget, FileClient, FileDelays, FileFormula, FileJitter, FileOuter, FileRetryAfter,
-    FileStatus, TomlMistake, FileDelay, mistake,
+    ClientFileResult, FileBudget, FileClient, FileDelay, FileDelays, FileFormula, FileJitter, FileOuter,
+    FileRetryAfter, FileStatus, TomlMistake, mistake,
 };
 use crate::client::budget::{BudgetRule, Refund};
 use crate::client::delays::{Delay, Delays, Jitter};
-use crate::client::retry_conditions::{RetriedFaults, StatusSet, family_of, client_can_see, client_faults_of};
-use crate::client::{ClientModel, OuterLoop, RetryConditions, RetryAfter, Timeouts};
+use crate::client::retry_conditions::{
+    RetriedFaults, StatusSet, client_can_see, client_faults_of, family_of,
+};
+use crate::client::{ClientModel, OuterLoop, RetryAfter, RetryConditions, Timeouts};
 use crate::fault::Fault;
 use crate::trace::agent::AgentPattern;
 use std::collections::BTreeSet;
@@ -135,7 +137,11 @@ fn without_contradiction(file: &FileClient, attempts: NonZeroU8) -> ClientFileRe
     Ok(())
 }
 
-fn of_delays(field: &str, delays: Option<&Spanned<FileDelays>>, attempts: NonZeroU8) -> ClientFileResult<Delays> {
+fn of_delays(
+    field: &str,
+    delays: Option<&Spanned<FileDelays>>,
+    attempts: NonZeroU8,
+) -> ClientFileResult<Delays> {
     let Some(delays) = delays else { return Ok(Delays::default()) };
     let retries = attempts.get() - 1;
     let wrong = |what: String| mistake(delays, format!("{field}: {what}"));
@@ -224,7 +230,9 @@ fn faults(list: &[Spanned<String>]) -> ClientFileResult<RetriedFaults> {
                 let what = format!("faults: {text:?} lies with this program; no client meets it");
                 return Err(mistake(entry, what));
             }
-            None if client_faults_of(text).next().is_none() => return Err(mistake(entry, unknown_fault(text))),
+            None if client_faults_of(text).next().is_none() => {
+                return Err(mistake(entry, unknown_fault(text)));
+            }
             None => client_faults_of(text).for_each(|fault| set.insert(fault)),
         }
     }

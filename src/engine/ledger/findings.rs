@@ -5,7 +5,7 @@ use super::{JudgedAttempt, Ledger};
 use crate::engine::coverage::{self, Tiers};
 use crate::engine::exchange::Received;
 use crate::fault::Fault;
-use crate::metrics::{Attempt, Leads, JudgedRedirect, FaultObservation};
+use crate::metrics::{Attempt, FaultObservation, JudgedRedirect, Leads};
 use crate::verify::JudgedRequest;
 use crate::verify::catalog::CatalogMatch;
 use crate::verify::finding::Finding;
@@ -72,7 +72,10 @@ impl JudgedAttempt {
     /// leads astray, what else was found, and what was found here. That comes
     /// last, because it ends with the URL that was expected, if there is one.
     pub(super) fn detail(&self, finding: &Finding, worst: Fault) -> String {
-        let lasting = self.cache_lifetime.filter(|_| finding.fault.is_bad_redirect()).map(|lasting| lasting.to_string());
+        let lasting = self
+            .cache_lifetime
+            .filter(|_| finding.fault.is_bad_redirect())
+            .map(|lasting| lasting.to_string());
         let others = self.found.iter().map(|other| other.fault.id()).filter(|id| *id != worst.id());
         let others = others.collect::<Vec<_>>().join(", ");
         let also = if finding.fault == worst && !others.is_empty() {

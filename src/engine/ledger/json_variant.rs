@@ -7,8 +7,8 @@
 //! Each is remembered as a target is. There is no exception for unusual names
 //! here: it is the candidate that is asked, and the share is a promise.
 
-use crate::schedule::sample::Sample;
 use crate::metrics::{Coverage, Unchecked};
+use crate::schedule::sample::Sample;
 use crate::verify::JsonDemand;
 use crate::verify::finding::Level;
 

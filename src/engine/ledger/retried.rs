@@ -5,13 +5,13 @@
 //! are booked as they end, the arrival once, when its client is done with it.
 
 use super::{JudgedAttempt, Ledger};
-use crate::client::{GiveUp, FirstMethod, Timeouts, RetryContext};
+use crate::client::{FirstMethod, GiveUp, RetryContext, Timeouts};
 use crate::engine::clock::wall_now;
 use crate::engine::exchange::Received;
-use crate::engine::retries::{Retries, EndedAttempt, RetryDecision, WaitingRetry};
+use crate::engine::retries::{EndedAttempt, Retries, RetryDecision, WaitingRetry};
 use crate::fault::Fault;
+use crate::metrics::{ArrivalOutcome, Attempt, AttemptKind, ClientCounts, DownloadEnd, FaultObservation};
 use crate::schedule::Arrival;
-use crate::metrics::{Attempt, AttemptKind, ClientCounts, DownloadEnd, ArrivalOutcome, FaultObservation};
 use crate::units::Offset;
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
@@ -182,7 +182,9 @@ impl Ledger {
         self.recorder.arrival(fate, case.due, case.done);
         self.of_case(case, |counts| match fate {
             ArrivalOutcome::Recovered(_) => counts.arrivals.recovered += 1,
-            ArrivalOutcome::Passed | ArrivalOutcome::Failed(_) | ArrivalOutcome::Unfinished => counts.arrivals.passed += 1,
+            ArrivalOutcome::Passed | ArrivalOutcome::Failed(_) | ArrivalOutcome::Unfinished => {
+                counts.arrivals.passed += 1
+            }
         });
     }
 

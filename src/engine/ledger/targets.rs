@@ -16,7 +16,9 @@ use crate::verify::finding::{Finding, Level};
 use crate::verify::json::ExpectedJson;
 use crate::verify::probe::net::ProbeHandle;
 use crate::verify::probe::sample::ProbeSampling;
-use crate::verify::probe::{ExpectedFile, ProbeRequest, ProbeDepth, TargetKey, TargetVerdict, ProbeExpectation};
+use crate::verify::probe::{
+    ExpectedFile, ProbeDepth, ProbeExpectation, ProbeRequest, TargetKey, TargetVerdict,
+};
 use crate::verify::single_flight::CacheReply;
 use crate::verify::targets::{TargetAnswer, TargetCache, WORKER_BOUNDS};
 use tokio::sync::mpsc;
@@ -85,7 +87,11 @@ impl Ledger {
         if let JsonVariant::Pending(member, level) = &case.json {
             let (member, level) = (member.clone(), *level);
             if let Some(question) = self.json_probe(&case, member) {
-                let waiting = WaitingRedirect { case, host: host.map(Into::into), check: PendingCheck::Json(tiers, level) };
+                let waiting = WaitingRedirect {
+                    case,
+                    host: host.map(Into::into),
+                    check: PendingCheck::Json(tiers, level),
+                };
                 return self.probe(question, waiting, now);
             }
             case.json.abandon(Unchecked::NoLocation);
@@ -145,7 +151,8 @@ impl Ledger {
         let place = self.judge.resolve_location(asked, location);
         let expect = self.catalog.as_ref().map(|catalog| expectation(catalog.expect(asked)));
         let up_to_host = |depth, reason| coverage::up_to(depth, Tier::Dns, reason);
-        let targets = self.targets.as_ref().and_then(|targets| Some((targets.probe_depth?, targets.sampling)));
+        let targets =
+            self.targets.as_ref().and_then(|targets| Some((targets.probe_depth?, targets.sampling)));
         let (Some(url), Some((reach, sampling))) = (place, targets) else {
             return self.judged(case, host, up_to_host(self.judge.depth(), Unchecked::NoLocation), now);
         };

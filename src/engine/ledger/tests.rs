@@ -2,10 +2,10 @@
 //! warm-up, and beside a client that tries again. And what is looked up.
 
 use super::*;
-use crate::client::{ClientModels, ClientPlan, ClientMix, sessions};
+use crate::client::{ClientMix, ClientModels, ClientPlan, sessions};
 use crate::engine::retries::WAITING_MAX;
-use crate::schedule::Arrival;
 use crate::metrics::{AttemptEnd, Totals};
+use crate::schedule::Arrival;
 use crate::trace::Method;
 use crate::trace::agent::ClientKind;
 use crate::verify::catalog::Catalog;
@@ -47,7 +47,12 @@ fn once_more() -> Retries {
     let text =
         "[[client]]\nname = \"own\"\nattempts = 2\ndelays = [\"100ms\"]\nfaults = [\"location\", \"dns\"]\n";
     let clients = ClientMix::of(ClientModels::parse(text, "own.toml").unwrap().find("own").unwrap().clone());
-    let plan = ClientPlan { clients, session_gap: sessions::SESSION_GAP, session_max: sessions::SESSION_MAX, seed: 7 };
+    let plan = ClientPlan {
+        clients,
+        session_gap: sessions::SESSION_GAP,
+        session_max: sessions::SESSION_MAX,
+        seed: 7,
+    };
     Retries::new(Arc::new(plan), WAITING_MAX)
 }
 

@@ -6,8 +6,8 @@ use super::super::cpu_meter::CpuClock;
 use super::super::wire::Stamper;
 use super::{LoopMode, TestRun, origin};
 use crate::fault::Fault;
-use crate::report::{Assessment, Ending, GeneratorFacts, Plan, Verdict, judge};
 use crate::metrics::GeneratorHealth;
+use crate::report::{Assessment, Ending, GeneratorFacts, Plan, Verdict, judge};
 use std::time::Duration;
 use tokio::io::DuplexStream;
 use tokio::time::Instant;
@@ -36,7 +36,10 @@ fn a_reader_that_falls_behind_is_told_from_a_late_sender() {
     // Read just in time, all of them leave in time.
     let scene = TestRun { read_ms: vec![(0, 5), (50, 5)], ..TestRun::alike(100, 10, "/good-0") };
     let (totals, _) = scene.play(origin().0);
-    assert_eq!((totals.counts.generator_health, totals.times.lateness.max()), (GeneratorHealth::default(), 0));
+    assert_eq!(
+        (totals.counts.generator_health, totals.times.lateness.max()),
+        (GeneratorHealth::default(), 0)
+    );
 }
 
 #[test]
@@ -44,8 +47,12 @@ fn a_closed_loop_says_how_long_it_waited_for_its_reader() {
     // Two connections at 10 ms an answer have done four arrivals by 20 ms, and
     // wait for the next four until 50 ms.
     let feed = LoopMode::Closed { until: None, open: None };
-    let scene =
-        TestRun { loop_mode: feed, connections: 2, read_ms: vec![(0, 4), (50, 4)], ..TestRun::alike(1, 8, "/good-10") };
+    let scene = TestRun {
+        loop_mode: feed,
+        connections: 2,
+        read_ms: vec![(0, 4), (50, 4)],
+        ..TestRun::alike(1, 8, "/good-10")
+    };
     let (totals, worked) = scene.play(origin().0);
     assert_eq!((totals.counts.arrivals.passed, worked.last_due.as_micros()), (8, 60_000));
     let strain = &totals.counts.generator_health;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::client::sessions;
-use crate::client::{Budget, ClientModel, ClientModels, ClientMix, GiveUp, LastAttempt, NextStep, retry_rng};
+use crate::client::{Budget, ClientMix, ClientModel, ClientModels, GiveUp, LastAttempt, NextStep, retry_rng};
 use crate::metrics::{Accounting, Counts, DownloadEnd};
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKeys;
@@ -20,7 +20,12 @@ fn written(lines: &str) -> ClientModel {
 
 fn scene(model: ClientModel, rate: u64, paths: Vec<String>) -> TestRun {
     let clients = ClientMix::of(model);
-    let plan = ClientPlan { clients, session_gap: sessions::SESSION_GAP, session_max: sessions::SESSION_MAX, seed: SEED };
+    let plan = ClientPlan {
+        clients,
+        session_gap: sessions::SESSION_GAP,
+        session_max: sessions::SESSION_MAX,
+        seed: SEED,
+    };
     TestRun { clients: Some(plan), ..TestRun::of(rate, paths) }
 }
 
@@ -213,7 +218,10 @@ fn a_retry_under_way_when_the_run_ends_does_not_undo_the_failure() {
     let totals = play(TestRun { stop: Some((800, Phase::Stopping)), ..scene });
     let counts = &totals.counts;
     assert_eq!((counts.arrivals.unfinished, counts.arrivals.failed), (0, 5));
-    assert_eq!((counts.attempts.total(), counts.attempts.unfinished, counts.retries.waiting_at_end), (10, 5, 0));
+    assert_eq!(
+        (counts.attempts.total(), counts.attempts.unfinished, counts.retries.waiting_at_end),
+        (10, 5, 0)
+    );
     assert_eq!(counts.retries.by_attempts, [(2, 5)].into());
     assert_eq!(counts.faults.get(Fault::StatusServerError).count, 5);
 }
@@ -243,7 +251,8 @@ fn each_client_of_a_mix_follows_its_own_model() {
     let kind = |agent: &str| ClientKind::of(agent.as_bytes());
     let agents = ["cargo/1.80.0 (376290515 2024-07-16)", "pip/25.0 {}", "Mozilla/5.0"];
     let clients = ClientMix::by_agent(&ClientModels::built_in());
-    let plan = ClientPlan { clients, session_gap: Duration::ZERO, session_max: sessions::SESSION_MAX, seed: SEED };
+    let plan =
+        ClientPlan { clients, session_gap: Duration::ZERO, session_max: sessions::SESSION_MAX, seed: SEED };
     let scene = TestRun::of(10, vec!["/down-10".to_owned(); 30]);
     let totals = play(TestRun { clients: Some(plan), kinds: agents.map(kind).to_vec(), ..scene });
     let of = |name: &str| {

@@ -65,7 +65,8 @@ fn what_is_shed_in_the_warm_up_spoils_nothing() {
 #[test]
 fn in_a_closed_loop_the_warm_up_is_what_was_handed_out_in_it() {
     let feed = LoopMode::Closed { until: Some(Offset::from(Duration::from_millis(95))), open: None };
-    let scene = TestRun { loop_mode: feed, connections: 2, warmup_ms: 35, ..TestRun::alike(1, 400, "/good-10") };
+    let scene =
+        TestRun { loop_mode: feed, connections: 2, warmup_ms: 35, ..TestRun::alike(1, 400, "/good-10") };
     let (totals, worked) = scene.play(origin().0);
     // Handed out at 0, 10, 20 and 30 ms, the last over at 40.
     assert_eq!(totals.counts.warmup.arrivals.passed, 8);

@@ -4,11 +4,11 @@
 //! counted.
 
 use super::stream::ServerStream;
-use super::{Connection, AfterResponse};
-use crate::mock::response::ResponseWriter;
+use super::{AfterResponse, Connection};
 use crate::mock::api::ResponseSummary;
-use crate::mock::request_head::{MockRequestHead, Verb};
 use crate::mock::plan::WireFault;
+use crate::mock::request_head::{MockRequestHead, Verb};
+use crate::mock::response::ResponseWriter;
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};

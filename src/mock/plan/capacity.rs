@@ -105,7 +105,12 @@ impl CapacityQueue {
             let from = border.as_nanos();
             let before = spans.last().map_or(0, |last| last.done(from));
             let per_second = capacity.map_or(UNLIMITED, |capacity| capacity.per_second);
-            spans.push(CapacitySpan { from, before, per_second, queue: capacity.map_or(u32::MAX, |of| of.queue) });
+            spans.push(CapacitySpan {
+                from,
+                before,
+                per_second,
+                queue: capacity.map_or(u32::MAX, |of| of.queue),
+            });
         }
         Some(Self { spans, accepted_work: 0 })
     }

@@ -370,7 +370,10 @@ mod tests {
         for (t_s, offered) in [(0, 100), (1, 50)] {
             blocks.add_second(&IntervalLine { t_s, offered, ..IntervalLine::default() });
         }
-        assert_eq!(blocks.sealed().evaluate(&BlockStatistic::PerSecond(BlockCount::Offered), &[1, 1]), Some(100.0));
+        assert_eq!(
+            blocks.sealed().evaluate(&BlockStatistic::PerSecond(BlockCount::Offered), &[1, 1]),
+            Some(100.0)
+        );
     }
 
     #[test]

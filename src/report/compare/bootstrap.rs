@@ -10,7 +10,7 @@
 //! blocks make it too narrow (Hesterberg 2015, §4.3). Seeded: equal runs and
 //! seeds give equal intervals.
 
-use super::blocks::{Blocks, BlockStatistic};
+use super::blocks::{BlockStatistic, Blocks};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -72,7 +72,12 @@ pub(super) struct DifferenceInterval {
 }
 
 /// Nothing where a run, or most choices of its blocks, do not have the number.
-pub(super) fn difference(a: &Blocks, b: &Blocks, statistic: &BlockStatistic, draws: &Draws) -> Option<DifferenceInterval> {
+pub(super) fn difference(
+    a: &Blocks,
+    b: &Blocks,
+    statistic: &BlockStatistic,
+    draws: &Draws,
+) -> Option<DifferenceInterval> {
     let whole = |run: &Blocks| run.evaluate(statistic, &vec![1; run.layout().blocks()]);
     let (of_a, of_b) = (whole(a)?, whole(b)?);
     let mut pairs = Vec::with_capacity(RESAMPLES);

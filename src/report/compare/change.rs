@@ -1,6 +1,6 @@
 //! One number of two runs, and the word for what lies between them.
 
-use super::blocks::{Blocks, BlockStatistic};
+use super::blocks::{BlockStatistic, Blocks};
 use super::bootstrap::{Draws, difference};
 use super::metric::Metric;
 use crate::report::threshold::MeasureUnit;
@@ -110,7 +110,8 @@ impl Change {
             return self.a.is_some() && self.b.is_some();
         };
         // A little less, since 1 − 0.99 is a little more than 0.01.
-        let enough = |run: &Blocks| approximate(run.samples(clock)) * (1.0 - share) >= MIN_SAMPLES_BEYOND - 1e-6;
+        let enough =
+            |run: &Blocks| approximate(run.samples(clock)) * (1.0 - share) >= MIN_SAMPLES_BEYOND - 1e-6;
         runs.into_iter().all(enough)
     }
 

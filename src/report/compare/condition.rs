@@ -54,7 +54,9 @@ impl Condition {
 
     /// Whether that change is a regression.
     pub(super) fn judge(&self, change: &Change) -> ConditionResult {
-        let (Some(a), Some(difference)) = (change.a, change.difference()) else { return ConditionResult::Unjudged };
+        let (Some(a), Some(difference)) = (change.a, change.difference()) else {
+            return ConditionResult::Unjudged;
+        };
         let beyond = match self.limit {
             // Beyond a limit of +0 or -0 lies what goes its way: infinitely more.
             Limit::Absolute(limit) => difference / limit > 1.0,
@@ -128,9 +130,9 @@ fn limit(text: &str, unit: MeasureUnit) -> Option<Limit> {
     let number: f64 = number.parse().ok().filter(|n: &f64| n.is_finite())?;
     let scale = match (suffix.trim(), unit) {
         ("%", _) => return Some(Limit::Relative(number / 100.0)),
-        ("us" | "\u{b5}s", MeasureUnit::Micros) | ("" | "/s", MeasureUnit::PerSecond) | ("", MeasureUnit::Ratio | MeasureUnit::Count) => {
-            1.0
-        }
+        ("us" | "\u{b5}s", MeasureUnit::Micros)
+        | ("" | "/s", MeasureUnit::PerSecond)
+        | ("", MeasureUnit::Ratio | MeasureUnit::Count) => 1.0,
         ("ms", MeasureUnit::Micros) | ("k" | "k/s", MeasureUnit::PerSecond) => 1e3,
         ("s", MeasureUnit::Micros) => 1e6,
         ("pp", MeasureUnit::Share) => 0.01,

@@ -2,7 +2,7 @@
 
 use super::change::{Change, ChangeKind};
 use super::remarks::LETTERS;
-use super::{CONFIDENCE_PERCENT, RunComparison, ConditionResult, JudgedCondition, show};
+use super::{CONFIDENCE_PERCENT, ConditionResult, JudgedCondition, RunComparison, show};
 use crate::report::Verdict;
 use crate::report::text::format::safe;
 use crate::report::text::headline as of_run;
@@ -28,8 +28,12 @@ pub(super) fn headline(comparison: &RunComparison<'_>) -> (&'static str, String)
         return without_conditions(comparison);
     }
     if of(ConditionResult::Violated) > 0 {
-        let broken: Vec<_> = judged.iter().filter(|judged| judged.result == ConditionResult::Violated).map(name_of).collect();
-        return ("REGRESSED", format!("{} of {conditions} broken: {}", of(ConditionResult::Violated), broken.join(", ")));
+        let broken: Vec<_> =
+            judged.iter().filter(|judged| judged.result == ConditionResult::Violated).map(name_of).collect();
+        return (
+            "REGRESSED",
+            format!("{} of {conditions} broken: {}", of(ConditionResult::Violated), broken.join(", ")),
+        );
     }
     if of(ConditionResult::Unjudged) > 0 {
         let sentence = format!("{} of {conditions} could not be judged", of(ConditionResult::Unjudged));

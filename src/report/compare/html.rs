@@ -2,9 +2,11 @@
 //! schemes, with the curves of both runs over each other.
 
 use super::change::{Change, ChangeKind};
-use super::headline::{runs_not_passed, condition_text, headline, result_word, method, main_differences};
+use super::headline::{condition_text, headline, main_differences, method, result_word, runs_not_passed};
 use super::remarks::{LETTERS, plan_differences_text};
-use super::{RunComparison, Group, ConditionResult, JudgedCondition, PlanDifference, ComparedRun, show, totals};
+use super::{
+    ComparedRun, ConditionResult, Group, JudgedCondition, PlanDifference, RunComparison, show, totals,
+};
 use crate::report::html::{self, Charts, script_safe, shown};
 use crate::report::text::headline as of_run;
 use crate::report::threshold::MeasureUnit;
@@ -19,7 +21,8 @@ const MIDDLE: f64 = 120.0;
 /// A comparison as one HTML page.
 #[expect(clippy::missing_panics_doc, reason = "a template of texts has nothing that could fail")]
 pub fn html(comparison: &RunComparison<'_>) -> String {
-    let mut text = ComparisonPage::of(comparison).render().expect("a template of texts has nothing that could fail");
+    let mut text =
+        ComparisonPage::of(comparison).render().expect("a template of texts has nothing that could fail");
     text.push('\n');
     text
 }
@@ -175,8 +178,11 @@ fn rows(group: &Group) -> ComparisonTable {
             is_wrong: is_worse(change),
         }
     });
-    let unit =
-        if group.rows.iter().any(|(_, change)| change.metric.unit == MeasureUnit::Share) { "pp" } else { "%" };
+    let unit = if group.rows.iter().any(|(_, change)| change.metric.unit == MeasureUnit::Share) {
+        "pp"
+    } else {
+        "%"
+    };
     let digits = usize::from(reach < 0.01);
     let scale = format!("\u{b1}{:.digits$} {unit}", reach * 100.0);
     ComparisonTable { title: group.title, scale, each: rows.collect() }
@@ -223,6 +229,8 @@ fn is_worse(change: &Change) -> bool {
         ChangeKind::Slower => true,
         ChangeKind::Higher | ChangeKind::New => is_loss,
         ChangeKind::Lower | ChangeKind::Gone => name.starts_with("good"),
-        ChangeKind::Faster | ChangeKind::Indistinguishable | ChangeKind::TooFew | ChangeKind::TooShort => false,
+        ChangeKind::Faster | ChangeKind::Indistinguishable | ChangeKind::TooFew | ChangeKind::TooShort => {
+            false
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::headline::{headline, result_word};
 use super::remarks::LETTERS;
-use super::{CONFIDENCE_PERCENT, Change, RunComparison, RESAMPLES, ComparedRun, totals};
+use super::{CONFIDENCE_PERCENT, Change, ComparedRun, RESAMPLES, RunComparison, totals};
 use serde_json::{Map, Value, json};
 
 /// The name of this schema and its major version.

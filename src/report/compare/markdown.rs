@@ -3,7 +3,7 @@
 //! What came from a directory's name or a run's texts is escaped: no markup in
 //! it works, and no bar in it breaks a table.
 
-use super::headline::{runs_not_passed, condition_text, headline, result_word, method, main_differences};
+use super::headline::{condition_text, headline, main_differences, method, result_word, runs_not_passed};
 use super::remarks::{LETTERS, plan_differences_text};
 use super::{RunComparison, show, totals};
 use crate::report::text::format::{safe, shortened};

@@ -2,7 +2,7 @@
 //! `fault(dns.nxdomain)`.
 
 use super::blocks::{BlockCount, BlockStatistic};
-use crate::report::threshold::{self, TimeMetric, Measure, MeasureUnit};
+use crate::report::threshold::{self, Measure, MeasureUnit, TimeMetric};
 
 /// A number that two runs are compared by.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +26,9 @@ impl Metric {
             Measure::Time(clock, threshold::TimeStatistic::Percentile(share)) => {
                 metric(BlockStatistic::Quantile(clock, share.as_f64()))
             }
-            Measure::Time(_, threshold::TimeStatistic::Mean) => Err("it is not kept by the second: compare p50"),
+            Measure::Time(_, threshold::TimeStatistic::Mean) => {
+                Err("it is not kept by the second: compare p50")
+            }
             Measure::Time(_, threshold::TimeStatistic::Min | threshold::TimeStatistic::Max) => Err(EXTREME),
             Measure::Count(counted) => metric(BlockStatistic::Count(counted_by(counted)?.0)),
             Measure::Share(counted) => {
@@ -107,11 +109,23 @@ mod tests {
         check("lateness.p99.99", BlockStatistic::Quantile(TimeMetric::Lateness, 0.9999), MeasureUnit::Micros);
         check("good.per_s", BlockStatistic::PerSecond(BlockCount::Good), MeasureUnit::PerSecond);
         check("failed.count", BlockStatistic::Count(BlockCount::Failed), MeasureUnit::Count);
-        check("failed.rate", BlockStatistic::Share(BlockCount::Failed, BlockCount::Settled), MeasureUnit::Share);
+        check(
+            "failed.rate",
+            BlockStatistic::Share(BlockCount::Failed, BlockCount::Settled),
+            MeasureUnit::Share,
+        );
         let fault = BlockCount::Fault("dns.nxdomain".to_owned());
         check("fault(dns.nxdomain).count", BlockStatistic::Count(fault.clone()), MeasureUnit::Count);
-        check("fault(dns.nxdomain).rate", BlockStatistic::Share(fault, BlockCount::Settled), MeasureUnit::Share);
-        check("fault(dns).count", BlockStatistic::Count(BlockCount::Family("dns.".to_owned())), MeasureUnit::Count);
+        check(
+            "fault(dns.nxdomain).rate",
+            BlockStatistic::Share(fault, BlockCount::Settled),
+            MeasureUnit::Share,
+        );
+        check(
+            "fault(dns).count",
+            BlockStatistic::Count(BlockCount::Family("dns.".to_owned())),
+            MeasureUnit::Count,
+        );
         let status = BlockCount::Status(vec!["302".to_owned()]);
         check("status(302).rate", BlockStatistic::Share(status, BlockCount::Attempts), MeasureUnit::Share);
     }

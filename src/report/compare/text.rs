@@ -1,6 +1,6 @@
 //! A comparison for a terminal: 80 columns, no colour, pure.
 
-use super::headline::{runs_not_passed, condition_text, headline, result_word, method, main_differences};
+use super::headline::{condition_text, headline, main_differences, method, result_word, runs_not_passed};
 use super::remarks::{LETTERS, plan_differences_text};
 use super::{Change, RunComparison, show};
 use crate::report::text::format::{TextPage, safe, shortened};

@@ -4,9 +4,9 @@
 //! its header claims: only the shape that every run writes is taken, and what
 //! unpacks to more than that can hold is refused before anything is made of it.
 
+use crate::metrics::Histogram;
 use crate::report::read::UnreadableLine;
 use crate::report::threshold::TimeMetric;
-use crate::metrics::Histogram;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::ZlibDecoder;

@@ -9,8 +9,8 @@ use super::shown;
 use crate::report::text::format::{counted, micros};
 use crate::report::text::headline::by_attempts;
 use crate::report::text::{P50, P90, P99, P99_9, rate_of};
-use crate::report::timeline::{TimelinePoint, CountRange};
-use crate::report::{CHECK, Curve, IntervalTimes, RunReport, Timeline, TimeSummary};
+use crate::report::timeline::{CountRange, TimelinePoint};
+use crate::report::{CHECK, Curve, IntervalTimes, RunReport, TimeSummary, Timeline};
 use crate::units::{approximate, grouped};
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -147,7 +147,10 @@ pub(super) fn first_of(mut column: ChartColumn, points: usize) -> ChartColumn {
     column
 }
 
-pub(super) fn each(timeline: &Timeline, value: impl Fn(&TimelinePoint) -> Option<ChartNumber>) -> ChartColumn {
+pub(super) fn each(
+    timeline: &Timeline,
+    value: impl Fn(&TimelinePoint) -> Option<ChartNumber>,
+) -> ChartColumn {
     timeline.points().iter().map(|point| if point.seconds == 0 { None } else { value(point) }).collect()
 }
 

@@ -95,7 +95,9 @@ fn text(value: &Value, unit: FactUnit) -> String {
                 FactUnit::None => grouped(count),
                 FactUnit::Micros => micros(count),
                 FactUnit::Bytes => format!("{} MiB", grouped(count >> 20)),
-                FactUnit::Seconds | FactUnit::PerSecond => fraction(number.as_f64().unwrap_or_default(), unit),
+                FactUnit::Seconds | FactUnit::PerSecond => {
+                    fraction(number.as_f64().unwrap_or_default(), unit)
+                }
             },
         ),
         Value::Array(values) => list(values.iter(), ", "),

@@ -4,7 +4,7 @@
 //! points of the same length, that of the longer run.
 
 use super::charts::{
-    Chart, Charts, ChartColumn, ChartUnit, by_percentile, each, first_of, plain, time, times, whole_points,
+    Chart, ChartColumn, ChartUnit, Charts, by_percentile, each, first_of, plain, time, times, whole_points,
 };
 use super::numbers::ChartNumber;
 use crate::report::text::{P99, P99_9};
@@ -60,7 +60,9 @@ impl OverTime {
         let reading = match (step, unit) {
             (1, _) => String::new(),
             (_, ChartUnit::Micros) => format!("Each point: the worst second of {step}."),
-            (_, ChartUnit::PerSecond | ChartUnit::Count) => format!("Each point: the mean of {step} seconds."),
+            (_, ChartUnit::PerSecond | ChartUnit::Count) => {
+                format!("Each point: the mean of {step} seconds.")
+            }
         };
         Chart { id, title, reading, told: String::new(), unit, percentiles: None, lines: Vec::new() }
     }
@@ -77,8 +79,8 @@ impl OverTime {
     }
 
     fn failed(&self, [of_a, of_b]: [&RunReport; 2]) -> Option<Chart> {
-        let [a, b] =
-            self.columns(|timeline| each(timeline, |point| Some(ChartNumber::mean(point.failed, point.seconds))));
+        let [a, b] = self
+            .columns(|timeline| each(timeline, |point| Some(ChartNumber::mean(point.failed, point.seconds))));
         let (failed_a, failed_b) = (of_a.arrivals.failed, of_b.arrivals.failed);
         (failed_a > 0 || failed_b > 0).then(|| Chart {
             told: format!("{} failed downloads in A, {} in B.", grouped(failed_a), grouped(failed_b)),

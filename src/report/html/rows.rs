@@ -192,9 +192,10 @@ pub(super) fn load(report: &RunReport) -> Vec<LoadRow> {
 pub(super) fn metric_rows(report: &RunReport) -> Vec<MetricRow> {
     let clocks = [&report.latency_us, &report.latency_failed_us, &report.service_us, &report.lateness_us];
     let count = MetricRow { name: "count", cells: clocks.map(|times| grouped(times.count)) };
-    let statistics = STATISTICS
-        .iter()
-        .map(|statistic| MetricRow { name: statistic.name, cells: clocks.map(|times| statistic.text(times)) });
+    let statistics = STATISTICS.iter().map(|statistic| MetricRow {
+        name: statistic.name,
+        cells: clocks.map(|times| statistic.text(times)),
+    });
     [count].into_iter().chain(statistics).collect()
 }
 

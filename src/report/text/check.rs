@@ -2,7 +2,7 @@
 //! was measured on the way is of no interest and not shown.
 
 use super::format::{TextPage, counted, safe, seconds, share};
-use super::{answers, accounting, faults, headline, rules, thresholds, transitions};
+use super::{accounting, answers, faults, headline, rules, thresholds, transitions};
 use crate::report::{FaultLine, RunReport};
 use crate::units::grouped;
 use crate::verify::{Depth, Tier};

@@ -1,8 +1,8 @@
 //! The faults with their examples, and the hosts that redirects led to.
 
-use super::shorten_differing::shorten_differing;
 use super::format::{COLUMNS, TextPage, counted, safe, share, shortened};
 use super::headline::by_attempts;
+use super::shorten_differing::shorten_differing;
 use crate::fault::Fault;
 use crate::report::advice::advice;
 use crate::report::{ExampleLine, FaultLine, HostLine, RunReport, Targets};

@@ -3,7 +3,7 @@
 use super::format::{TextPage, counted, of, safe, seconds, share, shortened};
 use super::thresholds;
 use crate::fault::Fault;
-use crate::report::verdict::{Doubt, LeftOut, InvalidityScope};
+use crate::report::verdict::{Doubt, InvalidityScope, LeftOut};
 use crate::report::{CHECK, Exit, FaultLine, Reason, RunReport, ThresholdLine, Verdict};
 use crate::units::grouped;
 
@@ -99,7 +99,8 @@ pub(in crate::report) fn invalid_reason_sentence(report: &RunReport, reason: &Re
 fn in_question(report: &RunReport) -> String {
     let reasons = &report.invalid_reasons;
     let of = |question| reasons.iter().filter(move |reason| InvalidityScope::of(&reason.id) == question);
-    let mut times: Vec<_> = of(InvalidityScope::Timing).chain(of(InvalidityScope::Load)).map(|r| short(&r.id)).collect();
+    let mut times: Vec<_> =
+        of(InvalidityScope::Timing).chain(of(InvalidityScope::Load)).map(|r| short(&r.id)).collect();
     times.dedup();
     times.truncate(REASONS_LISTED);
     let mut parts = Vec::new();
@@ -166,7 +167,10 @@ fn verdict_alone(report: &RunReport) -> String {
         }
         Verdict::Failed => format!("FAILED: {failed} of {offered} {what} failed ({rate})"),
         Verdict::Invalid if report.judged_nothing() => {
-            let reason = report.invalid_reasons.iter().find(|r| InvalidityScope::of(&r.id) == InvalidityScope::Demands);
+            let reason = report
+                .invalid_reasons
+                .iter()
+                .find(|r| InvalidityScope::of(&r.id) == InvalidityScope::Demands);
             let why = short(reason.map_or("", |reason| &reason.id));
             format!("INVALID: {why}; this is neither pass nor fail")
         }

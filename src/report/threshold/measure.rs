@@ -1,6 +1,6 @@
 //! From counts and histograms to the value of a measure.
 
-use super::{TimeMetric, CountMeasure, Measure, TimeStatistic};
+use super::{CountMeasure, Measure, TimeMetric, TimeStatistic};
 use crate::metrics::{ArrivalCounts, Counts, Histogram, TimeHistograms};
 use crate::units::{Offset, Share, approximate};
 use hdrhistogram::Counter;
@@ -130,7 +130,9 @@ fn part(counted: CountMeasure, counts: &Counts) -> u64 {
         CountMeasure::Sent => attempts.sent,
         CountMeasure::Completed => attempts.completed(),
         CountMeasure::MaskedBadRedirects => counts.retries.redirects_hidden_by_retries(),
-        CountMeasure::Status(first, last) => attempts.statuses.range(first..=last).map(|(_, count)| count).sum(),
+        CountMeasure::Status(first, last) => {
+            attempts.statuses.range(first..=last).map(|(_, count)| count).sum()
+        }
         CountMeasure::Redirects => redirects.seen,
         CountMeasure::Unchecked => redirects.unchecked_total(redirects.deepest()),
         // No counter of the run: the watch has it from the control.

@@ -11,7 +11,10 @@
 //! attempts came on a first one says nothing there.
 
 use super::measure::{self, CountRatio};
-use super::{AbortLine, TimeMetric, CountMeasure, Measure, Relation, TimeStatistic, Threshold, ThresholdLine, WindowLine};
+use super::{
+    AbortLine, CountMeasure, Measure, Relation, Threshold, ThresholdLine, TimeMetric, TimeStatistic,
+    WindowLine,
+};
 use crate::fault::Fault;
 use crate::metrics::{Comparisons, Counts, Interval, SlidingHistogram, Totals};
 use crate::units::approximate;
@@ -84,8 +87,9 @@ impl Allowed {
         self.failures |= ceiling && counted == CountMeasure::Failed;
         self.failures |= floor && matches!(counted, CountMeasure::Good | CountMeasure::Passed);
         self.masked_bad_redirects |= ceiling && counted == CountMeasure::MaskedBadRedirects;
-        let is_of =
-            |fault: &Fault| counted == CountMeasure::Fault(*fault) || counted == CountMeasure::Family(fault.family());
+        let is_of = |fault: &Fault| {
+            counted == CountMeasure::Fault(*fault) || counted == CountMeasure::Family(fault.family())
+        };
         self.faults.extend(Fault::ALL.iter().filter(|fault| ceiling && is_of(fault)));
     }
 
@@ -115,7 +119,9 @@ impl ThresholdMonitor {
     pub fn new(thresholds: impl IntoIterator<Item = Threshold>) -> Self {
         let mut watch = Self::default();
         for threshold in thresholds {
-            let windows = threshold.over_s().map(|length| ThresholdWindows::of(&threshold, length, &mut watch.time_metrics));
+            let windows = threshold
+                .over_s()
+                .map(|length| ThresholdWindows::of(&threshold, length, &mut watch.time_metrics));
             watch.thresholds.push(MonitoredThreshold { threshold, windows });
         }
         watch
@@ -301,7 +307,11 @@ fn worse(threshold: &Threshold, a: Option<WindowValue>, b: Option<WindowValue>) 
 }
 
 impl ThresholdWindows {
-    fn of(threshold: &Threshold, length: NonZeroU64, clocks: &mut Vec<(TimeMetric, NonZeroU64, SlidingHistogram)>) -> Self {
+    fn of(
+        threshold: &Threshold,
+        length: NonZeroU64,
+        clocks: &mut Vec<(TimeMetric, NonZeroU64, SlidingHistogram)>,
+    ) -> Self {
         let source = match threshold.measure() {
             Measure::Time(clock, statistic) => {
                 let known = clocks.iter().position(|(known, of, _)| (*known, *of) == (clock, length));

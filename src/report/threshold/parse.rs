@@ -4,7 +4,8 @@
 //! with its column and with what would be right there.
 
 use super::{
-    CONTROL_DIFFER, TimeMetric, CountMeasure, LONGEST_WINDOW_S, Measure, Relation, TimeStatistic, Threshold, MeasureUnit,
+    CONTROL_DIFFER, CountMeasure, LONGEST_WINDOW_S, Measure, MeasureUnit, Relation, Threshold, TimeMetric,
+    TimeStatistic,
 };
 use crate::fault::Fault;
 use crate::suggest::nearest;
@@ -152,7 +153,8 @@ fn subject(cursor: &mut Cursor<'_>) -> Result<Subject, ParseFailure> {
     let name = cursor.take_while(is_of_name);
     if let Some(clock) = TimeMetric::ALL.into_iter().find(|clock| clock.name() == name) {
         if !cursor.take(".") {
-            return cursor.failure(format!("which of its times? As in {name}.p99, {name}.mean or {name}.max"));
+            return cursor
+                .failure(format!("which of its times? As in {name}.p99, {name}.mean or {name}.max"));
         }
         return Ok(Subject::of(Measure::Time(clock, statistic(cursor)?)));
     }
@@ -296,8 +298,9 @@ fn counted_as(cursor: &mut Cursor<'_>, counted: CountMeasure) -> Result<Subject,
         "rate" => Ok(Subject::of(Measure::Share(counted))),
         "per_s" if counted == CountMeasure::ControlDiffer => {
             cursor.at = begin;
-            cursor
-                .failure("a control is asked for a sample, so this has no rate per second: write count or rate")
+            cursor.failure(
+                "a control is asked for a sample, so this has no rate per second: write count or rate",
+            )
         }
         "per_s" => Ok(Subject::of(Measure::PerSecond(counted))),
         _ => {

@@ -7,9 +7,9 @@
 
 use super::Doubt;
 use crate::fault::Fault;
+use crate::metrics::{Counts, Totals};
 use crate::report::threshold::{CountMeasure, Measure, Relation};
 use crate::report::{Assessment, Plan, Reason, Threshold, ThresholdLine};
-use crate::metrics::{Counts, Totals};
 use crate::units::approximate;
 
 /// What a reason for an invalid run puts in question.
@@ -79,7 +79,8 @@ pub(super) fn marked(assessment: &Assessment, counts: &Counts, excuses: Excuses)
 /// may be excused had been good. Times and rates never are.
 fn is_certain(threshold: &Threshold, counts: &Counts, excuses: Excuses) -> bool {
     let (Measure::Count(counted) | Measure::Share(counted)) = threshold.measure() else { return false };
-    let is_ceiling = matches!(counted, CountMeasure::Failed | CountMeasure::Fault(_) | CountMeasure::Family(_));
+    let is_ceiling =
+        matches!(counted, CountMeasure::Failed | CountMeasure::Fault(_) | CountMeasure::Family(_));
     if !is_ceiling && !matches!(counted, CountMeasure::Good | CountMeasure::Passed) {
         return false;
     }

@@ -76,7 +76,11 @@ pub(super) fn trace_lag(totals: &Totals) -> Option<Reason> {
 }
 
 /// A closed loop whose connections waited for the trace and not for answers.
-pub(super) fn closed_loop_trace_lag(totals: &Totals, plan: &Plan, generator: &GeneratorFacts) -> Option<Reason> {
+pub(super) fn closed_loop_trace_lag(
+    totals: &Totals,
+    plan: &Plan,
+    generator: &GeneratorFacts,
+) -> Option<Reason> {
     let starved = totals.counts.generator_health.trace_lag.as_secs_f64();
     let whole = generator.offering_s * approximate(generator.threads);
     (plan.arrivals == CLOSED_LOOP && starved > (AFFECTED_SHARE_MAX * whole).max(STARTUP_S)).then(|| {

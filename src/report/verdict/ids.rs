@@ -80,12 +80,16 @@ impl Doubt {
             | Self::GeneratorCpu
             | Self::CgroupThrottled
             | Self::Generator(Fault::GeneratorLate) => InvalidityScope::Timing,
-            Self::Cut | Self::NothingGood | Self::Generator(Fault::GeneratorResolver) => InvalidityScope::Coverage,
+            Self::Cut | Self::NothingGood | Self::Generator(Fault::GeneratorResolver) => {
+                InvalidityScope::Coverage
+            }
             Self::NoRuleMatched | Self::CatalogUnused | Self::CatalogNoneListed | Self::RedirectsGone => {
                 InvalidityScope::Demands
             }
             // The generator's other faults: no ports or descriptors were left.
-            Self::Shed | Self::RecordsLost | Self::NothingOffered | Self::Generator(_) => InvalidityScope::Load,
+            Self::Shed | Self::RecordsLost | Self::NothingOffered | Self::Generator(_) => {
+                InvalidityScope::Load
+            }
         }
     }
 

@@ -88,10 +88,10 @@ fn share(part: u64, whole: u64) -> String {
 mod tests {
     use super::*;
     use crate::fault::Fault;
-    use crate::report::verdict::judge_played;
-    use crate::report::{Assessment, Ending, GeneratorFacts, RunJudgement, Plan, Verdict};
     use crate::metrics::Totals;
-    use crate::trace::losses::{LossGroup, LossCounts};
+    use crate::report::verdict::judge_played;
+    use crate::report::{Assessment, Ending, GeneratorFacts, Plan, RunJudgement, Verdict};
+    use crate::trace::losses::{LossCounts, LossGroup};
     use crate::units::Offset;
 
     fn judged(late: u64, accepted: u64, lost: LossCounts, allow_invalid: bool) -> RunJudgement {

@@ -1,6 +1,6 @@
 //! A sweep for people, 80 columns wide, and for programs.
 
-use super::{SweepBoundary, SweepCell, Sweep};
+use super::{Sweep, SweepBoundary, SweepCell};
 use crate::units::approximate;
 use serde::Serialize;
 use std::fmt;

@@ -3,9 +3,9 @@
 use super::*;
 use crate::client::BudgetRule;
 use crate::fault::Fault;
+use crate::metrics::Storm;
 use crate::report::{RunReport, StormSection};
 use crate::sim::sweep::{Grid, sweep};
-use crate::metrics::Storm;
 use crate::units::{Offset, Stamp};
 
 fn storm(watched: &ObservedRun, fault: std::ops::Range<u64>) -> StormSection {

@@ -16,7 +16,7 @@ use super::{framing, status_of};
 use crate::route::hex_pair;
 use crate::trace::client::ClientKeys;
 use crate::trace::dates::{Calendar, ParsedStamp, decimal_seconds, integer};
-use crate::trace::reasons::{ParsedLine, Note, Notes, Reject, Skip};
+use crate::trace::reasons::{Note, Notes, ParsedLine, Reject, Skip};
 use crate::trace::target::{SplitUrl, is_token, of_request};
 use crate::trace::{Record, StampKind};
 use crate::units::{NANOS_PER_SECOND, Stamp};
@@ -181,8 +181,14 @@ impl Tail {
 
     fn read<'l>(self, parts: &ClfParts<'l>) -> Result<ClfTailFields<'l>, Reject> {
         let &ClfParts { tail, dated, notes, .. } = parts;
-        let mut extra =
-            ClfTailFields { end: None, stamp: StampKind::Start, duration_ns: None, host: None, agent: b"", notes };
+        let mut extra = ClfTailFields {
+            end: None,
+            stamp: StampKind::Start,
+            duration_ns: None,
+            host: None,
+            agent: b"",
+            notes,
+        };
         let rest = match self {
             Self::Nothing => tail,
             // A server writes the short form for a request it could not read.

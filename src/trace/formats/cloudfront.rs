@@ -9,7 +9,7 @@
 use crate::route::hex_pair;
 use crate::trace::client::ClientKeys;
 use crate::trace::dates::{Calendar, decimal_seconds, integer};
-use crate::trace::reasons::{ParsedLine, Note, Notes, Reject, Skip};
+use crate::trace::reasons::{Note, Notes, ParsedLine, Reject, Skip};
 use crate::trace::target::is_token;
 use crate::trace::{Record, StampKind};
 use crate::units::NANOS_PER_SECOND;
@@ -40,7 +40,13 @@ enum CloudfrontColumn {
 const COLUMNS: usize = CloudfrontColumn::Agent as usize + 1;
 
 /// Without these there is no request.
-const REQUIRED: [CloudfrontColumn; 5] = [CloudfrontColumn::Date, CloudfrontColumn::Time, CloudfrontColumn::Method, CloudfrontColumn::Stem, CloudfrontColumn::Status];
+const REQUIRED: [CloudfrontColumn; 5] = [
+    CloudfrontColumn::Date,
+    CloudfrontColumn::Time,
+    CloudfrontColumn::Method,
+    CloudfrontColumn::Stem,
+    CloudfrontColumn::Status,
+];
 
 /// Which of a row's columns are needed.
 #[derive(Debug)]
@@ -141,7 +147,8 @@ impl Layout {
     fn parse(fields: &[u8]) -> Option<Self> {
         let columns: Vec<_> =
             fields.split(u8::is_ascii_whitespace).filter(|name| !name.is_empty()).map(column_named).collect();
-        let has = |needed: &CloudfrontColumn| columns.iter().flatten().any(|c| *c as usize == *needed as usize);
+        let has =
+            |needed: &CloudfrontColumn| columns.iter().flatten().any(|c| *c as usize == *needed as usize);
         (columns.len() <= MAX_COLUMNS && REQUIRED.iter().all(has)).then_some(Self(columns))
     }
 

@@ -6,10 +6,10 @@
 //! payload tells the start of the exchange in nanoseconds, and the URL as the
 //! client asked for it, before the edge rewrote it.
 
-use super::json::{self, JsonNumber, JsonText, ClientField};
+use super::json::{self, ClientField, JsonNumber, JsonText};
 use crate::trace::client::ClientKeys;
 use crate::trace::dates::Calendar;
-use crate::trace::reasons::{ParsedLine, Notes, Reject, Skip};
+use crate::trace::reasons::{Notes, ParsedLine, Reject, Skip};
 use crate::trace::target::{SplitUrl, of_url};
 use crate::trace::{Record, StampKind};
 use memchr::memchr;

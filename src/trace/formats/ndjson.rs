@@ -7,9 +7,9 @@
 //! can be read.
 
 use super::fastly::split_json_url;
-use super::json::{self, JsonNumber, JsonText, ClientField};
+use super::json::{self, ClientField, JsonNumber, JsonText};
 use crate::trace::client::ClientKeys;
-use crate::trace::reasons::{ParsedLine, Notes, Reject, Skip};
+use crate::trace::reasons::{Notes, ParsedLine, Reject, Skip};
 use crate::trace::{Record, StampKind};
 use crate::units::Stamp;
 use serde::Deserialize;

@@ -5,7 +5,7 @@
 //! look-alikes of other programs (`GET url`, `url POST body`), which mean more
 //! than a URL.
 
-use crate::trace::reasons::{ParsedLine, Notes, Reject, Skip};
+use crate::trace::reasons::{Notes, ParsedLine, Reject, Skip};
 use crate::trace::target::{SplitUrl, of_url};
 use crate::trace::{Record, StampKind};
 use crate::units::NANOS_PER_SECOND;

@@ -4,7 +4,7 @@
 //! was lost, how fast it was, what it asks for. Long names are cut in their
 //! middle, where paths differ least.
 
-use super::{LogSummary, Rejection, ArrivalSummary, TopEntries};
+use super::{ArrivalSummary, LogSummary, Rejection, TopEntries};
 use crate::trace::losses::LossReason;
 use crate::units::{NANOS_PER_SECOND, grouped};
 use crate::visible;

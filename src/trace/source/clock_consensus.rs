@@ -126,7 +126,8 @@ impl ClockConsensus {
         let is_ahead = |other: &Stamp| *other < logged && distance(*other, logged) > NEAR_NS;
         let is_behind = |other: &Stamp| *other > logged && distance(*other, logged) > NEAR_NS;
         let say = |side: &[Stamp], wrong: &dyn Fn(&Stamp) -> bool| {
-            (side.len() >= MIN_SIDE).then(|| side.iter().filter(|other| wrong(other)).count() * 2 > side.len())
+            (side.len() >= MIN_SIDE)
+                .then(|| side.iter().filter(|other| wrong(other)).count() * 2 > side.len())
         };
         let is_apart = |wrong: &dyn Fn(&Stamp) -> bool| {
             let mut others: Vec<Stamp> = before.iter().chain(&behind).copied().collect();
@@ -192,7 +193,8 @@ mod tests {
                 current.push((line, at, place));
             }
             if consensus.is_full() {
-                let judged = |(line, at, place)| Some((line, consensus.check_clock(at, LineBlock::Previous, place)?));
+                let judged =
+                    |(line, at, place)| Some((line, consensus.check_clock(at, LineBlock::Previous, place)?));
                 out.extend(previous.drain(..).filter_map(judged));
                 previous = std::mem::take(&mut current);
                 consensus.next_block();
@@ -214,7 +216,10 @@ mod tests {
         let all = lost(seconds);
         let of =
             |loss| all.iter().filter(|(_, found)| *found == loss).map(|(line, _)| *line).collect::<Vec<_>>();
-        assert_eq!((of(LossReason::ClockAhead), of(LossReason::ClockBehind)), (ahead.to_vec(), behind.to_vec()));
+        assert_eq!(
+            (of(LossReason::ClockAhead), of(LossReason::ClockBehind)),
+            (ahead.to_vec(), behind.to_vec())
+        );
     }
 
     const YEAR: i64 = 365 * 86_400;

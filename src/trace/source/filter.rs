@@ -6,14 +6,14 @@
 
 use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
-use crate::trace::reasons::{Filter, Note, Notes, Reject, Skip};
+use crate::trace::excerpt::redacted_excerpt;
+use crate::trace::losses::{LossCounts, LossReason};
 use crate::trace::pending_record::PendingRecord;
-use crate::trace::losses::{LossReason, LossCounts};
+use crate::trace::reasons::{Filter, Note, Notes, Reject, Skip};
 use crate::trace::rewrite::Rewrites;
 use crate::trace::scrub::Scrub;
-use crate::trace::excerpt::redacted_excerpt;
 use crate::trace::target::{MAX_TARGET, before_fragment, reencoded};
-use crate::trace::{Method, Record, TraceRequest, StampKind, TraceAccounting};
+use crate::trace::{Method, Record, StampKind, TraceAccounting, TraceRequest};
 use crate::units::Stamp;
 use bytes::Bytes;
 use serde::Serialize;
@@ -143,7 +143,10 @@ impl RecordFilter {
             rewrites,
             scrub,
             rejections: BTreeMap::new(),
-            accounting: TraceAccounting { lost: LossCounts::for_inputs(inputs), ..TraceAccounting::default() },
+            accounting: TraceAccounting {
+                lost: LossCounts::for_inputs(inputs),
+                ..TraceAccounting::default()
+            },
             authorities: Authorities::default(),
             disorder: Disorder::default(),
             resolution_ns: 0,
@@ -208,7 +211,11 @@ impl RecordFilter {
         admitted.map_err(|reason| *self.accounting.filtered.entry(reason.id()).or_default() += 1).ok()
     }
 
-    fn filter_and_rewrite<'l>(&self, record: Record<'l>, notes: &mut Notes) -> Result<ReplayableRecord<'l>, Filter> {
+    fn filter_and_rewrite<'l>(
+        &self,
+        record: Record<'l>,
+        notes: &mut Notes,
+    ) -> Result<ReplayableRecord<'l>, Filter> {
         let method = match record.method {
             b"GET" => Method::Get,
             b"HEAD" => Method::Head,

@@ -1,8 +1,8 @@
 //! What was found out about inputs: what they are, which cannot be read, and what
 //! went wrong in one that can.
 
-use crate::trace::formats::Format;
 use crate::trace::compression::InputCompression;
+use crate::trace::formats::Format;
 use std::fmt;
 
 /// What was found out about an input.

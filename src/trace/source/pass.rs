@@ -1,7 +1,7 @@
 //! One pass over the inputs: where each of them stands, and what waits.
 
 use super::reader::InputReader;
-use super::{TraceInput, MIN_PENDING_RECORDS, MIN_PENDING_BYTES, MAX_PENDING_RECORDS, MAX_PENDING_BYTES};
+use super::{MAX_PENDING_BYTES, MAX_PENDING_RECORDS, MIN_PENDING_BYTES, MIN_PENDING_RECORDS, TraceInput};
 use crate::trace::TraceRequest;
 use crate::trace::reorder_buffer::ReorderBuffer;
 use crate::trace::subsecond::SubsecondAssigner;
@@ -31,7 +31,11 @@ pub(super) struct ReadPass {
 }
 
 impl ReadPass {
-    pub(super) fn new(inputs: &[TraceInput], readers: Vec<Option<InputReader>>, spread: SubsecondAssigner) -> Self {
+    pub(super) fn new(
+        inputs: &[TraceInput],
+        readers: Vec<Option<InputReader>>,
+        spread: SubsecondAssigner,
+    ) -> Self {
         let fronts = inputs.iter().enumerate().map(|(index, input)| Reverse((input.earliest, index)));
         Self {
             watermarks: fronts.collect(),

@@ -4,20 +4,20 @@
 //! out what it is. A file is closed again after that and opened when its turn
 //! comes; a stream is kept, with what was already taken from it.
 
-use super::filter::{ReplayableRecord, RecordFilter};
+use super::filter::{RecordFilter, ReplayableRecord};
 use super::sequencer::RecordSequencer;
 use super::{ReadPass, SharedReadState};
 use crate::trace::Record;
 use crate::trace::client::AgentParsing;
+use crate::trace::compression::{DecompressedInput, InputCompression, TrailingDataFlag, decompress};
 use crate::trace::detect::{self, FormatFit, InputSample, SAMPLE_LINES};
 use crate::trace::error::TraceError;
-use crate::trace::reasons::{ParsedLine, Reject};
-use crate::trace::unsupported;
 use crate::trace::formats::{Format, Parser};
-use crate::trace::line_reader::{LogLine, LineReader, MAX_LINE};
+use crate::trace::line_reader::{LineReader, LogLine, MAX_LINE};
 use crate::trace::live::SampleTimer;
 use crate::trace::open::InputSpec;
-use crate::trace::compression::{InputCompression, TrailingDataFlag, DecompressedInput, decompress};
+use crate::trace::reasons::{ParsedLine, Reject};
+use crate::trace::unsupported;
 use crate::units::Stamp;
 use bytes::{Buf, Bytes};
 use std::io::{self, ErrorKind, Read};
@@ -68,7 +68,8 @@ impl InputReader {
     ) -> Result<(Self, Option<FormatFit>), TraceError> {
         let cannot_open = |source| TraceError::Open { name: spec.name.clone(), source };
         let unpacked = spec.open(&shared.caught_up).and_then(|raw| decompress(raw, &shared.zstd_windows));
-        let DecompressedInput { compression: packing, bytes: mut stream, trailing } = unpacked.map_err(cannot_open)?;
+        let DecompressedInput { compression: packing, bytes: mut stream, trailing } =
+            unpacked.map_err(cannot_open)?;
         let (head, failed) = read_sample(&mut stream, spec.is_repeatable());
         if let Some(source) = failed {
             // A compressed file that breaks off is still worth its lines.
@@ -77,7 +78,9 @@ impl InputReader {
             }
             stream = Box::new(FailingReader(Some(source)));
         }
-        if let Some(unsupported::UnsupportedFile { what, remedy }) = unsupported::detect_unsupported(&head.bytes) {
+        if let Some(unsupported::UnsupportedFile { what, remedy }) =
+            unsupported::detect_unsupported(&head.bytes)
+        {
             let remedy = remedy.told(packing);
             return Err(TraceError::UnsupportedFile { name: spec.name.clone(), what, remedy });
         }
@@ -91,7 +94,10 @@ impl InputReader {
         }
         let format = examined.as_ref().map(|examined| examined.format);
         let bytes = Box::new(head.bytes.reader().chain(stream));
-        Ok((Self::new(spec, index, DecompressedInput { compression: packing, bytes, trailing }, format, who), examined))
+        Ok((
+            Self::new(spec, index, DecompressedInput { compression: packing, bytes, trailing }, format, who),
+            examined,
+        ))
     }
 
     /// Opens an input again whose format is known.
@@ -190,7 +196,10 @@ impl InputReader {
                 self.line += 1;
                 intake.accounting.read += 1;
                 intake.reject(Reject::Truncated, (&self.name, self.line), b"");
-                return Ok(ReadStep::BrokenOff(format!("the {} stream breaks off: {broken}", self.compression)));
+                return Ok(ReadStep::BrokenOff(format!(
+                    "the {} stream breaks off: {broken}",
+                    self.compression
+                )));
             }
         };
         self.line += 1;

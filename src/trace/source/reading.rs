@@ -59,9 +59,9 @@ impl Source {
         let mut others: Vec<_> = others.collect();
         others.sort_unstable();
         for (_, index) in others {
-            match self.read_from(index, Wait::No)? {
-                ReadProgress::None => {}
-                progress => return Ok(progress),
+            let progress = self.read_from(index, Wait::No)?;
+            if progress != ReadProgress::None {
+                return Ok(progress);
             }
         }
         Ok(ReadProgress::None)
@@ -72,7 +72,8 @@ impl Source {
     fn read_from(&mut self, index: usize, wait: Wait) -> Result<ReadProgress, TraceError> {
         let Some(mut front) = self.pass.take_front(index) else { return Ok(ReadProgress::None) };
         let (mut progress, mut caught_up) = (ReadProgress::Some, false);
-        let until = self.pass.watermarks.peek().map(|Reverse((front, _))| *front).filter(|until| front <= *until);
+        let until =
+            self.pass.watermarks.peek().map(|Reverse((front, _))| *front).filter(|until| front <= *until);
         let mut reader = match self.pass.readers[index].take() {
             Some(reader) => reader,
             None => self.open_input(index)?,
@@ -122,6 +123,12 @@ impl Source {
             return Err(TraceError::TooManyOpen { name: input.spec.name.clone(), limit: MAX_OPEN });
         }
         self.pass.open += 1;
-        InputReader::reopen(&input.spec, index, input.report.format, &self.shared_state, (self.seed, self.agents))
+        InputReader::reopen(
+            &input.spec,
+            index,
+            input.report.format,
+            &self.shared_state,
+            (self.seed, self.agents),
+        )
     }
 }

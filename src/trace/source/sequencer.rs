@@ -5,11 +5,11 @@
 //! stamp tells the end the longest exchanges lie furthest back.
 
 use super::ReadPass;
-use super::clock_consensus::{ClockCheck, LineBlock, ClockConsensus};
-use super::suspects::{SuspectQueue, StampTiming};
-use super::filter::{ReplayableRecord, RecordFilter};
-use crate::trace::pending_record::PendingRecord;
+use super::clock_consensus::{ClockCheck, ClockConsensus, LineBlock};
+use super::filter::{RecordFilter, ReplayableRecord};
+use super::suspects::{StampTiming, SuspectQueue};
 use crate::trace::losses::LossReason;
+use crate::trace::pending_record::PendingRecord;
 use crate::trace::reorder_buffer::LateRecord;
 use crate::trace::{Record, StampKind};
 use crate::units::{NANOS_PER_SECOND, Stamp};
@@ -62,7 +62,8 @@ impl RecordSequencer {
         if let Some(ReplayableRecord { method, target, status, client, kind, .. }) = intake.apply(record) {
             intake.accounting.lost.count_record(self.input, timing.is_long());
             let input = u32::try_from(self.input).unwrap_or(u32::MAX);
-            let held = PendingRecord { start: at, input, line, method, status, client, kind, target: &target };
+            let held =
+                PendingRecord { start: at, input, line, method, status, client, kind, target: &target };
             if belief == ClockCheck::Plausible && self.suspects.is_empty() {
                 sequence_record(&held, timing, &mut self.consensus, intake, pass);
             } else {
@@ -103,7 +104,13 @@ impl RecordSequencer {
 }
 
 /// Puts a record, whose start is its stamp as yet, where it belongs.
-fn sequence_record(held: &PendingRecord<'_>, timing: StampTiming, consensus: &mut ClockConsensus, intake: &mut RecordFilter, pass: &mut ReadPass) {
+fn sequence_record(
+    held: &PendingRecord<'_>,
+    timing: StampTiming,
+    consensus: &mut ClockConsensus,
+    intake: &mut RecordFilter,
+    pass: &mut ReadPass,
+) {
     let start = held.start.plus_nanos(timing.shift_ns);
     intake.count_disorder(consensus.accept(start));
     pass.longest_ns = pass.longest_ns.max(timing.shift_ns.saturating_neg());

@@ -6,7 +6,7 @@
 
 use super::REORDER_WINDOW;
 use super::clock_consensus::ClockCheck;
-use crate::trace::pending_record::{PendingRecord, PackedRecord, RecordArena};
+use crate::trace::pending_record::{PackedRecord, PendingRecord, RecordArena};
 use std::collections::VecDeque;
 
 /// A record, with what is known of its time beside its stamp.
@@ -56,14 +56,23 @@ impl SuspectQueue {
     }
 
     /// Lets a record wait whose stamp is its start as yet.
-    pub(super) fn push(&mut self, held: &PendingRecord<'_>, timing: StampTiming, belief: ClockCheck, block: u64) {
+    pub(super) fn push(
+        &mut self,
+        held: &PendingRecord<'_>,
+        timing: StampTiming,
+        belief: ClockCheck,
+        block: u64,
+    ) {
         let packed = self.arena.pack(held);
         self.waiting.push_back(SuspectRecord { packed, timing, check: belief, block });
     }
 
     /// The next record that may leave when the blocks up to `judged` can be
     /// judged, with its block and what was believed of it.
-    pub(super) fn next(&mut self, judged: Option<u64>) -> Option<(PendingRecord<'_>, StampTiming, ClockCheck, u64)> {
+    pub(super) fn next(
+        &mut self,
+        judged: Option<u64>,
+    ) -> Option<(PendingRecord<'_>, StampTiming, ClockCheck, u64)> {
         let first = self.waiting.front()?;
         if first.check != ClockCheck::Plausible && judged.is_none_or(|judged| first.block > judged) {
             return None;

@@ -6,7 +6,11 @@ use std::os::fd::AsRawFd as _;
 
 /// The targets in order and the books, with room for `most` records, of which
 /// `least` wait at least.
-fn read_of(log: String, (most, least): (usize, usize), window: Option<Duration>) -> (Vec<Bytes>, TraceAccounting) {
+fn read_of(
+    log: String,
+    (most, least): (usize, usize),
+    window: Option<Duration>,
+) -> (Vec<Bytes>, TraceAccounting) {
     let options = ReadOptions { reorder_window: window, ..ReadOptions::default() };
     let mut source = Source::over(vec![("memory".to_owned(), log.into())], options).unwrap();
     (source.pass.max_pending, source.pass.min_pending) = (most, least);

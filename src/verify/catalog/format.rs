@@ -64,7 +64,8 @@ impl CatalogFormat {
             return Ok(Self::Json);
         }
         let names = fields(line)?;
-        let columns: Vec<Option<CatalogColumn>> = names.iter().map(|name| CatalogColumn::named(name)).collect();
+        let columns: Vec<Option<CatalogColumn>> =
+            names.iter().map(|name| CatalogColumn::named(name)).collect();
         // Columns of other names may repeat: nobody reads them.
         for (at, column) in columns.iter().enumerate().filter(|(_, column)| column.is_some()) {
             if let Some(earlier) = columns.iter().take(at).position(|other| other == column) {
@@ -123,7 +124,10 @@ fn twice(names: &[Cow<'_, str>], earlier: usize, at: usize) -> String {
     )
 }
 
-fn record_from_columns<'l>(columns: &[Option<CatalogColumn>], fields: Vec<Cow<'l, str>>) -> Result<CatalogRecord<'l>, String> {
+fn record_from_columns<'l>(
+    columns: &[Option<CatalogColumn>],
+    fields: Vec<Cow<'l, str>>,
+) -> Result<CatalogRecord<'l>, String> {
     if fields.len() != columns.len() {
         return Err(format!("it has {} fields where the first line has {}", fields.len(), columns.len()));
     }
@@ -248,7 +252,8 @@ mod tests {
 
     #[track_caller]
     fn check_mistake(first: &str, line: &str, part: &str) {
-        let mistake = CatalogFormat::of(first).and_then(|spelling| spelling.parse(line).map(|_| ())).unwrap_err();
+        let mistake =
+            CatalogFormat::of(first).and_then(|spelling| spelling.parse(line).map(|_| ())).unwrap_err();
         assert!(mistake.contains(part), "{mistake}");
     }
 

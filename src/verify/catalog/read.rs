@@ -5,8 +5,8 @@
 //! their names. What is read is a list that someone else made: lines are
 //! bounded, links to directories are not followed.
 
-use super::format::{CatalogRecord, CatalogFormat};
-use super::{CatalogBuilder, Catalog, CatalogEntry};
+use super::format::{CatalogFormat, CatalogRecord};
+use super::{Catalog, CatalogBuilder, CatalogEntry};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};

@@ -39,7 +39,8 @@ fn with_rule(lines: &str, candidate: &str) -> Judge {
 fn found(judge: &mut Judge, target: &str, location: &[u8]) -> (Option<Fault>, String) {
     let asked = JudgedRequest { target: target.as_bytes(), recorded_status: None };
     let headers = fields();
-    let answer = JudgedResponse { status: 302, locations: Locations::One(location), headers: &headers, at: NOW };
+    let answer =
+        JudgedResponse { status: 302, locations: Locations::One(location), headers: &headers, at: NOW };
     let judgement = judge.judge(&asked, &answer);
     let host = match judgement.redirect.expect("302 is a redirect").host {
         HostToCheck::None | HostToCheck::Own => String::new(),

@@ -42,7 +42,8 @@ pub(super) async fn serve(
     mut requests: mpsc::Receiver<QueuedLookup>,
     mut stop: oneshot::Receiver<Infallible>,
 ) {
-    let mut desk = LookupQueue { resolver: asker, in_progress: HashMap::new(), tasks: JoinSet::new(), waiting: 0 };
+    let mut desk =
+        LookupQueue { resolver: asker, in_progress: HashMap::new(), tasks: JoinSet::new(), waiting: 0 };
     loop {
         let has_room = desk.waiting < WAITING_MAX && desk.tasks.len() < TASKS_MAX;
         tokio::select! {

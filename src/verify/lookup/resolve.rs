@@ -67,7 +67,9 @@ impl ResolverClient {
                     HostVerdict::Broken(fault) => Err(fault),
                 }
             }
-            LookupFinding::Denied(fault, _) | LookupFinding::Inconclusive(fault) | LookupFinding::Silent(fault) => Err(fault),
+            LookupFinding::Denied(fault, _)
+            | LookupFinding::Inconclusive(fault)
+            | LookupFinding::Silent(fault) => Err(fault),
         }
     }
 

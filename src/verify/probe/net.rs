@@ -259,7 +259,11 @@ impl ProbeHandle {
     ///
     /// Each question that is taken on is answered once, unless checks end
     /// first.
-    pub fn submit(&self, question: ProbeRequest, reply: mpsc::Sender<TargetAnswer>) -> Result<(), ProbeRejected> {
+    pub fn submit(
+        &self,
+        question: ProbeRequest,
+        reply: mpsc::Sender<TargetAnswer>,
+    ) -> Result<(), ProbeRejected> {
         self.queue.try_send(QueuedProbe { request: question, reply }).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => ProbeRejected::QueueFull,
             mpsc::error::TrySendError::Closed(_) => ProbeRejected::Stopped,

@@ -10,9 +10,9 @@
 mod content_range;
 
 use super::archive::{self, ARCHIVE_BYTES_MIN};
-use super::{ExpectedFile, ProbeLimits, ProbeDepth, TargetVerdict, ProbeExpectation, volatile};
+use super::{ExpectedFile, ProbeDepth, ProbeExpectation, ProbeLimits, TargetVerdict, volatile};
 use crate::fault::Fault;
-use crate::verify::json::{JSON_BYTES_MAX, ExpectedJson};
+use crate::verify::json::{ExpectedJson, JSON_BYTES_MAX};
 use crate::verify::location::{self, ReferenceForm};
 use crate::verify::{Locations, Tier, redirects};
 use content_range::first_part;
@@ -243,14 +243,10 @@ impl ProbeSession {
                 }
             }
             // RFC 9110 §15.3.7, §15.4.5: answers to what was not asked.
-            206 => {
-                self.fail(Fault::TargetStatus, Tier::Fetch, &format!("{told}, though no Range was sent"))
+            206 => self.fail(Fault::TargetStatus, Tier::Fetch, &format!("{told}, though no Range was sent")),
+            304 => {
+                self.fail(Fault::TargetStatus, Tier::Fetch, &format!("{told}, though no condition was sent"))
             }
-            304 => self.fail(
-                Fault::TargetStatus,
-                Tier::Fetch,
-                &format!("{told}, though no condition was sent"),
-            ),
             // RFC 9110 §15.5.17: no byte of an empty file can be had.
             416 if self.step == ProbeStep::FirstBytes && reply.content_range == Some(b"bytes */0") => {
                 self.handle_content(reply, Some(0))

@@ -8,11 +8,11 @@ mod spellings;
 mod texts;
 
 use super::canonical::Canonical;
-use super::headers::{FieldCondition, Element, HeaderDemand};
+use super::headers::{Element, FieldCondition, HeaderDemand};
 use super::hosts::{HostPattern, is_usable};
 use super::{Authority, ExpectedLocation, Provenance, Relative, Rule, Rules, Scheme, StatusTransitions};
-use crate::suggest::did_you_mean;
 use crate::route::{Pattern, Template};
+use crate::suggest::did_you_mean;
 use crate::units::parse_duration;
 use crate::verify::finding::Level;
 use http::HeaderName;
@@ -263,8 +263,10 @@ fn rule(file: FileRule) -> Checked<Rule> {
     }
     let stays = location.as_ref().is_some_and(|(expected, _)| expected.authority.is_none());
     let own_scheme = location.as_ref().map_or(Some(Scheme::Https), |(_, scheme)| *scheme);
-    let scheme =
-        file.scheme.map(|scheme| consistent_scheme(&scheme, own_scheme.filter(|_| location.is_some()))).transpose()?;
+    let scheme = file
+        .scheme
+        .map(|scheme| consistent_scheme(&scheme, own_scheme.filter(|_| location.is_some())))
+        .transpose()?;
     Ok(Rule {
         index: 0,
         pattern,

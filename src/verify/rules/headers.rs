@@ -218,8 +218,9 @@ mod tests {
 
     #[test]
     fn one_of_some_values() {
-        let of =
-            |name, values: &[&str]| demand(name, FieldCondition::OneOf(values.iter().map(|&v| v.to_owned()).collect()));
+        let of = |name, values: &[&str]| {
+            demand(name, FieldCondition::OneOf(values.iter().map(|&v| v.to_owned()).collect()))
+        };
         let server = of("server", &["a", "b c"]);
         check(&server, &["a"], true);
         check(&server, &["b c"], true);

@@ -79,7 +79,8 @@ impl FromStr for StatusTransition {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let statuses = || {
             let (recorded, answered) = text.split_once("->")?;
-            let (recorded, answered) = (StatusPattern::parse(recorded.trim())?, StatusPattern::parse(answered.trim())?);
+            let (recorded, answered) =
+                (StatusPattern::parse(recorded.trim())?, StatusPattern::parse(answered.trim())?);
             Some(Self { recorded, answered })
         };
         statuses().ok_or_else(|| ParseTransitionError(text.to_owned()))
@@ -148,7 +149,10 @@ mod tests {
             "4x4 -> 302",
             "+20 -> 302",
         ] {
-            assert!(wrong.parse::<StatusTransition>().unwrap_err().to_string().contains("200 -> 302"), "{wrong}");
+            assert!(
+                wrong.parse::<StatusTransition>().unwrap_err().to_string().contains("200 -> 302"),
+                "{wrong}"
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the stand-in can do at most, and what it writes down.
 
 use super::{DOWNLOAD, exchange, get, last, with_faults};
-use downpour::mock::{AccessLog, MockRegistry, MockConfig};
+use downpour::mock::{AccessLog, MockConfig, MockRegistry};
 use serde_json::Value;
 use std::io::Write;
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,7 @@
 //! Runs of a few seconds, and what comes of thresholds in them.
 
 use super::*;
-use crate::metrics::{Attempt, AttemptEnd, AttemptKind, ArrivalOutcome};
+use crate::metrics::{ArrivalOutcome, Attempt, AttemptEnd, AttemptKind};
 use crate::units::Offset;
 
 /// One second: arrivals offered, and the latencies of those that were good in
@@ -148,7 +148,8 @@ fn thresholds_of_one_clock_and_length_share_their_seconds() {
 
 #[test]
 fn what_ends_a_run_is_what_is_so_now() {
-    let mut watch = ThresholdMonitor::new(["failed over 2s >= 3", "failed.rate > 90%"].map(|e| e.parse().unwrap()));
+    let mut watch =
+        ThresholdMonitor::new(["failed over 2s >= 3", "failed.rate > 90%"].map(|e| e.parse().unwrap()));
     let mut totals = Totals::default();
     let mut next = |second, told| {
         let interval = interval(second, told);

@@ -142,7 +142,8 @@ fn printed_is_read_again() {
     let all = counted.chain(faults).chain([CountMeasure::Status(404, 404), CountMeasure::Status(500, 599)]);
     let mut measures: Vec<_> =
         all.flat_map(|c| [Measure::Count(c), Measure::Share(c), Measure::PerSecond(c)]).collect();
-    measures.retain(|measure| !matches!(measure, Measure::Share(CountMeasure::Offered | CountMeasure::Attempts)));
+    measures
+        .retain(|measure| !matches!(measure, Measure::Share(CountMeasure::Offered | CountMeasure::Attempts)));
     let statistics = [TimeStatistic::Min, TimeStatistic::Mean, TimeStatistic::Max, percentile("99.99%")];
     for clock in TimeMetric::ALL {
         measures.extend(statistics.map(|statistic| Measure::Time(clock, statistic)));

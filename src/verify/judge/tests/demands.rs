@@ -19,7 +19,8 @@ fn judged(
     }
     let asked = JudgedRequest { target: b"/get/a+b", recorded_status: None };
     let locations = Locations::One(location.as_bytes());
-    let judgement = judge.judge(&asked, &JudgedResponse { status: 302, locations, headers: &headers, at: NOW });
+    let judgement =
+        judge.judge(&asked, &JudgedResponse { status: 302, locations, headers: &headers, at: NOW });
     let note = judgement.findings.worst().map(|worst| worst.note.clone()).unwrap_or_default();
     (judgement.findings.outcome(), note)
 }
@@ -70,7 +71,8 @@ fn r26_r29_fields_that_are_not_as_they_should_be() {
 fn all(judge: &mut Judge, location: &str) -> Vec<(Fault, Level)> {
     let (asked, headers) = (JudgedRequest { target: b"/get/x", recorded_status: None }, HeaderMap::new());
     let locations = Locations::One(location.as_bytes());
-    let found = judge.judge(&asked, &JudgedResponse { status: 302, locations, headers: &headers, at: NOW }).findings;
+    let found =
+        judge.judge(&asked, &JudgedResponse { status: 302, locations, headers: &headers, at: NOW }).findings;
     found.iter().map(|finding| (finding.fault, finding.level)).collect()
 }
 
@@ -147,7 +149,10 @@ fn fields_are_demanded_of_answers_with_a_due_status() {
         judge.depth = depth;
         let asked = JudgedRequest { target: b"/x", recorded_status };
         let locations = Locations::One(b"https://h.example/");
-        judge.judge(&asked, &JudgedResponse { status, locations, headers: &headers, at: NOW }).findings.outcome()
+        judge
+            .judge(&asked, &JudgedResponse { status, locations, headers: &headers, at: NOW })
+            .findings
+            .outcome()
     };
     assert_eq!(fault(200, None, Depth::Policy), Some(Fault::HeadersOther));
     assert_eq!(fault(302, None, Depth::Dns), Some(Fault::HeadersOther));
@@ -257,7 +262,8 @@ fn r32_a_rule_tells_which_redirects_have_a_form_in_json() {
     let member = |mut judge: Judge, target: &str, status| {
         let asked = JudgedRequest { target: target.as_bytes(), recorded_status: None };
         let (locations, headers) = (Locations::One(GOOD.as_bytes()), fields());
-        let judgement = judge.judge(&asked, &JudgedResponse { status, locations, headers: &headers, at: NOW });
+        let judgement =
+            judge.judge(&asked, &JudgedResponse { status, locations, headers: &headers, at: NOW });
         judgement.json.map(|json| json.member.to_owned())
     };
     assert_eq!(member(crates_io(), CRATE, 302).as_deref(), Some("url"));

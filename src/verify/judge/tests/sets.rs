@@ -22,7 +22,8 @@ fn check_set(set: &str, fields: &[(&'static str, &'static str)], lines: &[Line])
         let locations =
             if location.is_empty() { Locations::None } else { Locations::One(location.as_bytes()) };
         let asked = JudgedRequest { target: target.as_bytes(), recorded_status: None };
-        let judgement = judge.judge(&asked, &JudgedResponse { status, locations, headers: &headers, at: NOW });
+        let judgement =
+            judge.judge(&asked, &JudgedResponse { status, locations, headers: &headers, at: NOW });
         assert_eq!(judgement.findings.outcome(), expected, "{set}: {target} {status} {location}");
     }
 }
@@ -31,9 +32,11 @@ fn check_set(set: &str, fields: &[(&'static str, &'static str)], lines: &[Line])
 #[track_caller]
 fn check_warning(set: &str, (target, status, location): (&str, u16, &str), expected: Fault) {
     let mut judge = judge_of(Rules::builtin(set).unwrap(), "https://candidate.example");
-    let (asked, headers) = (JudgedRequest { target: target.as_bytes(), recorded_status: None }, HeaderMap::new());
+    let (asked, headers) =
+        (JudgedRequest { target: target.as_bytes(), recorded_status: None }, HeaderMap::new());
     let locations = Locations::One(location.as_bytes());
-    let mut found = judge.judge(&asked, &JudgedResponse { status, locations, headers: &headers, at: NOW }).findings;
+    let mut found =
+        judge.judge(&asked, &JudgedResponse { status, locations, headers: &headers, at: NOW }).findings;
     let warned: Vec<_> = found.take_warnings().into_iter().map(|warning| warning.fault).collect();
     assert_eq!((found.outcome(), warned), (None, vec![expected]), "{set}");
 }

@@ -4,7 +4,7 @@
 //! authorisation, whatever the run sends to the candidate. The candidate alone
 //! gets from here what it gets from the run, unless another place sent us there.
 
-use super::pool::{ProbeConnection, ProbePool, NotConnected};
+use super::pool::{NotConnected, ProbeConnection, ProbePool};
 use crate::fault::Fault;
 use crate::verify::Locations;
 use crate::verify::coding::is_undecodable;
@@ -90,7 +90,10 @@ impl ProbePool {
     /// One that turns out to be closed is replaced.
     pub(super) async fn ask(&self, url: &Url, step: ProbeStep, chosen_by: ChosenBy) -> ProbeExchange {
         let Some(request) = self.request(url, step, chosen_by) else {
-            return ProbeExchange { outcome: ExchangeOutcome::NotConnected(Fault::TargetBadRedirect), peer: String::new() };
+            return ProbeExchange {
+                outcome: ExchangeOutcome::NotConnected(Fault::TargetBadRedirect),
+                peer: String::new(),
+            };
         };
         if let Some(kept) = self.take_idle(url) {
             let peer = format!("at {}", kept.peer);
@@ -156,7 +159,9 @@ impl ProbePool {
         let mut hash = whole.then(Sha256::new);
         let enough = match (step, whole) {
             (_, true) => self.options.limits.body,
-            (ProbeStep::FirstBytes | ProbeStep::Json, false) if succeeded => 2 * to_u64(step.body_bytes_kept()),
+            (ProbeStep::FirstBytes | ProbeStep::Json, false) if succeeded => {
+                2 * to_u64(step.body_bytes_kept())
+            }
             _ => DRAIN_BYTES_MAX,
         };
         while !body.is_end_stream() {
@@ -211,7 +216,10 @@ impl ProbePool {
             headers.extend(candidate.headers.clone());
         }
         if step == ProbeStep::FirstBytes {
-            headers.insert(RANGE, HeaderValue::from_str(&format!("bytes=0-{}", ProbeStep::FIRST_BYTES - 1)).ok()?);
+            headers.insert(
+                RANGE,
+                HeaderValue::from_str(&format!("bytes=0-{}", ProbeStep::FIRST_BYTES - 1)).ok()?,
+            );
         }
         if step == ProbeStep::Json {
             headers.insert(ACCEPT, HeaderValue::from_static("application/json"));

@@ -2,7 +2,7 @@
 //! while they are of use, and taken in turn at the set rate. A place where there
 //! was none to be had is not tried by each further target for a while.
 
-use super::{Candidate, ProbeCounters, ConnectOverride, ProbeOptions, count};
+use super::{Candidate, ConnectOverride, ProbeCounters, ProbeOptions, count};
 use crate::fault::Fault;
 use crate::verify::HostVerdict;
 use crate::verify::certificate;
@@ -196,7 +196,8 @@ impl ProbePool {
             return Ok(candidate.addresses.clone());
         }
         let (_, host, port) = probe_origin(url).ok_or(Fault::TargetBadRedirect)?;
-        if let Some(detour) = self.options.connect_overrides.iter().find(|detour| detour.applies(&host, port)) {
+        if let Some(detour) = self.options.connect_overrides.iter().find(|detour| detour.applies(&host, port))
+        {
             return Ok(vec![detour.to]);
         }
         let literal = |address: IpAddr| match self.options.private_addresses.judge([address]) {

@@ -5,11 +5,13 @@
 //! way, and answers being delivered.
 
 use super::exchange::ChosenBy;
-use super::pool::{ProbePool, NotConnected};
+use super::pool::{NotConnected, ProbePool};
 use super::{QueuedProbe, count};
 use crate::fault::Fault;
 use crate::units::Offset;
-use crate::verify::probe::{ProbeSession, ProbeEvent, ProbeAction, ProbeRequest, ProbeStep, TargetKey, TargetVerdict};
+use crate::verify::probe::{
+    ProbeAction, ProbeEvent, ProbeRequest, ProbeSession, ProbeStep, TargetKey, TargetVerdict,
+};
 use crate::verify::single_flight;
 use crate::verify::targets::{ALL_BOUNDS, CachedVerdict, TargetAnswer, TargetCache};
 use std::collections::VecDeque;
@@ -121,7 +123,8 @@ impl ProbeQueue {
         self.in_progress += 1;
         count(&self.pool.counts.targets);
         let lines = Arc::clone(&self.pool);
-        self.tasks.spawn(async move { ProbeTaskDone::Probed(question.key, run_probe(&lines, question).await) });
+        self.tasks
+            .spawn(async move { ProbeTaskDone::Probed(question.key, run_probe(&lines, question).await) });
     }
 
     fn finish(&mut self, done: Result<ProbeTaskDone, JoinError>) {

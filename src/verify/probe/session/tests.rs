@@ -36,12 +36,21 @@ fn with(change: impl FnOnce(&mut ProbeResponse<'static>)) -> ProbeEvent<'static>
 }
 
 /// The steps asked for, those asked again marked, and the verdict.
-fn talk(url: &str, (reach, expect): (ProbeDepth, ExpectedFile), heard: &[ProbeEvent<'_>]) -> (String, TargetVerdict) {
+fn talk(
+    url: &str,
+    (reach, expect): (ProbeDepth, ExpectedFile),
+    heard: &[ProbeEvent<'_>],
+) -> (String, TargetVerdict) {
     let limits = ProbeLimits { depth: reach, ..LIMITS };
     converse(url, ProbeExpectation::File(expect), limits, heard)
 }
 
-fn converse(url: &str, want: ProbeExpectation, limits: ProbeLimits, heard: &[ProbeEvent<'_>]) -> (String, TargetVerdict) {
+fn converse(
+    url: &str,
+    want: ProbeExpectation,
+    limits: ProbeLimits,
+    heard: &[ProbeEvent<'_>],
+) -> (String, TargetVerdict) {
     let (mut conversation, mut next) = ProbeSession::begin(url.parse().unwrap(), want, limits);
     let mut steps = Vec::new();
     let mut heard = heard.iter();
@@ -97,7 +106,9 @@ fn part(range: &'static [u8]) -> ProbeEvent<'static> {
 
 #[test]
 fn only_the_part_that_was_asked_for_will_do() {
-    let end = |heard: ProbeEvent<'_>| talk(FILE, (ProbeDepth::Get, ExpectedFile::default()), &[status(200), heard]).1;
+    let end = |heard: ProbeEvent<'_>| {
+        talk(FILE, (ProbeDepth::Get, ExpectedFile::default()), &[status(200), heard]).1
+    };
     for right in [&b"bytes 0-511/1000"[..], b"bytes 0-511/*"] {
         assert_eq!(end(part(right)).fault, None, "{}", right.escape_ascii());
     }
@@ -121,8 +132,9 @@ fn only_the_part_that_was_asked_for_will_do() {
 #[test]
 fn an_empty_body_is_no_file_where_head_told_of_one() {
     let empty = || with(|r| (r.received, r.first, r.content_length) = (0, b"", Some(0)));
-    let asked =
-        |head: ProbeEvent<'_>| talk("https://cdn.test/blob", (ProbeDepth::Get, ExpectedFile::default()), &[head, empty()]);
+    let asked = |head: ProbeEvent<'_>| {
+        talk("https://cdn.test/blob", (ProbeDepth::Get, ExpectedFile::default()), &[head, empty()])
+    };
     let (steps, verdict) = asked(status(200));
     assert_eq!((steps.as_str(), verdict.fault), ("Head FirstBytes", Some(Fault::TargetLength)));
     assert_eq!(asked(with(|r| r.content_length = None)).1.fault, None, "a file may be empty");
@@ -140,7 +152,9 @@ fn who_was_asked_is_told_beside_the_fault() {
     let (mut conversation, _) =
         ProbeSession::begin(FILE.parse().unwrap(), ProbeExpectation::File(ExpectedFile::default()), LIMITS);
     conversation.set_peer("at 192.0.2.1:443: the certificate has expired".to_owned());
-    let ProbeAction::Done(verdict) = conversation.handle_event(&ProbeEvent::NotConnected(Fault::TargetTlsCertificate)) else {
+    let ProbeAction::Done(verdict) =
+        conversation.handle_event(&ProbeEvent::NotConnected(Fault::TargetTlsCertificate))
+    else {
         panic!("it goes on");
     };
     let told = verdict.detail.unwrap();
@@ -169,7 +183,12 @@ fn where_head_is_refused_the_first_bytes_are_asked_for() {
 #[test]
 fn statuses_come_to_their_faults() {
     for gone in [404, 410] {
-        check(ProbeDepth::Head, &[status(gone), status(gone)], "Head FirstBytes", at_fetch(Fault::TargetNotFound));
+        check(
+            ProbeDepth::Head,
+            &[status(gone), status(gone)],
+            "Head FirstBytes",
+            at_fetch(Fault::TargetNotFound),
+        );
     }
     for other in [204, 300, 304, 400, 402, 416, 418] {
         let wrong = at_fetch(Fault::TargetStatus);
@@ -286,7 +305,10 @@ fn what_is_told_names_the_place_and_the_way_there_but_no_query() {
          https://cdn.test/crates/a/a-1.0.0.crate"
     );
     let long = format!("https://cdn.test/{}", "a".repeat(5_000));
-    let told = talk(&long, (ProbeDepth::Head, ExpectedFile::default()), &[status(404), status(404)]).1.detail.unwrap();
+    let told = talk(&long, (ProbeDepth::Head, ExpectedFile::default()), &[status(404), status(404)])
+        .1
+        .detail
+        .unwrap();
     assert!(told.len() < 200, "{told}");
 }
 
