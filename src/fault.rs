@@ -292,9 +292,9 @@ mod tests {
         assert_eq!(Fault::from_id("dns"), None);
     }
 
-    /// The rows of the taxonomy in `ARCHITECTURE.md`: number and ids.
+    /// The rows of the taxonomy in the book: number and ids.
     fn taxonomy() -> Vec<(&'static str, Vec<&'static str>)> {
-        let rows = include_str!("../ARCHITECTURE.md").lines().filter_map(|line| {
+        let rows = include_str!("../docs/src/reference/redirect-failures.md").lines().filter_map(|line| {
             let mut cells = line.strip_prefix("| R")?.strip_suffix(" |")?.split(" | ");
             let (number, ids) = (cells.next()?, cells.nth(2)?);
             Some((number, ids.split('`').filter(|part| part.contains('.')).collect()))
@@ -314,7 +314,7 @@ mod tests {
         for fault in
             Fault::ALL.iter().filter(|f| matches!(f.family(), "location" | "dns" | "headers" | "json"))
         {
-            assert!(listed.contains(fault.id()), "ARCHITECTURE.md does not place {fault}");
+            assert!(listed.contains(fault.id()), "docs/src/reference/redirect-failures.md does not place {fault}");
         }
     }
 

@@ -93,14 +93,14 @@ mod tests {
 
     /// The last cell of the manual's row about `fault`.
     fn told_of(fault: Fault) -> Option<&'static str> {
-        let manual = include_str!("../../README.md");
+        let manual = include_str!("../../docs/src/reference/faults.md");
         let mut rows = manual.lines().filter_map(|line| {
             let mut cells = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ");
             let (ids, _meaning, reaction) = (cells.next()?, cells.next()?, cells.next()?);
             ids.split(", ").any(|id| id == format!("`{fault}`")).then_some(reaction)
         });
         let row = rows.next();
-        assert_eq!(rows.next(), None, "README.md has two rows for {fault}");
+        assert_eq!(rows.next(), None, "docs/src/reference/faults.md has two rows for {fault}");
         row
     }
 
@@ -108,7 +108,7 @@ mod tests {
     fn the_manual_tells_of_each_fault_in_the_same_words() {
         for &fault in Fault::ALL {
             let Some(reaction) = told_of(fault) else {
-                panic!("README.md lacks: | `{fault}` | {} | {} |", fault.meaning(), fault.client_reaction());
+                panic!("docs/src/reference/faults.md lacks: | `{fault}` | {} | {} |", fault.meaning(), fault.client_reaction());
             };
             assert_eq!(reaction.replace("**", ""), fault.client_reaction(), "{fault}");
         }

@@ -251,14 +251,14 @@ mod tests {
 
     #[test]
     fn the_manual_lists_each_fault_in_the_same_words() {
-        let manual = include_str!("../../../README.md");
+        let manual = include_str!("../../../docs/src/reference/mock-faults.md");
         for kind in FaultKind::plain() {
             let row = format!("| `{kind}` | {} |", kind.does());
-            assert!(manual.contains(&row), "README.md lacks: {row}");
+            assert!(manual.contains(&row), "docs/src/reference/mock-faults.md lacks: {row}");
         }
         for (written, kind) in with_argument() {
             let row = format!("| `{written}` | {} |", kind.does());
-            assert!(manual.contains(&row), "README.md lacks: {row}");
+            assert!(manual.contains(&row), "docs/src/reference/mock-faults.md lacks: {row}");
         }
     }
 }

@@ -101,9 +101,9 @@ fn answers_of_another_form_are_told_apart() {
         ("html-page", RULES, Some("status.unexpected")),
         // The rules warn of it.
         ("vary-missing", RULES, None),
-        // Nothing is wrong with them where nobody says what would be right.
+        // Nothing is wrong with them where nobody says what would be right; content
+        // in place of every redirect is no pass.
         ("permanent", NO_RULES, None),
-        ("html-page", NO_RULES, None),
         ("vary-missing", NO_RULES, None),
         ("expires-soon", NO_RULES, None),
     ] {
