@@ -204,7 +204,7 @@ mod tests {
         let text = census(&long, log).to_string();
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(text.contains("no_path"), "{text}");
-        assert!(text.contains("the request names no path"), "{text}");
+        assert!(text.contains("the request has no path"), "{text}");
         assert!(text.contains("first xxx") && text.contains(":2\n"), "{text}");
     }
 
