@@ -295,7 +295,7 @@ pub fn parse_count(text: &str) -> Result<u64, ParseQuantityError> {
 /// in seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, ParseQuantityError> {
     let wrong =
-        || ParseQuantityError { text: text.to_owned(), what: "length of time", forms: DURATION_FORMS };
+        || ParseQuantityError { text: text.to_owned(), what: "duration", forms: DURATION_FORMS };
     if let Some((numerator, denominator)) = decimal(text.trim())
         && text.trim().bytes().all(|b| b.is_ascii_digit() || b == b'.')
     {

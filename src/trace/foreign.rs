@@ -28,7 +28,7 @@ const SIGNATURES: &[(&[u8], Foreign)] = &[
     (b"PK\x05\x06", Foreign { what: "an empty zip archive", remedy: "give another file" }),
     (b"\x1f\x8b", Foreign { what: "a gzip file", remedy: "gzip -dc FILE | downpour ... -" }),
     (b"\x28\xb5\x2f\xfd", Foreign { what: "a zstd file", remedy: "zstd -dc FILE | downpour ... -" }),
-    (b"\x1f\x9d", Foreign { what: "a file of compress", remedy: "gzip -dc FILE | downpour ... -" }),
+    (b"\x1f\x9d", Foreign { what: "a compress (.Z) file", remedy: "gzip -dc FILE | downpour ... -" }),
     (b"\x04\x22\x4d\x18", Foreign { what: "an lz4 file", remedy: "lz4 -dc FILE | downpour ... -" }),
     (b"LZIP", Foreign { what: "an lzip file", remedy: "lzip -dc FILE | downpour ... -" }),
     (b"7z\xbc\xaf\x27\x1c", Foreign { what: "a 7z archive", remedy: "7z x -so FILE | downpour ... -" }),
@@ -37,14 +37,14 @@ const SIGNATURES: &[(&[u8], Foreign)] = &[
         b"PAR1",
         Foreign {
             what: "a Parquet file",
-            remedy: "write its columns as lines of JSON first, as the format trace has them",
+            remedy: "convert it to lines of JSON in the format trace first",
         },
     ),
     (
         b"Obj\x01",
         Foreign {
             what: "an Avro file",
-            remedy: "write its records as lines of JSON first, as the format trace has them",
+            remedy: "convert it to lines of JSON in the format trace first",
         },
     ),
     (b"\xff\xfe\x00\x00", UTF_32_LE),
@@ -83,7 +83,7 @@ pub(crate) fn named(head: &[u8], packing: Packing) -> Option<Foreign> {
         ("a gzip file", _) => Some(Foreign { what: "a file that was compressed twice", ..known }),
         ("a zstd file", _) => Some(Foreign {
             what: "a file that was compressed twice",
-            remedy: "unpack it once before: gzip -dc FILE | downpour ... -",
+            remedy: "decompress it once first: gzip -dc FILE | downpour ... -",
         }),
         _ => Some(known),
     }

@@ -165,7 +165,7 @@ impl Reader {
         let (line, unended) = match self.lines.next() {
             Ok(None) if std::mem::take(&mut self.trailing).was_found() => {
                 return Ok(Step::Trailed(format!(
-                    "what follows the {} data is not {0} and was ignored",
+                    "the bytes after the {} data are not {0} and were ignored",
                     self.packing
                 )));
             }
@@ -189,7 +189,7 @@ impl Reader {
                 self.line += 1;
                 intake.books.read += 1;
                 intake.reject(Reject::Truncated, (&self.name, self.line), b"");
-                return Ok(Step::Cut(format!("the {} stream breaks off: {broken}", self.packing)));
+                return Ok(Step::Cut(format!("the {} stream is truncated or damaged: {broken}", self.packing)));
             }
         };
         self.line += 1;

@@ -54,7 +54,7 @@ fn traces_in_no_known_format() {
     call.refused(
         1,
         &[
-            "recognise notes.txt",
+            "recognise the format of notes.txt",
             "cloudfront-v1 (0 %, mostly no_header)",
             "fastly-cratesio (0 %",
             "url-list (0 %",
@@ -93,7 +93,7 @@ fn headers_that_frame_a_message_are_not_for_a_flag() {
 #[test]
 fn traces_with_times_do_not_go_with_traces_without() {
     let list = sample("url-list", "well-formed.log");
-    replay(INCIDENT, &[list.to_str().unwrap()]).refused(1, &["which has none", "replay them one by one"]);
+    replay(INCIDENT, &[list.to_str().unwrap()]).refused(1, &["which has none", "replay them separately"]);
     let target = nobody();
     Call::new(&["replay", list.to_str().unwrap(), "--target", &target])
         .refused(2, &["no times to follow", "--rate 100/s"]);

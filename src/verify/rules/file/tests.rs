@@ -38,7 +38,7 @@ fn mistakes_have_a_place_and_a_remedy() {
     check(&with("headers.vary = { is = true, contains = \"x\" }"), (4, 16), "leave one of them out");
     check(&with("headers.vary = { level = \"warn\" }"), (4, 16), "nothing is demanded");
     check("shape = 2", (1, 9), "reads 1");
-    check("[[rule]]\nmatch = \"/{a:raw}\"\nstatus = 302", (2, 9), "only a template");
+    check("[[rule]]\nmatch = \"/{a:raw}\"\nstatus = 302", (2, 9), "allowed in templates only");
     check("[[rule]]\nmatch = \"/{a..}x\"\nstatus = 302", (2, 9), "whole segment");
     check(&with("location = \"/{a..}\""), (4, 12), "not a name");
     check(&with("location = \"/{a:utf8}\""), (4, 12), "pep503");
