@@ -118,7 +118,7 @@ impl Played {
                 Some(Placed::Over) => self.stage = Stage::Nothing,
                 Some(Placed::Unsendable) => self.unsendable += 1,
                 Some(Placed::Timeless) => {
-                    return Err("the trace has no times to follow: give a rate with --rate".to_owned());
+                    return Err("the log has no times to follow: set a rate with --rate".to_owned());
                 }
                 None if self.go_on()? => {}
                 None => return Ok(Coming::Idle),

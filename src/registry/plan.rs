@@ -37,11 +37,11 @@ pub enum PlanError {
     Window(String),
     /// A capacity is not one.
     #[error(
-        "{0:?} is not a capacity; write it like capacity:200:1000, for 200 answers a second and 1,000 that wait"
+        "{0:?} is not a capacity; write it like capacity:200:1000, for 200 answers per second and a queue of 1,000"
     )]
     Capacity(String),
     /// A capacity was given for a share of the answers.
-    #[error("{0:?} is the share of a capacity, which is that of all answers; leave it out")]
+    #[error("a capacity applies to all answers and has no share; remove {0:?}")]
     ShareOfCapacity(String),
     /// A delay is not a span of time.
     #[error("{0:?} is not a delay; write it like delay:150ms")]

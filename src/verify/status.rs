@@ -60,45 +60,45 @@ pub(crate) const CLOSED_UNANSWERED: u16 = 444;
 fn answers(status: u16, locations: Locations<'_>) -> Answers {
     match status {
         // §15.2: interim answers end no exchange; 101 needs an Upgrade field.
-        100..=199 => Answers::NotAsked("an interim answer or a change of protocol, which nobody asked for"),
+        100..=199 => Answers::NotAsked("an interim answer or a change of protocol, which was not requested"),
         // §15.3.1, §15.3.4: the content, perhaps changed by a proxy.
         200 | 203 => Answers::Well,
         // §15.3.2, §15.3.3: nothing was to be created, and the file is to come now.
         201 | 202 => Answers::AsRecorded("an answer to a request that changes something, without the file"),
         // §15.3.5, §15.3.6.
-        204 | 205 => Answers::AsRecorded("no content where a file or a redirect is due"),
+        204 | 205 => Answers::AsRecorded("no content in place of a file or a redirect"),
         // §15.3.7: only to a request with Range.
         206 => {
-            Answers::NotAsked("a part of the file, though no Range was sent: clients abort or keep the part")
+            Answers::NotAsked("a part of the file, although the request had no Range: clients abort or keep the part")
         }
         // RFC 4918 §11.1, RFC 5842 §7.1: answers to methods of WebDAV.
         207 | 208 => Answers::AsRecorded("an answer to a WebDAV request, without the file"),
         // RFC 3229 §10.4.1: only to a request with A-IM.
-        226 => Answers::NotAsked("a difference to an earlier file, though no A-IM was sent"),
+        226 => Answers::NotAsked("a difference to an earlier file, although the request had no A-IM"),
         // §15: what is not known is as x00 of its class.
         209..=299 => Answers::Well,
         // §15.4.1: followed by its Location; without one, a person has to choose.
         300 if locations != Locations::None => Answers::Well,
-        300 => Answers::AsRecorded("a choice without a Location, which no client can make"),
+        300 => Answers::AsRecorded("a choice without a Location, which clients cannot follow"),
         // §15.4.2 to §15.4.4, §15.4.8, §15.4.9.
         301 | 302 | 303 | 307 | 308 => Answers::Well,
         // §15.4.5: only to a request with a condition.
         304 => Answers::NotAsked(
-            "not modified, though no condition was sent: a client has no file to fall back on",
+            "not modified, although the request had no condition: the client has no file to use",
         ),
         // §15.4.6, §15.4.7 and what is not known: no redirect that clients follow.
         305..=399 => Answers::AsRecorded("a redirect of a kind that clients do not follow"),
         // §15.5.13: only to a request with a condition.
-        412 => Answers::NotAsked("a condition failed, though none was sent"),
+        412 => Answers::NotAsked("a condition failed, although the request had none"),
         // §15.5.17: only to a request with Range.
-        416 => Answers::NotAsked("a range cannot be had, though no Range was sent"),
+        416 => Answers::NotAsked("a range is not available, although the request had no Range"),
         // §15.5.18: only to a request with Expect.
-        417 => Answers::NotAsked("an expectation failed, though no Expect was sent"),
+        417 => Answers::NotAsked("an expectation failed, although the request had no Expect"),
         // §15.5: people do ask for what is not there.
         400..=499 => Answers::AsRecorded(""),
         // §15.6: what was down then is no excuse now.
         500..=599 => Answers::NotAsked(""),
-        _ => Answers::NotAsked("no status of HTTP"),
+        _ => Answers::NotAsked("not an HTTP status"),
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
             check(status, None, Some(Fault::StatusClientError));
             check(status, Some(status), Some(Fault::StatusClientError));
         }
-        assert!(why(206).contains("no Range was sent") && why(304).contains("no condition was sent"));
+        assert!(why(206).contains("had no Range") && why(304).contains("had no condition"));
         assert_eq!((why(404), why(503), why(200)), ("", "", ""));
     }
 

@@ -196,7 +196,7 @@ impl Conversation {
             Heard::NotConnected(fault) => self.unsettled(*fault, fault.meaning()),
             Heard::KnownDead(fault) => {
                 self.asked_again = true;
-                self.unsettled(*fault, &format!("{}, a moment ago", fault.meaning()))
+                self.unsettled(*fault, &format!("{}, in a probe a moment ago", fault.meaning()))
             }
             Heard::Connected => Next::Done(TargetVerdict::sound(Tier::Connect)),
             Heard::Broken(fault) => {
@@ -235,7 +235,7 @@ impl Conversation {
                         |range| format!("Content-Range \"{}\"", bounded(range)),
                     );
                     let why = format!(
-                        "{told} with {range} and {} bytes, where the first {} were asked for",
+                        "{told} with {range} and {} bytes, but the first {} were requested",
                         reply.received,
                         Step::FIRST_BYTES
                     );
@@ -244,12 +244,12 @@ impl Conversation {
             }
             // RFC 9110 §15.3.7, §15.4.5: answers to what was not asked.
             206 => {
-                self.broken(Fault::TargetStatus, Tier::Fetch, &format!("{told}, though no Range was sent"))
+                self.broken(Fault::TargetStatus, Tier::Fetch, &format!("{told}, although the request had no Range"))
             }
             304 => self.broken(
                 Fault::TargetStatus,
                 Tier::Fetch,
-                &format!("{told}, though no condition was sent"),
+                &format!("{told}, although the request had no condition"),
             ),
             // RFC 9110 §15.5.17: no byte of an empty file can be had.
             416 if self.step == Step::FirstBytes && reply.content_range == Some(b"bytes */0") => {
@@ -295,7 +295,7 @@ impl Conversation {
     fn judge_content(&self, reply: &Reply<'_>, length: Option<u64>) -> Next {
         let length = if self.step == Step::Whole { Some(reply.received) } else { length };
         if let Some(promised) = self.promised.filter(|&promised| promised > 0 && reply.received == 0) {
-            let why = format!("no content where HEAD told of {promised} bytes");
+            let why = format!("no content, but HEAD announced {promised} bytes");
             return self.broken(Fault::TargetLength, Tier::Fetch, &why);
         }
         if let Some(why) = self.no_archive(reply, length) {
@@ -304,7 +304,7 @@ impl Conversation {
         if let (Some(expected), Some(length)) = (self.expect().length, length)
             && expected != length
         {
-            let why = format!("{length} bytes where {expected} are due");
+            let why = format!("{length} bytes, expected {expected}");
             return self.broken(Fault::TargetLength, Tier::Fetch, &why);
         }
         let (Some(expected), Some(found)) = (self.expect().sha256, reply.sha256) else {
@@ -313,7 +313,7 @@ impl Conversation {
         if expected == found {
             return Next::Done(TargetVerdict::sound(Tier::Digest));
         }
-        let why = format!("SHA-256 {}... where {}... is due", hex_start(&found), hex_start(&expected));
+        let why = format!("SHA-256 {}..., expected {}...", hex_start(&found), hex_start(&expected));
         self.broken(Fault::TargetDigest, Tier::Digest, &why)
     }
 
@@ -344,7 +344,7 @@ impl Conversation {
             Locations::One(location) => location,
         };
         let Some(url) = resolve(&self.url, location) else {
-            return bad(self, "a redirect to no usable URL");
+            return bad(self, "a redirect to an unusable URL");
         };
         if let Some(why) = place_fault(&url) {
             return bad(self, why);
@@ -356,7 +356,7 @@ impl Conversation {
         self.hops.push(Hop { status: reply.status, from: shortened(&self.url) });
         self.url = url;
         if self.visited.contains(&self.url) {
-            return self.broken(Fault::TargetLoop, Tier::Fetch, "it was asked before");
+            return self.broken(Fault::TargetLoop, Tier::Fetch, "this URL was visited before");
         }
         if self.hops.len() > self.limits.hops {
             let why = format!("more than {} redirects", self.limits.hops);
@@ -426,15 +426,15 @@ fn first_step(reach: Reach, url: &Url) -> Step {
 /// What speaks against connecting to where a URL leads, as far as the URL tells.
 fn place_fault(url: &Url) -> Option<&'static str> {
     if !matches!(url.scheme(), "http" | "https") {
-        return Some("the place is neither http nor https");
+        return Some("the URL is neither http nor https");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Some("the place carries user information");
+        return Some("the URL contains a user name or a password");
     }
     match url.host() {
-        Some(Host::Domain(name)) if !location::is_host_name(name) => Some("the place has no legal host name"),
+        Some(Host::Domain(name)) if !location::is_host_name(name) => Some("the URL has no valid host name"),
         Some(Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_)) => None,
-        None => Some("the place has no host"),
+        None => Some("the URL has no host"),
     }
 }
 

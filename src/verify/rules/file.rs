@@ -40,7 +40,7 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 pub enum RulesError {
     /// There is no built-in set of that name.
     #[error(
-        "{name:?} is no built-in set of rules{}; there are: {}",
+        "{name:?} is not a built-in set of rules{}; known sets: {}",
         did_you_mean(name, Rules::builtin_names()),
         names()
     )]
@@ -217,7 +217,7 @@ fn read(text: &str) -> Checked<Rules> {
         what: error.message().trim_end().replace('\n', ", "),
     })?;
     if let Some(shape) = file.shape.filter(|shape| *shape.get_ref() != SHAPE) {
-        let told = format!("shape {} is not known to this version, which reads {SHAPE}", shape.get_ref());
+        let told = format!("shape {} is not supported; this version reads shape {SHAPE}", shape.get_ref());
         return Err(mistake(&shape, told));
     }
     let mut rules: Vec<Rule> = Vec::with_capacity(file.rules.len());
@@ -225,7 +225,7 @@ fn read(text: &str) -> Checked<Rules> {
         let (at, rule) = (file.pattern.span(), rule(file)?);
         if let Some(first) = rules.iter().find(|first| first.pattern.is_same_as(&rule.pattern)) {
             let what = format!(
-                "{} matches the paths of an earlier rule, which counts: {}",
+                "{} matches the paths of an earlier rule, which takes precedence: {}",
                 rule.pattern, first.pattern
             );
             return Err(Mistake { span: at, what });
@@ -315,7 +315,7 @@ fn relative(named: Option<&Spanned<FileRelative>>, stays: Option<bool>) -> Check
         FileRelative::Allowed(true) => Ok(Relative::Allowed),
         FileRelative::Allowed(false) => Ok(Relative::Never),
         FileRelative::Word(Only::Only) if stays == Some(false) => {
-            Err(mistake(named, "the location is on another host, where no relative one leads; write /path"))
+            Err(mistake(named, "the location is on another host, so it cannot be relative; write /path"))
         }
         FileRelative::Word(Only::Only) => Ok(Relative::Only),
     }
@@ -327,7 +327,7 @@ fn min_ttl(text: &Spanned<String>) -> Checked<std::time::Duration> {
 
 fn member(text: Spanned<String>) -> Checked<String> {
     if text.get_ref().is_empty() {
-        return Err(mistake(&text, "a member has a name; write it like \"url\""));
+        return Err(mistake(&text, "the name of the member is empty; write it like \"url\""));
     }
     Ok(text.into_inner())
 }
@@ -349,7 +349,7 @@ fn demands(fields: BTreeMap<Spanned<String>, Spanned<FileDue>>) -> Checked<Vec<H
             || matches!(due, Due::Elements(list) if list.is_empty())
         {
             let what =
-                format!("nothing is demanded of {name}; write true or false to say whether it is there");
+                format!("the rule requires nothing of {name}; write true (present) or false (absent)");
             return Err(Mistake { span, what });
         }
         demands.push(demand);
@@ -381,7 +381,7 @@ fn demand(name: HeaderName, file: FileDue, span: &Range<usize>) -> Checked<Heade
             let elements: Vec<_> = contains.chain(lacks).chain(at_least).chain(at_most).collect();
             if is.is_some() && !elements.is_empty() {
                 let what =
-                    format!("{name} is demanded as a whole and by its elements; leave one of them out");
+                    format!("{name} has a required value and required elements; remove one of them");
                 return Err(Mistake { span: span.clone(), what });
             }
             let due = is.map_or(Due::Elements(elements), due_of);
@@ -420,7 +420,7 @@ fn agreed(named: &Spanned<Scheme>, of_location: Option<Scheme>) -> Checked<Schem
         (scheme, Some(own)) if scheme == own => Ok(scheme),
         (Scheme::Https | Scheme::Http, Some(_)) => Err(Mistake {
             span: named.span(),
-            what: "the location has the other scheme; leave one of them out, or allow any".to_owned(),
+            what: "the location has another scheme; remove one of them, or allow any".to_owned(),
         }),
     }
 }
@@ -440,7 +440,7 @@ fn statuses(file: Spanned<Statuses>) -> Checked<Vec<u16>> {
             None
         }
     });
-    let none = || Some("no status is allowed; name at least one, such as 302".to_owned());
+    let none = || Some("the list is empty; name at least one status, such as 302".to_owned());
     match wrong.or_else(|| none().filter(|_| statuses.is_empty())) {
         Some(what) => Err(Mistake { span, what }),
         None => Ok(statuses),
@@ -465,10 +465,10 @@ fn expected(text: &Spanned<String>, pattern: &Pattern) -> Checked<(Expected, Opt
         _ => return Err(wrong("must begin with https:// or http://")),
     };
     let Some((authority, _)) = rest.split_once('/') else {
-        return Err(wrong("needs a path behind its host"));
+        return Err(wrong("needs a path after its host"));
     };
     if authority.contains(['{', '@']) {
-        return Err(wrong("must spell its host out; further hosts go into hosts = [...]"));
+        return Err(wrong("must have a host without {names}; further hosts go into hosts = [...]"));
     }
     let url = Url::parse(&format!("{scheme}://{authority}/")).ok().filter(|_| !authority.is_empty());
     let host = url.as_ref().and_then(Url::host).map(|host| host.to_owned()).filter(is_usable);
@@ -477,7 +477,7 @@ fn expected(text: &Spanned<String>, pattern: &Pattern) -> Checked<(Expected, Opt
             let authority = Some(Authority { host, port: url.port() });
             Ok((Expected { template, authority, spellings: None }, Some(known)))
         }
-        (None, _) | (_, None) => Err(wrong("has no usable host")),
+        (None, _) | (_, None) => Err(wrong("has no valid host")),
     }
 }
 

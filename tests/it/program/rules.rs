@@ -28,11 +28,11 @@ fn check(candidate: &Serving, lines: &str, id: &str, detail: &str) -> Report {
 fn fields_that_a_rule_demands() {
     let candidate = Serving::sound();
     for (field, id, detail) in [
-        ("vary = { contains = \"origin\" }", "headers.vary", "vary must hold origin"),
+        ("vary = { contains = \"origin\" }", "headers.vary", "vary must contain origin"),
         ("content-type = \"text/html\"", "headers.content_type", "content-type must be text/html"),
-        ("cache-control = { contains = \"immutable\" }", "headers.cache_control", "hold immutable"),
+        ("cache-control = { contains = \"immutable\" }", "headers.cache_control", "contain immutable"),
         ("access-control-allow-origin = \"*\"", "headers.cors", "access-control-allow-origin must be *"),
-        ("etag = true", "headers.other", "etag must be there"),
+        ("etag = true", "headers.other", "etag must be present"),
     ] {
         check(&candidate, &format!("status = 302\nheaders.{field}"), id, detail);
     }
@@ -85,7 +85,7 @@ fn hosts_by_pattern_and_signatures_by_time() {
     let candidate = Serving::with_faults(&["expires-soon"]);
     let pattern = "status = 302\nhosts = [\"*.crates.io\"]";
     let patient = format!("{pattern}\nmin_ttl = \"1m\"");
-    let report = check(&candidate, &patient, "location.expires_soon", "the signature ends ");
+    let report = check(&candidate, &patient, "location.expires_soon", "the signature expires ");
     assert_eq!(report.text("/targets/hosts/0/host"), "static.crates.io");
     for (line, warned) in [("min_ttl = \"0s\"", 0), ("", COUNT)] {
         let report = against(&candidate, &rule(&format!("{pattern}\n{line}"))).report(0);
