@@ -105,8 +105,8 @@ fn every_key_is_read() {
             "set-cookie must be absent",
             "server must be a",
             "content-type must be a/b or c/d",
-            "cache-control must contain public and not contain private and contain max-age of 1 or more and contain s-maxage of \
-             2 or less",
+            "cache-control must contain public and not contain private and contain max-age of 1 or more \
+             and contain s-maxage of 2 or less",
         ]
     );
     assert_eq!(rule.headers[0].fault(), Fault::HeadersVary);
