@@ -263,7 +263,9 @@ impl Fault {
         } else if matches!(self, Self::GeneratorLate) {
             Some("lower the rate, add --threads or machines, or stop other load on this machine")
         } else if matches!(self, Self::GeneratorResolver) {
-            Some("name a resolver that this machine can reach with --resolver IP:PORT, or use --verify policy")
+            Some(
+                "name a resolver that this machine can reach with --resolver IP:PORT, or use --verify policy",
+            )
         } else {
             None
         }

@@ -196,10 +196,7 @@ where
 
 /// What is told of an answer whose head had come when it failed.
 pub(super) fn after_head(status: http::StatusCode) -> String {
-    format!(
-        "the head of the answer arrived, with status {}, but not the end of its content",
-        status.as_u16()
-    )
+    format!("the head of the answer arrived, with status {}, but not the end of its content", status.as_u16())
 }
 
 /// Takes a body to its end and counts its bytes; they are not kept.

@@ -172,8 +172,7 @@ fn spawn_worker(
             let mut lines = lines;
             lines.first = lines.arrivals.recv().await;
             ready.send(()).map_err(|()| io::Error::other("the run was stopped before it began"))?;
-            let clock =
-                started.await.map_err(|_| io::Error::other("the run was stopped before it began"))?;
+            let clock = started.await.map_err(|_| io::Error::other("the run was stopped before it began"))?;
             let pacer = Pacer::new(pacing, grain, clock)?;
             let about = (clock, limits, ahead);
             match tls {

@@ -57,7 +57,9 @@ impl Fault {
             Self::HeadersCacheControl => "accepts it; caches keep the answer too long, or not long enough",
             Self::HeadersCors => "accepts it; browsers hide the answer from a page",
             Self::HeadersOther => "accepts it without an error",
-            Self::JsonMissing | Self::JsonMismatch => "clients that use the JSON form fail or download another file",
+            Self::JsonMissing | Self::JsonMismatch => {
+                "clients that use the JSON form fail or download another file"
+            }
             Self::LocationMissing
             | Self::LocationBytes
             | Self::LocationUnparsable
@@ -66,9 +68,13 @@ impl Fault {
             | Self::TargetStatus
             | Self::TargetBadRedirect
             | Self::ClientAborted => "gives up",
-            Self::LocationGluedHost => "retries if the host does not resolve; otherwise downloads a stranger's file",
+            Self::LocationGluedHost => {
+                "retries if the host does not resolve; otherwise downloads a stranger's file"
+            }
             Self::LocationWrongHost => "follows it; may get the wrong file, or none",
-            Self::LocationDowngrade | Self::TargetDowngrade => "follows it without an error; some clients refuse",
+            Self::LocationDowngrade | Self::TargetDowngrade => {
+                "follows it without an error; some clients refuse"
+            }
             Self::LocationUserinfo => "may connect to another host than intended",
             Self::LocationPort => "follows it; fails if nothing listens there",
             Self::LocationRelative | Self::LocationAbsolute => "usually works",

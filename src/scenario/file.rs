@@ -253,10 +253,7 @@ mod tests {
     #[test]
     fn mistakes_name_their_place_and_what_would_be_right() {
         check(("1495/s", "many"), "downloads: \"many\" is not a rate; write it like");
-        check(
-            ("\"20..40\"", "\"40..20\""),
-            "session: \"40..20\" is not a session size; write 30, or 20..40",
-        );
+        check(("\"20..40\"", "\"40..20\""), "session: \"40..20\" is not a session size; write 30, or 20..40");
         check(("\"20..40\"", "\"0\""), "from 1 to 100000");
         check(("poisson", "burst"), "unknown variant `burst`, expected `uniform` or `poisson`");
         check(("16m", "0s"), "duration: it must be greater than 0");
@@ -269,7 +266,10 @@ mod tests {
         check(("[live]", "[alive]"), "unknown field `alive`");
         check(("model = \"cargo-1.70\"", ""), "missing field `model`");
         check(("lookup =", "queue = 10_000_001\nlookup ="), "queue: a queue of 10000001 is too long");
-        check(("lookup =", "drops = [\"80%@1s..\"]\nlookup ="), "drops: \"80%@1s..\" is not a loss of capacity");
+        check(
+            ("lookup =", "drops = [\"80%@1s..\"]\nlookup ="),
+            "drops: \"80%@1s..\" is not a loss of capacity",
+        );
     }
 
     #[test]

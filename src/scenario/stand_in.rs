@@ -11,7 +11,9 @@ pub enum NotLive {
     #[error("service-time: the mock registry takes the same time for each request; write constant")]
     DrawnServiceTime,
     /// A service that knows who still waits.
-    #[error("abandoned: the mock registry answers requests even if the client has stopped waiting; write served")]
+    #[error(
+        "abandoned: the mock registry answers requests even if the client has stopped waiting; write served"
+    )]
     Abandonment,
     /// Less than one request a second, or more than anybody can ask for.
     #[error("servers and service-time: the mock registry can answer 1 to 4,294,967,295 requests per second")]

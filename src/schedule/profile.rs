@@ -26,8 +26,9 @@ impl FromStr for Stage {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (length, rate) =
-            text.split_once(':').ok_or("write TIME:RATE, such as 30s:1k/s: how long, and the rate at the end")?;
+        let (length, rate) = text
+            .split_once(':')
+            .ok_or("write TIME:RATE, such as 30s:1k/s: how long, and the rate at the end")?;
         let length = parse_duration(length).map_err(|error| error.to_string())?;
         let rate = match rate.trim() {
             "0" | "0/s" => None,

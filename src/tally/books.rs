@@ -254,7 +254,11 @@ mod tests {
         );
         check(TraceBooks { late: 2, ..trace(1) }, |_| {}, "records accepted + amplified = 8, but offered");
         check(trace(1), |t| t.counts.arrivals.shed += 1, "arrivals offered = 1, but passed");
-        check(trace(1), |t| t.counts.attempts.retries += 1, "attempts = 1, but statuses + faults + unfinished = 0");
+        check(
+            trace(1),
+            |t| t.counts.attempts.retries += 1,
+            "attempts = 1, but statuses + faults + unfinished = 0",
+        );
         check(
             trace(1),
             |t| t.counts.warmup.arrivals.offered += 1,

@@ -35,17 +35,11 @@ const SIGNATURES: &[(&[u8], Foreign)] = &[
     (b"\xff\x06\x00\x00sNaPpY", Foreign { what: "a snappy file", remedy: "snzip -dc FILE | downpour ... -" }),
     (
         b"PAR1",
-        Foreign {
-            what: "a Parquet file",
-            remedy: "convert it to lines of JSON in the format trace first",
-        },
+        Foreign { what: "a Parquet file", remedy: "convert it to lines of JSON in the format trace first" },
     ),
     (
         b"Obj\x01",
-        Foreign {
-            what: "an Avro file",
-            remedy: "convert it to lines of JSON in the format trace first",
-        },
+        Foreign { what: "an Avro file", remedy: "convert it to lines of JSON in the format trace first" },
     ),
     (b"\xff\xfe\x00\x00", UTF_32_LE),
     (b"\x00\x00\xfe\xff", UTF_32_BE),

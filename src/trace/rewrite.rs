@@ -115,8 +115,9 @@ impl Rewrites {
             let version = match &entry.version {
                 Some(name) => {
                     let place = from.names().iter().position(|known| known == name.get_ref());
-                    let unknown =
-                        || wrong(name.span().start, format!("{{{}}} is not captured by match", name.get_ref()));
+                    let unknown = || {
+                        wrong(name.span().start, format!("{{{}}} is not captured by match", name.get_ref()))
+                    };
                     Some(place.ok_or_else(unknown)?)
                 }
                 None => None,

@@ -68,9 +68,9 @@ fn answers(status: u16, locations: Locations<'_>) -> Answers {
         // §15.3.5, §15.3.6.
         204 | 205 => Answers::AsRecorded("no content in place of a file or a redirect"),
         // §15.3.7: only to a request with Range.
-        206 => {
-            Answers::NotAsked("a part of the file, although the request had no Range: clients abort or keep the part")
-        }
+        206 => Answers::NotAsked(
+            "a part of the file, although the request had no Range: clients abort or keep the part",
+        ),
         // RFC 4918 §11.1, RFC 5842 §7.1: answers to methods of WebDAV.
         207 | 208 => Answers::AsRecorded("an answer to a WebDAV request, without the file"),
         // RFC 3229 §10.4.1: only to a request with A-IM.

@@ -116,7 +116,9 @@ fn without_contradiction(file: &FileClient, attempts: NonZeroU8) -> Checked<()> 
     if attempts == NonZeroU8::MIN {
         return match rules.into_iter().flatten().next() {
             Some((field, span)) => {
-                let what = format!("{field}: a client with attempts = 1 never retries; raise attempts, or remove this");
+                let what = format!(
+                    "{field}: a client with attempts = 1 never retries; raise attempts, or remove this"
+                );
                 Err(Mistake { span, what })
             }
             None => Ok(()),
@@ -221,7 +223,8 @@ fn faults(list: &[Spanned<String>]) -> Checked<FaultSet> {
         match named {
             Some(fault) if is_met(fault) => set.insert(fault),
             Some(_) => {
-                let what = format!("faults: {text:?} is a fault of the load generator; clients never have it");
+                let what =
+                    format!("faults: {text:?} is a fault of the load generator; clients never have it");
                 return Err(mistake(entry, what));
             }
             None if members(text).next().is_none() => return Err(mistake(entry, unknown_fault(text))),

@@ -22,7 +22,10 @@ impl fmt::Display for Sweep {
         writeln!(f, "  load        {load:>8.1}/s  at 1x, {:.0} % of the capacity", 100.0 * load / capacity)?;
         writeln!(f, "  capacity    {capacity:>8.1}/s")?;
         let attempts = about.attempts_at_most;
-        writeln!(f, "  safe load   {hidden:>8.1}/s  or less never stays stuck: capacity / {attempts} attempts")?;
+        writeln!(
+            f,
+            "  safe load   {hidden:>8.1}/s  or less never stays stuck: capacity / {attempts} attempts"
+        )?;
         writeln!(f)?;
         writeln!(f, "Seconds to recover after a loss of capacity, by the length of the loss;")?;
         writeln!(f, "STUCK: no recovery within {}", length(about.patience))?;

@@ -79,7 +79,7 @@ impl Census {
         )?;
         row(f, "longest gap", &duration(time.longest_gap_ns))?;
         if time.resolution_ns >= NANOS_PER_SECOND {
-            row(f, "stamps", "in seconds: times within a second are made up")?;
+            row(f, "timestamps", "in seconds: times within a second are made up")?;
         }
         let disorder = match self.disorder.inversions {
             0 => "none: lines are in order of time".to_owned(),
@@ -89,11 +89,7 @@ impl Census {
         row(f, "disorder", &disorder)?;
         if self.records.late_by_reason.contains_key(Loss::OutOfOrder.id()) {
             let needed_s = self.disorder.deepest_ns.div_ceil(NANOS_PER_SECOND) + 1;
-            row(
-                f,
-                "",
-                &format!("--reorder-window {needed_s}s keeps all, if memory allows; do not join"),
-            )?;
+            row(f, "", &format!("--reorder-window {needed_s}s keeps all, if memory allows; do not join"))?;
             row(f, "", "files with cat: give each file as an argument")?;
         }
         Ok(())

@@ -189,7 +189,10 @@ impl Reader {
                 self.line += 1;
                 intake.books.read += 1;
                 intake.reject(Reject::Truncated, (&self.name, self.line), b"");
-                return Ok(Step::Cut(format!("the {} stream is truncated or damaged: {broken}", self.packing)));
+                return Ok(Step::Cut(format!(
+                    "the {} stream is truncated or damaged: {broken}",
+                    self.packing
+                )));
             }
         };
         self.line += 1;

@@ -243,9 +243,11 @@ impl Conversation {
                 }
             }
             // RFC 9110 §15.3.7, §15.4.5: answers to what was not asked.
-            206 => {
-                self.broken(Fault::TargetStatus, Tier::Fetch, &format!("{told}, although the request had no Range"))
-            }
+            206 => self.broken(
+                Fault::TargetStatus,
+                Tier::Fetch,
+                &format!("{told}, although the request had no Range"),
+            ),
             304 => self.broken(
                 Fault::TargetStatus,
                 Tier::Fetch,

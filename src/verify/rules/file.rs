@@ -348,8 +348,7 @@ fn demands(fields: BTreeMap<Spanned<String>, Spanned<FileDue>>) -> Checked<Vec<H
         if matches!(due, Due::OneOf(list) if list.is_empty())
             || matches!(due, Due::Elements(list) if list.is_empty())
         {
-            let what =
-                format!("the rule requires nothing of {name}; write true (present) or false (absent)");
+            let what = format!("the rule requires nothing of {name}; write true (present) or false (absent)");
             return Err(Mistake { span, what });
         }
         demands.push(demand);
@@ -380,8 +379,7 @@ fn demand(name: HeaderName, file: FileDue, span: &Range<usize>) -> Checked<Heade
             let at_most = at_most.into_iter().map(|(name, number)| Element::AtMost(name, number));
             let elements: Vec<_> = contains.chain(lacks).chain(at_least).chain(at_most).collect();
             if is.is_some() && !elements.is_empty() {
-                let what =
-                    format!("{name} has a required value and required elements; remove one of them");
+                let what = format!("{name} has a required value and required elements; remove one of them");
                 return Err(Mistake { span: span.clone(), what });
             }
             let due = is.map_or(Due::Elements(elements), due_of);

@@ -274,7 +274,11 @@ mod tests {
             ("vary", Fault::HeadersVary, "vary must be present"),
             ("content-type", Fault::HeadersContentType, "content-type must be present"),
             ("cache-control", Fault::HeadersCacheControl, "cache-control must be present"),
-            ("access-control-allow-origin", Fault::HeadersCors, "access-control-allow-origin must be present"),
+            (
+                "access-control-allow-origin",
+                Fault::HeadersCors,
+                "access-control-allow-origin must be present",
+            ),
             ("x-repo-commit", Fault::HeadersOther, "x-repo-commit must be present"),
         ] {
             let demand = demand(name, Due::Present);
