@@ -24,7 +24,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// No such fault.
-    #[error("{0:?} is not a fault{meant}; known are {known}", meant = kind::meant(.0), known = kind::known_names())]
+    #[error("{0:?} is not a fault{meant}; known faults: {known}", meant = kind::meant(.0), known = kind::known_names())]
     Unknown(String),
     /// The status is not a number that a final answer can have.
     #[error("{0:?} is not the status of an answer; write it like status-503, from 200 to 599")]

@@ -229,7 +229,7 @@ fn a_place_that_is_taken_is_named_with_its_flag() {
     let place = format!("127.0.0.1:{}", first.port());
     Call::new(&["serve", "--listen", &place]).refused(1, &["--listen", &place, "in use"]);
     Call::new(&["serve", "--dns-listen", &first.dns]).refused(1, &["--dns-listen", &first.dns, "in use"]);
-    Call::new(&["serve", "--fault", "mising-slash"]).refused(2, &["known are missing-slash"]);
+    Call::new(&["serve", "--fault", "mising-slash"]).refused(2, &["known faults: missing-slash"]);
     Call::new(&["serve", "--fault", "stall:0%"]).refused(2, &["write it like 10%"]);
     Call::new(&["serve", "--fault", "stall@5s..1s"]).refused(2, &["write it like 5s..15s"]);
 }
