@@ -20,11 +20,11 @@ const MOST: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Parser)]
 struct Args {
-    /// How far redirects are checked.
+    /// Set how far redirects are checked.
     #[arg(long, default_value = "get")]
     verify: String,
 
-    /// What cargo says to every bench.
+    /// Cargo passes this to every bench.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -52,7 +52,7 @@ fn main() -> io::Result<ExitCode> {
     let mut out = io::stdout();
     writeln!(
         out,
-        "{DOWNLOADS} downloads, --verify {}: {:.2} s, {:.2} s of processor, {}",
+        "{DOWNLOADS} downloads, --verify {}: {:.2} s, {:.2} s of CPU time, {}",
         args.verify,
         took.as_secs_f64(),
         watched.cpu.as_secs_f64(),
@@ -64,7 +64,7 @@ fn main() -> io::Result<ExitCode> {
         writeln!(out, "passed {passed}, checked {}: must be {DOWNLOADS} each", targets.checked)?;
     }
     if took > MOST {
-        writeln!(out, "it must not take longer than {} s", MOST.as_secs())?;
+        writeln!(out, "it must take at most {} s", MOST.as_secs())?;
     }
     Ok(if whole && took <= MOST { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

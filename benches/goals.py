@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""downpour beside other load generators, on this machine, in one run.
+"""Compares downpour with other load generators, on this machine, in one run.
 
-Three questions, each asked of every client in turn, again and again, so that
-the machine's moods fall on all alike:
+Three suites. Each measures all clients in turns, so that changes of the
+machine affect all of them alike:
 
-  pacing   How far from an even schedule do requests reach the server, and what
-           does one cost? By the kernel's receive stamps, which on loopback are
-           taken within the client's own call to send.
-  cost     Processor time of a request at a steady rate, against nginx.
-  closed   Requests a second of 64 connections that never pause, against nginx.
+  pacing   How far from an even schedule do requests reach the server, and how
+           much CPU time does one need? Measured by the kernel's receive
+           timestamps, which on loopback fall within the client's send call.
+  cost     CPU time per request at a steady rate, against nginx.
+  closed   Requests per second of 64 connections without pauses, against nginx.
 
-Prints a table for each and then the goals: our medians over those of the
-yardsticks, `exact` and `hyper` of examples/bare-client, and of the peers.
+Prints a table for each, and then the goals: our medians divided by those of
+the baselines, `exact` and `hyper` of examples/bare-client, and of the peers.
 
 Needs Linux, two cores, nginx, and
 
@@ -224,7 +224,7 @@ def run_client(name, job, core):
     try:
         return done(outcome.stdout), cpu
     except (AttributeError, KeyError, ValueError):
-        print(f"{name} said nothing that can be read (exit {outcome.returncode}): {outcome.stderr.strip()[:300]}",
+        print(f"{name} printed no readable result (exit {outcome.returncode}): {outcome.stderr.strip()[:300]}",
               file=sys.stderr)
         return None
 
@@ -316,7 +316,7 @@ def show_tables(args, names, results):
     for suite, rate in suites(args):
         print(f"\n{suite}/s" if rate else f"\n{suite}, {args.connections} connections")
         keys = [("p50", "error p50 us"), ("p99", "error p99 us")] if suite.startswith("pacing") else []
-        keys += [("cpu", "CPU us a request"), ("rps", "requests/s")]
+        keys += [("cpu", "CPU us per request"), ("rps", "requests/s")]
         print("  " + "client".ljust(22) + "".join(title.rjust(28) for _, title in keys))
         for name in names:
             if results.of(suite, name, "rps"):
@@ -346,19 +346,19 @@ def show_goals(args, names, results):
         if rate <= 10_000:
             goal(f"{rate}/s: pacing error p50, us", results.mid(suite, "downpour", "p50"), 25)
             goal(f"{rate}/s: pacing error p99 over exact", ratio(suite, "p99", "exact"), 1.2)
-            goal(f"{rate}/s: CPU a request over exact", ratio(suite, "cpu", "exact"), 1.25)
+            goal(f"{rate}/s: CPU per request over exact", ratio(suite, "cpu", "exact"), 1.25)
             best = min(filter(None, (results.mid(suite, peer, "p50") for peer in peers)), default=None)
             goal(f"{rate}/s: pacing error p50 over the best peer's",
                  results.mid(suite, "downpour", "p50") / best if best else None, 0.1)
         else:
             goal(f"{rate}/s: pacing error p50, us", results.mid(suite, "downpour", "p50"), 60)
-            goal(f"{rate}/s: CPU a request, us", results.mid(suite, "downpour", "cpu"), 20)
+            goal(f"{rate}/s: CPU per request, us", results.mid(suite, "downpour", "cpu"), 20)
     for rate in args.cost:
         suite, grain = f"cost {rate}", "downpour-1ms"
-        goal(f"{rate}/s, 1 ms grain: CPU a request over hyper", ratio(suite, "cpu", "hyper", grain), 1.25)
+        goal(f"{rate}/s, batch interval 1 ms: CPU per request over hyper", ratio(suite, "cpu", "hyper", grain), 1.25)
         for peer in ("oha", "vegeta"):
             if results.of(suite, peer, "cpu"):
-                goal(f"{rate}/s, 1 ms grain: CPU a request over {peer}", ratio(suite, "cpu", peer, grain), 1)
+                goal(f"{rate}/s, batch interval 1 ms: CPU per request over {peer}", ratio(suite, "cpu", peer, grain), 1)
     if not args.no_closed:
         goal("closed loop: requests/s over hyper", ratio("closed", "rps", "hyper"), -0.85)
         for peer in ("oha", "hey", "autocannon"):
@@ -371,11 +371,11 @@ def main():
     rates = lambda text: [int(rate) for rate in text.split(",") if rate]
     parser.add_argument("--pacing", type=rates, default="1000,4700,20000", help="rates of the pacing suite")
     parser.add_argument("--cost", type=rates, default="4700,20000,50000", help="rates of the cost suite")
-    parser.add_argument("--no-closed", action="store_true", help="leave the closed loop out")
-    parser.add_argument("--turns", type=int, default=3, help="how often each client is measured")
-    parser.add_argument("--seconds", type=int, default=8, help="how long each time")
+    parser.add_argument("--no-closed", action="store_true", help="skip the closed loop")
+    parser.add_argument("--turns", type=int, default=3, help="measurements per client")
+    parser.add_argument("--seconds", type=int, default=8, help="seconds per measurement")
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--clients", help="only these, separated by commas")
+    parser.add_argument("--clients", help="measure only these clients, separated by commas")
     parser.add_argument("--client-core", type=int, default=1)
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--json", help="also write every value to this file")

@@ -21,15 +21,15 @@ use support::{Served, Watched, incident, mib, ms, scratch, watch};
 
 #[derive(Debug, Parser)]
 struct Args {
-    /// Arrivals a second.
+    /// Set the arrivals per second.
     #[arg(long, default_value = "4.7k/s")]
     rate: Rate,
 
-    /// How long they are offered.
+    /// Set the duration in seconds.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
 
-    /// What cargo says to every bench.
+    /// Cargo passes this to every bench.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -54,20 +54,20 @@ fn tell(report: &RunReport, watched: &Watched, asked: u64) -> io::Result<()> {
     let mut out = io::stdout();
     let RunReport { arrivals, attempts, latency_us, lateness_us, .. } = report;
     let mut row = |name: &str, value: String| writeln!(out, "{name:<24}{value}");
-    row("offered", format!("{} of {asked} asked for", arrivals.offered))?;
+    row("offered", format!("{} of {asked}", arrivals.offered))?;
     row("passed / failed", format!("{} / {}", arrivals.passed, arrivals.failed))?;
-    row("shed / cut", format!("{} / {}", arrivals.shed, arrivals.cut))?;
+    row("shed / unfinished", format!("{} / {}", arrivals.shed, arrivals.cut))?;
     row("lateness p50 / p99", format!("{} / {}", ms(lateness_us.p50), ms(lateness_us.p99)))?;
     row("latency p50 / p99", format!("{} / {}", ms(latency_us.p50), ms(latency_us.p99)))?;
     let nanos = watched.cpu.as_nanos() / u128::from(attempts.total.max(1));
-    row("client CPU", format!("{}.{:02} µs a request", nanos / 1_000, nanos % 1_000 / 10))?;
-    row("client CPU in all", format!("{:.2} s", watched.cpu.as_secs_f64()))?;
+    row("client CPU", format!("{}.{:02} µs per request", nanos / 1_000, nanos % 1_000 / 10))?;
+    row("client CPU in total", format!("{:.2} s", watched.cpu.as_secs_f64()))?;
     for second in [10, 30, 60] {
         if let Some(&kib) = watched.resident_kib.get(second - 1) {
             row(&format!("resident, second {second}"), mib(kib))?;
         }
     }
-    row("resident, at most", mib(watched.peak_kib))?;
+    row("resident, peak", mib(watched.peak_kib))?;
     row("verdict", format!("{:?}", report.verdict).to_lowercase())?;
     for reason in report.invalid_reasons.iter().chain(&report.warnings) {
         row(&format!("  {}", reason.id), reason.detail.clone())?;

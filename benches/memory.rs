@@ -26,11 +26,11 @@ const SPAN: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Parser)]
 struct Args {
-    /// Sizes of the logs in MB.
+    /// Set the sizes of the logs in MB.
     #[arg(long, value_delimiter = ',', default_value = "1,100,1000")]
     megabytes: Vec<u64>,
 
-    /// What cargo says to every bench.
+    /// Cargo passes this to every bench.
     #[arg(long, hide = true)]
     bench: bool,
 }

@@ -28,11 +28,11 @@ const MOST_BYTES_OF_PAGE: usize = 300_000;
 
 #[derive(Debug, Parser)]
 struct Args {
-    /// Seconds of the run.
+    /// Set the length of the run in seconds.
     #[arg(long, default_value_t = 3_600)]
     seconds: u64,
 
-    /// What cargo says to every bench.
+    /// Cargo passes this to every bench.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -46,7 +46,7 @@ fn main() -> io::Result<ExitCode> {
     for name in ["run.json", "intervals.ndjson", "latency.hlog"] {
         writeln!(out, "{name:<20}{:>12} bytes", fs::metadata(run.join(name))?.len())?;
     }
-    writeln!(out, "\n{:<20}{:>12}{:>14}{:>16}", "form", "bytes", "processor", "peak")?;
+    writeln!(out, "\n{:<20}{:>12}{:>14}{:>16}", "form", "bytes", "CPU time", "peak")?;
     let mut passed = true;
     for rendering in Rendering::ALL {
         let mut command = Command::new(DOWNPOUR);

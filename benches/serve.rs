@@ -20,7 +20,7 @@ const LENGTH: Duration = Duration::from_secs(2);
 fn main() -> io::Result<()> {
     let registry = MockRegistry::start(MockConfig::default()).map_err(io::Error::other)?;
     let mut out = io::stdout();
-    writeln!(out, "connections  pipelined  answers/s  server CPU µs/answer  answers/s a core")?;
+    writeln!(out, "connections  pipelined  answers/s  server CPU µs/answer  answers/s per core")?;
     for (connections, depth) in [(1, 1), (64, 1), (64, 4), (64, 16)] {
         let Measured { answers, seconds, server_seconds } = drive(registry.api(), connections, depth)?;
         let answers = f64::from(answers);

@@ -67,10 +67,10 @@ fn main() -> io::Result<()> {
     measure("the same with 20 times the load, 2 minutes", &larger)?;
     let mut healthy = larger;
     healthy.faults.clear();
-    measure("nothing wrong, 30,000 downloads/s", &healthy)?;
+    measure("no fault, 30,000 downloads/s", &healthy)?;
     let metastable = Scenario::built_in("metastable").expect("it is built in");
     let mut queued = metastable.load_scaled("500x".parse().expect("it is a factor"));
     queued.service.servers = std::num::NonZeroU32::new(500);
     queued.service.queue = 2_000_000;
-    measure("a service that stays down, 41,500/s", &queued)
+    measure("a service that stays overloaded, 41,500/s", &queued)
 }

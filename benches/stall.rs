@@ -30,11 +30,11 @@ const LEAST_P99_US: u64 = 500_000;
 
 #[derive(Debug, Parser)]
 struct Args {
-    /// Arrivals a second. The truth does not depend on it.
+    /// Set the arrivals per second. The theoretical latency does not depend on them.
     #[arg(long, default_value = "2k/s")]
     rate: Rate,
 
-    /// What cargo says to every bench.
+    /// Cargo passes this to every bench.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -50,7 +50,7 @@ fn main() -> io::Result<ExitCode> {
     let measured = &report.latency_us;
     let mut out = io::stdout();
     writeln!(out, "a freeze of {} in {SECONDS} s at {}", ms(FREEZE_US), args.rate)?;
-    writeln!(out, "{:<8}{:>14}{:>14}", "latency", "measured", "true")?;
+    writeln!(out, "{:<8}{:>14}{:>14}", "latency", "measured", "theory")?;
     for (name, measured, slower_in_100_000) in [
         ("p50", measured.p50, 50_000),
         ("p99", measured.p99, 1_000),

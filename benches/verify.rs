@@ -29,28 +29,28 @@ const DEPTHS: [&str; 3] = ["off", "policy", "get"];
 
 #[derive(Debug, Parser)]
 struct Args {
-    /// Arrivals a second.
+    /// Set the arrivals per second.
     #[arg(long, default_value = "4.7k/s")]
     rate: Rate,
 
-    /// How long they are offered, each time.
+    /// Set the duration of each run in seconds.
     #[arg(long, default_value_t = 20)]
     seconds: u64,
 
-    /// How often each depth is measured.
+    /// Set how often each depth is measured.
     #[arg(long, default_value_t = 5)]
     turns: usize,
 
-    /// Most requests a second to targets.
+    /// Set the limit of probes per second.
     #[arg(long, default_value = "100/s")]
     verify_rate: String,
 
-    /// How long the service holds an answer back; with 0s one takes some twenty
-    /// microseconds over loopback, of which no machine repeats 3 %.
+    /// Set how long the service delays an answer. With 0s an answer takes about
+    /// 20 us over loopback, which no machine repeats to within 3 %.
     #[arg(long, default_value = "5ms")]
     delay: String,
 
-    /// What cargo says to every bench.
+    /// Cargo passes this to every bench.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -151,8 +151,8 @@ fn tell(measured: &[Vec<RunReport>; DEPTHS.len()]) -> io::Result<()> {
     }
     writeln!(
         out,
-        "goal: latency changes by less than {GOAL_PERCENT} %; read it beside the spread. Percentiles are whole \
-         microseconds: one more or less is no change"
+        "goal: latency changes by less than {GOAL_PERCENT} %; compare with the spread. Percentiles are whole \
+         microseconds: ignore a change of 1"
     )
 }
 

@@ -218,6 +218,6 @@ pub enum EngineError {
     #[error("start a worker thread")]
     Worker(#[source] std::io::Error),
     /// Nor could the thread that asks the control.
-    #[error("start the thread that asks the control")]
+    #[error("start the thread for control requests")]
     Control(#[source] std::io::Error),
 }

@@ -86,84 +86,84 @@ faults! {
     /// RFC 9113 §6.8: the candidate closed the connection to the request.
     Http2GoAway = "http2.go_away", "the candidate sent GOAWAY before it answered";
     /// No byte of an answer within the first-byte time-out.
-    TimeoutFirstByte = "timeout.first_byte", "no byte of an answer within the time-out for the first one";
+    TimeoutFirstByte = "timeout.first_byte", "no byte of an answer within the first-byte timeout";
     /// Not complete within the total time-out, counted from the due time.
-    TimeoutTotal = "timeout.total", "no complete answer within the time-out";
+    TimeoutTotal = "timeout.total", "no complete answer within the timeout";
     /// A 4xx that the rules do not expect and the record does not show.
     StatusClientError = "status.4xx", "a client error that neither the log nor a rule expects";
     /// A 5xx.
     StatusServerError = "status.5xx", "a server error";
     /// R30: another status than the rule demands; without a rule, one that
     /// answers what was not asked, such as 206 without a Range.
-    StatusUnexpected = "status.unexpected", "another status than the rule demands, or one that does not answer a plain request";
+    StatusUnexpected = "status.unexpected", "not the status that the rule requires, or one that does not answer a plain request";
     /// A status that the rule does not accept in place of the recorded one.
     StatusTransition = "status.transition", "a status that the rules do not accept in place of the recorded one";
     /// R29: what a cache needs to tell the variants of the answer apart.
-    HeadersVary = "headers.vary", "the answer's Vary is not as the rules demand";
+    HeadersVary = "headers.vary", "the answer's Vary is not what the rules require";
     /// R26.
-    HeadersContentType = "headers.content_type", "the answer's Content-Type is not as the rules demand";
+    HeadersContentType = "headers.content_type", "the answer's Content-Type is not what the rules require";
     /// R26, R28: caching that the rule does not allow, or lacks.
-    HeadersCacheControl = "headers.cache_control", "the answer's Cache-Control is not as the rules demand";
+    HeadersCacheControl = "headers.cache_control", "the answer's Cache-Control is not what the rules require";
     /// R26: what browsers ask for before they let a page read an answer.
-    HeadersCors = "headers.cors", "the answer's CORS fields are not as the rules demand";
+    HeadersCors = "headers.cors", "the answer's CORS fields are not what the rules require";
     /// Any other field that a rule names.
-    HeadersOther = "headers.other", "a field of the answer is not as the rules demand";
+    HeadersOther = "headers.other", "a field of the answer is not what the rules require";
     /// R32: no JSON object with the member that the rule names.
-    JsonMissing = "json.missing", "the JSON answer does not say where the download is";
+    JsonMissing = "json.missing", "the JSON answer does not contain the download URL";
     /// R32: the same question, two answers.
-    JsonMismatch = "json.mismatch", "the JSON answer names another place than the redirect";
+    JsonMismatch = "json.mismatch", "the JSON answer names a different URL than the redirect";
     /// R01.
     LocationMissing = "location.missing", "a redirect without a Location";
     /// R02.
     LocationMultiple = "location.multiple", "a redirect with several Locations";
     /// R03: a byte that no URI may hold, or a Location longer than the limit.
     /// Control bytes never come this far: they are [`Fault::HttpGarbage`].
-    LocationBytes = "location.bytes", "the Location holds bytes that no URI may hold";
+    LocationBytes = "location.bytes", "the Location contains bytes that are not allowed in a URL";
     /// R04: does not parse, or not to http(s) with a host.
     LocationUnparsable = "location.unparsable", "the Location is not a usable URL";
     /// R05, R06: the demanded host with more glued to it: a lost slash, or a
     /// stranger's domain that begins with the right name.
-    LocationGluedHost = "location.glued_host", "the Location's host is the demanded one with more glued to it";
+    LocationGluedHost = "location.glued_host", "the Location's host is the expected one with extra text attached";
     /// R07: a host that the rules do not allow.
     LocationWrongHost = "location.wrong_host", "the Location names a host that the rules do not allow";
     /// R08.
-    LocationDowngrade = "location.downgrade", "the Location leaves https for http";
+    LocationDowngrade = "location.downgrade", "the Location uses http in place of https";
     /// R06, RFC 9110 §4.2.4.
-    LocationUserinfo = "location.userinfo", "the Location carries user information";
+    LocationUserinfo = "location.userinfo", "the Location contains a user name or a password";
     /// R06: another port than the rules allow.
     LocationPort = "location.port", "the Location names an unexpected port";
     /// R09: relative where the rule demands an absolute URL.
-    LocationRelative = "location.relative", "the Location is relative where an absolute URL is due";
+    LocationRelative = "location.relative", "the Location is relative, but must be an absolute URL";
     /// R09, the other way round.
-    LocationAbsolute = "location.absolute", "the Location is an absolute URL where a relative one is due";
+    LocationAbsolute = "location.absolute", "the Location is an absolute URL, but must be relative";
     /// R10: the path has an empty segment.
     LocationDoubleSlash = "location.double_slash", "the Location's path has a double slash";
     /// R11: a placeholder was never filled in.
-    LocationPlaceholder = "location.placeholder", "the Location holds an unfilled placeholder";
+    LocationPlaceholder = "location.placeholder", "the Location contains a placeholder that was not filled in";
     /// R12: the redirect points to what was asked for.
     LocationLoop = "location.loop", "the redirect points back to itself";
     /// R10: the demanded path, had its parts been encoded once.
     LocationEncoding = "location.encoding", "the Location's path is not encoded, or encoded twice";
     /// R27.
-    LocationExpired = "location.expired", "the Location's signature has run out";
+    LocationExpired = "location.expired", "the Location's signature has expired";
     /// R27.
-    LocationExpiresSoon = "location.expires_soon", "the Location's signature runs out too soon";
+    LocationExpiresSoon = "location.expires_soon", "the Location's signature expires too soon";
     /// R27: the clocks of the signer and of this machine disagree.
     LocationNotYetValid = "location.not_yet_valid", "the Location's signature is not valid yet";
     /// R10: right host, other path or query than the rule's template.
     LocationMismatch = "location.mismatch", "the Location differs from the rule's template";
     /// R20, known before anybody asks.
-    LocationNotInCatalog = "location.not_in_catalog", "a redirect for a file that the catalogue does not list, and that was there when the log was written";
+    LocationNotInCatalog = "location.not_in_catalog", "a redirect for a file that the catalogue does not list, although the log shows a success for it";
     /// R13.
     DnsNxdomain = "dns.nxdomain", "the Location's host does not exist (NXDOMAIN)";
     /// R14: the name exists and has no address.
     DnsNoAddress = "dns.no_address", "the Location's host has no address";
     /// R15.
-    DnsServfail = "dns.servfail", "the resolver failed for the Location's host (SERVFAIL)";
+    DnsServfail = "dns.servfail", "the resolver failed to look up the Location's host (SERVFAIL)";
     /// R15.
     DnsRefused = "dns.refused", "the resolver refused to look up the Location's host";
     /// R15.
-    DnsTimeout = "dns.timeout", "the resolver did not answer for the Location's host";
+    DnsTimeout = "dns.timeout", "the resolver did not answer the lookup of the Location's host";
     /// R15: any other failure of the lookup.
     DnsFailed = "dns.failed", "the lookup of the Location's host failed";
     /// R16.
@@ -179,31 +179,31 @@ faults! {
     /// R18: the handshake failed, but for the certificate.
     TargetTlsHandshake = "target.tls_handshake", "the TLS handshake with the target's host failed";
     /// R18: the certificate is for another name, not valid now, or untrusted.
-    TargetTlsCertificate = "target.tls_certificate", "the certificate of the target's host does not do";
+    TargetTlsCertificate = "target.tls_certificate", "the certificate of the target's host is not valid";
     /// R19.
-    TargetForbidden = "target.403", "the target answers 403: a store that does not know the file, or a signature that does not hold";
+    TargetForbidden = "target.403", "the target answers 403: the store does not know the file, or rejects the signature";
     /// R20: 404 or 410.
     TargetNotFound = "target.404", "there is no file at the target (404 or 410)";
     /// R22: 429 or 5xx, also when asked again.
     TargetServerError = "target.5xx", "the target's host fails or is overloaded (5xx or 429)";
     /// Any other status that is neither success nor a redirect.
-    TargetStatus = "target.status", "the target answers with a status that is no download";
+    TargetStatus = "target.status", "the target's status is neither a download nor a redirect";
     /// R23.
-    TargetNotAnArchive = "target.not_an_archive", "what lies at the target is not the archive that its name promises";
+    TargetNotAnArchive = "target.not_an_archive", "the content at the target is not the archive that its name says";
     /// R24.
-    TargetLength = "target.length", "the file at the target has another length than it must have";
+    TargetLength = "target.length", "the file at the target does not have the expected length";
     /// R24.
     TargetTruncated = "target.truncated", "the file at the target ended before it was complete";
     /// R25.
-    TargetDigest = "target.digest", "the file at the target has another SHA-256 than it must have";
+    TargetDigest = "target.digest", "the file at the target does not have the expected SHA-256";
     /// R12, behind the target.
-    TargetLoop = "target.loop", "the target redirects in a circle";
+    TargetLoop = "target.loop", "the target redirects in a loop";
     /// R12, behind the target.
-    TargetTooManyHops = "target.too_many_hops", "the target redirects on more often than allowed";
+    TargetTooManyHops = "target.too_many_hops", "the target redirects more often than allowed";
     /// R08, behind the target.
     TargetDowngrade = "target.downgrade", "the target redirects from https to http";
     /// R01 to R04, behind the target.
-    TargetBadRedirect = "target.bad_redirect", "the target redirects on to no usable place";
+    TargetBadRedirect = "target.bad_redirect", "the target redirects to an unusable URL";
     /// No answer within the time-out of a target check.
     TargetTimeout = "target.timeout", "the target's host did not answer in time";
     /// Closed or reset before an answer, or an answer that is no HTTP.
@@ -212,16 +212,16 @@ faults! {
     TargetUnchecked = "target.unchecked", "the file at the target is larger than what is downloaded to check it";
     /// Another download of the same session had failed for good, and the client
     /// with it.
-    ClientAborted = "client.aborted", "the client had ended its session before it asked";
+    ClientAborted = "client.aborted", "the client ended its session before it sent this request";
     /// This machine had no local port left.
     GeneratorPorts = "generator.no_ports", "this machine has no free local port";
     /// The whole time-out had passed before this process could send the request:
     /// it was too far behind, and the candidate never heard of it.
-    GeneratorLate = "generator.late", "this process was behind by more than the time-out, and did not send it";
+    GeneratorLate = "generator.late", "this process was behind by more than the timeout and did not send the request";
     /// This process had no file descriptor left.
     GeneratorDescriptors = "generator.no_descriptors", "this process has no free file descriptor";
     /// None of the resolvers that this run asks answers anything at all.
-    GeneratorResolver = "generator.no_resolver", "no resolver answers this machine, whatever it is asked";
+    GeneratorResolver = "generator.no_resolver", "no resolver answers any query of this machine";
 }
 
 impl Fault {
@@ -261,9 +261,11 @@ impl Fault {
         } else if matches!(self, Self::GeneratorDescriptors) {
             Some("raise the limit of open files (ulimit -n)")
         } else if matches!(self, Self::GeneratorLate) {
-            Some("lower the rate, add --threads or machines, or free this one")
+            Some("lower the rate, add --threads or machines, or stop other load on this machine")
         } else if matches!(self, Self::GeneratorResolver) {
-            Some("name one that this machine reaches with --resolver IP:PORT, or use --verify policy")
+            Some(
+                "name a resolver that this machine can reach with --resolver IP:PORT, or use --verify policy",
+            )
         } else {
             None
         }

@@ -108,7 +108,7 @@ pub enum MockError {
         source: io::Error,
     },
     /// The system gave no thread, timer or event queue.
-    #[error("start a thread of the embedded registry")]
+    #[error("start a thread of the mock registry")]
     Thread(#[source] io::Error),
 }
 

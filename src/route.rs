@@ -27,7 +27,7 @@ pub enum RouteError {
     #[error("{{{0}}} is not a name: use letters, digits and _")]
     BadName(String),
     /// Two unknown parts in one segment cannot be told apart.
-    #[error("segment {0:?} holds more than one part that is not known yet")]
+    #[error("segment {0:?} is ambiguous: it can capture only one new name")]
     Ambiguous(String),
     /// A pattern is matched against an origin-form target.
     #[error("{0:?} does not begin with /")]
@@ -47,10 +47,10 @@ pub enum RouteError {
         encoding: String,
     },
     /// A pattern takes bytes as they are; only a template encodes.
-    #[error("{{{0}}} has an encoding, which only a template can state; leave it out here")]
+    #[error("{{{0}}} has an encoding, which is allowed in templates only; remove it")]
     EncodingInPattern(String),
     /// A part that spans segments, where that cannot be.
-    #[error("{{{0}..}} must fill a whole segment, once in a pattern, under a name of its own")]
+    #[error("{{{0}..}} must fill a whole segment, occur once in a pattern, and have a unique name")]
     MisplacedRest(String),
 }
 

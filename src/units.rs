@@ -294,8 +294,7 @@ pub fn parse_count(text: &str) -> Result<u64, ParseQuantityError> {
 /// Parses a length of time such as `500ms`, `20s` or `1h30m`; a bare number is
 /// in seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, ParseQuantityError> {
-    let wrong =
-        || ParseQuantityError { text: text.to_owned(), what: "length of time", forms: DURATION_FORMS };
+    let wrong = || ParseQuantityError { text: text.to_owned(), what: "duration", forms: DURATION_FORMS };
     if let Some((numerator, denominator)) = decimal(text.trim())
         && text.trim().bytes().all(|b| b.is_ascii_digit() || b == b'.')
     {

@@ -116,7 +116,7 @@ impl fmt::Display for Depth {
 
 /// Text that names no [`Depth`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a depth of verification; use off, policy, dns, connect, head, get or digest")]
+#[error("{0:?} is not a verification depth; use off, policy, dns, connect, head, get or digest")]
 pub struct ParseDepthError(String);
 
 impl FromStr for Depth {

@@ -19,31 +19,31 @@ use clap::{Parser, ValueEnum};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Sends one request again and again, at the least cost.
+/// Send one request repeatedly, with as little CPU time as possible.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Which client.
+    /// Set the client.
     client: Client,
-    /// Where to.
+    /// Set the address of the server.
     address: SocketAddr,
-    /// What to ask for.
+    /// Set the path of the request.
     path: String,
-    /// Requests a second; as fast as they are answered if left out.
+    /// Set the requests per second; without it, send as fast as answers arrive.
     #[arg(long)]
     rate: Option<f64>,
-    /// Connections to keep open.
+    /// Set the number of connections.
     #[arg(long, default_value_t = 64)]
     connections: usize,
-    /// How long, in seconds.
+    /// Set the duration in seconds.
     #[arg(long, default_value_t = 10.0)]
     seconds: f64,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Client {
-    /// Raw sockets, a wake-up for each request.
+    /// Raw sockets, one wake-up per request.
     Exact,
-    /// hyper, a wake-up a millisecond.
+    /// hyper, one wake-up per millisecond.
     Hyper,
 }
 

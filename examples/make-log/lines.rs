@@ -20,13 +20,13 @@ const CLOUDFRONT_HEADER: &str = "#Version: 1.0\n#Fields: date time x-edge-locati
 pub(crate) enum Format {
     /// Amazon `CloudFront` standard log, version 1.
     CloudfrontV1,
-    /// crates.io's JSON behind Fastly's framing.
+    /// crates.io's JSON in Fastly's framing.
     Fastly,
     /// Combined log, as nginx writes it.
     Combined,
-    /// Downpour's own: one JSON object a line.
+    /// The format of downpour: one JSON object per line.
     Trace,
-    /// URLs alone.
+    /// One URL per line.
     UrlList,
 }
 

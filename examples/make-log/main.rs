@@ -24,34 +24,34 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use traffic::{Download, Traffic};
 
-/// Makes a log of download traffic that never happened.
+/// Make a log of synthetic download traffic.
 #[derive(Debug, Parser)]
 struct Args {
-    /// The format of the lines.
+    /// Set the format of the lines.
     #[arg(long, value_enum, default_value_t = Format::CloudfrontV1)]
     format: Format,
 
-    /// How many requests.
+    /// Set the number of requests.
     #[arg(long, default_value = "10k", value_parser = parse_count)]
     lines: u64,
 
-    /// The same seed gives the same log.
+    /// Set the random seed; the same seed gives the same log.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 
-    /// Requests in recorded time, about.
+    /// Set the approximate rate of requests in the log.
     #[arg(long, default_value = "1500/s")]
     rate: Rate,
 
-    /// Whose log it is.
+    /// Set the host that writes the log.
     #[arg(long, value_enum, default_value_t = HostKind::Cdn)]
     host_kind: HostKind,
 
-    /// When the recording begins.
+    /// Set the time of the first request.
     #[arg(long, default_value = "2026-03-05T14:00:00Z")]
     start: jiff::Timestamp,
 
-    /// Where the log goes; standard output without it.
+    /// Set the output file; the default is standard output.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }

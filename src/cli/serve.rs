@@ -307,7 +307,7 @@ mod tests {
     fn flags_and_their_mistakes() {
         check(&[], None);
         check(&["--fault", "missing-slash@5s..15s", "--fault", "status-503:10%", "--threads", "2"], None);
-        check(&["--fault", "mising-slash"], Some("known are missing-slash, "));
+        check(&["--fault", "mising-slash"], Some("known faults: missing-slash, "));
         check(&["--fault", "misingslash"], Some("(did you mean missing-slash?)"));
         check(&["--location-base", "static.crates.io"], Some("write scheme and host alone"));
         check(&["--cdn-fault", "error-page:50%", "--cdn-fault", "status-404"], None);

@@ -336,7 +336,7 @@ impl TryFrom<String> for FileDelay {
         let hours = DELAY_MAX.as_secs() / 3_600;
         Delay::new(length)
             .map(Self)
-            .ok_or_else(|| format!("{text:?} is too long; a client waits at most {hours}h of its own accord"))
+            .ok_or_else(|| format!("{text:?} is too long; a client may wait at most {hours}h"))
     }
 }
 
@@ -367,7 +367,7 @@ impl TryFrom<f64> for FileTokens {
     fn try_from(count: f64) -> Result<Self, String> {
         Tokens::new(count)
             .map(Self)
-            .ok_or_else(|| format!("{count} is no number of tokens; use 0 to {TOKENS_MAX}"))
+            .ok_or_else(|| format!("{count} is not a number of tokens; use 0 to {TOKENS_MAX}"))
     }
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 const COLUMNS: usize = 80;
 
 /// Columns of the waits.
-const WAITS: usize = 22;
+const WAITS: usize = 19;
 
 /// Waits that are listed before the rest is left to be guessed.
 const WAITS_MAX: usize = 6;
@@ -16,8 +16,8 @@ const WAITS_MAX: usize = 6;
 impl fmt::Display for ClientModels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.names().map(str::len).max().unwrap_or(0).max("client".len());
-        let rest = COLUMNS - (name + "  tries  from   ".len() + WAITS + 2);
-        writeln!(f, "{:name$}  tries  from   {:WAITS$}  tries again after", "client", "waits (s)")?;
+        let rest = COLUMNS - (name + "  attempts  from   ".len() + WAITS + 2);
+        writeln!(f, "{:name$}  attempts  from   {:WAITS$}  retries on", "client", "waits (s)")?;
         for model in self.iter() {
             let from = match model.scope {
                 Scope::Chain => "start",
@@ -28,15 +28,15 @@ impl fmt::Display for ClientModels {
             for line in 0..waits.len().max(retried.len()).max(1) {
                 let cell = |lines: &[String]| lines.get(line).cloned().unwrap_or_default();
                 let head = match line {
-                    0 => format!("{:name$}  {:>5}  {from:5}", model.name, model.attempts_at_most()),
-                    _ => " ".repeat(name + "  tries  from ".len()),
+                    0 => format!("{:name$}  {:>8}  {from:5}", model.name, model.attempts_at_most()),
+                    _ => " ".repeat(name + "  attempts  from ".len()),
                 };
                 let text = format!("{head}  {:WAITS$}  {}", cell(&waits), cell(&retried));
                 writeln!(f, "{}", text.trim_end())?;
             }
         }
         for (family, newest) in self.families() {
-            writeln!(f, "{family:name$}  is {newest}, its newest")?;
+            writeln!(f, "{family:name$}  means {newest}, the newest one")?;
         }
         Ok(())
     }
@@ -48,8 +48,7 @@ fn waits(model: &ClientModel) -> String {
     let after_answer = listed(model, &model.delays, retries);
     let after_fault = (model.delays_after_fault != model.delays)
         .then(|| format!("faults {}", listed(model, &model.delays_after_fault, retries)));
-    let again =
-        (model.outer_loop.runs.get() > 1).then(|| format!("again after {}", seconds(model.outer_loop.pause)));
+    let again = (model.outer_loop.runs.get() > 1).then(|| format!("rerun after {}", seconds(model.outer_loop.pause)));
     [Some(after_answer), after_fault, again].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
@@ -113,11 +112,11 @@ mod tests {
         let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap();
         assert_eq!(
             line("cargo-1.70"),
-            "cargo-1.70        4  start  0.5-1.5, 3.5, 6.5       5xx, connect tls.handshake"
+            "cargo-1.70           4  start  0.5-1.5, 3.5, 6.5    5xx, connect tls.handshake"
         );
         assert!(line("pip").contains("  6  hop    0, 0.5, 1, 2, 4 "), "{}", line("pip"));
-        assert!(line("homebrew").contains("  8  start"), "{}", line("homebrew"));
-        assert_eq!(line("none"), "none              1  start");
+        assert!(line("homebrew").contains("8  start"), "{}", line("homebrew"));
+        assert_eq!(line("none"), "none                 1  start");
     }
 
     #[test]

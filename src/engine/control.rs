@@ -139,8 +139,8 @@ impl ControlThread {
         }
         let trouble = match self.thread.take().map(JoinHandle::join) {
             None | Some(Ok(Ok(()))) => None,
-            Some(Ok(Err(error))) => Some(format!("the control was not asked: {error}")),
-            Some(Err(panic)) => Some(format!("asking the control panicked: {}", panic_text(&*panic))),
+            Some(Ok(Err(error))) => Some(format!("the control was not used: {error}")),
+            Some(Err(panic)) => Some(format!("the control thread panicked: {}", panic_text(&*panic))),
         };
         (self.results(), trouble)
     }

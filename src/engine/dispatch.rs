@@ -179,7 +179,7 @@ impl Dispatcher {
             let (hours, minutes) = (gap.as_secs() / 3_600, gap.as_secs() / 60 % 60);
             tracing::warn!(
                 gap.s = gap.as_secs(),
-                "a request is due {hours} h {minutes} min after the one before it; --max-gap shortens gaps"
+                "the next request is {hours} h {minutes} min after the one before it; --max-gap shortens gaps"
             );
         }
     }

@@ -178,7 +178,7 @@ where
             return Exchanged::Broken(fault);
         }
         if !response.body().is_end_stream() && is_undecodable(response.headers()) {
-            self.stamps.set_failure_reason("its content has a transfer coding that was not asked for");
+            self.stamps.set_failure_reason("its content has a transfer coding that was not requested");
             return Exchanged::Broken(Fault::HttpGarbage);
         }
         let (parts, body) = response.into_parts();
@@ -196,10 +196,7 @@ where
 
 /// What is told of an answer whose head had come when it failed.
 pub(super) fn body_failure_note(status: http::StatusCode) -> String {
-    format!(
-        "the head of its answer had come, with status {}; the end of its content had not",
-        status.as_u16()
-    )
+    format!("the head of the answer arrived, with status {}, but not the end of its content", status.as_u16())
 }
 
 /// Takes a body to its end and counts its bytes; they are not kept.

@@ -126,7 +126,7 @@ impl Played {
                 Some(ScheduleOutcome::BeyondLimits) => self.stage = PlayStage::Nothing,
                 Some(ScheduleOutcome::Unsendable) => self.unsendable += 1,
                 Some(ScheduleOutcome::MissingTime) => {
-                    return Err("the trace has no times to follow: give a rate with --rate".to_owned());
+                    return Err("the log has no times to follow: set a rate with --rate".to_owned());
                 }
                 None if self.advance()? => {
                     if search.is_long() {

@@ -46,7 +46,7 @@ mod linux {
 
     fn log_failure(what: &str, outcome: rustix::io::Result<()>) {
         if let Err(error) = outcome {
-            tracing::debug!("{what} of a thread not set: {error}");
+            tracing::debug!("could not set {what} of a thread: {error}");
         }
     }
 }

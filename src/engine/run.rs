@@ -114,7 +114,7 @@ impl StartSignal {
         let clock = RunClock::starting_in(lead);
         for go in self.go {
             if go.send(clock).is_err() {
-                tracing::debug!("a worker was gone before the start");
+                tracing::debug!("a worker thread ended before the start");
             }
         }
         clock
@@ -171,9 +171,8 @@ fn spawn_worker(
         let worked = on_local_runtime(async move {
             let mut lines = lines;
             lines.first_batch = lines.arrivals.recv().await;
-            ready.send(()).map_err(|()| io::Error::other("the run was given up before it began"))?;
-            let clock =
-                started.await.map_err(|_| io::Error::other("the run was given up before it began"))?;
+            ready.send(()).map_err(|()| io::Error::other("the run was stopped before it began"))?;
+            let clock = started.await.map_err(|_| io::Error::other("the run was stopped before it began"))?;
             let pacer = Pacer::new(pacing, grain, clock)?;
             let about = (clock, limits, ahead);
             match tls {
@@ -258,9 +257,9 @@ fn join(
             }
             Ok((Err(error), cpu)) => {
                 end.cpu += cpu;
-                end.failures.push(format!("a worker ended early: {error}"));
+                end.failures.push(format!("a worker thread ended early: {error}"));
             }
-            Err(panic) => end.failures.push(format!("a worker panicked: {}", panic_text(&*panic))),
+            Err(panic) => end.failures.push(format!("a worker thread panicked: {}", panic_text(&*panic))),
         }
     }
     match feeder.join() {

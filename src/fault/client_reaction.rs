@@ -33,30 +33,33 @@ impl Fault {
             | Self::TargetServerError
             | Self::TargetTruncated
             | Self::TargetBroken => "retries",
-            Self::TargetNotAnArchive | Self::TargetLength | Self::TargetDigest => "fails by its checksum",
+            Self::TargetNotAnArchive | Self::TargetLength | Self::TargetDigest => "fails: wrong checksum",
             Self::TargetTimeout => "retries when data stalls",
-            Self::TargetLoop | Self::TargetTooManyHops => "follows to its limit, gives up",
-            Self::DnsNxdomain => "retries: this makes the storm",
+            Self::TargetLoop | Self::TargetTooManyHops => "follows up to its limit, then gives up",
+            Self::DnsNxdomain => "retries: this causes the storm",
             Self::DnsPrivateAddress => "tries to connect, then retries",
-            Self::DnsUnchecked | Self::TargetUnchecked => "unknown, so it is not a pass",
+            Self::DnsUnchecked | Self::TargetUnchecked => "unknown, so it does not count as passed",
             Self::TlsName | Self::TlsExpired | Self::TlsUntrusted | Self::TargetTlsCertificate => {
                 "fails at once"
             }
-            Self::HttpClosed => "an empty reply: gives up",
+            Self::HttpClosed => "gives up: the reply is empty",
             Self::HttpGarbage
             | Self::HttpHeadersTooLarge
             | Self::HttpBodyTooLarge
-            | Self::LocationMultiple => "depends on the client",
+            | Self::LocationMultiple
+            | Self::LocationPlaceholder => "depends on the client",
             Self::TimeoutFirstByte => "retries after 30 s without data",
             Self::TimeoutTotal => "cargo has no such limit; it retries when data stalls",
             Self::StatusClientError => "gives up (429: retries since cargo 1.89)",
-            Self::StatusUnexpected | Self::StatusTransition => "often nothing: silent",
-            Self::HeadersVary => "takes what a cache kept for another kind of client: JSON for a file",
-            Self::HeadersContentType => "nothing: silent; some clients unpack by it",
-            Self::HeadersCacheControl => "nothing: silent; caches keep too much or too little",
-            Self::HeadersCors => "nothing; browsers refuse to show it to a page",
-            Self::HeadersOther => "nothing: silent",
-            Self::JsonMissing | Self::JsonMismatch => "clients of the JSON form fail or fetch another file",
+            Self::StatusUnexpected | Self::StatusTransition => "often accepts it without an error",
+            Self::HeadersVary => "may get an answer cached for another kind of client, such as JSON",
+            Self::HeadersContentType => "accepts it; some clients choose how to unpack by it",
+            Self::HeadersCacheControl => "accepts it; caches keep the answer too long, or not long enough",
+            Self::HeadersCors => "accepts it; browsers hide the answer from a page",
+            Self::HeadersOther => "accepts it without an error",
+            Self::JsonMissing | Self::JsonMismatch => {
+                "clients that use the JSON form fail or download another file"
+            }
             Self::LocationMissing
             | Self::LocationBytes
             | Self::LocationUnparsable
@@ -65,24 +68,27 @@ impl Fault {
             | Self::TargetStatus
             | Self::TargetBadRedirect
             | Self::ClientAborted => "gives up",
-            Self::LocationGluedHost => "retries if it does not resolve; else takes a stranger's file",
-            Self::LocationWrongHost => "follows: may get the wrong file, or none",
-            Self::LocationDowngrade | Self::TargetDowngrade => "follows, silently; some clients refuse",
-            Self::LocationUserinfo => "may follow to a host you did not mean",
-            Self::LocationPort => "follows; fails if nobody listens",
+            Self::LocationGluedHost => {
+                "retries if the host does not resolve; otherwise downloads a stranger's file"
+            }
+            Self::LocationWrongHost => "follows it; may get the wrong file, or none",
+            Self::LocationDowngrade | Self::TargetDowngrade => {
+                "follows it without an error; some clients refuse"
+            }
+            Self::LocationUserinfo => "may connect to another host than intended",
+            Self::LocationPort => "follows it; fails if nothing listens there",
             Self::LocationRelative | Self::LocationAbsolute => "usually works",
-            Self::LocationPlaceholder => "varies",
-            Self::LocationLoop => "runs in circles up to its redirect limit",
-            Self::LocationExpired | Self::LocationNotYetValid => "403 from the store: gives up",
-            Self::LocationExpiresSoon => "403 from the store if it is slow or queues: gives up",
+            Self::LocationLoop => "follows up to its redirect limit, then gives up",
+            Self::LocationExpired | Self::LocationNotYetValid => "gives up: the store answers 403",
+            Self::LocationExpiresSoon => "gives up if it is so slow that the store answers 403",
             Self::LocationDoubleSlash
             | Self::LocationEncoding
             | Self::LocationMismatch
-            | Self::LocationNotInCatalog => "403 or 404 from the store: gives up",
+            | Self::LocationNotInCatalog => "gives up: the store answers 403 or 404",
             Self::GeneratorPorts
             | Self::GeneratorDescriptors
             | Self::GeneratorLate
-            | Self::GeneratorResolver => "nothing: your clients are not concerned",
+            | Self::GeneratorResolver => "nothing: your clients are not affected",
         }
     }
 }

@@ -34,7 +34,7 @@ pub struct ArrivalAdjustments {
 
 /// An equation of the books that does not balance: a mistake of this program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the books do not balance: {left_is} = {left}, but {right_is} = {right}")]
+#[error("the accounting does not add up: {left_is} = {left}, but {right_is} = {right}")]
 pub struct Imbalance {
     left_is: &'static str,
     left: u64,
@@ -68,11 +68,11 @@ impl Accounting {
         )?;
         balance(
             ("arrivals offered", arrivals.offered),
-            ("passed + recovered + failed + shed + cut", arrivals.settled()),
+            ("passed + recovered + failed + shed + unfinished", arrivals.settled()),
         )?;
         balance(
             ("arrivals offered in the warm-up", warmup.offered),
-            ("passed + recovered + failed + shed + cut", warmup.settled()),
+            ("passed + recovered + failed + shed + unfinished", warmup.settled()),
         )?;
         let (catalog, redirects) = (&totals.counts.catalog, totals.counts.redirects.seen);
         let looked_up = catalog.listed + catalog.missing + catalog.unnamed;
@@ -137,7 +137,7 @@ fn outstanding(offered_is: &'static str, arrivals: &ArrivalCounts) -> Result<u64
     let outstanding = arrivals.offered.saturating_sub(arrivals.settled());
     balance(
         (offered_is, arrivals.offered),
-        ("passed + recovered + failed + shed + cut + outstanding", arrivals.settled() + outstanding),
+        ("passed + recovered + failed + shed + unfinished + outstanding", arrivals.settled() + outstanding),
     )?;
     Ok(outstanding)
 }
@@ -153,7 +153,7 @@ fn check_events(totals: &Totals) -> Result<(), Imbalance> {
     for (fault, entry) in counts.faults.seen() {
         let found = counts.found.get(fault).count;
         balance(
-            ("arrivals failed of a fault", entry.count),
+            ("arrivals that failed with a fault", entry.count),
             ("those of them that have it", entry.count.min(found)),
         )?;
     }
@@ -191,7 +191,7 @@ fn check_mix(counts: &Counts) -> Result<(), Imbalance> {
     let sum = counts.clients.sum();
     balance(("arrivals offered", counts.arrivals.offered), ("those of all clients", sum.arrivals.offered))?;
     balance(
-        ("arrivals with a fate", counts.arrivals.settled()),
+        ("arrivals that ended", counts.arrivals.settled()),
         ("those of all clients", sum.arrivals.settled()),
     )?;
     balance(("attempts", counts.attempts.total()), ("those of all clients", sum.first + sum.retries))
@@ -200,7 +200,7 @@ fn check_mix(counts: &Counts) -> Result<(), Imbalance> {
 fn check_attempts(attempts_are: &'static str, attempts: &AttemptCounts) -> Result<(), Imbalance> {
     balance(
         (attempts_are, attempts.total()),
-        ("statuses + faults + cut", attempts.completed() + attempts.faults.total() + attempts.unfinished),
+        ("statuses + faults + unfinished", attempts.completed() + attempts.faults.total() + attempts.unfinished),
     )
 }
 
@@ -268,7 +268,11 @@ mod tests {
             "records accepted + amplified = 8, but offered",
         );
         check(trace(1), |t| t.counts.arrivals.shed += 1, "arrivals offered = 1, but passed");
-        check(trace(1), |t| t.counts.attempts.retries += 1, "attempts = 1, but statuses + faults + cut = 0");
+        check(
+            trace(1),
+            |t| t.counts.attempts.retries += 1,
+            "attempts = 1, but statuses + faults + unfinished = 0",
+        );
         check(
             trace(1),
             |t| t.counts.warmup.arrivals.offered += 1,
@@ -282,7 +286,7 @@ mod tests {
         check(
             trace(1),
             |t| t.counts.warmup.attempts.first += 1,
-            "attempts of the warm-up = 1, but statuses + faults + cut = 0",
+            "attempts of the warm-up = 1, but statuses + faults + unfinished = 0",
         );
         check(trace(1), |t| t.counts.redirects.seen += 1, "redirects seen = 1, but checked + broken");
         check(

@@ -50,7 +50,7 @@ pub enum DnsAnswer {
 
 /// Text that is no [`Answer`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no answer; use an address, no-data, nxdomain, servfail, refused or silence")]
+#[error("{0:?} is not an answer; use an address, no-data, nxdomain, servfail, refused or silence")]
 pub struct ParseDnsAnswerError(String);
 
 impl FromStr for DnsAnswer {
@@ -130,7 +130,7 @@ pub(super) async fn respond(socket: UdpSocket, zone: Zone, site: Arc<MockState>)
         let (length, client) = match socket.recv_from(&mut query).await {
             Ok(received) => received,
             Err(error) => {
-                tracing::warn!(%error, "the embedded registry could not receive a query");
+                tracing::warn!(%error, "the mock registry could not receive a query");
                 sleep_until(Instant::now() + ERROR_PAUSE).await;
                 continue;
             }
@@ -139,7 +139,7 @@ pub(super) async fn respond(socket: UdpSocket, zone: Zone, site: Arc<MockState>)
         if let Some(answer) = answer_to(&query[..length], &zone)
             && let Err(error) = socket.send_to(&answer, client).await
         {
-            tracing::debug!(%error, "the embedded registry could not answer a query");
+            tracing::debug!(%error, "the mock registry could not answer a query");
         }
     }
 }

@@ -98,7 +98,7 @@ pub(super) async fn accept(listener: tokio::net::TcpListener, site: Arc<MockStat
                     connections.spawn_local(connection::serve(stream, Arc::clone(&site), host));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the embedded registry could not accept a connection");
+                    tracing::warn!(%error, "the mock registry could not accept a connection");
                     sleep_until(Instant::now() + ERROR_PAUSE).await;
                 }
             },

@@ -15,7 +15,7 @@ const STAGING: &str = "static.staging.crates.io";
 
 /// Text that was to be the base of redirects and is not one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is no base for redirects; write scheme and host alone, like {CRATES_IO}")]
+#[error("this is not a base for redirects; write only scheme and host, like {CRATES_IO}")]
 pub struct BaseError;
 
 /// Scheme, host and perhaps port, without a path and without a slash at the

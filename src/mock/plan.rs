@@ -24,7 +24,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// No such fault.
-    #[error("{0:?} is not a fault{meant}; known are {known}", meant = kind::meant(.0), known = kind::known_names())]
+    #[error("{0:?} is not a fault{meant}; known faults: {known}", meant = kind::meant(.0), known = kind::known_names())]
     Unknown(String),
     /// The status is not a number that a final answer can have.
     #[error("{0:?} is not the status of an answer; write it like status-503, from 200 to 599")]
@@ -37,11 +37,11 @@ pub enum PlanError {
     Window(String),
     /// A capacity is not one.
     #[error(
-        "{0:?} is not a capacity; write it like capacity:200:1000, for 200 answers a second and 1,000 that wait"
+        "{0:?} is not a capacity; write it like capacity:200:1000, for 200 answers per second and a queue of 1,000"
     )]
     Capacity(String),
     /// A capacity was given for a share of the answers.
-    #[error("{0:?} is the share of a capacity, which is that of all answers; leave it out")]
+    #[error("a capacity applies to all answers and has no share; remove {0:?}")]
     ShareOfCapacity(String),
     /// A delay is not a span of time.
     #[error("{0:?} is not a delay; write it like delay:150ms")]

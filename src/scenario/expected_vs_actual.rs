@@ -10,12 +10,12 @@ impl Scenario {
     pub fn compare_with_expected(&self, report: &RunReport) -> Option<String> {
         let expected = self.expected.as_ref()?;
         let storm = report.storm.unwrap_or_default();
-        let head = row("", "this run", "known", "");
+        let head = row("", "this run", "expected", "");
         let rows: String = rows(&storm, expected)
             .into_iter()
             .map(|[what, found, known, verdict]| row(&what, &found, &known, &verdict))
             .collect();
-        Some(format!("Beside what is known\n{head}{rows}"))
+        Some(format!("Compared with the known numbers\n{head}{rows}"))
     }
 
     /// Whether the run came out as is known; nothing is known of most.
@@ -57,19 +57,19 @@ fn rows(storm: &StormSection, expected: &ExpectedOutcome) -> [[String; 4]; 4] {
     let told = |is_right: bool| if is_right { String::new() } else { OUTSIDE.to_owned() };
     [
         [
-            "requests a second".to_owned(),
+            "requests per second".to_owned(),
             per_second(storm.attempt_rate_during_fault_per_s),
             per_second(attempts),
             off(storm.attempt_rate_during_fault_per_s, attempts),
         ],
         [
-            "requests that failed".to_owned(),
+            "failed requests".to_owned(),
             grouped(storm.failed_attempts),
             grouped(expected.failed_attempts),
             off(approximate(storm.failed_attempts), approximate(expected.failed_attempts)),
         ],
         [
-            "good downloads a second".to_owned(),
+            "good downloads per second".to_owned(),
             format!("{good:.1}"),
             format!("{:.1}", expected.goodput_per_s),
             told(is_as_good),
@@ -115,7 +115,7 @@ mod tests {
         assert!(incident.matches_expected(&good));
         let told = incident.compare_with_expected(&good).unwrap();
         assert!(
-            told.contains("\n  requests a second                4,698         4,710   -0.3 %\n"),
+            told.contains("\n  requests per second              4,698         4,710   -0.3 %\n"),
             "{told}"
         );
         assert!(told.contains("\n  seconds to recover                   7    at most 12\n"), "{told}");

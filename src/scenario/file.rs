@@ -183,7 +183,7 @@ impl TryFrom<AnyDuration> for PositiveDuration {
     type Error = String;
 
     fn try_from(AnyDuration(length): AnyDuration) -> Result<Self, String> {
-        if length.is_zero() { Err("it must be longer than nothing".to_owned()) } else { Ok(Self(length)) }
+        if length.is_zero() { Err("it must be greater than 0".to_owned()) } else { Ok(Self(length)) }
     }
 }
 
@@ -211,7 +211,7 @@ impl TryFrom<usize> for QueueLength {
         let most = Service::QUEUE_MAX;
         let fits = places <= most;
         fits.then_some(Self(places))
-            .ok_or_else(|| format!("{places} is too long a queue; use at most {most}"))
+            .ok_or_else(|| format!("a queue of {places} is too long; use at most {most}"))
     }
 }
 
@@ -232,7 +232,7 @@ impl TryFrom<String> for FileSize {
         match (read(least), read(most)) {
             (Some(least), Some(most)) if least <= most => Ok(Self(SessionSize { least, most })),
             (Some(_) | None, _) => {
-                Err(format!("{text:?} is no size of a session; write 30, or 20..40, from 1 to {SESSION_MAX}"))
+                Err(format!("{text:?} is not a session size; write 30, or 20..40, from 1 to {SESSION_MAX}"))
             }
         }
     }
@@ -255,14 +255,11 @@ mod tests {
     #[test]
     fn mistakes_name_their_place_and_what_would_be_right() {
         check(("1495/s", "many"), "downloads: \"many\" is not a rate; write it like");
-        check(
-            ("\"20..40\"", "\"40..20\""),
-            "session: \"40..20\" is no size of a session; write 30, or 20..40",
-        );
+        check(("\"20..40\"", "\"40..20\""), "session: \"40..20\" is not a session size; write 30, or 20..40");
         check(("\"20..40\"", "\"0\""), "from 1 to 100000");
         check(("poisson", "burst"), "unknown variant `burst`, expected `uniform` or `poisson`");
-        check(("16m", "0s"), "duration: it must be longer than nothing");
-        check(("constant 1ms", "1ms"), "service-time: \"1ms\" is no service time; write constant 5ms");
+        check(("16m", "0s"), "duration: it must be greater than 0");
+        check(("constant 1ms", "1ms"), "service-time: \"1ms\" is not a service time; write constant 5ms");
         check(
             ("missing-slash@", "mising-slash@"),
             "faults: \"mising-slash\" is not a fault (did you mean missing-slash?); known",
@@ -270,8 +267,11 @@ mod tests {
         check(("20x", "0x"), "speed: \"0x\" is not a factor");
         check(("[live]", "[alive]"), "unknown field `alive`");
         check(("model = \"cargo-1.70\"", ""), "missing field `model`");
-        check(("lookup =", "queue = 10_000_001\nlookup ="), "queue: 10000001 is too long a queue");
-        check(("lookup =", "drops = [\"80%@1s..\"]\nlookup ="), "drops: \"80%@1s..\" is no loss of capacity");
+        check(("lookup =", "queue = 10_000_001\nlookup ="), "queue: a queue of 10000001 is too long");
+        check(
+            ("lookup =", "drops = [\"80%@1s..\"]\nlookup ="),
+            "drops: \"80%@1s..\" is not a loss of capacity",
+        );
     }
 
     #[test]

@@ -8,13 +8,15 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotReplayable {
     /// A service time that is drawn.
-    #[error("service-time: the stand-in takes the same time for each request; write constant")]
+    #[error("service-time: the mock registry takes the same time for each request; write constant")]
     DrawnServiceTime,
     /// A service that knows who still waits.
-    #[error("abandoned: the stand-in serves those who no longer wait; write served")]
+    #[error(
+        "abandoned: the mock registry answers requests even if the client has stopped waiting; write served"
+    )]
     Abandonment,
     /// Less than one request a second, or more than anybody can ask for.
-    #[error("servers and service-time: the stand-in can answer 1 to 4,294,967,295 requests a second")]
+    #[error("servers and service-time: the mock registry can answer 1 to 4,294,967,295 requests per second")]
     Capacity,
 }
 

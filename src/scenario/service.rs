@@ -162,11 +162,11 @@ pub struct CapacityDrop {
 pub enum ParseServiceError {
     /// No service time.
     #[error(
-        "{0:?} is no service time; write constant 5ms, exponential 10ms (its mean) or lognormal 2ms..20ms (p50 and p99)"
+        "{0:?} is not a service time; write constant 5ms, exponential 10ms (its mean) or lognormal 2ms..20ms (p50 and p99)"
     )]
     Time(String),
     /// No loss of capacity.
-    #[error("{0:?} is no loss of capacity; write it like 80%@30s..40s, with an end")]
+    #[error("{0:?} is not a loss of capacity; write it like 80%@30s..40s, with an end")]
     Drop(String),
 }
 

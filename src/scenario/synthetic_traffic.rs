@@ -138,7 +138,7 @@ impl Requests for SyntheticTraffic {
     }
 
     fn rewind(&mut self) -> Result<(), String> {
-        Err("a scenario is played once: give it a longer --duration".to_owned())
+        Err("a scenario cannot be repeated: give it a longer --duration".to_owned())
     }
 
     fn stop(&mut self) {

@@ -16,7 +16,7 @@ pub fn check_peak(per_second: f64) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "{per_second:.0} arrivals a second are more than one process offers: at most {}; use several machines",
+        "{per_second:.0} requests per second are more than one process can send: at most {}; use several machines",
         grouped(PEAK_MAX.into())
     ))
 }
@@ -76,7 +76,7 @@ impl FromStr for Pace {
         let is_zero = matches!(decimal(number.trim_end_matches(['x', 'X'])), Some((0, _)));
         if is_zero || text.starts_with('-') && decimal(number).is_some() {
             return Err(format!(
-                "{text:?} is not a rate: it must be greater than 0, like 4700 or 4.7k/s, `recorded`, or 2x of that"
+                "{text:?} is not a rate: it must be greater than 0, such as 4700 or 4.7k/s; `recorded`; or a multiple such as 2x"
             ));
         }
         // `5/x` was to be a rate, and is none.
@@ -86,7 +86,7 @@ impl FromStr for Pace {
             text.parse().map(Self::Constant)
         };
         parsed.map_err(|error: crate::units::ParseQuantityError| {
-            format!("{error}, or `recorded`, or a multiple of it such as 2x, or `max`")
+            format!("{error}, or `recorded`, a multiple such as 2x, or `max`")
         })
     }
 }

@@ -26,8 +26,9 @@ impl FromStr for RateStage {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (length, rate) =
-            text.split_once(':').ok_or("write it like 30s:1k/s, a time and the rate at its end")?;
+        let (length, rate) = text
+            .split_once(':')
+            .ok_or("write TIME:RATE, such as 30s:1k/s: how long, and the rate at the end")?;
         let length = parse_duration(length).map_err(|error| error.to_string())?;
         let rate = match rate.trim() {
             "0" | "0/s" => None,
@@ -50,10 +51,10 @@ impl fmt::Display for RateStage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProfileError {
     /// Their integral is nothing.
-    #[error("these stages offer no arrival: give one a length and a rate above 0")]
+    #[error("these stages send no request: give at least one a duration and a rate above 0")]
     Nothing,
     /// The sums do not fit into 128 bits.
-    #[error("these stages are too long, or their rates too fine, to be added up exactly")]
+    #[error("these stages are too long, or their rates have too many digits, to be added exactly")]
     TooFine,
 }
 

@@ -411,7 +411,7 @@ impl<'p> Simulation<'p> {
         let forgotten = self.clients.forgotten();
         (forgotten > 0).then(|| {
             format!(
-                "{} sessions had to be forgotten for others: their downloads went on by themselves",
+                "memory for sessions was full: {} sessions ended early, and their downloads continued without a session",
                 grouped(forgotten)
             )
         })

@@ -37,7 +37,7 @@ impl fmt::Display for FormatShare {
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
     /// No input was named.
-    #[error("no trace was given: name files, directories, patterns, or - for standard input")]
+    #[error("no log was given: name files, directories, patterns, or - for standard input")]
     NoInput,
     /// An input can't be opened.
     #[error("open {name}")]
@@ -48,7 +48,7 @@ pub enum TraceError {
         source: io::Error,
     },
     /// An input can't be read on.
-    #[error("read {name} behind line {line}")]
+    #[error("read {name} after line {line}")]
     Read {
         /// The input.
         name: String,
@@ -66,19 +66,19 @@ pub enum TraceError {
         source: glob::PatternError,
     },
     /// A directory or pattern that names no file.
-    #[error("find a regular file in {name}; hidden ones are left out")]
+    #[error("find a regular file in {name} (hidden files are ignored)")]
     NoFiles {
         /// What was given.
         name: String,
     },
     /// Standard input was named twice.
-    #[error("read standard input twice; name - once")]
+    #[error("read standard input twice: give - only once")]
     StdinTwice,
     /// No format accepts half of an input.
     #[error(
-        "recognise {name}: no format accepts half of its first lines{tried}\n\
-         give a log in one of these formats, or a list of URLs; --input-format NAME reads it as that format, \
-         however few of its lines fit",
+        "recognise the format of {name}: no format accepts half of its first lines{tried}\n\
+         give a log in one of these formats, or a list of URLs; --input-format NAME reads it in that format, \
+         even if few of its lines fit",
         tried = list(.shares)
     )]
     UnknownFormat {
@@ -99,8 +99,8 @@ pub enum TraceError {
     },
     /// An input is JSON of another program.
     #[error(
-        "recognise {name}: it is JSON {keys}, which is no format that can be read\n\
-         make a trace of it: one object a line with \"target\" and, if known, \"at_ns\" (nanoseconds since 1970), \
+        "recognise the format of {name}: it is JSON {keys}, which is not a supported format\n\
+         convert it to the format trace: one object per line with \"target\" and, if known, \"at_ns\" (nanoseconds since 1970), \
          \"method\", \"status\", \"client\"; for example\n  \
          jq -c '{{target: .KEY_OF_THE_PATH, at_ns: (.KEY_OF_SECONDS * 1000000000 | floor)}}' FILE | downpour ... -",
         keys = shape(.keys)
@@ -121,8 +121,8 @@ pub enum TraceError {
     },
     /// No line of the input fits the format that was asked for.
     #[error(
-        "read {name} as {share}: none of its {considered} lines fits; leave --input-format out to have \
-         the format found",
+        "read {name} as {share}: none of its {considered} lines fits; leave out --input-format to detect \
+         the format",
         considered = .share.considered
     )]
     WrongFormat {
@@ -133,7 +133,7 @@ pub enum TraceError {
     },
     /// Times in another unit than the format says.
     #[error(
-        "read {name}: its at_ns looks like {unit} since 1970, and should be nanoseconds: multiply by {factor}"
+        "read {name}: its at_ns looks like {unit} since 1970, but must be nanoseconds: multiply it by {factor}"
     )]
     WrongUnit {
         /// The input.
@@ -144,7 +144,7 @@ pub enum TraceError {
         factor: i64,
     },
     /// There is no request in the trace.
-    #[error("find a request in {names}: {lines} lines were read, none of them is one{}", mostly(*.reason))]
+    #[error("find a request in {names}: {lines} lines were read, none of them is a request{}", mostly(*.reason))]
     Empty {
         /// The inputs.
         names: String,
@@ -154,7 +154,7 @@ pub enum TraceError {
         reason: Option<Reject>,
     },
     /// Some inputs have times and some have none.
-    #[error("merge {timed}, which has times, with {untimed}, which has none; replay them one by one")]
+    #[error("merge {timed}, which has times, with {untimed}, which has none; replay them separately")]
     MixedTimes {
         /// An input with times.
         timed: String,
@@ -163,8 +163,8 @@ pub enum TraceError {
     },
     /// Too many inputs overlap in time.
     #[error(
-        "open {name}: {limit} inputs that overlap in time are open already; merge some of them by time \
-         first (not with cat), or give fewer"
+        "open {name}: {limit} inputs that overlap in time are already open; merge some of them by time \
+         first (not with cat), or give fewer inputs"
     )]
     TooManyOpen {
         /// The input that would have been one too many.
@@ -190,7 +190,7 @@ impl TraceError {
             Self::Open { source, .. } | Self::Read { source, .. } => source.to_string(),
             Self::UnknownFormat { .. } => "no format accepts half of its first lines".to_owned(),
             Self::UnknownJson { keys: found, .. } => {
-                format!("it is JSON {}, which is no format that can be read", shape(found))
+                format!("it is JSON {}, which is not a supported format", shape(found))
             }
             Self::UnsupportedFile { what, .. } => format!("it is {what}"),
             Self::WrongFormat { share, .. } => format!("none of its lines is {}", share.format),
@@ -210,7 +210,7 @@ impl TraceError {
 }
 
 fn shape(keys: &[String]) -> String {
-    if keys.is_empty() { "of another shape".to_owned() } else { format!("with the keys {}", keys.join(", ")) }
+    if keys.is_empty() { "without keys".to_owned() } else { format!("with the keys {}", keys.join(", ")) }
 }
 
 fn mostly(reason: Option<Reject>) -> String {

@@ -144,7 +144,7 @@ impl fmt::Display for Format {
 
 /// A format's name that is not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a format{meant}; known are {known}", meant = meant(.0), known = names())]
+#[error("{0:?} is not a format{meant}; known formats: {known}", meant = meant(.0), known = names())]
 pub struct UnknownFormat(String);
 
 fn meant(typed: &str) -> String {

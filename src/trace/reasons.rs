@@ -65,36 +65,36 @@ reasons! {
         /// Too few columns, or columns of another format.
         BadFieldCount = "bad_field_count", "the line has too few columns, or columns of another format";
         /// No instant of time, or one outside the years 1677 to 2262.
-        BadTimestamp = "bad_timestamp", "the time cannot be read, or lies outside the years 1677 to 2262";
+        BadTimestamp = "bad_timestamp", "the time cannot be parsed, or is outside the years 1677 to 2262";
         /// The other lines of the trace have a stamp, this one has none.
         MissingTimestamp = "missing_timestamp", "the line has no time, although other lines of the log have one";
         /// Not `METHOD target PROTOCOL`.
         BadRequestLine = "bad_request_line", "the request is not METHOD, target and protocol; often a scanner or a TLS handshake on a plain port";
         /// Not a token of RFC 9110 §5.6.2.
-        BadMethod = "bad_method", "the method is not a word that HTTP allows";
+        BadMethod = "bad_method", "the method has characters that HTTP does not allow";
         /// Not a number from 0 to 999.
         BadStatus = "bad_status", "the status is not a number from 0 to 999";
         /// Not the JSON that the format asks for.
         BadJson = "bad_json", "the line is not the JSON that the format requires";
         /// Not a URL.
-        BadUrl = "bad_url", "the URL cannot be read";
+        BadUrl = "bad_url", "the URL cannot be parsed";
         /// A URL that is neither `http` nor `https`.
         BadScheme = "bad_scheme", "the URL is neither http nor https";
         /// A URL with credentials in it.
-        Userinfo = "userinfo", "the URL holds a user name or a password";
+        Userinfo = "userinfo", "the URL contains a user name or a password";
         /// Nothing to ask for.
-        NoPath = "no_path", "the request names no path";
+        NoPath = "no_path", "the request has no path";
         /// The columns are not known: no usable `#Fields:` came before.
         NoHeader = "no_header", "the columns are unknown, because no usable #Fields: line came before";
         /// A version of the format that is not known.
-        UnsupportedVersion = "unsupported_version", "the line has a version of the format that this program does not read";
+        UnsupportedVersion = "unsupported_version", "this program does not support the line's version of the format";
         /// Text of another encoding, UTF-16 for one.
         InvalidUtf8 = "invalid_utf8", "the text is not UTF-8; it may be UTF-16";
         /// More than 64 KiB without an end of line.
-        LineTooLong = "line_too_long", "more than 64 KiB without an end of line";
+        LineTooLong = "line_too_long", "the line is longer than 64 KiB";
         /// Cut off: an open quote or JSON value, a last line without its end
         /// that makes no sense, the place where a compressed file breaks.
-        Truncated = "truncated", "the line or the compressed file ends too early: it was cut, or is still being written";
+        Truncated = "truncated", "the line or the compressed file is truncated, or is still being written";
     }
 }
 
@@ -131,9 +131,9 @@ reasons! {
         /// `*`, `host:port` or an absolute URL, or a target that is too long.
         Target = "target", "the request target does not begin with /, or is too long to be sent";
         /// A rewrite leaves it out.
-        Route = "route", "no rewrite matches the path, and the rewrites leave out what they do not match";
+        Route = "route", "no rewrite matches the path, and the rewrites drop paths that they do not match";
         /// A rewrite demands a semantic version, and the path holds none.
-        Version = "version", "the version in the path is not a semantic version, so no client can ask for it";
+        Version = "version", "the version in the path is not a semantic version, so no client can request it";
         /// The recorded service switched to another protocol (RFC 9110 §15.2.2).
         Upgrade = "upgrade", "the recorded service switched to another protocol (status 101), such as WebSocket; a plain GET cannot repeat that";
         /// A URL that the HTTP library does not send.
@@ -154,18 +154,18 @@ reasons! {
         MissingFields = "missing_fields", "the line has fewer columns than the format; none of them was needed";
         /// An escape that the format's writer would not have written; its
         /// bytes were kept.
-        BadEscape = "bad_escape", "an escape that the writer of this format does not use; its bytes were kept";
+        BadEscape = "bad_escape", "the line has an escape that programs writing this format do not use; its bytes were kept";
         /// The stamp is the end of the exchange and the duration is unknown:
         /// the end is taken for the start.
-        NoDuration = "no_duration", "the time is that of the end and the duration is unknown, so the end is used as the start";
+        NoDuration = "no_duration", "the time is the end of the request and the duration is unknown; the end is used as the start";
         /// No server sent a status: the column is empty, or the recorder made
         /// one up because a peer had vanished.
-        NoStatus = "no_status", "no server sent a status: the column is empty, or the recorder wrote a status of its own (499, 444) because a peer was gone";
+        NoStatus = "no_status", "no server sent a status: the column is empty, or the logging server wrote 499 or 444 because a connection was closed";
         /// Bytes that are not legal in a request target were percent-encoded, or
         /// a fragment was left out.
-        TargetReencoded = "target_reencoded", "bytes that a request target may not hold were percent-encoded, or a fragment was left out";
+        TargetReencoded = "target_reencoded", "bytes that are not allowed in a request target were percent-encoded, or a fragment was removed";
         /// Query values were replaced by filler.
-        QueryScrubbed = "query_scrubbed", "values in the query were replaced by filler";
+        QueryScrubbed = "query_scrubbed", "values in the query were replaced by placeholders";
     }
 }
 

@@ -110,13 +110,14 @@ impl Rewrites {
             let to = Template::parse(entry.to.get_ref(), &from)
                 .map_err(|error| wrong(entry.to.span().start, error.to_string()))?;
             if !entry.to.get_ref().starts_with('/') {
-                return Err(wrong(entry.to.span().start, "a target begins with /".to_owned()));
+                return Err(wrong(entry.to.span().start, "a target must begin with /".to_owned()));
             }
             let version = match &entry.version {
                 Some(name) => {
                     let place = from.names().iter().position(|known| known == name.get_ref());
-                    let unknown =
-                        || wrong(name.span().start, format!("{{{}}} is not captured", name.get_ref()));
+                    let unknown = || {
+                        wrong(name.span().start, format!("{{{}}} is not captured by match", name.get_ref()))
+                    };
                     Some(place.ok_or_else(unknown)?)
                 }
                 None => None,
@@ -207,7 +208,7 @@ mod tests {
         check_error("unmatched = \"lose\"", "r.toml:1:13: ");
         check_error("[[rewrite]]\nmatch = \"x\"\nto = \"/\"", "r.toml:2:9: \"x\" does not begin with /");
         check_error("[[rewrite]]\nmatch = \"/\"\nto = \"/{v}\"", "r.toml:3:6: {v} is not captured");
-        check_error("[[rewrite]]\nmatch = \"/{v}\"\nto = \"http://h/\"", "r.toml:3:6: a target begins");
+        check_error("[[rewrite]]\nmatch = \"/{v}\"\nto = \"http://h/\"", "r.toml:3:6: a target must begin");
         check_error("[[rewrite]]\nmach = \"/\"", "r.toml:2:1: ");
         check_error("[[rewrite", "r.toml:1:");
     }

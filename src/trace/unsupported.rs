@@ -81,7 +81,7 @@ const SIGNATURES: &[(&[u8], UnsupportedFile)] = &[
     (b"PK\x05\x06", words("an empty zip archive", "give another file")),
     (b"\x1f\x8b", TWICE),
     (b"\x28\xb5\x2f\xfd", TWICE),
-    (b"\x1f\x9d", filter("a file of compress", "gzip -dc")),
+    (b"\x1f\x9d", filter("a compress (.Z) file", "gzip -dc")),
     (b"\x04\x22\x4d\x18", filter("an lz4 file", "lz4 -dc")),
     (b"LZIP", filter("an lzip file", "lzip -dc")),
     (b"7z\xbc\xaf\x27\x1c", of_file("a 7z archive", "7z x -so")),

@@ -58,8 +58,8 @@ impl Drop for ZstdWindowGrant {
 /// Why an input gets no share: what the inputs that are open already have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "its zstd window needs {needed} MiB, and the zstd inputs that are open have {granted} of the \
-     {budget} MiB that all may have together: compress it with a smaller window (without --long and \
+    "its zstd window needs {needed} MiB, but the open zstd inputs already use {granted} of the \
+     {budget} MiB that all inputs share: compress it with a smaller window (without --long and \
      --ultra), or give fewer inputs at a time"
 )]
 pub(crate) struct ZstdWindowError {

@@ -78,7 +78,7 @@ fn is(name: &[u8], due: &str) -> bool {
 impl fmt::Display for CacheLifetime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Heuristic => f.write_str("cacheable without an end"),
+            Self::Heuristic => f.write_str("cacheable without a time limit"),
             Self::Seconds(seconds @ ..120) => write!(f, "cacheable for {seconds} s"),
             Self::Seconds(seconds @ ..7_200) => write!(f, "cacheable for {} min", seconds / 60),
             Self::Seconds(seconds @ ..172_800) => write!(f, "cacheable for {} h", seconds / 3_600),

@@ -161,7 +161,7 @@ pub enum CatalogMatch {
 /// Rules under which no request has a name and a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no rule captures what a catalogue lists: match a path with {{version}} and one of {{crate}}, {{name}} or \
+    "no rule captures the names that a catalogue needs: match a path with {{version}} and one of {{crate}}, {{name}} or \
      {{package}}"
 )]
 pub struct NoCaptureError;

@@ -17,7 +17,7 @@ const NAME_CHARS: usize = 64;
 pub(crate) fn reason(error: &io::Error) -> String {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(Error::InvalidCertificate(certificate)) => of_certificate(certificate),
-        Some(Error::InvalidMessage(_)) => "what it sent is not TLS".to_owned(),
+        Some(Error::InvalidMessage(_)) => "its answer is not TLS".to_owned(),
         Some(other) => ascii(&other.to_string()),
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
             "it closed the connection during the handshake".to_owned()
@@ -44,7 +44,7 @@ fn of_certificate(error: &CertificateError) -> String {
             let names = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
             format!("the certificate is for {names}{more}, not for {}", ascii(&expected.to_str()))
         }
-        CertificateError::UnknownIssuer => "no issuer that is trusted here signed the certificate".to_owned(),
+        CertificateError::UnknownIssuer => "the certificate is not signed by a trusted issuer".to_owned(),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "the certificate is not meant for a server (extended key usage)".to_owned()
         }
@@ -97,7 +97,7 @@ mod tests {
             presented: vec!["a.example".to_owned(), "b\u{1b}".to_owned()],
         };
         check(name, "the certificate is for a.example, b\\u{1b}, not for files.example");
-        check(CertificateError::UnknownIssuer, "no issuer that is trusted here signed the certificate");
+        check(CertificateError::UnknownIssuer, "the certificate is not signed by a trusted issuer");
         let ca = OtherError(Arc::new(webpki::Error::CaUsedAsEndEntity));
         check(
             CertificateError::Other(ca),
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn what_is_no_certificate_is_told_too() {
-        check(Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType), "what it sent is not TLS");
+        check(Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType), "its answer is not TLS");
         let closed = io::Error::from(io::ErrorKind::UnexpectedEof);
         assert_eq!(reason(&closed), "it closed the connection during the handshake");
     }

@@ -42,7 +42,7 @@ pub enum ControlComparisonError {
     #[error("location is always compared: leave it out")]
     Location,
     /// It differs by design, and is a secret.
-    #[error("set-cookie is different for everybody, and may be a secret: leave it out")]
+    #[error("set-cookie differs for every client and may be a secret: leave it out")]
     Cookie,
 }
 

@@ -37,7 +37,7 @@ impl ExpectedJson {
     pub fn fault(&self, body: &[u8]) -> Option<(Fault, String)> {
         let Self { member, location: due } = self;
         let Some(told) = member_text(body, member) else {
-            return Some((Fault::JsonMissing, format!("no text in a member {member:?}")));
+            return Some((Fault::JsonMissing, format!("the member {member:?} is missing or is not a text")));
         };
         let same = told.as_bytes() == &**due || str::from_utf8(due).is_ok_and(|due| is_same_url(&told, due));
         (!same).then(|| (Fault::JsonMismatch, format!("it names {}", without_query(&told))))
@@ -134,7 +134,7 @@ mod tests {
             let form = ExpectedJson { member: "url".into(), location: DUE.as_bytes().into() };
             form.fault(body.as_bytes()).unwrap().1
         };
-        assert_eq!(told("{}"), "no text in a member \"url\"");
+        assert_eq!(told("{}"), "the member \"url\" is missing or is not a text");
         assert_eq!(
             told(r#"{"url":"https://h.test/\u001b?key=secret"}"#),
             "it names https://h.test/\\u{1b}..."

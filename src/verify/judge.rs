@@ -40,7 +40,7 @@ pub struct Judge {
 
 /// The URL of a candidate that no HTTP client could ask.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is no candidate: use http://host or https://host")]
+#[error("{0} is not a candidate: use http://host or https://host")]
 pub struct NotACandidateError(String);
 
 impl Judge {

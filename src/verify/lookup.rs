@@ -47,7 +47,7 @@ pub enum Resolver {
 
 /// Text that names no resolver.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no resolver; write 1.1.1.1, 1.1.1.1:53, [::1]:53 or system")]
+#[error("{0:?} is not a resolver; write 1.1.1.1, 1.1.1.1:53, [::1]:53 or system")]
 pub struct ParseResolverError(String);
 
 impl FromStr for Resolver {
@@ -97,16 +97,16 @@ impl Default for LookupOptions {
 #[non_exhaustive]
 pub enum LookupError {
     /// No server was named.
-    #[error("start lookups: no resolver is named")]
+    #[error("start lookups: no resolver is given")]
     NoServers,
     /// The machine's configuration cannot be used.
-    #[error("read the resolver configuration of this machine; name one with --resolver IP:PORT")]
+    #[error("read the resolver configuration of this machine; set a resolver with --resolver IP:PORT")]
     SystemConfig(#[source] NetError),
     /// The resolver library refused its configuration.
     #[error("set up the resolver")]
     Resolver(#[source] NetError),
     /// No thread, or no runtime on it.
-    #[error("start the thread that looks hosts up")]
+    #[error("start the thread for DNS lookups")]
     Thread(#[source] std::io::Error),
 }
 

@@ -261,7 +261,7 @@ impl Rules {
                     lines.push(text);
                 }
             };
-            line(rule.level, &format!("all demands of {}", rule.pattern), &rule.provenance);
+            line(rule.level, &format!("all requirements of {}", rule.pattern), &rule.provenance);
             for demand in &rule.headers {
                 line(demand.level.min(rule.level), &demand.demand_text(), &demand.provenance);
             }

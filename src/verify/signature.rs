@@ -69,9 +69,9 @@ impl SignatureFault {
 impl fmt::Display for SignatureFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Expired { ago } => write!(f, "the signature ended {ago} s before"),
-            Self::NotYetValid { ahead } => write!(f, "the signature begins {ahead} s later"),
-            Self::ExpiresSoon { left } => write!(f, "the signature ends {left} s later"),
+            Self::Expired { ago } => write!(f, "the signature expired {ago} s before the answer"),
+            Self::NotYetValid { ahead } => write!(f, "the signature becomes valid {ahead} s after the answer"),
+            Self::ExpiresSoon { left } => write!(f, "the signature expires {left} s after the answer"),
         }
     }
 }
@@ -226,6 +226,6 @@ mod tests {
     fn it_is_said_by_how_much() {
         let now = Stamp::from_nanos(NOW * 1_000_000_000);
         let told = signature_fault(&format!("Expires={}&Signature=x", NOW - 7), now, MINUTE).unwrap();
-        assert_eq!(told.to_string(), "the signature ended 7 s before");
+        assert_eq!(told.to_string(), "the signature expired 7 s before the answer");
     }
 }

@@ -61,7 +61,7 @@ fn status_meaning(status: u16, locations: Locations<'_>) -> StatusMeaning {
     match status {
         // §15.2: interim answers end no exchange; 101 needs an Upgrade field.
         100..=199 => {
-            StatusMeaning::Unrequested("an interim answer or a change of protocol, which nobody asked for")
+            StatusMeaning::Unrequested("an interim answer or a change of protocol, which was not requested")
         }
         // §15.3.1, §15.3.4: the content, perhaps changed by a proxy.
         200 | 203 => StatusMeaning::Acceptable,
@@ -70,39 +70,39 @@ fn status_meaning(status: u16, locations: Locations<'_>) -> StatusMeaning {
             "an answer to a request that changes something, without the file",
         ),
         // §15.3.5, §15.3.6.
-        204 | 205 => StatusMeaning::AcceptableIfRecorded("no content where a file or a redirect is due"),
+        204 | 205 => StatusMeaning::AcceptableIfRecorded("no content in place of a file or a redirect"),
         // §15.3.7: only to a request with Range.
         206 => StatusMeaning::Unrequested(
-            "a part of the file, though no Range was sent: clients abort or keep the part",
+            "a part of the file, although the request had no Range: clients abort or keep the part",
         ),
         // RFC 4918 §11.1, RFC 5842 §7.1: answers to methods of WebDAV.
         207 | 208 => StatusMeaning::AcceptableIfRecorded("an answer to a WebDAV request, without the file"),
         // RFC 3229 §10.4.1: only to a request with A-IM.
-        226 => StatusMeaning::Unrequested("a difference to an earlier file, though no A-IM was sent"),
+        226 => StatusMeaning::Unrequested("a difference to an earlier file, although the request had no A-IM"),
         // §15: what is not known is as x00 of its class.
         209..=299 => StatusMeaning::Acceptable,
         // §15.4.1: followed by its Location; without one, a person has to choose.
         300 if locations != Locations::None => StatusMeaning::Acceptable,
-        300 => StatusMeaning::AcceptableIfRecorded("a choice without a Location, which no client can make"),
+        300 => StatusMeaning::AcceptableIfRecorded("a choice without a Location, which clients cannot follow"),
         // §15.4.2 to §15.4.4, §15.4.8, §15.4.9.
         301 | 302 | 303 | 307 | 308 => StatusMeaning::Acceptable,
         // §15.4.5: only to a request with a condition.
         304 => StatusMeaning::Unrequested(
-            "not modified, though no condition was sent: a client has no file to fall back on",
+            "not modified, although the request had no condition: the client has no file to use",
         ),
         // §15.4.6, §15.4.7 and what is not known: no redirect that clients follow.
         305..=399 => StatusMeaning::AcceptableIfRecorded("a redirect of a kind that clients do not follow"),
         // §15.5.13: only to a request with a condition.
-        412 => StatusMeaning::Unrequested("a condition failed, though none was sent"),
+        412 => StatusMeaning::Unrequested("a condition failed, although the request had none"),
         // §15.5.17: only to a request with Range.
-        416 => StatusMeaning::Unrequested("a range cannot be had, though no Range was sent"),
+        416 => StatusMeaning::Unrequested("a range is not available, although the request had no Range"),
         // §15.5.18: only to a request with Expect.
-        417 => StatusMeaning::Unrequested("an expectation failed, though no Expect was sent"),
+        417 => StatusMeaning::Unrequested("an expectation failed, although the request had no Expect"),
         // §15.5: people do ask for what is not there.
         400..=499 => StatusMeaning::AcceptableIfRecorded(""),
         // §15.6: what was down then is no excuse now.
         500..=599 => StatusMeaning::Unrequested(""),
-        _ => StatusMeaning::Unrequested("no status of HTTP"),
+        _ => StatusMeaning::Unrequested("not an HTTP status"),
     }
 }
 
@@ -129,10 +129,7 @@ mod tests {
             check(status, None, Some(Fault::StatusClientError));
             check(status, Some(status), Some(Fault::StatusClientError));
         }
-        assert!(
-            status_note(206).contains("no Range was sent")
-                && status_note(304).contains("no condition was sent")
-        );
+        assert!(status_note(206).contains("had no Range") && status_note(304).contains("had no condition"));
         assert_eq!((status_note(404), status_note(503), status_note(200)), ("", "", ""));
     }
 

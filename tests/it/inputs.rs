@@ -137,7 +137,10 @@ fn a_format_that_was_asked_for_is_used_however_few_lines_fit() {
     let none = refusal(junk(100), Some(Format::Combined));
     assert!(none.contains("combined (0 %, mostly bad_field_count): none of its 100 lines fits"), "{none}");
     let none = refusal(junk(100_000), Some(Format::Combined));
-    assert!(none.contains("100000 lines were read, none of them is one; mostly bad_field_count"), "{none}");
+    assert!(
+        none.contains("100000 lines were read, none of them is a request; mostly bad_field_count"),
+        "{none}"
+    );
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -456,7 +456,7 @@ fn a_place_that_refused_is_not_tried_by_its_next_target() {
     assert!(
         !told[0].contains("a moment ago")
             && told[1].contains("/b.crate")
-            && told[1].ends_with(", a moment ago")
+            && told[1].ends_with(", in a probe a moment ago")
     );
     assert_eq!((probes.stats().targets, probes.stats().requests), (2, 1));
 }

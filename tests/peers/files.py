@@ -60,7 +60,7 @@ def forms(run, work):
     schema = json.loads((work / "schema.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(told, schema, cls=jsonschema.Draft202012Validator)
-    print("jsonschema: run.json keeps the schema")
+    print("jsonschema: run.json is valid by the schema")
 
     suites = junitparser.JUnitXml.fromfile(str(work / "junit"))
     failed = sorted(case.name for suite in suites for case in suite if not case.is_passed)
@@ -109,7 +109,7 @@ def scraped(prometheus, dashboard, run):
     assert 0 < offered <= told["arrivals"]["offered"], offered
     assert failed == told["arrivals"]["failed"] > 0, failed
     scrapes = float(ask(prometheus, "sum(count_over_time(downpour_run_info[1m]))")[0]["value"][1])
-    print(f"Prometheus: {asked} queries of the dashboard answered; {scrapes:.0f} scrapes, {offered:.0f} offered, {failed:.0f} failed")
+    print(f"Prometheus: {asked} queries of the dashboard have a result; {scrapes:.0f} scrapes, {offered:.0f} offered, {failed:.0f} failed")
 
 
 if __name__ == "__main__":

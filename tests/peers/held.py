@@ -36,7 +36,7 @@ def main(case, code, place, *expectations):
     wrong += misjudged(run, place, expected)
     left_out = run["targets"]["tiers"]["fetch"]["unchecked"].get("budget", 0)
     if left_out > 0:
-        wrong.append(f"no time was left for {left_out} targets: free the machine, or lower RATE")
+        wrong.append(f"no time was left to probe {left_out} targets: stop other load on the machine, or lower RATE")
     verdict, exit_code = ("failed", 3) if run["arrivals"]["failed"] > 0 else ("passed", 0)
     if any(fault.startswith("generator.") for fault in expected):
         # It is not the candidate that failed.
@@ -58,13 +58,13 @@ def out_of_balance(run):
     arrivals, attempts, targets = run["arrivals"], run["attempts"], run["targets"]
     fates = sum(arrivals[fate] for fate in ("passed", "recovered", "failed", "shed", "cut"))
     if arrivals["offered"] != fates or arrivals["offered"] == 0:
-        yield f"arrivals do not balance: {arrivals}"
+        yield f"arrivals do not add up: {arrivals}"
     ends = attempts["completed"] + sum(attempts["faults"].values()) + attempts["cut"]
     if attempts["total"] != attempts["first"] + attempts["retries"] or attempts["total"] != ends:
-        yield f"attempts do not balance: {attempts}"
+        yield f"attempts do not add up: {attempts}"
     for name, tier in {"all": targets, **targets["tiers"]}.items():
         if targets["redirects"] != tier["checked"] + tier["broken"] + sum(tier["unchecked"].values()):
-            yield f"redirects do not balance ({name}): {tier}"
+            yield f"redirects do not add up ({name}): {tier}"
     if arrivals["failed"] != sum(fault["count"] for fault in run["faults"]):
         yield "not each failed arrival has one fault"
 

@@ -80,16 +80,16 @@ fn name(name: &Spanned<String>) -> ClientFileResult<String> {
         return Ok(text.clone());
     }
     let remedy = format!("use at most {NAME_MAX} of a-z, 0-9, . and -, as in cargo-1.70");
-    Err(mistake(name, format!("name: {text:?} is no name of a client; {remedy}")))
+    Err(mistake(name, format!("name: {text:?} is not a client name; {remedy}")))
 }
 
 fn agents(list: &[Spanned<String>]) -> ClientFileResult<Vec<AgentPattern>> {
     if let Some(beyond) = list.get(AGENTS_MAX) {
-        return Err(mistake(beyond, format!("agents: at most {AGENTS_MAX} are possible")));
+        return Err(mistake(beyond, format!("agents: at most {AGENTS_MAX} are allowed")));
     }
     let pattern = |text: &Spanned<String>| {
         let remedy = "write the name of a product, as in \"renovate\", or a pattern, as in \"Wget/1.*\"";
-        let what = || mistake(text, format!("agents: {:?} is no user agent; {remedy}", text.get_ref()));
+        let what = || mistake(text, format!("agents: {:?} is not a user agent; {remedy}", text.get_ref()));
         AgentPattern::new(text.get_ref()).ok_or_else(what)
     };
     list.iter().map(pattern).collect()
@@ -98,7 +98,7 @@ fn agents(list: &[Spanned<String>]) -> ClientFileResult<Vec<AgentPattern>> {
 fn times(field: &str, count: &Spanned<i64>) -> ClientFileResult<NonZeroU8> {
     let count_of = u8::try_from(*count.get_ref()).ok().filter(|count| *count <= TIMES_MAX);
     count_of.and_then(NonZeroU8::new).ok_or_else(|| {
-        mistake(count, format!("{field}: must be 1 to {TIMES_MAX}, and is {}", count.get_ref()))
+        mistake(count, format!("{field}: must be 1 to {TIMES_MAX}, but is {}", count.get_ref()))
     })
 }
 
@@ -118,7 +118,9 @@ fn without_contradiction(file: &FileClient, attempts: NonZeroU8) -> ClientFileRe
     if attempts == NonZeroU8::MIN {
         return match rules.into_iter().flatten().next() {
             Some((field, span)) => {
-                let what = format!("{field}: there is nothing to retry by; attempts = 1 means one try");
+                let what = format!(
+                    "{field}: a client with attempts = 1 never retries; raise attempts, or remove this"
+                );
                 Err(TomlMistake { span, what })
             }
             None => Ok(()),
@@ -131,7 +133,7 @@ fn without_contradiction(file: &FileClient, attempts: NonZeroU8) -> ClientFileRe
     let only_told = file.retry_after.as_ref().is_some_and(|told| !told.get_ref().retried.is_empty());
     let is_empty = file.statuses.is_empty() && file.statuses_once.is_empty() && file.faults.is_empty();
     if is_empty && !only_told {
-        let what = "attempts: nothing is tried again; name statuses = [\"5xx\"] or faults = [\"dns\"]";
+        let what = "attempts: no failure is retried; add statuses = [\"5xx\"] or faults = [\"dns\"]";
         return Err(mistake(&file.attempts, what));
     }
     Ok(())
@@ -148,10 +150,10 @@ fn of_delays(
     let wait = |text: &String| FileDelay::try_from(text.clone()).map(|wait| wait.0).map_err(wrong);
     match delays.get_ref() {
         FileDelays::List(list) if list.is_empty() => {
-            Err(wrong("there is none; write [\"0s\"] for a client that does not wait".to_owned()))
+            Err(wrong("the list is empty; write [\"0s\"] for a client that does not wait".to_owned()))
         }
         FileDelays::List(list) if list.len() > usize::from(retries) => {
-            Err(wrong(format!("there are {} for {retries} retries", list.len())))
+            Err(wrong(format!("there are {} delays for {retries} retries; remove some", list.len())))
         }
         FileDelays::List(list) => Ok(Delays::list(list.iter().map(wait).collect::<ClientFileResult<_>>()?)),
         FileDelays::Formula(formula) => {
@@ -195,7 +197,7 @@ fn statuses(field: &str, list: &[Spanned<FileStatus>]) -> ClientFileResult<Statu
     let mut set = StatusSet::default();
     for entry in list {
         let wrong = |text: &str| {
-            let what = format!("{field}: {text} is no status; write 100 to 599, or a class as in \"5xx\"");
+            let what = format!("{field}: {text} is not a status; write 100 to 599, or a class as in \"5xx\"");
             mistake(entry, what)
         };
         match entry.get_ref() {
@@ -222,12 +224,13 @@ fn faults(list: &[Spanned<String>]) -> ClientFileResult<RetriedFaults> {
         let named = Fault::from_id(text);
         if text == "status" || named.is_some_and(|fault| family_of(fault) == "status") {
             let remedy = "name the status itself: statuses = [\"5xx\"]";
-            return Err(mistake(entry, format!("faults: {text:?} says too little; {remedy}")));
+            return Err(mistake(entry, format!("faults: {text:?} is not specific enough; {remedy}")));
         }
         match named {
             Some(fault) if client_can_see(fault) => set.insert(fault),
             Some(_) => {
-                let what = format!("faults: {text:?} lies with this program; no client meets it");
+                let what =
+                    format!("faults: {text:?} is a fault of the load generator; clients never have it");
                 return Err(mistake(entry, what));
             }
             None if client_faults_of(text).next().is_none() => {
@@ -244,7 +247,7 @@ fn unknown_fault(text: &str) -> String {
         Fault::ALL.iter().filter(|fault| client_can_see(**fault)).map(|fault| family_of(*fault)).collect();
     let families: Vec<_> = families.into_iter().collect();
     format!(
-        "faults: {text:?} is no fault; use an id such as dns.nxdomain, or one of the families {}",
+        "faults: {text:?} is not a fault; use an id such as dns.nxdomain, or one of the families {}",
         families.join(", ")
     )
 }
@@ -273,12 +276,12 @@ fn budget(file: &Spanned<FileBudget>) -> ClientFileResult<BudgetRule> {
     let wrong = |what: &str| Err(mistake(file, format!("budget: {what}")));
     match *file.get_ref() {
         FileBudget::TokenBucket { cost, .. } if cost.0.is_zero() => {
-            wrong("a retry that costs nothing has no budget; leave it out")
+            wrong("cost is 0, so the budget limits nothing; remove the budget")
         }
         FileBudget::TokenBucket { capacity, cost, timeout_cost, gain, refund } => {
             let timeout_cost = timeout_cost.unwrap_or(cost);
             if capacity.0 < cost.0 || capacity.0 < timeout_cost.0 {
-                return wrong("the capacity is less than a retry costs");
+                return wrong("the capacity is less than the cost of a retry");
             }
             Ok(BudgetRule::TokenBucket {
                 capacity: capacity.0,

@@ -26,7 +26,7 @@ fn what_is_missing_or_unknown_is_named() {
     check("attempts = 1", (1, 1), &["missing field `name`"]);
     check("name = \"own\"", (1, 1), &["missing field `attempts`"]);
     check("name = \"own\"\nattempts = 3", (3, 12), &["delays are missing", "[\"0s\"]"]);
-    check("name = \"own\"\nattempts = 3\ndelays = [\"1s\"]", (3, 12), &["nothing is tried again"]);
+    check("name = \"own\"\nattempts = 3\ndelays = [\"1s\"]", (3, 12), &["no failure is retried"]);
     check("name = \"own\"\nattempts = 1\nretries = 3", (4, 1), &["`retries`", "`attempts`"]);
     check("name = \"own\"\nattempts = \"3\"", (3, 12), &["attempts: ", "string"]);
     check("name", (2, 5), &[]);
@@ -82,7 +82,7 @@ fn what_is_retried_is_something_a_client_meets() {
     );
     check_added("faults = [\"status.5xx\"]", 11, &["statuses = [\"5xx\"]"]);
     check_added("faults = [\"status\"]", 11, &["statuses = [\"5xx\"]"]);
-    check_added("faults = [\"dns.unchecked\"]", 11, &["no client meets it"]);
+    check_added("faults = [\"dns.unchecked\"]", 11, &["clients never have it"]);
     check_added("faults = [\"generator\"]", 11, &["\"generator\" is no fault"]);
     check_added("statuses-once = [600]", 18, &["statuses-once: 600", "100 to 599"]);
     check_added("statuses-once = [\"6xx\"]", 18, &["\"6xx\"", "\"5xx\""]);
@@ -97,7 +97,7 @@ fn jitter_and_budgets_make_sense() {
     check_added("jitter = { share = \"120%\" }", 10, &["\"120%\"", "up to 100%"]);
     let bucket = |rest: &str| format!("budget = {{ token-bucket = {{ {rest} }} }}");
     check_added(&bucket("capacity = 1, cost = 0, gain = 1"), 10, &["costs nothing"]);
-    check_added(&bucket("capacity = 1, cost = 2, gain = 1"), 10, &["less than a retry costs"]);
+    check_added(&bucket("capacity = 1, cost = 2, gain = 1"), 10, &["less than the cost of a retry"]);
     check_added(&bucket("capacity = 8, cost = 2, timeout-cost = 9, gain = 1"), 10, &["less than"]);
     check_added(&bucket("capacity = -1, cost = 2, gain = 1"), 40, &["budget", "-1", "0 to 1000000"]);
     check_added("budget = { throttle = { max-tokens = 0, ratio = 1 } }", 10, &["max-tokens is 0"]);
@@ -155,7 +155,7 @@ fn user_agents_are_patterns() {
     let models = ClientModels::parse(text, "ours.toml").unwrap();
     let agents: Vec<_> = models.find("ours").unwrap().agents.iter().map(ToString::to_string).collect();
     assert_eq!(agents, ["renovate", "Wget/*"]);
-    check_added("agents = [\"*\"]", 11, &["agents: \"*\" is no user agent", "renovate"]);
+    check_added("agents = [\"*\"]", 11, &["agents: \"*\" is not a user agent", "renovate"]);
 }
 
 #[test]

@@ -48,31 +48,31 @@ faults! {
     /// What is wrong with the place that a redirect points to. The answer is
     /// sound but for that.
     LocationFault {
-        MissingSlash = "missing-slash", "glues host and path together: the incident";
-        NoLocation = "no-location", "redirects to nowhere";
-        TwoLocations = "two-locations", "redirects to two places at once";
+        MissingSlash = "missing-slash", "joins host and path without a slash: the incident";
+        NoLocation = "no-location", "redirects without a Location";
+        TwoLocations = "two-locations", "redirects with two Locations";
         WrongHost = "wrong-host", "redirects to another environment's host";
         Downgrade = "downgrade", "redirects to `http://`";
-        Userinfo = "userinfo", "puts a user's name before the host";
-        Port = "port", "puts a port behind the host";
-        GluedHost = "glued-host", "redirects to a stranger's host that begins with the right one";
+        Userinfo = "userinfo", "puts a user name before the host";
+        Port = "port", "adds a port to the host";
+        GluedHost = "glued-host", "redirects to a foreign host that begins like the right one";
         DoubleSlash = "double-slash", "puts two slashes after the host";
-        PlusDecoded = "plus-decoded", "writes `+` where the store wants `%2B`";
-        DoubleEncoded = "double-encoded", "writes `%252B` where the store wants `%2B`";
+        PlusDecoded = "plus-decoded", "writes `+` where the store needs `%2B`";
+        DoubleEncoded = "double-encoded", "writes `%252B` where the store needs `%2B`";
         RawBytes = "raw-bytes", "leaves a space in the path";
         Backslash = "backslash", "leaves a `\\` in the path";
         Placeholder = "placeholder", "leaves `{crate}` in the path";
         Relative = "relative", "redirects to a path without a host";
-        Loop = "loop", "redirects back to what was asked for";
-        Expired = "expired", "signs the URL for a time that is over";
+        Loop = "loop", "redirects back to the requested URL";
+        Expired = "expired", "signs the URL for a time in the past";
         ExpiresSoon = "expires-soon", "signs the URL for 10 seconds";
-        NotYetValid = "not-yet-valid", "signs the URL from 2099 on";
-        WrongJsonUrl = "wrong-json-url", "names another environment's host to clients of JSON";
+        NotYetValid = "not-yet-valid", "signs the URL for a time that begins in 2099";
+        WrongJsonUrl = "wrong-json-url", "names another environment's host in the JSON form";
         OtherFile = "other-file", "redirects to another crate's file";
-        NoScheme = "no-scheme", "leaves `https://` out, so that the host reads as a path";
-        BadPort = "bad-port", "writes a port that is no number";
-        NoJsonUrl = "no-json-url", "names no place to clients of JSON";
-        ViaSelf = "via-self", "redirects to a path of its own, and from there to the file";
+        NoScheme = "no-scheme", "leaves out `https://`, so the host is read as a path";
+        BadPort = "bad-port", "adds a port that is not a number";
+        NoJsonUrl = "no-json-url", "names no URL in the JSON form";
+        ViaSelf = "via-self", "redirects to another path on its own host, then to the file";
     }
 }
 
@@ -80,19 +80,19 @@ faults! {
     /// What is wrong with an answer as a whole.
     AnswerFault {
         Permanent = "permanent", "redirects with 301";
-        Cacheable = "cacheable", "redirects to another environment's host, to be kept for 7 days";
-        VaryMissing = "vary-missing", "leaves `Vary` out";
-        JsonToAll = "json-to-all", "answers 200 with JSON, whoever asks";
-        HtmlPage = "html-page", "answers 200 with a page for people";
+        Cacheable = "cacheable", "redirects to another environment's host, cacheable for 7 days";
+        VaryMissing = "vary-missing", "leaves out `Vary`";
+        JsonToAll = "json-to-all", "answers every client with 200 and JSON";
+        HtmlPage = "html-page", "answers 200 with an HTML page";
         RetryAfter = "retry-after", "answers 503 with `Retry-After: 2`";
         TooMany = "too-many", "answers 429 with `Retry-After: 2`";
-        Truncate = "truncate", "promises more content than comes, and closes";
-        WrongLength = "wrong-length", "sends more content than it promised; harmless, clients stop at the promised length";
-        Garbage = "garbage", "answers with bytes that are no HTTP, and closes";
+        Truncate = "truncate", "announces more content than it sends, and closes";
+        WrongLength = "wrong-length", "sends more content than it announced; harmless, clients stop at the announced length";
+        Garbage = "garbage", "answers with bytes that are not HTTP, and closes";
         HugeHeaders = "huge-headers", "adds a header field of 1 MiB";
         ManyHeaders = "many-headers", "adds 1,000 header fields";
         Body = "body", "adds 4 KiB of content; harmless";
-        Informational = "informational", "sends a 103 and a 100 first; harmless";
+        Informational = "informational", "sends 103 and 100 before the answer; harmless";
         Http10 = "http10", "answers as HTTP/1.0 does, and closes; harmless";
     }
 }
@@ -100,12 +100,12 @@ faults! {
 faults! {
     /// What is wrong on the connection, whatever the answer is.
     WireFault {
-        Stall = "stall", "holds answers back until the window ends";
-        Slow = "slow", "sends one byte a second";
+        Stall = "stall", "delays answers until the window ends";
+        Slow = "slow", "sends one byte per second";
         Reset = "reset", "resets the connection";
-        HalfClose = "half-close", "ends its side without an answer, reads on";
+        HalfClose = "half-close", "closes its sending side without an answer, and keeps reading";
         EndlessBody = "endless-body", "answers 200 with content that never ends";
-        EarlyClose = "early-close", "answers, promises to stay, and closes";
+        EarlyClose = "early-close", "answers, announces keep-alive, and closes";
     }
 }
 
@@ -113,14 +113,14 @@ faults! {
     /// What the CDN makes of a file. Only there: see [`FaultKind::befalls_cdn`].
     StoreFault {
         ErrorPage = "error-page", "the CDN answers 200 with a page in place of the file";
-        OtherBytes = "other-bytes", "the CDN serves other bytes, as many as are due";
-        ShortFile = "short-file", "the CDN serves a file that lacks its last byte";
-        CutFile = "cut-file", "the CDN promises the file, sends half of it, and closes";
+        OtherBytes = "other-bytes", "the CDN serves other bytes of the right length";
+        ShortFile = "short-file", "the CDN serves the file without its last byte";
+        CutFile = "cut-file", "the CDN announces the file, sends half of it, and closes";
         NoHead = "no-head", "the CDN answers 405 to HEAD; harmless";
         Circle = "circle", "the CDN redirects to itself";
         OneHop = "one-hop", "the CDN redirects once more, to the file; harmless";
         HopToHttp = "hop-to-http", "the CDN redirects to `http://`";
-        HopNowhere = "hop-nowhere", "the CDN redirects without saying where";
+        HopNowhere = "hop-nowhere", "the CDN redirects without a Location";
     }
 }
 
@@ -167,12 +167,12 @@ impl FaultKind {
     pub const fn does(self) -> &'static str {
         match self {
             Self::Location(fault) => fault.does(),
-            Self::Status(_) => "answers with that status, 200 to 599",
+            Self::Status(_) => "answers with this status, 200 to 599",
             Self::Answer(fault) => fault.does(),
             Self::Wire(fault) => fault.does(),
             Self::Store(fault) => fault.does(),
-            Self::Capacity(_) => "answers RPS requests a second, has QUEUE wait, the others get 503",
-            Self::Delay(_) => "holds answers back for TIME",
+            Self::Capacity(_) => "answers RPS requests per second, queues QUEUE, others get 503",
+            Self::Delay(_) => "delays answers by TIME",
         }
     }
 

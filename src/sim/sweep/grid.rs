@@ -30,10 +30,10 @@ pub struct Grid {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GridError {
     /// No such axis.
-    #[error("{0:?} is no axis; write load=0.5x..1x,drop=50%:80%,duration=5s..15s, any of the three")]
+    #[error("{0:?} is not an axis; write one or more of load=0.5x..1x,drop=50%:80%,duration=5s..15s")]
     Axis(String),
     /// A value that is none.
-    #[error("{axis}: {what}, values with colons between, or a range such as {range}")]
+    #[error("{axis}: {what}; separate values with colons, or give a range such as {range}")]
     Value {
         /// Of this axis.
         axis: &'static str,
@@ -122,7 +122,7 @@ const LENGTH: Axis<Duration> = Axis {
     name: "duration",
     range: "5s..15s",
     read: |text| match parse_duration(text).map_err(error_text)? {
-        Duration::ZERO => Err("it must be longer than nothing".to_owned()),
+        Duration::ZERO => Err("it must be greater than 0".to_owned()),
         length => Ok(length),
     },
     units: |length| u64::try_from(length.as_millis()).unwrap_or(u64::MAX),
@@ -145,7 +145,7 @@ fn fill<T>(values: &mut Vec<T>, axis: &Axis<T>, text: &str) -> Result<(), GridEr
                 let (from, to) = ((axis.read)(from).map_err(wrong)?, (axis.read)(to).map_err(wrong)?);
                 let (from, to) = ((axis.units)(&from), (axis.units)(&to));
                 if from >= to {
-                    return Err(wrong(format!("{value:?} does not ascend")));
+                    return Err(wrong(format!("{value:?} must ascend")));
                 }
                 values.extend(even(from, to).filter_map(axis.of_units));
             }
@@ -195,12 +195,12 @@ mod tests {
         check("duration=5s..12s", "[] [] [5s, 6s, 7s, 8s, 9s, 10s, 11s, 12s]");
         check("load=0.5..1.2", "[0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2]");
         check("duration=1ms..3ms:5ms", "[1ms, 2ms, 3ms, 5ms]");
-        check("", "\"\" is no axis; write load=");
-        check("lod=1x", "\"lod\" is no axis");
+        check("", "\"\" is not an axis; write one or more of load=");
+        check("lod=1x", "\"lod\" is not an axis");
         check("load=fast", "load: \"fast\" is not a factor; write it like");
         check("drop=80", "such as 50%..90%");
-        check("duration=0s", "duration: it must be longer than nothing");
-        check("duration=9s..5s", "duration: \"9s..5s\" does not ascend");
+        check("duration=0s", "duration: it must be greater than 0");
+        check("duration=9s..5s", "duration: \"9s..5s\" must ascend");
         check("load=1x,load=2x", "load is given twice");
         check("drop=1%..9%:10%..20%:30%..40%:50%..60%", "drop: at most 24 values");
     }

@@ -22,10 +22,13 @@ impl fmt::Display for Sweep {
         writeln!(f, "  load        {load:>8.1}/s  at 1x, {:.0} % of the capacity", 100.0 * load / capacity)?;
         writeln!(f, "  capacity    {capacity:>8.1}/s")?;
         let attempts = about.attempts_at_most;
-        writeln!(f, "  no trigger  {hidden:>8.1}/s  or less is never stuck: capacity / {attempts} attempts")?;
+        writeln!(
+            f,
+            "  safe load   {hidden:>8.1}/s  or less never stays stuck: capacity / {attempts} attempts"
+        )?;
         writeln!(f)?;
-        writeln!(f, "Seconds from the end of a loss of capacity until all was well, by its length;")?;
-        writeln!(f, "STUCK if it was not within {}", length(about.recovery_limit))?;
+        writeln!(f, "Seconds to recover after a loss of capacity, by the length of the loss;")?;
+        writeln!(f, "STUCK: no recovery within {}", length(about.recovery_limit))?;
         let lengths = self.grid.lengths.len();
         for from in (0..lengths).step_by(COLUMNS) {
             self.block(from..(from + COLUMNS).min(lengths), f)?;

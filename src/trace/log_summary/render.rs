@@ -27,7 +27,7 @@ impl fmt::Display for LogSummary {
         }
         for (place, input) in self.left_out.iter().take(super::TOP_COUNT).enumerate() {
             let reason = cut(&input.reason, WIDTH - LABEL);
-            row(f, if place == 0 { "left out" } else { "" }, &cut(&input.name, WIDTH - LABEL))?;
+            row(f, if place == 0 { "not read" } else { "" }, &cut(&input.name, WIDTH - LABEL))?;
             row(f, "", &reason)?;
         }
         if self.left_out.len() > super::TOP_COUNT {
@@ -65,8 +65,8 @@ impl fmt::Display for LogSummary {
         reasons(f, "notes", &self.notes)?;
         match &self.time {
             Some(time) => self.write_time(f, time)?,
-            None if records.requests == 0 => row(f, "time", "none: no request is left")?,
-            None => row(f, "time", "none: only a rate can pace this trace")?,
+            None if records.requests == 0 => row(f, "time", "none: no request remains")?,
+            None => row(f, "time", "none: replay needs --rate")?,
         }
         table(f, "routes", &self.routes)?;
         table(f, "statuses", &self.statuses)?;
@@ -90,22 +90,18 @@ impl LogSummary {
         )?;
         row(f, "longest gap", &duration(time.longest_gap_ns))?;
         if time.resolution_ns >= NANOS_PER_SECOND {
-            row(f, "stamps", "to the second: gaps below one second are made up")?;
+            row(f, "timestamps", "in seconds: times within a second are made up")?;
         }
         let disorder = match self.disorder.inversions {
-            0 => "none: lines are in order".to_owned(),
+            0 => "none: lines are in order of time".to_owned(),
             1 => format!("1 line, by {}", duration(self.disorder.deepest_ns)),
             n => format!("{} lines, by {} at most", grouped(n), duration(self.disorder.deepest_ns)),
         };
         row(f, "disorder", &disorder)?;
         if self.records.late_by_reason.contains_key(LossReason::OutOfOrder.id()) {
             let needed_s = self.disorder.deepest_ns.div_ceil(NANOS_PER_SECOND) + 1;
-            row(
-                f,
-                "",
-                &format!("--reorder-window {needed_s}s would keep all, memory permitting; files that"),
-            )?;
-            row(f, "", "were joined with cat are better given one by one")?;
+            row(f, "", &format!("--reorder-window {needed_s}s keeps all, if memory allows; do not join"))?;
+            row(f, "", "files with cat: give each file as an argument")?;
         }
         Ok(())
     }
@@ -222,7 +218,7 @@ mod tests {
         let text = census(&long, log).to_string();
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(text.contains("no_path"), "{text}");
-        assert!(text.contains("the request names no path"), "{text}");
+        assert!(text.contains("the request has no path"), "{text}");
         assert!(text.contains("first xxx") && text.contains(":2\n"), "{text}");
     }
 

@@ -172,7 +172,7 @@ impl InputReader {
         let (line, unended) = match self.lines.next() {
             Ok(None) if std::mem::take(&mut self.trailing).was_found() => {
                 return Ok(ReadStep::TrailingData(format!(
-                    "what follows the {} data is not {0} and was ignored",
+                    "the bytes after the {} data are not {0} and were ignored",
                     self.compression
                 )));
             }
@@ -197,7 +197,7 @@ impl InputReader {
                 intake.accounting.read += 1;
                 intake.reject(Reject::Truncated, (&self.name, self.line), b"");
                 return Ok(ReadStep::BrokenOff(format!(
-                    "the {} stream breaks off: {broken}",
+                    "the {} stream is truncated or damaged: {broken}",
                     self.compression
                 )));
             }

@@ -75,8 +75,8 @@ impl CatalogFormat {
         for (column, name) in [(CatalogColumn::Name, "name"), (CatalogColumn::Version, "version")] {
             if !columns.contains(&Some(column)) {
                 return Err(format!(
-                    "there is no column {name}; begin with a line like name,version,size,sha256, or write a \
-                     JSON object a line"
+                    "there is no column {name}; write a first line such as name,version,size,sha256, or one \
+                     JSON object per line"
                 ));
             }
         }
@@ -116,7 +116,7 @@ impl CatalogColumn {
 fn twice(names: &[Cow<'_, str>], earlier: usize, at: usize) -> String {
     let name = |at: usize| names.get(at).map_or("", |name| name.trim());
     format!(
-        "columns {} ({:?}) and {} ({:?}) mean the same: leave one of them out",
+        "columns {} ({:?}) and {} ({:?}) mean the same: remove one of them",
         earlier + 1,
         name(earlier),
         at + 1,
@@ -129,7 +129,7 @@ fn record_from_columns<'l>(
     fields: Vec<Cow<'l, str>>,
 ) -> Result<CatalogRecord<'l>, String> {
     if fields.len() != columns.len() {
-        return Err(format!("it has {} fields where the first line has {}", fields.len(), columns.len()));
+        return Err(format!("it has {} fields, but the first line has {}", fields.len(), columns.len()));
     }
     let (mut name, mut version, mut size, mut sha256) = (None, None, None, None);
     for (column, field) in columns.iter().zip(fields) {
@@ -153,7 +153,7 @@ fn record<'l>(
     sha256: Option<&str>,
 ) -> Result<CatalogRecord<'l>, String> {
     let given = |value: Option<Cow<'l, str>>, field: &str| {
-        value.filter(|value| !value.is_empty()).ok_or_else(|| format!("{field}: it is missing"))
+        value.filter(|value| !value.is_empty()).ok_or_else(|| format!("{field} is missing"))
     };
     let wrong = || "sha256: write it as 64 hexadecimal digits".to_owned();
     let sha256 = sha256.map(|digits| digest(digits).ok_or_else(wrong)).transpose()?;
@@ -188,10 +188,10 @@ fn fields(line: &str) -> Result<Vec<Cow<'_, str>>, String> {
                 Cow::Borrowed(field.trim())
             }
             Some(quoted) => {
-                let (field, after) = unquoted(quoted).ok_or("a quoted field has no end")?;
+                let (field, after) = unquoted(quoted).ok_or("a quoted field has no closing quote")?;
                 rest = match after.strip_prefix(',') {
                     None if after.trim().is_empty() => None,
-                    None => return Err("there is text behind a quoted field".to_owned()),
+                    None => return Err("there is text after a quoted field".to_owned()),
                     more => more,
                 };
                 field
@@ -263,15 +263,15 @@ mod tests {
         check_mistake("", "", "no column name");
         check_mistake("name,version,size,name", "", "columns 1 (\"name\") and 4 (\"name\") mean the same");
         check_mistake("x,x,name,vers, version", "", "columns 4 (\"vers\") and 5 (\"version\") mean the same");
-        check_mistake("name,version", "a", "1 fields where the first line has 2");
-        check_mistake("name,version", "a,", "version: it is missing");
+        check_mistake("name,version", "a", "1 fields, but the first line has 2");
+        check_mistake("name,version", "a,", "version is missing");
         check_mistake("name,version", "\"a,1", "no end");
-        check_mistake("name,version", "\"a\"b,1", "behind a quoted field");
+        check_mistake("name,version", "\"a\"b,1", "after a quoted field");
         check_mistake("name,version,size", "a,1,-1", "size: \"-1\"");
         check_mistake("name,version,sha256", "a,1,00", "sha256: write it as 64");
         check_mistake("name,version,sha256", &format!("a,1,{}", "g".repeat(64)), "sha256");
         check_mistake("{", "{", "EOF");
-        check_mistake("{", r#"{"version":"1"}"#, "name: it is missing");
+        check_mistake("{", r#"{"version":"1"}"#, "name is missing");
         check_mistake("{", r#"{"name":"a","version":"1","size":"7"}"#, "expected u64");
         check_mistake("{", r#"{"name":"a","version":"1","cksum":"é"}"#, "sha256");
     }

@@ -82,7 +82,7 @@ fn name_contradiction(path: &Path, builder: &CatalogBuilder, key: u64) -> Result
             Some((_, _, entry)) if *entry == listed.entry => {}
             Some((earlier, at, _)) => {
                 let what = format!(
-                    "size or sha256: {:?} {:?} is listed with another one at {}:{at}",
+                    "size or sha256: {:?} {:?} is listed with a different one at {}:{at}",
                     listed.name,
                     listed.version,
                     earlier.display()
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn mistakes_name_file_line_and_field() {
         check_mistake(&[("a.csv", "name,version,size\n\na,1,x\n")], &["a.csv:3: size: \"x\""]);
-        check_mistake(&[("a.json", "{\"name\":\"a\"}\n")], &["a.json:1: version: it is missing"]);
+        check_mistake(&[("a.json", "{\"name\":\"a\"}\n")], &["a.json:1: version is missing"]);
         check_mistake(&[("README.md", "# Files\n")], &["README.md:1: there is no column name"]);
         check_mistake(&[("a", "\u{0}\n")], &["a:1: "]);
         check_mistake(&[], &["lists no file"]);

@@ -14,16 +14,16 @@ impl Judge {
         let list = |values: Vec<String>| values.join(", ");
         match fault {
             Fault::StatusTransition => match asked.recorded_status {
-                Some(recorded) => format!("status {status} where {recorded} was recorded"),
+                Some(recorded) => format!("status {status}, but {recorded} was recorded"),
                 None => format!("status {status}"),
             },
             Fault::StatusUnexpected | Fault::StatusClientError | Fault::StatusServerError => {
                 let due = rule().map(|rule| list(rule.statuses.iter().map(ToString::to_string).collect()));
                 match (status_note(status), due) {
                     ("", None) => format!("status {status}"),
-                    ("", Some(due)) => format!("status {status} where the rule demands {due}"),
+                    ("", Some(due)) => format!("status {status}, but the rule requires {due}"),
                     (why, None) => format!("status {status}: {why}"),
-                    (why, Some(due)) => format!("status {status}: {why}; the rule demands {due}"),
+                    (why, Some(due)) => format!("status {status}: {why}; the rule requires {due}"),
                 }
             }
             fault if is_about_location(fault) => match (self.expected(), rule()) {
@@ -33,7 +33,7 @@ impl Judge {
                         && matches!(fault, Fault::LocationWrongHost | Fault::LocationGluedHost) =>
                 {
                     format!(
-                        "expected a host of {}",
+                        "expected one of the hosts {}",
                         list(rule.hosts.iter().map(ToString::to_string).collect())
                     )
                 }

@@ -102,10 +102,10 @@ pub struct Candidate {
 #[non_exhaustive]
 pub enum ProbeError {
     /// The resolver cannot be used.
-    #[error("start target checks")]
+    #[error("start probes")]
     Resolver(#[from] LookupError),
     /// No thread, or no runtime on it.
-    #[error("start the thread that checks targets")]
+    #[error("start the thread for probes")]
     Thread(#[source] std::io::Error),
 }
 
@@ -114,10 +114,10 @@ pub enum ProbeError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeRejected {
     /// More questions wait than may.
-    #[error("too many targets are waiting")]
+    #[error("too many probes are waiting")]
     QueueFull,
     /// Checks have ended.
-    #[error("target checks have ended")]
+    #[error("probes have ended")]
     Stopped,
 }
 

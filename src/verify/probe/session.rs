@@ -196,7 +196,7 @@ impl ProbeSession {
             ProbeEvent::NotConnected(fault) => self.repeat_or_fail(*fault, fault.meaning()),
             ProbeEvent::RecentlyUnreachable(fault) => {
                 self.repeated = true;
-                self.repeat_or_fail(*fault, &format!("{}, a moment ago", fault.meaning()))
+                self.repeat_or_fail(*fault, &format!("{}, in a probe a moment ago", fault.meaning()))
             }
             ProbeEvent::Connected => ProbeAction::Done(TargetVerdict::ok(Tier::Connect)),
             ProbeEvent::Broken(fault) => {
@@ -235,7 +235,7 @@ impl ProbeSession {
                         |range| format!("Content-Range \"{}\"", bounded(range)),
                     );
                     let why = format!(
-                        "{told} with {range} and {} bytes, where the first {} were asked for",
+                        "{told} with {range} and {} bytes, but the first {} were requested",
                         reply.received,
                         ProbeStep::FIRST_BYTES
                     );
@@ -243,9 +243,9 @@ impl ProbeSession {
                 }
             }
             // RFC 9110 §15.3.7, §15.4.5: answers to what was not asked.
-            206 => self.fail(Fault::TargetStatus, Tier::Fetch, &format!("{told}, though no Range was sent")),
+            206 => self.fail(Fault::TargetStatus, Tier::Fetch, &format!("{told}, although the request had no Range")),
             304 => {
-                self.fail(Fault::TargetStatus, Tier::Fetch, &format!("{told}, though no condition was sent"))
+                self.fail(Fault::TargetStatus, Tier::Fetch, &format!("{told}, although the request had no condition"))
             }
             // RFC 9110 §15.5.17: no byte of an empty file can be had.
             416 if self.step == ProbeStep::FirstBytes && reply.content_range == Some(b"bytes */0") => {
@@ -290,8 +290,8 @@ impl ProbeSession {
 
     fn judge_content(&self, reply: &ProbeResponse<'_>, length: Option<u64>) -> ProbeAction {
         let length = if self.step == ProbeStep::Whole { Some(reply.received) } else { length };
-        if let Some(promised) = self.head_length.filter(|&promised| promised > 0 && reply.received == 0) {
-            let why = format!("no content where HEAD told of {promised} bytes");
+        if let Some(head_length) = self.head_length.filter(|&head_length| head_length > 0 && reply.received == 0) {
+            let why = format!("no content, but HEAD announced {head_length} bytes");
             return self.fail(Fault::TargetLength, Tier::Fetch, &why);
         }
         if let Some(why) = self.archive_problem(reply, length) {
@@ -300,7 +300,7 @@ impl ProbeSession {
         if let (Some(expected), Some(length)) = (self.expected_file().length, length)
             && expected != length
         {
-            let why = format!("{length} bytes where {expected} are due");
+            let why = format!("{length} bytes, expected {expected}");
             return self.fail(Fault::TargetLength, Tier::Fetch, &why);
         }
         let (Some(expected), Some(found)) = (self.expected_file().sha256, reply.sha256) else {
@@ -309,7 +309,7 @@ impl ProbeSession {
         if expected == found {
             return ProbeAction::Done(TargetVerdict::ok(Tier::Digest));
         }
-        let why = format!("SHA-256 {}... where {}... is due", hex_start(&found), hex_start(&expected));
+        let why = format!("SHA-256 {}..., expected {}...", hex_start(&found), hex_start(&expected));
         self.fail(Fault::TargetDigest, Tier::Digest, &why)
     }
 
@@ -340,7 +340,7 @@ impl ProbeSession {
             Locations::One(location) => location,
         };
         let Some(url) = resolve(&self.url, location) else {
-            return bad(self, "a redirect to no usable URL");
+            return bad(self, "a redirect to an unusable URL");
         };
         if let Some(why) = url_problem(&url) {
             return bad(self, why);
@@ -352,7 +352,7 @@ impl ProbeSession {
         self.hops.push(Hop { status: reply.status, from: shortened(&self.url) });
         self.url = url;
         if self.visited.contains(&self.url) {
-            return self.fail(Fault::TargetLoop, Tier::Fetch, "it was asked before");
+            return self.fail(Fault::TargetLoop, Tier::Fetch, "this URL was visited before");
         }
         if self.hops.len() > self.limits.hops {
             let why = format!("more than {} redirects", self.limits.hops);
@@ -422,15 +422,15 @@ fn first_step(reach: ProbeDepth, url: &Url) -> ProbeStep {
 /// What speaks against connecting to where a URL leads, as far as the URL tells.
 fn url_problem(url: &Url) -> Option<&'static str> {
     if !matches!(url.scheme(), "http" | "https") {
-        return Some("the place is neither http nor https");
+        return Some("the URL is neither http nor https");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Some("the place carries user information");
+        return Some("the URL contains a user name or a password");
     }
     match url.host() {
-        Some(Host::Domain(name)) if !location::is_host_name(name) => Some("the place has no legal host name"),
+        Some(Host::Domain(name)) if !location::is_host_name(name) => Some("the URL has no valid host name"),
         Some(Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_)) => None,
-        None => Some("the place has no host"),
+        None => Some("the URL has no host"),
     }
 }
 

@@ -40,7 +40,7 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 pub enum RulesError {
     /// There is no built-in set of that name.
     #[error(
-        "{name:?} is no built-in set of rules{}; there are: {}",
+        "{name:?} is not a built-in set of rules{}; known sets: {}",
         did_you_mean(name, Rules::builtin_names()),
         names()
     )]
@@ -222,7 +222,7 @@ fn read(text: &str) -> Checked<Rules> {
         what: error.message().trim_end().replace('\n', ", "),
     })?;
     if let Some(shape) = file.shape.filter(|shape| *shape.get_ref() != SHAPE) {
-        let told = format!("shape {} is not known to this version, which reads {SHAPE}", shape.get_ref());
+        let told = format!("shape {} is not supported; this version reads shape {SHAPE}", shape.get_ref());
         return Err(mistake(&shape, told));
     }
     let mut rules: Vec<Rule> = Vec::with_capacity(file.rules.len());
@@ -230,7 +230,7 @@ fn read(text: &str) -> Checked<Rules> {
         let (at, rule) = (file.pattern.span(), rule(file)?);
         if let Some(first) = rules.iter().find(|first| first.pattern.is_same_as(&rule.pattern)) {
             let what = format!(
-                "{} matches the paths of an earlier rule, which counts: {}",
+                "{} matches the paths of an earlier rule, which takes precedence: {}",
                 rule.pattern, first.pattern
             );
             return Err(RuleMistake { span: at, what });
@@ -322,7 +322,7 @@ fn relative(named: Option<&Spanned<FileRelative>>, stays: Option<bool>) -> Check
         FileRelative::Allowed(true) => Ok(Relative::Allowed),
         FileRelative::Allowed(false) => Ok(Relative::Never),
         FileRelative::Word(Only::Only) if stays == Some(false) => {
-            Err(mistake(named, "the location is on another host, where no relative one leads; write /path"))
+            Err(mistake(named, "the location is on another host, so it cannot be relative; write /path"))
         }
         FileRelative::Word(Only::Only) => Ok(Relative::Only),
     }
@@ -334,7 +334,7 @@ fn min_ttl(text: &Spanned<String>) -> Checked<std::time::Duration> {
 
 fn member(text: Spanned<String>) -> Checked<String> {
     if text.get_ref().is_empty() {
-        return Err(mistake(&text, "a member has a name; write it like \"url\""));
+        return Err(mistake(&text, "the name of the member is empty; write it like \"url\""));
     }
     Ok(text.into_inner())
 }
@@ -355,8 +355,7 @@ fn demands(fields: BTreeMap<Spanned<String>, Spanned<FileCondition>>) -> Checked
         if matches!(due, FieldCondition::OneOf(list) if list.is_empty())
             || matches!(due, FieldCondition::Elements(list) if list.is_empty())
         {
-            let what =
-                format!("nothing is demanded of {name}; write true or false to say whether it is there");
+            let what = format!("the rule requires nothing of {name}; write true (present) or false (absent)");
             return Err(RuleMistake { span, what });
         }
         demands.push(demand);
@@ -387,8 +386,7 @@ fn demand(name: HeaderName, file: FileCondition, span: &Range<usize>) -> Checked
             let at_most = at_most.into_iter().map(|(name, number)| Element::AtMost(name, number));
             let elements: Vec<_> = contains.chain(lacks).chain(at_least).chain(at_most).collect();
             if is.is_some() && !elements.is_empty() {
-                let what =
-                    format!("{name} is demanded as a whole and by its elements; leave one of them out");
+                let what = format!("{name} has a required value and required elements; remove one of them");
                 return Err(RuleMistake { span: span.clone(), what });
             }
             let due = is.map_or(FieldCondition::Elements(elements), field_condition);
@@ -427,7 +425,7 @@ fn consistent_scheme(named: &Spanned<Scheme>, of_location: Option<Scheme>) -> Ch
         (scheme, Some(own)) if scheme == own => Ok(scheme),
         (Scheme::Https | Scheme::Http, Some(_)) => Err(RuleMistake {
             span: named.span(),
-            what: "the location has the other scheme; leave one of them out, or allow any".to_owned(),
+            what: "the location has another scheme; remove one of them, or allow any".to_owned(),
         }),
     }
 }
@@ -447,7 +445,7 @@ fn statuses(file: Spanned<FileStatuses>) -> Checked<Vec<u16>> {
             None
         }
     });
-    let none = || Some("no status is allowed; name at least one, such as 302".to_owned());
+    let none = || Some("the list is empty; name at least one status, such as 302".to_owned());
     match wrong.or_else(|| none().filter(|_| statuses.is_empty())) {
         Some(what) => Err(RuleMistake { span, what }),
         None => Ok(statuses),
@@ -472,10 +470,10 @@ fn expected(text: &Spanned<String>, pattern: &Pattern) -> Checked<(ExpectedLocat
         _ => return Err(wrong("must begin with https:// or http://")),
     };
     let Some((authority, _)) = rest.split_once('/') else {
-        return Err(wrong("needs a path behind its host"));
+        return Err(wrong("needs a path after its host"));
     };
     if authority.contains(['{', '@']) {
-        return Err(wrong("must spell its host out; further hosts go into hosts = [...]"));
+        return Err(wrong("must have a host without {names}; further hosts go into hosts = [...]"));
     }
     let url = Url::parse(&format!("{scheme}://{authority}/")).ok().filter(|_| !authority.is_empty());
     let host = url.as_ref().and_then(Url::host).map(|host| host.to_owned()).filter(is_usable);
@@ -484,7 +482,7 @@ fn expected(text: &Spanned<String>, pattern: &Pattern) -> Checked<(ExpectedLocat
             let authority = Some(Authority { host, port: url.port() });
             Ok((ExpectedLocation { template, authority, spellings: None }, Some(known)))
         }
-        (None, _) | (_, None) => Err(wrong("has no usable host")),
+        (None, _) | (_, None) => Err(wrong("has no valid host")),
     }
 }
 

@@ -165,17 +165,17 @@ impl HeaderDemand {
     fn write_condition(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} must ", self.name)?;
         match &self.condition {
-            FieldCondition::Present => f.write_str("be there"),
-            FieldCondition::Absent => f.write_str("not be there"),
+            FieldCondition::Present => f.write_str("be present"),
+            FieldCondition::Absent => f.write_str("be absent"),
             FieldCondition::OneOf(values) => write!(f, "be {}", values.join(" or ")),
             FieldCondition::Elements(elements) => {
                 for (at, element) in elements.iter().enumerate() {
                     f.write_str(if at == 0 { "" } else { " and " })?;
                     match element {
-                        Element::Contains(due) => write!(f, "hold {due}"),
-                        Element::Lacks(due) => write!(f, "not hold {due}"),
-                        Element::AtLeast(name, number) => write!(f, "hold {name} of {number} or more"),
-                        Element::AtMost(name, number) => write!(f, "hold {name} of {number} or less"),
+                        Element::Contains(due) => write!(f, "contain {due}"),
+                        Element::Lacks(due) => write!(f, "not contain {due}"),
+                        Element::AtLeast(name, number) => write!(f, "contain {name} of {number} or more"),
+                        Element::AtMost(name, number) => write!(f, "contain {name} of {number} or less"),
                     }?;
                 }
                 Ok(())
@@ -272,11 +272,15 @@ mod tests {
     #[test]
     fn the_name_says_which_fault_it_is() {
         for (name, fault, told) in [
-            ("vary", Fault::HeadersVary, "vary must be there"),
-            ("content-type", Fault::HeadersContentType, "content-type must be there"),
-            ("cache-control", Fault::HeadersCacheControl, "cache-control must be there"),
-            ("access-control-allow-origin", Fault::HeadersCors, "access-control-allow-origin must be there"),
-            ("x-repo-commit", Fault::HeadersOther, "x-repo-commit must be there"),
+            ("vary", Fault::HeadersVary, "vary must be present"),
+            ("content-type", Fault::HeadersContentType, "content-type must be present"),
+            ("cache-control", Fault::HeadersCacheControl, "cache-control must be present"),
+            (
+                "access-control-allow-origin",
+                Fault::HeadersCors,
+                "access-control-allow-origin must be present",
+            ),
+            ("x-repo-commit", Fault::HeadersOther, "x-repo-commit must be present"),
         ] {
             let demand = demand(name, FieldCondition::Present);
             assert_eq!((demand.fault(), demand.to_string().as_str()), (fault, told));

@@ -53,8 +53,8 @@ impl HostPattern {
             || !matches!(Host::parse(&name), Ok(Host::Domain(parsed)) if parsed == name && is_host_name(&name))
         {
             return Err(format!(
-                "{text:?} is not a pattern of hosts; a star stands for one whole label, and not for one of \
-                 the last two: *.example.net; two stars at the beginning stand for one label or more"
+                "{text:?} is not a host pattern; * matches one whole label, but none of the last two, as in \
+                 *.example.net; ** at the beginning matches one or more labels"
             ));
         }
         let any = |label: &str| (label != "*").then(|| label.to_ascii_lowercase());

@@ -24,7 +24,7 @@ pub struct StatusTransition {
 
 /// Text that is no [`Transition`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a change of status; write it like \"200 -> 302\" or \"4xx -> 302\"")]
+#[error("{0:?} is not a status transition; write it like \"200 -> 302\" or \"4xx -> 302\"")]
 pub struct ParseTransitionError(String);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

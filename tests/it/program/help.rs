@@ -42,8 +42,8 @@ fn every_subcommand_helps() {
 fn serve_lists_its_faults() {
     let help = Call::new(&["serve", "--help"]).run().stdout;
     let (_, faults) = help.split_once("\nFaults:\n").unwrap();
-    assert!(faults.starts_with("  missing-slash       glues host and path together"), "{faults}");
-    assert!(faults.contains("\n  status-CODE         answers with that status"), "{faults}");
+    assert!(faults.starts_with("  missing-slash       joins host and path without a slash"), "{faults}");
+    assert!(faults.contains("\n  status-CODE         answers with this status"), "{faults}");
 }
 
 #[test]

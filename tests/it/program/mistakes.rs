@@ -54,7 +54,7 @@ fn traces_in_no_known_format() {
     call.refused(
         1,
         &[
-            "recognise notes.txt",
+            "recognise the format of notes.txt",
             "cloudfront-v1 (0 %, mostly no_header)",
             "fastly-cratesio (0 %",
             "url-list (0 %",
@@ -93,7 +93,7 @@ fn headers_that_frame_a_message_are_not_for_a_flag() {
 #[test]
 fn traces_with_times_do_not_go_with_traces_without() {
     let list = sample("url-list", "well-formed.log");
-    replay(INCIDENT, &[list.to_str().unwrap()]).refused(1, &["which has none", "replay them one by one"]);
+    replay(INCIDENT, &[list.to_str().unwrap()]).refused(1, &["which has none", "replay them separately"]);
     let target = nobody();
     Call::new(&["replay", list.to_str().unwrap(), "--target", &target])
         .refused(2, &["no times to follow", "--rate 100/s"]);
@@ -232,7 +232,7 @@ fn a_place_that_is_taken_is_named_with_its_flag() {
     let place = format!("127.0.0.1:{}", first.port());
     Call::new(&["serve", "--listen", &place]).refused(1, &["--listen", &place, "in use"]);
     Call::new(&["serve", "--dns-listen", &first.dns]).refused(1, &["--dns-listen", &first.dns, "in use"]);
-    Call::new(&["serve", "--fault", "mising-slash"]).refused(2, &["known are missing-slash"]);
+    Call::new(&["serve", "--fault", "mising-slash"]).refused(2, &["known faults: missing-slash"]);
     Call::new(&["serve", "--fault", "stall:0%"]).refused(2, &["write it like 10%"]);
     Call::new(&["serve", "--fault", "stall@5s..1s"]).refused(2, &["write it like 5s..15s"]);
 }

@@ -28,11 +28,11 @@ fn check(candidate: &Serving, lines: &str, id: &str, detail: &str) -> Report {
 fn fields_that_a_rule_demands() {
     let candidate = Serving::healthy();
     for (field, id, detail) in [
-        ("vary = { contains = \"origin\" }", "headers.vary", "vary must hold origin"),
+        ("vary = { contains = \"origin\" }", "headers.vary", "vary must contain origin"),
         ("content-type = \"text/html\"", "headers.content_type", "content-type must be text/html"),
-        ("cache-control = { contains = \"immutable\" }", "headers.cache_control", "hold immutable"),
+        ("cache-control = { contains = \"immutable\" }", "headers.cache_control", "contain immutable"),
         ("access-control-allow-origin = \"*\"", "headers.cors", "access-control-allow-origin must be *"),
-        ("etag = true", "headers.other", "etag must be there"),
+        ("etag = true", "headers.other", "etag must be present"),
     ] {
         check(&candidate, &format!("status = 302\nheaders.{field}"), id, detail);
     }
@@ -85,7 +85,7 @@ fn hosts_by_pattern_and_signatures_by_time() {
     let candidate = Serving::with_faults(&["expires-soon"]);
     let pattern = "status = 302\nhosts = [\"*.crates.io\"]";
     let patient = format!("{pattern}\nmin_ttl = \"1m\"");
-    let report = check(&candidate, &patient, "location.expires_soon", "the signature ends ");
+    let report = check(&candidate, &patient, "location.expires_soon", "the signature expires ");
     assert_eq!(report.text("/targets/hosts/0/host"), "static.crates.io");
     for (line, warned) in [("min_ttl = \"0s\"", 0), ("", COUNT)] {
         let report = against(&candidate, &rule(&format!("{pattern}\n{line}"))).report(0);
@@ -140,7 +140,7 @@ fn sets_are_listed_printed_and_checked() {
 fn faults_are_explained() {
     let told = Call::new(&["explain", "dns.nxdomain"]).run();
     assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
-    assert!(told.stdout.contains("retries: this makes the storm"), "{}", told.stdout);
+    assert!(told.stdout.contains("retries: this causes the storm"), "{}", told.stdout);
     Call::new(&["explain", "nxdomain"]).refused(2, &["is no fault", "did you mean dns.nxdomain?"]);
     let dns = Call::new(&["explain", "dns"]).run();
     assert!(dns.code == Some(0) && dns.stdout.contains("dns.private_address"), "{}", dns.stdout);

@@ -48,7 +48,7 @@ fn a_scenario_is_played_against_a_stand_in_of_its_own() {
     assert_eq!(report.number("/storm/failed_attempts"), 400);
     assert_eq!(report.text("/plan/client"), "cargo-1.70");
     assert_eq!(report.text("/plan/inputs/0/name"), "scenario: mine.toml");
-    assert!(ended.stdout.contains("Beside what is known\n"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("Compared with the known numbers\n"), "{}", ended.stdout);
     assert!(ended.stderr.contains("20x as fast: 2 s at 50/s"), "{}", ended.stderr);
 }
 

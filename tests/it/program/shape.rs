@@ -147,7 +147,7 @@ fn shapes_that_contradict_each_other_are_refused() {
     for other in [["--rate", "10"], ["--speed", "2x"], ["-d", "10s"]] {
         refused(&["--stage", "1s:10/s", other[0], other[1]], &["--stage", "cannot be used with"]);
     }
-    refused(&["--stage", "1s:0"], &["--stage", "offer no arrival"]);
+    refused(&["--stage", "1s:0"], &["--stage", "send no request"]);
     refused(&["--stage", "10/s"], &["30s:1k/s"]);
     refused(&["--arrivals", "poisson"], &["give --rate or --stage"]);
     refused(&["--arrivals", "uniform", "--speed", "2x"], &["give --rate or --stage"]);

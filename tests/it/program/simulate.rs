@@ -29,7 +29,7 @@ fn the_incident_is_told_beside_what_is_known_and_again_to_the_byte() {
     assert!((3.0..3.3).contains(&amplification), "{amplification}");
     let again = simulate(&["--scenario", "incident", "--rate", "0.01x", "--speed", "5x"]);
     let ended = again.run();
-    let told = "\nBeside what is known\n";
+    let told = "\nCompared with the known numbers\n";
     assert!(
         ended.stdout.contains(told) && ended.stdout.starts_with("! SIMULATED: nothing was sent"),
         "{}",
@@ -134,7 +134,7 @@ fn mistakes_are_told_before_anything_is_played() {
     let bound = ["no bound", "give --servers"];
     sweep(&["--scenario", "incident", "--drop", "80%@1s..2s"], &[&["--drop"], &bound[..]].concat());
     sweep(&["--scenario", "incident", "--sweep", "load=1x"], &["has no bound", "--servers"]);
-    sweep(&["--scenario", "metastable", "--sweep", "lod=1x"], &["\"lod\" is no axis"]);
+    sweep(&["--scenario", "metastable", "--sweep", "lod=1x"], &["\"lod\" is not an axis"]);
     sweep(&[INCIDENT, "--sweep", "load=1x"], &["--scenario"]);
 }
 

@@ -41,7 +41,7 @@ fn an_out_that_is_a_file_is_called_one() {
 #[test]
 fn rates_that_nothing_can_offer_are_refused() {
     let check = |args: &[&str]| {
-        Call::new(args).without_out().refused(2, &["more than one process offers", "at most 1,000,000"]);
+        Call::new(args).without_out().refused(2, &["more than one process can send", "at most 1,000,000"]);
     };
     let target = ["replay", INCIDENT, "--target", "http://127.0.0.1:1", "--loop", "-d", "300ms"];
     check(&[&target[..], &["--rate", "18446744073709551615/s"]].concat());

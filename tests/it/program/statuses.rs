@@ -117,6 +117,6 @@ fn a_time_out_after_a_whole_head_tells_the_status() {
     let report = replay(&candidate, &recorded(302), &["--timeout", "300ms"]);
     assert_eq!(report.faults(), [("timeout.total", COUNT)]);
     let told = detail(&report);
-    assert!(told.contains("the head of its answer had come, with status 302"), "{told}");
+    assert!(told.contains("the head of the answer arrived, with status 302"), "{told}");
     candidate.stop();
 }

@@ -66,7 +66,7 @@ fn a_warm_up_that_leaves_nothing_is_no_result() {
     let refused = |flags: &[&str], parts: &[&str]| replay(&candidate, flags).refused(2, parts);
     refused(&["--rate", "10", "-d", "2s", "--warmup", "2s"], &["--warmup 2s", "--duration 2s"]);
     refused(&["--stage", "1s:10/s", "--stage", "1s:9/s", "--warmup", "3s"], &["--warmup 3s", "--stage 2s"]);
-    refused(&["--rate", "10", "--warmup", "soon"], &["--warmup", "not a length of time"]);
+    refused(&["--rate", "10", "--warmup", "soon"], &["--warmup", "not a duration"]);
 
     // How long a trace is, nobody knows before.
     let call = Call::replay("trace", &candidate).file("trace", every(10, 10));

@@ -42,11 +42,11 @@ fn r26_r29_fields_that_are_not_as_they_should_be() {
     ];
     assert_eq!(judged(&mut judge, "https://h.example/x", &sound), (None, String::new()));
     for (spoiled, fault, note) in [
-        (("vary", "accept"), Fault::HeadersVary, "vary must hold accept and hold origin"),
+        (("vary", "accept"), Fault::HeadersVary, "vary must contain accept and contain origin"),
         (
             ("cache-control", "max-age=59, immutable"),
             Fault::HeadersCacheControl,
-            "cache-control must hold immutable and hold max-age of 60 or more",
+            "cache-control must contain immutable and contain max-age of 60 or more",
         ),
         (("content-type", "text/html"), Fault::HeadersContentType, "content-type must be application/gzip"),
         (
@@ -60,7 +60,7 @@ fn r26_r29_fields_that_are_not_as_they_should_be() {
     }
     let with_cookie = [&sound[..], &[("set-cookie", "a=b")]].concat();
     let (fault, note) = judged(&mut judge, "https://h.example/x", &with_cookie);
-    assert_eq!((fault, note.as_str()), (Some(Fault::HeadersOther), "set-cookie must not be there"));
+    assert_eq!((fault, note.as_str()), (Some(Fault::HeadersOther), "set-cookie must be absent"));
     // Where it leads says more than what is written beside it.
     let (fault, _) = judged(&mut judge, "http://h.example/x", &[]);
     assert_eq!(fault, Some(Fault::LocationDowngrade));
@@ -249,7 +249,7 @@ fn r27_signatures_in_time() {
         assert_eq!(judged(&mut plain, &signed(seconds), &[]).0, without, "{seconds}");
     }
     let (_, note) = judged(&mut plain, &signed(-7), &[]);
-    assert_eq!(note, "the signature ended 7 s before");
+    assert_eq!(note, "the signature expired 7 s before the answer");
     let early = "https://h.example/x?X-Amz-Date=20231120T111500Z&X-Amz-Expires=900&X-Amz-Signature=0";
     assert_eq!(judged(&mut plain, early, &[]).0, Some(Fault::LocationNotYetValid));
     // A stranger's signature is a stranger's business.

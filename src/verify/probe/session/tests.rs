@@ -96,7 +96,7 @@ fn each_reach_asks_in_its_way() {
     }
     check(ProbeDepth::Digest, &[part(b"bytes 0-511/1000")], "Whole", at_fetch(Fault::TargetStatus));
     let (_, verdict) = talk(FILE, (ProbeDepth::Get, ExpectedFile::default()), &[status(206)]);
-    assert!(verdict.detail.unwrap().contains("status 206, though no Range was sent"));
+    assert!(verdict.detail.unwrap().contains("status 206, although the request had no Range"));
 }
 
 /// The part that was asked for, under that `Content-Range`.
@@ -121,7 +121,7 @@ fn only_the_part_that_was_asked_for_will_do() {
     ] {
         let verdict = end(part(wrong));
         assert_eq!(verdict.fault, Some(Fault::TargetStatus), "{}", wrong.escape_ascii());
-        assert!(verdict.detail.unwrap().contains("where the first 512 were asked for"));
+        assert!(verdict.detail.unwrap().contains("but the first 512 were requested"));
     }
     assert_eq!(end(status(206)).fault, Some(Fault::TargetStatus), "no Content-Range at all");
     let shorter =
@@ -353,7 +353,7 @@ fn the_form_in_json_is_asked_for_and_not_followed() {
     };
     let (missing, mismatch) = (Fault::JsonMissing, Fault::JsonMismatch);
     found(&[says(r#"{"url":"https://cdn.test/b"}"#)], "Json", mismatch, "it names https://cdn.test/b");
-    found(&[says("{}")], "Json", missing, "no text in a member \"url\"");
+    found(&[says("{}")], "Json", missing, "the member \"url\" is missing or is not a text");
     found(&[to(FILE)], "Json", missing, "status 302");
     found(&[status(404)], "Json", missing, "status 404");
     found(&[status(500), status(500)], "Json Json!", missing, "status 500");

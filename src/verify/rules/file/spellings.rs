@@ -20,7 +20,7 @@ pub(super) fn spellings(
     }
     let Some(first) = spans.first().cloned() else { return Ok(None) };
     if location.is_empty() {
-        let what = "a rule with canonical parts needs a location to compare them in".to_owned();
+        let what = "a rule with canonical parts needs a location that contains them".to_owned();
         return Err(RuleMistake { span: first, what });
     }
     let path = match location.split_once("://") {
