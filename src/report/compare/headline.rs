@@ -29,15 +29,15 @@ pub(super) fn headline(comparison: &Comparison<'_>) -> (&'static str, String) {
     }
     if of(Held::No) > 0 {
         let broken: Vec<_> = judged.iter().filter(|judged| judged.held == Held::No).map(name_of).collect();
-        return ("REGRESSED", format!("{} of {conditions} broken: {}", of(Held::No), broken.join(", ")));
+        return ("REGRESSED", format!("{} of {conditions} violated: {}", of(Held::No), broken.join(", ")));
     }
     if of(Held::Unjudged) > 0 {
         let sentence = format!("{} of {conditions} could not be judged", of(Held::Unjudged));
         return ("UNJUDGED", sentence);
     }
     match of(Held::NotShown) {
-        0 => ("HELD", format!("{conditions} held")),
-        open => ("HELD", format!("{conditions} held, {open} of them because the change may be chance")),
+        0 => ("MET", format!("{conditions} met")),
+        open => ("MET", format!("{conditions} met; for {open} of them the change may be chance")),
     }
 }
 
@@ -116,11 +116,11 @@ pub(super) fn condition_told(judged: &Judged) -> String {
     let found = match (change.difference(), change.interval) {
         (Some(_), Some(_)) => format!("{}, {}", show::difference(change), show::interval(change)),
         (Some(_), None) => show::difference(change),
-        (None, _) => "no number in both runs".to_owned(),
+        (None, _) => "not measured in both runs".to_owned(),
     };
     match judged.held {
         Held::No | Held::Yes => found,
-        Held::NotShown => format!("{found}: may be chance; longer runs would tell"),
+        Held::NotShown => format!("{found}: may be chance; run longer to find out"),
         Held::Unjudged => format!("{found}: {}", change.word.text()),
     }
 }
@@ -128,8 +128,8 @@ pub(super) fn condition_told(judged: &Judged) -> String {
 /// The word for what came of a condition.
 pub(super) const fn held_word(held: Held) -> &'static str {
     match held {
-        Held::Yes => "held",
-        Held::No => "broken",
+        Held::Yes => "met",
+        Held::No => "violated",
         Held::NotShown => "not shown",
         Held::Unjudged => "not judged",
     }
@@ -144,14 +144,14 @@ pub(super) fn method(comparison: &Comparison<'_>) -> String {
         format!("{} blocks of {length:.1} s", cut.blocks())
     });
     let drawn = match (comparison.paired, blocks[0] == blocks[1]) {
-        (true, _) => format!("{}, of both runs together as they had the same load", blocks[0]),
+        (true, _) => format!("{}, of both runs together because they had the same load", blocks[0]),
         (false, true) => format!("{} of each run", blocks[0]),
         (false, false) => format!("{} of A and {} of B", blocks[0], blocks[1]),
     };
     let compared = comparison.changes().filter(|change| is_compared(change)).count();
     format!(
-        "Intervals hold the true difference in {CONFIDENCE_PERCENT} of 100 comparisons: block bootstrap, {} draws of \
-         {drawn}; seed {}. Of equal runs one number in 20 differs by chance; {compared} were compared.",
+        "Intervals contain the true difference in {CONFIDENCE_PERCENT} of 100 comparisons: block bootstrap, {} draws of \
+         {drawn}; seed {}. If two runs are equal, 1 number in 20 differs by chance; {compared} were compared.",
         grouped(super::RESAMPLES as u64),
         comparison.seed
     )

@@ -133,7 +133,7 @@ impl Page {
 
 fn tone(word: &str) -> &'static str {
     match word {
-        "INDISTINGUISHABLE" | "HELD" => "good",
+        "INDISTINGUISHABLE" | "MET" => "good",
         "REGRESSED" => "wrong",
         _ => "open",
     }

@@ -20,13 +20,15 @@ impl Metric {
     /// The metric of a measure; the error says why its changes have no
     /// interval.
     pub fn of(measure: Measure) -> Result<Self, &'static str> {
-        const EXTREME: &str = "one sample decides it, so chance cannot be told: compare a percentile";
+        const EXTREME: &str = "because a single sample decides it: compare a percentile";
         let metric = |statistic| Ok(Self { name: measure.to_string(), statistic, unit: measure.unit() });
         match measure {
             Measure::Time(clock, threshold::Statistic::Percentile(share)) => {
                 metric(Statistic::Quantile(clock, share.as_f64()))
             }
-            Measure::Time(_, threshold::Statistic::Mean) => Err("it is not kept by the second: compare p50"),
+            Measure::Time(_, threshold::Statistic::Mean) => {
+                Err("because it is not recorded per second: compare p50")
+            }
             Measure::Time(_, threshold::Statistic::Min | threshold::Statistic::Max) => Err(EXTREME),
             Measure::Count(counted) => metric(Statistic::Count(counted_by(counted)?.0)),
             Measure::Share(counted) => {
@@ -83,7 +85,7 @@ fn counted_by(counted: threshold::Counted) -> Result<(Counted, Counted), &'stati
         }
         Of::Fault(fault) => of_arrivals(Counted::Fault(fault.id().to_owned())),
         Of::Family(family) => of_arrivals(Counted::Family(format!("{family}."))),
-        Of::Misled | Of::Unchecked | Of::ControlDiffer => Err("it is not kept by the second"),
+        Of::Misled | Of::Unchecked | Of::ControlDiffer => Err("because it is not recorded per second"),
     }
 }
 
