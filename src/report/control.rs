@@ -115,17 +115,17 @@ fn finding(candidate: &ComparisonsLine, noise: &ComparisonsLine) -> Option<Reaso
         return Some(Reason {
             id: "control_silent".to_owned(),
             detail: format!(
-                "no answer was compared with the control's: it was asked {} times",
+                "no answer was compared with the control's: {} requests were sent to it",
                 grouped(candidate.asked)
             ),
-            remedy: "see whether the control is up, or raise --control-sample".to_owned(),
+            remedy: "check that the control is up, or raise --control-sample".to_owned(),
         });
     }
     if candidate.differing == 0 {
         return None;
     }
     let itself = if noise.compared == 0 {
-        "how far the control differs from itself is not known".to_owned()
+        "how often the control differs from itself is unknown".to_owned()
     } else {
         format!(
             "the control differs from itself in {} of {} ({:.1} %)",
@@ -142,6 +142,6 @@ fn finding(candidate: &ComparisonsLine, noise: &ComparisonsLine) -> Option<Reaso
             grouped(candidate.compared),
             candidate.percent()
         ),
-        remedy: "look at the examples: what the control does not do to itself is the candidate's".to_owned(),
+        remedy: "look at the examples: differences beyond the control's own are the candidate's".to_owned(),
     })
 }

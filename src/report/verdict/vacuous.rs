@@ -11,7 +11,7 @@ const NEVER_A_PASS: [&str; 4] = ["nothing_offered", "no_rule_matched", "catalog_
 
 const NAME_THE_FILE: &str = "name the file in the match of a rule, as in /crates/{crate}/{version}/download";
 
-const COMPARE_CATALOG: &str = "see whether the catalogue is of this registry and as new as the log; names and \
+const COMPARE_CATALOG: &str = "check that the catalogue is of this registry and as new as the log; names and \
      versions are compared byte for byte";
 
 /// Whether `--allow-invalid` turns a reason into a warning.
@@ -32,7 +32,7 @@ pub(super) fn judged_nothing(totals: &Totals, plan: &Plan) -> Vec<Reason> {
         reasons.push(reason(
             "no_rule_matched",
             format!(
-                "no request matches a rule of {rules}: {} answers were not judged by any{}",
+                "no request matches a rule of {rules}: {} answers were not judged by a rule{}",
                 grouped(counts.rules.without()),
                 looks_like(&counts.rules)
             ),
@@ -44,7 +44,7 @@ pub(super) fn judged_nothing(totals: &Totals, plan: &Plan) -> Vec<Reason> {
         reasons.push(reason(
             "catalog_unused",
             format!(
-                "the catalogue was not used: no rule says which file {} redirects are for",
+                "the catalogue was not used: no rule says which files {} redirects are for",
                 grouped(catalog.unnamed)
             ),
             NAME_THE_FILE,
@@ -118,7 +118,7 @@ fn forgotten(rules: &RuleCounts) -> Option<(&'static str, f64)> {
 
 fn looks_like(rules: &RuleCounts) -> String {
     forgotten(rules).map_or_else(String::new, |(name, percent)| {
-        format!("; {:.0} % of them look like --rewrite {name}", percent.floor())
+        format!("; --rewrite {name} fits {:.0} % of them", percent.floor())
     })
 }
 
@@ -142,6 +142,6 @@ pub(super) fn nothing_good(counts: &Counts) -> Reason {
     reason(
         "nothing_good",
         format!("none of {} downloads was good", grouped(counts.arrivals.offered)),
-        "see why none was answered: the reasons stand in the notes",
+        "see the notes: they say why no download was good",
     )
 }
