@@ -15,7 +15,7 @@ const DOUBTS_TOLD: usize = 3;
 
 /// Faults of a host as a whole, as the end of "redirects to HOST, …".
 const OF_A_HOST: &[(Fault, &str)] = &[
-    (Fault::LocationGluedHost, "which is the demanded one with more glued to it"),
+    (Fault::LocationGluedHost, "which is the expected host with more text attached"),
     (Fault::LocationWrongHost, "which the rules do not allow"),
     (Fault::DnsNxdomain, "which does not exist (NXDOMAIN)"),
     (Fault::DnsNoAddress, "which has no address"),
@@ -25,10 +25,10 @@ const OF_A_HOST: &[(Fault, &str)] = &[
     (Fault::DnsFailed, "whose lookup fails"),
     (Fault::DnsPrivateAddress, "which has a private address"),
     (Fault::TargetRefused, "which refuses connections"),
-    (Fault::TargetConnectTimeout, "which takes no connection in time"),
+    (Fault::TargetConnectTimeout, "which accepts no connection in time"),
     (Fault::TargetUnreachable, "which cannot be reached from here"),
     (Fault::TargetTlsHandshake, "with which no TLS handshake succeeds"),
-    (Fault::TargetTlsCertificate, "whose certificate does not do"),
+    (Fault::TargetTlsCertificate, "whose certificate is not valid"),
 ];
 
 pub(super) fn write(report: &RunReport, page: &mut Page) {
@@ -133,7 +133,7 @@ fn short(id: &str) -> String {
     match id {
         "lateness" => "requests were sent late".to_owned(),
         "generator_cpu" => "this machine was too busy".to_owned(),
-        "cgroup_throttled" => "a cgroup held this process back".to_owned(),
+        "cgroup_throttled" => "a cgroup throttled this process".to_owned(),
         "trace_behind" => "the trace was read late".to_owned(),
         "generator.late" | "shed" => "not all requests were sent".to_owned(),
         "records_lost" => "records of the trace were lost".to_owned(),
@@ -146,7 +146,7 @@ fn short(id: &str) -> String {
 fn judged_nothing(id: &str) -> &'static str {
     match id {
         "catalog_unused" => "no redirect could be looked up in the catalogue",
-        "catalog_none_listed" => "the catalogue lists none of the files that were asked for",
+        "catalog_none_listed" => "the catalogue lists none of the requested files",
         _ => "no request matches a rule",
     }
 }
@@ -167,10 +167,10 @@ fn without_doubts(report: &RunReport) -> String {
         // Possible under --allow-invalid only.
         Verdict::Passed if arrivals.shed > 0 || arrivals.cut > 0 => {
             let good = grouped(arrivals.passed.saturating_add(arrivals.recovered));
-            format!("PASSED: {good} of {offered} {what} were good, the others were not judged")
+            format!("PASSED: {good} of {offered} {what} were good; the others were not judged")
         }
         Verdict::Passed if arrivals.failed > 0 => {
-            format!("PASSED: {failed} of {offered} {what} failed ({rate}), no more than the thresholds allow")
+            format!("PASSED: {failed} of {offered} {what} failed ({rate}), within the thresholds")
         }
         Verdict::Passed if arrivals.recovered > 0 => {
             let recovered = grouped(arrivals.recovered);
@@ -188,31 +188,32 @@ fn without_doubts(report: &RunReport) -> String {
             let misled = report.retries.as_ref().map_or(0, |retries| retries.misled);
             let retried = match arrivals.recovered {
                 0 => String::new(),
-                1 => ": 1 was good after a retry".to_owned(),
-                recovered => format!(": {} were good after a retry", grouped(recovered)),
+                1 => "; 1 was good after a retry".to_owned(),
+                recovered => format!("; {} were good after a retry", grouped(recovered)),
             };
             format!(
-                "FAILED: {} led astray, though none of {offered} downloads failed{retried}",
-                counted(misled, "redirect")
+                "FAILED: {}, although none of {offered} downloads failed{retried}",
+                counted(misled, "wrong redirect")
             )
         }
         Verdict::Failed => format!("FAILED: {failed} of {offered} {what} failed ({rate})"),
         Verdict::Invalid if report.judged_nothing() => {
             let reason = report.invalid_reasons.iter().find(|r| Question::of(&r.id) == Question::Demands);
             let why = judged_nothing(reason.map_or("", |reason| &reason.id));
-            format!("INVALID: {why}; this is neither pass nor fail")
+            format!("INVALID: {why}; this is neither a pass nor a fail")
         }
         Verdict::Invalid if report.invalid_reasons.iter().any(|reason| reason.id == "nothing_good") => {
-            format!("INVALID: none of {offered} {what} was good; this is neither pass nor fail")
+            format!("INVALID: none of {offered} {what} was good; this is neither a pass nor a fail")
         }
         Verdict::Invalid if is_check || lacks_only_a_resolver(report) => {
-            "INVALID: not everything could be checked; this is neither pass nor fail".to_owned()
+            "INVALID: not everything could be checked; this is neither a pass nor a fail".to_owned()
         }
         Verdict::Invalid => {
-            "INVALID: the load was not really offered; this is neither pass nor fail".to_owned()
+            "INVALID: the generator did not offer the requested load on time; results are not meaningful"
+                .to_owned()
         }
         Verdict::Cut => format!(
-            "CUT SHORT: a partial result; {failed} of {offered} {what} failed ({rate}), {} unfinished",
+            "INTERRUPTED: a partial result; {failed} of {offered} {what} failed ({rate}), {} unfinished",
             grouped(arrivals.cut)
         ),
     }
@@ -229,12 +230,12 @@ fn crossed(report: &RunReport) -> String {
     match (broken.next(), broken.count()) {
         (Some(line), 0) => {
             let value = line.value.map_or_else(
-                || "nothing was measured".to_owned(),
+                || "there are no samples".to_owned(),
                 |_| format!("it was {}", thresholds::value(line)),
             );
-            format!("{} was not kept: {value}", safe(&line.expression))
+            format!("threshold {} is violated: {value}", safe(&line.expression))
         }
-        (_, others) => format!("{} of {} thresholds were not kept", others + 1, report.thresholds.len()),
+        (_, others) => format!("{} of {} thresholds are violated", others + 1, report.thresholds.len()),
     }
 }
 
@@ -246,7 +247,7 @@ pub(in crate::report) fn warmup(report: &RunReport) -> String {
     let bad = bad.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| of(count, what));
     let bad = bad.collect::<Vec<_>>().join(", ");
     let bad = if bad.is_empty() { bad } else { format!(" ({bad})") };
-    format!("Warmed up for {}: {held} not counted{bad}.", seconds(report.warmup.seconds))
+    format!("Warm-up of {}: {held} not counted{bad}.", seconds(report.warmup.seconds))
 }
 
 /// One fault in one sentence.
@@ -257,7 +258,7 @@ pub(in crate::report) fn told(report: &RunReport, fault: &FaultLine) -> String {
     // Where clients tried again, what was wrong are attempts.
     let tail = is_retried(fault).then(|| {
         let failed = if fault.count == 0 { "no download".to_owned() } else { downloads.clone() };
-        format!("; {failed} failed of it, {}", saved(fault))
+        format!("; {failed} failed because of it, {}", saved(fault))
     });
     let which = OF_A_HOST.iter().find(|(known, _)| known.id() == fault.id).map(|(_, which)| which);
     let targets = &report.targets;
@@ -293,9 +294,9 @@ pub(in crate::report) fn is_retried(fault: &FaultLine) -> bool {
 /// How many downloads a retry saved.
 fn saved(fault: &FaultLine) -> String {
     match fault.saved_by_retries {
-        0 => "none was saved by a retry".to_owned(),
-        1 => "1 was saved by a retry".to_owned(),
-        downloads => format!("{} were saved by a retry", grouped(downloads)),
+        0 => "none recovered".to_owned(),
+        1 => "1 recovered".to_owned(),
+        downloads => format!("{} recovered", grouped(downloads)),
     }
 }
 
@@ -358,15 +359,15 @@ mod tests {
             591,
             Some("a.example"),
             "1,685 attempts were redirected to a.example, which does not exist (NXDOMAIN), from second 2 to 14; \
-             227 of 3,085 downloads failed of it, 591 were saved by a retry.",
+             227 of 3,085 downloads failed because of it, 591 recovered.",
         );
         check(
             0,
             2,
             1,
             None,
-            "2 attempts failed from second 2 to 14: no such host (dns.nxdomain); no download failed of it, \
-             1 was saved by a retry.",
+            "2 attempts failed from second 2 to 14: no such host (dns.nxdomain); no download failed because of \
+             it, 1 recovered.",
         );
         // Without retries a download is an attempt. Older reports do not know attempts.
         for attempts in [227, 0] {
@@ -386,10 +387,10 @@ mod tests {
         let mut report = RunReport { verdict: Verdict::Failed, ..RunReport::default() };
         report.arrivals.offered = 20;
         report.retries = Some(crate::report::RetriesSection { misled: 5, ..Default::default() });
-        let start = "FAILED: 5 redirects led astray, though none of 20 downloads failed";
+        let start = "FAILED: 5 wrong redirects, although none of 20 downloads failed";
         assert_eq!(verdict(&report).replace('\u{a0}', " "), start);
         report.arrivals.recovered = 1;
         let told = verdict(&report).replace('\u{a0}', " ");
-        assert_eq!(told, format!("{start}: 1 was good after a retry"));
+        assert_eq!(told, format!("{start}; 1 was good after a retry"));
     }
 }
