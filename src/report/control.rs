@@ -11,18 +11,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The control: `attempts.completed = asked + unasked`.
+/// Comparison with the control: `attempts.completed = asked + not_compared`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ControlReport {
-    /// The candidate's answers held against the control's.
+    /// The candidate's answers compared with the control's.
     #[serde(flatten)]
     pub candidate: ComparisonsLine,
-    /// The candidate's answers for which the control was not asked, by reason.
+    /// The candidate's answers for which no request was sent to the control, by
+    /// reason.
     pub unasked: BTreeMap<String, u64>,
-    /// The control's answers held against each other: requests sent twice.
+    /// The control's answers compared with each other: requests sent twice.
     pub noise: ComparisonsLine,
-    /// The first few of each kind of difference.
+    /// The first few examples of each kind of difference.
     pub examples: Vec<ControlExampleLine>,
 }
 
@@ -32,11 +33,11 @@ pub struct ControlReport {
 pub struct ComparisonsLine {
     /// Requests sent to the control.
     pub asked: u64,
-    /// Those that it answered.
+    /// Requests that the control answered.
     pub compared: u64,
-    /// Those that it did not, by fault.
+    /// Requests that the control did not answer, by fault.
     pub failed: BTreeMap<String, u64>,
-    /// Comparisons that found a difference, or several.
+    /// Comparisons that found at least one difference.
     pub differing: u64,
     /// Differences by kind: `status`, `location`, `header:NAME`.
     pub differences: BTreeMap<String, u64>,
@@ -46,13 +47,13 @@ pub struct ComparisonsLine {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ControlExampleLine {
-    /// In what, or `control_failed`.
+    /// The kind of the difference, or `control_failed`.
     pub kind: String,
     /// The request target.
     pub path: String,
-    /// What the candidate said; nothing where it did not.
+    /// The value of the candidate; null if it has none.
     pub candidate: Option<String>,
-    /// What the control said, or why it said nothing.
+    /// The value of the control, or why there is none.
     pub control: Option<String>,
 }
 
