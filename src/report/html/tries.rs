@@ -56,10 +56,7 @@ fn bars(retries: &RetriesSection, report: &RunReport) -> Vec<Bar> {
 }
 
 fn name(tries: u32) -> String {
-    match tries {
-        1 => "1 attempt".to_owned(),
-        other => format!("{other} attempts"),
-    }
+    counted(tries.into(), "attempt")
 }
 
 fn sentences(retries: &RetriesSection, report: &RunReport) -> Vec<String> {

@@ -160,7 +160,7 @@ fn a_check_that_no_rule_fits_is_a_mistake_in_what_it_was_given() {
     let text = ended.stdout.replace("\n  ", " ");
     for part in [
         "INVALID: no request matches a rule; this is neither a pass nor a fail\n",
-        "No request matches a rule of mine.toml: 5 answers were not judged by any.",
+        "No request matches a rule of mine.toml: 5 answers were not judged by a rule.",
         "0 of 5 requests have a rule",
         "0  /api/v2/crates/{crate}/{version}/download",
     ] {
