@@ -17,24 +17,24 @@ pub const BOUNDS_US: [u64; 18] = [
     2_500_000, 5_000_000, 10_000_000, 30_000_000,
 ];
 
-/// Pairs of a bound in microseconds and how many samples did not exceed it, both
-/// ascending. It is written on one line. A bound may count samples that exceed
-/// it by less than a thousandth, since the counters are that wide.
+/// Pairs of a bound in microseconds and the number of samples up to it, both
+/// ascending. Each list is on one line. A bound may count samples that exceed it
+/// by less than 0.1 %, because the counters are that wide.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Buckets(pub Vec<(u64, u64)>);
 
-/// The buckets of each clock.
+/// The buckets of each metric.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct MetricBuckets {
-    /// As in the run.
+    /// Latency of good arrivals.
     pub latency_us: Buckets,
-    /// As in the run.
+    /// Service time of attempts.
     pub service_us: Buckets,
-    /// As in the run.
+    /// Send delay of attempts.
     pub lateness_us: Buckets,
-    /// As in the run.
+    /// Latency of failed arrivals.
     pub latency_failed_us: Buckets,
 }
 

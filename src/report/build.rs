@@ -164,19 +164,19 @@ fn sampled(plan: &Plan, books: &Accounting) -> Option<Reason> {
     Some(Reason {
         id: "sample".to_owned(),
         detail: format!(
-            "a sample was played, {share} of the {}s: {} requests were left out and not judged",
+            "only a sample was replayed, {share} of the {}s: {} requests were not sent",
             plan.sample_by.as_deref().unwrap_or("target"),
             grouped(books.sampled_out())
         ),
-        remedy: "run again without --sample before you trust what was left out".to_owned(),
+        remedy: "run again without --sample to check all requests".to_owned(),
     })
 }
 
 fn unfinished() -> Reason {
     Reason {
         id: "unfinished".to_owned(),
-        detail: "written while the run went on: lines and records were not known yet, and arrivals \
-                 under way count as cut"
+        detail: "written during the run: lines and records are not known yet, and arrivals in flight \
+                 count as unfinished"
             .to_owned(),
         remedy: "run again to the end".to_owned(),
     }

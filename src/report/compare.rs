@@ -202,7 +202,7 @@ fn groups(runs: [ComparedRun<'_>; 2], compared: impl Fn(Metric) -> Change) -> Ve
             measured(&[
                 ("failed", Measure::Share(Measured::Failed)),
                 ("shed", Measure::Share(Measured::Shed)),
-                ("cut", Measure::Share(Measured::Unfinished)),
+                ("unfinished", Measure::Share(Measured::Unfinished)),
                 ("retries", Measure::Share(Measured::Retries)),
                 ("amplification", Measure::Amplification),
             ]),
@@ -210,7 +210,7 @@ fn groups(runs: [ComparedRun<'_>; 2], compared: impl Fn(Metric) -> Change) -> Ve
         ("Latency, good", clock(TimeMetric::Latency)),
         ("Latency, failed", clock(TimeMetric::LatencyFailed)),
         ("Service time", clock(TimeMetric::Service)),
-        ("Lateness", clock(TimeMetric::Lateness)),
+        ("Send delay", clock(TimeMetric::Lateness)),
         ("Faults, of downloads", each(faults, Metric::fault_share)),
         ("Answers, of attempts", each(statuses, Metric::status_share)),
     ];
@@ -238,7 +238,7 @@ fn totals(comparison: &RunComparison<'_>) -> Vec<(String, [String; 2])> {
         ("downloads", |run| grouped(run.arrivals.offered)),
         ("failed", |run| grouped(run.arrivals.failed)),
         ("latency max", |run| micros(run.latency_us.max)),
-        ("lateness max", |run| micros(run.lateness_us.max)),
+        ("send delay max", |run| micros(run.lateness_us.max)),
         ("redirects", |run| grouped(run.targets.redirects)),
         ("targets checked", |run| grouped(run.targets.checked)),
         ("broken hosts", |run| grouped(broken_hosts(run))),

@@ -12,18 +12,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The control: `attempts.completed = asked + unasked`.
+/// Comparison with the control: `attempts.completed = asked + not_compared`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ControlReport {
-    /// The candidate's answers held against the control's.
+    /// The candidate's answers compared with the control's.
     #[serde(flatten)]
     pub candidate: ComparisonsLine,
-    /// The candidate's answers for which the control was not asked, by reason.
+    /// The candidate's answers for which no request was sent to the control, by
+    /// reason.
     pub unasked: BTreeMap<String, u64>,
-    /// The control's answers held against each other: requests sent twice.
+    /// The control's answers compared with each other: requests sent twice.
     pub noise: ComparisonsLine,
-    /// The first few of each kind of difference.
+    /// The first few examples of each kind of difference.
     pub examples: Vec<ControlExampleLine>,
 }
 
@@ -33,11 +34,11 @@ pub struct ControlReport {
 pub struct ComparisonsLine {
     /// Requests sent to the control.
     pub asked: u64,
-    /// Those that it answered.
+    /// Requests that the control answered.
     pub compared: u64,
-    /// Those that it did not, by fault.
+    /// Requests that the control did not answer, by fault.
     pub failed: BTreeMap<String, u64>,
-    /// Comparisons that found a difference, or several.
+    /// Comparisons that found at least one difference.
     pub differing: u64,
     /// Differences by kind: `status`, `location`, `header:NAME`.
     pub differences: BTreeMap<String, u64>,
@@ -47,13 +48,13 @@ pub struct ComparisonsLine {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ControlExampleLine {
-    /// In what, or `control_failed`.
+    /// The kind of the difference, or `control_failed`.
     pub kind: String,
     /// The request target.
     pub path: String,
-    /// What the candidate said; nothing where it did not.
+    /// The value of the candidate; null if it has none.
     pub candidate: Option<String>,
-    /// What the control said, or why it said nothing.
+    /// The value of the control, or why there is none.
     pub control: Option<String>,
 }
 
@@ -116,17 +117,17 @@ fn finding(candidate: &ComparisonsLine, noise: &ComparisonsLine) -> Option<Reaso
         return Some(Reason {
             id: LeftOut::ControlSilent.id().to_owned(),
             detail: format!(
-                "no answer was compared with the control's: it was asked {} times",
+                "no answer was compared with the control's: {} requests were sent to it",
                 grouped(candidate.asked)
             ),
-            remedy: "see whether the control is up, or raise --control-sample".to_owned(),
+            remedy: "check that the control is up, or raise --control-sample".to_owned(),
         });
     }
     if candidate.differing == 0 {
         return None;
     }
     let itself = if noise.compared == 0 {
-        "how far the control differs from itself is not known".to_owned()
+        "how often the control differs from itself is unknown".to_owned()
     } else {
         format!(
             "the control differs from itself in {} of {} ({:.1} %)",
@@ -143,6 +144,6 @@ fn finding(candidate: &ComparisonsLine, noise: &ComparisonsLine) -> Option<Reaso
             grouped(candidate.compared),
             candidate.percent()
         ),
-        remedy: "look at the examples: what the control does not do to itself is the candidate's".to_owned(),
+        remedy: "look at the examples: differences beyond the control's own are the candidate's".to_owned(),
     })
 }

@@ -17,8 +17,8 @@ const DECADES: usize = 6;
 /// Nine points a decade, and the last one's end.
 const POINTS: usize = 9 * DECADES + 1;
 
-/// Pairs of a percentile and its time in microseconds, both ascending. It is
-/// written on one line.
+/// Pairs of a percentile and its time in microseconds, both ascending. Each list
+/// is on one line.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Curve(pub Vec<(f64, u64)>);

@@ -31,7 +31,7 @@ pub(super) const HISTOGRAMS: &str = "latency.hlog";
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
     /// It holds a run already, which is never overwritten.
-    #[error("{}: already holds a run; choose another --out or move it away", .0.display())]
+    #[error("{}: already contains a run; choose another --out or move it away", .0.display())]
     Occupied(PathBuf),
     /// It is a file.
     #[error("{}: is a file, and a run needs a directory: choose another --out", .0.display())]
@@ -73,7 +73,7 @@ impl RunDirectory {
         if path.is_file() {
             return Err(DirectoryError::IsFile(path.to_owned()));
         }
-        fs::create_dir_all(path).map_err(|source| failed(path, "cannot make the directory", source))?;
+        fs::create_dir_all(path).map_err(|source| failed(path, "cannot create the directory", source))?;
         if path.join(RUN).exists() || path.join(INTERVALS).exists() {
             return Err(DirectoryError::Occupied(path.to_owned()));
         }
@@ -175,7 +175,7 @@ impl RunDirectory {
 }
 
 fn create(path: &Path) -> Result<File, DirectoryError> {
-    File::create(path).map_err(|source| failed(path, "cannot make the file", source))
+    File::create(path).map_err(|source| failed(path, "cannot create the file", source))
 }
 
 fn failed(path: &Path, doing: &'static str, source: io::Error) -> DirectoryError {

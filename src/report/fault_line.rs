@@ -9,27 +9,27 @@ use serde::{Deserialize, Serialize};
 pub struct FaultLine {
     /// The stable id.
     pub id: String,
-    /// One line for a person who has never met it.
+    /// What it means, in one line.
     pub meaning: String,
-    /// Arrivals of which it was the outcome for good: the worst of their faults.
-    /// The sum over all faults is `arrivals.failed`.
+    /// Arrivals that failed with it as their most severe fault. The sum over all
+    /// faults is `arrivals.failed`.
     pub count: u64,
-    /// Arrivals that failed and had it, be it as the worst of their faults or
-    /// beside a worse one. What a threshold on the fault counts. 0 in a report
-    /// of an earlier version.
+    /// Arrivals that failed and had it, as their most severe fault or together
+    /// with a more severe one. A threshold on the fault counts these. 0 in a
+    /// report of an earlier version.
     pub found: u64,
-    /// Attempts in which it was found, those that were tried again among them.
-    /// 0 for what keeps a request from being sent.
+    /// Attempts in which it was found, including attempts that were retried. 0
+    /// for a fault that prevents sending.
     pub attempts: u64,
-    /// Arrivals that were good at the next attempt after one with this fault.
+    /// Arrivals that recovered at the attempt after one with this fault.
     /// The sum over all faults is `arrivals.recovered`.
     pub saved_by_retries: u64,
-    /// Second of the run it was first seen at, in any attempt. Seconds begin
-    /// with the end of the warm-up, here and everywhere.
+    /// Second of the run at which it was first seen, in any attempt. Second 0
+    /// begins at the end of the warm-up.
     pub first_s: f64,
-    /// Second of the run it was last seen at, in any attempt.
+    /// Second of the run at which it was last seen, in any attempt.
     pub last_s: f64,
-    /// The earliest few.
+    /// The first few examples.
     pub examples: Vec<ExampleLine>,
 }
 
@@ -46,26 +46,26 @@ impl FaultLine {
     }
 }
 
-/// One fault that was found and fails nothing: a rule warns of it, or no client
-/// minds it and no rule demands otherwise.
+/// One finding that does not fail the run: its rule has `level = "warn"`, or no
+/// rule is about it and no client minds it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct WarningLine {
-    /// The stable id, that of the fault.
+    /// The stable id of the fault.
     pub id: String,
-    /// One line for a person who has never met it.
+    /// What it means, in one line.
     pub meaning: String,
-    /// Answers that had it, those of retries too.
+    /// Answers that had it, including those of retries.
     pub answers: u64,
-    /// Second of the run it was first seen at.
+    /// Second of the run at which it was first seen.
     pub first_s: f64,
-    /// Second of the run it was last seen at.
+    /// Second of the run at which it was last seen.
     pub last_s: f64,
-    /// The earliest few.
+    /// The first few examples.
     pub examples: Vec<ExampleLine>,
 }
 
-/// One sighting of a fault, printable and bounded.
+/// One example of a fault, printable and of limited length.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ExampleLine {
@@ -73,7 +73,7 @@ pub struct ExampleLine {
     pub at_s: f64,
     /// The request target.
     pub path: String,
-    /// The answer's Location.
+    /// The `Location` of the answer.
     pub location: Option<String>,
     /// What was expected or found.
     pub detail: String,

@@ -270,19 +270,19 @@ fn why_skipped(fault: Fault, report: &RunReport) -> Option<&'static str> {
 fn off(fault: Fault, plan: &Plan) -> Option<&'static str> {
     let depth: Depth = plan.verify.parse().unwrap_or(Depth::Off);
     let needs_rules = BY_RULES.contains(&fault) || fault.family() == "headers";
-    let covers = |tier| if depth.covers(tier) { None } else { Some("off: --verify does not go so deep") };
+    let covers = |tier| if depth.covers(tier) { None } else { Some("off: needs a deeper --verify") };
     if needs_rules && plan.rules.is_none() {
-        return Some("off: only --rules can say what is right");
+        return Some("off: needs --rules");
     }
     match fault.family() {
         "tls"
             if plan.tls.as_deref() != Some("verified")
                 && !(fault == Fault::TlsHandshake && plan.tls.is_some()) =>
         {
-            Some("off: the candidate's certificate is not looked at")
+            Some("off: the candidate's certificate is not verified")
         }
-        "http2" if plan.streams.is_none() => Some("off: HTTP/2 is not spoken"),
-        "client" if plan.client.is_none() => Some("off: no client is modelled"),
+        "http2" if plan.streams.is_none() => Some("off: HTTP/2 is not used"),
+        "client" if plan.client.is_none() => Some("off: no --client was given"),
         "json" if plan.verify_json.is_none() => Some("off: --verify-json was not given"),
         "location" if fault == Fault::LocationNotInCatalog && plan.catalog.is_none() => {
             Some("off: no --catalog was given")
@@ -312,7 +312,7 @@ fn not_reached(fault: Fault, report: &RunReport) -> Option<&'static str> {
         return Some("not reached: no answer was a redirect");
     }
     let checked = line.map_or(report.targets.redirects, |line| line.checked);
-    (checked == 0).then_some("not reached: no redirect was checked so far")
+    (checked == 0).then_some("not reached: no redirect was checked to this depth")
 }
 
 fn tier_of(fault: Fault) -> Tier {

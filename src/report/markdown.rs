@@ -86,7 +86,7 @@ fn write_thresholds(report: &RunReport, out: &mut String) -> fmt::Result {
         let value = prose(&thresholds::value(line));
         let room: Vec<_> = std::iter::once(thresholds::room(line)).chain(thresholds::few(line)).collect();
         let room = prose(&room.join("; "));
-        let word = if line.passed { "kept" } else { "**broken**" };
+        let word = if line.passed { "met" } else { "**violated**" };
         writeln!(out, "| {} | {value} | {word} | {room} |", code(&line.expression, CodeContext::Cell))?;
     }
     Ok(())
@@ -112,7 +112,7 @@ fn load(report: &RunReport, out: &mut String) -> fmt::Result {
 fn write_time_metrics(report: &RunReport, out: &mut String) -> fmt::Result {
     writeln!(
         out,
-        "\n| | latency (good) | latency (failed) | service | lateness |\n|---|---:|---:|---:|---:|"
+        "\n| | latency (good) | latency (failed) | service time | send delay |\n|---|---:|---:|---:|---:|"
     )?;
     let columns = [&report.latency_us, &report.latency_failed_us, &report.service_us, &report.lateness_us];
     for statistic in STATISTICS {
@@ -128,8 +128,8 @@ fn faults(report: &RunReport, out: &mut String) -> fmt::Result {
     }
     // Where clients tried again, failed downloads do not tell all of it.
     let by_attempts = report.faults.iter().any(is_retried);
-    let (more, line) = if by_attempts { (" attempts | saved |", "---:|---:|") } else { ("", "") };
-    writeln!(out, "\n| fault | count | share |{more} seconds | means |\n|---|---:|---:|{line}---:|---|")?;
+    let (more, line) = if by_attempts { (" attempts | recovered |", "---:|---:|") } else { ("", "") };
+    writeln!(out, "\n| fault | count | share |{more} seconds | meaning |\n|---|---:|---:|{line}---:|---|")?;
     for fault in report.faults.iter().take(FAULTS) {
         let FaultLine { id, meaning, first_s, last_s, .. } = fault;
         let share = share(fault.arrivals(), report.arrivals.offered);
@@ -167,7 +167,7 @@ fn warned(report: &RunReport, out: &mut String) -> fmt::Result {
     }
     writeln!(
         out,
-        "\n| warning (fails nothing) | answers | share | means | example |\n|---|---:|---:|---|---|"
+        "\n| warning (does not fail the run) | answers | share | meaning | example |\n|---|---:|---:|---|---|"
     )?;
     for line in report.warned.iter().take(FAULTS) {
         let share = share(line.answers, report.attempts.completed);

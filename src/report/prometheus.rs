@@ -67,15 +67,15 @@ fn write(report: &RunReport, now: Option<&Gauges>, out: &mut Families) -> fmt::R
         ("rate", &plan.rate),
         ("verify", &plan.verify),
     ];
-    out.family("run_info", PrometheusKind::Gauge, "What was asked for; always 1.")?;
+    out.family("run_info", PrometheusKind::Gauge, "Settings of the run; always 1.")?;
     out.sample("run_info", &info, 1)?;
     if now.is_none() {
         verdict(report.verdict, out)?;
     }
     thresholds(report, out)?;
-    out.family("run_seconds", PrometheusKind::Gauge, "How long the run took, or goes on for.")?;
+    out.family("run_seconds", PrometheusKind::Gauge, "Duration of the run so far.")?;
     out.sample("run_seconds", &[], report.generator.wall_s)?;
-    out.counter("offered_arrivals", "Downloads that were due.", arrivals.offered)?;
+    out.counter("offered_arrivals", "Downloads offered by the schedule.", arrivals.offered)?;
     let fates = [
         ("passed", arrivals.passed),
         ("recovered", arrivals.recovered),
@@ -85,9 +85,9 @@ fn write(report: &RunReport, now: Option<&Gauges>, out: &mut Families) -> fmt::R
     ];
     // What is open in a run that goes on would be cut if it ended now, and a counter must not fall.
     let known = fates.into_iter().filter(|(outcome, _)| now.is_none() || *outcome != "cut");
-    out.counters("arrivals", "Downloads by what came of them.", "outcome", known)?;
+    out.counters("arrivals", "Downloads by outcome.", "outcome", known)?;
     let kinds = [("first", attempts.first), ("retry", attempts.retries)];
-    out.counters("attempts", "Attempts that are over.", "kind", kinds)?;
+    out.counters("attempts", "Attempts that ended.", "kind", kinds)?;
     out.counter("sent_attempts", "Attempts of which a byte was sent.", attempts.sent)?;
     out.counters("responses", "Complete answers by status.", "code", bounded(&report.statuses))?;
     out.counters(
@@ -99,7 +99,7 @@ fn write(report: &RunReport, now: Option<&Gauges>, out: &mut Families) -> fmt::R
     let failed = by_fault(report, |line| line.count);
     out.counters("faults", "Failed downloads by fault.", "fault", bounded(&failed))?;
     let wrong = by_fault(report, |line| line.attempts);
-    out.counters("wrong_attempts", "Attempts that were found wrong, by fault.", "fault", bounded(&wrong))?;
+    out.counters("wrong_attempts", "Attempts with a fault, by fault.", "fault", bounded(&wrong))?;
     let saved = by_fault(report, |line| line.saved_by_retries);
     out.counters(
         "recovered_arrivals",
@@ -139,11 +139,7 @@ fn thresholds(report: &RunReport, out: &mut Families) -> fmt::Result {
     }
     let kept: BTreeMap<_, _> =
         report.thresholds.iter().take(SERIES).map(|line| (label(&line.expression), line.passed)).collect();
-    out.family(
-        "threshold_kept",
-        PrometheusKind::Gauge,
-        "1 for a threshold that was kept, 0 for one that was not.",
-    )?;
+    out.family("threshold_kept", PrometheusKind::Gauge, "1 for a threshold that is met, 0 for one that is violated.")?;
     for (expression, kept) in kept {
         out.sample("threshold_kept", &[("threshold", &expression)], u8::from(kept))?;
     }
@@ -154,32 +150,35 @@ fn redirects(report: &RunReport, out: &mut Families) -> fmt::Result {
     let targets = &report.targets;
     let unchecked = targets.redirects.saturating_sub(targets.checked).saturating_sub(targets.broken);
     let checks = [("yes", targets.checked), ("broken_before", targets.broken), ("no", unchecked)];
-    out.counters(
-        "redirects",
-        "Answers that redirect, and whether their target was checked.",
-        "checked",
-        checks,
-    )?;
-    out.counter("target_lookups", "Lookups of hosts that redirects lead to.", targets.lookups)?;
-    out.counter("target_requests", "Requests to targets of redirects.", targets.requests)
+    out.counters("redirects", "Redirects by whether their target was checked.", "checked", checks)?;
+    out.counter("target_lookups", "DNS lookups of the hosts of redirect targets.", targets.lookups)?;
+    out.counter("target_requests", "Probes of redirect targets.", targets.requests)
 }
 
 fn gauges(report: &RunReport, now: Option<&Gauges>, out: &mut Families) -> fmt::Result {
     let connections = &report.connections;
     let most = [
-        ("in_flight_max", "The most attempts on the wire at the end of a second.", connections.in_flight_max),
-        ("waiting_max", "The most downloads that waited for a connection.", connections.waiting_max),
-        ("open_connections_max", "The most connections open at the end of a second.", connections.open_max),
+        (
+            "in_flight_max",
+            "Highest number of attempts in flight at the end of a second.",
+            connections.in_flight_max,
+        ),
+        ("waiting_max", "Highest number of downloads that waited for a connection.", connections.waiting_max),
+        (
+            "open_connections_max",
+            "Highest number of open connections at the end of a second.",
+            connections.open_max,
+        ),
         (
             "resident_memory_max_bytes",
-            "The most memory that the generator ever had.",
+            "Peak resident memory of the generator.",
             report.generator.peak_rss_bytes,
         ),
     ];
     let current = now.map(|now| {
         [
-            ("in_flight", "Attempts on the wire.", now.in_flight),
-            ("waiting", "Downloads that are due and wait for a connection.", now.waiting),
+            ("in_flight", "Attempts in flight.", now.in_flight),
+            ("waiting", "Downloads that wait for a connection.", now.waiting),
             ("open_connections", "Connections open to the candidate.", now.connections_open),
         ]
     });
@@ -192,7 +191,7 @@ fn gauges(report: &RunReport, now: Option<&Gauges>, out: &mut Families) -> fmt::
 
 fn time_metrics(report: &RunReport, out: &mut Families) -> fmt::Result {
     let buckets = &report.buckets;
-    let latency = "From when a download was due until it was over.";
+    let latency = "From the scheduled send time of a download to the end of its last answer.";
     out.family("latency_seconds", PrometheusKind::Histogram, latency)?;
     out.histogram("latency_seconds", &[("outcome", "good")], (&report.latency_us, &buckets.latency_us))?;
     let failed = (&report.latency_failed_us, &buckets.latency_failed_us);
@@ -200,12 +199,12 @@ fn time_metrics(report: &RunReport, out: &mut Families) -> fmt::Result {
     for (name, help, of) in [
         (
             "service_seconds",
-            "From when an attempt was sent until it was over.",
+            "From the first byte sent of an attempt to the end of its answer.",
             (&report.service_us, &buckets.service_us),
         ),
         (
             "lateness_seconds",
-            "From when an attempt was due until it was sent.",
+            "From the scheduled send time of an attempt to its first byte sent.",
             (&report.lateness_us, &buckets.lateness_us),
         ),
     ] {

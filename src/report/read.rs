@@ -89,7 +89,7 @@ pub fn lines<T: DeserializeOwned>(
         }
         match serde_json::from_slice(&line) {
             Ok(value) => each(value),
-            Err(_) if torn => return stopped("torn: the run was killed as it was written".to_owned()),
+            Err(_) if torn => return stopped("incomplete: the run was killed while writing it".to_owned()),
             Err(error) => return stopped(error.to_string()),
         }
     }
@@ -146,7 +146,7 @@ mod tests {
         check_lines("", &[], None);
         check_lines("{\"t_s\":0}\n{\"t_s\":1,\"new\":{}}\n", &[0, 1], None);
         check_lines("{\"t_s\":0}\n{\"t_s\":1}", &[0, 1], None);
-        let torn = "torn: the run was killed as it was written";
+        let torn = "incomplete: the run was killed while writing it";
         check_lines("{\"t_s\":0}\n{\"t_s\":1,\"offe", &[0], Some((2, torn)));
         check_lines(
             "{\"t_s\":0}\nnoise\n{\"t_s\":2}\n",

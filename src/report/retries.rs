@@ -10,35 +10,33 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// What modelled clients did about failures: the section `retries` of
+/// What modelled clients did after failures: the section `retries` of
 /// `run.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RetriesSection {
-    /// Downloads that came out, well or not, by how many attempts it took.
+    /// Downloads that ended, by number of attempts.
     pub by_attempts: BTreeMap<u32, u64>,
-    /// Downloads that failed, by why no further attempt was made.
+    /// Failed downloads, by the reason why no further attempt was made.
     pub ended: BTreeMap<String, u64>,
-    /// What the clients of each model did, where each record's own is played.
+    /// The same by client model, if each record has its own client.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub clients: BTreeMap<String, ClientLine>,
-    /// Attempts that failed and were followed by another, by fault.
+    /// Failed attempts that were retried, by fault.
     pub hidden: BTreeMap<String, u64>,
-    /// Those of them whose redirect led astray.
+    /// Those of them that were wrong redirects.
     pub misled: u64,
-    /// Retries that were due over the limit of arrivals in flight, and not
-    /// made.
+    /// Retries that were not sent, because `--max-in-flight` was reached.
     pub shed: u64,
-    /// Downloads that a spent budget kept from another attempt.
+    /// Downloads without a further attempt, because the retry budget was spent.
     pub budget_exhausted: u64,
-    /// The share of downloads that met a failure and came out well.
+    /// The share of downloads with a failed attempt that recovered.
     pub recovered_share: f64,
-    /// Downloads that waited for a retry when the run was over. They count as
-    /// failed, of the fault of their last attempt.
+    /// Downloads that waited for a retry when the run ended. They count as
+    /// failed, with the fault of their last attempt.
     pub waiting_at_end: u64,
-    /// The longest wait that the candidate asked for in a `Retry-After` field
-    /// and whose client would try again, in seconds; nothing where it asked for
-    /// none.
+    /// The longest wait that a `Retry-After` field named and whose client would
+    /// retry, in seconds; null if there was none.
     pub retry_after_max_s: Option<f64>,
 }
 
@@ -46,23 +44,23 @@ pub struct RetriesSection {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ClientLine {
-    /// Downloads that were due.
+    /// Downloads offered by the schedule.
     pub offered: u64,
-    /// Good at once.
+    /// Good at the first attempt.
     pub passed: u64,
     /// Good after a retry.
     pub recovered: u64,
-    /// Not good.
+    /// The last attempt failed.
     pub failed: u64,
-    /// Not sent: over the limit.
+    /// Not sent: `--max-in-flight` was reached.
     pub shed: u64,
-    /// Not over when the run was.
+    /// Not ended when the run ended.
     pub cut: u64,
     /// First attempts.
     pub first: u64,
     /// Retries.
     pub retries: u64,
-    /// Attempts a first attempt; 1 where there was none.
+    /// Attempts divided by first attempts; 1 if there was no first attempt.
     pub amplification: f64,
 }
 

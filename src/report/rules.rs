@@ -12,14 +12,14 @@ const RULES_LISTED: usize = 50;
 /// The longest pattern listed.
 const PATTERN: usize = 200;
 
-/// Answers by the rule that they were judged by: the section `rules` of
-/// `run.json`. `attempts.completed = judged + others_judged + without`.
+/// Answers by the rule that judged them: the section `rules` of `run.json`.
+/// `attempts.completed = judged + others_judged + without`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RulesReport {
     /// The first rules, in their order.
     pub judged: Vec<RuleLine>,
-    /// What the rules behind them judged.
+    /// Answers that later rules judged.
     pub others_judged: u64,
     /// Answers to requests that no rule matches.
     pub without: u64,
@@ -29,7 +29,7 @@ pub struct RulesReport {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RuleLine {
-    /// What it matches.
+    /// The `match` of the rule.
     pub r#match: String,
     /// Answers that it judged.
     pub count: u64,

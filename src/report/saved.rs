@@ -18,10 +18,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum SavedRunError {
     /// A file is named, not the directory that holds it.
-    #[error("{}: a file; name the run directory that holds run.json", .0.display())]
+    #[error("{}: is a file; name the run directory that contains run.json", .0.display())]
     NotADirectory(PathBuf),
     /// There is no result.
-    #[error("{}: no such file: a run writes it in its first seconds, so this is no run directory", .0.display())]
+    #[error("{}: no such file, so this is not a run directory; each run writes it in its first seconds", .0.display())]
     NoRun(PathBuf),
     /// The result cannot be read.
     #[error("{}: cannot read", path.display())]
@@ -82,8 +82,7 @@ impl SavedRun {
             })
         });
         if let Some(why) = missing(end) {
-            self.notes
-                .push(format!("{}{why}; percentiles are those of what stands before it", path.display()));
+            self.notes.push(format!("{}{why}; percentiles use only what is before it", path.display()));
         }
         blocks.sealed()
     }
@@ -135,7 +134,7 @@ impl SavedRun {
             Err(error) => (hlog::read::none(), Err(error)),
         };
         out.write_all(hgrm::hgrm(&histogram).as_bytes())?;
-        Ok(missing(end).map(|what| format!("{}{what}; only what stands before it is told", path.display())))
+        Ok(missing(end).map(|what| format!("{}{what}; only what is before it is shown", path.display())))
     }
 
     fn read_intervals(&mut self, path: &Path) {
@@ -146,10 +145,10 @@ impl SavedRun {
         self.notes.extend(match end {
             Ok(None) => None,
             Ok(Some(UnreadableLine { line, why })) => {
-                Some(format!("{at}, line {line}: {why}; the charts show what stands before it"))
+                Some(format!("{at}, line {line}: {why}; the charts show only what is before it"))
             }
-            Err(error) if timeline.is_empty() => Some(format!("{at}: {error}; there is nothing to chart")),
-            Err(error) => Some(format!("{at}: {error}; the charts show what was read before")),
+            Err(error) if timeline.is_empty() => Some(format!("{at}: {error}; no charts can be drawn")),
+            Err(error) => Some(format!("{at}: {error}; the charts show only what was read before")),
         });
         if self.report.warnings.iter().any(|warning| warning.id == "unfinished") && !timeline.is_empty() {
             self.notes.push(format!(

@@ -23,15 +23,15 @@ pub const SCHEMA: &str = "downpour.run/1";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Every arrival was good, or those that were not are as few as thresholds
-    /// allow, and every threshold was kept.
+    /// No more arrivals failed than the thresholds allow, none by default, and
+    /// every threshold is met.
     Passed,
-    /// Something of that is not so.
+    /// More arrivals failed, or a threshold is violated.
     Failed,
-    /// The load was not really offered, or nothing was judged, and no failure
-    /// was found that stands all the same: neither pass nor fail.
+    /// The requested load was not offered on time, or nothing was judged, and no
+    /// failure is certain: neither a pass nor a fail.
     Invalid,
-    /// The run ended early: a partial result.
+    /// The run was interrupted: a partial result.
     #[default]
     Cut,
 }
@@ -45,57 +45,57 @@ const fn valid() -> bool {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RunReport {
-    /// [`SCHEMA`].
+    /// The name and major version of this schema: `downpour.run/1`.
     pub schema: String,
-    /// What came of it.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Whether times and rates say something of the candidate: the load was
-    /// offered, and on time. A run that failed may have failed without that.
+    /// Whether times and rates are meaningful: the load was offered on time. A
+    /// failed run may have failures that are certain without that.
     #[serde(default = "valid")]
     pub timing_valid: bool,
-    /// Why the measurement is not valid; kept under `--allow-invalid` as
+    /// Why the measurement is not valid. With `--allow-invalid` these are
     /// warnings instead.
     pub invalid_reasons: Vec<Reason>,
     /// What a reader must know before trusting the verdict.
     pub warnings: Vec<Reason>,
-    /// What came of each threshold, in the order given.
+    /// The result of each threshold, in the order given.
     pub thresholds: Vec<ThresholdLine>,
-    /// Why the run ended early by its own wish, if it did.
+    /// The condition of `--abort-on` that ended the run early, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aborted: Option<AbortLine>,
-    /// What was asked for.
+    /// The effective settings of the run.
     pub plan: Plan,
-    /// Where the lines of the logs went.
+    /// Accounting of the lines of the logs.
     pub lines: LineCounts,
-    /// Where the records in them went.
+    /// Accounting of the records in them.
     pub records: RecordCounts,
-    /// What the warm-up held, which no other number counts but
-    /// [`Records::offered`].
+    /// The warm-up. Of all other numbers only `records.offered` includes it.
     pub warmup: Warmup,
-    /// Where the arrivals went.
+    /// Accounting of the arrivals.
     pub arrivals: Arrivals,
-    /// Where the attempts went.
+    /// Accounting of the attempts.
     pub attempts: Attempts,
-    /// What a fault made of the load; nothing where it was not looked for or
-    /// nothing failed.
+    /// The load during a fault; absent if no client is modelled or nothing
+    /// failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storm: Option<StormSection>,
-    /// What clients did about failures, where they were modelled.
+    /// What clients did after failures, if a client model was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retries: Option<RetriesSection>,
-    /// How much in how much time.
+    /// Requests and answers per second.
     pub rate: Rates,
-    /// Due to done, of good arrivals.
+    /// Latency of good arrivals: scheduled send time to the end of the last
+    /// answer.
     pub latency_us: TimeSummary,
-    /// Sent to done, of attempts.
+    /// Service time of attempts: first byte sent to the end of the answer.
     pub service_us: TimeSummary,
-    /// Due to sent, of attempts.
+    /// Send delay of attempts: scheduled send time to the first byte sent.
     pub lateness_us: TimeSummary,
-    /// Due to done, of failed arrivals.
+    /// Latency of failed arrivals.
     pub latency_failed_us: TimeSummary,
-    /// The same clocks by percentile, in finer steps.
+    /// The same metrics by percentile, in finer steps.
     pub curves: Curves,
-    /// The same clocks as counts below fixed bounds; empty in a report of an
+    /// The same metrics as counts below fixed bounds; empty in a report of an
     /// earlier version.
     pub buckets: MetricBuckets,
     /// Complete answers by status.
@@ -104,26 +104,25 @@ pub struct RunReport {
     pub transitions: Vec<TransitionLine>,
     /// Answers that are not in that list.
     pub transitions_left_out: TransitionsLeftOut,
-    /// What was found wrong, in attempts that were tried again as well: what
-    /// most arrivals failed of first.
+    /// The faults that were found, also in attempts that were retried. The one
+    /// that most arrivals failed with is first.
     pub faults: Vec<FaultLine>,
-    /// What was found wrong with answers and fails nothing, most frequent
-    /// first.
+    /// The findings that do not fail the run, most frequent first.
     pub warned: Vec<WarningLine>,
-    /// Where redirects led.
+    /// The redirects and how far they were checked.
     pub targets: Targets,
-    /// What the catalogue says of redirects.
+    /// The redirects by what the catalogue lists.
     pub catalog: CatalogReport,
-    /// Which rules judged the answers, where there are rules.
+    /// Answers by rule, if there are rules.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rules: Option<RulesReport>,
-    /// What asking the control came to, where there is one.
+    /// The comparison with the control, if there is one.
     pub control: Option<ControlReport>,
     /// Connections to the candidate.
     pub connections: Connections,
     /// Bytes of answers, headers included.
     pub bytes_in: u64,
-    /// The machine that made the load, over the whole run.
+    /// The health of the generator, over the whole run.
     pub generator: Generator,
 }
 
@@ -135,27 +134,27 @@ pub struct Reason {
     pub id: String,
     /// What was found.
     pub detail: String,
-    /// What to do about it.
+    /// What to do.
     pub remedy: String,
 }
 
-/// Where lines went: `read = accepted + skipped + rejected`.
+/// Accounting of lines: `read = accepted + skipped + rejected`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct LineCounts {
     /// All lines.
     pub read: u64,
-    /// Those that became records.
+    /// Lines that became records.
     pub accepted: u64,
-    /// Those that are no requests, by reason.
+    /// Lines that are not requests, such as headers, by reason.
     pub skipped: BTreeMap<String, u64>,
-    /// Those that should have been, by reason.
+    /// Lines that could not be read as a request, by reason.
     pub rejected: BTreeMap<String, u64>,
-    /// Things worth telling about accepted lines. Not part of the balance.
+    /// Remarks on accepted lines. Not part of the sum.
     pub notes: BTreeMap<String, u64>,
 }
 
-/// Where records went: `accepted + amplified` is the sum of the others.
+/// Accounting of records: `accepted + amplified` is the sum of the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct RecordCounts {
@@ -163,46 +162,46 @@ pub struct RecordCounts {
     pub accepted: u64,
     /// Copies of them that `--amplify` added.
     pub amplified: u64,
-    /// Those that became arrivals, in the warm-up or after it.
+    /// Records that became arrivals, in the warm-up or after it.
     pub offered: u64,
-    /// Those left out on purpose, by reason.
+    /// Records that were filtered, by reason.
     pub filtered: BTreeMap<String, u64>,
-    /// Those left out by `--sample`.
+    /// Records that `--sample` left out.
     pub sampled_out: u64,
-    /// Those outside the window of the run.
+    /// Records outside the window of the run.
     pub out_of_window: u64,
-    /// Those that were lost, since they have no place in the order.
+    /// Records that were lost, because they could not be put in order.
     pub late: u64,
     /// The same by reason: `out_of_order`, `clock_ahead`, `clock_behind`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub late_by_reason: BTreeMap<String, u64>,
 }
 
-/// Where arrivals went: `offered` is the sum of the others.
+/// Accounting of arrivals: `offered` is the sum of the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Arrivals {
-    /// Released by the schedule.
+    /// Offered by the schedule.
     pub offered: u64,
     /// Good at the first attempt.
     pub passed: u64,
     /// Good after a retry.
     pub recovered: u64,
-    /// Not good.
+    /// The last attempt failed.
     pub failed: u64,
-    /// Not sent: over the limit.
+    /// Not sent: `--max-in-flight` was reached.
     pub shed: u64,
-    /// Not over when the run was.
+    /// Not ended when the run ended.
     pub cut: u64,
 }
 
-/// What was sent first and not counted; all zero where there was no warm-up.
+/// The warm-up, which no other number includes; all zero if there was none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Warmup {
-    /// How long it took.
+    /// Its length.
     pub seconds: f64,
-    /// Arrivals that were due before it ended, whenever they were over.
+    /// Arrivals that were scheduled before it ended, whenever they ended.
     pub arrivals: Arrivals,
     /// Their attempts.
     pub attempts: Attempts,
@@ -210,7 +209,8 @@ pub struct Warmup {
     pub connections_opened: u64,
 }
 
-/// Where attempts went: `total = first + retries` = statuses + faults + cut.
+/// Accounting of attempts: `total = first + retries` = completed + faults +
+/// unfinished.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Attempts {
@@ -218,34 +218,34 @@ pub struct Attempts {
     pub total: u64,
     /// First attempts.
     pub first: u64,
-    /// Repetitions.
+    /// Retries.
     pub retries: u64,
-    /// Attempts ÷ first attempts; 1 for a run without any.
+    /// Attempts ÷ first attempts; 1 if there were none.
     pub amplification: f64,
     /// Attempts of which a byte was sent.
     pub sent: u64,
     /// Attempts with a complete answer.
     pub completed: u64,
-    /// Attempts without one, by fault.
+    /// Attempts without a complete answer, by fault.
     pub faults: BTreeMap<String, u64>,
-    /// Attempts that the end of the run cut off.
+    /// Attempts that had not ended when the run ended.
     pub cut: u64,
 }
 
-/// How much in how much time.
+/// Requests and answers per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Rates {
-    /// Arrivals a second, over the time in which they were offered; 0 for
-    /// fewer than two, here and below.
+    /// Arrivals per second, over the time in which they were offered. Each rate
+    /// is 0 for fewer than two events.
     pub offered_per_s: f64,
-    /// Attempts sent a second, until the last was sent.
+    /// Attempts sent per second, until the last was sent.
     pub sent_per_s: f64,
-    /// Complete answers a second, until the last came in.
+    /// Complete answers per second, until the last one arrived.
     pub completed_per_s: f64,
 }
 
-/// Times in microseconds, all zero for none.
+/// Times in microseconds; all zero if there are no samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "the names say it: pNN is what NN % did not exceed")]
@@ -260,7 +260,7 @@ pub struct TimeSummary {
     pub p99_9: u64,
     pub p99_99: u64,
     pub max: u64,
-    /// Samples longer than an hour, counted as an hour.
+    /// Samples longer than an hour, counted as one hour.
     pub saturated: u64,
 }
 
@@ -270,45 +270,45 @@ pub struct TimeSummary {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TransitionLine {
-    /// What the log shows.
+    /// The status in the log.
     pub recorded: u16,
-    /// What the candidate answered.
+    /// The status that the candidate answered.
     pub answered: u16,
-    /// How many answers.
+    /// Number of answers.
     pub count: u64,
-    /// Those of them whose status was found wrong.
+    /// Those of them whose status is wrong.
     pub refused: u64,
-    /// Whether there were none of those.
+    /// Whether `refused` is 0.
     pub accepted: bool,
 }
 
-/// Answers that no line of the transitions holds.
+/// Answers that are not in `transitions`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TransitionsLeftOut {
-    /// The record holds no status that a server sent.
+    /// The record has no status that a server sends.
     pub recorded_none: u64,
-    /// The same by what it holds instead: `000`, 444, 460, 499, 520 to 526,
+    /// The same by the value in the record: `000`, 444, 460, 499, 520 to 526,
     /// or `none`.
     pub recorded_none_by_status: BTreeMap<String, u64>,
-    /// There were too many distinct pairs.
+    /// Answers beyond the largest number of distinct pairs.
     pub other: u64,
-    /// Those of `other` whose status was found wrong.
+    /// Those of `other` whose status is wrong.
     pub other_refused: u64,
 }
 
-/// Each clock by percentile, as pairs of a percentile and a time; empty where
-/// there was nothing to time.
+/// Each metric by percentile, as pairs of a percentile and a time in
+/// microseconds; empty if there are no samples.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Curves {
-    /// As in the run.
+    /// Latency of good arrivals.
     pub latency_us: Curve,
-    /// As in the run.
+    /// Service time of attempts.
     pub service_us: Curve,
-    /// As in the run.
+    /// Send delay of attempts.
     pub lateness_us: Curve,
-    /// As in the run.
+    /// Latency of failed arrivals.
     pub latency_failed_us: Curve,
 }
 
@@ -316,82 +316,83 @@ pub struct Curves {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct FailureLine {
-    /// The fault's id.
+    /// The id of the fault.
     pub fault: String,
-    /// The sighting.
+    /// The example.
     #[serde(flatten)]
     pub example: ExampleLine,
 }
 
-/// Where redirects led: `redirects = checked + broken + unchecked`.
+/// The redirects: `redirects = checked + broken + unchecked`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Targets {
     /// Answers that redirect.
     pub redirects: u64,
-    /// Those judged at the deepest tier that was on.
+    /// Redirects that were checked at the deepest tier that was on.
     pub checked: u64,
-    /// Those found broken before that tier, so that nothing was left to ask.
+    /// Redirects that were broken at an earlier tier, so that nothing was left
+    /// to check.
     pub broken: u64,
-    /// Those that were not, by reason.
+    /// Redirects that were not checked, by reason.
     pub unchecked: BTreeMap<String, u64>,
     /// The same for each tier, by its name.
     pub tiers: BTreeMap<String, TierLine>,
-    /// The hosts they led to, most frequent first.
+    /// The hosts of the redirect targets, most frequent first.
     pub hosts: Vec<HostLine>,
-    /// Redirects to hosts that are not listed: there were too many.
+    /// Redirects to hosts that are not listed, because there were too many.
     pub other_hosts: u64,
     /// Redirects back to the candidate: relative ones, or ones that name it.
     pub to_candidate: u64,
     /// Redirects without a usable host.
     pub no_host: u64,
-    /// DNS lookups made, in the warm-up too.
+    /// DNS lookups, including those of the warm-up.
     pub lookups: u64,
-    /// Requests made to targets, and tries for which there was no connection.
+    /// Requests to redirect targets, including those that got no connection.
     pub requests: u64,
-    /// Distinct targets that answered with a redirect of their own.
+    /// Distinct targets that answered with another redirect.
     pub redirected_on: u64,
-    /// The most redirects of that kind that one target took.
+    /// The highest number of further redirects of one target.
     pub most_hops: u64,
-    /// Redirects that lead astray and that caches may keep: they outlive a
-    /// roll-back.
+    /// Wrong redirects that caches may keep: a rollback does not remove them.
     pub cacheable_wrong: u64,
-    /// Those of them that may be kept for as long as the cache likes.
+    /// Those of them without a limit on the cache lifetime.
     pub cacheable_wrong_without_end: u64,
-    /// The longest that one of the others may be kept.
+    /// The longest cache lifetime of the others.
     pub cacheable_wrong_max_s: u64,
 }
 
-/// What the catalogue says of the files that redirects are for; all zero
-/// without one. `targets.redirects = listed + missing + unnamed`.
+/// Redirects by what the catalogue says of their files; all zero without a
+/// catalogue. `targets.redirects = listed + missing + unnamed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct CatalogReport {
-    /// It is listed.
+    /// The catalogue lists the file.
     pub listed: u64,
-    /// It is not.
+    /// The catalogue does not list the file.
     pub missing: u64,
-    /// No rule says which file it is.
+    /// No rule says which file the redirect is for.
     pub unnamed: u64,
 }
 
-/// One tier: checked + broken + unchecked is the number of redirects.
+/// One tier: `targets.redirects = checked + broken + unchecked`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct TierLine {
-    /// Redirects judged at this tier.
+    /// Redirects checked at this tier.
     pub checked: u64,
-    /// Those found broken before it, so that nothing was left to look at.
+    /// Redirects that were broken at an earlier tier, so that nothing was left
+    /// to check.
     pub broken: u64,
-    /// Those that were not, by reason.
+    /// Redirects that were not checked, by reason.
     pub unchecked: BTreeMap<String, u64>,
 }
 
-/// One host that redirects led to.
+/// One host of redirect targets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct HostLine {
-    /// Its name.
+    /// The name of the host.
     pub host: String,
     /// Redirects to it.
     pub redirects: u64,
@@ -405,55 +406,56 @@ pub struct HostLine {
 pub struct Connections {
     /// Opened after the warm-up.
     pub opened: u64,
-    /// The most that were open at the end of a second.
+    /// The highest number of open connections at the end of a second.
     pub open_max: u64,
-    /// The most attempts that were in flight at the end of a second.
+    /// The highest number of attempts in flight at the end of a second.
     pub in_flight_max: u64,
-    /// The most arrivals that waited for one at the end of a second.
+    /// The highest number of arrivals that waited for a connection at the end of
+    /// a second.
     pub waiting_max: u64,
-    /// Requests sent once more because they were not taken up: a kept
-    /// connection was closed, or HTTP/2 says so.
+    /// Requests sent once more because the candidate did not process them: an
+    /// idle connection was closed, or HTTP/2 says so.
     pub stale_replays: u64,
-    /// TLS handshakes made in full.
+    /// Full TLS handshakes.
     pub handshakes_full: u64,
-    /// TLS handshakes that resumed a session.
+    /// Resumed TLS handshakes.
     pub handshakes_resumed: u64,
-    /// How long handshakes took.
+    /// Duration of TLS handshakes.
     pub handshake_us: TimeSummary,
-    /// Requests that the candidate left unprocessed by GOAWAY.
+    /// Requests that the candidate did not process after its GOAWAY.
     pub gone_away: u64,
-    /// HTTP/2 streams that it refused.
+    /// HTTP/2 streams that the candidate refused.
     pub streams_refused: u64,
-    /// The fewest streams at once that it announced for a connection; nothing
-    /// if it set no limit.
+    /// The lowest limit on streams per connection that the candidate announced;
+    /// null if it announced none.
     pub stream_limit_seen: Option<u64>,
 }
 
-/// The machine that made the load.
+/// The health of the generator: the machine and the process that send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Generator {
-    /// Processor time used.
+    /// CPU time.
     pub cpu_s: f64,
-    /// Processor time per attempt, those of the warm-up too; 0 for none.
+    /// CPU time per attempt, including those of the warm-up; 0 if there were
+    /// none.
     pub cpu_us_per_attempt: f64,
-    /// The most memory ever resident.
+    /// Peak resident memory.
     pub peak_rss_bytes: u64,
     /// Worker threads.
     pub threads: u64,
-    /// How long the run took, warm-up and grace included.
+    /// Duration of the run, including warm-up and grace period.
     pub wall_s: f64,
-    /// The share of its busiest second that a worker thread was busy, without
-    /// what it waited awake for due times; nothing where no whole second was
-    /// measured.
+    /// How busy a worker thread was in its busiest second, without busy-waiting
+    /// for send times; null if no whole second was measured.
     pub worker_cpu_peak_share: Option<f64>,
-    /// Arrivals in seconds in which their worker was saturated.
+    /// Arrivals in seconds in which their worker thread was saturated.
     pub saturated_arrivals: u64,
-    /// For how long a cgroup's processor limit stopped this process, summed
-    /// over cores; nothing where that is not known.
+    /// How long the CPU limit of a cgroup stopped this process, summed over
+    /// cores; null if unknown.
     pub throttled_s: Option<f64>,
-    /// For how long workers had nothing in hand though something was due.
+    /// How long workers waited for records that were already scheduled.
     pub starved_s: f64,
-    /// Arrivals that reached their worker after they were due.
+    /// Arrivals that reached their worker after their scheduled time.
     pub starved_arrivals: u64,
 }

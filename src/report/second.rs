@@ -4,16 +4,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A line of `intervals.ndjson`: one second of the run. Nothing in it is
-/// cumulative.
+/// A line of `intervals.ndjson`: one second of the run, not cumulative.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct IntervalLine {
     /// The second of the run, 0 for the first.
     pub t_s: u64,
-    /// Arrivals released.
+    /// Arrivals offered.
     pub offered: u64,
-    /// Attempts that ended and of which a byte was sent.
+    /// Attempts that ended and of which at least a byte was sent.
     pub sent: u64,
     /// Attempts that ended with a complete answer.
     pub completed: u64,
@@ -25,48 +24,47 @@ pub struct IntervalLine {
     pub failed: u64,
     /// Arrivals shed.
     pub shed: u64,
-    /// Arrivals cut.
+    /// Arrivals unfinished.
     pub cut: u64,
-    /// Attempts that ended and were an arrival's first.
+    /// First attempts that ended.
     pub first: u64,
-    /// Attempts that ended and were repetitions.
+    /// Retries that ended.
     pub retries: u64,
-    /// Attempts that failed: no answer, an error, or a redirect to nowhere. It is
-    /// the work that was done for nothing.
+    /// Attempts that failed: no answer, an error, or a wrong redirect.
     pub failed_attempts: u64,
-    /// Retries that were due over the limit of arrivals in flight.
+    /// Retries that were not sent, because `--max-in-flight` was reached.
     pub retries_shed: u64,
-    /// Attempts on the wire at its end.
+    /// Attempts in flight at its end.
     pub in_flight: u64,
     /// Arrivals that waited for a connection at its end.
     pub waiting: u64,
-    /// Connections open at its end.
+    /// Open connections at its end.
     pub connections_open: u64,
     /// Answers by status.
     pub statuses: BTreeMap<String, u64>,
-    /// Failed arrivals by fault: the worst of each.
+    /// Failed arrivals by their most severe fault.
     pub faults: BTreeMap<String, u64>,
-    /// Attempts by each fault that was found in them, those that were tried
-    /// again among them.
+    /// Attempts by each fault found in them, including attempts that were
+    /// retried.
     pub wrong_attempts: BTreeMap<String, u64>,
-    /// Failed arrivals by every fault that they had; empty where none had a
-    /// fault beside its worst, since then it is the same.
+    /// Failed arrivals by each of their faults; absent if each had one, because
+    /// it is then the same as `faults`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub found: BTreeMap<String, u64>,
-    /// As in the run.
+    /// Latency of good arrivals.
     pub latency_us: IntervalTimes,
-    /// As in the run.
+    /// Latency of failed arrivals.
     pub latency_failed_us: IntervalTimes,
-    /// As in the run.
+    /// Service time of attempts.
     pub service_us: IntervalTimes,
-    /// As in the run.
+    /// Send delay of attempts.
     pub lateness_us: IntervalTimes,
     /// Answers that redirect.
     pub redirects: u64,
-    /// The busiest worker, in thousandths of the second; nothing where it was
-    /// not measured.
+    /// How busy the busiest worker thread was, in thousandths of the second;
+    /// null if not measured.
     pub worker_cpu_peak_permille: Option<u64>,
-    /// For how long workers had nothing in hand though something was due.
+    /// How long workers waited for records that were already scheduled.
     pub starved_us: u64,
 }
 

@@ -4,30 +4,31 @@ use crate::metrics::Storm;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a fault made of the load: the section `storm` of `run.json`.
+/// The load during a fault: the section `storm` of `run.json`.
 ///
 /// Attempts are counted in the second in which they end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct StormSection {
-    /// The second of the run that the fault began with.
+    /// The first second of the fault.
     pub fault_from_s: u64,
-    /// The second of the run that was the first without it.
+    /// The first second after the fault.
     pub fault_to_s: u64,
-    /// First attempts a second during the fault.
+    /// First attempts per second during the fault.
     pub first_rate_during_fault_per_s: f64,
-    /// Attempts a second during it.
+    /// Attempts per second during the fault.
     pub attempt_rate_during_fault_per_s: f64,
-    /// The latter divided by the former; 1 where there was no first attempt.
+    /// Attempts divided by first attempts; 1 if there was no first attempt.
     pub amplification_during_fault: f64,
-    /// Downloads that came out well a second during it.
+    /// Good downloads per second during the fault.
     pub goodput_during_fault_per_s: f64,
-    /// Attempts that failed in the whole run.
+    /// Failed attempts in the whole run.
     pub failed_attempts: u64,
-    /// From the beginning of the fault until the load was level.
+    /// From the beginning of the fault until the load levelled off; null if it
+    /// did not.
     pub time_to_plateau_s: Option<u64>,
-    /// From the end of the fault until all was well again; nothing where that
-    /// was not seen.
+    /// From the end of the fault until the service had recovered; null if that
+    /// was not observed.
     pub time_to_recover_s: Option<u64>,
 }
 

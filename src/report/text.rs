@@ -135,7 +135,7 @@ pub(super) fn asked(report: &RunReport) -> String {
 fn load(report: &RunReport, page: &mut TextPage) {
     let rate = &report.rate;
     page.heading("Load");
-    page.item("asked", &asked(report));
+    page.item("plan", &asked(report));
     for (name, count, rate) in [
         ("offered", report.arrivals.offered, rate.offered_per_s),
         ("sent", report.attempts.sent, rate.sent_per_s),
@@ -156,7 +156,7 @@ fn times(report: &RunReport, page: &mut TextPage) {
         let [good, failed, service, lateness] = cells;
         page.line(&format!("  {name:<8}{good:>16}{failed:>16}{service:>16}{lateness:>16}"));
     };
-    row("", ["latency", "latency", "service", "lateness"].map(str::to_owned));
+    row("", ["latency", "latency", "service time", "send delay"].map(str::to_owned));
     row("", ["(good)", "(failed)", "(sent to done)", "(due to sent)"].map(str::to_owned));
     row("count", columns.map(|times| grouped(times.count)));
     for statistic in STATISTICS {
@@ -164,7 +164,10 @@ fn times(report: &RunReport, page: &mut TextPage) {
     }
     let saturated = columns.iter().fold(0, |sum: u64, times| sum.saturating_add(times.saturated));
     if saturated > 0 {
-        page.wrapped(2, &format!("{} times were longer than an hour, shown as an hour", grouped(saturated)));
+        page.wrapped(
+            2,
+            &format!("{} times were longer than an hour and are shown as one hour", grouped(saturated)),
+        );
     }
 }
 
@@ -187,9 +190,9 @@ fn generator(report: &RunReport, page: &mut TextPage) {
         return;
     }
     let (generator, connections) = (&report.generator, &report.connections);
-    page.heading("This machine");
+    page.heading("Generator");
     let opened = format!(
-        "{}, {}; seen each second: up to {}, {}",
+        "{}, {}; sampled each second: at most {}, {}",
         of(connections.opened, "opened"),
         of(connections.stale_replays, "stale"),
         of(connections.open_max, "open"),
@@ -197,9 +200,10 @@ fn generator(report: &RunReport, page: &mut TextPage) {
     );
     page.item("connected", &opened);
     let mut streams = Vec::new();
-    streams
-        .extend(connections.stream_limit_seen.map(|limit| format!("at most {}", counted(limit, "stream"))));
-    for (count, what) in [(connections.streams_refused, "refused"), (connections.gone_away, "gone away")] {
+    streams.extend(connections.stream_limit_seen.map(|limit| format!("limit {}", counted(limit, "stream"))));
+    for (count, what) in
+        [(connections.streams_refused, "refused"), (connections.gone_away, "unprocessed after GOAWAY")]
+    {
         streams.extend((count > 0).then(|| of(count, what)));
     }
     if !streams.is_empty() {
@@ -213,13 +217,13 @@ fn generator(report: &RunReport, page: &mut TextPage) {
         generator.cpu_us_per_attempt,
         grouped(generator.peak_rss_bytes >> 20),
     );
-    page.item("generator", &used);
+    page.item("used", &used);
     if let Some(what) = generator_limits(generator) {
-        page.item("held back", &what);
+        page.item("impaired", &what);
     }
     if let Some(out) = &report.plan.out {
         page.blank();
-        page.line(&format!("The whole result is in {}", safe(out)));
+        page.line(&format!("All results are in {}", safe(out)));
     }
 }
 
@@ -230,7 +234,7 @@ fn generator_limits(generator: &Generator) -> Option<String> {
     let all = [
         (saturated > 0).then(|| format!("saturated for {}", counted(saturated, "arrival"))),
         generator.throttled_s.and_then(|time_s| time(time_s, "throttled by a cgroup")),
-        time(generator.starved_s, "starved by the trace"),
+        time(generator.starved_s, "trace lag"),
     ];
     let told: Vec<_> = all.into_iter().flatten().collect();
     (!told.is_empty()).then(|| told.join(", "))

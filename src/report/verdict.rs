@@ -238,11 +238,11 @@ fn reasons_for_invalid(totals: &Totals, plan: &Plan, generator: &GeneratorFacts)
         reasons.push(doubt(
             Doubt::Shed,
             format!(
-                "{} of {} arrivals were not sent: over --max-in-flight",
+                "{} of {} arrivals were not sent: --max-in-flight was reached",
                 grouped(arrivals.shed),
                 grouped(arrivals.offered)
             ),
-            "raise --max-in-flight, or offer what the candidate can take",
+            "raise --max-in-flight, or lower the rate to what the candidate can take",
         ));
     }
     // A check measures nothing: it may be as slow as this machine makes it.
@@ -262,12 +262,15 @@ fn reasons_for_invalid(totals: &Totals, plan: &Plan, generator: &GeneratorFacts)
 fn nothing_offered(in_warmup: u64) -> Reason {
     let (detail, remedy) = match in_warmup {
         0 => (
-            "no arrival was offered: nothing was measured".to_owned(),
-            "check the window, the filters and the rejected lines",
+            "no arrival was offered, so nothing was measured".to_owned(),
+            "check the window (-d, -n), the filters and the rejected lines",
         ),
         all => (
-            format!("all {} arrivals were due within the warm-up: nothing was measured", grouped(all)),
-            "shorten --warmup, or play for longer, if need be with --loop",
+            format!(
+                "all {} arrivals were scheduled within the warm-up, so nothing was measured",
+                grouped(all)
+            ),
+            "shorten --warmup, or run longer, if necessary with --loop",
         ),
     };
     doubt(Doubt::NothingOffered, detail, remedy)
@@ -280,7 +283,7 @@ fn not_over(totals: &Totals) -> Option<Reason> {
     (cut > 0).then(|| {
         doubt(
             Doubt::Cut,
-            format!("{} arrivals had no answer yet when the grace period ended", grouped(cut)),
+            format!("{} arrivals were unfinished when the grace period ended", grouped(cut)),
             "raise --grace to at least --timeout",
         )
     })
@@ -300,11 +303,11 @@ fn too_late(totals: &Totals, plan: &Plan) -> Option<Reason> {
         doubt(
             Doubt::Lateness,
             format!(
-                "1 % of requests were sent {} or more after they were due; {} is allowed",
+                "1 % of the requests were sent {} or more after their scheduled time; the limit is {}",
                 micros(lateness),
                 micros(limit)
             ),
-            "lower the rate, add --threads or machines, or free this one; --max-lateness sets the limit",
+            "lower the rate, add --threads, free this machine, or raise --max-lateness",
         )
     })
 }
@@ -331,10 +334,10 @@ fn wrong_and_cacheable(totals: &Totals) -> Option<Reason> {
         reason(
             "cacheable_wrong",
             format!(
-                "{} wrong redirects are {lasting}: a roll-back does not reach those caches",
+                "{} wrong redirects are {lasting}: a rollback does not reach those caches",
                 grouped(count)
             ),
-            "purge the caches after a roll-back; send Cache-Control: no-store with redirects",
+            "purge the caches after a rollback; send Cache-Control: no-store with redirects",
         )
     })
 }
@@ -346,18 +349,18 @@ fn hidden_by_retries(totals: &Totals) -> Option<Reason> {
     let misled = counts.retries.redirects_hidden_by_retries();
     let of_redirects = counts.saved_by_retries.seen().filter(|(fault, _)| fault.is_bad_redirect());
     let outcome = match of_redirects.map(|(_, saved)| saved.count).sum() {
-        0 => "no download recovered by that".to_owned(),
-        1 => "1 download recovered by that: its user did not see the fault, which is there".to_owned(),
+        0 => "no download recovered".to_owned(),
+        1 => "1 download recovered, so its user did not see the fault; it is still there".to_owned(),
         saved => format!(
-            "{} downloads recovered by that: their users did not see the fault, which is there",
+            "{} downloads recovered, so their users did not see the fault; it is still there",
             grouped(saved)
         ),
     };
     (misled > 0).then(|| {
         reason(
             "hidden_by_retries",
-            format!("{} wrong redirects were tried again, and {outcome}", grouped(misled)),
-            "mend the redirects: clients that do not retry, or give up sooner, fail",
+            format!("{} wrong redirects were retried; {outcome}", grouped(misled)),
+            "fix the redirects: clients that retry less, or not at all, fail",
         )
     })
 }
@@ -371,13 +374,13 @@ fn aborted(totals: &Totals) -> Option<Reason> {
         reason(
             "aborted_sessions",
             format!(
-                "{} of {} failures are {}: these downloads were not sent, because another one of their \
-                 client's session had failed; --session-gap 0s turns sessions off",
+                "{} of {} failures are {}: these downloads were not sent, because another download of the \
+                 same session had failed; --session-gap 0s turns sessions off",
                 grouped(aborted),
                 grouped(failed),
                 Fault::ClientAborted
             ),
-            "compare with a run with --session-gap 0s, or give a shorter --session-gap or --session-max",
+            "compare with a run with --session-gap 0s, or set a shorter --session-gap or --session-max",
         )
     })
 }
@@ -391,15 +394,15 @@ fn checks_left_out(totals: &Totals, plan: &Plan) -> Vec<Reason> {
         _ => None,
     };
     if plan.simulated.is_some() {
-        let detail = "SIMULATED: nothing was sent, and a modelled service answered".to_owned();
-        warnings.push(left_out(LeftOut::Simulated, detail, "replay it to know what the real one does"));
+        let detail = "SIMULATED: nothing was sent; a modelled service answered".to_owned();
+        warnings.push(left_out(LeftOut::Simulated, detail, "use downpour replay to measure the real service"));
     } else if let Some(off) = off {
-        let remedy = "use --verify dns to know that targets exist";
+        let remedy = "use --verify dns to check that the hosts exist";
         warnings.push(left_out(LeftOut::VerifyOff, off.to_owned(), remedy));
     }
     if plan.tls.as_deref() == Some("any certificate") {
         let detail = "the candidate's certificate was NOT verified (--insecure)".to_owned();
-        warnings.push(left_out(LeftOut::TlsUnverified, detail, "trust its issuer with --cacert instead"));
+        warnings.push(left_out(LeftOut::TlsUnverified, detail, "name its issuer with --cacert instead"));
     }
     let skipped = redirects.unchecked(Tier::Dns, Unchecked::HostLimit);
     if skipped > 0 {
@@ -422,11 +425,12 @@ fn targets_left_out(redirects: &RedirectCounts, plan: &Plan) -> Vec<Reason> {
         }
     };
     let rate = plan.verify_rate.as_deref().unwrap_or_default();
-    let budget = format!("redirect targets were NOT asked: no time was left for them (--verify-rate {rate})");
+    let budget =
+        format!("redirect targets were NOT probed: no time was left for them (--verify-rate {rate})");
     let remedy = "raise --verify-rate if the store can take it, or lower --rate";
     told(LeftOut::TargetBudget, Tier::Connect, Unchecked::Budget, &budget, remedy);
     let json =
-        format!("redirects were NOT asked for in JSON: no time was left for them (--verify-rate {rate})");
+        format!("redirects were NOT requested as JSON: no time was left for them (--verify-rate {rate})");
     told(
         LeftOut::JsonBudget,
         Tier::Json,
@@ -436,17 +440,23 @@ fn targets_left_out(redirects: &RedirectCounts, plan: &Plan) -> Vec<Reason> {
     );
     let share = plan.verify_sample.as_deref().unwrap_or_default();
     let sample =
-        format!("redirect targets were NOT asked: they are not in the sample (--verify-sample {share})");
-    told(LeftOut::TargetSample, Tier::Connect, Unchecked::SampledOut, &sample, "leave --verify-sample out");
+        format!("redirect targets were NOT probed: they are not in the sample (--verify-sample {share})");
+    told(LeftOut::TargetSample, Tier::Connect, Unchecked::SampledOut, &sample, "omit --verify-sample");
     let own = "redirects lead back to the candidate and were NOT followed";
-    told(LeftOut::OwnOrigin, Tier::Connect, Unchecked::OwnOrigin, own, "replay what they lead to as well");
-    let digest = "redirect targets had their digest NOT compared: none is known";
+    told(
+        LeftOut::OwnOrigin,
+        Tier::Connect,
+        Unchecked::OwnOrigin,
+        own,
+        "replay the paths that they lead to as well",
+    );
+    let digest = "redirect targets were NOT compared with a digest: none is known";
     told(
         LeftOut::NoDigest,
         Tier::Digest,
         Unchecked::NoDigest,
         digest,
-        "list it in a --catalog, or use --verify get if that is enough",
+        "list the digests in a --catalog, or use --verify get if that is enough",
     );
     warnings
 }

@@ -260,6 +260,6 @@ fn hostile_texts_stay_texts() {
 fn a_run_of_nothing_has_a_page() {
     let report = RunReport { schema: SCHEMA.to_owned(), ..RunReport::default() };
     let page = html(&report, &Timeline::default(), &["intervals.ndjson: gone".to_owned()]);
-    assert!(page.contains("CUT SHORT") && page.contains("Note: intervals.ndjson: gone"));
+    assert!(page.contains("INTERRUPTED") && page.contains("Note: intervals.ndjson: gone"));
     assert_eq!(data(&page)["charts"].as_array().unwrap().len(), 0);
 }

@@ -224,7 +224,7 @@ fn a_run_that_could_not_offer_its_load_says_what_to_do() {
         notices: Vec::new(),
     };
     let text = summary(&RunReport::build(parts));
-    assert!(text.starts_with("PASSED: 6 of 10 downloads were good, the others were not judged"), "{text}");
+    assert!(text.starts_with("PASSED: 6 of 10 downloads were good; the others were not judged"), "{text}");
     assert!(text.contains("Note: 4 of 10 arrivals were not sent"), "{text}");
 }
 
@@ -232,19 +232,19 @@ fn a_run_that_could_not_offer_its_load_says_what_to_do() {
 fn what_the_machine_did_not_give_has_a_line_only_then() {
     let (_, totals) = incident();
     let sound = report_with(plan(), &totals);
-    assert!(!summary(&sound).contains("held back"));
+    assert!(!summary(&sound).contains("impaired"));
     let mut report = sound.clone();
     report.generator.throttled_s = Some(1.25);
     report.generator.starved_s = 0.5;
     let text = summary(&report);
-    let line = "  held back  throttled by a cgroup for 1.25 s, starved by the trace for 0.50 s\n";
+    let line = "  impaired   throttled by a cgroup for 1.25 s, trace lag for 0.50 s\n";
     assert!(text.contains(line), "{text}");
     report.generator = sound.generator;
     report.generator.saturated_arrivals = 2_000;
-    assert!(summary(&report).contains("  held back  saturated for 2,000 arrivals\n"));
+    assert!(summary(&report).contains("  impaired   saturated for 2,000 arrivals\n"));
     // A report of an earlier version does not know.
     report.generator = Generator { throttled_s: None, ..sound.generator };
-    assert!(!summary(&report).contains("held back"));
+    assert!(!summary(&report).contains("impaired"));
 }
 
 #[test]
@@ -402,7 +402,7 @@ fn a_killed_run_leaves_a_readable_result() {
     let left: RunReport = serde_json::from_str(&text).unwrap();
     assert_eq!((left.verdict, left.arrivals.offered, left.arrivals.cut), (Verdict::Cut, 4_701, 1));
     assert_eq!(left.exit().code(), 130);
-    assert!(summary(&left).starts_with("CUT SHORT"));
+    assert!(summary(&left).starts_with("INTERRUPTED"));
 }
 
 #[test]

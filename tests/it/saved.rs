@@ -51,16 +51,16 @@ fn check_note(intervals: Option<&str>, offered: u64, words: &[&str]) {
 fn what_is_missing_of_a_run_is_said() {
     let two = "{\"t_s\":0,\"offered\":3}\n{\"t_s\":1,\"offered\":4,\"key of a later version\":[]}\n";
     check_note(Some(two), 7, &[]);
-    check_note(None, 0, &["intervals.ndjson", "nothing to chart"]);
+    check_note(None, 0, &["intervals.ndjson", "no charts can be drawn"]);
     check_note(
         Some(&format!("{two}{{\"t_s\":2,\"offe")),
         7,
-        &["intervals.ndjson, line 3: torn", "what stands before it"],
+        &["intervals.ndjson, line 3: incomplete", "what is before it"],
     );
     check_note(
         Some(&format!("{two}noise\n{two}")),
         7,
-        &["intervals.ndjson, line 3: expected", "what stands before it"],
+        &["intervals.ndjson, line 3: expected", "what is before it"],
     );
 }
 
@@ -101,7 +101,7 @@ fn what_is_no_run_is_refused_with_file_and_line() {
     );
     refused("{}", &["run.json: not the result of a run: \"schema\" is missing"]);
     let room = directory(&[("run.json", RESULT)]);
-    check_refused(&room.path().join("run.json"), &["run.json: a file; name the run directory"]);
+    check_refused(&room.path().join("run.json"), &["run.json: is a file; name the run directory"]);
     check_refused(&room.path().join("nowhere"), &["nowhere/run.json: no such file"]);
 }
 
@@ -196,7 +196,7 @@ fn check_log(lines: &str, words: &str) {
 #[test]
 fn a_histogram_of_another_shape_is_refused_before_it_takes_memory() {
     check_log("", "");
-    check_log("Tag=latency,1.000,1.0", "torn");
+    check_log("Tag=latency,1.000,1.0", "incomplete");
     check_log("Tag=latency,1.000,1.000,5.0,!!!!\n", "not in base64");
     check_log("Tag=service,1.000,1.000,5.0,HISTFAAAA\n", "");
     // Four digits up to a day: a hundred times our counters.

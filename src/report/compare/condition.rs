@@ -90,7 +90,7 @@ impl FromStr for Condition {
     fn from_str(text: &str) -> Result<Self, ConditionError> {
         let wrong = |why: String| Err(ConditionError(why));
         let Some(at) = text.find(['<', '>']) else {
-            return wrong("a metric, > or < and a change are expected, as in latency.p99 > +10%".to_owned());
+            return wrong("expected a measure, > or <, and a change, as in latency.p99 > +10%".to_owned());
         };
         let (name, rest) = text.split_at(at);
         let (name, rises) = (name.trim(), rest.starts_with('>'));
@@ -104,12 +104,14 @@ impl FromStr for Condition {
         if !change.starts_with(sign) {
             let way = if rises { "rises" } else { "falls" };
             let sides = if rises { "> +10%" } else { "< -10%" };
-            return wrong(format!("{change:?} does not say by how much it {way}, as in {name} {sides}"));
+            return wrong(format!(
+                "{change:?} must say with a sign by how much it {way}, as in {name} {sides}"
+            ));
         }
         let size = change.trim_start_matches(sign).trim();
         let Some(limit) = limit(size, metric.unit) else {
             return wrong(format!(
-                "{size:?} is no change of {name}; 10% of A's number is one, and so is {}",
+                "{size:?} is not a change of {name}; write 10% (of A's number) or {}",
                 example(metric.unit)
             ));
         };
@@ -145,7 +147,7 @@ const fn example(unit: MeasureUnit) -> &'static str {
     match unit {
         MeasureUnit::Micros => "5ms",
         MeasureUnit::PerSecond => "100/s",
-        MeasureUnit::Share => "0.1pp (points of a percentage)",
+        MeasureUnit::Share => "0.1pp (percentage points)",
         MeasureUnit::Ratio => "0.1",
         MeasureUnit::Count => "10",
     }
@@ -166,13 +168,16 @@ mod tests {
         check_refused("latency.p99", "as in latency.p99 > +10%");
         check_refused("latensy.p99 > +10%", "did you mean latency?");
         check_refused("latency.max > +10%", "compare a percentile");
-        check_refused("latency.p99 > 10%", "does not say by how much it rises, as in latency.p99 > +10%");
+        check_refused(
+            "latency.p99 > 10%",
+            "must say with a sign by how much it rises, as in latency.p99 > +10%",
+        );
         check_refused("good.per_s < +5%", "by how much it falls, as in good.per_s < -10%");
-        check_refused("latency.p99 > +5", "\"5\" is no change of latency.p99");
-        check_refused("good.per_s < -5ms", "and so is 100/s");
+        check_refused("latency.p99 > +5", "\"5\" is not a change of latency.p99");
+        check_refused("good.per_s < -5ms", "or 100/s");
         check_refused("failed.rate > +0.1", "0.1pp");
-        check_refused("failed > +", "\"\" is no change");
-        check_refused("failed > +1e3", "\"1e3\" is no change");
+        check_refused("failed > +", "\"\" is not a change");
+        check_refused("failed > +1e3", "\"1e3\" is not a change");
     }
 
     fn change(name: &str, numbers: (f64, f64), interval: Option<(f64, f64)>, word: ChangeKind) -> Change {

@@ -28,20 +28,16 @@ pub(super) fn headline(comparison: &RunComparison<'_>) -> (&'static str, String)
         return without_conditions(comparison);
     }
     if of(ConditionResult::Violated) > 0 {
-        let broken: Vec<_> =
-            judged.iter().filter(|judged| judged.result == ConditionResult::Violated).map(name_of).collect();
-        return (
-            "REGRESSED",
-            format!("{} of {conditions} broken: {}", of(ConditionResult::Violated), broken.join(", ")),
-        );
+        let broken: Vec<_> = judged.iter().filter(|judged| judged.result == ConditionResult::Violated).map(name_of).collect();
+        return ("REGRESSED", format!("{} of {conditions} violated: {}", of(ConditionResult::Violated), broken.join(", ")));
     }
     if of(ConditionResult::Unjudged) > 0 {
         let sentence = format!("{} of {conditions} could not be judged", of(ConditionResult::Unjudged));
         return ("UNJUDGED", sentence);
     }
     match of(ConditionResult::Inconclusive) {
-        0 => ("HELD", format!("{conditions} held")),
-        open => ("HELD", format!("{conditions} held, {open} of them because the change may be chance")),
+        0 => ("MET", format!("{conditions} met")),
+        open => ("MET", format!("{conditions} met; for {open} of them the change may be chance")),
     }
 }
 
@@ -120,11 +116,11 @@ pub(super) fn condition_text(judged: &JudgedCondition) -> String {
     let found = match (change.difference(), change.interval) {
         (Some(_), Some(_)) => format!("{}, {}", show::difference(change), show::interval(change)),
         (Some(_), None) => show::difference(change),
-        (None, _) => "no number in both runs".to_owned(),
+        (None, _) => "not measured in both runs".to_owned(),
     };
     match judged.result {
         ConditionResult::Violated | ConditionResult::Met => found,
-        ConditionResult::Inconclusive => format!("{found}: may be chance; longer runs would tell"),
+        ConditionResult::Inconclusive => format!("{found}: may be chance; run longer to find out"),
         ConditionResult::Unjudged => format!("{found}: {}", change.kind.text()),
     }
 }
@@ -132,8 +128,8 @@ pub(super) fn condition_text(judged: &JudgedCondition) -> String {
 /// The word for what came of a condition.
 pub(super) const fn result_word(held: ConditionResult) -> &'static str {
     match held {
-        ConditionResult::Met => "held",
-        ConditionResult::Violated => "broken",
+        ConditionResult::Met => "met",
+        ConditionResult::Violated => "violated",
         ConditionResult::Inconclusive => "not shown",
         ConditionResult::Unjudged => "not judged",
     }
@@ -148,14 +144,14 @@ pub(super) fn method(comparison: &RunComparison<'_>) -> String {
         format!("{} blocks of {length:.1} s", cut.blocks())
     });
     let drawn = match (comparison.paired, blocks[0] == blocks[1]) {
-        (true, _) => format!("{}, of both runs together as they had the same load", blocks[0]),
+        (true, _) => format!("{}, of both runs together because they had the same load", blocks[0]),
         (false, true) => format!("{} of each run", blocks[0]),
         (false, false) => format!("{} of A and {} of B", blocks[0], blocks[1]),
     };
     let compared = comparison.changes().filter(|change| is_compared(change)).count();
     format!(
-        "Intervals hold the true difference in {CONFIDENCE_PERCENT} of 100 comparisons: block bootstrap, {} draws of \
-         {drawn}; seed {}. Of equal runs one number in 20 differs by chance; {compared} were compared.",
+        "Intervals contain the true difference in {CONFIDENCE_PERCENT} of 100 comparisons: block bootstrap, {} draws of \
+         {drawn}; seed {}. If two runs are equal, 1 number in 20 differs by chance; {compared} were compared.",
         grouped(super::RESAMPLES as u64),
         comparison.seed
     )

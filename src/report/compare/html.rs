@@ -136,7 +136,7 @@ impl ComparisonPage {
 
 fn tone(word: &str) -> &'static str {
     match word {
-        "INDISTINGUISHABLE" | "HELD" => "good",
+        "INDISTINGUISHABLE" | "MET" => "good",
         "REGRESSED" => "wrong",
         _ => "open",
     }

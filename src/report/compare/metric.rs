@@ -20,14 +20,14 @@ impl Metric {
     /// The metric of a measure; the error says why its changes have no
     /// interval.
     pub fn of(measure: Measure) -> Result<Self, &'static str> {
-        const EXTREME: &str = "one sample decides it, so chance cannot be told: compare a percentile";
+        const EXTREME: &str = "because a single sample decides it: compare a percentile";
         let metric = |statistic| Ok(Self { name: measure.to_string(), statistic, unit: measure.unit() });
         match measure {
             Measure::Time(clock, threshold::TimeStatistic::Percentile(share)) => {
                 metric(BlockStatistic::Quantile(clock, share.as_f64()))
             }
             Measure::Time(_, threshold::TimeStatistic::Mean) => {
-                Err("it is not kept by the second: compare p50")
+                Err("because it is not recorded per second: compare p50")
             }
             Measure::Time(_, threshold::TimeStatistic::Min | threshold::TimeStatistic::Max) => Err(EXTREME),
             Measure::Count(counted) => metric(BlockStatistic::Count(counted_by(counted)?.0)),
@@ -85,7 +85,7 @@ fn counted_by(counted: threshold::CountMeasure) -> Result<(BlockCount, BlockCoun
         }
         Of::Fault(fault) => of_arrivals(BlockCount::Fault(fault.id().to_owned())),
         Of::Family(family) => of_arrivals(BlockCount::Family(format!("{family}."))),
-        Of::MaskedBadRedirects | Of::Unchecked | Of::ControlDiffer => Err("it is not kept by the second"),
+        Of::MaskedBadRedirects | Of::Unchecked | Of::ControlDiffer => Err("because it is not recorded per second"),
     }
 }
 

@@ -31,7 +31,8 @@ pub(super) fn remarks(runs: &[ComparedRun<'_>; 2]) -> Vec<String> {
         [false, false] => {}
         [is_a, _] => {
             let letter = LETTERS[usize::from(!is_a)];
-            remarks.push(format!("{letter} is simulated and the other was measured: times do not compare"));
+            remarks
+                .push(format!("{letter} is simulated and the other is measured: times cannot be compared"));
         }
     }
     let [long_a, long_b] = runs.map(|run| run.blocks.layout().seconds());
@@ -42,13 +43,13 @@ pub(super) fn remarks(runs: &[ComparedRun<'_>; 2]) -> Vec<String> {
     }
     if a.plan.version != b.plan.version {
         let [of_a, of_b] = [a, b].map(|report| safe(&report.plan.version));
-        remarks.push(format!("A was made by downpour {of_a}, B by {of_b}"));
+        remarks.push(format!("A was written by downpour {of_a}, B by {of_b}"));
     }
     remarks.extend(broken_hosts(runs));
     let [late_a, late_b] = [a, b].map(|report| report.lateness_us.p99);
     if late_a.abs_diff(late_b) >= LATENESS_APART_US {
         remarks.push(format!(
-            "the machine that sent was later in one run, p99 {} in A and {} in B: latency holds that, service time \
+            "send delay differs, p99 {} in A and {} in B: latency includes it, service time \
              does not",
             micros(late_a),
             micros(late_b)
@@ -84,27 +85,27 @@ fn of_a_run(run: &ComparedRun<'_>) -> Vec<String> {
     match report.verdict {
         Verdict::Invalid => {
             let why = report.invalid_reasons.first().map_or("", |reason| reason.detail.as_str());
-            remarks.push(format!("is invalid, its load was not really offered: {why}"));
+            remarks.push(format!("is invalid: {why}"));
         }
         Verdict::Failed if !report.timing_valid && !report.invalid_reasons.is_empty() => {
             let why = report.invalid_reasons.first().map_or("", |reason| reason.detail.as_str());
             remarks.push(format!("failed, and its times are not valid: {why}"));
         }
-        Verdict::Cut => remarks.push("was cut short: a partial result".to_owned()),
+        Verdict::Cut => remarks.push("was interrupted: a partial result".to_owned()),
         Verdict::Passed | Verdict::Failed if !report.invalid_reasons.is_empty() || was_allowed(run) => {
             remarks.push("would be invalid without --allow-invalid".to_owned());
         }
         Verdict::Passed | Verdict::Failed => {}
     }
     if report.plan.command == CHECK {
-        remarks.push("is a check: it asks as fast as it can, and its times say nothing".to_owned());
+        remarks.push("is a check: it sends as fast as it can, so its times are not meaningful".to_owned());
     }
     if report.warmup.seconds > 0.0 {
-        remarks.push(format!("left out a warm-up of {}", seconds(report.warmup.seconds)));
+        remarks.push(format!("excludes a warm-up of {}", seconds(report.warmup.seconds)));
     }
     if !run.blocks.layout().is_enough() {
         let long = run.blocks.layout().seconds();
-        remarks.push(format!("offered its load over {long} s: too short to tell chance from change"));
+        remarks.push(format!("offered its load over {long} s: too short to tell a change from chance"));
     }
     remarks.extend(run.notes.iter().map(|note| format!("is incomplete: {note}")));
     remarks
@@ -123,6 +124,6 @@ pub(super) fn plan_differences_text(differences: &[plans::PlanDifference]) -> Op
     match (differences.len(), load) {
         (0, _) => None,
         (_, 0) => Some("Different plans, with the same load".to_owned()),
-        _ => Some("Different plans, and not the same load".to_owned()),
+        _ => Some("Different plans, with different load".to_owned()),
     }
 }

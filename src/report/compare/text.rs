@@ -44,7 +44,7 @@ pub fn text(comparison: &RunComparison<'_>) -> String {
     conditions(comparison, &mut page);
     for group in &comparison.groups {
         page.heading(group.title);
-        let head = ["", "A", "B", "change", "95 % of the time", ""].map(str::to_owned);
+        let head = ["", "A", "B", "change", "95 % interval", ""].map(str::to_owned);
         let rows = group.rows.iter().map(|(name, change)| row_of(name, change));
         let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
         for line in table(&rows) {

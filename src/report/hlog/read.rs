@@ -58,7 +58,11 @@ pub(in crate::report) fn seconds(
         }
         if line.last() != Some(&b'\n') {
             let long = line.len() as u64 == LINE_BYTES;
-            return stopped(if long { "too long" } else { "torn: the run was killed as it was written" });
+            return stopped(if long {
+                "too long"
+            } else {
+                "incomplete: the run was killed while writing it"
+            });
         }
         match lines.read(&line, wanted) {
             Ok(second) => second.iter().for_each(&mut each),

@@ -50,20 +50,13 @@ fn bars(retries: &RetriesSection, report: &RunReport) -> Vec<Bar> {
     let mut bars: Vec<_> = single.map(|(&tries, &count)| bar(name(tries), count, false)).collect();
     let more =
         retries.by_attempts.range(BARS + 1..).fold(0_u64, |sum, (_, &count)| sum.saturating_add(count));
-    bars.extend((more > 0).then(|| bar(format!("more than {BARS} tries"), more, false)));
+    bars.extend((more > 0).then(|| bar(format!("more than {BARS} attempts"), more, false)));
     bars.push(bar("gave up".to_owned(), report.arrivals.failed, report.arrivals.failed > 0));
     bars
 }
 
 fn name(tries: u32) -> String {
-    match tries {
-        1 => "first try".to_owned(),
-        2 => "second try".to_owned(),
-        3 => "third try".to_owned(),
-        4 => "fourth try".to_owned(),
-        5 => "fifth try".to_owned(),
-        other => format!("{other} tries"),
-    }
+    counted(tries.into(), "attempt")
 }
 
 fn sentences(retries: &RetriesSection, report: &RunReport) -> Vec<String> {
@@ -72,7 +65,7 @@ fn sentences(retries: &RetriesSection, report: &RunReport) -> Vec<String> {
     let mut told = Vec::new();
     told.extend((met > 0).then(|| {
         format!(
-            "{} of {} that failed at first succeeded on a retry ({}).",
+            "{} of {} with a failed attempt recovered ({}).",
             grouped(arrivals.recovered),
             counted(met, "download"),
             share(arrivals.recovered, met)
@@ -88,12 +81,12 @@ fn sentences(retries: &RetriesSection, report: &RunReport) -> Vec<String> {
         format!("Failed attempts that were retried: {each}.")
     }));
     told.extend((retries.misled > 0).then(|| {
-        let redirects = counted(retries.misled, "redirect");
-        format!("Retries hid {redirects} that led nowhere from users; they are wrong all the same.")
+        let redirects = counted(retries.misled, "wrong redirect");
+        format!("Retries hid {redirects} from users; the redirects are still wrong.")
     }));
     told.extend(
         (retries.shed > 0).then(|| {
-            format!("{} not sent: too many requests were in flight.", counted(retries.shed, "retry"))
+            format!("Retries not sent, because too many were in flight: {}.", grouped(retries.shed))
         }),
     );
     told
@@ -107,10 +100,10 @@ fn list(counts: &BTreeMap<String, u64>, told: impl Fn(&str, u64) -> String) -> S
 /// Why no further attempt was made, as the end of "so many ...".
 fn reason(id: &str) -> String {
     let known = match id {
-        "not_retried" => "for something their client does not retry",
-        "exhausted" => "after the last try their client makes",
-        "retry_after" => "when told to wait longer than their client does",
-        "budget" => "with their client's retry budget spent",
+        "not_retried" => "on a failure that their client does not retry",
+        "exhausted" => "after the last attempt of their client",
+        "retry_after" => "because Retry-After was longer than their client waits",
+        "budget" => "because their client's retry budget was spent",
         "aborted" => "because an earlier failure had ended their session",
         other => return shown(other, 60),
     };
@@ -138,17 +131,17 @@ mod tests {
         let bars: Vec<_> =
             tries.bars.iter().map(|bar| format!("{}: {}, {}", bar.name, bar.share, bar.length)).collect();
         let expected = [
-            "first try: 60.0 %, 60.0",
-            "second try: 30.0 %, 30.0",
-            "more than 6 tries: 10.0 %, 10.0",
+            "1 attempt: 60.0 %, 60.0",
+            "2 attempts: 30.0 %, 30.0",
+            "more than 6 attempts: 10.0 %, 10.0",
             "gave up: 5.0 %, 5.0",
         ];
         assert_eq!(bars.iter().map(|bar| bar.replace('\u{a0}', " ")).collect::<Vec<_>>(), expected);
         let told = tries.sentences.join(" ").replace('\u{a0}', " ");
         assert_eq!(
             told,
-            "350 of 400 downloads that failed at first succeeded on a retry (87.5 %). Gave up: 50 after the last try \
-             their client makes. Failed attempts that were retried: 1,200 of dns.nxdomain."
+            "350 of 400 downloads with a failed attempt recovered (87.5 %). Gave up: 50 after the last attempt \
+             of their client. Failed attempts that were retried: 1,200 of dns.nxdomain."
         );
     }
 }

@@ -180,9 +180,9 @@ fn rate(report: &RunReport, timeline: &Timeline) -> Chart {
     Chart {
         id: "rate",
         title: "Rate over time",
-        reading: reading("mean rate", "bands from the second with the least to that with the most", timeline),
+        reading: reading("mean rate", "bands show the lowest and the highest second", timeline),
         told: format!(
-            "{} offered on average; between {} and {} good downloads in a second.",
+            "{} offered on average; between {} and {} good downloads per second.",
             rate_of(report.arrivals.offered, report.rate.offered_per_s),
             grouped(least),
             grouped(most)
@@ -248,7 +248,7 @@ fn latency(report: &RunReport, timeline: &Timeline) -> Option<Chart> {
             worst_p99(timeline, |p| &p.latency)
         )
     } else {
-        format!("No download was good; p99 of the failed ones {}.", time(failed.p99))
+        format!("No download was good; p99 of failed downloads: {}.", time(failed.p99))
     };
     (!lines.is_empty()).then(|| Chart {
         id: "latency",
@@ -265,10 +265,10 @@ fn lateness(report: &RunReport, timeline: &Timeline) -> Option<Chart> {
     let late = &report.lateness_us;
     (late.count > 0).then(|| Chart {
         id: "lateness",
-        title: "Lateness over time",
+        title: "Send delay over time",
         reading: worst_of(timeline),
         told: format!(
-            "Requests left late by p50 {}, p99 {}, at most {}; {}.",
+            "Send delay: p50 {}, p99 {}, longest {}; {}.",
             time(late.p50),
             time(late.p99),
             time(late.max),
@@ -366,8 +366,8 @@ fn in_flight(report: &RunReport, timeline: &Timeline) -> Chart {
     let whole = |of: fn(&TimelinePoint) -> u64| each(timeline, |p| Some(ChartNumber::whole(of(p))));
     Chart {
         id: "in_flight",
-        title: "At the end of each second",
-        reading: reading("the highest count", "seconds between two looks are not seen", timeline),
+        title: "Requests in flight and connections",
+        reading: reading("the highest count", "sampled at the end of each second", timeline),
         told: format!(
             "At most {} in flight, {} waiting for a connection, {} open.",
             counted(connections.in_flight_max, "request"),
@@ -408,7 +408,7 @@ pub(super) fn by_percentile(curves: &[(&str, &'static str, &Curve)]) -> Option<(
 /// What latency has beyond service time.
 fn waited(report: &RunReport) -> &'static str {
     if report.attempts.retries > 0 {
-        "Where latency is above service time, downloads waited for their retries, or to be sent."
+        "Where latency is above service time, downloads waited for retries or to be sent."
     } else {
         "Where latency is above service time, requests waited to be sent."
     }

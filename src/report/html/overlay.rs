@@ -116,12 +116,12 @@ impl OverTime {
         let (late_a, late_b) = (&of_a.lateness_us, &of_b.lateness_us);
         (late_a.count > 0 || late_b.count > 0).then(|| Chart {
             told: format!(
-                "What was lost here before sending: p99 {} in A, {} in B. Where they differ, so did the machine that sent.",
+                "Time before sending: p99 {} in A, {} in B. If they differ, so did the generator.",
                 P99.text(late_a),
                 P99.text(late_b)
             ),
             lines: vec![plain("A, p99", "second", a), plain("B, p99", "first", b)],
-            ..self.chart("lateness", "Lateness over time", ChartUnit::Micros)
+            ..self.chart("lateness", "Send delay over time", ChartUnit::Micros)
         })
     }
 }

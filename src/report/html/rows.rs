@@ -139,12 +139,12 @@ pub(super) fn figures(report: &RunReport) -> Vec<Figure> {
             0 => String::new(),
             _ => format!("p50 {}{more}", P50.text(times)),
         };
-        let with_retries = if arrivals.recovered > 0 { ", with retries" } else { "" };
+        let with_retries = if arrivals.recovered > 0 { ", including retries" } else { "" };
         let is_late = report.invalid_reasons.iter().any(|reason| reason.id == Doubt::Lateness.id());
         let (latency, service, lateness) = (&report.latency_us, &report.service_us, &report.lateness_us);
         figures.push(figure("Latency, p99", P99.text(latency), p50(latency, with_retries), false));
-        figures.push(figure("Service time, p99", P99.text(service), p50(service, ", each attempt"), false));
-        figures.push(figure("Sent late, p99", P99.text(lateness), "by this machine".to_owned(), is_late));
+        figures.push(figure("Service time, p99", P99.text(service), p50(service, ", per attempt"), false));
+        figures.push(figure("Send delay, p99", P99.text(lateness), "of the generator".to_owned(), is_late));
     }
     figures.push(figure(
         "Redirects checked",
@@ -210,7 +210,10 @@ fn fault_row(report: &RunReport, fault: &FaultLine) -> FaultRow {
         meaning: match fault.outranked() {
             0 => meaning,
             some => {
-                format!("{meaning} In {} of them beside a worse fault, which is the outcome.", grouped(some))
+                format!(
+                    "{meaning} In {} of them together with a more severe fault, which is the outcome.",
+                    grouped(some)
+                )
             }
         },
         count: grouped(fault.arrivals()),
@@ -329,10 +332,10 @@ const fn meaning(tier: Tier) -> &'static str {
         Tier::Headers => "status and headers",
         Tier::Policy => "the Location, by the rules",
         Tier::Dns => "whether its host resolves",
-        Tier::Connect => "whether its host takes connections",
+        Tier::Connect => "whether its host accepts connections",
         Tier::Fetch => "whether the file is there",
         Tier::Digest => "whether it is the right file",
-        Tier::Json => "what the JSON form names",
+        Tier::Json => "which URL the JSON form names",
     }
 }
 

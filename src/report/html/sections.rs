@@ -58,7 +58,7 @@ pub(super) fn transitions(report: &RunReport) -> Vec<TransitionRow> {
     rows.extend(made_up.map(|(status, &count)| {
         let name = match status.as_str() {
             "none" => "nothing recorded".to_owned(),
-            status => format!("{}, sent by no server", shown(status, 60)),
+            status => format!("{}, not sent by a server", shown(status, 60)),
         };
         let (share, refused) = (String::new(), String::new());
         TransitionRow { name, count: grouped(count), share, refused, is_wrong: false }
@@ -89,7 +89,7 @@ pub(super) fn storm(report: &RunReport) -> Vec<Fact> {
     let fact = |name: &str, value| Fact { name: name.to_owned(), value };
     vec![
         fact("fault", format!("second {} to {}", grouped(storm.fault_from_s), grouped(storm.fault_to_s))),
-        fact("asked for", per_second(storm.first_rate_during_fault_per_s)),
+        fact("first attempts", per_second(storm.first_rate_during_fault_per_s)),
         fact(
             "attempts",
             format!(
@@ -100,7 +100,7 @@ pub(super) fn storm(report: &RunReport) -> Vec<Fact> {
         ),
         fact("good", per_second(storm.goodput_during_fault_per_s)),
         fact("failed attempts", grouped(storm.failed_attempts)),
-        fact("level", plateau(storm)),
+        fact("plateau", plateau(storm)),
         fact("recovered", recovered(storm, counted_s(report))),
     ]
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub(in crate::report) type Equations = Vec<(&'static str, String)>;
 
 pub(super) fn write(report: &RunReport, page: &mut TextPage) {
-    page.heading("Books");
+    page.heading("Accounting");
     for (name, equation) in equations(report) {
         page.item(name, &equation);
     }
@@ -49,7 +49,7 @@ pub(in crate::report) fn equations(report: &RunReport) -> Equations {
     let terms = [
         of(attempts.completed, "answered"),
         of_reasons(&attempts.faults, "not answered"),
-        of(attempts.cut, "cut"),
+        of(attempts.cut, "unfinished"),
     ];
     equation(&mut books, "attempts", &total, &terms);
     let targets = &report.targets;
@@ -61,9 +61,9 @@ pub(in crate::report) fn equations(report: &RunReport) -> Equations {
     if report.plan.verify_json.is_some()
         && let Some(json) = targets.tiers.get(Tier::Json.name())
     {
-        let mut terms = vec![of(json.checked, "asked for in JSON")];
+        let mut terms = vec![of(json.checked, "requested as JSON")];
         terms.extend(broken(json.broken));
-        terms.push(of_reasons(&json.unchecked, "not"));
+        terms.push(of_reasons(&json.unchecked, "not requested"));
         equation(&mut books, "JSON", &of(targets.redirects, "redirects"), &terms);
     }
     if let Some(rules) = &report.rules {
@@ -85,7 +85,7 @@ fn arrivals(name: &'static str, arrivals: &Arrivals, books: &mut Equations) {
         of(arrivals.recovered, "recovered"),
         of(arrivals.failed, "failed"),
         of(arrivals.shed, "shed"),
-        of(arrivals.cut, "cut"),
+        of(arrivals.cut, "unfinished"),
     ];
     equation(books, name, &of(arrivals.offered, "offered"), &terms);
 }

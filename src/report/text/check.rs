@@ -25,7 +25,7 @@ pub(super) fn write(report: &RunReport, page: &mut TextPage) {
     accounting::write(report, page);
     if !report.faults.is_empty() {
         page.blank();
-        page.line("downpour explain ID tells of a fault by its id.");
+        page.line("Run downpour explain ID for the meaning of a fault and what to do.");
     }
 }
 
@@ -33,7 +33,7 @@ fn asked(report: &RunReport) -> String {
     let plan = &report.plan;
     let inputs: Vec<_> = plan.inputs.iter().map(|input| safe(&input.name)).collect();
     format!(
-        "{} of {}, asked of {} once each, in {}.",
+        "{} of {}, each sent once to {}, in {}.",
         counted(report.arrivals.offered, "distinct request"),
         inputs.join(" "),
         safe(&plan.target),

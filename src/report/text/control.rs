@@ -11,7 +11,7 @@ const EXAMPLES_SHOWN: usize = 2;
 pub(super) fn write(report: &RunReport, page: &mut TextPage) {
     let Some(control) = &report.control else { return };
     page.heading("Control");
-    page.item("asked", &asked(report, control));
+    page.item("requests", &asked(report, control));
     row("differ", &control.candidate, page);
     row("noise", &control.noise, page);
     for (kind, &count) in &control.candidate.differences {
@@ -30,10 +30,10 @@ fn asked(report: &RunReport, control: &ControlReport) -> String {
     let why_not = if unasked == 0 { String::new() } else { format!(" ({})", listed(&control.unasked)) };
     format!(
         "{whom}{} = {} + {}{why}; {}{why_not}",
-        of(candidate.asked, "asked"),
+        of(candidate.asked, "sent"),
         of(candidate.compared, "compared"),
         of(failed, "failed"),
-        of(unasked, "unasked"),
+        of(unasked, "not compared"),
     )
 }
 

@@ -63,7 +63,7 @@ pub(super) fn outranked(fault: &FaultLine, page: &mut TextPage) {
     if beside > 0 {
         let which =
             if beside == all { "always".to_owned() } else { format!("in {} of them", grouped(beside)) };
-        page.wrapped(4, &format!("{which} beside a worse fault, which is the outcome"));
+        page.wrapped(4, &format!("{which} together with a more severe fault, which is the outcome"));
     }
 }
 
@@ -72,7 +72,7 @@ pub(super) fn warnings(report: &RunReport, page: &mut TextPage) {
     if report.warned.is_empty() {
         return;
     }
-    page.heading("Warnings (they fail nothing)");
+    page.heading("Warnings (they do not fail the run)");
     for line in &report.warned {
         let share = share(line.answers, report.attempts.completed);
         let id = shortened(&line.id, 28).into_owned();
@@ -136,13 +136,13 @@ pub(super) fn hosts(report: &RunReport, page: &mut TextPage) {
             page.line(&format!("  {name:<HOST_COLUMNS$}{:>12}", grouped(count)));
         }
     }
-    page.line(&format!("  looked up: {}", counted(targets.lookups, "question")));
+    page.line(&format!("  lookups: {}", grouped(targets.lookups)));
     if targets.requests > 0 {
-        page.line(&format!("  requests to targets: {}", grouped(targets.requests)));
+        page.line(&format!("  probes of targets: {}", grouped(targets.requests)));
     }
     if targets.redirected_on > 0 {
-        let (times, most) = (grouped(targets.redirected_on), counted(targets.most_hops, "more redirect"));
-        page.line(&format!("  targets that redirect on: {times}, by up to {most}"));
+        let (times, most) = (grouped(targets.redirected_on), counted(targets.most_hops, "further redirect"));
+        page.line(&format!("  targets that redirect again: {times}, at most {most}"));
     }
 }
 

@@ -15,7 +15,7 @@ const REASONS_LISTED: usize = 3;
 
 /// Faults of a host as a whole, as the end of "redirects to HOST, …".
 const OF_A_HOST: &[(Fault, &str)] = &[
-    (Fault::LocationGluedHost, "which is the demanded one with more glued to it"),
+    (Fault::LocationGluedHost, "which is the expected host with more text attached"),
     (Fault::LocationWrongHost, "which the rules do not allow"),
     (Fault::DnsNxdomain, "which does not exist (NXDOMAIN)"),
     (Fault::DnsNoAddress, "which has no address"),
@@ -25,10 +25,10 @@ const OF_A_HOST: &[(Fault, &str)] = &[
     (Fault::DnsFailed, "whose lookup fails"),
     (Fault::DnsPrivateAddress, "which has a private address"),
     (Fault::TargetRefused, "which refuses connections"),
-    (Fault::TargetConnectTimeout, "which takes no connection in time"),
+    (Fault::TargetConnectTimeout, "which accepts no connection in time"),
     (Fault::TargetUnreachable, "which cannot be reached from here"),
     (Fault::TargetTlsHandshake, "with which no TLS handshake succeeds"),
-    (Fault::TargetTlsCertificate, "whose certificate does not do"),
+    (Fault::TargetTlsCertificate, "whose certificate is not valid"),
 ];
 
 pub(super) fn write(report: &RunReport, page: &mut TextPage) {
@@ -136,10 +136,10 @@ fn verdict_alone(report: &RunReport) -> String {
         // Possible under --allow-invalid only.
         Verdict::Passed if arrivals.shed > 0 || arrivals.cut > 0 => {
             let good = grouped(arrivals.passed.saturating_add(arrivals.recovered));
-            format!("PASSED: {good} of {offered} {what} were good, the others were not judged")
+            format!("PASSED: {good} of {offered} {what} were good; the others were not judged")
         }
         Verdict::Passed if arrivals.failed > 0 => {
-            format!("PASSED: {failed} of {offered} {what} failed ({rate}), no more than the thresholds allow")
+            format!("PASSED: {failed} of {offered} {what} failed ({rate}), within the thresholds")
         }
         Verdict::Passed if arrivals.recovered > 0 => {
             let recovered = grouped(arrivals.recovered);
@@ -157,36 +157,34 @@ fn verdict_alone(report: &RunReport) -> String {
             let misled = report.retries.as_ref().map_or(0, |retries| retries.misled);
             let retried = match arrivals.recovered {
                 0 => String::new(),
-                1 => ": 1 was good after a retry".to_owned(),
-                recovered => format!(": {} were good after a retry", grouped(recovered)),
+                1 => "; 1 was good after a retry".to_owned(),
+                recovered => format!("; {} were good after a retry", grouped(recovered)),
             };
             format!(
-                "FAILED: {} led astray, though none of {offered} downloads failed{retried}",
-                counted(misled, "redirect")
+                "FAILED: {}, although none of {offered} downloads failed{retried}",
+                counted(misled, "wrong redirect")
             )
         }
         Verdict::Failed => format!("FAILED: {failed} of {offered} {what} failed ({rate})"),
         Verdict::Invalid if report.judged_nothing() => {
-            let reason = report
-                .invalid_reasons
-                .iter()
-                .find(|r| InvalidityScope::of(&r.id) == InvalidityScope::Demands);
+            let reason = report.invalid_reasons.iter().find(|r| InvalidityScope::of(&r.id) == InvalidityScope::Demands);
             let why = short(reason.map_or("", |reason| &reason.id));
-            format!("INVALID: {why}; this is neither pass nor fail")
+            format!("INVALID: {why}; this is neither a pass nor a fail")
         }
         Verdict::Invalid
             if report.invalid_reasons.iter().any(|reason| reason.id == Doubt::NothingGood.id()) =>
         {
-            format!("INVALID: none of {offered} {what} was good; this is neither pass nor fail")
+            format!("INVALID: none of {offered} {what} was good; this is neither a pass nor a fail")
         }
         Verdict::Invalid if is_check || lacks_only_a_resolver(report) => {
-            "INVALID: not everything could be checked; this is neither pass nor fail".to_owned()
+            "INVALID: not everything could be checked; this is neither a pass nor a fail".to_owned()
         }
         Verdict::Invalid => {
-            "INVALID: the load was not really offered; this is neither pass nor fail".to_owned()
+            "INVALID: the generator did not offer the requested load on time; results are not meaningful"
+                .to_owned()
         }
         Verdict::Cut => format!(
-            "CUT SHORT: a partial result; {failed} of {offered} {what} failed ({rate}), {} unfinished",
+            "INTERRUPTED: a partial result; {failed} of {offered} {what} failed ({rate}), {} unfinished",
             grouped(arrivals.cut)
         ),
     }
@@ -203,12 +201,12 @@ fn broken_thresholds_text(report: &RunReport) -> String {
     match (broken.next(), broken.count()) {
         (Some(line), 0) => {
             let value = line.value.map_or_else(
-                || "nothing was measured".to_owned(),
+                || "there are no samples".to_owned(),
                 |_| format!("it was {}", thresholds::value(line)),
             );
-            format!("{} was not kept: {value}", safe(&line.expression))
+            format!("threshold {} is violated: {value}", safe(&line.expression))
         }
-        (_, others) => format!("{} of {} thresholds were not kept", others + 1, report.thresholds.len()),
+        (_, others) => format!("{} of {} thresholds are violated", others + 1, report.thresholds.len()),
     }
 }
 
@@ -220,7 +218,7 @@ pub(in crate::report) fn warmup(report: &RunReport) -> String {
     let bad = bad.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| of(count, what));
     let bad = bad.collect::<Vec<_>>().join(", ");
     let bad = if bad.is_empty() { bad } else { format!(" ({bad})") };
-    format!("Warmed up for {}: {held} not counted{bad}.", seconds(report.warmup.seconds))
+    format!("Warm-up of {}: {held} not counted{bad}.", seconds(report.warmup.seconds))
 }
 
 /// One fault in one sentence.
@@ -231,7 +229,7 @@ pub(in crate::report) fn fault_sentence(report: &RunReport, fault: &FaultLine) -
     // Where clients tried again, what was wrong are attempts.
     let tail = is_retried(fault).then(|| {
         let failed = if fault.count == 0 { "no download".to_owned() } else { downloads.clone() };
-        format!("; {failed} failed of it{}", saved(fault))
+        format!("; {failed} failed because of it, {}", saved(fault))
     });
     let which = OF_A_HOST.iter().find(|(known, _)| known.id() == fault.id).map(|(_, which)| which);
     let targets = &report.targets;
@@ -271,9 +269,9 @@ pub(in crate::report) fn is_retried(fault: &FaultLine) -> bool {
 fn saved(fault: &FaultLine) -> String {
     match fault.saved_by_retries {
         0 if fault.count == 0 || fault.outranked() > 0 => String::new(),
-        0 => ", none was saved by a retry".to_owned(),
-        1 => ", 1 was saved by a retry".to_owned(),
-        downloads => format!(", {} were saved by a retry", grouped(downloads)),
+        0 => ", none recovered".to_owned(),
+        1 => ", 1 recovered".to_owned(),
+        downloads => format!(", {} recovered", grouped(downloads)),
     }
 }
 
@@ -337,15 +335,15 @@ mod tests {
             591,
             Some("a.example"),
             "1,685 attempts were redirected to a.example, which does not exist (NXDOMAIN), from second 2 to 14; \
-             227 of 3,085 downloads failed of it, 591 were saved by a retry.",
+             227 of 3,085 downloads failed because of it, 591 recovered.",
         );
         check(
             0,
             2,
             1,
             None,
-            "2 attempts failed from second 2 to 14: no such host (dns.nxdomain); no download failed of it, \
-             1 was saved by a retry.",
+            "2 attempts failed from second 2 to 14: no such host (dns.nxdomain); no download failed because of \
+             it, 1 recovered.",
         );
         // Without retries a download is an attempt. Older reports do not know attempts.
         for attempts in [227, 0] {
@@ -394,10 +392,10 @@ mod tests {
         let mut report = RunReport { verdict: Verdict::Failed, ..RunReport::default() };
         report.arrivals.offered = 20;
         report.retries = Some(crate::report::RetriesSection { misled: 5, ..Default::default() });
-        let start = "FAILED: 5 redirects led astray, though none of 20 downloads failed";
+        let start = "FAILED: 5 wrong redirects, although none of 20 downloads failed";
         assert_eq!(verdict(&report).replace('\u{a0}', " "), start);
         report.arrivals.recovered = 1;
         let told = verdict(&report).replace('\u{a0}', " ");
-        assert_eq!(told, format!("{start}: 1 was good after a retry"));
+        assert_eq!(told, format!("{start}; 1 was good after a retry"));
     }
 }

@@ -17,7 +17,7 @@ pub fn painted(summary: &str) -> String {
         let (style, styled) = match verdict {
             Some(found) => found,
             None if text.starts_with("! ") => (coloured(AnsiColor::Red), text),
-            None if text.starts_with("  BROKEN ") => (coloured(AnsiColor::Red), text),
+            None if text.starts_with("  VIOLATED ") => (coloured(AnsiColor::Red), text),
             None if is_heading(text) && !verdict_is_due => (Style::new().bold(), text),
             None => (Style::new(), ""),
         };
@@ -44,7 +44,7 @@ fn verdict(line: &str) -> Option<(Style, &str)> {
     let colour = match word {
         "PASSED" => AnsiColor::Green,
         "FAILED" => AnsiColor::Red,
-        "INVALID" | "CUT SHORT" => AnsiColor::Yellow,
+        "INVALID" | "INTERRUPTED" => AnsiColor::Yellow,
         _ => return None,
     };
     Some((coloured(colour), word))
@@ -61,14 +61,14 @@ mod tests {
 
     #[test]
     fn what_decides_is_coloured_and_nothing_else() {
-        let plain = "! redirects were NOT judged\nFAILED: 1 of 2\ndownloads failed\n\nThresholds\n  BROKEN  x\n  \
-                     kept    y\n\nBooks\n  lines\n";
+        let plain = "! redirects were NOT judged\nFAILED: 1 of 2\ndownloads failed\n\nThresholds\n  VIOLATED x\n  \
+                     met      y\n\nAccounting\n  lines\n";
         let colours = painted(plain);
         assert_eq!(
             colours,
             "\u{1b}[1m\u{1b}[31m! redirects were NOT judged\u{1b}[0m\n\u{1b}[1m\u{1b}[31mFAILED\u{1b}[0m: 1 of 2\n\
-             downloads failed\n\n\u{1b}[1mThresholds\u{1b}[0m\n\u{1b}[1m\u{1b}[31m  BROKEN  x\u{1b}[0m\n  kept    y\n\n\
-             \u{1b}[1mBooks\u{1b}[0m\n  lines\n"
+             downloads failed\n\n\u{1b}[1mThresholds\u{1b}[0m\n\u{1b}[1m\u{1b}[31m  VIOLATED x\u{1b}[0m\n  met      y\n\n\
+             \u{1b}[1mAccounting\u{1b}[0m\n  lines\n"
         );
         assert_eq!(anstream::adapter::strip_str(&colours).to_string(), plain);
     }

@@ -11,19 +11,19 @@ pub(super) fn write(report: &RunReport, page: &mut TextPage) {
     let mut does = vec![servers, safe(&model.service_time)];
     if model.servers.is_some() {
         does.push(format!("a queue of {}", grouped(model.queue)));
-        does.push(format!("those who no longer wait are {}", safe(&model.abandoned)));
+        does.push(format!("abandoned requests are {}", safe(&model.abandoned)));
     }
     page.item("serves", &does.join(", "));
-    let trip = format!("{} there and back", micros(whole(model.round_trip_s * 1e6)));
-    let patience = seconds(report.plan.timeout_s);
+    let trip = format!("round trip {}", micros(whole(model.round_trip_s * 1e6)));
+    let timeout = seconds(report.plan.timeout_s);
     page.item(
         "clients",
-        &format!("{trip}, {} for a lookup, {patience} of patience", micros(whole(model.lookup_s * 1e6))),
+        &format!("{trip}, lookup {}, timeout {timeout}", micros(whole(model.lookup_s * 1e6))),
     );
     page.item(
         "retries",
         &model.retry_budget.as_ref().map_or_else(
-            || "as the client's model says".to_owned(),
+            || "as the client model says".to_owned(),
             |share| format!("at most {} of each client's first attempts", safe(share)),
         ),
     );
@@ -33,12 +33,12 @@ pub(super) fn write(report: &RunReport, page: &mut TextPage) {
         .map(|drop| format!("less capacity {}", safe(drop)))
         .chain(model.faults.iter().map(|fault| safe(fault)))
         .collect();
-    page.item("wrong", &if wrong.is_empty() { "nothing is planned".to_owned() } else { wrong.join(", ") });
+    page.item("faults", &if wrong.is_empty() { "none planned".to_owned() } else { wrong.join(", ") });
     let connections = &report.connections;
     page.item(
-        "at most",
+        "peak",
         &format!(
-            "{} in flight, {} in the queue, seen each second",
+            "{} in flight, {} in the queue (sampled each second)",
             grouped(connections.in_flight_max),
             grouped(connections.waiting_max)
         ),

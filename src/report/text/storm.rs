@@ -26,14 +26,14 @@ fn write_retries(retries: &RetriesSection, report: &RunReport, page: &mut TextPa
     write_mix(&retries.clients, page);
     let counts = |(attempts, count): (&u32, &u64)| format!("{}\u{a0}in\u{a0}{attempts}", grouped(*count));
     let by_attempts: Vec<_> = retries.by_attempts.iter().map(counts).collect();
-    page.item("attempts", &format!("downloads over {}", by_attempts.join(", ")));
+    page.item("attempts", &format!("downloads by number of attempts: {}", by_attempts.join(", ")));
     let arrivals = &report.arrivals;
     let met = arrivals.recovered.saturating_add(arrivals.failed);
     if met > 0 {
         page.item(
-            "hidden",
+            "recovered",
             &format!(
-                "{} of {} downloads that met a failure came out well ({})",
+                "{} of {} downloads with a failed attempt ({})",
                 grouped(arrivals.recovered),
                 grouped(met),
                 share(arrivals.recovered, met)
@@ -52,12 +52,12 @@ fn write_retries(retries: &RetriesSection, report: &RunReport, page: &mut TextPa
 
 /// Downloads that the end of the run found waiting for a retry.
 pub(in crate::report) fn waiting_at_end(retries: &RetriesSection) -> Option<String> {
-    let asked = retries.retry_after_max_s.map_or_else(String::new, |wait_s| {
-        format!("; the candidate asked for waits of up to {} (Retry-After)", seconds(wait_s))
-    });
+    let asked = retries
+        .retry_after_max_s
+        .map_or_else(String::new, |wait_s| format!("; the longest Retry-After was {}", seconds(wait_s)));
     (retries.waiting_at_end > 0).then(|| {
         format!(
-            "{} waited for a retry when the run ended, and count as failed{asked}",
+            "{} waited for a retry when the run ended and count as failed{asked}",
             counted(retries.waiting_at_end, "download")
         )
     })
@@ -111,7 +111,7 @@ fn write_storm(storm: &StormSection, run_s: f64, page: &mut TextPage) {
 
 pub(in crate::report) fn plateau(storm: &StormSection) -> String {
     storm.time_to_plateau_s.map_or_else(
-        || "the load was never level".to_owned(),
+        || "the load never levelled off".to_owned(),
         |after| format!("{} after the fault began", counted(after, "second")),
     )
 }
@@ -119,11 +119,11 @@ pub(in crate::report) fn plateau(storm: &StormSection) -> String {
 /// When all was well again, in a run that counted for `run_s`.
 pub(in crate::report) fn recovered(storm: &StormSection, run_s: f64) -> String {
     match storm.time_to_recover_s {
-        Some(after) => format!("{} after the fault was over", counted(after, "second")),
+        Some(after) => format!("{} after the fault ended", counted(after, "second")),
         None if run_s < approximate(storm.fault_to_s) + RECOVERY_CHECK_S => {
-            "not known: the run ended with the fault".to_owned()
+            "unknown: the run ended with the fault".to_owned()
         }
-        None => "NOT within this run, though the fault was over".to_owned(),
+        None => "NOT within this run, although the fault had ended".to_owned(),
     }
 }
 
@@ -141,8 +141,8 @@ mod tests {
         let told = |time_to_recover_s, run_s| {
             recovered(&StormSection { fault_to_s: 20, time_to_recover_s, ..StormSection::default() }, run_s)
         };
-        assert_eq!(told(Some(7), 30.0).replace('\u{a0}', " "), "7 seconds after the fault was over");
+        assert_eq!(told(Some(7), 30.0).replace('\u{a0}', " "), "7 seconds after the fault ended");
         assert!(told(None, 60.0).starts_with("NOT within"));
-        assert!(told(None, 21.5).starts_with("not known"));
+        assert!(told(None, 21.5).starts_with("unknown"));
     }
 }

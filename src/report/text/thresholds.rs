@@ -6,7 +6,7 @@ use crate::report::{AbortLine, Relation, RunReport, ThresholdLine};
 use crate::units::grouped;
 
 /// Columns of an expression, and of a value.
-const EXPRESSION: usize = 36;
+const EXPRESSION: usize = 35;
 const VALUE: usize = 11;
 
 pub(super) fn write(report: &RunReport, page: &mut TextPage) {
@@ -18,7 +18,7 @@ pub(super) fn write(report: &RunReport, page: &mut TextPage) {
         let expression = safe(&line.expression);
         let (word, value) = (word(line), value(line));
         let shown = shortened(&expression, EXPRESSION);
-        page.line(&format!("  {word:<7} {shown:<EXPRESSION$} {value:>VALUE$}  {}", room(line)));
+        page.line(&format!("  {word:<8} {shown:<EXPRESSION$} {value:>VALUE$}  {}", room(line)));
         if shown != expression {
             page.wrapped(10, &expression);
         }
@@ -30,7 +30,7 @@ pub(super) fn write(report: &RunReport, page: &mut TextPage) {
 
 /// What came of it, in a word.
 pub(in crate::report) const fn word(line: &ThresholdLine) -> &'static str {
-    if line.passed { "kept" } else { "BROKEN" }
+    if line.passed { "met" } else { "VIOLATED" }
 }
 
 /// What was measured.
@@ -42,8 +42,8 @@ pub(in crate::report) fn value(line: &ThresholdLine) -> String {
 pub(in crate::report) fn room(line: &ThresholdLine) -> String {
     let Some(margin) = line.margin else {
         return match line.over_s {
-            Some(seconds) => format!("no {} s measured", grouped(seconds)),
-            None => "nothing measured".to_owned(),
+            Some(seconds) => format!("no window of {} s", grouped(seconds)),
+            None => "no samples".to_owned(),
         };
     };
     let relation = Relation::ALL.into_iter().find(|relation| relation.sign() == line.relation);
@@ -62,8 +62,8 @@ pub(in crate::report) fn room(line: &ThresholdLine) -> String {
 /// Where it was worst.
 pub(in crate::report) fn window(line: &ThresholdLine) -> Option<String> {
     let window = line.worst_window?;
-    let worst = if line.passed { "nearest" } else { "worst" };
-    Some(format!("{worst} from second {} to {}", grouped(window.from_s), grouped(window.to_s)))
+    let worst = if line.passed { "closest" } else { "worst" };
+    Some(format!("{worst} window: second {} to {}", grouped(window.from_s), grouped(window.to_s)))
 }
 
 /// That there were too few samples for its percentile.
@@ -149,31 +149,31 @@ mod tests {
         let latency = ("latency.p99 < 50ms", "<", "us");
         check(
             &line(latency, Some(12_400.0), 50_000.0),
-            "  kept    latency.p99 < 50ms                       12.4 ms  37.6 ms to spare\n",
+            "  met      latency.p99 < 50ms                      12.4 ms  37.6 ms to spare\n",
         );
         check(
             &line(latency, Some(61_200.0), 50_000.0),
-            "  BROKEN  latency.p99 < 50ms                       61.2 ms  11.2 ms too high\n",
+            "  VIOLATED latency.p99 < 50ms                      61.2 ms  11.2 ms too high\n",
         );
         check(
             &line(latency, Some(50_000.0), 50_000.0),
-            "  BROKEN  latency.p99 < 50ms                       50.0 ms  on the bound\n",
+            "  VIOLATED latency.p99 < 50ms                      50.0 ms  on the bound\n",
         );
         check(
             &line(latency, None, 50_000.0),
-            "  BROKEN  latency.p99 < 50ms                             -  nothing measured\n",
+            "  VIOLATED latency.p99 < 50ms                            -  no samples\n",
         );
         check(
             &line(("completed.per_s >= 4.7k", ">=", "per_s"), Some(4_600.0), 4_700.0),
-            "  BROKEN  completed.per_s >= 4.7k                  4,600/s  100/s too low\n",
+            "  VIOLATED completed.per_s >= 4.7k                 4,600/s  100/s too low\n",
         );
         check(
             &line(("fault(dns.nxdomain) == 0", "==", "count"), Some(3.0), 0.0),
-            "  BROKEN  fault(dns.nxdomain) == 0                       3  off by 3\n",
+            "  VIOLATED fault(dns.nxdomain) == 0                      3  off by 3\n",
         );
         check(
             &line(("fault(dns.nxdomain) == 0", "==", "count"), Some(0.0), 0.0),
-            "  kept    fault(dns.nxdomain) == 0                       0\n",
+            "  met      fault(dns.nxdomain) == 0                      0\n",
         );
     }
 
@@ -184,9 +184,9 @@ mod tests {
         let long = line((expression, "<=", "share"), Some(0.000_25), 0.001);
         check(
             &ThresholdLine { over_s: Some(600), worst_window, ..long },
-            "  kept    fault(target.tls_certi...10m <= 0.1%     0.025 %  0.075 % to spare\n          \
+            "  met      fault(target.tls_certi...0m <= 0.1%     0.025 %  0.075 % to spare\n          \
              fault(target.tls_certificate).rate over 10m <= 0.1%\n          \
-             nearest from second 1,200 to 1,800\n",
+             closest window: second 1,200 to 1,800\n",
         );
         let few = ThresholdLine {
             measure: "latency.p99.9".to_owned(),
@@ -199,7 +199,7 @@ mod tests {
              5 samples: too few for p99.9, judged by the highest\n",
         );
         let hostile = ThresholdLine { expression: "\u{1b}[2J".to_owned(), ..ThresholdLine::default() };
-        check(&hostile, "  BROKEN  ?[2J                                           -  nothing measured\n");
+        check(&hostile, "  VIOLATED ?[2J                                          -  no samples\n");
     }
 
     #[test]

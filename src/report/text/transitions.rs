@@ -36,6 +36,6 @@ pub(super) fn write(report: &RunReport, page: &mut TextPage) {
     }
     if left_out.recorded_none > 0 {
         let why = listed(&left_out.recorded_none_by_status);
-        page.line(&format!("  {:<12}{:>12}  {why}", "sent by none", grouped(left_out.recorded_none)));
+        page.line(&format!("  {:<12}{:>12}  {why}", "no answer", grouped(left_out.recorded_none)));
     }
 }

@@ -7,33 +7,33 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ThresholdLine {
-    /// As it was typed, such as `latency.p99 over 30s < 80ms`.
+    /// The expression as typed, such as `latency.p99 over 30s < 80ms`.
     pub expression: String,
-    /// What is measured, in one spelling: `latency.p99`.
+    /// The measure in its canonical spelling: `latency.p99`.
     pub measure: String,
-    /// What the numbers are in: `us`, `count`, `share` (0 to 1), `per_s` or
+    /// The unit of the numbers: `us`, `count`, `share` (0 to 1), `per_s` or
     /// `ratio`.
     pub unit: String,
-    /// How the value must lie to the bound: `<`, `<=`, `>`, `>=`, `==`, `!=`.
+    /// The comparison of value and bound: `<`, `<=`, `>`, `>=`, `==`, `!=`.
     pub relation: String,
-    /// The value, that of the worst window where there are windows; nothing
-    /// where nothing was measured.
+    /// The measured value, with windows that of the worst one; null if there are
+    /// no samples.
     pub value: Option<f64>,
     /// The bound.
     pub bound: f64,
-    /// The room between them, negative by as much as the bound was crossed.
+    /// The distance between them, negative if the threshold is violated.
     pub margin: Option<f64>,
-    /// Whether it was kept. What was not measured was not kept.
+    /// Whether it is met. A threshold on a measure without samples is violated.
     pub passed: bool,
-    /// Whether, in a run whose load or timing is not valid, it would not have
-    /// been kept even if all that is in question had been good.
+    /// Whether, in a run whose load or timing is not valid, it would be violated
+    /// even if all that is in question had been good.
     pub broken_for_certain: bool,
-    /// The length of the windows, where there are any.
+    /// The length of the windows, if there are any.
     pub over_s: Option<u64>,
     /// How many samples there were, where these are too few for the percentile:
     /// no sample lies beyond it, and the highest one was taken in its place.
     pub few_samples: Option<u64>,
-    /// The window with the least margin.
+    /// The window with the smallest margin.
     pub worst_window: Option<WindowLine>,
 }
 
@@ -41,25 +41,25 @@ pub struct ThresholdLine {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct WindowLine {
-    /// The second that it begins with.
+    /// Its first second.
     pub from_s: u64,
-    /// The second that it ends before.
+    /// The first second after it.
     pub to_s: u64,
 }
 
-/// Why a run was ended by its own wish: `aborted` in `run.json`.
+/// Why `--abort-on` ended the run: `aborted` in `run.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct AbortLine {
-    /// What came true, as it was typed.
+    /// The expression that came true, as typed.
     pub expression: String,
-    /// The value that was seen.
+    /// The measured value.
     pub value: f64,
-    /// What it is in, as in [`ThresholdLine::unit`].
+    /// Its unit, as in `thresholds[].unit`.
     pub unit: String,
-    /// How many seconds of the run had been counted by then.
+    /// The number of seconds that the run had lasted.
     pub at_s: u64,
-    /// Arrivals offered in the last of these seconds: the rate at which it came
-    /// true, where the rate rises. Nothing in runs of older versions.
+    /// Arrivals offered in the last of these seconds: with a rising rate, the
+    /// rate at which it came true. Null in runs of older versions.
     pub offered_per_s: Option<u64>,
 }

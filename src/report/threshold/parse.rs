@@ -71,7 +71,11 @@ impl FromStr for Measure {
         let mut cursor = Cursor { text, at: 0 };
         let parsed = subject(&mut cursor).and_then(|Subject { measure, .. }| {
             cursor.skip_spaces();
-            if cursor.rest().is_empty() { Ok(measure) } else { cursor.failure("nothing more is due here") }
+            if cursor.rest().is_empty() {
+                Ok(measure)
+            } else {
+                cursor.failure("unexpected input after the measure")
+            }
         });
         parsed.map_err(|(at, told)| {
             let before = text.get(..at).unwrap_or(text);
@@ -126,7 +130,7 @@ fn threshold(cursor: &mut Cursor<'_>) -> Result<Threshold, ParseFailure> {
     let begin = cursor.at;
     let over_s = over(cursor)?;
     if over_s.is_some() && measure.is_of_control() {
-        return Err((begin, format!("{measure} is counted over the whole run: leave out the window")));
+        return Err((begin, format!("{measure} is counted over the whole run: omit the window")));
     }
     cursor.skip_spaces();
     let relation = relation(cursor)?;
@@ -154,7 +158,7 @@ fn subject(cursor: &mut Cursor<'_>) -> Result<Subject, ParseFailure> {
     if let Some(clock) = TimeMetric::ALL.into_iter().find(|clock| clock.name() == name) {
         if !cursor.take(".") {
             return cursor
-                .failure(format!("which of its times? As in {name}.p99, {name}.mean or {name}.max"));
+                .failure(format!("expected a statistic, as in {name}.p99, {name}.mean or {name}.max"));
         }
         return Ok(Subject::of(Measure::Time(clock, statistic(cursor)?)));
     }
@@ -173,13 +177,14 @@ fn subject(cursor: &mut Cursor<'_>) -> Result<Subject, ParseFailure> {
         }
         "control" => {
             if !cursor.take(".differ") {
-                return cursor.failure("what of it? As in control.differ.count or control.differ.rate");
+                return cursor.failure("expected .differ, as in control.differ.count or control.differ.rate");
             }
             counted_as(cursor, CountMeasure::ControlDiffer)
         }
         "rate" | "count" => {
             cursor.at = begin;
-            cursor.failure(format!("the {name} of what? As in failed.{name} or status(5xx).{name}"))
+            cursor
+                .failure(format!("expected a measure before {name}, as in failed.{name} or status(5xx).{name}"))
         }
         // What k6 writes of http_req_duration.
         _ => {
@@ -203,13 +208,13 @@ fn unknown_measure(name: &str) -> String {
     let known: Vec<_> =
         clocks.chain(counted).chain(["amplification", CONTROL_DIFFER, "fault(ID)", "status(CODE)"]).collect();
     if name.is_empty() {
-        return "say what is measured, as in latency.p99 < 50ms or failed.rate <= 0.1%".to_owned();
+        return "expected a measure, as in latency.p99 < 50ms or failed.rate <= 0.1%".to_owned();
     }
     let meant = match nearest(name, known.iter().copied()) {
         Some(near) => format!(": did you mean {near}?"),
         None => ".".to_owned(),
     };
-    format!("{name} is nothing that is measured{meant} There are {}", known.join(", "))
+    format!("{name} is not a measure{meant} Measures: {}", known.join(", "))
 }
 
 fn statistic(cursor: &mut Cursor<'_>) -> Result<TimeStatistic, ParseFailure> {
@@ -227,15 +232,16 @@ fn statistic(cursor: &mut Cursor<'_>) -> Result<TimeStatistic, ParseFailure> {
             let closed = !bracketed || cursor.take(")");
             match share {
                 Ok(share) if closed => Ok(TimeStatistic::Percentile(share)),
-                Ok(_) => cursor.failure("a ) is due here, as in p(99)"),
-                Err(_) => {
-                    Err((at, "a percentile is above 0 and up to 100, as in p50, p99.9 or p(99)".to_owned()))
-                }
+                Ok(_) => cursor.failure("expected ), as in p(99)"),
+                Err(_) => Err((
+                    at,
+                    "a percentile must be above 0 and at most 100, as in p50, p99.9 or p(99)".to_owned(),
+                )),
             }
         }
         _ => {
             cursor.at = begin;
-            cursor.failure("one of min, mean, p50 (or any other percentile) and max is due here")
+            cursor.failure("expected min, mean, max or a percentile such as p50")
         }
     }
 }
@@ -247,14 +253,14 @@ fn argument<T>(
     read: impl Fn(&str) -> Result<T, String>,
 ) -> Result<T, ParseFailure> {
     if !cursor.take("(") {
-        return cursor.failure(format!("which one? As in {forms}"));
+        return cursor.failure(format!("expected an argument, as in {forms}"));
     }
     cursor.skip_spaces();
     let begin = cursor.at;
     let argument = cursor.take_while(|c| is_of_name(c) || matches!(c, '.' | '*'));
-    let read = read(argument).map_err(|told| (begin, format!("{told} As in {forms}")))?;
+    let read = read(argument).map_err(|told| (begin, format!("{told} Write {forms}")))?;
     cursor.skip_spaces();
-    if cursor.take(")") { Ok(read) } else { cursor.failure("a ) is due here") }
+    if cursor.take(")") { Ok(read) } else { cursor.failure("expected )") }
 }
 
 fn fault(id: &str) -> Result<CountMeasure, String> {
@@ -269,7 +275,7 @@ fn fault(id: &str) -> Result<CountMeasure, String> {
         Some(near) => format!("did you mean {near}?"),
         None => "downpour explain lists them.".to_owned(),
     };
-    Err(format!("{id:?} is no fault: {meant}"))
+    Err(format!("{id:?} is not a fault: {meant}"))
 }
 
 fn status(code: &str) -> Result<CountMeasure, String> {
@@ -279,7 +285,7 @@ fn status(code: &str) -> Result<CountMeasure, String> {
     }
     match code.parse::<u16>() {
         Ok(code @ 100..=599) => Ok(CountMeasure::Status(code, code)),
-        Ok(_) | Err(_) => Err(format!("{code:?} is no status.")),
+        Ok(_) | Err(_) => Err(format!("{code:?} is not a status.")),
     }
 }
 
@@ -293,19 +299,19 @@ fn counted_as(cursor: &mut Cursor<'_>, counted: CountMeasure) -> Result<Subject,
         "count" => Ok(Subject::of(Measure::Count(counted))),
         "rate" if counted == CountMeasure::Offered || counted == CountMeasure::Attempts => {
             cursor.at = begin;
-            cursor.failure("all are offered, so there is no share of them: write per_s for how many a second")
+            cursor.failure("this measure is the whole, so it has no share: write per_s for the rate per second")
         }
         "rate" => Ok(Subject::of(Measure::Share(counted))),
         "per_s" if counted == CountMeasure::ControlDiffer => {
             cursor.at = begin;
             cursor.failure(
-                "a control is asked for a sample, so this has no rate per second: write count or rate",
+                "only a sample is sent to the control, so it has no rate per second: write count or rate",
             )
         }
         "per_s" => Ok(Subject::of(Measure::PerSecond(counted))),
         _ => {
             cursor.at = begin;
-            cursor.failure("one of count, rate (the share) and per_s (how many a second) is due here")
+            cursor.failure("expected count, rate (the share) or per_s (the rate per second)")
         }
     }
 }
@@ -318,13 +324,16 @@ fn over(cursor: &mut Cursor<'_>) -> Result<Option<NonZeroU64>, ParseFailure> {
     }
     if word != "over" {
         cursor.at = begin;
-        return cursor.failure(format!("{word} makes no sense here: a window is asked for as in over 30s"));
+        return cursor.failure(format!("unexpected {word}: write a window as in over 30s"));
     }
     cursor.skip_spaces();
     let begin = cursor.at;
     let typed = cursor.take_while(|c| c.is_alphanumeric() || matches!(c, '.' | 'µ' | 'μ'));
     let told = || {
-        (begin, format!("a window is whole seconds, from 1s to {}m, as in over 30s", LONGEST_WINDOW_S / 60))
+        (
+            begin,
+            format!("a window must be whole seconds from 1s to {}m, as in over 30s", LONGEST_WINDOW_S / 60),
+        )
     };
     let length = parse_duration(typed).map_err(|_| told())?;
     let seconds = NonZeroU64::new(length.as_secs()).filter(|seconds| seconds.get() <= LONGEST_WINDOW_S);
@@ -341,7 +350,7 @@ fn relation(cursor: &mut Cursor<'_>) -> Result<Relation, ParseFailure> {
     }
     match Relation::ALL.into_iter().find(|relation| cursor.take(relation.sign())) {
         Some(relation) => Ok(relation),
-        None => cursor.failure("a comparison is due here: one of < <= > >= == !="),
+        None => cursor.failure("expected a comparison operator: < <= > >= == !="),
     }
 }
 
@@ -354,7 +363,7 @@ fn bound(cursor: &mut Cursor<'_>, unit: MeasureUnit, bare_is_ms: bool) -> Result
     let behind = begin + typed.len() - suffix.len();
     match unit {
         MeasureUnit::Micros => {
-            let (n, d) = plain.ok_or_else(|| (begin, "a time is due here, as in 50ms".to_owned()))?;
+            let (n, d) = plain.ok_or_else(|| (begin, "expected a time, as in 50ms".to_owned()))?;
             let micros = match suffix {
                 "us" | "µs" | "μs" => 1,
                 "ms" => 1_000,
@@ -362,40 +371,45 @@ fn bound(cursor: &mut Cursor<'_>, unit: MeasureUnit, bare_is_ms: bool) -> Result
                 "m" | "min" => 60_000_000,
                 "h" => 3_600_000_000,
                 "" if bare_is_ms => 1_000,
-                "" => return Err((behind, format!("a time needs its unit, as in {number}ms"))),
-                _ => return Err((behind, "a time is in us, ms, s, m or h, as in 50ms".to_owned())),
+                "" => return Err((behind, format!("a time needs a unit, as in {number}ms"))),
+                _ => {
+                    return Err((
+                        behind,
+                        "the unit of a time must be us, ms, s, m or h, as in 50ms".to_owned(),
+                    ));
+                }
             };
             n.checked_mul(micros)
                 .map(|n| quotient(n, d))
-                .ok_or_else(|| (begin, "that is too long".to_owned()))
+                .ok_or_else(|| (begin, "this time is too long".to_owned()))
         }
         MeasureUnit::Share => {
-            let told = "a share is due here: from 0% to 100%, or 0.001 for 0.1%";
+            let told = "expected a share from 0% to 100%, or 0.001 for 0.1%";
             let (n, d) = plain.ok_or_else(|| (begin, told.to_owned()))?;
             match suffix {
                 "%" if n <= d.saturating_mul(100) => Ok(quotient(n, d.saturating_mul(100))),
                 // 1 may be meant as a hundredth, or as all.
                 "" if n < d || n == 0 => Ok(quotient(n, d)),
-                "" => Err((begin, format!("a share is below 1: write {number}% or 100%"))),
-                "%" => Err((begin, "a share is at most 100%".to_owned())),
+                "" => Err((begin, format!("a share without % must be below 1: write {number}% or 100%"))),
+                "%" => Err((begin, "a share must be at most 100%".to_owned())),
                 _ => Err((begin, told.to_owned())),
             }
         }
         MeasureUnit::Count => match decimal(typed) {
             Some((count, 1)) => Ok(approximate(count)),
             Some(_) | None if typed.ends_with('%') => {
-                Err((begin, "this is counted, and a share is asked for with .rate".to_owned()))
+                Err((begin, "this measure is a count: write .rate for a share".to_owned()))
             }
-            Some(_) | None => Err((begin, "a whole number is due here, as in 0, 250 or 10k".to_owned())),
+            Some(_) | None => Err((begin, "expected a whole number, as in 0, 250 or 10k".to_owned())),
         },
         MeasureUnit::PerSecond => match (typed.parse::<Rate>(), plain) {
             (Ok(rate), _) => Ok(rate.per_second_f64()),
             (Err(_), Some((0, _))) => Ok(0.0),
-            (Err(_), _) => Err((begin, "a rate is due here, as in 4700, 4.7k/s or 280k/m".to_owned())),
+            (Err(_), _) => Err((begin, "expected a rate, as in 4700, 4.7k/s or 280k/m".to_owned())),
         },
         MeasureUnit::Ratio => match plain {
             Some((n, d)) if matches!(suffix, "" | "x") => Ok(quotient(n, d)),
-            Some(_) | None => Err((begin, "a factor is due here, as in 1.05".to_owned())),
+            Some(_) | None => Err((begin, "expected a factor, as in 1.05".to_owned())),
         },
     }
 }

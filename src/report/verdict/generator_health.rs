@@ -30,13 +30,13 @@ pub(super) fn saturated(totals: &Totals, plan: &Plan) -> Option<Reason> {
         doubt(
             Doubt::GeneratorCpu,
             format!(
-                "{} of {} arrivals fell into seconds in which their worker thread was busy for {} % or more: \
-                 it was saturated, and what it timed is its own",
+                "{} of {} arrivals fell into seconds in which their worker thread was busy {} % or more, \
+                 so the measured times include waits of this machine",
                 grouped(generator_health.saturated_arrivals),
                 grouped(offered),
                 SATURATED_PERMILLE / 10
             ),
-            "add --threads where cores are free, widen --pacing-grain, lower the rate, or use more machines",
+            "add --threads if cores are free, raise --batch-interval, lower the rate, or use more machines",
         )
     })
 }
@@ -50,7 +50,7 @@ pub(super) fn throttled(generator: &GeneratorFacts, lateness_us: u64) -> Option<
         doubt(
             Doubt::CgroupThrottled,
             format!(
-                "the processor limit of this process's cgroup stopped it for {throttled:.2} s in {:.1} s",
+                "the CPU limit of a cgroup stopped this process for {throttled:.2} s in {:.1} s",
                 generator.wall_s
             ),
             "raise the limit (cpu.max; limits.cpu in Kubernetes, --cpus in Docker), or lower the rate",
@@ -64,13 +64,13 @@ pub(super) fn trace_lag(totals: &Totals) -> Option<Reason> {
     is_above_affected_max(generator_health.trace_lag_arrivals, offered).then(|| {
         doubt(Doubt::TraceBehind,
             format!(
-                "that was the trace: {} of {} arrivals were read after they were due, and workers waited \
+                "trace lag: {} of {} records were read after their scheduled time, and workers waited \
                  {:.2} s for them",
                 grouped(generator_health.trace_lag_arrivals),
                 grouped(offered),
                 generator_health.trace_lag.as_secs_f64()
             ),
-            "read from a file rather than from a pipe, unpack it first, free a core for the reader, or lower the rate",
+            "read from a file instead of a pipe, decompress it first, free a core for the reader, or lower the rate",
         )
     })
 }
@@ -86,9 +86,9 @@ pub(super) fn closed_loop_trace_lag(
     (plan.arrivals == CLOSED_LOOP && starved > (AFFECTED_SHARE_MAX * whole).max(STARTUP_S)).then(|| {
         doubt(Doubt::TraceBehind,
             format!(
-                "connections waited {starved:.2} s of {whole:.1} s for the trace: the throughput is its reader's"
+                "connections waited {starved:.2} s of {whole:.1} s for the trace, so its reader limits the throughput"
             ),
-            "read from a file rather than from a pipe, unpack it first, or free a core for the reader",
+            "read from a file instead of a pipe, decompress it first, or free a core for the reader",
         )
     })
 }

@@ -99,7 +99,7 @@ impl Doubt {
             Self::Lateness => "requests were sent late",
             Self::TraceBehind => "the trace was read late",
             Self::GeneratorCpu => "this machine was too busy",
-            Self::CgroupThrottled => "a cgroup held this process back",
+            Self::CgroupThrottled => "a cgroup throttled this process",
             Self::Shed | Self::Generator(Fault::GeneratorLate) => "not all requests were sent",
             Self::RecordsLost => "records of the trace were lost",
             Self::NothingOffered => "nothing was offered",
@@ -107,7 +107,7 @@ impl Doubt {
             Self::NothingGood => "no download was good",
             Self::NoRuleMatched => "no request matches a rule",
             Self::CatalogUnused => "no redirect could be looked up in the catalogue",
-            Self::CatalogNoneListed => "the catalogue lists none of the files that were asked for",
+            Self::CatalogNoneListed => "the catalogue lists none of the requested files",
             Self::RedirectsGone => "no answer was a redirect, where the log has redirects",
             Self::Generator(fault) => fault.meaning(),
         }

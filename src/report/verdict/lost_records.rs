@@ -39,15 +39,15 @@ fn loss_reason(trace: &TraceAccounting) -> Option<Reason> {
     }
     let of = |loss: LossReason| trace.lost.by_reason.get(loss.id()).copied().unwrap_or_default();
     let reasons = [
-        (of(LossReason::OutOfOrder), "began before records that had already been sent"),
-        (of(LossReason::ClockAhead), "have a clock that is ahead of the lines around them (clock_ahead)"),
-        (of(LossReason::ClockBehind), "have a clock that is behind the lines around them (clock_behind)"),
+        (of(LossReason::OutOfOrder), "began before records that were already sent"),
+        (of(LossReason::ClockAhead), "have times ahead of the lines around them (clock_ahead)"),
+        (of(LossReason::ClockBehind), "have times behind the lines around them (clock_behind)"),
     ];
     let reasons = reasons.iter().filter(|(count, _)| *count > 0);
     let reasons: Vec<_> = reasons.map(|(count, what)| format!("{} {what}", grouped(*count))).collect();
     let kind = trace.lost.mostly_lost_group().map_or_else(String::new, |kind| {
         let (lost, records) = (grouped(kind.lost), grouped(kind.records));
-        format!("; {lost} of {records} are lost of {}", kind.name)
+        format!("; of {}, {lost} of {records} are lost", kind.name)
     });
     let detail = format!(
         "{} of {} records to be replayed ({}) were lost and not sent: {}{kind}",
@@ -61,14 +61,14 @@ fn loss_reason(trace: &TraceAccounting) -> Option<Reason> {
 
 fn remedy(trace: &TraceAccounting, out_of_order: u64) -> String {
     let clocks = (out_of_order < trace.late)
-        .then_some("correct the times of the machines whose clock or time zone is wrong, or leave them out");
+        .then_some("correct the times of machines whose clock or time zone is wrong, or omit their logs");
     let order = (out_of_order > 0).then(|| {
         let needed_s = trace.lost.window_needed_ns.div_ceil(1_000_000_000) + 1;
         let window = match needed_s {
             ..=120 => format!("--reorder-window {needed_s}s"),
             _ => format!("--reorder-window {}m", needed_s.div_ceil(60)),
         };
-        let files = "give the files separately instead of joined with cat, or sort the log by time";
+        let files = "pass the files one by one instead of joined with cat, or sort the log by time";
         if needed_s <= WIDEST_S { format!("{files}, or add {window}") } else { files.to_owned() }
     });
     [order.as_deref(), clocks].into_iter().flatten().collect::<Vec<_>>().join("; ")
@@ -128,8 +128,8 @@ mod tests {
         assert_eq!(reason.id, "records_lost");
         assert_eq!(
             reason.detail,
-            "11 of 1,000 records to be replayed (1.1 %) were lost and not sent: 11 began before records that had already \
-             been sent"
+            "11 of 1,000 records to be replayed (1.1 %) were lost and not sent: 11 began before records that were already \
+             sent"
         );
         assert!(
             reason.remedy.ends_with("joined with cat, or sort the log by time, or add --reorder-window 10m")
@@ -169,7 +169,7 @@ mod tests {
         let judgement = judged(9, 100_000, LossCounts { by_reason, long, ..LossCounts::default() }, false);
         let reason = &judgement.invalid_reasons[0];
         assert!(
-            reason.detail.ends_with("8 of 8 are lost of exchanges of more than 30 s"),
+            reason.detail.ends_with("of exchanges of more than 30 s, 8 of 8 are lost"),
             "{}",
             reason.detail
         );

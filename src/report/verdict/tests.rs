@@ -91,14 +91,14 @@ fn what_no_retry_saved_is_not_said_to_have_recovered() {
     let at = crate::units::Offset::ZERO;
     (0..3).for_each(|_| totals.counts.retries.hidden_attempt(Fault::DnsNxdomain, at));
     let told = |totals: &Totals| hidden_by_retries(totals).unwrap().detail;
-    assert_eq!(told(&totals), "3 wrong redirects were tried again, and no download recovered by that");
+    assert_eq!(told(&totals), "3 wrong redirects were retried; no download recovered");
     // Another fault's recovery is not theirs.
     totals.counts.saved_by_retries.count(Fault::StatusServerError, at);
-    assert_eq!(told(&totals), "3 wrong redirects were tried again, and no download recovered by that");
+    assert_eq!(told(&totals), "3 wrong redirects were retried; no download recovered");
     totals.counts.saved_by_retries.count(Fault::DnsNxdomain, at);
     assert!(
         told(&totals)
-            .ends_with(", and 1 download recovered by that: its user did not see the fault, which is there")
+            .ends_with("; 1 download recovered, so its user did not see the fault; it is still there")
     );
 }
 
@@ -445,8 +445,8 @@ fn a_forgotten_rewrite_is_named() {
     let reason = judge(&totals, &plan, &machine(), finished()).invalid_reasons.remove(0);
     assert_eq!(
         reason.detail,
-        "no request matches a rule of mine.toml: 100 answers were not judged by any; 98 % of them look like \
-         --rewrite crates-io"
+        "no request matches a rule of mine.toml: 100 answers were not judged by a rule; --rewrite \
+         crates-io fits 98 % of them"
     );
     assert_eq!(reason.remedy, "add --rewrite crates-io");
 }

@@ -9,7 +9,7 @@ use crate::verify::is_redirect;
 
 const NAME_THE_FILE: &str = "name the file in the match of a rule, as in /crates/{crate}/{version}/download";
 
-const COMPARE_CATALOG: &str = "see whether the catalogue is of this registry and as new as the log; names and \
+const COMPARE_CATALOG: &str = "check that the catalogue is of this registry and as new as the log; names and \
      versions are compared byte for byte";
 
 /// Whether `--allow-invalid` turns a reason into a warning.
@@ -30,7 +30,7 @@ pub(super) fn judged_nothing(totals: &Totals, plan: &Plan) -> Vec<Reason> {
         reasons.push(doubt(
             Doubt::NoRuleMatched,
             format!(
-                "no request matches a rule of {rules}: {} answers were not judged by any{}",
+                "no request matches a rule of {rules}: {} answers were not judged by a rule{}",
                 grouped(counts.rules.without()),
                 looks_like(&counts.rules)
             ),
@@ -42,7 +42,7 @@ pub(super) fn judged_nothing(totals: &Totals, plan: &Plan) -> Vec<Reason> {
         reasons.push(doubt(
             Doubt::CatalogUnused,
             format!(
-                "the catalogue was not used: no rule says which file {} redirects are for",
+                "the catalogue was not used: no rule says which files {} redirects are for",
                 grouped(catalog.unnamed)
             ),
             NAME_THE_FILE,
@@ -205,7 +205,7 @@ fn missing_rewrite(rules: &RuleCounts) -> Option<(&'static str, f64)> {
 
 fn looks_like(rules: &RuleCounts) -> String {
     missing_rewrite(rules).map_or_else(String::new, |(name, percent)| {
-        format!("; {:.0} % of them look like --rewrite {name}", percent.floor())
+        format!("; --rewrite {name} fits {:.0} % of them", percent.floor())
     })
 }
 
@@ -229,6 +229,6 @@ pub(super) fn nothing_good(counts: &Counts) -> Reason {
     doubt(
         Doubt::NothingGood,
         format!("none of {} downloads was good", grouped(counts.arrivals.offered)),
-        "see why none was answered: the reasons stand in the notes",
+        "see the notes: they say why no download was good",
     )
 }

@@ -75,7 +75,7 @@ fn a_catalogue_in_which_nothing_is_found_is_no_pass() {
         .with(&["--rules", "crates-io", "--catalog", "files.csv", "--verify", "dns", "--verify-json", "off"])
         .run();
     assert_eq!(ended.code, Some(2), "{}{}", ended.stdout, ended.stderr);
-    assert!(ended.stdout.contains("the catalogue lists none of the files"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("the catalogue lists none of the requested files"), "{}", ended.stdout);
 }
 
 #[test]

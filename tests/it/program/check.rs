@@ -79,7 +79,7 @@ fn what_is_broken_is_told_with_what_clients_make_of_it() {
     assert!(text.starts_with("FAILED: 5 of 5 distinct requests failed (100.0 %)\n"), "{text}");
     for part in [
         "  target.403                             5   100.0 %\n    the target answers 403",
-        "    A client such as cargo: gives up\n    To do: See whether the file is there",
+        "    A client such as cargo: gives up\n    To do: Check that the file exists",
         "\n      /api/v1/crates/serde/1.0.",
         "        -> https://static.crates.io/crates/serde/",
         "downpour explain ID",
@@ -159,8 +159,8 @@ fn a_check_that_no_rule_fits_is_a_mistake_in_what_it_was_given() {
     assert_eq!((report.number("/rules/judged/0/count"), report.number("/rules/without")), (0, 5));
     let text = ended.stdout.replace("\n  ", " ");
     for part in [
-        "INVALID: no request matches a rule; this is neither pass nor fail\n",
-        "No request matches a rule of mine.toml: 5 answers were not judged by any.",
+        "INVALID: no request matches a rule; this is neither a pass nor a fail\n",
+        "No request matches a rule of mine.toml: 5 answers were not judged by a rule.",
         "0 of 5 requests have a rule",
         "0  /api/v2/crates/{crate}/{version}/download",
     ] {

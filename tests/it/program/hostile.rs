@@ -16,7 +16,7 @@ fn call(candidate: &Serving, flags: &[&str]) -> Call {
 pub(super) fn report_of(call: &Call) -> Report {
     let Ended { code, stdout, stderr, out } = call.run();
     assert!(matches!(code, Some(0 | 3)), "{code:?}\n{stdout}{stderr}");
-    for word in ["CUT SHORT", "panicked"] {
+    for word in ["INTERRUPTED", "panicked"] {
         assert!(!stdout.contains(word) && !stderr.contains(word), "{stdout}{stderr}");
     }
     let report = Report::read(&out);

@@ -127,7 +127,7 @@ fn requests_that_goaway_leaves_out_are_sent_again() {
     let report = call.report(0);
     origin.stop();
     let summary = std::fs::read_to_string(call.path("run/summary.txt")).unwrap();
-    assert!(summary.contains("2 gone away"), "{summary}");
+    assert!(summary.contains("2 unprocessed after GOAWAY"), "{summary}");
     assert_eq!(report.number("/arrivals/passed"), COUNT);
     check_counts(&report, [("gone_away", 2), ("stale_replays", 2), ("opened", 2), ("streams_refused", 0)]);
 }

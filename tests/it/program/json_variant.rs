@@ -18,7 +18,7 @@ fn each_path_is_asked_once_and_a_sound_candidate_passes() {
     assert_eq!(report.number("/arrivals/passed"), 100);
     assert_eq!(tier(&report, "json", "sampled_out"), [100, 0]);
     let told = std::fs::read_to_string(call.path("run/summary.txt")).unwrap();
-    assert!(told.contains("100 redirects = 100 asked for in JSON + 0 not\n"), "{told}");
+    assert!(told.contains("100 redirects = 100 requested as JSON + 0 not requested\n"), "{told}");
     // At --verify dns, these are the only requests beside the load.
     assert_eq!(report.number("/targets/requests"), 20);
     assert_eq!(report.number("/attempts/total"), 100);

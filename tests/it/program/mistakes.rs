@@ -180,7 +180,7 @@ fn places_that_cannot_be_written() {
     let call = Call::replay(INCIDENT, &candidate).file("file", "").with(&["--rate", "100", "-n", "10"]);
     let ended = call.out("file/run").run();
     assert_eq!(ended.code, Some(1), "{}", ended.stdout);
-    assert!(ended.stderr.contains("file/run: cannot make the directory"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("file/run: cannot create the directory"), "{}", ended.stderr);
     assert_eq!(candidate.stop().answers, 0);
 }
 

@@ -65,7 +65,7 @@ fn a_run_directory_is_never_written_over() {
     let before = fs::read(call.path("run/run.json")).unwrap();
     let again = call.run();
     assert_eq!(again.code, Some(1));
-    assert!(again.stderr.contains("run: already holds a run; choose another --out"), "{}", again.stderr);
+    assert!(again.stderr.contains("run: already contains a run; choose another --out"), "{}", again.stderr);
     assert_eq!(again.stdout, "");
     assert_eq!(fs::read(call.path("run/run.json")).unwrap(), before);
 }

@@ -192,7 +192,7 @@ fn a_rewrite_that_was_forgotten_is_named() {
     // The candidate does not know them: that has failed whatever the rules say.
     let report = call.report(3);
     let reason = report.text("/invalid_reasons/0/detail");
-    assert!(reason.contains("; 98 % of them look like --rewrite crates-io"), "{reason}");
+    assert!(reason.contains("; --rewrite crates-io fits 98 % of them"), "{reason}");
     assert_eq!(report.text("/invalid_reasons/0/remedy"), "add --rewrite crates-io");
     let report = call.out("rewritten").with(&["--rewrite", "crates-io"]).report(0);
     assert_eq!((report.offered(), report.number("/rules/without")), (49, 0));

@@ -62,7 +62,7 @@ fn a_sample_leaves_targets_out_and_says_so() {
     assert_eq!(report.text("/warnings/0/id"), "sample");
     assert_eq!((report.text("/plan/sample"), report.text("/plan/sample_by")), ("25%", "target"));
     let summary = std::fs::read_to_string(call.path("run/summary.txt")).unwrap();
-    assert!(summary.contains("a sample was played, 25% of the targets"), "{summary}");
+    assert!(summary.contains("only a sample was replayed, 25% of the targets"), "{summary}");
 
     // The same targets in every pass, whatever the pace and the threads.
     let passes = ["--speed", "4x", "--loop", "-d", "500ms", "--sample", "25%", "--seed", "3"];

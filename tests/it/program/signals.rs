@@ -60,7 +60,7 @@ fn a_signal_in_mid_run_leaves_a_whole_report_marked_as_cut() {
         going.process.signal(signal);
         let (ended, _call) = going.end();
         assert_eq!(ended.code, Some(130), "{}", ended.stderr);
-        assert!(ended.stdout.starts_with("CUT SHORT: a partial result"), "{}", ended.stdout);
+        assert!(ended.stdout.starts_with("INTERRUPTED: a partial result"), "{}", ended.stdout);
         let report = Report::read(&ended.out);
         assert_eq!(report.verdict(), "cut");
         report.check_everything(&ended.out);

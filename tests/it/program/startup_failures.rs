@@ -18,7 +18,7 @@ fn one_that_is_killed_before_anything_was_counted_can_be_reported() {
     assert_eq!(running.end().status.code(), None);
     let ended = call.run();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    assert!(ended.stdout.contains("CUT SHORT"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("INTERRUPTED"), "{}", ended.stdout);
 }
 
 #[test]

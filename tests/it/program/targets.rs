@@ -247,15 +247,15 @@ fn what_was_not_asked_is_the_first_thing_said() {
     let (text, report) = said("head", &["--verify-sample", "10%"]);
     let [asked, left] = tier(&report, "fetch", "sampled_out");
     assert!(asked > 0 && left > 50 && asked + left == 100, "{asked} {left}");
-    assert!(text.starts_with(&format!("! {left} of 100 redirect targets were NOT asked")), "{text}");
+    assert!(text.starts_with(&format!("! {left} of 100 redirect targets were NOT probed")), "{text}");
     let (text, report) =
         said("head", &["--verify-rate", "1/s", "--verify-concurrency", "1", "--grace", "5s"]);
     let [asked, left] = tier(&report, "fetch", "budget");
     assert!(left > 50 && asked + left == 100, "{asked} {left}");
-    assert!(text.starts_with(&format!("! {left} of 100 redirect targets were NOT asked")), "{text}");
+    assert!(text.starts_with(&format!("! {left} of 100 redirect targets were NOT probed")), "{text}");
     let (text, report) = said("digest", &[]);
     assert_eq!(tier(&report, "digest", "no_digest"), [0, 100]);
-    assert!(text.starts_with("! 100 of 100 redirect targets had their digest NOT compared"), "{text}");
+    assert!(text.starts_with("! 100 of 100 redirect targets were NOT compared with a digest"), "{text}");
 }
 
 #[test]

@@ -29,9 +29,9 @@ fn a_threshold_that_is_not_kept_ends_with_99_and_is_in_every_rendering() {
     assert_eq!(report.list("/plan/thresholds").len(), 2);
     let written = |file| fs::read_to_string(call.path("run").join(file)).unwrap();
     let summary = written("summary.txt");
-    assert!(summary.starts_with("FAILED: latency.p99 < 1us was not kept: it was "), "{summary}");
+    assert!(summary.starts_with("FAILED: threshold latency.p99 < 1us is violated: it was "), "{summary}");
     assert!(
-        summary.contains("\n  BROKEN  latency.p99 < 1us ") && summary.contains("\n  kept    failed.rate")
+        summary.contains("\n  VIOLATED latency.p99 < 1us ") && summary.contains("\n  met      failed.rate")
     );
     assert!(
         written("report.html").contains(r#"<tr class="wrong"><th scope="row"><code>latency.p99 &#60; 1us"#)

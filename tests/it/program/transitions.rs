@@ -46,7 +46,7 @@ fn each_answer_is_held_against_what_the_log_shows() {
     let by_status = serde_json::json!({"000": 2, "460": 1, "499": 5, "none": 7});
     assert_eq!(*report.at("/transitions_left_out/recorded_none_by_status"), by_status);
     let page = std::fs::read_to_string(call.path("run/report.html")).unwrap();
-    for row in ["302 → 302", "200 → 302", "499, sent by no server", "nothing recorded"] {
+    for row in ["302 → 302", "200 → 302", "499, not sent by a server", "nothing recorded"] {
         assert!(page.contains(row), "{row}");
     }
 
@@ -64,7 +64,7 @@ fn each_answer_is_held_against_what_the_log_shows() {
         "the same 20 22.2 %",
         "302 -> 404 40 44.4 % 40 wrong",
         "200 -> 404 30 33.3 % 30 wrong",
-        "sent by none 15 000 2, 460 1, 499 5, none 7",
+        "no answer 15 000 2, 460 1, 499 5, none 7",
     ];
     assert_eq!(rows, expected);
 }

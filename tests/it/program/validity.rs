@@ -166,7 +166,7 @@ fn a_resolver_that_is_not_there_says_nothing_of_the_candidate() {
     let reason = &report.list("/invalid_reasons")[0];
     assert_eq!(reason["id"], "generator.no_resolver");
     assert!(reason["remedy"].as_str().unwrap().contains("--resolver"), "{reason}");
-    let said = "INVALID: not everything could be checked; this is neither pass nor fail\n";
+    let said = "INVALID: not everything could be checked; this is neither a pass nor a fail\n";
     assert!(ended.stdout.contains(said), "{}", ended.stdout);
     assert_eq!(report.number("/targets/tiers/policy/checked"), 20);
     assert_eq!(report.number("/targets/tiers/dns/unchecked/no_resolver"), 20);

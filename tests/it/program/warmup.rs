@@ -37,7 +37,7 @@ fn faults_that_end_with_the_warm_up_do_not_fail_a_run() {
     assert!((95.0..105.0).contains(&rate), "{rate}");
     let summary = std::fs::read_to_string(call.path("run/summary.txt")).unwrap();
     let told = summary.lines().take(3).collect::<Vec<_>>().join(" ");
-    assert!(told.contains("Warmed up for 0.5 s: 50 requests not counted (50 failed)."), "{summary}");
+    assert!(told.contains("Warm-up of 0.5 s: 50 requests not counted (50 failed)."), "{summary}");
 }
 
 #[test]

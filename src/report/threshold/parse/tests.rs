@@ -67,47 +67,47 @@ fn refuse(text: &str, column: usize, told: &str) {
 
 #[test]
 fn a_mistake_is_told_with_its_column_and_what_would_be_right() {
-    refuse("control == 0", 8, "As in control.differ.count");
+    refuse("control == 0", 8, "as in control.differ.count");
     refuse("control.differ.per_s < 1", 16, "write count or rate");
     refuse("control.differ over 3s < 1", 16, "counted over the whole run");
-    refuse("", 1, "say what is measured");
+    refuse("", 1, "expected a measure, as in");
     refuse("latncy.p99 < 50ms", 1, "did you mean latency?");
-    refuse("zzz < 50ms", 1, "zzz is nothing that is measured. There are latency,");
+    refuse("zzz < 50ms", 1, "zzz is not a measure. Measures: latency,");
     refuse("latency < 50ms", 8, "latency.p99");
-    refuse("latency.p < 50ms", 10, "a percentile is above 0 and up to 100");
-    refuse("latency.p0 < 50ms", 10, "a percentile is above 0 and up to 100");
-    refuse("latency.p101 < 50ms", 10, "a percentile is above 0 and up to 100");
-    refuse("latency.mode < 50ms", 9, "one of min, mean, p50");
-    refuse("p(99<50", 5, "a ) is due here");
-    refuse("latency.p99 < 50", 17, "a time needs its unit, as in 50ms");
-    refuse("latency.p99 < fast", 15, "a time is due here, as in 50ms");
-    refuse("latency.p99 < -5ms", 15, "a time is due here");
-    refuse("latency.p99 < 50 apples", 18, "a time is in us, ms, s, m or h");
-    refuse("latency.p99 < 50ms and failed == 0", 15, "a time is");
-    refuse("latency.p99 50ms", 13, "a comparison is due here");
-    refuse("latency.p99 = 50ms", 13, "a comparison is due here: one of < <=");
-    refuse("latency.p99 =< 50ms", 13, "a comparison is due here");
+    refuse("latency.p < 50ms", 10, "a percentile must be above 0 and at most 100");
+    refuse("latency.p0 < 50ms", 10, "a percentile must be above 0 and at most 100");
+    refuse("latency.p101 < 50ms", 10, "a percentile must be above 0 and at most 100");
+    refuse("latency.mode < 50ms", 9, "expected min, mean, max");
+    refuse("p(99<50", 5, "expected )");
+    refuse("latency.p99 < 50", 17, "a time needs a unit, as in 50ms");
+    refuse("latency.p99 < fast", 15, "expected a time, as in 50ms");
+    refuse("latency.p99 < -5ms", 15, "expected a time");
+    refuse("latency.p99 < 50 apples", 18, "the unit of a time must be us, ms, s, m or h");
+    refuse("latency.p99 < 50ms and failed == 0", 15, "expected a time");
+    refuse("latency.p99 50ms", 13, "expected a comparison operator");
+    refuse("latency.p99 = 50ms", 13, "expected a comparison operator: < <=");
+    refuse("latency.p99 =< 50ms", 13, "expected a comparison operator");
     refuse("latency.p99 within 30s < 50ms", 13, "over 30s");
-    refuse("latency.p99 over 1.5s < 50ms", 18, "a window is whole seconds, from 1s to 10m");
-    refuse("latency.p99 over 0s < 50ms", 18, "a window is whole seconds");
-    refuse("latency.p99 over 11m < 50ms", 18, "a window is whole seconds");
-    refuse("latency.p99 over < 50ms", 18, "a window is whole seconds");
+    refuse("latency.p99 over 1.5s < 50ms", 18, "a window must be whole seconds from 1s to 10m");
+    refuse("latency.p99 over 0s < 50ms", 18, "a window must be whole seconds");
+    refuse("latency.p99 over 11m < 50ms", 18, "a window must be whole seconds");
+    refuse("latency.p99 over < 50ms", 18, "a window must be whole seconds");
     refuse("failed.rate <= 1", 16, "write 1% or 100%");
     refuse("failed.rate <= 101%", 16, "at most 100%");
-    refuse("failed.rate <= 5ms", 16, "a share is due here");
-    refuse("failed.share <= 1%", 8, "one of count, rate");
-    refuse("failed <= 1%", 11, "a share is asked for with .rate");
-    refuse("failed <= 1.5", 11, "a whole number is due here");
+    refuse("failed.rate <= 5ms", 16, "expected a share");
+    refuse("failed.share <= 1%", 8, "expected count, rate");
+    refuse("failed <= 1%", 11, "write .rate for a share");
+    refuse("failed <= 1.5", 11, "expected a whole number");
     refuse("offered.rate >= 99%", 9, "per_s");
-    refuse("offered.per_s >= 4.7k/fortnight", 18, "a rate is due here");
+    refuse("offered.per_s >= 4.7k/fortnight", 18, "expected a rate");
     refuse("rate < 0.01", 1, "failed.rate");
-    refuse("amplification < 5%", 17, "a factor is due here");
+    refuse("amplification < 5%", 17, "expected a factor");
     refuse("fault == 0", 6, "fault(dns.nxdomain)");
     refuse("fault(dns.nxdomian) == 0", 7, "did you mean dns.nxdomain?");
-    refuse("fault(dns.nxdomain == 0", 20, "a ) is due here");
-    refuse("status(99) == 0", 8, "\"99\" is no status");
-    refuse("status(9xx) == 0", 8, "\"9xx\" is no status");
-    refuse("latency.p99 < 99999999999999999m", 15, "that is too long");
+    refuse("fault(dns.nxdomain == 0", 20, "expected )");
+    refuse("status(99) == 0", 8, "\"99\" is not a status");
+    refuse("status(9xx) == 0", 8, "\"9xx\" is not a status");
+    refuse("latency.p99 < 99999999999999999m", 15, "this time is too long");
     refuse(&"x".repeat(300), 201, "at most 200 characters");
 }
 
@@ -118,7 +118,7 @@ fn a_column_is_counted_in_characters_and_pointed_at() {
         error.to_string().ends_with("\n\n    latency.p99 over 5µ < 1ms\n                     ^"),
         "{error}"
     );
-    refuse("µµ latency", 1, "say what is measured");
+    refuse("µµ latency", 1, "expected a measure, as in");
     let error = "failed\u{1b}[2J == 0".parse::<Threshold>().unwrap_err();
     assert!(!error.to_string().contains('\u{1b}'));
 }
