@@ -20,8 +20,8 @@ const ID_COLUMNS: usize = 28;
   downpour explain dns
   downpour explain bad_field_count")]
 pub(crate) struct ExplainArgs {
-    /// A fault such as dns.nxdomain, a family such as dns, or the reason why
-    /// a line was left out [default: list all faults]
+    /// A fault such as dns.nxdomain, a family such as dns, or the reason why a line
+    /// was left out [default: list all faults]
     #[arg(value_name = "ID")]
     pub(crate) id: Option<String>,
 }
@@ -81,7 +81,7 @@ fn lines() -> impl Iterator<Item = Line> {
     });
     let skipped = Skip::ALL.iter().map(|reason| Line {
         id: reason.id(),
-        about: "skipped because it is no request",
+        about: "skipped because it is not a request",
         meaning: reason.meaning(),
     });
     let filtered = Filter::ALL.iter().map(|reason| Line {
@@ -111,7 +111,7 @@ fn unknown(id: &str) -> String {
         [] => did_you_mean(id, faults().chain(lines().map(|line| line.id))),
         several => format!(" (did you mean {}?)", several.join(" or ")),
     };
-    format!("{id:?} is no fault, family or reason{meant}; downpour explain without an id lists all faults")
+    format!("{id:?} is not a fault, family or reason{meant}; downpour explain without an ID lists all faults")
 }
 
 fn list(mut faults: impl Iterator<Item = Fault>, out: &mut dyn Write) -> io::Result<()> {

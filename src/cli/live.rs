@@ -91,7 +91,7 @@ fn begins(scenario: &Scenario, speed: Factor, registry: &Registry) -> String {
         format!("; trouble from second {} to {}", from.as_secs_f64(), to.as_secs_f64())
     });
     format!(
-        "scenario {}: {}\nscenario {}: {speed} as fast: {seconds} s at {}{trouble}\nscenario {}: a registry at \
+        "scenario {}: {}\nscenario {}: speed {speed}: {seconds} s at {}{trouble}\nscenario {}: mock registry at \
          http://{}",
         scenario.name,
         scenario.about,
