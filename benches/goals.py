@@ -193,7 +193,7 @@ def number(pattern):
 
 CLIENTS = {
     "downpour": (ours(), ours_done),
-    "downpour-1ms": (lambda job: ours("--batch-interval", "1ms")(job) if job.rate else None, ours_done),
+    "downpour-1ms": (lambda job: ours("--pacing-grain", "1ms")(job) if job.rate else None, ours_done),
     "exact": (bare("exact"), lambda out: json.loads(out)["requests"]),
     "hyper": (bare("hyper"), lambda out: json.loads(out)["requests"]),
     "oha": (oha, oha_done),

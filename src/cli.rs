@@ -15,6 +15,7 @@ mod distinct;
 mod explain;
 mod export;
 mod generated;
+mod help;
 mod inspect;
 mod live;
 mod load_args;
@@ -50,7 +51,7 @@ mod wire_args;
 use crate::report::Exit;
 use crate::visible;
 use clap::error::{ContextKind, ContextValue};
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 use std::io::{self, Write};
 use terminal::Visible;
 use tracing_subscriber::EnvFilter;
@@ -59,11 +60,13 @@ use tracing_subscriber::EnvFilter;
 /// every redirect leads, and measure the latency.
 #[derive(Debug, Parser)]
 #[command(name = "downpour", version, max_term_width = 100)]
-#[command(after_help = "Exit codes:
+#[command(after_help = "downpour COMMAND -h lists the main options of a command, --help all of them.
+
+Exit codes:
     0  passed
     1  could not run, or could not write the result
     2  a flag or a configuration file is wrong
-    3  failed requests or broken redirects, beyond what thresholds allow
+    3  requests failed or redirects are broken, beyond what thresholds allow
     4  compare found a regression
     5  invalid: the load or the timing is in question, and no failure is certain
    99  a threshold is violated, or --abort-on came true
@@ -262,7 +265,8 @@ impl CliError {
 
 /// Runs the program with the arguments and streams of this process.
 pub fn run() -> Exit {
-    let cli = match Cli::try_parse() {
+    let parsed = help::program().try_get_matches().and_then(|typed| Cli::from_arg_matches(&typed));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return said_by_clap(error),
     };
@@ -454,7 +458,7 @@ mod tests {
                 let name = argument.get_id();
                 assert!(help.starts_with(char::is_uppercase), "{name}: {help:?}");
                 assert!(!help.ends_with('.') && !help.contains('`'), "{name}: {help:?}");
-                    let long = argument.get_long_help().map(ToString::to_string).unwrap_or_default();
+                let long = argument.get_long_help().map(ToString::to_string).unwrap_or_default();
                 assert!(!long.contains('`'), "{name}: {long:?}");
                 // It begins with the short one, and goes on in sentences.
                 assert!(long.is_empty() || long.ends_with('.') && long.contains("\n\n"), "{name}: {long:?}");

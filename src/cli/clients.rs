@@ -148,7 +148,9 @@ mod tests {
         assert!(clients(None, None).unwrap().contains("\ncargo         is cargo-1.89, its newest\n"));
         let error = clients(Some("carog"), None).unwrap_err().to_string();
         assert!(
-            error.starts_with("\"carog\" is not a known client (did you mean cargo?); known clients are none, "),
+            error.starts_with(
+                "\"carog\" is not a known client (did you mean cargo?); known clients are none, "
+            ),
             "{error}"
         );
     }

@@ -27,8 +27,8 @@ Examples:
 
 A condition is a measure as in a threshold, > or <, and how much B may be above
 or below A: in per cent of A, or in us, ms, s, /s, pp (percentage points) or a
-count. It is violated if the change is larger and more than noise, or if the
-value of A is 0 and that of B is not.
+count. It is violated if the change is larger and is not noise. Something that A
+never had, such as a new fault, is not noise.
 
 Exit code: 4 if a condition is violated; 5 if one cannot be judged because a run
 is invalid, too short or has too few samples; 0 otherwise. Without conditions

@@ -72,8 +72,11 @@ pub(crate) struct DemoArgs {
 /// Runs the demonstration.
 pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let (from, to) = (tenths(args.duration / 12), tenths(args.duration * 7 / 12));
-    let window = Window::new(from, Some(to))
-        .ok_or_else(|| CliError::Usage("--duration is too short for the fault, which lasts half of it: use 1s or more".to_owned()))?;
+    let window = Window::new(from, Some(to)).ok_or_else(|| {
+        CliError::Usage(
+            "--duration is too short for the fault, which lasts half of it: use 1s or more".to_owned(),
+        )
+    })?;
     let fault = PlannedFault { kind: FaultKind::Place(PlaceFault::MissingSlash), share: Share::ALL, window };
     let plan = FaultPlan::new(vec![fault], 1);
     let registry = Registry::start(RegistryConfig { plan, ..RegistryConfig::default() })?;

@@ -33,7 +33,13 @@ pub(crate) struct ExportArgs {
     junit: Option<PathBuf>,
 
     /// Append a summary in Markdown to this file, which GitHub shows with the job
-    #[arg(long, value_name = "FILE", env = "GITHUB_STEP_SUMMARY", hide_env_values = true, hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GITHUB_STEP_SUMMARY",
+        hide_env_values = true,
+        hide_short_help = true
+    )]
     step_summary: Option<OsString>,
 }
 

@@ -88,7 +88,7 @@ fn seconds((from, to): (Duration, Duration)) -> Range<u64> {
 fn begins(scenario: &Scenario, speed: Factor, registry: &Registry) -> String {
     let seconds = scenario.load.duration.as_secs_f64();
     let trouble = scenario.trouble().map_or_else(String::new, |(from, to)| {
-        format!("; trouble from second {} to {}", from.as_secs_f64(), to.as_secs_f64())
+        format!("; disturbed from second {} to {}", from.as_secs_f64(), to.as_secs_f64())
     });
     format!(
         "scenario {}: {}\nscenario {}: speed {speed}: {seconds} s at {}{trouble}\nscenario {}: mock registry at \

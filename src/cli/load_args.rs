@@ -229,7 +229,7 @@ impl LoadArgs {
             return Ok(());
         }
         Err(format!(
-            "--warmup {:?} must be shorter than {flag} {length:?}, of which it is a part: shorten it or make \
+            "--warmup {:?} must be shorter than {flag} {length:?}, because the warm-up is part of it: shorten it or make \
              the run longer",
             self.warmup
         ))

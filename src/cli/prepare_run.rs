@@ -198,7 +198,9 @@ pub(super) fn judging(
 fn catalog(verify: &VerifyArgs, rules: &Rules) -> Result<Option<Arc<Catalogued>>, CliError> {
     let Some(path) = &verify.catalog else { return Ok(None) };
     if verify.verify == Depth::Off {
-        return Err(CliError::Usage("--catalog needs redirects to be checked, but --verify is off".to_owned()));
+        return Err(CliError::Usage(
+            "--catalog needs redirects to be checked, but --verify is off".to_owned(),
+        ));
     }
     let catalogued = Catalogued::new(Catalog::read(path)?, rules.clone())
         .map_err(|error| CliError::Usage(format!("--catalog with these --rules: {error}")))?;

@@ -247,7 +247,10 @@ fn prepare_requests(
 /// Begins to ask the control, unless it is the candidate.
 fn start(control: ControlPlan, candidate: &[SocketAddr]) -> Result<Controls, CliError> {
     if control.control == control.candidate && control.addresses == candidate {
-        return Err(CliError::Usage(format!("--control {} is the same deployment as --target", control.control)));
+        return Err(CliError::Usage(format!(
+            "--control {} is the same deployment as --target",
+            control.control
+        )));
     }
     Ok(Controls::start(control)?)
 }

@@ -11,14 +11,12 @@ use std::path::{Path, PathBuf};
 
 /// Render a run again from its directory
 #[derive(Args, Clone, Debug)]
-#[command(
-    after_help = "A run that was killed is rendered as far as it was written, with a note on stderr. \
+#[command(after_help = "A run that was killed is rendered as far as it was written, with a note on stderr. \
     The exit code is 0, whatever the verdict of the run is.
 
 Examples:
   downpour report reports/2023-07-20T121704
-  downpour report reports/2023-07-20T121704 -o page.html"
-)]
+  downpour report reports/2023-07-20T121704 -o page.html")]
 pub(crate) struct ReportRunArgs {
     /// The run directory
     #[arg(value_name = "RUN")]

@@ -194,7 +194,8 @@ fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<(), ServeError> {
     // Nothing is left to be done where even this cannot be written.
     writeln!(
         io::stderr(),
-        "served {} answers ({} redirects, {faulted} faulted), {} targets and {} DNS queries over {} connections",
+        "served {} answers ({} redirects, {faulted} with faults), {} CDN answers and {} DNS queries over {} \
+         connections",
         served.answers,
         served.redirects,
         served.targets,

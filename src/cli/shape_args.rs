@@ -148,7 +148,9 @@ impl ShapeArgs {
     /// `schedule`, which follows `pace`, in this shape.
     pub(super) fn apply(&self, schedule: Schedule, pace: &Pace, seed: u64) -> Result<Schedule, String> {
         if self.max_gap.is_some() && !matches!(pace, Pace::Recorded(_)) {
-            return Err("--max-gap shortens recorded gaps: it cannot be combined with --rate or --stage".to_owned());
+            return Err(
+                "--max-gap shortens recorded gaps: it cannot be combined with --rate or --stage".to_owned()
+            );
         }
         let mut schedule = schedule.spaced(self.spacing(pace)?, seed).with_gaps_up_to(self.max_gap);
         if let Some(share) = self.sample {
@@ -177,8 +179,7 @@ impl ShapeArgs {
             | (Some(ArrivalsArg::Uniform), Pace::Constant(_) | Pace::Profile(_)) => Ok(Spacing::Uniform),
             (Some(ArrivalsArg::Poisson), Pace::Constant(_) | Pace::Profile(_)) => Ok(Spacing::Poisson),
             (Some(ArrivalsArg::Uniform | ArrivalsArg::Poisson), Pace::Recorded(_)) => {
-                Err("--arrivals uniform and poisson need a rate: add --rate or --stage"
-                    .to_owned())
+                Err("--arrivals uniform and poisson need a rate: add --rate or --stage".to_owned())
             }
             (Some(ArrivalsArg::Recorded), Pace::Constant(_) | Pace::Profile(_)) => {
                 Err("--arrivals recorded keeps the gaps of the trace: it cannot be combined with --rate or \
@@ -186,7 +187,8 @@ impl ShapeArgs {
                     .to_owned())
             }
             (Some(_), Pace::Max) => {
-                Err("--arrivals cannot be combined with --rate max, where arrivals wait for a connection".to_owned())
+                Err("--arrivals cannot be combined with --rate max, where arrivals wait for a connection"
+                    .to_owned())
             }
         }
     }

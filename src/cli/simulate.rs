@@ -298,9 +298,7 @@ fn check_bound(flag: &str, service: &Service) -> Result<(), CliError> {
     if service.servers.is_some() {
         return Ok(());
     }
-    Err(CliError::Usage(format!(
-        "{flag} needs a service with limited capacity: set --servers"
-    )))
+    Err(CliError::Usage(format!("{flag} needs a service with limited capacity: set --servers")))
 }
 
 /// Downloads of one run of a sweep, of which there are many.
@@ -336,7 +334,9 @@ fn sweep_of(
     let scenario = args.changed(scenario)?;
     check_bound("--sweep", &scenario.service)?;
     if args.load.speed.is_some() || !args.load.warmup.is_zero() || args.load.requests.is_some() {
-        return Err(CliError::Usage("--sweep cannot be combined with --speed, --warmup or --requests".to_owned()));
+        return Err(CliError::Usage(
+            "--sweep cannot be combined with --speed, --warmup or --requests".to_owned(),
+        ));
     }
     let clientele = args.clients.conduct.clientele_of_scenario(&scenario.clients.model)?;
     let of_service = (scenario.service.clone(), scenario.faults.clone());

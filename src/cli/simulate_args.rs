@@ -236,7 +236,9 @@ fn parse_servers(text: &str) -> Result<Servers, String> {
         return Ok(Servers(None));
     }
     let count = parse_count(text).ok().and_then(|count| NonZeroU32::new(u32::try_from(count).ok()?));
-    count.map(|count| Servers(Some(count))).ok_or_else(|| "write a number of at least 1, or unlimited".to_owned())
+    count
+        .map(|count| Servers(Some(count)))
+        .ok_or_else(|| "write a number of at least 1, or unlimited".to_owned())
 }
 
 fn parse_places(text: &str) -> Result<usize, String> {

@@ -236,7 +236,10 @@ impl Reached {
         }
         Some(Reason {
             id: "dead_address".to_owned(),
-            detail: format!("before the run, the target accepted no connection at {}", self.silent.join(", ")),
+            detail: format!(
+                "before the run, the target accepted no connection at {}",
+                self.silent.join(", ")
+            ),
             remedy: "repair the address, remove it from the name, or choose others with --resolve".to_owned(),
         })
     }

@@ -19,9 +19,8 @@ pub(super) fn plan(args: &TlsArgs, target: &Target, http: HttpArg) -> Result<Opt
     if !target.is_https() {
         return Ok(None);
     }
-    let name = ServerName::try_from(target.host_name()).map_err(|_| {
-        CliError::Usage(format!("{} cannot be the name in a certificate", target.host()))
-    })?;
+    let name = ServerName::try_from(target.host_name())
+        .map_err(|_| CliError::Usage(format!("{} cannot be the name in a certificate", target.host())))?;
     let mut config = config(args)?;
     config.alpn_protocols = match http {
         HttpArg::Http1 => vec![b"http/1.1".to_vec()],

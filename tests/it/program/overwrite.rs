@@ -31,9 +31,15 @@ fn an_output_that_is_the_log_is_refused_and_the_log_kept() {
     check(&["--junit", "hard"], &told);
     check(&["--junit", "soft"], &told);
     check(&["--export", "json=victim.log"], &["--export json=victim.log: ", told[0]]);
-    check(&["--step-summary", "soft"], &["--step-summary soft: ", "the command reads this file", "and would change it"]);
+    check(
+        &["--step-summary", "soft"],
+        &["--step-summary soft: ", "the command reads this file", "and would change it"],
+    );
     let replay = |trace: &str, flags: &[&str]| {
-        keeps_the_log(&[&["replay", trace, "--rate", "1"], &NOBODY[..], flags].concat(), &["the command reads this file"]);
+        keeps_the_log(
+            &[&["replay", trace, "--rate", "1"], &NOBODY[..], flags].concat(),
+            &["the command reads this file"],
+        );
     };
     replay("victim.log", &["--junit", "victim.log"]);
     replay("logs", &["--junit", "logs/one.log"]);
@@ -74,10 +80,7 @@ fn outputs_are_files_of_their_own() {
         call.refused(2, told);
     };
     nobody(&["--junit", "x", "--step-summary", "./x"], &["--step-summary ./x: this file is named twice"]);
-    nobody(
-        &["--export", "json=run/run.json", "--out", "run"],
-        &["named twice: run.json in --out"],
-    );
+    nobody(&["--export", "json=run/run.json", "--out", "run"], &["named twice: run.json in --out"]);
     let own = Call::new(&["check", "run/failures.ndjson", "--out", "run"]).with(&NOBODY);
     let own = own.file("run/failures.ndjson", every(1, 3));
     own.refused(2, &["failures.ndjson in --out run: this is the trace run/failures.ndjson"]);

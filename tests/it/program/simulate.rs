@@ -115,12 +115,12 @@ fn mistakes_are_told_before_anything_is_played() {
     );
     refused(&["--scenario", "incident", INCIDENT], &["--scenario", "cannot be used with"]);
     refused(&["--scenario", "incident", "--stage", "5s:1k/s"], &["are for traces", "--rate"]);
-    refused(
-        &["--scenario", "incident", "--rate", "max"],
-        &["--rate must be downloads per second"],
-    );
+    refused(&["--scenario", "incident", "--rate", "max"], &["--rate must be downloads per second"]);
     refused(&["--scenario", "incident", "--client", "carog"], &["\"carog\"", "cargo-1.89"]);
-    refused(&["--scenario", "incident", "--fault", "plus-decoded"], &["a simulation supports only missing-slash"]);
+    refused(
+        &["--scenario", "incident", "--fault", "plus-decoded"],
+        &["a simulation supports only missing-slash"],
+    );
     refused(&["--scenario", "incident", "--drop", "80%"], &["80%@30s..40s, with an end"]);
     refused(&["--scenario", "incident", "--servers", "0"], &["at least 1, or unlimited"]);
     refused(&["--scenario", "incident", "--service-time", "5ms"], &["write constant 5ms"]);
@@ -133,7 +133,10 @@ fn mistakes_are_told_before_anything_is_played() {
     metastable("load=1000000x,duration=5s", &["more than 50 million downloads"]);
     let bound = ["limited capacity", "set --servers"];
     sweep(&["--scenario", "incident", "--drop", "80%@1s..2s"], &[&["--drop"], &bound[..]].concat());
-    sweep(&["--scenario", "incident", "--sweep", "load=1x"], &["needs a service with limited capacity", "--servers"]);
+    sweep(
+        &["--scenario", "incident", "--sweep", "load=1x"],
+        &["needs a service with limited capacity", "--servers"],
+    );
     sweep(&["--scenario", "metastable", "--sweep", "lod=1x"], &["\"lod\" is no axis"]);
     sweep(&[INCIDENT, "--sweep", "load=1x"], &["--scenario"]);
 }
