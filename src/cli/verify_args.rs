@@ -11,12 +11,12 @@ use std::path::PathBuf;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Verification")]
 pub(crate) struct VerifyArgs {
-    /// Set how far to check redirects
+    /// Check redirects this far: off, policy, dns, connect, head, get or digest
     ///
-    /// off checks nothing; policy the URL alone; dns also that its host resolves;
-    /// connect also that a connection can be opened; head also that the file
-    /// exists; get also that its first bytes are those of an archive; digest also
-    /// the whole file, and with --catalog its SHA-256 sum.
+    /// Each depth includes those before it. off: nothing. policy: the URL alone.
+    /// dns: its host resolves. connect: a connection can be opened. head: the file
+    /// exists. get: its first bytes are those of an archive. digest: the whole file
+    /// can be downloaded and, with --catalog, has the right SHA-256 sum.
     #[arg(long, value_name = "DEPTH", default_value = "dns")]
     pub(crate) verify: Depth,
 
@@ -34,10 +34,10 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "PATH", requires = "rules")]
     pub(crate) catalog: Option<PathBuf>,
 
-    /// Use this DNS server; may be repeated
+    /// Use this DNS server, IP or IP:PORT; may be repeated
     ///
-    /// An address, or an address and a port. The default is the system's resolver.
-    #[arg(long, value_name = "SERVER", value_parser = parse_server)]
+    /// The default is the resolver of the system.
+    #[arg(long, value_name = "IP", value_parser = parse_server)]
     pub(crate) resolver: Vec<SocketAddr>,
 
     /// Allow redirects to private addresses
