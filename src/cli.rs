@@ -15,6 +15,7 @@ mod execute;
 mod explain;
 mod export;
 mod generated;
+mod help;
 mod inspect;
 mod load_args;
 mod loop_cache;
@@ -50,64 +51,66 @@ mod wire_args;
 use crate::report::Exit;
 use crate::visible;
 use clap::error::{ContextKind, ContextValue};
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 use std::io::{self, Write};
 use terminal::Visible;
 use tracing_subscriber::EnvFilter;
 
-/// Replays recorded download traffic against a candidate deployment, and proves
-/// that every redirect it hands out leads somewhere.
+/// Replay recorded download traffic against a candidate deployment, check where
+/// every redirect leads, and measure the latency.
 #[derive(Debug, Parser)]
 #[command(name = "downpour", version, max_term_width = 100)]
-#[command(after_help = "Exit codes:
+#[command(after_help = "downpour COMMAND -h lists the main options of a command, --help all of them.
+
+Exit codes:
     0  passed
-    1  could not run, or the result could not be written
-    2  usage or configuration
-    3  failed requests or broken redirects, beyond what thresholds allow
-    4  a regression, found by compare
-    5  invalid: the load or the timing is in question, and nothing failed for certain
-   99  a threshold was not kept, or --abort-on came true
+    1  could not run, or could not write the result
+    2  a flag or a configuration file is wrong
+    3  requests failed or redirects are broken, beyond what thresholds allow
+    4  compare found a regression
+    5  invalid: the load or the timing is in question, and no failure is certain
+   99  a threshold is violated, or --abort-on came true
   130  interrupted; a partial result was written")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// Log more on stderr; twice for everything
+    /// Log more on stderr; repeat it to log everything
     #[arg(short, long, global = true, display_order = 900, action = clap::ArgAction::Count)]
     verbose: u8,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show the founding incident in half a minute, without a network
+    /// Show the crates.io incident of 2023-07-20 in half a minute
     Demo(demo::DemoArgs),
-    /// Replay logs against a candidate and judge every answer
+    /// Replay logs against a candidate and check every answer
     Replay(Box<replay::ReplayArgs>),
-    /// Ask for each distinct request once and check every redirect to its end
+    /// Send each distinct request once and follow every redirect
     Check(Box<check::CheckArgs>),
-    /// Play a trace or a scenario in virtual time against a modelled service
+    /// Play a trace or a scenario in virtual time, without traffic
     Simulate(Box<simulate_args::SimulateArgs>),
-    /// Tell what is in a log
+    /// Summarise a log: times, routes, hosts, rejected lines
     Inspect(inspect::InspectArgs),
-    /// Render a run again from its directory
+    /// Render the result of a run again, in any format
     Report(report::ReportRunArgs),
-    /// Compare two runs, and tell change from chance
+    /// Compare two runs and separate changes from noise
     Compare(compare::CompareArgs),
-    /// List, print or check rules of what a candidate must answer
+    /// List, print or check the rules for right answers
     Rules(rules::RulesArgs),
-    /// Tell what a fault means and what clients make of it
+    /// Explain a fault, or why a line of a log was left out
     Explain(explain::ExplainArgs),
-    /// Run a download registry with faults on demand, to practise on
+    /// Run the mock registry, its CDN and DNS, with faults on demand
     Serve(Box<serve::ServeArgs>),
-    /// Print the JSON Schema of what a run writes
+    /// Print the JSON Schema of the files that a run writes
     Schema(schema::SchemaArgs),
-    /// List how clients retry, or show one client's table with its sources
+    /// List how clients retry, or print the table of one client
     Clients(clients::ClientsArgs),
-    /// List the built-in scenarios, or show one to begin your own with
+    /// List the scenarios, print one, or check a file
     Scenarios(scenarios::ScenariosArgs),
-    /// Print the completions of a shell
+    /// Print the completions for a shell
     Completions(generated::CompletionsArgs),
-    /// Print the man page, or write one for each subcommand
+    /// Print the man page, or write one for each command
     Man(generated::ManArgs),
 }
 
@@ -262,7 +265,8 @@ impl CliError {
 
 /// Runs the program with the arguments and streams of this process.
 pub fn run() -> Exit {
-    let cli = match Cli::try_parse() {
+    let parsed = help::program().try_get_matches().and_then(|typed| Cli::from_arg_matches(&typed));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return exit_for_clap_error(error),
     };
@@ -440,7 +444,7 @@ mod tests {
     #[test]
     fn mistakes_are_told_in_a_sentence_and_an_exit_code() {
         check(&["inspect", "/nowhere.log"], Exit::CouldNotRun, "failed to open /nowhere.log: ");
-        check(&["inspect", "x", "--rewrite", "/nowhere"], Exit::Usage, "failed to read /nowhere, which");
+        check(&["inspect", "x", "--rewrite", "/nowhere"], Exit::Usage, "failed to read --rewrite /nowhere; ");
         let replay = ["replay", "/nowhere.log", "--target", "http://127.0.0.1:1", "--speed", "2x"];
         check(&replay, Exit::CouldNotRun, "failed to open /nowhere.log: ");
     }
@@ -454,7 +458,10 @@ mod tests {
                 let name = argument.get_id();
                 assert!(help.starts_with(char::is_uppercase), "{name}: {help:?}");
                 assert!(!help.ends_with('.') && !help.contains('`'), "{name}: {help:?}");
-                assert!(argument.get_long_help().is_none(), "{name} says more than it shows");
+                let long = argument.get_long_help().map(ToString::to_string).unwrap_or_default();
+                assert!(!long.contains('`'), "{name}: {long:?}");
+                // It begins with the short one, and goes on in sentences.
+                assert!(long.is_empty() || long.ends_with('.') && long.contains("\n\n"), "{name}: {long:?}");
             }
         }
     }

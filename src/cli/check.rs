@@ -47,10 +47,11 @@ const GRACE: Duration = Duration::from_hours(1);
 /// Ask for each distinct request of logs once, and check every redirect.
 #[derive(Args, Clone, Debug)]
 #[command(args_override_self = true)]
-#[command(mut_arg("verify", |verify| verify
-    .default_value("get")
-    .default_value_if("catalog", clap::builder::ArgPredicate::IsPresent, "digest")
-    .help("How far redirects are checked: off, policy, dns, connect, head, get, or digest, the default with --catalog")))]
+#[command(mut_arg("verify", |verify| {
+    let long = verify.get_long_help().map(|help| format!("{help}\n\nWith --catalog, the default is digest."));
+    let verify = verify.default_value("get").long_help(long.unwrap_or_default());
+    verify.default_value_if("catalog", clap::builder::ArgPredicate::IsPresent, "digest")
+}))]
 #[command(mut_arg("verify-rate", |rate| rate.default_value("max")))]
 #[command(mut_arg("verify-json", |json| json.default_value("100%")))]
 #[command(after_help = "Examples:
@@ -58,22 +59,30 @@ const GRACE: Duration = Duration::from_hours(1);
       --rewrite crates-io --rules crates-io --junit check.xml
   downpour check paths.txt --target http://127.0.0.1:8080
 
-downpour explain tells more of each fault.")]
+downpour explain describes each fault.")]
 pub(crate) struct CheckArgs {
     /// Logs or URL lists: files, directories, patterns, or - for standard input
     #[arg(value_name = "TRACE", required = true)]
     traces: Vec<String>,
 
-    /// What the inputs are written in: auto, cloudfront-v1, fastly-cratesio, fastly-clf, common, combined, combined-timed, combined-usec, trace or url-list
-    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = parse_format)]
+    /// Set the format of the inputs
+    ///
+    /// auto detects the format of each input. The formats are cloudfront-v1,
+    /// fastly-cratesio, fastly-clf, common, combined, combined-timed,
+    /// combined-usec, trace and url-list.
+    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = parse_format, help_heading = "Input", hide_short_help = true)]
     input_format: InputFormat,
 
-    /// What is asked in place of what was recorded: the set crates-io, or a TOML file
-    #[arg(long, value_name = "SET")]
+    /// Rewrite recorded paths by this set or file
+    ///
+    /// The built-in set is crates-io. Anything else is the name of a TOML file.
+    #[arg(long, value_name = "SET", help_heading = "Input")]
     rewrite: Option<String>,
 
-    /// Query values to keep: names with commas between, or all; the others become filler of the same length
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    /// Keep the values of these query parameters: names separated by commas, or all
+    ///
+    /// Other values are replaced by filler of the same length.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Input", hide_short_help = true)]
     keep_query: Vec<String>,
 
     #[command(flatten)]
@@ -94,57 +103,67 @@ pub(crate) struct CheckArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Candidate")]
 struct CandidateArgs {
-    /// The candidate: scheme, host and port
+    /// Set the candidate: scheme, host and port
+    ///
+    /// All requests are sent there. Hosts in the trace are never used.
     #[arg(long, value_name = "URL")]
     target: Target,
 
-    /// Most connections open at once; each takes the next request when it is
-    /// free
+    /// Limit the open connections
+    ///
+    /// Each takes the next request when it is free.
     #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = parse_positive)]
     connections: usize,
 
-    /// Most time for a request, to the end of its answer
-    #[arg(short, long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
+    /// Set the request timeout, up to the end of the answer
+    #[arg(short, long, value_name = "TIME", default_value = "30s", value_parser = parse_time, hide_short_help = true)]
     timeout: Duration,
 
-    /// Most time to open a connection
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
+    /// Set the timeout for opening a connection
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time, hide_short_help = true)]
     connect_timeout: Duration,
 
-    /// Add a header field to every request, or replace a default one; may be
-    /// repeated
+    /// Add or replace a header field; may be repeated
+    ///
+    /// Every request to the candidate has it. Only its name is written to the
+    /// report.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
     headers: Vec<(HeaderName, HeaderValue)>,
 
-    /// Ask a host that is not this machine as fast as it answers
+    /// Allow full speed to another machine
+    ///
+    /// A check sends as fast as the candidate answers. Without this flag, it is
+    /// refused unless the host is this machine.
     #[arg(long)]
     yes: bool,
 
-    /// Check a host that the trace was recorded at
-    #[arg(long)]
+    /// Allow a target host at which the trace was recorded
+    #[arg(long, hide_short_help = true)]
     allow_recorded_host: bool,
 }
 
 /// What is said, and where.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Report")]
+#[command(next_help_heading = "Thresholds and report")]
 pub(super) struct OutputArgs {
     #[command(flatten)]
     exports: ExportArgs,
 
-    /// Keep a run directory there, too
+    /// Write a run directory, too
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// What stdout carries: text (the summary) or json (the whole of run.json)
+    /// Print text or json
+    ///
+    /// text is the summary, json the content of run.json.
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value_t = OutputFormat::Text)]
     format: OutputFormat,
 
-    /// Draw nothing on stderr; write a line every ten seconds
-    #[arg(long)]
+    /// Do not draw the progress; print a line every ten seconds
+    #[arg(long, hide_short_help = true)]
     no_progress: bool,
 
-    /// Write nothing on stderr but errors
+    /// Print only errors on stderr
     #[arg(short, long)]
     pub(super) quiet: bool,
 }
@@ -180,10 +199,11 @@ fn possible_repeats_notice(requests: u64) -> Option<Reason> {
     (requests > 0).then(|| Reason {
         id: "asked_again".to_owned(),
         detail: format!(
-            "{} requests came when no more could be remembered: some may have been asked more than once",
+            "{} requests were read after the memory of known requests was full: some may have been sent more \
+             than once",
             grouped(requests)
         ),
-        remedy: "nothing was left out; check fewer logs at a time to ask each only once".to_owned(),
+        remedy: "no request was left out; to send each only once, check fewer logs at a time".to_owned(),
     })
 }
 

@@ -33,36 +33,41 @@ const AUTO: &str = "auto";
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Clients")]
 pub(crate) struct ClientArgs {
-    /// Try failed downloads again as this client does (downpour clients lists
-    /// them; cargo is the newest cargo); auto: as the client of each record
-    /// does, by its user agent; none asks once [default: none, or a scenario's
-    /// own]
+    /// Retry failed downloads as this client does
+    ///
+    /// downpour clients lists them. cargo is the newest known cargo. auto chooses
+    /// the client by the user agent of each record; unknown user agents never
+    /// retry. none never retries. The default is none, or the client of the
+    /// scenario.
     #[arg(long, value_name = "NAME")]
     pub(crate) client: Option<String>,
 
-    /// Read further clients from a TOML file
-    #[arg(long, value_name = "FILE")]
+    /// Read further clients from this TOML file
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) client_file: Option<PathBuf>,
 
-    /// Let each client make at most this share as many retries as first
-    /// attempts, whatever else limits it: 10%
-    #[arg(long, value_name = "SHARE")]
+    /// Limit the retries of each client to this share of its first attempts: 10%
+    #[arg(long, value_name = "SHARE", hide_short_help = true)]
     pub(crate) retry_budget: Option<Share>,
 
-    /// The gap between two requests of a client that ends its session, in the
-    /// log's time, within which downloads share a budget and may end together;
-    /// 0s for no sessions [default: 1m, or a scenario's own]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    /// End a session when its client pauses for this long
+    ///
+    /// Downloads of one session share a retry budget, and may end together. The
+    /// time is that of the log. 0s disables sessions. The default is 1m, or that of
+    /// the scenario.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, hide_short_help = true)]
     pub(crate) session_gap: Option<Duration>,
 
-    /// End a session after this time, in the log's time, even if its client
-    /// never rests [default: 30m, or a scenario's own]
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    /// Limit the length of a session
+    ///
+    /// The time is that of the log. The default is 30m, or that of the scenario.
+    #[arg(long, value_name = "TIME", value_parser = parse_time, hide_short_help = true)]
     pub(crate) session_max: Option<Duration>,
 
-    /// Leave out recorded retries: play only the first request of a client for
-    /// a target within this time, 15s for cargo's
-    #[arg(long, value_name = "WINDOW", value_parser = parse_duration)]
+    /// Leave out recorded retries: 15s for those of cargo
+    ///
+    /// Of each client and target, only the first request in this time is played.
+    #[arg(long, value_name = "WINDOW", value_parser = parse_duration, hide_short_help = true)]
     pub(crate) first_attempts: Option<Duration>,
 
     /// The user agents that clients are told by, once they were asked for.
@@ -81,12 +86,12 @@ impl ClientArgs {
         let own: Vec<_> = own.map(|model| (model.name.as_str(), model.agents.as_slice())).collect();
         if let (Some(path), true) = (&self.client_file, own.is_empty()) {
             return Err(CliError::Usage(format!(
-                "--client auto goes by user agents, and no client of {} has any: write agents = [\"renovate\"], \
-                 leave out --client-file, or name one of its clients",
+                "--client auto chooses clients by user agent, but no client in {} has agents: add \
+                 agents = [\"renovate\"], leave out --client-file, or pass the name of a client to --client",
                 path.display()
             )));
         }
-        let too_many = || CliError::Usage("--client-file: these are too many clients with agents".to_owned());
+        let too_many = || CliError::Usage("--client-file: too many clients have agents".to_owned());
         let table = AgentTable::new(own).ok_or_else(too_many)?;
         // Once in the life of the program.
         Ok(AgentParsing::WithTable(self.table.get_or_init(|| Box::leak(Box::new(table)))))
@@ -124,7 +129,7 @@ impl ClientArgs {
         let named = Self { client: Some(self.client.as_deref().unwrap_or(model).to_owned()), ..self.clone() };
         if named.name() == AUTO {
             return Err(CliError::Usage(
-                "--client auto goes by the user agents of a trace, and a scenario has none: name a client"
+                "--client auto chooses clients by user agent, but a scenario has none: name a client"
                     .to_owned(),
             ));
         }
@@ -153,8 +158,8 @@ impl ClientArgs {
     pub(super) fn check(&self, source: &Source) -> Result<(), CliError> {
         if self.name() == AUTO && !source.has_agents() {
             return Err(CliError::Usage(
-                "--client auto: the first lines of this trace tell no user agents, so nobody knows which client \
-                 asked; name one"
+                "--client auto chooses clients by user agent, but the first lines of this trace have none: name \
+                 a client"
                     .to_owned(),
             ));
         }
@@ -166,15 +171,15 @@ impl ClientArgs {
         ];
         if let (NONE, Some((flag, _))) = (self.name(), idle.iter().find(|(_, is_given)| *is_given)) {
             return Err(CliError::Usage(format!(
-                "{flag} says how clients try again, and none does: name one with --client"
+                "{flag} changes how clients retry, but no client does: name one with --client"
             )));
         }
         if source.has_clients() || self.first_attempts.is_none() {
             return Ok(());
         }
         Err(CliError::Usage(
-            "--first-attempts: the first lines of this trace do not tell who asked, \
-             so that repeats cannot be told from first requests"
+            "--first-attempts needs client addresses, but the first lines of this trace have none: repeats \
+             cannot be recognised"
                 .to_owned(),
         ))
     }
@@ -234,7 +239,7 @@ impl Requests for WithAgents {
         let mut notices = self.requests.notices();
         // What they call themselves stays out of reports, which are shown to others.
         let counts = unknown_agents(&self.table.counts(0));
-        notices.extend(counts.map(|told| format!("{told}; downpour inspect names the most frequent")));
+        notices.extend(counts.map(|told| format!("{told}; downpour inspect lists the most frequent")));
         notices
     }
 }
@@ -246,7 +251,7 @@ pub(super) fn unknown_agents(counts: &AgentCounts) -> Option<String> {
     let named = if each.is_empty() { String::new() } else { format!(": {}", each.join(", ")) };
     (*unknown > 0).then(|| {
         format!(
-            "{} of {} user agents are of no known client, which asks once{named}",
+            "{} of {} user agents belong to no known client and never retry{named}",
             grouped(*unknown),
             grouped(*told)
         )

@@ -11,20 +11,24 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// List how clients retry, or show one client's table with its sources.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "In the list, tries are all attempts at one download. A retry begins at the start, so
-that a broken redirect is asked for again, or at the hop that failed. Waits are
-in seconds, as ranges where they are random.
+#[command(after_help = "In the list, tries is the number of attempts at one download. A retry begins at
+the start (it requests the redirect again) or at the hop that failed. Waits are
+in seconds; a range is a random wait.
 
 Examples:
   downpour clients
   downpour clients cargo
   downpour clients --client-file ours.toml")]
 pub(crate) struct ClientsArgs {
-    /// Show this client's table: a start for a file of your own
+    /// Print the table of this client
+    ///
+    /// You can copy it into a file and change it.
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
 
-    /// Read further clients from a TOML file
+    /// Read further clients from this TOML file
+    ///
+    /// Without a NAME, the file is checked and its clients are listed.
     #[arg(long, value_name = "FILE")]
     pub(crate) client_file: Option<PathBuf>,
 }
@@ -33,7 +37,7 @@ pub(crate) struct ClientsArgs {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientsError {
     /// The file can't be read.
-    #[error("read {}, which --client-file names", path.display())]
+    #[error("read --client-file {}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -41,7 +45,7 @@ pub(crate) enum ClientsError {
         source: io::Error,
     },
     /// The file is larger than any set of models.
-    #[error("read {}, which --client-file names: it is larger than {FILE_BYTES_MAX} bytes", path.display())]
+    #[error("read --client-file {}: it is larger than {FILE_BYTES_MAX} bytes", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -50,7 +54,7 @@ pub(crate) enum ClientsError {
     #[error(transparent)]
     Mistake(#[from] ClientFileError),
     /// There is no such client.
-    #[error("{name:?} is no known client{meant}; there are {known}; --client-file adds others")]
+    #[error("{name:?} is not a known client{meant}; known clients are {known}; --client-file adds others")]
     Unknown {
         /// What was asked for.
         name: String,
@@ -144,7 +148,9 @@ mod tests {
         assert!(clients(None, None).unwrap().contains("\ncargo         is cargo-1.89, its newest\n"));
         let error = clients(Some("carog"), None).unwrap_err().to_string();
         assert!(
-            error.starts_with("\"carog\" is no known client (did you mean cargo?); there are none, "),
+            error.starts_with(
+                "\"carog\" is not a known client (did you mean cargo?); known clients are none, "
+            ),
             "{error}"
         );
     }

@@ -16,6 +16,10 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "\
 Examples:
   downpour compare reports/before reports/after
+  downpour compare reports/before reports/after --fail-on 'latency.p99 > +10%'")]
+#[command(after_long_help = "\
+Examples:
+  downpour compare reports/before reports/after
   downpour compare reports/before reports/after -o compare.html
   downpour compare reports/before reports/after --fail-on 'latency.p99 > +10%' \\
       --fail-on 'good.per_s < -5%' --fail-on 'failed.rate > +0.1pp' \\
@@ -23,14 +27,12 @@ Examples:
 
 A condition is a measure as in a threshold, > or <, and how much B may be above
 or below A: in per cent of A, or in us, ms, s, /s, pp (percentage points) or a
-count. It is broken if the change is larger than that and more than chance, or
-if A had none at all.
+count. It is violated if the change is larger and is not noise. Something that A
+never had, such as a new fault, is not noise.
 
-Exit code: 4 if a condition is broken; 5 if one cannot be judged because a run
+Exit code: 4 if a condition is violated; 5 if one cannot be judged because a run
 is invalid, too short or has too few samples; 0 otherwise. Without conditions
-the exit code is 0, whatever the runs are.
-
-With --output, stdout has the verdict.")]
+the exit code is 0.")]
 pub(crate) struct CompareArgs {
     /// The run directory to compare with
     #[arg(value_name = "A")]
@@ -40,24 +42,29 @@ pub(crate) struct CompareArgs {
     #[arg(value_name = "B")]
     b: PathBuf,
 
-    /// Exit with 4 if B is that much worse than A, such as 'latency.p99 > +10%'; repeatable
+    /// Exit with 4 if B is this much worse than A
+    ///
+    /// Example: 'latency.p99 > +10%'. May be repeated.
     #[arg(long, value_name = "CONDITION")]
     fail_on: Vec<Condition>,
 
-    /// Judge conditions by invalid runs, too
+    /// Apply conditions to invalid runs, too
     #[arg(long)]
     allow_invalid: bool,
 
-    /// The rendering: text, markdown, html (one page) or json
-    /// [default: by the ending of --output, or text]
+    /// Set the format: text, markdown, html or json
+    ///
+    /// The default depends on the extension of --output; without one it is text.
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
     format: Option<ComparisonFormat>,
 
-    /// Write to this file instead of stdout, and replace it
+    /// Write to this file instead of stdout
+    ///
+    /// An existing file is replaced. stdout then has the verdict.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Choose the seconds that are drawn
+    /// Set the random seed for drawing seconds
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
 }

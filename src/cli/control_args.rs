@@ -25,22 +25,24 @@ const RATE: &str = "50/s";
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Control")]
 pub(crate) struct ControlArgs {
-    /// Ask this deployment for a share of the same, too, and tell how its
-    /// answers differ
-    #[arg(long, value_name = "URL")]
+    /// Also send a share of the requests to this deployment, and compare the
+    /// answers
+    #[arg(long, value_name = "URL", hide_short_help = true)]
     pub(crate) control: Option<Target>,
 
-    /// The share of the answers that are compared [default: 1%]
-    #[arg(long, value_name = "SHARE", requires = "control")]
+    /// Compare this share of the answers [default: 1%]
+    #[arg(long, value_name = "SHARE", requires = "control", hide_short_help = true)]
     pub(crate) control_sample: Option<Share>,
 
-    /// Most requests to the control [default: 50/s]
-    #[arg(long, value_name = "RATE", requires = "control")]
+    /// Limit the requests per second to the control [default: 50/s]
+    #[arg(long, value_name = "RATE", requires = "control", hide_short_help = true)]
     pub(crate) control_rate: Option<Rate>,
 
-    /// Compare this header field, beside status and Location; may be repeated
-    /// [default: content-type, cache-control, vary]
-    #[arg(long, value_name = "NAME", requires = "control")]
+    /// Compare this header field; may be repeated [default: content-type,
+    /// cache-control, vary]
+    ///
+    /// Status and Location are always compared.
+    #[arg(long, value_name = "NAME", requires = "control", hide_short_help = true)]
     pub(crate) control_header: Vec<HeaderName>,
 }
 
@@ -59,8 +61,8 @@ impl ControlArgs {
         let addresses = control.look_up("--control", &ConnectOverrides::NONE)?;
         if rate.per_second_f64() > UNCONFIRMED_RATE_MAX && !load.yes && !all_loopback(&addresses) {
             return Err(CliError::Usage(format!(
-                "--control-rate {rate} against {control}, which is not this machine: if this host is yours to \
-                 load, say --yes (not needed up to {UNCONFIRMED_RATE_MAX}/s)"
+                "--control-rate {rate} against {control}, which is not this machine: if you may load that host, \
+                 add --yes (not needed up to {UNCONFIRMED_RATE_MAX}/s)"
             )));
         }
         Ok(Some(ControlPlan {

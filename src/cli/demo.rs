@@ -37,23 +37,27 @@ const INCIDENT: &[u8] = include_bytes!("../../traces/incident/api-requests.log.g
 #[command(args_override_self = true)]
 #[command(
     after_help = "On 2023-07-20 crates.io deployed a build whose download redirects had lost a slash. \
-    Each was a valid 302 to a host that does not exist. This replays that, at the recorded rate, and \
-    exits with 3, since requests failed: that is what it sets out to show.
+    Each was a valid 302 to a host that does not exist. The demo replays this against a mock registry \
+    on this machine. It exits with 3, because redirects are wrong.
 
 Examples:
   downpour demo
   downpour demo --client none --threshold 'amplification < 1.05'"
 )]
 pub(crate) struct DemoArgs {
-    /// How long arrivals are offered; the fault is on for half of it
-    #[arg(short, long, visible_short_alias = 'z', value_name = "TIME", default_value = "24s", value_parser = parse_time)]
+    /// Set the length of the run
+    ///
+    /// The fault is active for half of it. -z is accepted, too.
+    #[arg(short, long, short_alias = 'z', value_name = "TIME", default_value = "24s", value_parser = parse_time)]
     duration: Duration,
 
-    /// Downloads a second; their retries come on top
-    #[arg(short, long, visible_short_alias = 'R', value_name = "RATE", default_value = "1.5k/s")]
+    /// Set the downloads per second, without retries
+    ///
+    /// -R is accepted, too.
+    #[arg(short, long, short_alias = 'R', value_name = "RATE", default_value = "1.5k/s")]
     rate: Rate,
 
-    /// The client whose retries make the storm; none asks once
+    /// Set the client that retries, or none
     #[arg(long, value_name = "NAME", default_value = "cargo-1.70")]
     client: String,
 
@@ -68,16 +72,18 @@ pub(crate) struct DemoArgs {
 /// Runs the demonstration.
 pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError> {
     let (from, to) = (tenths(args.duration / 12), tenths(args.duration * 7 / 12));
-    let window = FaultWindow::new(from, Some(to))
-        .ok_or_else(|| CliError::Usage("--duration is too short for a fault within it".to_owned()))?;
-    let fault =
-        PlannedFault { kind: FaultKind::Location(LocationFault::MissingSlash), share: Share::ALL, window };
+    let window = FaultWindow::new(from, Some(to)).ok_or_else(|| {
+        CliError::Usage(
+            "--duration is too short for the fault, which lasts half of it: use 1s or more".to_owned(),
+        )
+    })?;
+    let fault = PlannedFault { kind: FaultKind::Location(LocationFault::MissingSlash), share: Share::ALL, window };
     let plan = FaultPlan::new(vec![fault], 1);
     let registry = MockRegistry::start(MockConfig { plan, ..MockConfig::default() })?;
     if !args.report.quiet {
         print_message(&format!(
-            "demo: a download registry at http://{}, its DNS at {}\n\
-             demo: {} of downloads at {}; from second {} to {} its redirects lack a slash",
+            "demo: mock registry at http://{}, its DNS at {}\n\
+             demo: {} of downloads at {}; from second {} to {} redirects lack a slash",
             registry.api(),
             registry.dns(),
             seconds(args.duration),
@@ -92,9 +98,9 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
     if args.report.format == OutputFormat::Text && exit == Exit::Failed {
         writeln!(
             out,
-            "This is what the demo set out to show: every answer was a valid HTTP 302, from\n\
-             second {} to {} none led anywhere, and clients that tried again made a storm of\n\
-             it. Exit code 3: redirects were wrong.",
+            "This is what the demo shows: every answer was a valid HTTP 302, but from second\n\
+             {} to {} each redirect named a host that does not exist, and the retries of\n\
+             clients multiplied the load. Exit code 3: redirects were wrong.",
             from.as_secs_f64(),
             to.as_secs_f64()
         )

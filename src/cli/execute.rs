@@ -229,7 +229,7 @@ pub(super) fn input_notice(text: &str) -> Reason {
     Reason {
         id: "input".to_owned(),
         detail: text.to_owned(),
-        remedy: "the lines before it were used; fetch the log again if they are not enough".to_owned(),
+        remedy: "the lines before it were used; if they are not enough, fetch the log again".to_owned(),
     }
 }
 
@@ -238,10 +238,10 @@ pub(super) fn without_client(requests: u64) -> Option<Reason> {
     (requests > 0).then(|| Reason {
         id: "sample_without_client".to_owned(),
         detail: format!(
-            "{} requests do not tell who asked: they were sampled by target, not by client",
+            "{} requests have no client address: they were sampled by target, not by client",
             grouped(requests)
         ),
-        remedy: "have the log tell clients' addresses, or take --sample-by target".to_owned(),
+        remedy: "log the addresses of clients, or use --sample-by target".to_owned(),
     })
 }
 
@@ -253,7 +253,7 @@ pub(super) fn ended_early(plan: &Plan, totals: &Totals) -> Option<Reason> {
     Some(Reason {
         id: "trace_ended".to_owned(),
         detail: format!("the trace ended after {} of {} requests", grouped(offered), grouped(asked)),
-        remedy: "add --loop to begin it again, or ask for fewer with -n".to_owned(),
+        remedy: "add --loop to start it again, or lower -n".to_owned(),
     })
 }
 
@@ -337,7 +337,7 @@ impl ReplayObserver<'_> {
         if let Err(error) = written {
             let text = chain(&error);
             if !self.write_errors.contains(&text) {
-                tracing::warn!("{text}; the run goes on");
+                tracing::warn!("{text}; the run continues");
                 self.write_errors.push(text);
             }
         }
@@ -380,7 +380,7 @@ impl ReplayObserver<'_> {
         if let Err(error) = directory.checkpoint(report)
             && !std::mem::replace(&mut self.checkpoint_lost, true)
         {
-            tracing::warn!("{}; the run goes on", chain(&error));
+            tracing::warn!("{}; the run continues", chain(&error));
         }
     }
 }

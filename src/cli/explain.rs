@@ -90,7 +90,7 @@ fn lines() -> impl Iterator<Item = LineReason> {
     });
     let skipped = Skip::ALL.iter().map(|reason| LineReason {
         id: reason.id(),
-        about: "skipped because it is no request",
+        about: "skipped because it is not a request",
         meaning: reason.meaning(),
     });
     let filtered = Filter::ALL.iter().map(|reason| LineReason {
@@ -126,7 +126,7 @@ fn unknown(id: &str) -> String {
         [] => did_you_mean(id, faults().chain(lines().map(|line| line.id)).chain(reasons)),
         several => format!(" (did you mean {}?)", several.join(" or ")),
     };
-    format!("{id:?} is no fault, family or reason{meant}; downpour explain without an id lists all faults")
+    format!("{id:?} is not a fault, family or reason{meant}; downpour explain without an ID lists all faults")
 }
 
 fn list(mut faults: impl Iterator<Item = Fault>, out: &mut dyn Write) -> io::Result<()> {

@@ -18,19 +18,28 @@ use std::path::{Path, PathBuf};
 /// Other forms of the result.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ExportArgs {
-    /// Write the result to a file in another form, too, such as k6=summary.json:
-    /// text, html, json, markdown, junit, k6, prometheus, csv, hgrm, hgrm-failed,
-    /// hgrm-service or hgrm-lateness; may be repeated
+    /// Also write the result in another format
+    ///
+    /// The formats are text, html, json, markdown, junit, k6, prometheus, csv,
+    /// hgrm, hgrm-failed, hgrm-service and hgrm-lateness. Example: --export
+    /// k6=summary.json. May be repeated.
     #[arg(long = "export", value_name = "FORMAT=FILE", value_parser = parse_export)]
     exports: Vec<Export>,
 
-    /// Write the result as JUnit XML, a test case for each kind of fault: the
-    /// same as --export junit=FILE
+    /// Write the result as JUnit XML
+    ///
+    /// It has a test case for each kind of fault. This is --export junit=FILE.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 
-    /// Append a summary in Markdown to this file, which a job of GitHub shows
-    #[arg(long, value_name = "FILE", env = "GITHUB_STEP_SUMMARY", hide_env_values = true)]
+    /// Append a summary in Markdown to this file, which GitHub shows with the job
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GITHUB_STEP_SUMMARY",
+        hide_env_values = true,
+        hide_short_help = true
+    )]
     step_summary: Option<OsString>,
 }
 
@@ -74,9 +83,9 @@ pub(super) fn meant(typed: &str) -> String {
 fn parse_export(text: &str) -> Result<Export, String> {
     let (name, path) = text.split_once('=').ok_or("write it like junit=result.xml")?;
     let rendering = Rendering::from_name(name)
-        .ok_or_else(|| format!("{name:?} is no format{}: there are {}", meant(name), names()))?;
+        .ok_or_else(|| format!("unknown format {name:?}{}: use one of {}", meant(name), names()))?;
     if path.is_empty() {
-        return Err(format!("it names no file: write it like {name}=FILE"));
+        return Err(format!("the file name is missing: write it like {name}=FILE"));
     }
     Ok(Export { rendering, path: PathBuf::from(path), flag: format!("--export {text}") })
 }
@@ -94,7 +103,7 @@ impl ExportArgs {
         for export in &exports {
             if kept == RunDirectoryKept::No && export.rendering.needs_directory() {
                 return Err(CliError::Usage(format!(
-                    "{} shows seconds of the run, which only a run directory has: add --out DIR",
+                    "{} needs the seconds of the run, which only a run directory has: add --out DIR",
                     export.flag
                 )));
             }
@@ -192,7 +201,7 @@ mod tests {
     fn an_export_is_a_format_and_a_file() {
         check("k6=a=b.json", Ok((Rendering::K6, "a=b.json")));
         check("junit", Err("junit=result.xml"));
-        check("pdf=x", Err("there are text, html, json, markdown"));
+        check("pdf=x", Err("use one of text, html, json, markdown"));
         check("csv=", Err("csv=FILE"));
     }
 

@@ -26,8 +26,10 @@ pub(crate) struct CompletionsArgs {
   downpour man | man -l -
   downpour man ~/.local/share/man/man1")]
 pub(crate) struct ManArgs {
-    /// Where to write downpour.1, downpour-replay.1 and so on; the directory is
-    /// made if need be
+    /// Write downpour.1, downpour-replay.1 and so on to this directory
+    ///
+    /// The directory is created if it does not exist. Without it, the page of the
+    /// program is printed.
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
 }

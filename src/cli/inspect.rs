@@ -22,7 +22,7 @@ pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub(crate) trace: TraceArgs,
 
-    /// What stdout carries: text (for people) or json (one object)
+    /// Print text or json (one object)
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value = "text")]
     pub(crate) format: SummaryFormat,
 }
@@ -121,7 +121,7 @@ mod tests {
         std::fs::write(&path, agents.map(line).concat()).unwrap();
         let path = path.to_str().unwrap();
         let text = inspect(&[path]).unwrap();
-        let told = "User agents\n  3 of 4 user agents are of no known client, which asks once:\n  \
+        let told = "User agents\n  3 of 4 user agents belong to no known client and never retry:\n  \
                     renovate 2, Wget 1\n";
         assert!(text.ends_with(told), "{text}");
         let json: serde_json::Value =

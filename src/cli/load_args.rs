@@ -25,16 +25,23 @@ const GRACE: Duration = TIMEOUT;
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Load")]
 pub(crate) struct LoadArgs {
-    /// The candidate: scheme, host and port
+    /// Set the candidate: scheme, host and port
+    ///
+    /// All requests are sent there. Hosts in the trace are never used.
     #[arg(long, value_name = "URL")]
     pub(crate) target: Target,
 
-    /// Arrivals a second in all: 4700, 4.7k/s, 280k/m, 50/1s; or recorded, or a
-    /// multiple of the recorded pace such as 2x
+    /// Set the rate: 4k/s, 2x, max
+    ///
+    /// 4700, 4.7k/s, 280k/m and 50/1s are arrivals per second. recorded follows the
+    /// timestamps of the trace; 2x plays it twice as fast. max sends as fast as the
+    /// candidate answers (closed loop).
+    ///
+    /// -R is accepted, too.
     #[arg(
         short,
         long,
-        visible_short_alias = 'R',
+        short_alias = 'R',
         value_name = "RATE",
         default_value = "recorded",
         allow_negative_numbers = true
@@ -42,67 +49,86 @@ pub(crate) struct LoadArgs {
     pub(crate) rate: Pace,
 
     /// Play the recorded pace this many times as fast
-    #[arg(long, value_name = "FACTOR")]
+    #[arg(long, value_name = "FACTOR", hide_short_help = true)]
     pub(crate) speed: Option<Factor>,
 
-    /// Offer arrivals for this long: 20s, 13m, 1h30m
-    #[arg(short, long, visible_short_alias = 'z', value_name = "TIME", value_parser = parse_time)]
+    /// Send arrivals for this long: 20s, 1h30m
+    ///
+    /// -z is accepted, too.
+    #[arg(short, long, short_alias = 'z', value_name = "TIME", value_parser = parse_time)]
     pub(crate) duration: Option<Duration>,
 
-    /// Offer this many arrivals: 1000, 10k, 1.5m
+    /// Send this many arrivals: 1000, 10k, 1.5m
     #[arg(short = 'n', long, value_name = "N", value_parser = parse_requests)]
     pub(crate) requests: Option<u64>,
 
-    /// Send what is due this early, and count nothing of it; a part of -d
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    /// Exclude the first TIME of the run from results
+    ///
+    /// The warm-up is part of -d and -n. Its requests are sent, but no result
+    /// includes them. The default is 0s.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration, hide_default_value = true)]
     pub(crate) warmup: Duration,
 
-    /// Begin the trace again when it ends before -d or -n does
+    /// Start the trace again when it ends
+    ///
+    /// The run then ends with -d or -n.
     #[arg(long = "loop")]
     pub(crate) loop_trace: bool,
 
-    /// Most connections open at once [default: as many as --max-in-flight, 50
-    /// with --rate max]
+    /// Limit the open connections
+    ///
+    /// The default is --max-in-flight, but 8 with --http 2, and 50 with --rate max.
     #[arg(short, long, value_name = "N", value_parser = parse_positive)]
     pub(crate) connections: Option<usize>,
 
-    /// Most arrivals in flight at once
-    #[arg(long, value_name = "N", default_value_t = MAX_IN_FLIGHT, value_parser = parse_positive)]
+    /// Limit the requests in flight, retries included
+    ///
+    /// See --overload for what happens to further arrivals.
+    #[arg(long, value_name = "N", default_value_t = MAX_IN_FLIGHT, value_parser = parse_positive, hide_short_help = true)]
     pub(crate) max_in_flight: usize,
 
-    /// What happens to an arrival over --max-in-flight: shed (not sent, and
-    /// counted) or queue (it waits, its clock running, in a queue of ten times
-    /// the limit)
-    #[arg(long, value_name = "MODE", value_enum, hide_possible_values = true, default_value_t = OverloadArg::Shed)]
+    /// Choose what happens to an arrival over --max-in-flight: shed or queue
+    ///
+    /// shed does not send it and counts it as shed. queue lets it wait in a queue
+    /// of ten times the limit; the wait counts towards its latency.
+    #[arg(long, value_name = "MODE", value_enum, hide_possible_values = true, default_value_t = OverloadArg::Shed, hide_short_help = true)]
     pub(crate) overload: OverloadArg,
 
-    /// Worker threads [default: one for each 25,000 arrivals a second]
-    #[arg(long, value_name = "N", value_parser = parse_positive)]
+    /// Set the number of worker threads [default: one for each 25,000 arrivals per
+    /// second]
+    #[arg(long, value_name = "N", value_parser = parse_positive, hide_short_help = true)]
     pub(crate) threads: Option<usize>,
 
-    /// Most time from when a request was due to the end of its answer
+    /// Set the request timeout
+    ///
+    /// It is measured from the scheduled send time to the end of the answer.
     #[arg(short, long, value_name = "TIME", default_value = "30s", value_parser = parse_time)]
     pub(crate) timeout: Duration,
 
-    /// Most time to open a connection
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time)]
+    /// Set the timeout for opening a connection
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_time, hide_short_help = true)]
     pub(crate) connect_timeout: Duration,
 
-    /// Most time that requests in flight may take after the last one was sent
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    /// Wait this long for requests in flight after the last request was sent
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration, hide_short_help = true)]
     pub(crate) grace: Duration,
 
-    /// Add a header field to every request, or replace a default one; may be
-    /// repeated
+    /// Add or replace a header field; may be repeated
+    ///
+    /// Every request to the candidate and to the control has it. Only its name is
+    /// written to the report.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
 
-    /// Offer more than 100 a second to a host that is not this machine
+    /// Allow over 100 requests/s to another machine
+    ///
+    /// Without it, a higher rate, or the recorded pace, is refused unless the host
+    /// is this machine.
     #[arg(long)]
     pub(crate) yes: bool,
 
-    /// Replay to a host that the trace was recorded at
-    #[arg(long)]
+    /// Allow a target or control host at which the trace was recorded
+    #[arg(long, hide_short_help = true)]
     pub(crate) allow_recorded_host: bool,
 
     // Last, as it begins a heading of its own.
@@ -178,10 +204,10 @@ impl LoadArgs {
             (pace, None) => Ok(pace),
             (Pace::AS_RECORDED, Some(speed)) => Ok(Pace::Recorded(speed)),
             (Pace::Recorded(_), Some(_)) => {
-                Err("--speed and --rate 2x say the same thing twice: give one of them".to_owned())
+                Err("--speed and --rate 2x both scale the recorded pace: use one of them".to_owned())
             }
             (Pace::Constant(_) | Pace::Profile(_) | Pace::Max, Some(_)) => {
-                Err("--speed scales the recorded pace: it does not go with another --rate".to_owned())
+                Err("--speed scales the recorded pace: it cannot be combined with another --rate".to_owned())
             }
         }
     }
@@ -203,8 +229,8 @@ impl LoadArgs {
             return Ok(());
         }
         Err(format!(
-            "--warmup {:?} leaves nothing of {flag} {length:?} to count: it is the first part of the run, \
-             so shorten it or make the run longer",
+            "--warmup {:?} must be shorter than {flag} {length:?}, because the warm-up is part of it: shorten it or make \
+             the run longer",
             self.warmup
         ))
     }

@@ -72,7 +72,7 @@ impl MetricsServer {
             .spawn(move || {
                 lower_priority();
                 if let Err(error) = answer_all(listener, &seen, stopped) {
-                    tracing::warn!("nothing can be scraped any more: {error}");
+                    tracing::warn!("metrics can no longer be scraped: {error}");
                 }
             })
             .map_err(MetricsError::Thread)?;

@@ -45,18 +45,18 @@ impl FilesOfCommand {
     pub(super) fn check(&self) -> Result<(), CliError> {
         let read: Vec<_> = self.read.iter().map(|read| (read, Place::of(&read.path))).collect();
         let mut written: Vec<(&Named, Place)> = Vec::new();
-        let all = self.written.iter().map(|named| (named, "emptied"));
-        for (named, harm) in all.chain(self.appended.iter().map(|named| (named, "changed"))) {
+        let all = self.written.iter().map(|named| (named, "empty"));
+        for (named, harm) in all.chain(self.appended.iter().map(|named| (named, "change"))) {
             let place = Place::of(&named.path);
             if let Some((other, _)) = read.iter().find(|(_, read)| read.holds(&place)) {
                 return Err(CliError::Usage(format!(
-                    "{}: this is {}, which is read and would be {harm}: name another file",
+                    "{}: the command reads this file ({}) and would {harm} it: name another file",
                     named.flag, other.flag
                 )));
             }
             if let Some((other, _)) = written.iter().find(|(_, other)| other.is_same(&place)) {
                 return Err(CliError::Usage(format!(
-                    "{}: this file is named twice: it is that of {}",
+                    "{}: this file is named twice: {} is the same file",
                     named.flag, other.flag
                 )));
             }
@@ -162,7 +162,7 @@ mod tests {
         symlink("log", at("soft")).unwrap();
         symlink("sub", at("linked")).unwrap();
         for name in ["log", "hard", "soft", "sub/../log"] {
-            check(&[&at("log")], &[&at(name)], Some("is read and would be emptied"));
+            check(&[&at("log")], &[&at(name)], Some("and would empty it"));
         }
         check(&[&at("linked")], &[&at("sub/other")], Some("--x "));
         check(&[&at("sub")], &[&at("sub/new")], None);

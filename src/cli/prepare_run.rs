@@ -67,7 +67,7 @@ pub(super) fn engine_plan(
     let most_threads = (room / DESCRIPTORS_PER_THREAD).max(1);
     if let Some(asked) = load.threads.filter(|asked| *asked > most_threads) {
         return Err(CliError::Usage(format!(
-            "--threads {asked} is more than this process can have: at most {most_threads}"
+            "--threads {asked} is too many for the limit of open files: use at most {most_threads}"
         )));
     }
     // Every thread must have a connection and an arrival of its own.
@@ -120,13 +120,13 @@ pub(super) fn few_connections(load: &LoadArgs, wire: &WireArgs, pace: &Pace) -> 
     (load.connections.is_none() && room < wanted).then(|| Reason {
         id: "few_descriptors".to_owned(),
         detail: format!(
-            "file descriptors limit this run to {} connections at a time where it may want {}: a request that \
-             finds none free waits, and that wait is the generator's",
+            "the limit of open files allows {} connections, but this run may need {}: a request that finds no \
+             free connection waits, and the generator causes that wait",
             grouped(count(room)),
             grouped(count(wanted))
         ),
-        remedy: "raise the limit of open files (`ulimit -n`, LimitNOFILE= in systemd), or state with \
-                 --connections that fewer are enough"
+        remedy: "raise the limit (`ulimit -n`, LimitNOFILE= in systemd), or set --connections if fewer are \
+                 enough"
             .to_owned(),
     })
 }
@@ -208,7 +208,9 @@ pub(super) fn judging(
 fn catalog(verify: &VerifyArgs, rules: &Rules) -> Result<Option<Arc<CatalogLookup>>, CliError> {
     let Some(path) = &verify.catalog else { return Ok(None) };
     if verify.verify == Depth::Off {
-        return Err(CliError::Usage("--catalog judges redirects, and --verify off does not".to_owned()));
+        return Err(CliError::Usage(
+            "--catalog needs redirects to be checked, but --verify is off".to_owned(),
+        ));
     }
     let catalogued = CatalogLookup::new(Catalog::read(path)?, rules.clone())
         .map_err(|error| CliError::Usage(format!("--catalog with these --rules: {error}")))?;
@@ -232,11 +234,11 @@ pub(super) fn refuse_unconfirmed_load(
     let target = &load.target;
     Err(CliError::Usage(match pace {
         Pace::Max => format!(
-            "{target} is not this machine, and would be asked as fast as it answers: if this host is yours to \
-             load, say --yes"
+            "{target} is not this machine, and would get requests as fast as it answers: if you may load that \
+             host, add --yes"
         ),
         Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_) => format!(
-            "{pace} against {target}, which is not this machine: if this host is yours to load, say --yes (not \
+            "{pace} against {target}, which is not this machine: if you may load that host, add --yes (not \
              needed up to {UNCONFIRMED_RATE_MAX}/s)"
         ),
     }))

@@ -52,34 +52,37 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How targets are asked.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ProbeArgs {
-    /// Most requests a second to targets: 100/s, or max
-    #[arg(id = "verify-rate", long, value_name = "RATE", default_value_t)]
+    /// Limit the requests per second to redirect targets: 100/s, or max
+    #[arg(id = "verify-rate", long, value_name = "RATE", default_value_t, hide_short_help = true)]
     pub(crate) rate: ProbeRate,
 
-    /// Most target checks under way at a time
-    #[arg(id = "verify-concurrency", long, value_name = "N", default_value_t = CONCURRENCY, value_parser = parse_positive)]
+    /// Limit the probes that run at the same time
+    #[arg(id = "verify-concurrency", long, value_name = "N", default_value_t = CONCURRENCY, value_parser = parse_positive, hide_short_help = true)]
     pub(crate) concurrency: usize,
 
-    /// Ask only this share of the targets, and those with unusual names
-    #[arg(id = "verify-sample", long, value_name = "SHARE", default_value_t = Share::ALL)]
+    /// Probe only this share of the redirect targets
+    ///
+    /// Targets with unusual names are always probed.
+    #[arg(id = "verify-sample", long, value_name = "SHARE", default_value_t = Share::ALL, hide_short_help = true)]
     pub(crate) sample: Share,
 
-    /// Most further redirects of a target that are followed
-    #[arg(id = "verify-hops", long, value_name = "N", default_value_t = HOPS)]
+    /// Limit the further redirects that a probe follows
+    #[arg(id = "verify-hops", long, value_name = "N", default_value_t = HOPS, hide_short_help = true)]
     pub(crate) hops: usize,
 
-    /// Most time from a request to a target to the first bytes of its answer
-    #[arg(id = "verify-timeout", long, value_name = "TIME", default_value = TIMEOUT, value_parser = parse_time)]
+    /// Set the timeout of a probe, from its request to the first bytes of the
+    /// answer
+    #[arg(id = "verify-timeout", long, value_name = "TIME", default_value = TIMEOUT, value_parser = parse_time, hide_short_help = true)]
     pub(crate) timeout: Duration,
 
-    /// Ask this share of the redirects for their form in JSON, too, where the
-    /// rules state one: 1%, or off
-    #[arg(id = "verify-json", long, value_name = "SHARE", default_value_t)]
+    /// Also request this share of the redirects in their JSON form: 1%, or off
+    ///
+    /// The rules say which redirects have one.
+    #[arg(id = "verify-json", long, value_name = "SHARE", default_value_t, hide_short_help = true)]
     pub(crate) json: JsonShare,
 
-    /// Connect to HOST2:PORT2 to check targets at HOST:PORT, whatever its
-    /// address; may be repeated
-    #[arg(id = "verify-connect-to", long, value_name = "HOST:PORT:HOST2:PORT2")]
+    /// Connect to HOST2:PORT2 to probe targets at HOST:PORT; may be repeated
+    #[arg(id = "verify-connect-to", long, value_name = "HOST:PORT:HOST2:PORT2", hide_short_help = true)]
     pub(crate) connect_to: Vec<ConnectTo>,
 
     /// How long a target may wait for its turn; for as long as it takes, if

@@ -46,6 +46,9 @@ use std::sync::Arc;
 }))]
 #[command(after_help = "Examples:
   downpour replay access.log.gz --target http://127.0.0.1:8080
+  downpour replay --scenario incident")]
+#[command(after_long_help = "Examples:
+  downpour replay access.log.gz --target http://127.0.0.1:8080
   downpour replay logs/ --target http://candidate.internal:8080 --yes \\
       --rewrite crates-io --rules crates-io --rate 4.7k/s -d 60s \\
       --threshold 'latency.p99 < 50ms' --abort-on 'failed.rate over 10s > 5%'
@@ -53,9 +56,11 @@ use std::sync::Arc;
   downpour replay access.log.gz --target http://127.0.0.1:8080 --client auto
   downpour replay --scenario incident")]
 pub(crate) struct ReplayArgs {
-    /// Play a scenario in place of a trace, against a stand-in of its own:
-    /// incident, metastable or a TOML file (downpour scenarios lists them)
-    #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["traces", "target", "rate", "stages", "loop_trace", "warmup", "amplify", "rewrite", "rules", "resolver", "session_gap", "session_max"])]
+    /// Play a scenario instead of a trace
+    ///
+    /// It runs against a mock registry on this machine: incident, metastable or a
+    /// TOML file. downpour scenarios lists the built-in ones.
+    #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["traces", "target", "rate", "stages", "loop_trace", "warmup", "amplify", "rewrite", "rules", "resolver", "session_gap", "session_max"], help_heading = "Input")]
     pub(super) scenario: Option<String>,
     #[command(flatten)]
     pub(super) trace: TraceArgs,
@@ -149,7 +154,7 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     args.load.check_warmup(&pace).map_err(CliError::Usage)?;
     if matches!(pace, Pace::Recorded(_)) && !source.has_times() {
         return Err(CliError::Usage(
-            "this trace has no times to follow: give a rate, as in --rate 100/s".to_owned(),
+            "this trace has no timestamps: set a rate, such as --rate 100/s".to_owned(),
         ));
     }
     args.load.shape.check_clients(source.has_clients()).map_err(CliError::Usage)?;
@@ -157,7 +162,7 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
     let clients = args.clients.plan(&pace, args.trace.seed)?;
     if args.load.loop_trace && !source.is_repeatable() {
         return Err(CliError::Usage(
-            "--loop needs inputs that can be read again, and a stream cannot: give files".to_owned(),
+            "--loop needs inputs that can be read again, and a stream cannot: use files".to_owned(),
         ));
     }
     let refused = refused_hosts(args);
@@ -243,7 +248,10 @@ fn prepare_requests(
 /// Begins to ask the control, unless it is the candidate.
 fn start(control: ControlPlan, candidate: &[SocketAddr]) -> Result<ControlThread, CliError> {
     if control.control == control.candidate && control.addresses == candidate {
-        return Err(CliError::Usage(format!("--control {} is the target itself", control.control)));
+        return Err(CliError::Usage(format!(
+            "--control {} is the same deployment as --target",
+            control.control
+        )));
     }
     Ok(ControlThread::start(control)?)
 }

@@ -87,11 +87,11 @@ fn seconds((from, to): (Duration, Duration)) -> Range<u64> {
 
 fn start_message(scenario: &Scenario, speed: Factor, registry: &MockRegistry) -> String {
     let seconds = scenario.load.duration.as_secs_f64();
-    let trouble = scenario.fault_span().map_or_else(String::new, |(from, to)| {
-        format!("; trouble from second {} to {}", from.as_secs_f64(), to.as_secs_f64())
+    let fault_span = scenario.fault_span().map_or_else(String::new, |(from, to)| {
+        format!("; disturbed from second {} to {}", from.as_secs_f64(), to.as_secs_f64())
     });
     format!(
-        "scenario {}: {}\nscenario {}: {speed} as fast: {seconds} s at {}{trouble}\nscenario {}: a registry at \
+        "scenario {}: {}\nscenario {}: speed {speed}: {seconds} s at {}{trouble}\nscenario {}: mock registry at \
          http://{}",
         scenario.name,
         scenario.about,

@@ -11,33 +11,34 @@ use std::path::{Path, PathBuf};
 
 /// Render a run again from its directory
 #[derive(Args, Clone, Debug)]
-#[command(
-    after_help = "A run that was killed is read as far as it goes; what is missing is said on stderr. \
-    Exits with 0 whatever the run's verdict was.
+#[command(after_help = "A run that was killed is rendered as far as it was written, with a note on stderr. \
+    The exit code is 0, whatever the verdict of the run is.
 
 Examples:
   downpour report reports/2023-07-20T121704
-  downpour report reports/2023-07-20T121704 -o page.html"
-)]
+  downpour report reports/2023-07-20T121704 -o page.html")]
 pub(crate) struct ReportRunArgs {
     /// The run directory
     #[arg(value_name = "RUN")]
     run: PathBuf,
 
-    /// The form: text (the summary), html (one page), json (run.json), markdown,
-    /// junit, k6, prometheus, csv (the seconds), hgrm (latency by percentile),
-    /// hgrm-failed, hgrm-service or hgrm-lateness [default: by the ending of
-    /// --output, or text]
+    /// Set the format: text, html, json, markdown
+    ///
+    /// Further formats are junit, k6, prometheus, csv (the seconds), hgrm (latency
+    /// by percentile), hgrm-failed, hgrm-service and hgrm-lateness. The default
+    /// depends on the extension of --output; without one it is text.
     #[arg(long, value_name = "FORMAT", value_parser = parse_form)]
     format: Option<Rendering>,
 
-    /// Write to this file instead of stdout, and replace it
+    /// Write to this file instead of stdout
+    ///
+    /// An existing file is replaced.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
 fn parse_form(text: &str) -> Result<Rendering, String> {
-    Rendering::from_name(text).ok_or_else(|| format!("there are {}{}", names(), meant(text)))
+    Rendering::from_name(text).ok_or_else(|| format!("use one of {}{}", names(), meant(text)))
 }
 
 /// Why a run could not be rendered.

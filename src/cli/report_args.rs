@@ -10,38 +10,45 @@ use std::time::Duration;
 
 /// What is said of the run, and where.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Report")]
+#[command(next_help_heading = "Thresholds and report")]
 pub(crate) struct ReportArgs {
-    /// The run directory [default: reports/ and the time of the start]
+    /// Set the run directory
+    ///
+    /// The default is reports/ and the time of the start.
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 
-    /// What stdout carries: text (the summary) or json (the whole of run.json)
+    /// Print text or json
+    ///
+    /// text is the summary, json the content of run.json.
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value_t = OutputFormat::Text)]
     pub(crate) format: OutputFormat,
 
     #[command(flatten)]
     pub(crate) exports: ExportArgs,
 
-    /// Let Prometheus scrape the run while it goes on, at this address; port 0
-    /// takes a free one
-    #[arg(long, value_name = "IP:PORT", value_parser = parse_listen)]
+    /// Serve metrics to Prometheus at this address during the run
+    ///
+    /// Port 0 takes a free port.
+    #[arg(long, value_name = "IP:PORT", value_parser = parse_listen, hide_short_help = true)]
     pub(crate) metrics_addr: Option<SocketAddr>,
 
-    /// Most lateness at p99 of a valid run [default: 5ms, or a tenth of the
-    /// latency's p50 if that is more]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    /// Limit the send delay at p99 of a valid run
+    ///
+    /// The default is 5ms, or a tenth of the median latency if that is more. A run
+    /// with a longer delay is invalid.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, hide_short_help = true)]
     pub(crate) max_lateness: Option<Duration>,
 
-    /// Give the verdict of an invalid run as if it were valid, with a warning
-    #[arg(long)]
+    /// Judge an invalid run as if it were valid, and warn
+    #[arg(long, hide_short_help = true)]
     pub(crate) allow_invalid: bool,
 
-    /// Draw nothing on stderr; write a line every ten seconds
-    #[arg(long)]
+    /// Do not draw the progress; print a line every ten seconds
+    #[arg(long, hide_short_help = true)]
     pub(crate) no_progress: bool,
 
-    /// Write nothing on stderr but errors
+    /// Print only errors on stderr
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }

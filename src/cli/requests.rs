@@ -68,7 +68,7 @@ impl fmt::Display for RefusedHost {
         write!(
             f,
             "the trace was recorded at {host}, and {flag} points there: a replay would load the recorded \
-             service itself; if that is what you want, say --allow-recorded-host"
+             service itself; if you want that, add --allow-recorded-host"
         )
     }
 }

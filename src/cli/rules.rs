@@ -8,10 +8,10 @@ use std::io::{self, Write};
 /// List the built-in sets of rules, print one, or check a file of your own.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Example:
-  downpour rules oci > mine.toml     begin with a built-in set
-  downpour rules mine.toml           see whether it holds mistakes")]
+  downpour rules oci > mine.toml     copy a built-in set to start with
+  downpour rules mine.toml           check a file")]
 pub(crate) struct RulesArgs {
-    /// A built-in set, which is printed, or a TOML file, which is checked
+    /// A built-in set to print, or a TOML file to check
     #[arg(value_name = "SET")]
     pub(crate) set: Option<String>,
 }

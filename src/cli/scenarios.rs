@@ -14,10 +14,10 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   downpour scenarios
-  downpour scenarios incident > mine.toml    begin with a built-in one
-  downpour scenarios mine.toml               see whether it holds mistakes")]
+  downpour scenarios incident > mine.toml    copy one to start with
+  downpour scenarios mine.toml               check a file")]
 pub(crate) struct ScenariosArgs {
-    /// A built-in scenario, which is printed, or a TOML file, which is checked
+    /// A built-in scenario to print, or a TOML file to check
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenario: Option<String>,
 }
@@ -26,7 +26,7 @@ pub(crate) struct ScenariosArgs {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ScenariosError {
     /// There is no such scenario, and no such file.
-    #[error("read {}, which --scenario names{}; built-in are {}", path.display(), meant(path), names())]
+    #[error("read the scenario {}{}; built-in scenarios are {}", path.display(), meant(path), names())]
     Read {
         /// What was taken for a file.
         path: PathBuf,
@@ -34,7 +34,7 @@ pub(crate) enum ScenariosError {
         source: io::Error,
     },
     /// The file is larger than any scenario.
-    #[error("read {}, which --scenario names: it is larger than {FILE_BYTES_MAX} bytes", .0.display())]
+    #[error("read the scenario {}: it is larger than {FILE_BYTES_MAX} bytes", .0.display())]
     TooLarge(PathBuf),
     /// The file is wrong.
     #[error(transparent)]
@@ -133,7 +133,7 @@ mod tests {
         let mistake = output_of(Some(name)).unwrap_err().to_string();
         assert!(mistake.contains("mine.toml:") && mistake.contains("modle"), "{mistake}");
         let unknown = output_of(Some("/nowhere")).unwrap_err().to_string();
-        assert!(unknown.ends_with("built-in are incident, metastable"), "{unknown}");
+        assert!(unknown.ends_with("built-in scenarios are incident, metastable"), "{unknown}");
         let near = output_of(Some("incidnt")).unwrap_err().to_string();
         assert!(near.contains("(did you mean incident?)"), "{near}");
     }

@@ -10,10 +10,12 @@ use std::io::{self, Write};
   downpour schema > run.schema.json
   downpour schema interval
 
-Names are only ever added within a major version, so other keys are allowed.")]
+Within a major version keys are only added, so readers must accept unknown keys.")]
 pub(crate) struct SchemaArgs {
-    /// Of what: run (run.json), interval (a line of intervals.ndjson) or failure
-    /// (a line of failures.ndjson)
+    /// The document: run, interval or failure
+    ///
+    /// run is run.json, interval a line of intervals.ndjson, failure a line of
+    /// failures.ndjson.
     #[arg(value_name = "WHAT", value_enum, hide_possible_values = true, default_value_t = SchemaChoice::Run)]
     what: SchemaChoice,
 }

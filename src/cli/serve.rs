@@ -23,18 +23,23 @@ const ANY_PORT: &str = "127.0.0.1:0";
 /// Runs a registry like crates.io, its CDN and its DNS on loopback, with faults
 /// on request.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = faults_help())]
+#[command(after_help = EXAMPLES, after_long_help = faults_help())]
 pub(crate) struct ServeArgs {
-    /// Where the API host listens; port 0 lets the system choose
-    #[arg(long, value_name = "ADDR", default_value = ANY_PORT, value_parser = parse_listen)]
+    /// Set the API's address
+    ///
+    /// Port 0 lets the system choose a port. All addresses are printed at the
+    /// start.
+    #[arg(long, value_name = "ADDR", default_value = ANY_PORT, value_parser = parse_listen, help_heading = "Addresses")]
     pub(crate) listen: SocketAddr,
 
-    /// Where the CDN host listens
-    #[arg(long, value_name = "ADDR", default_value = ANY_PORT, value_parser = parse_listen)]
+    /// Set the CDN's address
+    #[arg(long, value_name = "ADDR", default_value = ANY_PORT, value_parser = parse_listen, help_heading = "Addresses")]
     pub(crate) cdn_listen: SocketAddr,
 
-    /// Where the DNS responder listens, over UDP
-    #[arg(long, value_name = "ADDR", default_value = ANY_PORT, value_parser = parse_listen)]
+    /// Set the DNS address
+    ///
+    /// The responder answers over UDP.
+    #[arg(long, value_name = "ADDR", default_value = ANY_PORT, value_parser = parse_listen, help_heading = "Addresses")]
     pub(crate) dns_listen: SocketAddr,
 
     /// What goes wrong, when, and how often.
@@ -42,9 +47,11 @@ pub(crate) struct ServeArgs {
         long = "fault",
         value_name = "SPEC",
         value_parser = parse_fault,
-        help = "Plan a fault: NAME[@FROM..TO][:SHARE], as in missing-slash@5s..15s or status-503:10%, its \
-                times counted from the first request; may be repeated, and of several that apply the \
-                first is taken"
+        help_heading = "Faults",
+        help = "Add a fault: missing-slash@5s..15s:10%",
+        long_help = "Add a fault: NAME[@FROM..TO][:SHARE], such as missing-slash@5s..15s or status-503:10%\n\n\
+                     Times are counted from the first request. May be repeated; if several faults apply, the \
+                     first one is used."
     )]
     pub(crate) faults: Vec<PlannedFault>,
 
@@ -53,40 +60,46 @@ pub(crate) struct ServeArgs {
         long = "cdn-fault",
         value_name = "SPEC",
         value_parser = parse_cdn_fault,
-        help = "Plan a fault of the CDN, written likewise, its times counted from the CDN's first request; \
-                may be repeated"
+        help_heading = "Faults",
+        help = "Add a fault of the CDN: status-404:10%",
+        long_help = "Add a fault of the CDN, written like --fault\n\n\
+                     Times are counted from the first request to the CDN. May be repeated."
     )]
     pub(crate) cdn_faults: Vec<PlannedFault>,
 
-    /// Let the CDN speak TLS, too, and write the certificate of its authority
-    /// to this file
-    #[arg(long, value_name = "FILE")]
+    /// Serve the CDN over TLS, too
+    ///
+    /// The certificate of its authority is written to this file.
+    #[arg(long, value_name = "FILE", help_heading = "Addresses")]
     pub(crate) ca_out: Option<PathBuf>,
 
-    /// What the CDN's certificate is: sound, expired or for an other-name
-    #[arg(long, value_name = "KIND", value_enum, hide_possible_values = true, default_value_t = CertificateArg::Sound, requires = "ca_out")]
+    /// Choose the CDN's certificate: valid, expired or other-name
+    #[arg(long, value_name = "KIND", value_enum, hide_possible_values = true, default_value_t = CertificateArg::Sound, requires = "ca_out", help_heading = "Faults", hide_short_help = true)]
     pub(crate) cdn_certificate: CertificateArg,
 
-    /// What the choice of answers for a fault's share depends on
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// Set the random seed for the shares of faults
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Faults", hide_short_help = true)]
     pub(crate) seed: u64,
 
-    /// What redirects point to: scheme and host
-    #[arg(long, value_name = "URL", default_value_t = LocationBase::default())]
+    /// Redirect to this scheme and host
+    #[arg(long, value_name = "URL", default_value_t = LocationBase::default(), help_heading = "Addresses", hide_short_help = true)]
     pub(crate) location_base: LocationBase,
 
-    /// What is answered about a name: 127.0.0.1 if nothing is said, another
-    /// address, no-data, nxdomain, servfail, refused or silence; may be repeated
-    #[arg(long = "dns-name", value_name = "NAME[=ANSWER]", value_parser = parse_name)]
+    /// DnsAnswer for this name; may be repeated
+    ///
+    /// The answer is an address, no-data, nxdomain, servfail, refused or silence.
+    /// The default is 127.0.0.1.
+    #[arg(long = "dns-name", value_name = "NAME[=ANSWER]", value_parser = parse_name, help_heading = "Faults", hide_short_help = true)]
     pub(crate) dns_names: Vec<(String, DnsAnswer)>,
 
-    /// Write a line for each request of the API host to this file, in the
-    /// format trace
+    /// Log the API requests to this file
+    ///
+    /// Each line is in the format trace.
     #[arg(long, value_name = "FILE")]
     pub(crate) access_log: Option<PathBuf>,
 
-    /// Threads that serve
-    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN, value_parser = parse_threads)]
+    /// Set the number of threads
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN, value_parser = parse_threads, hide_short_help = true)]
     pub(crate) threads: NonZeroUsize,
 }
 
@@ -94,6 +107,7 @@ pub(crate) struct ServeArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum CertificateArg {
     /// For its names, and valid
+    #[value(name = "valid", alias = "sound")]
     Sound,
     /// Not valid any more
     Expired,
@@ -180,7 +194,8 @@ fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<(), ServeError> {
     // Nothing is left to be done where even this cannot be written.
     writeln!(
         io::stderr(),
-        "served {} answers ({} redirects, {faulted} faulted), {} targets and {} DNS queries over {} connections",
+        "served {} answers ({} redirects, {faulted} with faults), {} CDN answers and {} DNS queries over {} \
+         connections",
         served.answers,
         served.redirects,
         served.targets,
@@ -230,13 +245,13 @@ fn access_log(file: &Path) -> Result<AccessLog, ServeError> {
 fn parse_fault(text: &str) -> Result<PlannedFault, String> {
     let fault: PlannedFault = text.parse().map_err(|error: PlanError| error.to_string())?;
     let has = fault.kind.applies_to_api();
-    if has { Ok(fault) } else { Err("only the CDN can have it: give it with --cdn-fault".to_owned()) }
+    if has { Ok(fault) } else { Err("only the CDN can have this fault: use --cdn-fault".to_owned()) }
 }
 
 fn parse_cdn_fault(text: &str) -> Result<PlannedFault, String> {
     let fault: PlannedFault = text.parse().map_err(|error: PlanError| error.to_string())?;
     let has = fault.kind.applies_to_cdn();
-    if has { Ok(fault) } else { Err("the CDN cannot have it: give it with --fault".to_owned()) }
+    if has { Ok(fault) } else { Err("the CDN cannot have this fault: use --fault".to_owned()) }
 }
 
 fn parse_name(text: &str) -> Result<(String, DnsAnswer), String> {
@@ -249,7 +264,7 @@ fn parse_name(text: &str) -> Result<(String, DnsAnswer), String> {
         let answer = answer.parse().map_err(|error: ParseDnsAnswerError| error.to_string())?;
         Ok((name.to_owned(), answer))
     } else {
-        Err("it is no host name; write it like cdn.example".to_owned())
+        Err("it is not a host name; write it like cdn.example".to_owned())
     }
 }
 
@@ -311,8 +326,8 @@ mod tests {
         check(&["--fault", "misingslash"], Some("(did you mean missing-slash?)"));
         check(&["--location-base", "static.crates.io"], Some("write scheme and host alone"));
         check(&["--cdn-fault", "error-page:50%", "--cdn-fault", "status-404"], None);
-        check(&["--cdn-fault", "missing-slash"], Some("give it with --fault"));
-        check(&["--fault", "error-page"], Some("give it with --cdn-fault"));
+        check(&["--cdn-fault", "missing-slash"], Some("use --fault"));
+        check(&["--fault", "error-page"], Some("use --cdn-fault"));
         check(&["--cdn-certificate", "expired"], Some("--ca-out"));
         check(&["--threads", "0"], Some("--threads"));
         check(&["--dns-name", "cdn.example", "--dns-name", "localhost"], None);

@@ -15,41 +15,54 @@ use std::time::Duration;
 
 /// Flags of the load that most runs do without.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Shape of the load")]
+#[command(next_help_heading = "Load shape")]
 pub(crate) struct ShapeArgs {
-    /// Go from the rate of the stage before, 0 for the first, to this one in
-    /// this time, and end after the last: 30s:1k/s; may be repeated; 0s jumps
-    #[arg(long = "stage", value_name = "TIME:RATE", conflicts_with_all = ["rate", "speed", "duration"])]
+    /// Ramp to RATE within TIME; may be repeated
+    ///
+    /// The first stage starts from 0, each other stage from the rate of the one
+    /// before. 0s jumps to the rate. The run ends after the last stage. Example:
+    /// --stage 30s:1k/s --stage 5m:1k/s.
+    #[arg(long = "stage", help_heading = "Load", value_name = "TIME:RATE", conflicts_with_all = ["rate", "speed", "duration"])]
     pub(crate) stages: Vec<RateStage>,
 
-    /// How arrivals lie: uniform or poisson (random, from the seed) around a
-    /// rate, or recorded [default: recorded at the recorded pace, else uniform]
-    #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
+    /// Choose how arrivals are spaced: uniform, poisson or recorded
+    ///
+    /// uniform and poisson (random gaps, drawn from --seed) need a rate. The
+    /// default is recorded at the recorded pace, and uniform otherwise.
+    #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true, hide_short_help = true)]
     pub(crate) arrivals: Option<ArrivalsArg>,
 
-    /// Play this share of the trace, all or nothing of each target or client: 25%
-    #[arg(long, value_name = "SHARE")]
+    /// Play only this share of the trace, such as 25%
+    ///
+    /// Of each target, or each client, all requests are played or none; see
+    /// --sample-by.
+    #[arg(long, value_name = "SHARE", hide_short_help = true)]
     pub(crate) sample: Option<Share>,
 
-    /// What the sample is drawn by: target, which keeps what is popular, or
-    /// client, which keeps what each of them does
+    /// Choose what --sample draws: target or client
+    ///
+    /// target keeps the popularity of targets. client keeps everything that a
+    /// client does.
     #[arg(
         long,
         value_name = "WHAT",
         value_enum,
         hide_possible_values = true,
         default_value = "target",
-        requires = "sample"
+        requires = "sample",
+        hide_short_help = true
     )]
     pub(crate) sample_by: SampleBy,
 
-    /// Play the recorded pace this many times over, each copy up to a second
-    /// later: 3, 1.5 (the half is a copy of half the targets)
-    #[arg(long, value_name = "FACTOR")]
+    /// Play the recorded pace this many times over, from 1 to 1000
+    ///
+    /// Each copy is delayed by up to one second. With 1.5, the copy contains half
+    /// of the targets.
+    #[arg(long, value_name = "FACTOR", hide_short_help = true)]
     pub(crate) amplify: Option<Factor>,
 
-    /// Shorten recorded gaps that are longer than this: 30s, 5m
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    /// Shorten recorded gaps to at most this: 30s, 5m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, hide_short_help = true)]
     pub(crate) max_gap: Option<Duration>,
 }
 
@@ -98,8 +111,8 @@ impl ShapeArgs {
         if told || self.sample.is_none() || self.sample_by != SampleBy::Client {
             return Ok(());
         }
-        Err("--sample-by client: the first lines of this trace do not tell who asked; \
-             take --sample-by target"
+        Err("--sample-by client needs client addresses, but the first lines of this trace have none: \
+             use --sample-by target"
             .to_owned())
     }
 
@@ -135,7 +148,9 @@ impl ShapeArgs {
     /// `schedule`, which follows `pace`, in this shape.
     pub(super) fn apply(&self, schedule: Schedule, pace: &Pace, seed: u64) -> Result<Schedule, String> {
         if self.max_gap.is_some() && !matches!(pace, Pace::Recorded(_)) {
-            return Err("--max-gap shortens recorded gaps: at a rate of your own there are none".to_owned());
+            return Err(
+                "--max-gap shortens recorded gaps: it cannot be combined with --rate or --stage".to_owned()
+            );
         }
         let mut schedule = schedule.with_spacing(self.spacing(pace)?, seed).with_max_gap(self.max_gap);
         if let Some(share) = self.sample {
@@ -144,14 +159,14 @@ impl ShapeArgs {
         match (self.amplify, pace) {
             (None, _) => Ok(schedule),
             (Some(factor), _) if !(1..=amplify::MAX_FACTOR).contains(&factor.split().0) => Err(format!(
-                "--amplify {factor} must be from 1 to {}: to play less than was recorded, take --sample",
+                "--amplify {factor} must be from 1 to {}: to play less than was recorded, use --sample",
                 amplify::MAX_FACTOR
             )),
             (Some(factor), Pace::Recorded(speed)) => {
                 Ok(schedule.with_amplifier(Amplifier::new(factor, *speed, seed)))
             }
             (Some(_), Pace::Constant(_) | Pace::Profile(_) | Pace::Max) => {
-                Err("--amplify multiplies the recorded pace: at a rate of your own, raise the rate"
+                Err("--amplify multiplies the recorded pace: with --rate or --stage, raise the rate"
                     .to_owned())
             }
         }
@@ -164,16 +179,16 @@ impl ShapeArgs {
             | (Some(ArrivalsArg::Uniform), Pace::Constant(_) | Pace::Profile(_)) => Ok(Spacing::Uniform),
             (Some(ArrivalsArg::Poisson), Pace::Constant(_) | Pace::Profile(_)) => Ok(Spacing::Poisson),
             (Some(ArrivalsArg::Uniform | ArrivalsArg::Poisson), Pace::Recorded(_)) => {
-                Err("--arrivals uniform and poisson need a rate to lie around: give --rate or --stage"
-                    .to_owned())
+                Err("--arrivals uniform and poisson need a rate: add --rate or --stage".to_owned())
             }
             (Some(ArrivalsArg::Recorded), Pace::Constant(_) | Pace::Profile(_)) => {
-                Err("--arrivals recorded keeps the gaps of the trace, and a rate of your own does not: \
-                 leave out one of them"
+                Err("--arrivals recorded keeps the gaps of the trace: it cannot be combined with --rate or \
+                 --stage"
                     .to_owned())
             }
             (Some(_), Pace::Max) => {
-                Err("--arrivals does not go with --rate max, where arrivals wait for a connection".to_owned())
+                Err("--arrivals cannot be combined with --rate max, where arrivals wait for a connection"
+                    .to_owned())
             }
         }
     }
@@ -201,8 +216,8 @@ mod tests {
         for pace in ["recorded", "2x"] {
             check(pace, None, None, "");
             check(pace, Some(Recorded), Some("1.5"), "");
-            check(pace, Some(Uniform), None, "give --rate or --stage");
-            check(pace, Some(Poisson), None, "give --rate or --stage");
+            check(pace, Some(Uniform), None, "add --rate or --stage");
+            check(pace, Some(Poisson), None, "add --rate or --stage");
         }
         check("100/s", None, None, "");
         check("100/s", Some(Uniform), None, "");
@@ -218,7 +233,7 @@ mod tests {
     fn amplification_has_bounds() {
         check("recorded", None, Some("1"), "");
         check("recorded", None, Some("1000"), "");
-        check("recorded", None, Some("0.5"), "take --sample");
+        check("recorded", None, Some("0.5"), "use --sample");
         check("recorded", None, Some("1001"), "from 1 to 1000");
     }
 }

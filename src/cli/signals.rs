@@ -30,7 +30,7 @@ pub(crate) const ENDING: &str = "ending: waiting for requests in flight; Ctrl-C 
 
 /// The same of a check, which goes on to check the redirects that it has.
 pub(crate) const ENDING_CHECK: &str =
-    "ending: waiting for answers and for checks of redirects; Ctrl-C again to stop now";
+    "ending: waiting for answers and redirect checks; Ctrl-C again to stop now";
 
 impl SignalNotice {
     /// This is to be printed.

@@ -52,7 +52,7 @@ pub(crate) fn run(args: &SimulateArgs, out: &mut dyn Write) -> Result<Exit, CliE
         }
         (Some(name), Some(grid)) => sweep_of(scenarios::load(name)?, grid, args, &phase()?, out),
         (None, Some(_)) => {
-            Err(CliError::Usage("--sweep is for a --scenario, whose load it changes".to_owned()))
+            Err(CliError::Usage("--sweep changes the load of a scenario: add --scenario".to_owned()))
         }
         // Until a trace is open, a signal ends the program as it ends any other.
         (None, None) => report(from_trace(args)?, (args, exports), &phase()?, out),
@@ -95,7 +95,7 @@ fn from_scenario(scenario: Scenario, args: &SimulateArgs) -> Result<PreparedSimu
 fn from_trace(args: &SimulateArgs) -> Result<PreparedSimulation, CliError> {
     if args.trace.traces.is_empty() {
         return Err(CliError::Usage(
-            "name a trace, or a --scenario (downpour scenarios lists them)".to_owned(),
+            "name a trace or a --scenario (downpour scenarios lists them)".to_owned(),
         ));
     }
     let conduct = &args.clients.behavior;
@@ -135,15 +135,15 @@ fn from_trace(args: &SimulateArgs) -> Result<PreparedSimulation, CliError> {
 fn check(source: &Source, pace: &Pace, args: &SimulateArgs) -> Result<(), CliError> {
     let told = match pace {
         Pace::Max => {
-            "--rate max waits for connections, and a simulation has none: give a rate, as in --rate 100k/s"
+            "--rate max needs connections, and a simulation has none: set a rate, such as --rate 100k/s"
         }
         Pace::Recorded(_) if !source.has_times() => {
-            "this trace has no times to follow: give a rate, as in --rate 100/s"
+            "this trace has no timestamps: set a rate, such as --rate 100/s"
         }
         Pace::Recorded(_) | Pace::Constant(_) | Pace::Profile(_)
             if args.load.loop_trace && !source.is_repeatable() =>
         {
-            "--loop needs inputs that can be read again, and a stream cannot: give files"
+            "--loop needs inputs that can be read again, and a stream cannot: use files"
         }
         Pace::Recorded(_) | Pace::Constant(_) | Pace::Profile(_) => {
             return args.load.shape.check_clients(source.has_clients()).map_err(CliError::Usage);
@@ -281,7 +281,7 @@ fn speed(end: &RunEnd, took: Duration) -> String {
     let counts = &end.totals.counts;
     let attempts = counts.attempts.total() + counts.warmup.attempts.total();
     format!(
-        "simulated {} attempts in {} s of virtual time; it took {:.2} s, {:.2} million attempts a second",
+        "simulated {} attempts in {} s of virtual time; it took {:.2} s, {:.2} million attempts per second",
         grouped(attempts),
         grouped(end.wall.as_secs()),
         took.as_secs_f64(),
@@ -316,9 +316,7 @@ fn check_bound(flag: &str, service: &Service) -> Result<(), CliError> {
     if service.servers.is_some() {
         return Ok(());
     }
-    Err(CliError::Usage(format!(
-        "{flag}: the service has no bound, so that no loss of capacity matters to it: give --servers"
-    )))
+    Err(CliError::Usage(format!("{flag} needs a service with limited capacity: set --servers")))
 }
 
 /// Downloads of one run of a sweep, of which there are many.
@@ -331,13 +329,13 @@ fn check_sweep(scenario: &Scenario, plan: &SimulationPlan, grid: &Grid) -> Resul
         let per_second = load.as_f64() * scenario.load.downloads.per_second_f64();
         if per_second < 1.0 {
             return Err(format!(
-                "--sweep: a load of {load} is less than a download a second, by which no recovery is told"
+                "--sweep: a load of {load} is less than one download per second, too few to measure a recovery"
             ));
         }
         if per_second * seconds > SWEPT_MAX {
             return Err(format!(
-                "--sweep: a run of {seconds} s at a load of {load} has more than 50 million downloads: sweep \
-                 shorter losses, or less load"
+                "--sweep: a run of {seconds} s at a load of {load} has more than 50 million downloads: use \
+                 shorter durations or lower loads"
             ));
         }
     }
@@ -354,7 +352,9 @@ fn sweep_of(
     let scenario = args.changed(scenario)?;
     check_bound("--sweep", &scenario.service)?;
     if args.load.speed.is_some() || !args.load.warmup.is_zero() || args.load.requests.is_some() {
-        return Err(CliError::Usage("--sweep does not go with --speed, --warmup or --requests".to_owned()));
+        return Err(CliError::Usage(
+            "--sweep cannot be combined with --speed, --warmup or --requests".to_owned(),
+        ));
     }
     let clientele = args.clients.behavior.client_mix_of_scenario(&scenario.clients.model)?;
     let of_service = (scenario.service.clone(), scenario.faults.clone());

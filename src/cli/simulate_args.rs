@@ -32,6 +32,9 @@ use std::time::Duration;
 #[command(args_override_self = true, mut_arg("traces", |arg| arg.required(false)))]
 #[command(after_help = "Examples:
   downpour simulate --scenario incident
+  downpour simulate access.log.gz --client cargo-1.89 --servers 64")]
+#[command(after_long_help = "Examples:
+  downpour simulate --scenario incident
   downpour simulate --scenario metastable --retry-budget 10%
   downpour simulate --scenario metastable \\
       --sweep load=0.5x..1.2x,duration=5s..15s
@@ -41,9 +44,11 @@ use std::time::Duration;
 pub(crate) struct SimulateArgs {
     #[command(flatten)]
     pub(super) trace: TraceArgs,
-    /// Play a built-in scenario (downpour scenarios lists them), or one from a
-    /// TOML file; other flags change it
-    #[arg(long, value_name = "SCENARIO", conflicts_with = "traces", help_heading = "Load")]
+    /// Play a scenario instead of a trace
+    ///
+    /// downpour scenarios lists the built-in ones. Anything else is the name of a
+    /// TOML file. Other flags change the scenario.
+    #[arg(long, value_name = "SCENARIO", conflicts_with = "traces", help_heading = "Input")]
     pub(super) scenario: Option<String>,
     #[command(flatten)]
     pub(super) load: SimulatedLoadArgs,
@@ -61,42 +66,54 @@ pub(crate) struct SimulateArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Load")]
 pub(crate) struct SimulatedLoadArgs {
-    /// Arrivals a second in all: 4700, 4.7k/s; or recorded, or a multiple such
-    /// as 2x of the recorded pace; of a scenario, its downloads a second, or a
-    /// multiple of its load
+    /// Set the rate: 4k/s, 2x
+    ///
+    /// 4700 and 4.7k/s are arrivals per second. recorded follows the timestamps of
+    /// the trace; 2x plays it twice as fast. With a scenario, this is its downloads
+    /// per second, or a multiple of its load.
+    ///
+    /// -R is accepted, too.
     #[arg(
         short,
         long,
-        visible_short_alias = 'R',
+        short_alias = 'R',
         value_name = "RATE",
         default_value = "recorded",
         allow_negative_numbers = true
     )]
     pub(super) rate: Pace,
 
-    /// Play the recorded pace this many times as fast; of a scenario, all that
-    /// takes time in it, for the same load a second
-    #[arg(long, value_name = "FACTOR")]
+    /// Play the recorded pace this many times as fast
+    ///
+    /// With a scenario, all its times are divided by this; the load per second
+    /// stays the same.
+    #[arg(long, value_name = "FACTOR", hide_short_help = true)]
     pub(super) speed: Option<Factor>,
 
-    /// Offer arrivals for this long: 20s, 13m, 1h30m
-    #[arg(short, long, visible_short_alias = 'z', value_name = "TIME", value_parser = parse_time)]
+    /// Send arrivals for this long: 20s, 1h30m
+    ///
+    /// -z is accepted, too.
+    #[arg(short, long, short_alias = 'z', value_name = "TIME", value_parser = parse_time)]
     pub(super) duration: Option<Duration>,
 
-    /// Offer this many arrivals: 1000, 10k, 1.5m
+    /// Send this many arrivals: 1000, 10k, 1.5m
     #[arg(short = 'n', long, value_name = "N", value_parser = parse_requests)]
     pub(super) requests: Option<u64>,
 
-    /// Play what is due this early, and count nothing of it; a part of -d
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    /// Exclude the first TIME of the run from results
+    ///
+    /// The warm-up is part of -d and -n. The default is 0s.
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration, hide_default_value = true)]
     pub(super) warmup: Duration,
 
-    /// Begin the trace again when it ends before -d or -n does
+    /// Start the trace again when it ends
+    ///
+    /// The run then ends with -d or -n.
     #[arg(long = "loop")]
     pub(super) loop_trace: bool,
 
-    /// Most attempts in flight at once; what is over that is shed
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT, value_parser = parse_positive)]
+    /// Limit the attempts in flight; further ones are shed
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_LIMIT, value_parser = parse_positive, hide_short_help = true)]
     pub(super) max_in_flight: usize,
 
     // Last, as it begins a heading of its own.
@@ -111,8 +128,10 @@ pub(crate) struct SimulatedClientArgs {
     #[command(flatten)]
     pub(super) behavior: ClientArgs,
 
-    /// From when an attempt is due until its client no longer waits [default:
-    /// the scenario's, or 30s]
+    /// Set the timeout of a client's attempt
+    ///
+    /// It is measured from the scheduled time of the attempt. The default is that
+    /// of the scenario, or 30s.
     #[arg(short, long, value_name = "TIME", value_parser = parse_time)]
     pub(super) timeout: Option<Duration>,
 }
@@ -121,69 +140,86 @@ pub(crate) struct SimulatedClientArgs {
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 #[command(next_help_heading = "Service")]
 pub(crate) struct ServiceArgs {
-    /// Requests served at a time, or unlimited [default: the scenario's, or
-    /// unlimited]
+    /// Serve this many requests at a time
+    ///
+    /// A number, or unlimited. The default is that of the scenario, or unlimited.
     #[arg(long, value_name = "N", value_parser = parse_servers)]
     pub(super) servers: Option<Servers>,
 
-    /// How long one takes: constant 5ms; exponential 10ms (its mean); lognormal
-    /// 2ms..20ms (p50 and p99) [default: the scenario's, or constant 1ms]
+    /// Set the service time: exponential 10ms
+    ///
+    /// Write constant 5ms, exponential 10ms (the mean) or lognormal 2ms..20ms (p50
+    /// and p99). The default is that of the scenario, or constant 1ms.
     #[arg(long, value_name = "TIME")]
     pub(super) service_time: Option<ServiceTime>,
 
-    /// Requests that may wait for a server; one more is answered 503 [default:
-    /// the scenario's, or 1000]
+    /// Let this many requests wait for a server
+    ///
+    /// A further request is answered with 503. The default is that of the scenario,
+    /// or 1000.
     #[arg(long, value_name = "N", value_parser = parse_queue_length)]
     pub(super) queue: Option<usize>,
 
-    /// What becomes of a request whose client no longer waits: served (the
-    /// service does not know) or dropped from the queue
-    #[arg(long, value_name = "WHAT", value_parser = parse_abandoned)]
+    /// Choose what happens to a request whose client has timed out: served or
+    /// dropped
+    ///
+    /// served means that the service does not notice. dropped removes it from the
+    /// queue.
+    #[arg(long, value_name = "WHAT", value_parser = parse_abandoned, hide_short_help = true)]
     pub(super) abandoned: Option<Abandoned>,
 
-    /// From a client to the service and back
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    /// Set the round-trip time between client and service
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, hide_short_help = true)]
     pub(super) round_trip: Option<Duration>,
 
-    /// How long a client looks for the host of a redirect that does not exist
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    /// Set the time that a client needs to look up a host that does not exist
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, hide_short_help = true)]
     pub(super) lookup: Option<Duration>,
 
-    /// Lose this much capacity for so long: 80%@30s..40s; may be repeated;
-    /// takes the place of the scenario's
+    /// Lose capacity: 80%@30s..40s
+    ///
+    /// May be repeated. It replaces the losses of the scenario.
     #[arg(long = "drop", value_name = "SHARE@FROM..TO")]
     pub(super) drops: Vec<CapacityDrop>,
 
-    /// Spoil answers as serve --fault does: missing-slash@5s..15s,
-    /// status-503:10%; may be repeated; takes the place of the scenario's
+    /// Add a fault: missing-slash@5s..15s
+    ///
+    /// Written as for serve --fault, such as status-503:10%. May be repeated. It
+    /// replaces the faults of the scenario.
     #[arg(long = "fault", value_name = "FAULT", value_parser = parse_fault)]
     pub(super) faults: Vec<PlannedFault>,
 }
 
 /// What is said of the run, and where.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Report")]
+#[command(next_help_heading = "Thresholds and report")]
 pub(crate) struct SimulatedReportArgs {
-    /// The run directory [default: reports/ and the time of the start]
+    /// Set the run directory
+    ///
+    /// The default is reports/ and the time of the start.
     #[arg(short, long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
 
-    /// What stdout carries: text (the summary) or json (the whole of run.json)
+    /// Print text or json
+    ///
+    /// text is the summary, json the content of run.json.
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value_t = OutputFormat::Text)]
     pub(super) format: OutputFormat,
 
-    /// Play every combination of loads, losses of capacity and their lengths,
-    /// and tell which the scenario's service does not recover from:
-    /// load=0.5x..1.2x,drop=50%:80%,duration=5s..15s; a range is eight values,
-    /// and an axis that is left out has the scenario's own
+    /// Run many loads and outages, print a table
+    ///
+    /// Each combination of the axes is simulated, and the table shows from which
+    /// ones the service of the scenario does not recover. Example:
+    /// load=0.5x..1.2x,drop=50%:80%,duration=5s..15s. A range is sampled at eight
+    /// values. An axis that is left out has the value of the scenario.
     #[arg(long, value_name = "AXES", conflicts_with_all = ["out", "exports", "junit", "thresholds"])]
     pub(super) sweep: Option<Grid>,
 
-    /// Give the verdict of an invalid run as if it were valid, with a warning
-    #[arg(long)]
+    /// Judge an invalid run as if it were valid, and warn
+    #[arg(long, hide_short_help = true)]
     pub(super) allow_invalid: bool,
 
-    /// Write nothing on stderr but errors
+    /// Print only errors on stderr
     #[arg(short, long)]
     pub(super) quiet: bool,
 
@@ -200,14 +236,16 @@ fn parse_servers(text: &str) -> Result<Servers, String> {
         return Ok(Servers(None));
     }
     let count = parse_count(text).ok().and_then(|count| NonZeroU32::new(u32::try_from(count).ok()?));
-    count.map(|count| Servers(Some(count))).ok_or_else(|| "write a number from 1 on, or unlimited".to_owned())
+    count
+        .map(|count| Servers(Some(count)))
+        .ok_or_else(|| "write a number of at least 1, or unlimited".to_owned())
 }
 
 fn parse_queue_length(text: &str) -> Result<usize, String> {
     let count = parse_count(text).map_err(|error| error.to_string())?;
     let fits = |count: &usize| *count <= Service::QUEUE_MAX;
     let most = Service::QUEUE_MAX;
-    usize::try_from(count).ok().filter(fits).ok_or_else(|| format!("a queue has at most {most} places"))
+    usize::try_from(count).ok().filter(fits).ok_or_else(|| format!("must be at most {most}"))
 }
 
 fn parse_abandoned(text: &str) -> Result<Abandoned, String> {
@@ -219,7 +257,7 @@ fn parse_fault(text: &str) -> Result<PlannedFault, String> {
     let fault: PlannedFault =
         text.parse().map_err(|error: crate::mock::plan::PlanError| error.to_string())?;
     let known = sim::is_modelled(fault.kind);
-    known.then_some(fault).ok_or_else(|| format!("a simulation has only {}", sim::modelled_names()))
+    known.then_some(fault).ok_or_else(|| format!("a simulation supports only {}", sim::modelled_names()))
 }
 
 impl SimulateArgs {
@@ -243,15 +281,15 @@ impl SimulateArgs {
             Pace::Constant(rate) => Some(*rate),
             Pace::Profile(_) | Pace::Max => {
                 return Err(CliError::Usage(
-                    "--rate of a scenario is its downloads a second, such as 3k/s, or a multiple, such as 2x"
+                    "with a scenario, --rate must be downloads per second, such as 3k/s, or a multiple, such as 2x"
                         .to_owned(),
                 ));
             }
         };
         if !load.shape.is_plain() || load.loop_trace {
             return Err(CliError::Usage(
-                "--stage, --arrivals, --sample, --amplify and --loop are for traces: a scenario has a load of \
-                 its own, which --rate changes"
+                "--stage, --arrivals, --sample, --amplify, --max-gap and --loop are for traces: change the load \
+                 of a scenario with --rate"
                     .to_owned(),
             ));
         }
@@ -274,7 +312,7 @@ impl SimulateArgs {
         if let Some(fault) = scenario.faults.iter().find(|fault| !sim::is_modelled(fault.kind)) {
             let known = sim::modelled_names();
             return Err(CliError::Usage(format!(
-                "{}: {fault}: a simulation has only {known}",
+                "{}: {fault}: a simulation supports only {known}",
                 scenario.name
             )));
         }

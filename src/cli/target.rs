@@ -35,10 +35,10 @@ pub(crate) enum TargetError {
     #[error("{0:?} is not http or https; write it like http://127.0.0.1:8080")]
     Scheme(String),
     /// Credentials do not belong on a command line.
-    #[error("it holds user information; give credentials as a header with -H instead")]
+    #[error("it contains user information; pass credentials as a header field with -H")]
     UserInfo,
     /// The paths come from the trace.
-    #[error("it must be scheme, host and port alone, not a path: leave out {0:?}")]
+    #[error("it must be scheme, host and port only: leave out {0:?}")]
     Path(String),
     /// Its host has no address.
     #[error("look up the host of {flag} {target}")]
@@ -198,7 +198,7 @@ impl Target {
                         reached.addresses.push(address);
                     }
                     if !own_name {
-                        let used = if left_out { "left out" } else { "used all the same" };
+                        let used = if left_out { "left out" } else { "used anyway" };
                         reached.unreachable.push(format!("{address} ({source}; {used})"));
                     }
                     failed = Some((address, source));
@@ -237,10 +237,10 @@ impl ReachableAddresses {
         Some(Reason {
             id: "dead_address".to_owned(),
             detail: format!(
-                "before the run the target took no connection at {}",
+                "before the run, the target accepted no connection at {}",
                 self.unreachable.join(", ")
             ),
-            remedy: "repair the address, take it out of the name, or choose others with --resolve".to_owned(),
+            remedy: "repair the address, remove it from the name, or choose others with --resolve".to_owned(),
         })
     }
 }
@@ -282,9 +282,9 @@ impl ConnectTo {
     pub(super) fn connect_override(&self) -> Result<ConnectOverride, String> {
         let Self { from_host, from_port, host, port } = self;
         let wrong = |why: &str| format!("--verify-connect-to {host}: {why}");
-        let Some(port) = port.or(*from_port) else { return Err(wrong("name the port to connect to")) };
+        let Some(port) = port.or(*from_port) else { return Err(wrong("the port to connect to is missing")) };
         let found = (host.as_str(), port).to_socket_addrs().map_err(|error| wrong(&error.to_string()))?;
-        let to = found.into_iter().next().ok_or_else(|| wrong("it has no address"))?;
+        let to = found.into_iter().next().ok_or_else(|| wrong("the host has no address"))?;
         Ok(ConnectOverride { host: from_host.clone(), port: *from_port, to })
     }
 }

@@ -9,27 +9,29 @@ use std::time::Duration;
 
 /// What a run must keep.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Thresholds")]
+#[command(next_help_heading = "Thresholds and report")]
 pub(crate) struct ThresholdArgs {
-    /// What must hold, or the run fails with exit code 99, such as 'latency.p99 <
-    /// 50ms', 'latency.p99 over 30s < 80ms' (in every window of that length) or
-    /// 'failed.rate <= 0.1%' (then so many may fail); may be repeated
+    /// Exit with 99 unless this is met
+    ///
+    /// Examples: 'latency.p99 < 50ms'; 'latency.p99 over 30s < 80ms', in every
+    /// window of 30 seconds; 'failed.rate <= 0.1%', which allows so many failures.
+    /// May be repeated.
     #[arg(long = "threshold", value_name = "EXPR")]
     pub(crate) thresholds: Vec<Threshold>,
 }
 
 /// What ends it early.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Thresholds")]
+#[command(next_help_heading = "Thresholds and report")]
 pub(crate) struct AbortArgs {
-    /// End the run, with exit code 99, once this comes true, such as 'failed.rate
-    /// over 10s > 5%'; may be repeated
+    /// End the run with 99 once this comes true
+    ///
+    /// Example: 'failed.rate over 10s > 5%'. May be repeated.
     #[arg(long, value_name = "EXPR")]
     pub(crate) abort_on: Vec<Threshold>,
 
-    /// How long --abort-on lets the run go on in any case, from the end of the
-    /// warm-up on
-    #[arg(long, value_name = "TIME", requires = "abort_on", value_parser = parse_duration)]
+    /// Ignore --abort-on for this long after the warm-up
+    #[arg(long, value_name = "TIME", requires = "abort_on", value_parser = parse_duration, hide_short_help = true)]
     pub(crate) abort_after: Option<Duration>,
 }
 
@@ -51,8 +53,8 @@ impl Limits {
     ) -> Result<Self, CliError> {
         let flagged = |flag, all: &[Threshold]| match all.iter().find(|one| is_longer(one, length)) {
             Some(one) => Err(CliError::Usage(format!(
-                "{flag} '{one}' asks for a longer window than the run has: {:?} are counted, so shorten the \
-                 window or make the run longer (-d)",
+                "{flag} '{one}' has a longer window than the run, of which {:?} are counted: shorten the window \
+                 or make the run longer (-d)",
                 length.unwrap_or_default()
             ))),
             None => Ok(()),
@@ -84,7 +86,7 @@ impl ThresholdArgs {
         });
         timed.map_or(Ok(()), |threshold| {
             Err(CliError::Usage(format!(
-                "--threshold '{threshold}' asks for a time or a rate, and a check measures none: replay does"
+                "--threshold '{threshold}' needs times or rates, which check does not measure: use replay"
             )))
         })
     }
@@ -116,8 +118,8 @@ mod tests {
         assert_eq!(
             refused(&[short, long], &[], Some(30)).as_deref(),
             Some(
-                "--threshold 'latency.p99 over 31s < 80ms' asks for a longer window than the run has: 30s are \
-                 counted, so shorten the window or make the run longer (-d)"
+                "--threshold 'latency.p99 over 31s < 80ms' has a longer window than the run, of which 30s are \
+                 counted: shorten the window or make the run longer (-d)"
             )
         );
         assert!(refused(&[], &[long], Some(30)).unwrap().starts_with("--abort-on 'latency"));

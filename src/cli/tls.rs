@@ -19,9 +19,8 @@ pub(super) fn plan(args: &TlsArgs, target: &Target, http: HttpArg) -> Result<Opt
     if !target.is_https() {
         return Ok(None);
     }
-    let name = ServerName::try_from(target.host_name()).map_err(|_| {
-        CliError::Usage(format!("{} is not a name that a certificate can be for", target.host()))
-    })?;
+    let name = ServerName::try_from(target.host_name())
+        .map_err(|_| CliError::Usage(format!("{} cannot be the name in a certificate", target.host())))?;
     let mut config = config(args)?;
     config.alpn_protocols = match http {
         HttpArg::Http1 => vec![b"http/1.1".to_vec()],
@@ -36,7 +35,7 @@ pub(super) fn plan(args: &TlsArgs, target: &Target, http: HttpArg) -> Result<Opt
 pub(super) fn for_targets(args: &TlsArgs) -> Result<Arc<ClientConfig>, CliError> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| CliError::Usage(format!("set up TLS: {error}")))?
+        .map_err(|error| CliError::Usage(format!("cannot set up TLS: {error}")))?
         .with_root_certificates(roots(args)?)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -47,14 +46,14 @@ fn config(args: &TlsArgs) -> Result<ClientConfig, CliError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| CliError::Usage(format!("set up TLS: {error}")))?;
+        .map_err(|error| CliError::Usage(format!("cannot set up TLS: {error}")))?;
     let builder = if args.insecure {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
     } else {
         let roots = Arc::new(roots(args)?);
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider)
             .build()
-            .map_err(|error| CliError::Usage(format!("use the trusted roots: {error}")))?;
+            .map_err(|error| CliError::Usage(format!("cannot use the trusted roots: {error}")))?;
         builder.with_webpki_verifier(verifier)
     };
     match (&args.cert, &args.key) {
@@ -81,7 +80,7 @@ fn roots(args: &TlsArgs) -> Result<RootCertStore, CliError> {
     }
     if roots.is_empty() {
         return Err(CliError::Usage(
-            "there is no root to trust: name one with --cacert, or use --roots webpki".to_owned(),
+            "there is no trusted root certificate: add one with --cacert, or use --roots webpki".to_owned(),
         ));
     }
     Ok(roots)
@@ -91,7 +90,7 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, CliError> {
     let read = CertificateDer::pem_file_iter(file).map_err(|error| unusable(file, &error))?;
     let all: Vec<_> = read.collect::<Result<_, _>>().map_err(|error| unusable(file, &error))?;
     if all.is_empty() {
-        return Err(unusable(file, &"it holds no certificate"));
+        return Err(unusable(file, &"it contains no certificate"));
     }
     Ok(all)
 }

@@ -25,28 +25,42 @@ pub(crate) struct TraceArgs {
     #[arg(value_name = "TRACE", required = true)]
     pub(crate) traces: Vec<String>,
 
-    /// What the inputs are written in: auto, cloudfront-v1, fastly-cratesio, fastly-clf, common, combined, combined-timed, combined-usec, trace or url-list
-    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = parse_format)]
+    /// Set the format of the inputs
+    ///
+    /// auto detects the format of each input. The formats are cloudfront-v1,
+    /// fastly-cratesio, fastly-clf, common, combined, combined-timed,
+    /// combined-usec, trace and url-list.
+    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = parse_format, help_heading = "Input", hide_short_help = true)]
     pub(crate) input_format: InputFormat,
 
-    /// What is asked in place of what was recorded: the set crates-io, or a TOML file
-    #[arg(long, value_name = "SET")]
+    /// Rewrite recorded paths by this set or file
+    ///
+    /// The built-in set is crates-io. Anything else is the name of a TOML file.
+    #[arg(long, value_name = "SET", help_heading = "Input")]
     pub(crate) rewrite: Option<String>,
 
-    /// Where the lines of one-second logs lie within their second: poisson, even or burst
-    #[arg(long, value_name = "MODE", default_value = "poisson", value_parser = parse_subsecond)]
+    /// Choose how to spread requests within a second if the log has 1 s timestamps:
+    /// poisson, even or burst
+    ///
+    /// poisson draws random gaps from --seed. burst plays all requests at the start
+    /// of the second.
+    #[arg(long, value_name = "MODE", default_value = "poisson", value_parser = parse_subsecond, help_heading = "Input", hide_short_help = true)]
     pub(crate) subsecond: Subsecond,
 
-    /// How far back a line may lie behind the newest and still be put in order [default: 30s]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    /// Sort records that are out of order by up to this time [default: 30s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Input", hide_short_help = true)]
     pub(crate) reorder_window: Option<Duration>,
 
-    /// What every random choice depends on
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Set the random seed
+    ///
+    /// The same seed, flags and trace give the same requests.
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Input", hide_short_help = true)]
     pub(crate) seed: u64,
 
-    /// Query values to keep: names with commas between, or all; the others become filler of the same length
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    /// Keep the values of these query parameters: names separated by commas, or all
+    ///
+    /// Other values are replaced by filler of the same length.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Input", hide_short_help = true)]
     pub(crate) keep_query: Vec<String>,
 }
 
@@ -64,7 +78,7 @@ pub(crate) enum InputFormat {
 pub(crate) enum TraceArgsError {
     /// The file of rewrites can't be read.
     #[error(
-        "read {name}, which --rewrite names{}; built-in sets are {}",
+        "read --rewrite {name}{}; built-in sets are {}",
         did_you_mean(name, Rewrites::BUILT_IN.iter().copied()),
         Rewrites::BUILT_IN.join(", ")
     )]

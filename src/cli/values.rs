@@ -11,13 +11,13 @@ pub(super) fn parse_positive(text: &str) -> Result<usize, String> {
     let count = parse_count(text).map_err(|error| error.to_string())?;
     match usize::try_from(count) {
         Ok(count @ 1..) => Ok(count),
-        Ok(0) | Err(_) => Err("it must be at least 1".to_owned()),
+        Ok(0) | Err(_) => Err("must be at least 1".to_owned()),
     }
 }
 
 pub(super) fn parse_requests(text: &str) -> Result<u64, String> {
     match parse_count(text).map_err(|error| error.to_string())? {
-        0 => Err("it must be at least 1".to_owned()),
+        0 => Err("must be at least 1".to_owned()),
         count => Ok(count),
     }
 }
@@ -28,7 +28,7 @@ const BATCH_INTERVAL_MAX: Duration = Duration::from_secs(1);
 pub(super) fn parse_batch_interval(text: &str) -> Result<Duration, String> {
     match parse_duration(text).map_err(|error| error.to_string())? {
         grain if grain > BATCH_INTERVAL_MAX => {
-            Err("all that falls due meanwhile waits for it: at most 1s".to_owned())
+            Err("must be at most 1s: requests wait for up to this time".to_owned())
         }
         grain => Ok(grain),
     }
@@ -54,7 +54,7 @@ pub(super) fn parse_threads(text: &str) -> Result<NonZeroUsize, String> {
 /// A length of time that is not nothing.
 pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     match parse_duration(text).map_err(|error| error.to_string())? {
-        Duration::ZERO => Err("it must be longer than nothing".to_owned()),
+        Duration::ZERO => Err("must be greater than 0".to_owned()),
         length => Ok(length),
     }
 }
@@ -63,9 +63,9 @@ pub(super) fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), Stri
     let (name, value) = text.split_once(':').ok_or("write it like 'Accept: application/json'")?;
     let parsed = name.trim().parse().ok().zip(HeaderValue::from_str(value.trim()).ok());
     let (name, value): (HeaderName, HeaderValue) =
-        parsed.ok_or_else(|| "it holds a byte that no header may hold".to_owned())?;
+        parsed.ok_or_else(|| "it contains a byte that a header field must not contain".to_owned())?;
     if FRAMING.contains(&name.as_str()) {
-        return Err(format!("{name} says how a message is framed, which is not for a header flag to change"));
+        return Err(format!("{name} cannot be set: it describes how the message is framed"));
     }
     Ok((name, value))
 }
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(parse_time("20s"), Ok(Duration::from_secs(20)));
         assert_eq!(parse_requests("10k"), Ok(10_000));
         for mistake in [parse_time("0s").err(), parse_requests("0").err(), parse_positive("0").err()] {
-            assert!(mistake.is_some_and(|told| told.starts_with("it must be")));
+            assert!(mistake.is_some_and(|told| told.starts_with("must be")));
         }
     }
 }

@@ -44,82 +44,93 @@ impl WireArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Connections")]
 pub(crate) struct ConnectionArgs {
-    /// What is spoken: 1.1, 2 (without TLS: with prior knowledge), or auto
-    /// (agreed upon in the TLS handshake)
+    /// Set the HTTP version: 1.1, 2 or auto
+    ///
+    /// auto agrees on one in the TLS handshake. Without TLS, 2 means HTTP/2 with
+    /// prior knowledge.
     #[arg(long, value_name = "VERSION", value_enum, hide_possible_values = true, default_value_t = HttpArg::Http1)]
     pub(crate) http: HttpArg,
 
-    /// Most streams in use of an HTTP/2 connection
-    #[arg(long, value_name = "N", default_value_t = STREAMS, value_parser = parse_positive)]
+    /// Limit the concurrent streams of an HTTP/2 connection
+    #[arg(long, value_name = "N", default_value_t = STREAMS, value_parser = parse_positive, hide_short_help = true)]
     pub(crate) streams: usize,
 
-    /// Which idle connection is used next: lifo (the one used last) or fifo
-    /// (the one idle longest)
-    #[arg(long, value_name = "ORDER", value_enum, hide_possible_values = true, default_value_t = ReuseArg::Lifo)]
+    /// Choose which idle connection is used next: lifo or fifo
+    ///
+    /// lifo takes the one that was used last, fifo the one that was idle longest.
+    #[arg(long, value_name = "ORDER", value_enum, hide_possible_values = true, default_value_t = ReuseArg::Lifo, hide_short_help = true)]
     pub(crate) reuse: ReuseArg,
 
-    /// Most requests that a connection carries before it is closed from here
-    #[arg(long, value_name = "N", value_parser = parse_requests)]
+    /// Close a connection after this many requests
+    #[arg(long, value_name = "N", value_parser = parse_requests, hide_short_help = true)]
     pub(crate) max_requests_per_connection: Option<u64>,
 
-    /// A new connection for every request
-    #[arg(long, conflicts_with = "max_requests_per_connection")]
+    /// Open a new connection for every request
+    #[arg(long, conflicts_with = "max_requests_per_connection", hide_short_help = true)]
     pub(crate) no_keepalive: bool,
 
     /// Close a connection that was idle for this long
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, hide_short_help = true)]
     pub(crate) idle_timeout: Option<Duration>,
 
     /// Open this many connections in the second before the first request
-    #[arg(long, value_name = "N", value_parser = parse_positive)]
+    #[arg(long, value_name = "N", value_parser = parse_positive, hide_short_help = true)]
     pub(crate) prewarm: Option<usize>,
 
-    /// Most time from the sending of a request to the first byte of its answer
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    /// Set the timeout for the first byte of an answer, from the sending of its
+    /// request
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, hide_short_help = true)]
     pub(crate) first_byte_timeout: Option<Duration>,
 
-    /// Most bytes of an answer's body: 1m, 64k
-    #[arg(long, value_name = "BYTES", default_value_t = MAX_BODY, value_parser = parse_count)]
+    /// Limit the body of an answer to this many bytes: 1m, 64k
+    #[arg(long, value_name = "BYTES", default_value_t = MAX_BODY, value_parser = parse_count, hide_short_help = true)]
     pub(crate) max_body: u64,
 
-    /// Connect to another host and port than the target's, written like curl's
-    /// HOST:PORT:HOST2:PORT2; repeated, they are used in turn
-    #[arg(long, value_name = "FROM:TO")]
+    /// Connect to another host and port than those of the target
+    ///
+    /// Written as for curl: HOST:PORT:HOST2:PORT2. If repeated, the addresses are
+    /// used in turn.
+    #[arg(long, value_name = "FROM:TO", hide_short_help = true)]
     pub(crate) connect_to: Vec<ConnectTo>,
 
-    /// Connect to these addresses, in turn, instead of looking the target's
-    /// host up
-    #[arg(long, value_name = "IP", value_delimiter = ',', value_parser = parse_address)]
+    /// Connect to these addresses, in turn, and do not look the target's host up
+    #[arg(long, value_name = "IP", value_delimiter = ',', value_parser = parse_address, hide_short_help = true)]
     pub(crate) resolve: Vec<IpAddr>,
 }
 
 /// How connections are secured; for an https target.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "TLS")]
+#[command(next_help_heading = "Connections")]
 pub(crate) struct TlsArgs {
-    /// Trust the certificates in this PEM file, too; may be repeated
+    /// Trust the certificates in this PEM file, too
+    ///
+    /// May be repeated.
     #[arg(long, value_name = "FILE")]
     pub(crate) cacert: Vec<PathBuf>,
 
-    /// Whom to trust besides: native (this machine's roots), webpki (Mozilla's,
-    /// built in) or none
-    #[arg(long, value_name = "ROOTS", value_enum, hide_possible_values = true, default_value_t = RootsArg::Native)]
+    /// Choose the trusted root certificates: native, webpki or none
+    ///
+    /// native is those of the system, webpki those of Mozilla, which are built in.
+    /// --cacert adds to them.
+    #[arg(long, value_name = "ROOTS", value_enum, hide_possible_values = true, default_value_t = RootsArg::Native, hide_short_help = true)]
     pub(crate) roots: RootsArg,
 
-    /// The client certificate, in a PEM file
-    #[arg(long, value_name = "FILE", requires = "key")]
+    /// Use the client certificate in this PEM file
+    #[arg(long, value_name = "FILE", requires = "key", hide_short_help = true)]
     pub(crate) cert: Option<PathBuf>,
 
-    /// The client certificate's key, in a PEM file
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    /// Use the private key in this PEM file for --cert
+    #[arg(long, value_name = "FILE", requires = "cert", hide_short_help = true)]
     pub(crate) key: Option<PathBuf>,
 
-    /// Take any certificate; the report says so first
+    /// Accept any certificate of the candidate
+    ///
+    /// The report begins with a warning.
     #[arg(short = 'k', long)]
     pub(crate) insecure: bool,
 
-    /// Make every TLS handshake in full
-    #[arg(long)]
+    /// Make a full TLS handshake for every connection
+    #[arg(long, hide_short_help = true)]
     pub(crate) no_tls_resumption: bool,
 }
 
@@ -127,19 +138,22 @@ pub(crate) struct TlsArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Pacing")]
 pub(crate) struct PacingArgs {
-    /// What wakes the sender: timer, or spin (exact to a microsecond, for a
-    /// core a thread)
-    #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true, default_value_t = PacingArg::Timer)]
+    /// Choose what wakes the sender: timer or spin
+    ///
+    /// spin is exact to a microsecond, but uses a whole core for each thread.
+    #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true, default_value_t = PacingArg::Timer, hide_short_help = true)]
     pub(crate) pacing: PacingArg,
 
-    /// Least time between two wake-ups: what falls due in between leaves
-    /// together, late by at most this [default: 0 up to 10,000 a second, 150us for the recorded pace, else
-    /// growing with the rate from 150us to 1ms]
-    #[arg(long, value_name = "TIME", value_parser = parse_batch_interval)]
+    /// Send requests in batches at this interval
+    ///
+    /// This lowers CPU use and delays a request by at most this time. The default
+    /// is 0 up to 10,000 arrivals per second, and grows with the rate from 250us to
+    /// 1ms beyond. It is 150us at the recorded pace.
+    #[arg(long = "batch-interval", alias = "pacing-grain", value_name = "TIME", value_parser = parse_batch_interval, hide_short_help = true)]
     pub(crate) pacing_grain: Option<Duration>,
 
-    /// Keep each worker thread on a core of its own
-    #[arg(long)]
+    /// Pin each worker thread to a separate core
+    #[arg(long, hide_short_help = true)]
     pub(crate) pin: bool,
 }
 

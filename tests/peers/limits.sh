@@ -75,7 +75,7 @@ printf '\n| case | offered | passed | invalid for |\n|---|---|---|---|\n'
 expect_invalid "sixteen ports, no keep-alive" generator.no_ports \
     'echo "20000 20015" >/proc/sys/net/ipv4/ip_local_port_range' --rate 500 -d 2s --no-keepalive
 expect_invalid "a rate beyond a core" generator_cpu \
-    'taskset -pc 0 $$ >/dev/null' --rate 300k/s -d 2s --threads 1 --max-in-flight 100k --pacing-grain 1ms
+    'taskset -pc 0 $$ >/dev/null' --rate 300k/s -d 2s --threads 1 --max-in-flight 100k --batch-interval 1ms
 
 group=/sys/fs/cgroup/downpour-$$
 if [[ -f /sys/fs/cgroup/cgroup.controllers ]] && grep -qw cpu /sys/fs/cgroup/cgroup.controllers && mkdir "$group"; then

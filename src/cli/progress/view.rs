@@ -208,7 +208,7 @@ fn times(seen: &ProgressSnapshot) -> String {
         [p50, p99, max] => format!("p50 {}  p99 {}  max {}", told(p50), told(p99), told(max)),
     };
     let lateness = told(seen.lateness_p99);
-    format!("             latency {latency}  lateness p99 {lateness}")
+    format!("  latency    {latency}  send delay p99 {lateness}")
 }
 
 fn failures(seen: &ProgressSnapshot) -> String {
@@ -217,7 +217,7 @@ fn failures(seen: &ProgressSnapshot) -> String {
         (0, _) => failed,
         (wrong, 0) => format!("{failed}, {} attempts wrong", grouped(wrong)),
         (wrong, again) => {
-            format!("{failed}, {} attempts wrong, {} tried again", grouped(wrong), grouped(again))
+            format!("{failed}, {} attempts wrong, {} retried", grouped(wrong), grouped(again))
         }
     }
 }
@@ -319,7 +319,7 @@ mod tests {
             80,
             &[
                 ("last second  offered 1,500  sent 3,936  completed 3,930  in flight 12", Plain),
-                ("             latency p50 420 µs  p99 3.10 ms  max 12.0 ms  lateness p99 300 µs", Plain),
+                ("  latency    p50 420 µs  p99 3.10 ms  max 12.0 ms  send delay p99 300 µs", Plain),
                 ("whole run    failed 0 of 17,000", Plain),
                 ("             46,998 of 47,000 redirects checked", Plain),
             ],
@@ -334,14 +334,9 @@ mod tests {
             ..snapshot()
         };
         // What a retry hides is seen all the same.
-        let hiding = ProgressSnapshot {
-            retried_failures: 1_400,
-            wrong: 1_400,
-            faults: vec![("dns.nxdomain", 1_400)],
-            ..snapshot()
-        };
+        let hiding = ProgressSnapshot { retried_failures: 1_400, wrong: 1_400, faults: vec![("dns.nxdomain", 1_400)], ..snapshot() };
         let shown = view(&ExpectedLength::default(), s(12), Some(&hiding), 80);
-        let told = "whole run    failed 0 of 17,000, 1,400 attempts wrong, 1,400 tried again".to_owned();
+        let told = "whole run    failed 0 of 17,000, 1,400 attempts wrong, 1,400 retried".to_owned();
         assert_eq!(shown[3], DisplayLine { text: told, tone: Wrong });
         assert_eq!(shown[4], DisplayLine { text: "             dns.nxdomain 1,400".to_owned(), tone: Wrong });
         check_rest(
@@ -349,7 +344,7 @@ mod tests {
             60,
             &[
                 ("last second  offered 1,500  sent 3,936  completed 3,930", Plain),
-                ("             latency -  lateness p99 300 µs", Plain),
+                ("  latency    -  send delay p99 300 µs", Plain),
                 ("whole run    failed 1,480 of 17,000, 1,480 attempts wrong", Wrong),
                 ("             dns.nxdomain 1,474  and 3 more kinds", Wrong),
                 ("             46,998 of 47,000 redirects checked", Plain),

@@ -96,7 +96,7 @@ fn catalogues_that_cannot_be_used_are_refused() {
     call(&candidate, &trace, "a list\n").refused(2, &["files.csv:1: there is no column name"]);
     call(&candidate, &trace, "name,version\n").refused(2, &["files.csv lists no file"]);
     let good = || call(&candidate, &trace, "name,version\na,1\n");
-    good().with(&["--verify", "off"]).refused(2, &["--catalog", "--verify off"]);
+    good().with(&["--verify", "off"]).refused(2, &["--catalog", "--verify is off"]);
     let nameless = "[[rule]]\nmatch = \"/{path}\"\nstatus = 302\n";
     let other_rules = Call::replay("trace", &candidate).file("trace", &trace).file("r.toml", nameless);
     let other_rules = other_rules.file("files.csv", "name,version\na,1\n");

@@ -34,7 +34,7 @@ fn mistakes_name_the_file_the_place_and_the_field() {
     Call::new(&["clients", "carog"])
         .refused(2, &["\"carog\"", "did you mean cargo?", "cargo-1.89", "--client-file"]);
     Call::new(&["clients", "--client-file", "none.toml"])
-        .refused(2, &["failed to read none.toml", "--client-file"]);
+        .refused(2, &["failed to read --client-file none.toml", "--client-file"]);
     let endless = "[[client]]\nname = \"ours\"\nattempts = 0\n";
     let call = Call::new(&["clients", "--client-file", "own.toml"]).file("own.toml", endless);
     call.refused(2, &["error: own.toml:3:12: attempts: must be 1 to 100, and is 0"]);

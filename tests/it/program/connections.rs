@@ -123,7 +123,7 @@ fn connections_are_used_as_asked() {
     assert!(opened(&["--prewarm", "5", "-c", "5", "--reuse", "fifo"]) == 5);
     assert!(opened(&["--idle-timeout", "1ms", "--rate", "50"]) > 10);
     assert_eq!(opened(&["--rate", "max", "-c", "4"]), 4);
-    assert!(opened(&["--pacing", "spin", "--pacing-grain", "1ms", "--pin"]) > 0);
+    assert!(opened(&["--pacing", "spin", "--batch-interval", "1ms", "--pin"]) > 0);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn mistakes_with_certificates_are_usage_errors() {
         let call = Call::new(&["replay", "trace", "--target", "https://127.0.0.1:1", "--rate", "10"]);
         call.file("trace", every(1, 5)).file("empty.pem", "").with(flags).refused(2, parts);
     };
-    check(&["--roots", "none"], &["no root to trust", "--cacert"]);
+    check(&["--roots", "none"], &["no trusted root", "--cacert"]);
     check(&["--cacert", "nowhere.pem"], &["nowhere.pem"]);
     check(&["--cacert", "empty.pem"], &["empty.pem", "no certificate"]);
     check(&["--cert", "empty.pem"], &["--key"]);

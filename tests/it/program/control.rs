@@ -164,7 +164,7 @@ fn a_control_that_must_not_be_asked_is_refused() {
     let refused = |flags: &[&str], parts: &[&str]| {
         Call::replay(INCIDENT, &candidate).with(&["--rate", "10", "-n", "5"]).with(flags).refused(2, parts);
     };
-    refused(&["--control", &candidate.api], &["--control", "is the target itself"]);
+    refused(&["--control", &candidate.api], &["--control", "is the same deployment as --target"]);
     refused(&["--control", "crates.io"], &["--control", "write it like"]);
     refused(&["--control", "http://192.0.2.1", "--control-rate", "101"], &["--control-rate", "--yes"]);
     refused(&["--control-sample", "5%"], &["--control <URL>"]);

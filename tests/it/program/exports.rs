@@ -43,7 +43,7 @@ fn a_mistake_in_an_export_is_told_before_anything_is_sent() {
     let refused = |flags: &[&str], parts: &[&str]| {
         Call::new(&nobody).with(flags).file("list", "/x\n").refused(2, parts);
     };
-    refused(&["--export", "pdf=x"], &["\"pdf\" is no format", "hgrm-lateness"]);
+    refused(&["--export", "pdf=x"], &["unknown format \"pdf\"", "hgrm-lateness"]);
     refused(&["--export", "junit"], &["write it like junit=result.xml"]);
     refused(&["--export", "csv=x.csv"], &["--export csv=x.csv", "add --out DIR"]);
     refused(&["--export", "k6=no/x"], &["cannot write --export k6=no/x: No such file"]);

@@ -38,6 +38,58 @@ fn every_subcommand_helps() {
     }
 }
 
+/// Lines of a terminal that show the help at once.
+const SCREEN: usize = 60;
+
+/// What `-h` prints on a terminal of 80 columns.
+fn short_help(args: &[&str]) -> String {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_downpour"));
+    let output = command.args(args).env("COLUMNS", "80").output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn short_help_is_one_screen() {
+    for args in std::iter::once(vec!["-h"]).chain(COMMANDS.map(|command| vec![command, "-h"])) {
+        let help = short_help(&args);
+        let lines = help.lines().count();
+        assert!((5..=SCREEN).contains(&lines), "{args:?}: {lines} lines\n{help}");
+        let broad = help.lines().find(|line| line.chars().count() > 80);
+        assert_eq!(broad, None, "{args:?}");
+    }
+}
+
+#[test]
+fn short_help_has_the_main_options_and_long_help_all() {
+    let (short, long) = (short_help(&["replay", "-h"]), Call::new(&["replay", "--help"]).run().stdout);
+    for main in ["--target", "--rate", "--duration", "--rules", "--verify", "--threshold", "--out"] {
+        assert!(short.contains(&format!("{main} <")) && long.contains(&format!("{main} <")), "{main}");
+    }
+    for rare in ["--batch-interval", "--verify-hops", "--subsecond", "--reuse"] {
+        assert!(!short.contains(rare) && long.contains(&format!("{rare} <")), "{rare}");
+    }
+}
+
+#[test]
+fn commands_are_listed_in_groups() {
+    let help = short_help(&["-h"]);
+    let groups =
+        ["\nRun:\n  replay ", "\nLook:\n  inspect ", "\nPractise:\n  serve ", "\nReference:\n  rules "];
+    for group in groups {
+        assert!(help.contains(group), "{help}");
+    }
+    for command in COMMANDS {
+        assert_eq!(help.matches(&format!("\n  {command} ")).count(), 1, "{command}: {help}");
+    }
+}
+
+#[test]
+fn old_spellings_are_still_accepted() {
+    let replay = ["replay", INCIDENT, "--target", "http://127.0.0.1:1", "--pacing-grain", "2s"];
+    Call::new(&replay).refused(2, &["--batch-interval <TIME>", "at most 1s"]);
+    Call::new(&["serve", "--cdn-certificate", "sound"]).refused(2, &["--ca-out <FILE>"]);
+}
+
 #[test]
 fn serve_lists_its_faults() {
     let help = Call::new(&["serve", "--help"]).run().stdout;

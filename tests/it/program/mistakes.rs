@@ -32,7 +32,7 @@ fn values_that_make_no_sense_say_what_would() {
     let check = |flags: &[&str], parts: &[&str]| {
         replay("trace", flags).file("trace", every(1, 5)).refused(2, parts);
     };
-    check(&["--pacing-grain", "10000h"], &["--pacing-grain", "at most 1s"]);
+    check(&["--batch-interval", "10000h"], &["--batch-interval", "at most 1s"]);
     check(&["--resolve", "1.2.3"], &["--resolve", "like 127.0.0.1"]);
     check(&["--metrics-addr", "127.0.0.1"], &["--metrics-addr", "like 127.0.0.1:8080"]);
     for idle in [["--retry-budget", "10%"], ["--session-gap", "5s"], ["--client-file", "/dev/null"]] {
@@ -96,7 +96,7 @@ fn traces_with_times_do_not_go_with_traces_without() {
     replay(INCIDENT, &[list.to_str().unwrap()]).refused(1, &["which has none", "replay them separately"]);
     let target = nobody();
     Call::new(&["replay", list.to_str().unwrap(), "--target", &target])
-        .refused(2, &["no times to follow", "--rate 100/s"]);
+        .refused(2, &["no timestamps", "--rate 100/s"]);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_candidate_that_is_not_there() {
 fn paces_that_contradict_themselves() {
     replay(INCIDENT, &["--speed", "2x"]).refused(2, &["--speed", "scales the recorded pace"]);
     let twice = Call::new(&["replay", INCIDENT, "--target", &nobody(), "--rate", "2x", "--speed", "2x"]);
-    twice.refused(2, &["--speed", "--rate 2x", "give one"]);
+    twice.refused(2, &["--speed", "--rate 2x", "use one"]);
     for (flag, value) in
         [("--speed", "0"), ("-d", "soon"), ("-n", "-1"), ("--threads", "0"), ("--connections", "0")]
     {

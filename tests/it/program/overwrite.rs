@@ -25,20 +25,26 @@ fn an_output_that_is_the_log_is_refused_and_the_log_kept() {
     let check = |flags: &[&str], told: &[&str]| {
         keeps_the_log(&[&["check", "victim.log", "-q"], &NOBODY[..], flags].concat(), told);
     };
-    let told = ["this is the trace victim.log, which is read and would be emptied"];
+    let told = ["the command reads this file (the trace victim.log) and would empty it"];
     check(&["--junit", "victim.log"], &["--junit victim.log: ", told[0]]);
     check(&["--junit", "./logs/../victim.log"], &told);
     check(&["--junit", "hard"], &told);
     check(&["--junit", "soft"], &told);
     check(&["--export", "json=victim.log"], &["--export json=victim.log: ", told[0]]);
-    check(&["--step-summary", "soft"], &["--step-summary soft: ", "which is read and would be changed"]);
+    check(
+        &["--step-summary", "soft"],
+        &["--step-summary soft: ", "the command reads this file", "and would change it"],
+    );
     let replay = |trace: &str, flags: &[&str]| {
-        keeps_the_log(&[&["replay", trace, "--rate", "1"], &NOBODY[..], flags].concat(), &["which is read"]);
+        keeps_the_log(
+            &[&["replay", trace, "--rate", "1"], &NOBODY[..], flags].concat(),
+            &["the command reads this file"],
+        );
     };
     replay("victim.log", &["--junit", "victim.log"]);
     replay("logs", &["--junit", "logs/one.log"]);
     replay("logs/*.log", &["--junit", "logs/one.log"]);
-    keeps_the_log(&["simulate", "victim.log", "--junit", "victim.log"], &["which is read"]);
+    keeps_the_log(&["simulate", "victim.log", "--junit", "victim.log"], &["the command reads this file"]);
 }
 
 #[test]
@@ -46,7 +52,7 @@ fn an_output_that_is_another_input_is_refused() {
     let call = |flags: &[&str]| {
         let call = Call::new(&["check", "list", "--junit", "mine"]).with(&NOBODY).with(flags);
         let call = call.file("list", "/x\n").file("mine", "# mine\n");
-        call.refused(2, &["--junit mine: this is --", ", which is read and would be emptied"]);
+        call.refused(2, &["--junit mine: the command reads this file (--", ") and would empty it"]);
         assert_eq!(fs::read_to_string(call.path("mine")).unwrap(), "# mine\n");
     };
     call(&["--rules", "mine"]);
@@ -60,7 +66,7 @@ fn an_output_that_is_another_input_is_refused() {
     for command in ["replay", "simulate"] {
         let call =
             Call::new(&[command, "--scenario", "mine", "--junit", "mine", "-q"]).file("mine", &scenario);
-        call.refused(2, &["--junit mine: this is --scenario mine, which is read"]);
+        call.refused(2, &["--junit mine: the command reads this file (--scenario mine)"]);
         assert_eq!(fs::read_to_string(call.path("mine")).unwrap(), scenario);
     }
     let clients = Call::new(&["simulate", "--scenario", "incident", "--client-file", "mine"]);
@@ -74,16 +80,13 @@ fn outputs_are_files_of_their_own() {
         call.refused(2, told);
     };
     nobody(&["--junit", "x", "--step-summary", "./x"], &["--step-summary ./x: this file is named twice"]);
-    nobody(
-        &["--export", "json=run/run.json", "--out", "run"],
-        &["named twice: it is that of run.json in --out"],
-    );
+    nobody(&["--export", "json=run/run.json", "--out", "run"], &["named twice: run.json in --out"]);
     let own = Call::new(&["check", "run/failures.ndjson", "--out", "run"]).with(&NOBODY);
     let own = own.file("run/failures.ndjson", every(1, 3));
     own.refused(2, &["failures.ndjson in --out run: this is the trace run/failures.ndjson"]);
     assert_eq!(fs::read_to_string(own.path("run/failures.ndjson")).unwrap(), every(1, 3));
     let serve = Call::new(&["serve", "--ca-out", "x", "--access-log", "x"]).without_out();
-    serve.refused(2, &["--access-log x: this file is named twice: it is that of --ca-out x"]);
+    serve.refused(2, &["--access-log x: this file is named twice: --ca-out x is the same file"]);
 }
 
 #[test]
@@ -97,7 +100,7 @@ fn a_run_is_not_lost_to_its_rendering() {
     let result = result.to_str().unwrap();
     for args in [&["report", run, "-o", result, "--format", "text"][..], &["compare", run, run, "-o", result]]
     {
-        Call::new(args).without_out().refused(2, &["this is run.json in the run ", "which is read"]);
+        Call::new(args).without_out().refused(2, &["the command reads this file (run.json in the run "]);
         assert_eq!(fs::read(result).unwrap(), before);
     }
     // What can be made again may be replaced.

@@ -109,7 +109,7 @@ fn mistakes_are_told_before_anybody_is_asked() {
     let refused = |flags: &[&str], parts: &[&str]| replay(&candidate, 1, flags).refused(2, parts);
     refused(&["--client", "carog"], &["\"carog\"", "cargo-1.89", "--client-file"]);
     refused(&["--client", "own", "--client-file", "none.toml"], &["none.toml", "--client-file"]);
-    refused(&["--first-attempts", "15s"], &["--first-attempts", "who asked"]);
+    refused(&["--first-attempts", "15s"], &["--first-attempts", "client addresses"]);
     refused(&["--session-gap", "long"], &["--session-gap"]);
 }
 
@@ -152,7 +152,7 @@ fn each_record_s_own_client_is_played_and_only_its_kind_is_told() {
     let page = std::fs::read_to_string(call.path("run/report.html")).unwrap();
     assert!(page.contains("<th scope=\"row\">cargo-1.70</th><td class=\"n\">20</td>"), "{page}");
     let nameless = replay(&candidate, 3, &["--client", "auto"]);
-    nameless.refused(2, &["--client auto", "tell no user agents"]);
+    nameless.refused(2, &["--client auto", "have none: name a client"]);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn clients_of_ones_own_are_told_by_their_user_agents() {
     let nobody = QUICK;
     let flags = ["--client", "auto", "--client-file", "own.toml"];
     let call = Call::replay("mixed.log", &candidate).file("mixed.log", mixed_log()).file("own.toml", nobody);
-    call.with(&flags).refused(2, &["--client auto goes by user agents", "agents = [\"renovate\"]"]);
+    call.with(&flags).refused(2, &["--client auto chooses clients by user agent", "agents = [\"renovate\"]"]);
 }
 
 #[test]

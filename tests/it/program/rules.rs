@@ -141,7 +141,7 @@ fn faults_are_explained() {
     let told = Call::new(&["explain", "dns.nxdomain"]).run();
     assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
     assert!(told.stdout.contains("retries: this causes the storm"), "{}", told.stdout);
-    Call::new(&["explain", "nxdomain"]).refused(2, &["is no fault", "did you mean dns.nxdomain?"]);
+    Call::new(&["explain", "nxdomain"]).refused(2, &["is not a fault", "did you mean dns.nxdomain?"]);
     let dns = Call::new(&["explain", "dns"]).run();
     assert!(dns.code == Some(0) && dns.stdout.contains("dns.private_address"), "{}", dns.stdout);
     let line = Call::new(&["explain", "bad_field_count"]).run();

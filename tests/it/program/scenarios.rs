@@ -49,7 +49,7 @@ fn a_scenario_is_played_against_a_stand_in_of_its_own() {
     assert_eq!(report.text("/plan/client"), "cargo-1.70");
     assert_eq!(report.text("/plan/inputs/0/name"), "scenario: mine.toml");
     assert!(ended.stdout.contains("Compared with the known numbers\n"), "{}", ended.stdout);
-    assert!(ended.stderr.contains("20x as fast: 2 s at 50/s"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("speed 20x: 2 s at 50/s"), "{}", ended.stderr);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn what_does_not_go_with_a_scenario_is_named() {
     live(&["--target", "http://127.0.0.1:1"]).refused(2, &["--scenario", "--target"]);
     live(&["list"]).refused(2, &["--scenario", "TRACE"]);
     live(&["--rules", "crates-io"]).refused(2, &["--scenario", "--rules"]);
-    live(&["--client", "cargo-9"]).refused(2, &["\"cargo-9\" is no known client"]);
+    live(&["--client", "cargo-9"]).refused(2, &["\"cargo-9\" is not a known client"]);
     Call::new(&["replay", "--scenario", "nowhere"]).refused(2, &["nowhere", "incident, metastable"]);
     let drawn = NOWHERE.replace("constant 10ms", "exponential 10ms");
     let drawn_live = Call::new(&["replay", "--scenario", "drawn.toml"]).file("drawn.toml", drawn);

@@ -149,13 +149,13 @@ fn shapes_that_contradict_each_other_are_refused() {
     }
     refused(&["--stage", "1s:0"], &["--stage", "send no request"]);
     refused(&["--stage", "10/s"], &["30s:1k/s"]);
-    refused(&["--arrivals", "poisson"], &["give --rate or --stage"]);
-    refused(&["--arrivals", "uniform", "--speed", "2x"], &["give --rate or --stage"]);
+    refused(&["--arrivals", "poisson"], &["add --rate or --stage"]);
+    refused(&["--arrivals", "uniform", "--speed", "2x"], &["add --rate or --stage"]);
     refused(&["--arrivals", "recorded", "--rate", "10"], &["keeps the gaps"]);
     refused(&["--arrivals", "uniform", "--rate", "max"], &["--rate max"]);
     refused(&["--amplify", "2", "--rate", "10"], &["raise the rate"]);
     refused(&["--amplify", "0.5"], &["--sample"]);
     refused(&["--sample", "110%"], &["is not a share"]);
     refused(&["--sample-by", "target"], &["--sample <SHARE>"]);
-    refused(&["--sample", "10%", "--sample-by", "client"], &["who asked", "--sample-by target"]);
+    refused(&["--sample", "10%", "--sample-by", "client"], &["client addresses", "--sample-by target"]);
 }

@@ -116,7 +116,7 @@ fn the_first_signal_to_a_check_names_what_is_waited_for() {
     going.process.signal(Signal::INT);
     let (ended, _call) = going.end();
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
-    let told = "ending: waiting for answers and for checks of redirects; Ctrl-C again to stop now";
+    let told = "ending: waiting for answers and redirect checks; Ctrl-C again to stop now";
     assert!(ended.stderr.lines().any(|line| line == told), "{}", ended.stderr);
 }
 

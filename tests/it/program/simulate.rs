@@ -108,32 +108,35 @@ fn a_sweep_is_a_table_or_json_and_leaves_no_directory() {
 #[test]
 fn mistakes_are_told_before_anything_is_played() {
     let refused = |flags: &[&str], parts: &[&str]| simulate(flags).refused(2, parts);
-    refused(&[], &["name a trace, or a --scenario"]);
+    refused(&[], &["name a trace or a --scenario"]);
     refused(
         &["--scenario", "inciden"],
-        &["failed to read inciden, which --scenario names", "incident, metastable"],
+        &["failed to read the scenario inciden (did you mean incident?)", "incident, metastable"],
     );
     refused(&["--scenario", "incident", INCIDENT], &["--scenario", "cannot be used with"]);
     refused(&["--scenario", "incident", "--stage", "5s:1k/s"], &["are for traces", "--rate"]);
-    refused(
-        &["--scenario", "incident", "--rate", "max"],
-        &["--rate of a scenario is its downloads a second"],
-    );
+    refused(&["--scenario", "incident", "--rate", "max"], &["--rate must be downloads per second"]);
     refused(&["--scenario", "incident", "--client", "carog"], &["\"carog\"", "cargo-1.89"]);
-    refused(&["--scenario", "incident", "--fault", "plus-decoded"], &["a simulation has only missing-slash"]);
+    refused(
+        &["--scenario", "incident", "--fault", "plus-decoded"],
+        &["a simulation supports only missing-slash"],
+    );
     refused(&["--scenario", "incident", "--drop", "80%"], &["80%@30s..40s, with an end"]);
-    refused(&["--scenario", "incident", "--servers", "0"], &["from 1 on, or unlimited"]);
+    refused(&["--scenario", "incident", "--servers", "0"], &["at least 1, or unlimited"]);
     refused(&["--scenario", "incident", "--service-time", "5ms"], &["write constant 5ms"]);
     refused(&[INCIDENT, "--rate", "max"], &["a simulation has none"]);
     let sweep = |flags: &[&str], parts: &[&str]| simulate(flags).without_out().refused(2, parts);
     let metastable =
         |grid: &str, parts: &[&str]| sweep(&["--scenario", "metastable", "--sweep", grid], parts);
-    metastable("load=0.000001x,duration=5s", &["less than a download a second"]);
+    metastable("load=0.000001x,duration=5s", &["less than one download per second"]);
     metastable("duration=5000000h", &["more than 50 million downloads"]);
     metastable("load=1000000x,duration=5s", &["more than 50 million downloads"]);
-    let bound = ["no bound", "give --servers"];
+    let bound = ["limited capacity", "set --servers"];
     sweep(&["--scenario", "incident", "--drop", "80%@1s..2s"], &[&["--drop"], &bound[..]].concat());
-    sweep(&["--scenario", "incident", "--sweep", "load=1x"], &["has no bound", "--servers"]);
+    sweep(
+        &["--scenario", "incident", "--sweep", "load=1x"],
+        &["needs a service with limited capacity", "--servers"],
+    );
     sweep(&["--scenario", "metastable", "--sweep", "lod=1x"], &["\"lod\" is not an axis"]);
     sweep(&[INCIDENT, "--sweep", "load=1x"], &["--scenario"]);
 }

@@ -277,7 +277,7 @@ fn mistakes_with_target_checks_are_usage_errors() {
     check(&["--rate", "1", "--verify-rate", "fast"], &["--verify-rate"]);
     check(&["--rate", "1", "--verify-sample", "0%"], &["--verify-sample"]);
     let nowhere = ["--rate", "1", "--verify", "head", "--verify-connect-to", "static.crates.io::127.0.0.1:"];
-    check(&nowhere, &["--verify-connect-to 127.0.0.1", "name the port"]);
+    check(&nowhere, &["--verify-connect-to 127.0.0.1", "port to connect to is missing"]);
 }
 
 #[test]

@@ -108,5 +108,5 @@ fn serve_says_where_it_is_and_ends_when_asked() {
     let ended = program.wait_with_output().unwrap();
     assert!(ended.status.success());
     let count = String::from_utf8(ended.stderr).unwrap();
-    assert!(count.starts_with("served 1 answers (1 redirects, 1 faulted), "), "{count}");
+    assert!(count.starts_with("served 1 answers (1 redirects, 1 with faults), "), "{count}");
 }
