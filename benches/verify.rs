@@ -132,7 +132,7 @@ fn is_whole(report: &RunReport, depth: &str, asked: u64) -> io::Result<bool> {
 fn tell(measured: &[Vec<RunReport>; DEPTHS.len()]) -> io::Result<()> {
     let mut out = io::stdout();
     writeln!(out, "{:<14}{:<10}{:>12}{:>26}{:>12}", "", "--verify", "median", "lowest to highest", "change")?;
-    for (name, of, grain_us) in CLOCKS {
+    for (name, of, batch_interval_us) in CLOCKS {
         let mut yardstick = None;
         for (depth, reports) in DEPTHS.iter().zip(measured) {
             let mut all: Vec<f64> = reports.iter().map(of).collect();
@@ -141,7 +141,7 @@ fn tell(measured: &[Vec<RunReport>; DEPTHS.len()]) -> io::Result<()> {
             let base = *yardstick.get_or_insert(median);
             let spread = format!("{:.2} to {:.2} µs", all[0], all[all.len() - 1]);
             let median_told = format!("{median:.2} µs");
-            let change = change(median, base, grain_us);
+            let change = change(median, base, batch_interval_us);
             writeln!(out, "{name:<14}{depth:<10}{median_told:>12}{spread:>26}{change:>12}")?;
         }
     }
@@ -156,9 +156,9 @@ fn tell(measured: &[Vec<RunReport>; DEPTHS.len()]) -> io::Result<()> {
     )
 }
 
-fn change(median: f64, base: f64, grain_us: f64) -> String {
+fn change(median: f64, base: f64, batch_interval_us: f64) -> String {
     let percent = (median / base.max(1.0) - 1.0) * 100.0;
-    let told_apart = (median - base).abs() > grain_us;
+    let told_apart = (median - base).abs() > batch_interval_us;
     let mark = if told_apart && percent.abs() >= GOAL_PERCENT { " !" } else { "" };
     format!("{percent:+.1} %{mark}")
 }

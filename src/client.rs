@@ -405,7 +405,7 @@ impl ClientModel {
     }
 
     /// The most attempts at one download, over all runs.
-    pub fn attempts_at_most(&self) -> u32 {
+    pub fn attempts_max(&self) -> u32 {
         u32::from(self.attempts.get()) * u32::from(self.outer_loop.runs.get())
     }
 

@@ -316,7 +316,10 @@ mod tests {
         for fault in
             Fault::ALL.iter().filter(|f| matches!(f.family(), "location" | "dns" | "headers" | "json"))
         {
-            assert!(listed.contains(fault.id()), "docs/src/reference/redirect-failures.md does not place {fault}");
+            assert!(
+                listed.contains(fault.id()),
+                "docs/src/reference/redirect-failures.md does not place {fault}"
+            );
         }
     }
 

@@ -246,14 +246,14 @@ impl Requests for WithAgents {
 
 /// How many user agents are nobody's, and what they call themselves.
 pub(super) fn unknown_agents(counts: &AgentCounts) -> Option<String> {
-    let AgentCounts { told, unknown, products } = counts;
+    let AgentCounts { with_agent, unknown, products } = counts;
     let each: Vec<_> = products.iter().map(|(name, count)| format!("{name} {}", grouped(*count))).collect();
     let named = if each.is_empty() { String::new() } else { format!(": {}", each.join(", ")) };
     (*unknown > 0).then(|| {
         format!(
             "{} of {} user agents belong to no known client and never retry{named}",
             grouped(*unknown),
-            grouped(*told)
+            grouped(*with_agent)
         )
     })
 }

@@ -77,7 +77,8 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
             "--duration is too short for the fault, which lasts half of it: use 1s or more".to_owned(),
         )
     })?;
-    let fault = PlannedFault { kind: FaultKind::Location(LocationFault::MissingSlash), share: Share::ALL, window };
+    let fault =
+        PlannedFault { kind: FaultKind::Location(LocationFault::MissingSlash), share: Share::ALL, window };
     let plan = FaultPlan::new(vec![fault], 1);
     let registry = MockRegistry::start(MockConfig { plan, ..MockConfig::default() })?;
     if !args.report.quiet {

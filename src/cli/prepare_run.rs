@@ -101,14 +101,14 @@ pub(super) fn engine_plan(
 
 /// The most connections that a run would open if there were descriptors for them.
 fn wanted_connections(load: &LoadArgs, wire: &WireArgs, pace: &Pace) -> usize {
-    let unasked = match (pace, wire.connection.http) {
+    let not_compared = match (pace, wire.connection.http) {
         (Pace::Max, _) => CLOSED_CONNECTIONS,
         (Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_), HttpArg::Http2) => HTTP2_CONNECTIONS,
         (Pace::Constant(_) | Pace::Profile(_) | Pace::Recorded(_), HttpArg::Http1 | HttpArg::Auto) => {
             load.max_in_flight
         }
     };
-    load.connections.unwrap_or(unasked)
+    load.connections.unwrap_or(not_compared)
 }
 
 /// That a run has to do with fewer connections than it may have arrivals in

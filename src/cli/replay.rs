@@ -291,7 +291,7 @@ fn plan(command: &str, args: &ReplayArgs, engine: &EnginePlan, (pace, started): 
             let checked = if args.wire.tls.insecure { "any certificate" } else { "verified" };
             checked.to_owned()
         }),
-        grain_us: u64::try_from(engine.batch_interval.as_micros()).unwrap_or(u64::MAX),
+        batch_interval_us: u64::try_from(engine.batch_interval.as_micros()).unwrap_or(u64::MAX),
         verify: verify.verify.to_string(),
         verify_rate: asks_targets.then(|| verify.probe.rate.to_string()),
         verify_sample: asks_targets.then(|| verify.probe.sample.to_string()),
@@ -338,6 +338,6 @@ pub(super) fn input(report: &InputReport) -> PlanInput {
     PlanInput {
         name: report.name.clone(),
         format: report.format.map_or_else(|| "empty".to_owned(), |format| format.to_string()),
-        packing: report.compression.to_string(),
+        compression: report.compression.to_string(),
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn run(name_or_file: &str, args: &ReplayArgs, out: &mut dyn Write) ->
         inputs: vec![PlanInput {
             name: format!("scenario: {name_or_file}"),
             format: format!("{}, {speed}", scenario.clients.model),
-            packing: "plain".to_owned(),
+            compression: "plain".to_owned(),
         }],
         inputs_skipped: Vec::new(),
         reorder_window_s: 0.0,
@@ -91,7 +91,7 @@ fn start_message(scenario: &Scenario, speed: Factor, registry: &MockRegistry) ->
         format!("; disturbed from second {} to {}", from.as_secs_f64(), to.as_secs_f64())
     });
     format!(
-        "scenario {}: {}\nscenario {}: speed {speed}: {seconds} s at {}{trouble}\nscenario {}: mock registry at \
+        "scenario {}: {}\nscenario {}: speed {speed}: {seconds} s at {}{fault_span}\nscenario {}: mock registry at \
          http://{}",
         scenario.name,
         scenario.about,

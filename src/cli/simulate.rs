@@ -81,7 +81,7 @@ fn from_scenario(scenario: Scenario, args: &SimulateArgs) -> Result<PreparedSimu
         inputs: vec![PlanInput {
             name: scenario.name.clone(),
             format: "scenario".to_owned(),
-            packing: "plain".to_owned(),
+            compression: "plain".to_owned(),
         }],
         rate: scenario.load.downloads.to_string(),
         arrivals: "scenario".to_owned(),

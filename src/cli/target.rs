@@ -235,7 +235,7 @@ impl ReachableAddresses {
             return None;
         }
         Some(Reason {
-            id: "dead_address".to_owned(),
+            id: "unreachable_address".to_owned(),
             detail: format!(
                 "before the run, the target accepted no connection at {}",
                 self.unreachable.join(", ")

@@ -97,11 +97,11 @@ impl ClientMix {
     }
 
     /// The most attempts that one of them makes at one download.
-    pub fn attempts_at_most(&self) -> u32 {
+    pub fn attempts_max(&self) -> u32 {
         match &self.0 {
-            MixMembers::Uniform(model) => model.attempts_at_most(),
+            MixMembers::Uniform(model) => model.attempts_max(),
             MixMembers::ByAgent(models) => {
-                models.iter().map(ClientModel::attempts_at_most).max().unwrap_or(1)
+                models.iter().map(ClientModel::attempts_max).max().unwrap_or(1)
             }
         }
     }

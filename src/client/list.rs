@@ -28,7 +28,7 @@ impl fmt::Display for ClientModels {
             for line in 0..waits.len().max(retried.len()).max(1) {
                 let cell = |lines: &[String]| lines.get(line).cloned().unwrap_or_default();
                 let head = match line {
-                    0 => format!("{:name$}  {:>8}  {from:5}", model.name, model.attempts_at_most()),
+                    0 => format!("{:name$}  {:>8}  {from:5}", model.name, model.attempts_max()),
                     _ => " ".repeat(name + "  attempts  from ".len()),
                 };
                 let text = format!("{head}  {:WAITS$}  {}", cell(&waits), cell(&retried));
@@ -48,7 +48,8 @@ fn waits(model: &ClientModel) -> String {
     let after_answer = listed(model, &model.delays, retries);
     let after_fault = (model.delays_after_fault != model.delays)
         .then(|| format!("faults {}", listed(model, &model.delays_after_fault, retries)));
-    let again = (model.outer_loop.runs.get() > 1).then(|| format!("rerun after {}", seconds(model.outer_loop.pause)));
+    let again =
+        (model.outer_loop.runs.get() > 1).then(|| format!("rerun after {}", seconds(model.outer_loop.pause)));
     [Some(after_answer), after_fault, again].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 

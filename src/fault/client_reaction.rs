@@ -114,7 +114,11 @@ mod tests {
     fn the_manual_tells_of_each_fault_in_the_same_words() {
         for &fault in Fault::ALL {
             let Some(reaction) = told_of(fault) else {
-                panic!("docs/src/reference/faults.md lacks: | `{fault}` | {} | {} |", fault.meaning(), fault.client_reaction());
+                panic!(
+                    "docs/src/reference/faults.md lacks: | `{fault}` | {} | {} |",
+                    fault.meaning(),
+                    fault.client_reaction()
+                );
             };
             assert_eq!(reaction.replace("**", ""), fault.client_reaction(), "{fault}");
         }

@@ -200,7 +200,10 @@ fn check_mix(counts: &Counts) -> Result<(), Imbalance> {
 fn check_attempts(attempts_are: &'static str, attempts: &AttemptCounts) -> Result<(), Imbalance> {
     balance(
         (attempts_are, attempts.total()),
-        ("statuses + faults + unfinished", attempts.completed() + attempts.faults.total() + attempts.unfinished),
+        (
+            "statuses + faults + unfinished",
+            attempts.completed() + attempts.faults.total() + attempts.unfinished,
+        ),
     )
 }
 

@@ -65,7 +65,7 @@ impl Unchecked {
             Self::TierOff => "tier_off",
             Self::NoLocation => "no_location",
             Self::HostLimit => "host_limit",
-            Self::RunEnded => "cut",
+            Self::RunEnded => "run_ended",
             Self::OwnOrigin => "own_origin",
             Self::SampledOut => "sampled_out",
             Self::Budget => "budget",

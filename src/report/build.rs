@@ -174,7 +174,7 @@ fn sampled(plan: &Plan, books: &Accounting) -> Option<Reason> {
 
 fn unfinished() -> Reason {
     Reason {
-        id: "unfinished".to_owned(),
+        id: "checkpoint".to_owned(),
         detail: "written during the run: lines and records are not known yet, and arrivals in flight \
                  count as unfinished"
             .to_owned(),
@@ -211,7 +211,7 @@ fn records(trace: &TraceAccounting, books: &Accounting, counts: &Counts) -> Reco
 
 fn arrivals(counts: &ArrivalCounts, outstanding: u64) -> Arrivals {
     let ArrivalCounts { offered, passed, recovered, failed, shed, unfinished: cut } = *counts;
-    Arrivals { offered, passed, recovered, failed, shed, cut: cut + outstanding }
+    Arrivals { offered, passed, recovered, failed, shed, unfinished: cut + outstanding }
 }
 
 fn warmup(plan: &Plan, counts: &Counts, books: &Accounting) -> Warmup {
@@ -233,7 +233,7 @@ fn attempts(counts: &AttemptCounts) -> Attempts {
         sent: counts.sent,
         completed: counts.completed(),
         faults: fault_counts(&counts.faults),
-        cut: counts.unfinished,
+        unfinished: counts.unfinished,
     }
 }
 
@@ -269,8 +269,8 @@ fn generator_line(facts: GeneratorFacts, counts: &Counts) -> Generator {
         worker_cpu_peak_share: strain.busy_permille_max.map(|share| approximate(share) / 1e3),
         saturated_arrivals: strain.saturated_arrivals,
         throttled_s: facts.throttled_s,
-        starved_s: strain.trace_lag.as_secs_f64(),
-        starved_arrivals: strain.trace_lag_arrivals,
+        trace_lag_s: strain.trace_lag.as_secs_f64(),
+        trace_lag_arrivals: strain.trace_lag_arrivals,
     }
 }
 
@@ -468,7 +468,7 @@ impl From<&Interval> for IntervalLine {
             recovered,
             failed,
             shed,
-            cut,
+            unfinished: cut,
             first: counts.attempts.first,
             retries: counts.attempts.retries,
             failed_attempts: StormSecond::from(interval).failed_attempts,
@@ -486,7 +486,7 @@ impl From<&Interval> for IntervalLine {
             lateness_us: IntervalTimes::from(&times.lateness),
             redirects: counts.redirects.seen,
             worker_cpu_peak_permille: counts.generator_health.busy_permille_max,
-            starved_us: u64::try_from(counts.generator_health.trace_lag.as_micros()).unwrap_or(u64::MAX),
+            trace_lag_us: u64::try_from(counts.generator_health.trace_lag.as_micros()).unwrap_or(u64::MAX),
         }
     }
 }

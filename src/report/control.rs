@@ -21,7 +21,7 @@ pub struct ControlReport {
     pub candidate: ComparisonsLine,
     /// The candidate's answers for which no request was sent to the control, by
     /// reason.
-    pub unasked: BTreeMap<String, u64>,
+    pub not_compared: BTreeMap<String, u64>,
     /// The control's answers compared with each other: requests sent twice.
     pub noise: ComparisonsLine,
     /// The first few examples of each kind of difference.
@@ -65,11 +65,11 @@ impl RunReport {
         let candidate = ComparisonsLine::from(tally.candidate());
         let ControlCounts { sampled_out, queue_full, handed_over } = counts;
         let unfinished = handed_over.saturating_sub(candidate.asked);
-        let unasked = [("sampled_out", sampled_out), ("queue_full", queue_full), ("unfinished", unfinished)];
+        let not_compared = [("sampled_out", sampled_out), ("queue_full", queue_full), ("unfinished", unfinished)];
         let noise = ComparisonsLine::from(tally.noise());
         self.warnings.extend(finding(&candidate, &noise));
         self.control = Some(ControlReport {
-            unasked: unasked
+            not_compared: not_compared
                 .into_iter()
                 .filter(|(_, count)| *count > 0)
                 .map(|(reason, count)| (reason.to_owned(), count))

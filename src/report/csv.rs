@@ -30,7 +30,7 @@ const COUNTS: [(&str, CountOf); 18] = [
     ("recovered", |line| line.recovered),
     ("failed", |line| line.failed),
     ("shed", |line| line.shed),
-    ("cut", |line| line.cut),
+    ("unfinished", |line| line.unfinished),
     ("first", |line| line.first),
     ("retries", |line| line.retries),
     ("failed_attempts", |line| line.failed_attempts),
@@ -39,7 +39,7 @@ const COUNTS: [(&str, CountOf); 18] = [
     ("waiting", |line| line.waiting),
     ("connections_open", |line| line.connections_open),
     ("redirects", |line| line.redirects),
-    ("starved_us", |line| line.starved_us),
+    ("trace_lag_us", |line| line.trace_lag_us),
 ];
 
 /// The clocks of a second.

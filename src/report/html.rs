@@ -197,7 +197,7 @@ pub(super) const fn tone(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Passed => "good",
         Verdict::Failed | Verdict::Invalid => "wrong",
-        Verdict::Cut => "open",
+        Verdict::Interrupted => "open",
     }
 }
 

@@ -24,7 +24,7 @@ use std::fmt::{self, Write};
 const COMPLETE: &str = "complete";
 
 /// The name of the case that no redirect led astray, where retries hid it.
-const MASKED_BAD_REDIRECTS: &str = "misled";
+const MASKED_BAD_REDIRECTS: &str = "redirects_hidden_by_retries";
 
 /// Kinds of fault told, and examples of each.
 const FAULTS: usize = 100;
@@ -67,7 +67,7 @@ pub fn junit(report: &RunReport) -> String {
 
 fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
     let met = |fault: &Fault| report.faults.iter().any(|line| line.id == fault.id());
-    // What retries hid of every download is no failure of its own: `misled` is.
+    // What retries hid of every download is no failure of its own: `redirects_hidden_by_retries` is.
     let of_failed = report.faults.iter().filter(|line| line.arrivals() > 0);
     let unmet = Fault::ALL.iter().copied().filter(|fault| !fault.is_generator_fault() && !met(fault));
     let (passed, skipped): (Vec<_>, Vec<_>) =
@@ -75,7 +75,7 @@ fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
     let faults: Vec<_> = of_failed.take(FAULTS).collect();
     // Not one download failed, and yet the run did.
     let is_misled = report.verdict == Verdict::Failed && faults.is_empty();
-    let broken_off = matches!(report.verdict, Verdict::Invalid | Verdict::Cut)
+    let broken_off = matches!(report.verdict, Verdict::Invalid | Verdict::Interrupted)
         || report.verdict == Verdict::Failed && !report.invalid_reasons.is_empty();
     let started = report.plan.started_at.trim_end_matches('Z');
     let started = if started.is_empty() { "1970-01-01T00:00:00" } else { started };
@@ -170,7 +170,7 @@ fn complete(report: &RunReport, broken_off: bool, xml: &mut String) -> fmt::Resu
         xml,
         r#"      <error message="{}" type="{}">{}</error>"#,
         escaped(&super::text::headline::verdict(report)),
-        if report.verdict == Verdict::Cut { "cut" } else { "invalid" },
+        if report.verdict == Verdict::Interrupted { "interrupted" } else { "invalid" },
         reasons.join("\n"),
     )?;
     writeln!(xml, "    </testcase>")
@@ -394,7 +394,7 @@ mod tests {
             examples: vec![example.clone()],
             ..FaultLine::default()
         };
-        let reason = Reason { id: "cut".to_owned(), detail: text.clone(), remedy: text.clone() };
+        let reason = Reason { id: "unfinished".to_owned(), detail: text.clone(), remedy: text.clone() };
         RunReport {
             verdict,
             invalid_reasons: vec![reason.clone()],

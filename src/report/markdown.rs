@@ -43,7 +43,7 @@ fn write(report: &RunReport, out: &mut String) -> fmt::Result {
     let mark = match report.verdict {
         Verdict::Passed => "✅",
         Verdict::Failed => "❌",
-        Verdict::Invalid | Verdict::Cut => "⚠️",
+        Verdict::Invalid | Verdict::Interrupted => "⚠️",
     };
     writeln!(out, "### {mark} downpour: {}\n\n{}\n", word.to_lowercase(), prose(sentence))?;
     writeln!(out, "{}\n", prose(&asked(report)))?;

@@ -71,7 +71,7 @@ pub struct Plan {
     /// null without TLS.
     pub tls: Option<String>,
     /// The batch interval: the shortest time between two wake-ups of the sender.
-    pub grain_us: u64,
+    pub batch_interval_us: u64,
     /// The depth of redirect checks, from `off` and `dns` to `digest`.
     pub verify: String,
     /// The limit on probes per second, if redirect targets are probed.
@@ -153,7 +153,7 @@ pub struct PlanInput {
     /// Its format, such as `cloudfront`.
     pub format: String,
     /// Its compression: `plain`, `gzip` or `zstd`.
-    pub packing: String,
+    pub compression: String,
 }
 
 /// A log that could not be read.

@@ -81,10 +81,10 @@ fn write(report: &RunReport, now: Option<&Gauges>, out: &mut Families) -> fmt::R
         ("recovered", arrivals.recovered),
         ("failed", arrivals.failed),
         ("shed", arrivals.shed),
-        ("cut", arrivals.cut),
+        ("unfinished", arrivals.unfinished),
     ];
     // What is open in a run that goes on would be cut if it ended now, and a counter must not fall.
-    let known = fates.into_iter().filter(|(outcome, _)| now.is_none() || *outcome != "cut");
+    let known = fates.into_iter().filter(|(outcome, _)| now.is_none() || *outcome != "unfinished");
     out.counters("arrivals", "Downloads by outcome.", "outcome", known)?;
     let kinds = [("first", attempts.first), ("retry", attempts.retries)];
     out.counters("attempts", "Attempts that ended.", "kind", kinds)?;
@@ -124,7 +124,7 @@ fn verdict(verdict: Verdict, out: &mut Families) -> fmt::Result {
         ("passed", Verdict::Passed),
         ("failed", Verdict::Failed),
         ("invalid", Verdict::Invalid),
-        ("cut", Verdict::Cut),
+        ("interrupted", Verdict::Interrupted),
     ];
     out.family("run_verdict", PrometheusKind::Gauge, "1 for the verdict of the run, 0 for the others.")?;
     for (name, known) in all {
@@ -139,7 +139,11 @@ fn thresholds(report: &RunReport, out: &mut Families) -> fmt::Result {
     }
     let kept: BTreeMap<_, _> =
         report.thresholds.iter().take(SERIES).map(|line| (label(&line.expression), line.passed)).collect();
-    out.family("threshold_kept", PrometheusKind::Gauge, "1 for a threshold that is met, 0 for one that is violated.")?;
+    out.family(
+        "threshold_kept",
+        PrometheusKind::Gauge,
+        "1 for a threshold that is met, 0 for one that is violated.",
+    )?;
     for (expression, kept) in kept {
         out.sample("threshold_kept", &[("threshold", &expression)], u8::from(kept))?;
     }

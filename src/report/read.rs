@@ -113,7 +113,7 @@ mod tests {
     fn any_minor_version_is_read_and_another_major_is_not() {
         check(r#"{"schema": "downpour.run/1", "verdict": "passed"}"#, Ok(Verdict::Passed));
         check(r#"{"schema": "downpour.run/1.12", "news": [{}], "verdict": "failed"}"#, Ok(Verdict::Failed));
-        check(r#"{"schema": "downpour.run/1"}"#, Ok(Verdict::Cut));
+        check(r#"{"schema": "downpour.run/1"}"#, Ok(Verdict::Interrupted));
         for other in ["downpour.run/2", "downpour.run/10", "downpour.run/1.", "downpour.run/1.x", "k6"] {
             let told = format!(
                 "its schema is {other:?}, and this version reads \"downpour.run/1\": use the version that wrote it"

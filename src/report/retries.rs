@@ -23,9 +23,9 @@ pub struct RetriesSection {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub clients: BTreeMap<String, ClientLine>,
     /// Failed attempts that were retried, by fault.
-    pub hidden: BTreeMap<String, u64>,
+    pub retried_failures: BTreeMap<String, u64>,
     /// Those of them that were wrong redirects.
-    pub misled: u64,
+    pub redirects_hidden_by_retries: u64,
     /// Retries that were not sent, because `--max-in-flight` was reached.
     pub shed: u64,
     /// Downloads without a further attempt, because the retry budget was spent.
@@ -55,7 +55,7 @@ pub struct ClientLine {
     /// Not sent: `--max-in-flight` was reached.
     pub shed: u64,
     /// Not ended when the run ended.
-    pub cut: u64,
+    pub unfinished: u64,
     /// First attempts.
     pub first: u64,
     /// Retries.
@@ -73,7 +73,7 @@ impl From<&ClientCounts> for ClientLine {
             recovered: arrivals.recovered,
             failed: arrivals.failed,
             shed: arrivals.shed,
-            cut: arrivals.unfinished,
+            unfinished: arrivals.unfinished,
             first,
             retries,
             amplification: if first == 0 { 1.0 } else { approximate(first + retries) / approximate(first) },
@@ -97,9 +97,9 @@ impl RunReport {
         self.retries = Some(RetriesSection {
             by_attempts: counts.by_attempts.clone(),
             ended: counts.ended.iter().map(|(why, &count)| (why.id().to_owned(), count)).collect(),
-            hidden: hidden.collect(),
+            retried_failures: hidden.collect(),
             clients: mix.iter().map(|(kind, of)| (self.name_of(kind), ClientLine::from(of))).collect(),
-            misled: counts.redirects_hidden_by_retries(),
+            redirects_hidden_by_retries: counts.redirects_hidden_by_retries(),
             waiting_at_end: counts.waiting_at_end,
             retry_after_max_s: counts.retry_after_max.map(|wait| wait.as_secs_f64()),
             shed: counts.shed(),
@@ -133,7 +133,7 @@ impl RunReport {
     /// Over the whole run: a verdict may come a second after its attempt.
     fn failed_attempts(&self) -> u64 {
         let good = self.arrivals.passed + self.arrivals.recovered;
-        self.attempts.total.saturating_sub(self.attempts.cut + good)
+        self.attempts.total.saturating_sub(self.attempts.unfinished + good)
     }
 }
 
@@ -163,7 +163,7 @@ mod tests {
         (report.arrivals.recovered, report.arrivals.failed) = (12, 4);
         let report = report.with_retries(&all, Some(&StormSeries::default()));
         let retries = report.retries.unwrap();
-        assert_eq!((report.storm, retries.misled, retries.shed, retries.budget_exhausted), (None, 1, 2, 1));
+        assert_eq!((report.storm, retries.redirects_hidden_by_retries, retries.shed, retries.budget_exhausted), (None, 1, 2, 1));
         assert_eq!(retries.by_attempts, [(1, 1), (2, 4)].into());
         let ended: Vec<_> = retries.ended.iter().map(|(why, &count)| (why.as_str(), count)).collect();
         assert_eq!(ended, [("budget", 1), ("hop", 1), ("shed", 2)]);

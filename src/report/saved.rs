@@ -150,7 +150,7 @@ impl SavedRun {
             Err(error) if timeline.is_empty() => Some(format!("{at}: {error}; no charts can be drawn")),
             Err(error) => Some(format!("{at}: {error}; the charts show only what was read before")),
         });
-        if self.report.warnings.iter().any(|warning| warning.id == "unfinished") && !timeline.is_empty() {
+        if self.report.warnings.iter().any(|warning| warning.id == "checkpoint") && !timeline.is_empty() {
             self.notes.push(format!(
                 "the run was killed: its numbers are those of the last checkpoint, its charts reach to \
                  second {}",

@@ -33,7 +33,7 @@ pub enum Verdict {
     Invalid,
     /// The run was interrupted: a partial result.
     #[default]
-    Cut,
+    Interrupted,
 }
 
 /// Earlier versions did not say it, and judged such runs to be invalid.
@@ -192,7 +192,7 @@ pub struct Arrivals {
     /// Not sent: `--max-in-flight` was reached.
     pub shed: u64,
     /// Not ended when the run ended.
-    pub cut: u64,
+    pub unfinished: u64,
 }
 
 /// The warm-up, which no other number includes; all zero if there was none.
@@ -229,7 +229,7 @@ pub struct Attempts {
     /// Attempts without a complete answer, by fault.
     pub faults: BTreeMap<String, u64>,
     /// Attempts that had not ended when the run ended.
-    pub cut: u64,
+    pub unfinished: u64,
 }
 
 /// Requests and answers per second.
@@ -455,7 +455,7 @@ pub struct Generator {
     /// cores; null if unknown.
     pub throttled_s: Option<f64>,
     /// How long workers waited for records that were already scheduled.
-    pub starved_s: f64,
+    pub trace_lag_s: f64,
     /// Arrivals that reached their worker after their scheduled time.
-    pub starved_arrivals: u64,
+    pub trace_lag_arrivals: u64,
 }

@@ -25,7 +25,7 @@ pub struct IntervalLine {
     /// Arrivals shed.
     pub shed: u64,
     /// Arrivals unfinished.
-    pub cut: u64,
+    pub unfinished: u64,
     /// First attempts that ended.
     pub first: u64,
     /// Retries that ended.
@@ -65,7 +65,7 @@ pub struct IntervalLine {
     /// null if not measured.
     pub worker_cpu_peak_permille: Option<u64>,
     /// How long workers waited for records that were already scheduled.
-    pub starved_us: u64,
+    pub trace_lag_us: u64,
 }
 
 /// Times of one second in microseconds.

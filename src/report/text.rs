@@ -234,7 +234,7 @@ fn generator_limits(generator: &Generator) -> Option<String> {
     let all = [
         (saturated > 0).then(|| format!("saturated for {}", counted(saturated, "arrival"))),
         generator.throttled_s.and_then(|time_s| time(time_s, "throttled by a cgroup")),
-        time(generator.starved_s, "trace lag"),
+        time(generator.trace_lag_s, "trace lag"),
     ];
     let told: Vec<_> = all.into_iter().flatten().collect();
     (!told.is_empty()).then(|| told.join(", "))

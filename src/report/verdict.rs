@@ -94,7 +94,7 @@ impl From<Verdict> for Exit {
             Verdict::Passed => Self::Passed,
             Verdict::Failed => Self::Failed,
             Verdict::Invalid => Self::Invalid,
-            Verdict::Cut => Self::Interrupted,
+            Verdict::Interrupted => Self::Interrupted,
         }
     }
 }
@@ -190,7 +190,7 @@ pub(in crate::report) fn judge_played(
     let mut thresholds = assessment.lines.clone();
     let nothing_good = counts.arrivals.offered > 0 && vacuous::served(counts) == 0;
     let verdict = if *ending == Ending::Interrupted {
-        Verdict::Cut
+        Verdict::Interrupted
     } else if !reasons.is_empty() {
         let excuses = Excuses::of(&reasons, totals, plan);
         thresholds = certain_failures::marked(assessment, counts, excuses);
@@ -282,7 +282,7 @@ fn not_over(totals: &Totals) -> Option<Reason> {
     let cut = totals.counts.arrivals.unfinished;
     (cut > 0).then(|| {
         doubt(
-            Doubt::Cut,
+            Doubt::Unfinished,
             format!("{} arrivals were unfinished when the grace period ended", grouped(cut)),
             "raise --grace to at least --timeout",
         )
@@ -346,7 +346,7 @@ fn wrong_and_cacheable(totals: &Totals) -> Option<Reason> {
 /// they fail a run all the same, for the next client may not.
 fn hidden_by_retries(totals: &Totals) -> Option<Reason> {
     let counts = &totals.counts;
-    let misled = counts.retries.redirects_hidden_by_retries();
+    let redirects_hidden_by_retries = counts.retries.redirects_hidden_by_retries();
     let of_redirects = counts.saved_by_retries.seen().filter(|(fault, _)| fault.is_bad_redirect());
     let outcome = match of_redirects.map(|(_, saved)| saved.count).sum() {
         0 => "no download recovered".to_owned(),
@@ -356,10 +356,10 @@ fn hidden_by_retries(totals: &Totals) -> Option<Reason> {
             grouped(saved)
         ),
     };
-    (misled > 0).then(|| {
+    (redirects_hidden_by_retries > 0).then(|| {
         reason(
             "hidden_by_retries",
-            format!("{} wrong redirects were retried; {outcome}", grouped(misled)),
+            format!("{} wrong redirects were retried; {outcome}", grouped(redirects_hidden_by_retries)),
             "fix the redirects: clients that retry less, or not at all, fail",
         )
     })
@@ -395,7 +395,11 @@ fn checks_left_out(totals: &Totals, plan: &Plan) -> Vec<Reason> {
     };
     if plan.simulated.is_some() {
         let detail = "SIMULATED: nothing was sent; a modelled service answered".to_owned();
-        warnings.push(left_out(LeftOut::Simulated, detail, "use downpour replay to measure the real service"));
+        warnings.push(left_out(
+            LeftOut::Simulated,
+            detail,
+            "use downpour replay to measure the real service",
+        ));
     } else if let Some(off) = off {
         let remedy = "use --verify dns to check that the hosts exist";
         warnings.push(left_out(LeftOut::VerifyOff, off.to_owned(), remedy));

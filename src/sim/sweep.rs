@@ -95,7 +95,7 @@ pub struct SweepScenario {
     /// What the service can do at full capacity, requests a second.
     pub capacity_per_s: f64,
     /// The most attempts of a client at one download.
-    pub attempts_at_most: u32,
+    pub attempts_max: u32,
     /// How long the service is given to recover.
     pub recovery_limit: Duration,
 }
@@ -124,7 +124,7 @@ pub fn sweep(
         name: scenario.name.clone(),
         downloads_per_s: scenario.load.downloads.per_second_f64(),
         capacity_per_s: plan.service.capacity_per_s().unwrap_or(f64::INFINITY),
-        attempts_at_most: plan.clients.clients.attempts_at_most(),
+        attempts_max: plan.clients.clients.attempts_max(),
         recovery_limit: trial.recovery_limit,
     };
     Some(Sweep { grid, scenario: about, cells, boundaries })

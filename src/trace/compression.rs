@@ -65,16 +65,16 @@ pub(crate) fn decompress(
 ) -> io::Result<DecompressedInput> {
     let mut input =
         PeekReader { peeked: Vec::new(), consumed: 0, input: BufReader::with_capacity(BUFFER, raw) };
-    let packing = detect_compression(input.first_bytes()?);
+    let compression = detect_compression(input.first_bytes()?);
     let trailing = TrailingDataFlag::default();
-    let bytes: Box<dyn Read + Send> = match packing {
+    let bytes: Box<dyn Read + Send> = match compression {
         InputCompression::Plain => Box::new(input),
         InputCompression::Gzip => Box::new(CompressedParts {
             part: Some(GzDecoder::new(input)),
             after_part: None,
             open: Box::new(|input| Ok(GzDecoder::new(input))),
             close: GzDecoder::into_inner,
-            compression: packing,
+            compression,
             trailing: trailing.clone(),
         }),
         InputCompression::Zstd => {
@@ -90,12 +90,12 @@ pub(crate) fn decompress(
                 after_part: None,
                 open: Box::new(open),
                 close: zstd::Decoder::finish,
-                compression: packing,
+                compression,
                 trailing: trailing.clone(),
             })
         }
     };
-    Ok(DecompressedInput { compression: packing, bytes, trailing })
+    Ok(DecompressedInput { compression, bytes, trailing })
 }
 
 fn detect_compression(magic: &[u8]) -> InputCompression {

@@ -122,7 +122,7 @@ impl LogSummaryBuilder {
             statuses.add(b"none", self.no_status);
         }
         LogSummary {
-            schema: "downpour.census/1",
+            schema: "downpour.log-summary/1",
             inputs: source.inputs().map(InputSummary::from).collect(),
             left_out: source.unreadable().iter().map(UnreadableSummary::from).collect(),
             lines: LineSummary::from(books),
@@ -206,7 +206,7 @@ pub struct InputSummary {
     /// Its format's name; `None` for an input without a line.
     pub format: Option<&'static str>,
     /// How it is packed.
-    pub packing: String,
+    pub compression: String,
 }
 
 /// A file that cannot be read.
@@ -340,7 +340,7 @@ pub struct Methods {
 impl From<&InputReport> for InputSummary {
     fn from(input: &InputReport) -> Self {
         let format = input.format.map(super::formats::Format::name);
-        Self { name: input.name.clone(), format, packing: input.compression.to_string() }
+        Self { name: input.name.clone(), format, compression: input.compression.to_string() }
     }
 }
 

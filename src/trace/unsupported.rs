@@ -34,8 +34,8 @@ pub(crate) enum Remedy {
 
 impl Remedy {
     /// The remedy for an input that is packed like this.
-    pub(crate) fn told(self, packing: InputCompression) -> String {
-        let unpack = match packing {
+    pub(crate) fn told(self, compression: InputCompression) -> String {
+        let unpack = match compression {
             InputCompression::Plain => None,
             InputCompression::Gzip => Some("gzip -dc"),
             InputCompression::Zstd => Some("zstd -dc"),
@@ -205,9 +205,9 @@ mod tests {
 
     #[test]
     fn a_remedy_takes_off_the_outer_compression_first() {
-        let check = |head: &[u8], packing, expected| {
+        let check = |head: &[u8], compression, expected| {
             assert_eq!(
-                detect_unsupported(head).unwrap().remedy.told(packing),
+                detect_unsupported(head).unwrap().remedy.told(compression),
                 format!("{expected} | downpour ... -")
             );
         };

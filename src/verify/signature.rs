@@ -70,7 +70,9 @@ impl fmt::Display for SignatureFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Expired { ago } => write!(f, "the signature expired {ago} s before the answer"),
-            Self::NotYetValid { ahead } => write!(f, "the signature becomes valid {ahead} s after the answer"),
+            Self::NotYetValid { ahead } => {
+                write!(f, "the signature becomes valid {ahead} s after the answer")
+            }
             Self::ExpiresSoon { left } => write!(f, "the signature expires {left} s after the answer"),
         }
     }

@@ -78,12 +78,16 @@ fn status_meaning(status: u16, locations: Locations<'_>) -> StatusMeaning {
         // RFC 4918 §11.1, RFC 5842 §7.1: answers to methods of WebDAV.
         207 | 208 => StatusMeaning::AcceptableIfRecorded("an answer to a WebDAV request, without the file"),
         // RFC 3229 §10.4.1: only to a request with A-IM.
-        226 => StatusMeaning::Unrequested("a difference to an earlier file, although the request had no A-IM"),
+        226 => {
+            StatusMeaning::Unrequested("a difference to an earlier file, although the request had no A-IM")
+        }
         // §15: what is not known is as x00 of its class.
         209..=299 => StatusMeaning::Acceptable,
         // §15.4.1: followed by its Location; without one, a person has to choose.
         300 if locations != Locations::None => StatusMeaning::Acceptable,
-        300 => StatusMeaning::AcceptableIfRecorded("a choice without a Location, which clients cannot follow"),
+        300 => {
+            StatusMeaning::AcceptableIfRecorded("a choice without a Location, which clients cannot follow")
+        }
         // §15.4.2 to §15.4.4, §15.4.8, §15.4.9.
         301 | 302 | 303 | 307 | 308 => StatusMeaning::Acceptable,
         // §15.4.5: only to a request with a condition.

@@ -86,7 +86,7 @@ pub(crate) fn plan() -> Plan {
         inputs: vec![PlanInput {
             name: "incident.log.gz".into(),
             format: "cloudfront".into(),
-            packing: "gzip".into(),
+            compression: "gzip".into(),
         }],
         target: "http://127.0.0.1:8080".into(),
         rate: "4.7k/s".into(),
@@ -235,7 +235,7 @@ fn what_the_machine_did_not_give_has_a_line_only_then() {
     assert!(!summary(&sound).contains("impaired"));
     let mut report = sound.clone();
     report.generator.throttled_s = Some(1.25);
-    report.generator.starved_s = 0.5;
+    report.generator.trace_lag_s = 0.5;
     let text = summary(&report);
     let line = "  impaired   throttled by a cgroup for 1.25 s, trace lag for 0.50 s\n";
     assert!(text.contains(line), "{text}");
@@ -400,7 +400,7 @@ fn a_killed_run_leaves_a_readable_result() {
     drop(directory);
     let text = fs::read_to_string(scratch.path().join("run.json")).unwrap();
     let left: RunReport = serde_json::from_str(&text).unwrap();
-    assert_eq!((left.verdict, left.arrivals.offered, left.arrivals.cut), (Verdict::Cut, 4_701, 1));
+    assert_eq!((left.verdict, left.arrivals.offered, left.arrivals.unfinished), (Verdict::Interrupted, 4_701, 1));
     assert_eq!(left.exit().code(), 130);
     assert!(summary(&left).starts_with("INTERRUPTED"));
 }

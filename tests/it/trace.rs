@@ -253,10 +253,10 @@ fn packed_logs_hold_what_plain_ones_do() {
             (zstd::encode_all(&log[..], 3).unwrap(), InputCompression::Zstd),
             (frames, InputCompression::Zstd),
         ];
-        for (bytes, packing) in packed {
+        for (bytes, compression) in packed {
             let mut source = over(bytes, ReadOptions::default()).unwrap();
-            assert_eq!(source.inputs().next().unwrap().compression, packing);
-            assert_eq!(drain(&mut source), plain, "{folder} {packing}");
+            assert_eq!(source.inputs().next().unwrap().compression, compression);
+            assert_eq!(drain(&mut source), plain, "{folder} {compression}");
         }
     }
 }

@@ -115,8 +115,8 @@ start() { # FUNCTION plain|tls [MORE]
 }
 
 books='
-    (.arrivals | .offered == .passed + .recovered + .failed + .shed + .cut) and
-    (.attempts | .total == .first + .retries and .total == .completed + ([.faults[]] | add // 0) + .cut) and
+    (.arrivals | .offered == .passed + .recovered + .failed + .shed + .unfinished) and
+    (.attempts | .total == .first + .retries and .total == .completed + ([.faults[]] | add // 0) + .unfinished) and
     (.targets | .redirects == .checked + .broken + ([.unchecked[]] | add // 0)) and
     (.attempts.completed == ([.statuses[]] | add // 0))'
 

@@ -59,7 +59,7 @@ def out_of_balance(run):
     fates = sum(arrivals[fate] for fate in ("passed", "recovered", "failed", "shed", "cut"))
     if arrivals["offered"] != fates or arrivals["offered"] == 0:
         yield f"arrivals do not add up: {arrivals}"
-    ends = attempts["completed"] + sum(attempts["faults"].values()) + attempts["cut"]
+    ends = attempts["completed"] + sum(attempts["faults"].values()) + attempts["unfinished"]
     if attempts["total"] != attempts["first"] + attempts["retries"] or attempts["total"] != ends:
         yield f"attempts do not add up: {attempts}"
     for name, tier in {"all": targets, **targets["tiers"]}.items():

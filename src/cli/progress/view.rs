@@ -334,7 +334,12 @@ mod tests {
             ..snapshot()
         };
         // What a retry hides is seen all the same.
-        let hiding = ProgressSnapshot { retried_failures: 1_400, wrong: 1_400, faults: vec![("dns.nxdomain", 1_400)], ..snapshot() };
+        let hiding = ProgressSnapshot {
+            retried_failures: 1_400,
+            wrong: 1_400,
+            faults: vec![("dns.nxdomain", 1_400)],
+            ..snapshot()
+        };
         let shown = view(&ExpectedLength::default(), s(12), Some(&hiding), 80);
         let told = "whole run    failed 0 of 17,000, 1,400 attempts wrong, 1,400 retried".to_owned();
         assert_eq!(shown[3], DisplayLine { text: told, tone: Wrong });

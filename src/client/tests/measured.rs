@@ -198,7 +198,7 @@ fn every_model_names_its_sources_and_ends() {
         assert!(!model.sources.is_empty() && !model.about.is_empty(), "{}", model.name);
         for fault in Fault::ALL {
             let (waits, _) = waits(model, LastAttempt::unanswered(*fault), 3);
-            assert!(waits.len() < model.attempts_at_most() as usize, "{} after {fault}", model.name);
+            assert!(waits.len() < model.attempts_max() as usize, "{} after {fault}", model.name);
         }
     }
 }

@@ -38,7 +38,7 @@ fn layers_multiply() {
             1 => written(&format!("attempts = 1\n{outer}")),
             _ => retrying(attempts, &outer),
         };
-        assert_eq!(model.attempts_at_most(), product);
+        assert_eq!(model.attempts_max(), product);
         let (made, _) = played(&model, &mut Budget::default(), 1, || true);
         assert_eq!(made, product);
     }

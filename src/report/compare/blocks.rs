@@ -72,7 +72,7 @@ pub enum BlockStatistic {
 #[derive(Clone, Debug)]
 pub struct Blocks {
     layout: BlockLayout,
-    /// Seconds in which something was offered ÷ seconds of the cut: the last
+    /// Seconds in which something was offered ÷ seconds of the layout: the last
     /// second of a run is seldom a whole one.
     offered_part: f64,
     sums: Vec<BlockSums>,
@@ -99,16 +99,16 @@ struct BlockSums {
 impl Blocks {
     /// Without a second. The run offered its load over `offering_s`; 0 where
     /// that is not known.
-    pub fn new(cut: BlockLayout, offering_s: f64) -> Self {
-        let whole = approximate(cut.seconds());
+    pub fn new(layout: BlockLayout, offering_s: f64) -> Self {
+        let whole = approximate(layout.seconds());
         let known = offering_s.is_finite() && offering_s > 0.0 && (offering_s - whole).abs() <= 1.0;
         Self {
-            layout: cut,
+            layout,
             offered_part: if known && whole > 0.0 { offering_s / whole } else { 1.0 },
-            sums: vec![BlockSums::default(); cut.blocks()],
+            sums: vec![BlockSums::default(); layout.blocks()],
             statuses: BTreeMap::new(),
             faults: BTreeMap::new(),
-            time_metrics: std::array::from_fn(|_| BlockHistogram::new(cut.blocks())),
+            time_metrics: std::array::from_fn(|_| BlockHistogram::new(layout.blocks())),
         }
     }
 
@@ -127,7 +127,7 @@ impl Blocks {
             (&mut sums.recovered, line.recovered),
             (&mut sums.failed, line.failed),
             (&mut sums.shed, line.shed),
-            (&mut sums.unfinished, line.cut),
+            (&mut sums.unfinished, line.unfinished),
             (&mut sums.first, line.first),
             (&mut sums.retries, line.retries),
             (&mut sums.sent, line.sent),

@@ -28,8 +28,12 @@ pub(super) fn headline(comparison: &RunComparison<'_>) -> (&'static str, String)
         return without_conditions(comparison);
     }
     if of(ConditionResult::Violated) > 0 {
-        let broken: Vec<_> = judged.iter().filter(|judged| judged.result == ConditionResult::Violated).map(name_of).collect();
-        return ("REGRESSED", format!("{} of {conditions} violated: {}", of(ConditionResult::Violated), broken.join(", ")));
+        let broken: Vec<_> =
+            judged.iter().filter(|judged| judged.result == ConditionResult::Violated).map(name_of).collect();
+        return (
+            "REGRESSED",
+            format!("{} of {conditions} violated: {}", of(ConditionResult::Violated), broken.join(", ")),
+        );
     }
     if of(ConditionResult::Unjudged) > 0 {
         let sentence = format!("{} of {conditions} could not be judged", of(ConditionResult::Unjudged));

@@ -91,7 +91,7 @@ fn of_a_run(run: &ComparedRun<'_>) -> Vec<String> {
             let why = report.invalid_reasons.first().map_or("", |reason| reason.detail.as_str());
             remarks.push(format!("failed, and its times are not valid: {why}"));
         }
-        Verdict::Cut => remarks.push("was interrupted: a partial result".to_owned()),
+        Verdict::Interrupted => remarks.push("was interrupted: a partial result".to_owned()),
         Verdict::Passed | Verdict::Failed if !report.invalid_reasons.is_empty() || was_allowed(run) => {
             remarks.push("would be invalid without --allow-invalid".to_owned());
         }

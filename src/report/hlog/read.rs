@@ -200,8 +200,8 @@ mod tests {
         let mut wide = hdrhistogram::Histogram::<u64>::new_with_bounds(1, u64::MAX / 2, 5).unwrap();
         wide.record(1).unwrap();
         let mut bytes = Vec::new();
-        let mut packing = hdrhistogram::serialization::V2DeflateSerializer::new();
-        hdrhistogram::serialization::Serializer::serialize(&mut packing, &wide, &mut bytes).unwrap();
+        let mut compression = hdrhistogram::serialization::V2DeflateSerializer::new();
+        hdrhistogram::serialization::Serializer::serialize(&mut compression, &wide, &mut bytes).unwrap();
         let line = format!("Tag=latency,1.000,1.000,0.1,{}\n", STANDARD.encode(bytes));
         check(line.as_bytes(), Err("its histogram has another range than a run's"));
     }

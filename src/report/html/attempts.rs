@@ -75,13 +75,13 @@ fn sentences(retries: &RetriesSection, report: &RunReport) -> Vec<String> {
         let each = list(&retries.ended, |why, count| format!("{} {}", grouped(count), reason(why)));
         format!("Gave up: {each}.")
     }));
-    told.extend((!retries.hidden.is_empty()).then(|| {
+    told.extend((!retries.retried_failures.is_empty()).then(|| {
         let each =
-            list(&retries.hidden, |fault, count| format!("{} of {}", grouped(count), shown(fault, 60)));
+            list(&retries.retried_failures, |fault, count| format!("{} of {}", grouped(count), shown(fault, 60)));
         format!("Failed attempts that were retried: {each}.")
     }));
-    told.extend((retries.misled > 0).then(|| {
-        let redirects = counted(retries.misled, "wrong redirect");
+    told.extend((retries.redirects_hidden_by_retries > 0).then(|| {
+        let redirects = counted(retries.redirects_hidden_by_retries, "wrong redirect");
         format!("Retries hid {redirects} from users; the redirects are still wrong.")
     }));
     told.extend(
@@ -120,7 +120,7 @@ mod tests {
         let retries = RetriesSection {
             by_attempts: [(1, 600), (2, 300), (9, 100)].into(),
             ended: [("exhausted".to_owned(), 50)].into(),
-            hidden: [("dns.nxdomain".to_owned(), 1_200)].into(),
+            retried_failures: [("dns.nxdomain".to_owned(), 1_200)].into(),
             recovered_share: 0.875,
             ..RetriesSection::default()
         };

@@ -144,7 +144,7 @@ mod tests {
         let value = json!({
             "cpu_us_per_attempt": 40.25, "wall_s": 20.1, "peak_rss_bytes": 48 << 20, "threads": 2,
             "offered_per_s": 4700.0, "pinned": false, "nothing": null, "empty": [], "text": "a\nb",
-            "inputs": [{"name": "a", "packing": "gzip"}, {"name": "b", "packing": "plain"}],
+            "inputs": [{"name": "a", "compression": "gzip"}, {"name": "b", "compression": "plain"}],
             "handshake_us": {"count": 2000, "p99_9": 1500, "p99_99": 1600}, "idle_us": {"count": 0, "max": 0},
         });
         let rows: Vec<_> = facts(&value).into_iter().map(|f| format!("{}: {}", f.name, f.value)).collect();

@@ -345,7 +345,7 @@ fn reason(id: &str) -> String {
         "tier_off" => "off",
         "no_location" => "no Location",
         "host_limit" => "too many hosts",
-        "cut" => "unfinished",
+        "run_ended" => "unfinished",
         "fault_before" => "broken before",
         "own_origin" => "back to the candidate",
         "sampled_out" => "not in the sample",
@@ -414,7 +414,7 @@ mod tests {
         report.targets.tiers = [
             ("connect".to_owned(), line(0, "tier_off", 10)),
             ("dns".to_owned(), line(8, "fault_before", 2)),
-            ("headers".to_owned(), line(10, "cut", 0)),
+            ("headers".to_owned(), line(10, "run_ended", 0)),
         ]
         .into();
         let rows: Vec<_> =

@@ -49,7 +49,7 @@ pub(in crate::report) fn equations(report: &RunReport) -> Equations {
     let terms = [
         of(attempts.completed, "answered"),
         of_reasons(&attempts.faults, "not answered"),
-        of(attempts.cut, "unfinished"),
+        of(attempts.unfinished, "unfinished"),
     ];
     equation(&mut books, "attempts", &total, &terms);
     let targets = &report.targets;
@@ -85,7 +85,7 @@ fn arrivals(name: &'static str, arrivals: &Arrivals, books: &mut Equations) {
         of(arrivals.recovered, "recovered"),
         of(arrivals.failed, "failed"),
         of(arrivals.shed, "shed"),
-        of(arrivals.cut, "unfinished"),
+        of(arrivals.unfinished, "unfinished"),
     ];
     equation(books, name, &of(arrivals.offered, "offered"), &terms);
 }

@@ -26,14 +26,14 @@ fn asked(report: &RunReport, control: &ControlReport) -> String {
     let whom = plan.control.as_deref().map_or_else(String::new, |url| format!("{}: ", safe(url)));
     let failed: u64 = candidate.failed.values().sum();
     let why = if failed == 0 { String::new() } else { format!(" ({})", listed(&candidate.failed)) };
-    let unasked: u64 = control.unasked.values().sum();
-    let why_not = if unasked == 0 { String::new() } else { format!(" ({})", listed(&control.unasked)) };
+    let not_compared: u64 = control.not_compared.values().sum();
+    let why_not = if not_compared == 0 { String::new() } else { format!(" ({})", listed(&control.not_compared)) };
     format!(
         "{whom}{} = {} + {}{why}; {}{why_not}",
         of(candidate.asked, "sent"),
         of(candidate.compared, "compared"),
         of(failed, "failed"),
-        of(unasked, "not compared"),
+        of(not_compared, "not compared"),
     )
 }
 

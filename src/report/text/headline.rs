@@ -134,7 +134,7 @@ fn verdict_alone(report: &RunReport) -> String {
     let what = if is_check { "distinct requests" } else { "downloads" };
     match report.verdict {
         // Possible under --allow-invalid only.
-        Verdict::Passed if arrivals.shed > 0 || arrivals.cut > 0 => {
+        Verdict::Passed if arrivals.shed > 0 || arrivals.unfinished > 0 => {
             let good = grouped(arrivals.passed.saturating_add(arrivals.recovered));
             format!("PASSED: {good} of {offered} {what} were good; the others were not judged")
         }
@@ -154,7 +154,7 @@ fn verdict_alone(report: &RunReport) -> String {
             format!("FAILED: {crossed}; {failed} of {offered} {what} failed ({rate})")
         }
         Verdict::Failed if arrivals.failed == 0 => {
-            let misled = report.retries.as_ref().map_or(0, |retries| retries.misled);
+            let redirects_hidden_by_retries = report.retries.as_ref().map_or(0, |retries| retries.redirects_hidden_by_retries);
             let retried = match arrivals.recovered {
                 0 => String::new(),
                 1 => "; 1 was good after a retry".to_owned(),
@@ -162,12 +162,15 @@ fn verdict_alone(report: &RunReport) -> String {
             };
             format!(
                 "FAILED: {}, although none of {offered} downloads failed{retried}",
-                counted(misled, "wrong redirect")
+                counted(redirects_hidden_by_retries, "wrong redirect")
             )
         }
         Verdict::Failed => format!("FAILED: {failed} of {offered} {what} failed ({rate})"),
         Verdict::Invalid if report.judged_nothing() => {
-            let reason = report.invalid_reasons.iter().find(|r| InvalidityScope::of(&r.id) == InvalidityScope::Demands);
+            let reason = report
+                .invalid_reasons
+                .iter()
+                .find(|r| InvalidityScope::of(&r.id) == InvalidityScope::Demands);
             let why = short(reason.map_or("", |reason| &reason.id));
             format!("INVALID: {why}; this is neither a pass nor a fail")
         }
@@ -183,9 +186,9 @@ fn verdict_alone(report: &RunReport) -> String {
             "INVALID: the generator did not offer the requested load on time; results are not meaningful"
                 .to_owned()
         }
-        Verdict::Cut => format!(
+        Verdict::Interrupted => format!(
             "INTERRUPTED: a partial result; {failed} of {offered} {what} failed ({rate}), {} unfinished",
-            grouped(arrivals.cut)
+            grouped(arrivals.unfinished)
         ),
     }
 }
@@ -214,7 +217,7 @@ fn broken_thresholds_text(report: &RunReport) -> String {
 pub(in crate::report) fn warmup(report: &RunReport) -> String {
     let arrivals = &report.warmup.arrivals;
     let held = counted(arrivals.offered, "request");
-    let bad = [(arrivals.failed, "failed"), (arrivals.shed, "shed"), (arrivals.cut, "unfinished")];
+    let bad = [(arrivals.failed, "failed"), (arrivals.shed, "shed"), (arrivals.unfinished, "unfinished")];
     let bad = bad.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| of(count, what));
     let bad = bad.collect::<Vec<_>>().join(", ");
     let bad = if bad.is_empty() { bad } else { format!(" ({bad})") };
@@ -391,7 +394,7 @@ mod tests {
     fn nobody_is_said_to_have_recovered_where_nobody_did() {
         let mut report = RunReport { verdict: Verdict::Failed, ..RunReport::default() };
         report.arrivals.offered = 20;
-        report.retries = Some(crate::report::RetriesSection { misled: 5, ..Default::default() });
+        report.retries = Some(crate::report::RetriesSection { redirects_hidden_by_retries: 5, ..Default::default() });
         let start = "FAILED: 5 wrong redirects, although none of 20 downloads failed";
         assert_eq!(verdict(&report).replace('\u{a0}', " "), start);
         report.arrivals.recovered = 1;

@@ -183,8 +183,9 @@ fn subject(cursor: &mut Cursor<'_>) -> Result<Subject, ParseFailure> {
         }
         "rate" | "count" => {
             cursor.at = begin;
-            cursor
-                .failure(format!("expected a measure before {name}, as in failed.{name} or status(5xx).{name}"))
+            cursor.failure(format!(
+                "expected a measure before {name}, as in failed.{name} or status(5xx).{name}"
+            ))
         }
         // What k6 writes of http_req_duration.
         _ => {
@@ -299,7 +300,8 @@ fn counted_as(cursor: &mut Cursor<'_>, counted: CountMeasure) -> Result<Subject,
         "count" => Ok(Subject::of(Measure::Count(counted))),
         "rate" if counted == CountMeasure::Offered || counted == CountMeasure::Attempts => {
             cursor.at = begin;
-            cursor.failure("this measure is the whole, so it has no share: write per_s for the rate per second")
+            cursor
+                .failure("this measure is the whole, so it has no share: write per_s for the rate per second")
         }
         "rate" => Ok(Subject::of(Measure::Share(counted))),
         "per_s" if counted == CountMeasure::ControlDiffer => {

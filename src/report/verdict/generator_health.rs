@@ -62,7 +62,7 @@ pub(super) fn throttled(generator: &GeneratorFacts, lateness_us: u64) -> Option<
 pub(super) fn trace_lag(totals: &Totals) -> Option<Reason> {
     let (generator_health, offered) = (&totals.counts.generator_health, totals.counts.arrivals.offered);
     is_above_affected_max(generator_health.trace_lag_arrivals, offered).then(|| {
-        doubt(Doubt::TraceBehind,
+        doubt(Doubt::TraceLag,
             format!(
                 "trace lag: {} of {} records were read after their scheduled time, and workers waited \
                  {:.2} s for them",
@@ -84,7 +84,7 @@ pub(super) fn closed_loop_trace_lag(
     let starved = totals.counts.generator_health.trace_lag.as_secs_f64();
     let whole = generator.offering_s * approximate(generator.threads);
     (plan.arrivals == CLOSED_LOOP && starved > (AFFECTED_SHARE_MAX * whole).max(STARTUP_S)).then(|| {
-        doubt(Doubt::TraceBehind,
+        doubt(Doubt::TraceLag,
             format!(
                 "connections waited {starved:.2} s of {whole:.1} s for the trace, so its reader limits the throughput"
             ),

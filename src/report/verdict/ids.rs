@@ -11,13 +11,13 @@ use crate::fault::Fault;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::report) enum Doubt {
     Lateness,
-    TraceBehind,
+    TraceLag,
     GeneratorCpu,
     CgroupThrottled,
     Shed,
     RecordsLost,
     NothingOffered,
-    Cut,
+    Unfinished,
     NothingGood,
     NoRuleMatched,
     CatalogUnused,
@@ -31,13 +31,13 @@ impl Doubt {
     /// All of them but the faults.
     pub(super) const LISTED: [Self; 13] = [
         Self::Lateness,
-        Self::TraceBehind,
+        Self::TraceLag,
         Self::GeneratorCpu,
         Self::CgroupThrottled,
         Self::Shed,
         Self::RecordsLost,
         Self::NothingOffered,
-        Self::Cut,
+        Self::Unfinished,
         Self::NothingGood,
         Self::NoRuleMatched,
         Self::CatalogUnused,
@@ -49,13 +49,13 @@ impl Doubt {
     pub(in crate::report) const fn id(self) -> &'static str {
         match self {
             Self::Lateness => "lateness",
-            Self::TraceBehind => "trace_behind",
+            Self::TraceLag => "trace_lag",
             Self::GeneratorCpu => "generator_cpu",
             Self::CgroupThrottled => "cgroup_throttled",
             Self::Shed => "shed",
             Self::RecordsLost => "records_lost",
             Self::NothingOffered => "nothing_offered",
-            Self::Cut => "cut",
+            Self::Unfinished => "unfinished",
             Self::NothingGood => "nothing_good",
             Self::NoRuleMatched => "no_rule_matched",
             Self::CatalogUnused => "catalog_unused",
@@ -76,11 +76,11 @@ impl Doubt {
     pub(in crate::report) fn question(self) -> InvalidityScope {
         match self {
             Self::Lateness
-            | Self::TraceBehind
+            | Self::TraceLag
             | Self::GeneratorCpu
             | Self::CgroupThrottled
             | Self::Generator(Fault::GeneratorLate) => InvalidityScope::Timing,
-            Self::Cut | Self::NothingGood | Self::Generator(Fault::GeneratorResolver) => {
+            Self::Unfinished | Self::NothingGood | Self::Generator(Fault::GeneratorResolver) => {
                 InvalidityScope::Coverage
             }
             Self::NoRuleMatched | Self::CatalogUnused | Self::CatalogNoneListed | Self::RedirectsGone => {
@@ -97,13 +97,13 @@ impl Doubt {
     pub(in crate::report) fn in_short(self) -> &'static str {
         match self {
             Self::Lateness => "requests were sent late",
-            Self::TraceBehind => "the trace was read late",
+            Self::TraceLag => "the trace was read late",
             Self::GeneratorCpu => "this machine was too busy",
             Self::CgroupThrottled => "a cgroup throttled this process",
             Self::Shed | Self::Generator(Fault::GeneratorLate) => "not all requests were sent",
             Self::RecordsLost => "records of the trace were lost",
             Self::NothingOffered => "nothing was offered",
-            Self::Cut => "not all requests were answered before the end",
+            Self::Unfinished => "not all requests were answered before the end",
             Self::NothingGood => "no download was good",
             Self::NoRuleMatched => "no request matches a rule",
             Self::CatalogUnused => "no redirect could be looked up in the catalogue",
@@ -122,12 +122,12 @@ impl Doubt {
             | Self::CatalogUnused
             | Self::RedirectsGone => true,
             Self::Lateness
-            | Self::TraceBehind
+            | Self::TraceLag
             | Self::GeneratorCpu
             | Self::CgroupThrottled
             | Self::Shed
             | Self::RecordsLost
-            | Self::Cut
+            | Self::Unfinished
             // All that was asked for may be files that never were.
             | Self::CatalogNoneListed
             | Self::Generator(_) => false,
@@ -224,7 +224,7 @@ mod tests {
     fn what_is_not_checked_leaves_the_times_alone() {
         let spoils = |id: &str| InvalidityScope::of(id).invalidates_times();
         for id in [
-            "cut",
+            "unfinished",
             "nothing_good",
             "no_rule_matched",
             "catalog_unused",

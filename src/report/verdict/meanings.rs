@@ -20,7 +20,7 @@ pub const REASON_MEANINGS: &[ReasonMeaning] = &[
         "more than 1 % of the requests were sent later than --max-lateness allows: the times are not valid",
     ),
     invalid(
-        "trace_behind",
+        "trace_lag",
         "the trace was read more slowly than it was played, so that requests left late or connections waited",
     ),
     invalid(
@@ -40,7 +40,7 @@ pub const REASON_MEANINGS: &[ReasonMeaning] = &[
         "records of the trace were lost, so that another load was sent than the recorded one",
     ),
     invalid("nothing_offered", "no request was sent: the trace, the filters or the window left none"),
-    invalid("cut", "requests had no answer yet when --grace was over, and were not judged"),
+    invalid("unfinished", "requests had no answer yet when --grace was over, and were not judged"),
     invalid("nothing_good", "no download was good, and none failed for certain: nothing was judged"),
     invalid(
         "no_rule_matched",
@@ -119,12 +119,12 @@ pub const REASON_MEANINGS: &[ReasonMeaning] = &[
     ),
     warning("trace_ended", "the trace had fewer requests than -n asks for"),
     warning(
-        "unfinished",
+        "checkpoint",
         "the run did not end by itself: what was on disk at its last checkpoint is all there is",
     ),
     warning("input", "an input could not be read to its end, or was left out"),
     warning("few_descriptors", "this process may open fewer files than the connections of the run need"),
-    warning("dead_address", "an address of the candidate took no connection: requests that meet it fail"),
+    warning("unreachable_address", "an address of the candidate took no connection: requests that meet it fail"),
 ];
 
 const fn invalid(id: &'static str, meaning: &'static str) -> ReasonMeaning {

@@ -114,12 +114,12 @@ fn a_check_may_be_slow_but_not_left_undone() {
         p.command = CHECK.to_owned();
         t.counts.arrivals.unfinished = 1;
     };
-    check(hangs, Verdict::Invalid, &["cut"], &[]);
+    check(hangs, Verdict::Invalid, &["unfinished"], &[]);
 }
 
 #[test]
 fn arrivals_that_hang_are_no_pass() {
-    check(|t, _| t.counts.arrivals.unfinished = 1, Verdict::Invalid, &["cut"], &[]);
+    check(|t, _| t.counts.arrivals.unfinished = 1, Verdict::Invalid, &["unfinished"], &[]);
     let mut totals = good_run();
     totals.counts.arrivals.unfinished = 1;
     assert!(judge(&totals, &dns_plan(), &machine(), interrupted()).invalid_reasons.is_empty());
@@ -163,7 +163,7 @@ fn a_slow_reader_is_the_cause_of_lateness_and_nothing_by_itself() {
         t.counts.generator_health.trace_lag_arrivals = 2;
         p.max_lateness_us = Some(0);
     };
-    check(late, Verdict::Invalid, &["lateness", "trace_behind"], &[]);
+    check(late, Verdict::Invalid, &["lateness", "trace_lag"], &[]);
     let late_for_another_reason = |t: &mut Totals, p: &mut Plan| {
         t.counts.generator_health.trace_lag_arrivals = 1;
         p.max_lateness_us = Some(0);
@@ -181,7 +181,7 @@ fn a_closed_loop_that_waited_for_its_trace_has_measured_the_reader() {
         let reasons = judge(&totals, &plan, &generator, finished()).invalid_reasons;
         reasons.into_iter().map(|reason| reason.id).collect::<Vec<_>>()
     };
-    assert_eq!(judged("closed_loop", 201), ["trace_behind"]);
+    assert_eq!(judged("closed_loop", 201), ["trace_lag"]);
     assert!(judged("closed_loop", 200).is_empty());
     assert!(judged("uniform", 201).is_empty());
 }
@@ -234,7 +234,7 @@ fn an_interrupted_run_is_cut_whatever_else_it_is() {
     let mut totals = good_run();
     totals.counts.arrivals.shed = 1;
     let judgement = judge(&totals, &dns_plan(), &machine(), interrupted());
-    assert_eq!((judgement.verdict, judgement.invalid_reasons.len()), (Verdict::Cut, 1));
+    assert_eq!((judgement.verdict, judgement.invalid_reasons.len()), (Verdict::Interrupted, 1));
     assert_eq!(Exit::from(judgement.verdict).code(), 130);
 }
 

@@ -17,11 +17,11 @@ impl fmt::Display for Sweep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let about = &self.scenario;
         let (load, capacity) = (about.downloads_per_s, about.capacity_per_s);
-        let hidden = capacity / f64::from(about.attempts_at_most);
+        let hidden = capacity / f64::from(about.attempts_max);
         writeln!(f, "Sweep of {}", about.name)?;
         writeln!(f, "  load        {load:>8.1}/s  at 1x, {:.0} % of the capacity", 100.0 * load / capacity)?;
         writeln!(f, "  capacity    {capacity:>8.1}/s")?;
-        let attempts = about.attempts_at_most;
+        let attempts = about.attempts_max;
         writeln!(
             f,
             "  safe load   {hidden:>8.1}/s  or less never stays stuck: capacity / {attempts} attempts"
@@ -85,8 +85,8 @@ impl Sweep {
             scenario: &about.name,
             downloads_per_s: about.downloads_per_s,
             capacity_per_s: about.capacity_per_s,
-            attempts_at_most: about.attempts_at_most,
-            patience_s: about.recovery_limit.as_secs_f64(),
+            attempts_max: about.attempts_max,
+            recovery_limit_s: about.recovery_limit.as_secs_f64(),
             cells: self.cells.iter().map(CellLine::from).collect(),
             boundaries: self.boundaries.iter().map(BoundaryLine::from).collect(),
         };
@@ -100,8 +100,8 @@ struct SweepJson<'s> {
     scenario: &'s str,
     downloads_per_s: f64,
     capacity_per_s: f64,
-    attempts_at_most: u32,
-    patience_s: f64,
+    attempts_max: u32,
+    recovery_limit_s: f64,
     cells: Vec<CellLine>,
     boundaries: Vec<BoundaryLine>,
 }

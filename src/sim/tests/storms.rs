@@ -98,7 +98,7 @@ fn a_retry_budget_lets_it_recover() {
 fn below_its_hidden_capacity_a_service_always_recovers() {
     let metastable = Metastable::new();
     let capacity = metastable.plan.service.capacity_per_s().unwrap();
-    let hidden = capacity / f64::from(metastable.plan.clients.clients.attempts_at_most());
+    let hidden = capacity / f64::from(metastable.plan.clients.clients.attempts_max());
     let load = hidden / metastable.scenario.load.downloads.per_second_f64() * 0.6;
     assert!(metastable.recovers(&format!("{load:.3}x"), "100%@10s..30s").is_some());
 }

@@ -95,7 +95,7 @@ struct UnknownAgents {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct AgentCounts {
     /// Lines with a user agent.
-    pub told: u64,
+    pub with_agent: u64,
     /// Those of them whose client is not known: it asks once.
     pub unknown: u64,
     /// The products that are named most often by those, the most frequent first.
@@ -157,7 +157,7 @@ impl AgentTable {
         // Stable: equals stay in the order of their names.
         products.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         products.truncate(most);
-        AgentCounts { told: self.with_agent.load(Ordering::Relaxed), unknown: unknown.agents, products }
+        AgentCounts { with_agent: self.with_agent.load(Ordering::Relaxed), unknown: unknown.agents, products }
     }
 }
 
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(table.kind(b"cargo%2F1.95.0"), own[1]);
         assert_eq!(table.kind(b"cargo/1.89.0").preset(), "cargo-1.89");
         assert_eq!((table.kind_named("edge"), table.kind_named("pip").preset()), (own[1], "pip"));
-        assert_eq!(table.counts(9), AgentCounts { told: 5, ..AgentCounts::default() });
+        assert_eq!(table.counts(9), AgentCounts { with_agent: 5, ..AgentCounts::default() });
         assert!(AgentTable::new((0..300).map(|_| ("x", &patterns[..0]))).is_none());
     }
 
@@ -228,7 +228,7 @@ mod tests {
             table.kind(agent);
         }
         let counts = table.counts(5);
-        assert_eq!((counts.told, counts.unknown), (7, 6));
+        assert_eq!((counts.with_agent, counts.unknown), (7, 6));
         assert_eq!(counts.products, [("python-requests".to_owned(), 2), ("Wget".to_owned(), 1)]);
         for n in 0..3_000 {
             table.kind(format!("p{n}/1").as_bytes());

@@ -19,7 +19,7 @@ const LABEL: usize = 12;
 impl fmt::Display for LogSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for input in self.inputs.iter().take(super::TOP_COUNT) {
-            let what = format!("{}, {}", input.format.unwrap_or("empty"), input.packing);
+            let what = format!("{}, {}", input.format.unwrap_or("empty"), input.compression);
             row(f, "input", &format!("{}  {what}", cut(&input.name, WIDTH - LABEL - 2 - what.len())))?;
         }
         if self.inputs.len() > super::TOP_COUNT {

@@ -68,12 +68,12 @@ impl InputReader {
     ) -> Result<(Self, Option<FormatFit>), TraceError> {
         let cannot_open = |source| TraceError::Open { name: spec.name.clone(), source };
         let unpacked = spec.open(&shared.caught_up).and_then(|raw| decompress(raw, &shared.zstd_windows));
-        let DecompressedInput { compression: packing, bytes: mut stream, trailing } =
+        let DecompressedInput { compression, bytes: mut stream, trailing } =
             unpacked.map_err(cannot_open)?;
         let (head, failed) = read_sample(&mut stream, spec.is_repeatable());
         if let Some(source) = failed {
             // A compressed file that breaks off is still worth its lines.
-            if packing == InputCompression::Plain || is_os_error(&source) || head.bytes.is_empty() {
+            if compression == InputCompression::Plain || is_os_error(&source) || head.bytes.is_empty() {
                 return Err(cannot_open(source));
             }
             stream = Box::new(FailingReader(Some(source)));
@@ -81,7 +81,7 @@ impl InputReader {
         if let Some(unsupported::UnsupportedFile { what, remedy }) =
             unsupported::detect_unsupported(&head.bytes)
         {
-            let remedy = remedy.told(packing);
+            let remedy = remedy.told(compression);
             return Err(TraceError::UnsupportedFile { name: spec.name.clone(), what, remedy });
         }
         let examined = detect::detect_format(&spec.name, &head, asked)?;
@@ -95,7 +95,7 @@ impl InputReader {
         let format = examined.as_ref().map(|examined| examined.format);
         let bytes = Box::new(head.bytes.reader().chain(stream));
         Ok((
-            Self::new(spec, index, DecompressedInput { compression: packing, bytes, trailing }, format, who),
+            Self::new(spec, index, DecompressedInput { compression, bytes, trailing }, format, who),
             examined,
         ))
     }
@@ -116,13 +116,13 @@ impl InputReader {
     fn new(
         spec: &InputSpec,
         index: usize,
-        DecompressedInput { compression: packing, bytes, trailing }: DecompressedInput,
+        DecompressedInput { compression, bytes, trailing }: DecompressedInput,
         format: Option<Format>,
         (seed, agents): (u64, AgentParsing),
     ) -> Self {
         Self {
             name: spec.name.clone(),
-            compression: packing,
+            compression,
             trailing,
             lines: LineReader::new(bytes),
             // An input without a line has no format, and no use for a parser.

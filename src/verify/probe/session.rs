@@ -243,10 +243,16 @@ impl ProbeSession {
                 }
             }
             // RFC 9110 §15.3.7, §15.4.5: answers to what was not asked.
-            206 => self.fail(Fault::TargetStatus, Tier::Fetch, &format!("{told}, although the request had no Range")),
-            304 => {
-                self.fail(Fault::TargetStatus, Tier::Fetch, &format!("{told}, although the request had no condition"))
-            }
+            206 => self.fail(
+                Fault::TargetStatus,
+                Tier::Fetch,
+                &format!("{told}, although the request had no Range"),
+            ),
+            304 => self.fail(
+                Fault::TargetStatus,
+                Tier::Fetch,
+                &format!("{told}, although the request had no condition"),
+            ),
             // RFC 9110 §15.5.17: no byte of an empty file can be had.
             416 if self.step == ProbeStep::FirstBytes && reply.content_range == Some(b"bytes */0") => {
                 self.handle_content(reply, Some(0))
@@ -290,7 +296,9 @@ impl ProbeSession {
 
     fn judge_content(&self, reply: &ProbeResponse<'_>, length: Option<u64>) -> ProbeAction {
         let length = if self.step == ProbeStep::Whole { Some(reply.received) } else { length };
-        if let Some(head_length) = self.head_length.filter(|&head_length| head_length > 0 && reply.received == 0) {
+        if let Some(head_length) =
+            self.head_length.filter(|&head_length| head_length > 0 && reply.received == 0)
+        {
             let why = format!("no content, but HEAD announced {head_length} bytes");
             return self.fail(Fault::TargetLength, Tier::Fetch, &why);
         }

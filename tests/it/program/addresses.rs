@@ -28,7 +28,7 @@ fn a_dead_address_beside_a_good_one_is_not_hidden() {
     for example in report.list("/faults/0/examples") {
         assert_eq!(example["detail"], format!("at {dead}"));
     }
-    let warning = report.list("/warnings").iter().find(|warning| warning["id"] == "dead_address");
+    let warning = report.list("/warnings").iter().find(|warning| warning["id"] == "unreachable_address");
     let told = warning.unwrap()["detail"].as_str().unwrap();
     assert!(told.contains(&dead) && !told.contains("127.0.0.1"), "{told}");
 }

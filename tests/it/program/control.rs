@@ -26,7 +26,7 @@ fn check_accounting(report: &Report) {
     let sum = |key: &str| report.map(key).map(|(_, count)| count).sum::<u64>();
     let asked = report.number("/control/asked");
     assert_eq!(asked, report.number("/control/compared") + sum("/control/failed"));
-    assert_eq!(report.number("/attempts/completed"), asked + sum("/control/unasked"));
+    assert_eq!(report.number("/attempts/completed"), asked + sum("/control/not_compared"));
     let noise = report.number("/control/noise/compared") + sum("/control/noise/failed");
     assert_eq!(report.number("/control/noise/asked"), noise);
 }
@@ -154,8 +154,8 @@ fn the_control_is_asked_for_a_share_and_at_a_rate() {
     let report = Call::new(&args.collect::<Vec<_>>()).report(0);
     check_accounting(&report);
     assert_eq!(report.number("/control/asked"), 1);
-    assert!(report.times("/control/unasked", "unfinished") >= 16);
-    assert!(report.times("/control/unasked", "queue_full") > 0);
+    assert!(report.times("/control/not_compared", "unfinished") >= 16);
+    assert!(report.times("/control/not_compared", "queue_full") > 0);
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn cargo_recovers_from_errors_that_come_and_go() {
     let amplification = report.amount("/attempts/amplification");
     assert!((1.55..2.2).contains(&amplification), "{amplification}");
     assert_eq!(report.text("/plan/client"), "cargo-1.70");
-    assert_eq!(report.number("/retries/misled"), 0);
+    assert_eq!(report.number("/retries/redirects_hidden_by_retries"), 0);
     assert!(report.number("/storm/failed_attempts") > recovered);
     let summary = std::fs::read_to_string(call.path("run/summary.txt")).unwrap();
     assert!(summary.contains("\nStorm\n") && summary.contains("\nClients\n"), "{summary}");
@@ -60,7 +60,7 @@ fn a_wrong_redirect_fails_a_run_though_retries_hid_it() {
     let call = replay(&candidate, 200, &flags).file("quick.toml", QUICK);
     let report = call.report(3);
     check_accounting(&report);
-    assert!(report.number("/retries/misled") > 0 && report.number("/arrivals/recovered") > 0);
+    assert!(report.number("/retries/redirects_hidden_by_retries") > 0 && report.number("/arrivals/recovered") > 0);
     let warned = report.list("/warnings").iter().any(|warning| warning["id"] == "hidden_by_retries");
     assert!(warned, "{:?}", report.list("/warnings"));
 }

@@ -93,9 +93,9 @@ fn packed_inputs_are_unpacked_whatever_their_name() {
     let candidate = Serving::healthy();
     let members = [gz(&every(5, 40)), gz(&every(5, 30))].concat();
     let zstd = zstd::encode_all(every(5, 50).as_bytes(), 1).unwrap();
-    for (name, content, packing, count) in [("log", members, "gzip", 70), ("log.txt", zstd, "zstd", 50)] {
+    for (name, content, compression, count) in [("log", members, "gzip", 70), ("log.txt", zstd, "zstd", 50)] {
         let report = replayed(&Call::replay(name, &candidate).file(name, content).with(&["--rate", "500"]));
-        assert_eq!(report.text("/plan/inputs/0/packing"), packing);
+        assert_eq!(report.text("/plan/inputs/0/compression"), compression);
         assert_eq!((report.offered(), report.number("/lines/read")), (count, count));
     }
 }

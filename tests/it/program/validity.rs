@@ -80,14 +80,14 @@ fn a_trace_that_is_not_read_in_time_is_named_as_the_cause() {
         piped.write(LINES);
         let report = piped.report(code);
         assert_eq!(report.number("/arrivals/passed"), 3 * LINES as u64);
-        assert!(report.number("/generator/starved_arrivals") >= LINES as u64);
+        assert!(report.number("/generator/trace_lag_arrivals") >= LINES as u64);
         report
     };
     let report = play(call(), 5);
-    assert!(ids(&report).starts_with(&["lateness", "trace_behind"]), "{:?}", ids(&report));
+    assert!(ids(&report).starts_with(&["lateness", "trace_lag"]), "{:?}", ids(&report));
     let allowed = play(call().with(&["--allow-invalid"]), 0);
     assert_eq!(allowed.verdict(), "passed");
-    let warned = allowed.list("/warnings").iter().any(|warning| warning["id"] == "trace_behind");
+    let warned = allowed.list("/warnings").iter().any(|warning| warning["id"] == "trace_lag");
     assert!(warned, "it is still said");
 }
 

@@ -196,5 +196,5 @@ fn a_threshold_on_failures_takes_the_place_of_none_allowed() {
     allow(&["fault(status.5xx).rate <= 1%"], (2, 1));
     allow(&["fault(dns) <= 2"], (3, 1));
     allow(&["fault(dns) <= 2", "fault(status.5xx) <= 3"], (0, 1));
-    allow(&["misled <= 1"], (5, 0));
+    allow(&["redirects_hidden_by_retries <= 1"], (5, 0));
 }
