@@ -64,7 +64,7 @@ pub(crate) struct CompareArgs {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Set the random seed for drawing seconds
+    /// Set the random seed
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
 }

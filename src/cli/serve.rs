@@ -47,7 +47,7 @@ pub(crate) struct ServeArgs {
         long = "fault",
         value_name = "SPEC",
         value_parser = parse_fault,
-        help_heading = "Faults",
+        help_heading = "Fault injection",
         help = "Add a fault: missing-slash@5s..15s:10%",
         long_help = "Add a fault: NAME[@FROM..TO][:SHARE], such as missing-slash@5s..15s or status-503:10%\n\n\
                      Times are counted from the first request. May be repeated; if several faults apply, the \
@@ -60,7 +60,7 @@ pub(crate) struct ServeArgs {
         long = "cdn-fault",
         value_name = "SPEC",
         value_parser = parse_cdn_fault,
-        help_heading = "Faults",
+        help_heading = "Fault injection",
         help = "Add a fault of the CDN: status-404:10%",
         long_help = "Add a fault of the CDN, written like --fault\n\n\
                      Times are counted from the first request to the CDN. May be repeated."
@@ -74,11 +74,17 @@ pub(crate) struct ServeArgs {
     pub(crate) ca_out: Option<PathBuf>,
 
     /// Choose the CDN's certificate: valid, expired or other-name
-    #[arg(long, value_name = "KIND", value_enum, hide_possible_values = true, default_value_t = CertificateArg::Sound, requires = "ca_out", help_heading = "Faults", hide_short_help = true)]
+    #[arg(long, value_name = "KIND", value_enum, hide_possible_values = true, default_value_t = CertificateArg::Sound, requires = "ca_out", help_heading = "Fault injection", hide_short_help = true)]
     pub(crate) cdn_certificate: CertificateArg,
 
     /// Set the random seed for the shares of faults
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Faults", hide_short_help = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        help_heading = "Fault injection",
+        hide_short_help = true
+    )]
     pub(crate) seed: u64,
 
     /// Redirect to this scheme and host
@@ -89,7 +95,7 @@ pub(crate) struct ServeArgs {
     ///
     /// The answer is an address, no-data, nxdomain, servfail, refused or silence.
     /// The default is 127.0.0.1.
-    #[arg(long = "dns-name", value_name = "NAME[=ANSWER]", value_parser = parse_name, help_heading = "Faults", hide_short_help = true)]
+    #[arg(long = "dns-name", value_name = "NAME[=ANSWER]", value_parser = parse_name, help_heading = "Fault injection", hide_short_help = true)]
     pub(crate) dns_names: Vec<(String, DnsAnswer)>,
 
     /// Log the API requests to this file

@@ -70,7 +70,10 @@ fn an_output_that_is_another_input_is_refused() {
         assert_eq!(fs::read_to_string(call.path("mine")).unwrap(), scenario);
     }
     let clients = Call::new(&["simulate", "--scenario", "incident", "--client-file", "mine"]);
-    clients.with(&["--junit", "mine"]).file("mine", "").refused(2, &["this is --client-file mine"]);
+    clients
+        .with(&["--junit", "mine"])
+        .file("mine", "")
+        .refused(2, &["the command reads this file (--client-file mine)"]);
 }
 
 #[test]
@@ -83,7 +86,10 @@ fn outputs_are_files_of_their_own() {
     nobody(&["--export", "json=run/run.json", "--out", "run"], &["named twice: run.json in --out"]);
     let own = Call::new(&["check", "run/failures.ndjson", "--out", "run"]).with(&NOBODY);
     let own = own.file("run/failures.ndjson", every(1, 3));
-    own.refused(2, &["failures.ndjson in --out run: this is the trace run/failures.ndjson"]);
+    own.refused(
+        2,
+        &["failures.ndjson in --out run: the command reads this file (the trace run/failures.ndjson)"],
+    );
     assert_eq!(fs::read_to_string(own.path("run/failures.ndjson")).unwrap(), every(1, 3));
     let serve = Call::new(&["serve", "--ca-out", "x", "--access-log", "x"]).without_out();
     serve.refused(2, &["--access-log x: this file is named twice: --ca-out x is the same file"]);
