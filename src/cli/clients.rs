@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn a_family_is_its_newest_client() {
         assert_eq!(clients(Some("cargo"), None).unwrap(), clients(Some("cargo-1.89"), None).unwrap());
-        assert!(clients(None, None).unwrap().contains("\ncargo         is cargo-1.89, its newest\n"));
+        assert!(clients(None, None).unwrap().contains("\ncargo         means cargo-1.89, the newest one\n"));
         let error = clients(Some("carog"), None).unwrap_err().to_string();
         assert!(
             error.starts_with(

@@ -63,7 +63,7 @@ mod tests {
         let sets = list.lines().filter(|line| !line.starts_with(' '));
         assert_eq!(sets.count(), Rules::builtin_names().count());
         assert!(list.starts_with("crates-io         What crates.io answers to downloads\n"), "{list}");
-        let vary = "warn: vary must hold accept; since 2026-06-02; ";
+        let vary = "warn: vary must contain accept; since 2026-06-02; ";
         assert!(list.lines().nth(1).is_some_and(|line| line.trim_start().starts_with(vary)), "{list}");
         for name in Rules::builtin_names() {
             let text = output_of(Some(name)).unwrap();
@@ -82,7 +82,7 @@ mod tests {
         std::fs::write(&path, warns).unwrap();
         let said = output_of(Some(name)).unwrap();
         assert!(
-            said.ends_with(" no mistakes\n                  warn: all demands of /x; a trial\n"),
+            said.ends_with(" no mistakes\n                  warn: all requirements of /x; a trial\n"),
             "{said}"
         );
         std::fs::write(&path, "[[rule]]\nmatch = \"x\"\nstatus = 302\n").unwrap();

@@ -330,7 +330,7 @@ mod tests {
         check(&["--fault", "missing-slash@5s..15s", "--fault", "status-503:10%", "--threads", "2"], None);
         check(&["--fault", "mising-slash"], Some("known faults: missing-slash, "));
         check(&["--fault", "misingslash"], Some("(did you mean missing-slash?)"));
-        check(&["--location-base", "static.crates.io"], Some("write scheme and host alone"));
+        check(&["--location-base", "static.crates.io"], Some("write only scheme and host"));
         check(&["--cdn-fault", "error-page:50%", "--cdn-fault", "status-404"], None);
         check(&["--cdn-fault", "missing-slash"], Some("use --fault"));
         check(&["--fault", "error-page"], Some("use --cdn-fault"));

@@ -135,6 +135,6 @@ mod tests {
     fn a_peak_has_an_upper_bound() {
         check_peak(1e6).unwrap();
         let error = check_peak(1_000_001.0).unwrap_err();
-        assert!(error.contains("1000001 arrivals") && error.contains("at most 1,000,000"), "{error}");
+        assert!(error.contains("1000001 requests") && error.contains("at most 1,000,000"), "{error}");
     }
 }

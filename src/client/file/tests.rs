@@ -49,10 +49,10 @@ fn a_client_that_never_gives_up_is_refused() {
         check(
             &format!("name = \"own\"\nattempts = {attempts}"),
             (3, 12),
-            &["attempts: must be 1 to 100, and is "],
+            &["attempts: must be 1 to 100, but is "],
         );
     }
-    check_added("outer = { runs = 0, pause = \"1s\" }", 18, &["outer: must be 1 to 100, and is 0"]);
+    check_added("outer = { runs = 0, pause = \"1s\" }", 18, &["outer: must be 1 to 100, but is 0"]);
     check_added("outer = { runs = 3 }", 9, &["`pause`"]);
 }
 
@@ -61,7 +61,7 @@ fn waits_are_bounded() {
     check_added("delays = [\"1s\", \"2h\"]", 10, &["delays: ", "\"2h\"", "at most 1h"]);
     check_added("delays = [\"soon\"]", 10, &["delays: ", "\"soon\"", "500ms"]);
     check_added("delays = []", 10, &["delays: ", "[\"0s\"]"]);
-    check_added("delays = [\"1s\", \"2s\", \"3s\"]", 10, &["3 for 2 retries"]);
+    check_added("delays = [\"1s\", \"2s\", \"3s\"]", 10, &["3 delays for 2 retries"]);
     check_added("delays = \"1s\"", 10, &["delays: ", "a list such as"]);
     check_added("delays = { base = \"1s\", factor = 2 }", 10, &["a table such as"]);
     check_added("delays = { base = \"1s\", factor = 0.5, cap = \"9s\" }", 10, &["factor 0.5", "1 to 1000"]);
@@ -83,7 +83,7 @@ fn what_is_retried_is_something_a_client_meets() {
     check_added("faults = [\"status.5xx\"]", 11, &["statuses = [\"5xx\"]"]);
     check_added("faults = [\"status\"]", 11, &["statuses = [\"5xx\"]"]);
     check_added("faults = [\"dns.unchecked\"]", 11, &["clients never have it"]);
-    check_added("faults = [\"generator\"]", 11, &["\"generator\" is no fault"]);
+    check_added("faults = [\"generator\"]", 11, &["\"generator\" is not a fault"]);
     check_added("statuses-once = [600]", 18, &["statuses-once: 600", "100 to 599"]);
     check_added("statuses-once = [\"6xx\"]", 18, &["\"6xx\"", "\"5xx\""]);
     check_added("statuses-once = [true]", 17, &["a status such as 503"]);
@@ -96,7 +96,7 @@ fn jitter_and_budgets_make_sense() {
     check_added("jitter = \"decorrelated\"", 10, &["needs a formula"]);
     check_added("jitter = { share = \"120%\" }", 10, &["\"120%\"", "up to 100%"]);
     let bucket = |rest: &str| format!("budget = {{ token-bucket = {{ {rest} }} }}");
-    check_added(&bucket("capacity = 1, cost = 0, gain = 1"), 10, &["costs nothing"]);
+    check_added(&bucket("capacity = 1, cost = 0, gain = 1"), 10, &["limits nothing"]);
     check_added(&bucket("capacity = 1, cost = 2, gain = 1"), 10, &["less than the cost of a retry"]);
     check_added(&bucket("capacity = 8, cost = 2, timeout-cost = 9, gain = 1"), 10, &["less than"]);
     check_added(&bucket("capacity = -1, cost = 2, gain = 1"), 40, &["budget", "-1", "0 to 1000000"]);

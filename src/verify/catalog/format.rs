@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn mistakes_name_their_field() {
-        check_mistake("name,vers1on", "", "no column version; begin with");
+        check_mistake("name,vers1on", "", "no column version; write a first line");
         check_mistake("", "", "no column name");
         check_mistake("name,version,size,name", "", "columns 1 (\"name\") and 4 (\"name\") mean the same");
         check_mistake("x,x,name,vers, version", "", "columns 4 (\"vers\") and 5 (\"version\") mean the same");

@@ -222,7 +222,7 @@ fn read(text: &str) -> Checked<Rules> {
         what: error.message().trim_end().replace('\n', ", "),
     })?;
     if let Some(shape) = file.shape.filter(|shape| *shape.get_ref() != SHAPE) {
-        let told = format!("shape {} is not supported; this version reads shape {SHAPE}", shape.get_ref());
+        let told = format!("shape {} is not supported; this version reads {SHAPE}", shape.get_ref());
         return Err(mistake(&shape, told));
     }
     let mut rules: Vec<Rule> = Vec::with_capacity(file.rules.len());

@@ -21,7 +21,7 @@ fn with(line: &str) -> String {
 #[test]
 fn mistakes_have_a_place_and_a_remedy() {
     check("[[rule]]\nmatch = \"a\"\nstatus = 302", (2, 9), "does not begin with /");
-    check("[[rule]]\nmatch = \"/{a}{b}\"\nstatus = 302", (2, 9), "more than one part");
+    check("[[rule]]\nmatch = \"/{a}{b}\"\nstatus = 302", (2, 9), "only one new name");
     check("[[rule]]\nstatus = 302", (1, 1), "missing field `match`");
     check("[[rule]]\nmatch = \"/\"", (1, 1), "missing field `status`");
     check("[[rule]]\nmatch = \"/\"\nstatus = []", (3, 10), "at least one");
