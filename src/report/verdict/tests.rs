@@ -226,7 +226,7 @@ fn what_outlives_a_roll_back_is_said() {
     let mut totals = good_run();
     kept(&mut totals, &mut dns_plan());
     let told = judge(&totals, &dns_plan(), &machine(), finished()).warnings.remove(0).detail;
-    assert_eq!(told, "7 wrong redirects are cacheable for 7 d: a roll-back does not reach those caches");
+    assert_eq!(told, "7 wrong redirects are cacheable for 7 d: a rollback does not reach those caches");
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn a_check_has_thresholds_of_what_it_counts() {
 #[test]
 fn a_wrong_expression_is_pointed_at_before_anything_is_sent() {
     let call = Call::new(&["replay", INCIDENT, "--target", "http://127.0.0.1:1", "--rate", "1"]);
-    let told = ["column 17: a time needs its unit", "\n    latency.p99 < 50\n                    ^\n"];
+    let told = ["column 17: a time needs a unit", "\n    latency.p99 < 50\n                    ^\n"];
     call.with(&["--threshold", "latency.p99 < 50"]).refused(2, &told);
     let call = Call::new(&["replay", INCIDENT, "--target", "http://127.0.0.1:1", "--rate", "1"]);
     let long = ["-d", "20s", "--threshold", "latency.p99 over 30s < 50ms"];

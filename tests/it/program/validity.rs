@@ -189,7 +189,7 @@ fn failures_stand_beside_a_late_generator() {
         text.starts_with("FAILED: ") && text.contains("timing not valid: requests were sent late"),
         "{text}"
     );
-    assert!(text.contains("Timing not valid: 1 % of requests were sent "), "{text}");
+    assert!(text.contains("Timing not valid: 1 % of the requests were sent "), "{text}");
     let junit = fs::read_to_string(call.path("run.xml")).unwrap();
     assert!(junit.contains(r#" errors="1" "#) && junit.contains(r#"type="invalid""#), "{junit}");
     // A threshold on failures that is broken stands, too; one on times does not.
