@@ -56,7 +56,7 @@ fn tell(report: &RunReport, watched: &Watched, asked: u64) -> io::Result<()> {
     let mut row = |name: &str, value: String| writeln!(out, "{name:<24}{value}");
     row("offered", format!("{} of {asked}", arrivals.offered))?;
     row("passed / failed", format!("{} / {}", arrivals.passed, arrivals.failed))?;
-    row("shed / unfinished", format!("{} / {}", arrivals.shed, arrivals.cut))?;
+    row("shed / unfinished", format!("{} / {}", arrivals.shed, arrivals.unfinished))?;
     row("lateness p50 / p99", format!("{} / {}", ms(lateness_us.p50), ms(lateness_us.p99)))?;
     row("latency p50 / p99", format!("{} / {}", ms(latency_us.p50), ms(latency_us.p99)))?;
     let nanos = watched.cpu.as_nanos() / u128::from(attempts.total.max(1));

@@ -100,9 +100,7 @@ impl ClientMix {
     pub fn attempts_max(&self) -> u32 {
         match &self.0 {
             MixMembers::Uniform(model) => model.attempts_max(),
-            MixMembers::ByAgent(models) => {
-                models.iter().map(ClientModel::attempts_max).max().unwrap_or(1)
-            }
+            MixMembers::ByAgent(models) => models.iter().map(ClientModel::attempts_max).max().unwrap_or(1),
         }
     }
 

@@ -65,7 +65,8 @@ impl RunReport {
         let candidate = ComparisonsLine::from(tally.candidate());
         let ControlCounts { sampled_out, queue_full, handed_over } = counts;
         let unfinished = handed_over.saturating_sub(candidate.asked);
-        let not_compared = [("sampled_out", sampled_out), ("queue_full", queue_full), ("unfinished", unfinished)];
+        let not_compared =
+            [("sampled_out", sampled_out), ("queue_full", queue_full), ("unfinished", unfinished)];
         let noise = ComparisonsLine::from(tally.noise());
         self.warnings.extend(finding(&candidate, &noise));
         self.control = Some(ControlReport {

@@ -108,7 +108,14 @@ mod tests {
     #[test]
     fn shares_and_rates_are_those_of_k6() {
         let report = RunReport {
-            arrivals: Arrivals { offered: 100, passed: 60, recovered: 10, failed: 20, shed: 10, unfinished: 0 },
+            arrivals: Arrivals {
+                offered: 100,
+                passed: 60,
+                recovered: 10,
+                failed: 20,
+                shed: 10,
+                unfinished: 0,
+            },
             rate: Rates { offered_per_s: 50.0, sent_per_s: 45.5, completed_per_s: 45.0 },
             thresholds: [
                 ("latency.p99 < 50ms", "latency.p99", true),

@@ -163,7 +163,10 @@ mod tests {
         (report.arrivals.recovered, report.arrivals.failed) = (12, 4);
         let report = report.with_retries(&all, Some(&StormSeries::default()));
         let retries = report.retries.unwrap();
-        assert_eq!((report.storm, retries.redirects_hidden_by_retries, retries.shed, retries.budget_exhausted), (None, 1, 2, 1));
+        assert_eq!(
+            (report.storm, retries.redirects_hidden_by_retries, retries.shed, retries.budget_exhausted),
+            (None, 1, 2, 1)
+        );
         assert_eq!(retries.by_attempts, [(1, 1), (2, 4)].into());
         let ended: Vec<_> = retries.ended.iter().map(|(why, &count)| (why.as_str(), count)).collect();
         assert_eq!(ended, [("budget", 1), ("hop", 1), ("shed", 2)]);

@@ -18,3 +18,4 @@ mod support;
 mod tidy;
 mod trace;
 mod verify;
+mod words;

@@ -400,7 +400,10 @@ fn a_killed_run_leaves_a_readable_result() {
     drop(directory);
     let text = fs::read_to_string(scratch.path().join("run.json")).unwrap();
     let left: RunReport = serde_json::from_str(&text).unwrap();
-    assert_eq!((left.verdict, left.arrivals.offered, left.arrivals.unfinished), (Verdict::Interrupted, 4_701, 1));
+    assert_eq!(
+        (left.verdict, left.arrivals.offered, left.arrivals.unfinished),
+        (Verdict::Interrupted, 4_701, 1)
+    );
     assert_eq!(left.exit().code(), 130);
     assert!(summary(&left).starts_with("INTERRUPTED"));
 }

@@ -66,7 +66,7 @@ fn what_is_missing_of_a_run_is_said() {
 
 #[test]
 fn a_killed_run_says_that_its_numbers_are_older_than_its_charts() {
-    let checkpoint = RESULT.replace("\"warnings\": []", "\"warnings\": [{\"id\": \"unfinished\"}]");
+    let checkpoint = RESULT.replace("\"warnings\": []", "\"warnings\": [{\"id\": \"checkpoint\"}]");
     let room = directory(&[("run.json", &checkpoint), ("intervals.ndjson", "{\"t_s\":8,\"offered\":1}\n")]);
     let notes = SavedRun::open(room.path()).unwrap().notes;
     assert_eq!(notes.len(), 1);

@@ -134,9 +134,14 @@ mod tests {
 
     #[test]
     fn what_no_second_tells_is_not_compared() {
-        for name in
-            ["latency.max", "latency.min", "latency.mean", "unchecked", "redirects_hidden_by_retries.rate", "control.differ"]
-        {
+        for name in [
+            "latency.max",
+            "latency.min",
+            "latency.mean",
+            "unchecked",
+            "redirects_hidden_by_retries.rate",
+            "control.differ",
+        ] {
             assert!(named(name).is_err(), "{name}");
         }
     }

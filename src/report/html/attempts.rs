@@ -76,8 +76,9 @@ fn sentences(retries: &RetriesSection, report: &RunReport) -> Vec<String> {
         format!("Gave up: {each}.")
     }));
     told.extend((!retries.retried_failures.is_empty()).then(|| {
-        let each =
-            list(&retries.retried_failures, |fault, count| format!("{} of {}", grouped(count), shown(fault, 60)));
+        let each = list(&retries.retried_failures, |fault, count| {
+            format!("{} of {}", grouped(count), shown(fault, 60))
+        });
         format!("Failed attempts that were retried: {each}.")
     }));
     told.extend((retries.redirects_hidden_by_retries > 0).then(|| {

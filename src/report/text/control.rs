@@ -27,7 +27,8 @@ fn asked(report: &RunReport, control: &ControlReport) -> String {
     let failed: u64 = candidate.failed.values().sum();
     let why = if failed == 0 { String::new() } else { format!(" ({})", listed(&candidate.failed)) };
     let not_compared: u64 = control.not_compared.values().sum();
-    let why_not = if not_compared == 0 { String::new() } else { format!(" ({})", listed(&control.not_compared)) };
+    let why_not =
+        if not_compared == 0 { String::new() } else { format!(" ({})", listed(&control.not_compared)) };
     format!(
         "{whom}{} = {} + {}{why}; {}{why_not}",
         of(candidate.asked, "sent"),

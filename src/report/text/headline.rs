@@ -154,7 +154,8 @@ fn verdict_alone(report: &RunReport) -> String {
             format!("FAILED: {crossed}; {failed} of {offered} {what} failed ({rate})")
         }
         Verdict::Failed if arrivals.failed == 0 => {
-            let redirects_hidden_by_retries = report.retries.as_ref().map_or(0, |retries| retries.redirects_hidden_by_retries);
+            let redirects_hidden_by_retries =
+                report.retries.as_ref().map_or(0, |retries| retries.redirects_hidden_by_retries);
             let retried = match arrivals.recovered {
                 0 => String::new(),
                 1 => "; 1 was good after a retry".to_owned(),
@@ -394,7 +395,8 @@ mod tests {
     fn nobody_is_said_to_have_recovered_where_nobody_did() {
         let mut report = RunReport { verdict: Verdict::Failed, ..RunReport::default() };
         report.arrivals.offered = 20;
-        report.retries = Some(crate::report::RetriesSection { redirects_hidden_by_retries: 5, ..Default::default() });
+        report.retries =
+            Some(crate::report::RetriesSection { redirects_hidden_by_retries: 5, ..Default::default() });
         let start = "FAILED: 5 wrong redirects, although none of 20 downloads failed";
         assert_eq!(verdict(&report).replace('\u{a0}', " "), start);
         report.arrivals.recovered = 1;

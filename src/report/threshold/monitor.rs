@@ -108,9 +108,14 @@ impl Allowed {
         let unknown = counts.arrivals.failed.saturating_sub(counts.faults.total());
         let failed = counts.arrivals.failed.min(others + unknown);
         let hidden = counts.retries.hidden_by_retries.seen();
-        let redirects_hidden_by_retries = hidden.filter(|(fault, _)| fault.is_bad_redirect() && !is_excused(*fault));
-        let redirects_hidden_by_retries: u64 = redirects_hidden_by_retries.map(|(_, entry)| entry.count).sum();
-        (if self.failures { 0 } else { failed }, if self.masked_bad_redirects { 0 } else { redirects_hidden_by_retries })
+        let redirects_hidden_by_retries =
+            hidden.filter(|(fault, _)| fault.is_bad_redirect() && !is_excused(*fault));
+        let redirects_hidden_by_retries: u64 =
+            redirects_hidden_by_retries.map(|(_, entry)| entry.count).sum();
+        (
+            if self.failures { 0 } else { failed },
+            if self.masked_bad_redirects { 0 } else { redirects_hidden_by_retries },
+        )
     }
 }
 

@@ -124,7 +124,10 @@ pub const REASON_MEANINGS: &[ReasonMeaning] = &[
     ),
     warning("input", "an input could not be read to its end, or was left out"),
     warning("few_descriptors", "this process may open fewer files than the connections of the run need"),
-    warning("unreachable_address", "an address of the candidate took no connection: requests that meet it fail"),
+    warning(
+        "unreachable_address",
+        "an address of the candidate took no connection: requests that meet it fail",
+    ),
 ];
 
 const fn invalid(id: &'static str, meaning: &'static str) -> ReasonMeaning {

@@ -68,8 +68,7 @@ impl InputReader {
     ) -> Result<(Self, Option<FormatFit>), TraceError> {
         let cannot_open = |source| TraceError::Open { name: spec.name.clone(), source };
         let unpacked = spec.open(&shared.caught_up).and_then(|raw| decompress(raw, &shared.zstd_windows));
-        let DecompressedInput { compression, bytes: mut stream, trailing } =
-            unpacked.map_err(cannot_open)?;
+        let DecompressedInput { compression, bytes: mut stream, trailing } = unpacked.map_err(cannot_open)?;
         let (head, failed) = read_sample(&mut stream, spec.is_repeatable());
         if let Some(source) = failed {
             // A compressed file that breaks off is still worth its lines.

@@ -60,7 +60,9 @@ fn a_wrong_redirect_fails_a_run_though_retries_hid_it() {
     let call = replay(&candidate, 200, &flags).file("quick.toml", QUICK);
     let report = call.report(3);
     check_accounting(&report);
-    assert!(report.number("/retries/redirects_hidden_by_retries") > 0 && report.number("/arrivals/recovered") > 0);
+    assert!(
+        report.number("/retries/redirects_hidden_by_retries") > 0 && report.number("/arrivals/recovered") > 0
+    );
     let warned = report.list("/warnings").iter().any(|warning| warning["id"] == "hidden_by_retries");
     assert!(warned, "{:?}", report.list("/warnings"));
 }

@@ -150,7 +150,7 @@ fn what_was_on_disk_outlives_a_kill() {
     let report = Report::read(&ended.out);
     report.check_events();
     assert_eq!(report.verdict(), "cut");
-    assert_eq!(report.text("/warnings/0/id"), "unfinished");
+    assert_eq!(report.text("/warnings/0/id"), "checkpoint");
     assert!(report.offered() > 0);
     let seconds = intervals(&ended.out);
     let offered: u64 = seconds.iter().map(|second| second["offered"].as_u64().unwrap()).sum();
