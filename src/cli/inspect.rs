@@ -126,7 +126,7 @@ mod tests {
         assert!(text.ends_with(told), "{text}");
         let json: serde_json::Value =
             serde_json::from_str(&inspect(&[path, "--format", "json"]).unwrap()).unwrap();
-        assert_eq!((&json["agents"]["told"], &json["agents"]["unknown"]), (&4.into(), &3.into()));
+        assert_eq!((&json["agents"]["with_agent"], &json["agents"]["unknown"]), (&4.into(), &3.into()));
     }
 
     #[test]

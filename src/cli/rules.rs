@@ -89,7 +89,7 @@ mod tests {
         let mistake = output_of(Some(name)).unwrap_err().to_string();
         assert!(mistake.contains("mine.toml:2:9: "), "{mistake}");
         let unknown = output_of(Some("cargo")).unwrap_err().to_string();
-        assert!(unknown.contains("there are: crates-io"), "{unknown}");
+        assert!(unknown.contains("known sets: crates-io"), "{unknown}");
         let near = output_of(Some("cratesio")).unwrap_err().to_string();
         assert!(near.contains("(did you mean crates-io?)"), "{near}");
     }

@@ -133,7 +133,7 @@ mod tests {
         }
         assert_eq!(lost.mostly_lost_group(), None);
         (0..6).for_each(|_| lost.count_loss(LossReason::OutOfOrder, (0, 9), true));
-        assert_eq!(lost.mostly_lost_group().unwrap().name, "exchanges for_inputs more than 30 s");
+        assert_eq!(lost.mostly_lost_group().unwrap().name, "exchanges of more than 30 s");
         let mut lost = LossCounts::for_inputs(["a", "b"].map(str::to_owned).into_iter());
         (0..100).for_each(|_| lost.count_record(0, false));
         (0..8).for_each(|_| lost.count_record(1, false));

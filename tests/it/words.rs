@@ -111,7 +111,8 @@ fn messages_and_help_use_the_words_of_the_glossary() {
 #[test]
 fn documents_use_the_words_of_the_glossary() {
     let mut wrong = Vec::new();
-    let top = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root().join(name));
+    let top =
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root().join(name));
     for path in files(&root().join("docs/src"), "md").into_iter().chain(top) {
         // The glossary lists the words that it replaces.
         if path.ends_with("glossary.md") {
@@ -137,6 +138,9 @@ fn every_page_of_the_book_is_in_its_summary() {
     let summary = fs::read_to_string(book.join("SUMMARY.md")).unwrap();
     for path in files(&book, "md") {
         let name = path.strip_prefix(&book).unwrap().to_str().unwrap();
-        assert!(name == "SUMMARY.md" || summary.contains(&format!("({name})")), "SUMMARY.md does not list {name}");
+        assert!(
+            name == "SUMMARY.md" || summary.contains(&format!("({name})")),
+            "SUMMARY.md does not list {name}"
+        );
     }
 }

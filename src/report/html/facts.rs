@@ -101,7 +101,11 @@ fn text(value: &Value, unit: FactUnit) -> String {
             },
         ),
         Value::Array(values) => list(values.iter(), ", "),
-        Value::Object(fields) => list(fields.values(), " "),
+        // The name of a thing first, whatever the order of its keys.
+        Value::Object(fields) => {
+            let others = fields.iter().filter(|(key, _)| *key != "name").map(|(_, value)| value);
+            list(fields.get("name").into_iter().chain(others), " ")
+        }
     }
 }
 

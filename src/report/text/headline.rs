@@ -233,7 +233,7 @@ pub(in crate::report) fn fault_sentence(report: &RunReport, fault: &FaultLine) -
     // Where clients tried again, what was wrong are attempts.
     let tail = is_retried(fault).then(|| {
         let failed = if fault.count == 0 { "no download".to_owned() } else { downloads.clone() };
-        format!("; {failed} failed because of it, {}", saved(fault))
+        format!("; {failed} failed because of it{}", saved(fault))
     });
     let which = OF_A_HOST.iter().find(|(known, _)| known.id() == fault.id).map(|(_, which)| which);
     let targets = &report.targets;
@@ -380,10 +380,7 @@ mod tests {
         let always_beside = line(0, 1_477, 3_690, 0);
         assert_eq!(told(&always_beside).unwrap(), "3,690 attempts: 1,477 downloads failed for good");
         let now_and_then = line(3, 5, 9, 2);
-        assert_eq!(
-            told(&now_and_then).unwrap(),
-            "9 attempts: 5 downloads failed for good, 2 were saved by a retry"
-        );
+        assert_eq!(told(&now_and_then).unwrap(), "9 attempts: 5 downloads failed for good, 2 recovered");
         let alone = line(3, 3, 9, 0);
         assert_eq!(
             told(&alone).unwrap(),

@@ -195,7 +195,7 @@ mod tests {
         };
         check(
             &few,
-            "  BROKEN  latency.p99.9 < 50ms                     61.2 ms  11.2 ms too high\n          \
+            "  VIOLATED latency.p99.9 < 50ms                    61.2 ms  11.2 ms too high\n          \
              5 samples: too few for p99.9, judged by the highest\n",
         );
         let hostile = ThresholdLine { expression: "\u{1b}[2J".to_owned(), ..ThresholdLine::default() };
