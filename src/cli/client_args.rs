@@ -70,7 +70,7 @@ pub(crate) struct ClientArgs {
     #[arg(long, value_name = "WINDOW", value_parser = parse_duration, hide_short_help = true)]
     pub(crate) first_attempts: Option<Duration>,
 
-    /// The user agents that clients are told by, once they were asked for.
+    /// The user agents that select the client models, once they are needed.
     #[arg(skip)]
     pub(super) table: OnceLock<&'static AgentTable>,
 }
@@ -212,7 +212,7 @@ fn filter(window: Duration) -> FirstAttempts {
     FirstAttempts::new(window, first_attempts::REMEMBERED_MAX)
 }
 
-/// Requests whose clients are told by their user agents.
+/// Requests whose client models are selected by user agent.
 struct WithAgents {
     requests: Box<dyn Requests>,
     table: &'static AgentTable,

@@ -144,7 +144,7 @@ impl Retries {
                 self.enqueue(WaitingRetry {
                     due,
                     arrival: tried.arrival.clone(),
-                    retry_context: retry_context,
+                    retry_context,
                 });
                 return RetryDecision::Retry;
             }

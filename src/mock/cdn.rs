@@ -41,7 +41,7 @@ pub(super) fn answer(
     push_file(release.name(), release.version(), scratch);
     match fault {
         Some(FaultKind::Status(status @ (204 | 304))) => {
-            ResponseWriter::begin(out, head, status).without_content()
+            ResponseWriter::begin(out, head, status).without_content();
         }
         Some(FaultKind::Status(status)) => {
             ResponseWriter::begin(out, head, status).content("application/xml", ACCESS_DENIED);

@@ -134,7 +134,7 @@ impl FaultSchedule {
                     ready = first.checked_add(turn.saturating_add(held)).or_else(|| now.checked_add(NEVER));
                 }
                 CapacityDecision::Full => {
-                    overloaded = self.plan.capacity(elapsed).map(|index| self.offset + index)
+                    overloaded = self.plan.capacity(elapsed).map(|index| self.offset + index);
                 }
             }
         }

@@ -413,7 +413,7 @@ fn route_of(target: &[u8]) -> Vec<u8> {
         match shape_of(segment) {
             SegmentShape::Version => out.extend_from_slice(b"{version}"),
             SegmentShape::Fixed | SegmentShape::File if names_the_next && place > 1 => {
-                out.extend_from_slice(b"{name}")
+                out.extend_from_slice(b"{name}");
             }
             SegmentShape::Fixed => out.extend_from_slice(segment),
             SegmentShape::File => {

@@ -331,11 +331,11 @@ impl<'r> RedirectCheck<'r, '_> {
             Likeness::Same if !is_due => self.add_rule_finding(Fault::LocationMismatch),
             // An empty segment is a segment (RFC 3986 §3.3): a path may hold a URL.
             Likeness::Same if double_slash && template.is_none() => {
-                self.add_warning(Fault::LocationDoubleSlash)
+                self.add_warning(Fault::LocationDoubleSlash);
             }
             Likeness::Same => {}
             Likeness::Encoding | Likeness::None if double_slash => {
-                self.add_rule_finding(Fault::LocationDoubleSlash)
+                self.add_rule_finding(Fault::LocationDoubleSlash);
             }
             Likeness::Encoding => self.add_rule_finding(Fault::LocationEncoding),
             Likeness::None => self.add_rule_finding(Fault::LocationMismatch),

@@ -56,7 +56,7 @@ def main(case, code, place, *expectations):
 
 def out_of_balance(run):
     arrivals, attempts, targets = run["arrivals"], run["attempts"], run["targets"]
-    fates = sum(arrivals[fate] for fate in ("passed", "recovered", "failed", "shed", "cut"))
+    fates = sum(arrivals[fate] for fate in ("passed", "recovered", "failed", "shed", "unfinished"))
     if arrivals["offered"] != fates or arrivals["offered"] == 0:
         yield f"arrivals do not add up: {arrivals}"
     ends = attempts["completed"] + sum(attempts["faults"].values()) + attempts["unfinished"]

@@ -62,7 +62,7 @@ run = json.load(open(f"{work}/run/run.json"))
 reasons = [r["id"] for r in run["invalid_reasons"]]
 assert run["verdict"] == "invalid" and reason in reasons, (case, run["verdict"], reasons)
 arrivals, attempts = run["arrivals"], run["attempts"]
-assert arrivals["offered"] == sum(arrivals[k] for k in ("passed", "recovered", "failed", "shed", "cut")), arrivals
+assert arrivals["offered"] == sum(arrivals[k] for k in ("passed", "recovered", "failed", "shed", "unfinished")), arrivals
 assert attempts["total"] == attempts["first"] + attempts["retries"], attempts
 others = [f["id"] for f in run["faults"] if not f["id"].startswith("generator.")]
 assert not others or not reason.startswith("generator."), f"{case}: blamed on the candidate: {others}"

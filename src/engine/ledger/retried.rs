@@ -183,7 +183,7 @@ impl Ledger {
         self.of_case(case, |counts| match fate {
             ArrivalOutcome::Recovered(_) => counts.arrivals.recovered += 1,
             ArrivalOutcome::Passed | ArrivalOutcome::Failed(_) | ArrivalOutcome::Unfinished => {
-                counts.arrivals.passed += 1
+                counts.arrivals.passed += 1;
             }
         });
     }

@@ -382,10 +382,7 @@ mod tests {
         let now_and_then = line(3, 5, 9, 2);
         assert_eq!(told(&now_and_then).unwrap(), "9 attempts: 5 downloads failed for good, 2 recovered");
         let alone = line(3, 3, 9, 0);
-        assert_eq!(
-            told(&alone).unwrap(),
-            "9 attempts: 3 downloads failed for good, none was saved by a retry"
-        );
+        assert_eq!(told(&alone).unwrap(), "9 attempts: 3 downloads failed for good, none recovered");
     }
 
     #[test]

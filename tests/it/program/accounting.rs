@@ -11,7 +11,7 @@ use std::path::Path;
 pub(super) struct Report(Value);
 
 /// Keys that mean the same in `run.json` and in the lines of `intervals.ndjson`.
-const OUTCOMES: [&str; 6] = ["offered", "passed", "recovered", "failed", "shed", "cut"];
+const OUTCOMES: [&str; 6] = ["offered", "passed", "recovered", "failed", "shed", "unfinished"];
 
 impl Report {
     /// The one in this run directory.
@@ -200,7 +200,7 @@ impl Report {
         let of = |key: &str| self.number(&format!("{book}/attempts/{key}"));
         assert_eq!(of("total"), of("first") + of("retries"), "attempts");
         let faults = self.sum(&format!("{book}/attempts/faults"));
-        assert_eq!(of("total"), of("completed") + faults + of("cut"), "attempts");
+        assert_eq!(of("total"), of("completed") + faults + of("unfinished"), "attempts");
         assert!(of("sent") <= of("total"), "nothing is sent without an attempt");
     }
 

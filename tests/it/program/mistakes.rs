@@ -167,7 +167,7 @@ fn rules_and_rewrites_name_the_place_of_a_mistake() {
         let missing = Call::replay(INCIDENT, &candidate).with(&[flag, "missing.toml"]);
         missing.refused(2, &["missing.toml", "No such file"]);
     }
-    Call::replay(INCIDENT, &candidate).with(&["--rules", "crates-oi"]).refused(2, &["there are: crates-io"]);
+    Call::replay(INCIDENT, &candidate).with(&["--rules", "crates-oi"]).refused(2, &["known sets: crates-io"]);
     Call::replay(INCIDENT, &candidate)
         .with(&["--rules", "crates.io"])
         .refused(2, &["crates.io (did you mean crates-io?)", "built-in sets are crates-io, github-releases"]);
@@ -222,7 +222,7 @@ fn the_host_that_a_trace_was_recorded_at_takes_a_second_word() {
     assert!(!ended.stderr.contains("balance"), "{}", ended.stderr);
     let report = super::Report::read(&ended.out);
     report.check_everything(&ended.out);
-    assert_eq!(report.verdict(), "cut");
+    assert_eq!(report.verdict(), "interrupted");
     assert!(report.offered() < 1_200);
 }
 

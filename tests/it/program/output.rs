@@ -84,7 +84,7 @@ fn the_demo_shows_what_it_set_out_to_show() {
     assert_eq!(report.number("/arrivals/passed") + recovered, 600);
     assert!(recovered > 0 && retries >= recovered);
     assert_eq!(report.times("/statuses", "302"), 600 + retries);
-    assert_eq!(report.map("/retries/hidden").collect::<Vec<_>>(), [("dns.nxdomain", retries)]);
+    assert_eq!(report.map("/retries/retried_failures").collect::<Vec<_>>(), [("dns.nxdomain", retries)]);
     assert_eq!(report.number("/storm/failed_attempts"), retries);
     // And has a line of its own, with the time in which it was there and examples.
     assert_eq!((report.number("/faults/0/count"), report.number("/faults/0/attempts")), (0, retries));

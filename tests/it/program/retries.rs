@@ -20,7 +20,7 @@ fn replay(candidate: &Serving, count: usize, flags: &[&str]) -> Call {
 #[track_caller]
 pub(super) fn check_accounting(report: &Report) {
     let of = |key: &str| report.number(key);
-    let fates = ["passed", "recovered", "failed", "shed", "cut"];
+    let fates = ["passed", "recovered", "failed", "shed", "unfinished"];
     let settled: u64 = fates.iter().map(|fate| of(&format!("/arrivals/{fate}"))).sum();
     assert_eq!(report.offered(), settled);
     assert_eq!(of("/attempts/total"), of("/attempts/first") + of("/attempts/retries"));
@@ -203,7 +203,7 @@ fn an_outage_whose_retries_outlast_the_run_is_a_failure() {
     let report = Report::read(&ended.out);
     report.check_everything(&ended.out);
     check_accounting(&report);
-    assert_eq!((report.number("/arrivals/failed"), report.number("/arrivals/cut")), (20, 0));
+    assert_eq!((report.number("/arrivals/failed"), report.number("/arrivals/unfinished")), (20, 0));
     assert_eq!(report.faults(), [("status.5xx", 20)]);
     assert_eq!(report.number("/retries/waiting_at_end"), 20);
     assert_eq!(report.map("/retries/ended").collect::<Vec<_>>(), [("run_over", 20)]);

@@ -62,11 +62,11 @@ fn a_signal_in_mid_run_leaves_a_whole_report_marked_as_cut() {
         assert_eq!(ended.code, Some(130), "{}", ended.stderr);
         assert!(ended.stdout.starts_with("INTERRUPTED: a partial result"), "{}", ended.stdout);
         let report = Report::read(&ended.out);
-        assert_eq!(report.verdict(), "cut");
+        assert_eq!(report.verdict(), "interrupted");
         report.check_everything(&ended.out);
         assert!(report.offered() > 0);
         // Those in flight had time to end.
-        assert_eq!(report.number("/arrivals/cut"), 0);
+        assert_eq!(report.number("/arrivals/unfinished"), 0);
         assert!(report.number("/lines/read") > report.offered());
     }
 }
@@ -86,9 +86,9 @@ fn a_second_signal_waits_for_nobody() {
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
     let report = Report::read(&ended.out);
     report.check_everything(&ended.out);
-    assert_eq!(report.verdict(), "cut");
-    assert_eq!(report.number("/arrivals/cut"), report.offered());
-    assert_eq!(report.number("/attempts/cut"), report.number("/attempts/total"));
+    assert_eq!(report.verdict(), "interrupted");
+    assert_eq!(report.number("/arrivals/unfinished"), report.offered());
+    assert_eq!(report.number("/attempts/unfinished"), report.number("/attempts/total"));
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn what_was_on_disk_outlives_a_kill() {
     assert_eq!(ended.code, None);
     let report = Report::read(&ended.out);
     report.check_events();
-    assert_eq!(report.verdict(), "cut");
+    assert_eq!(report.verdict(), "interrupted");
     assert_eq!(report.text("/warnings/0/id"), "checkpoint");
     assert!(report.offered() > 0);
     let seconds = intervals(&ended.out);
@@ -164,6 +164,6 @@ fn arrivals_without_an_answer_at_the_end_of_grace_make_no_pass() {
         .file("trace", every(1, 20))
         .with(&["--rate", "1000", "--grace", "100ms"])
         .report(5);
-    assert_eq!(report.text("/invalid_reasons/0/id"), "cut");
-    assert_eq!(report.number("/arrivals/cut"), 20);
+    assert_eq!(report.text("/invalid_reasons/0/id"), "unfinished");
+    assert_eq!(report.number("/arrivals/unfinished"), 20);
 }

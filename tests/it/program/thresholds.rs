@@ -82,7 +82,7 @@ fn a_run_ends_itself_when_that_comes_true_and_its_books_balance() {
     assert_eq!(report.text("/aborted/expression"), "fault(dns) > 0");
     assert!(report.number("/aborted/at_s") >= 2);
     assert!(report.amount("/aborted/value") > 0.0);
-    assert_eq!(report.number("/arrivals/cut"), 0);
+    assert_eq!(report.number("/arrivals/unfinished"), 0);
     assert_eq!(report.list("/plan/abort_on").len(), 1);
     let summary = fs::read_to_string(call.path("run/summary.txt")).unwrap();
     assert!(summary.starts_with("FAILED: ended after "), "{summary}");
@@ -133,7 +133,7 @@ fn a_wrong_expression_is_pointed_at_before_anything_is_sent() {
     call.with(&["--threshold", "latency.p99 < 50"]).refused(2, &told);
     let call = Call::new(&["replay", INCIDENT, "--target", "http://127.0.0.1:1", "--rate", "1"]);
     let long = ["-d", "20s", "--threshold", "latency.p99 over 30s < 50ms"];
-    call.with(&long).refused(2, &["'latency.p99 over 30s < 50ms' asks for a longer window than the run has"]);
+    call.with(&long).refused(2, &["'latency.p99 over 30s < 50ms' has a longer window than the run"]);
     let call = Call::new(&["demo", "--abort-after", "3s"]);
     call.refused(2, &["not provided", "--abort-on <EXPR>"]);
 }
