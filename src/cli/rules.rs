@@ -89,7 +89,7 @@ mod tests {
         let mistake = told(Some(name)).unwrap_err().to_string();
         assert!(mistake.contains("mine.toml:2:9: "), "{mistake}");
         let unknown = told(Some("cargo")).unwrap_err().to_string();
-        assert!(unknown.contains("there are: crates-io"), "{unknown}");
+        assert!(unknown.contains("known sets: crates-io"), "{unknown}");
         let near = told(Some("cratesio")).unwrap_err().to_string();
         assert!(near.contains("(did you mean crates-io?)"), "{near}");
     }

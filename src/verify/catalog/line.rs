@@ -260,7 +260,7 @@ mod tests {
         check_mistake("x,x,name,vers, version", "", "columns 4 (\"vers\") and 5 (\"version\") mean the same");
         check_mistake("name,version", "a", "1 fields, but the first line has 2");
         check_mistake("name,version", "a,", "version is missing");
-        check_mistake("name,version", "\"a,1", "no end");
+        check_mistake("name,version", "\"a,1", "no closing quote");
         check_mistake("name,version", "\"a\"b,1", "after a quoted field");
         check_mistake("name,version,size", "a,1,-1", "size: \"-1\"");
         check_mistake("name,version,sha256", "a,1,00", "sha256: write it as 64");
