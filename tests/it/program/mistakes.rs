@@ -167,7 +167,7 @@ fn rules_and_rewrites_name_the_place_of_a_mistake() {
         let missing = Call::replay(INCIDENT, &candidate).with(&[flag, "missing.toml"]);
         missing.refused(2, &["missing.toml", "No such file"]);
     }
-    Call::replay(INCIDENT, &candidate).with(&["--rules", "crates-oi"]).refused(2, &["there are: crates-io"]);
+    Call::replay(INCIDENT, &candidate).with(&["--rules", "crates-oi"]).refused(2, &["known sets: crates-io"]);
     Call::new(&["inspect", INCIDENT, "--rewrite", "missing.toml"]).refused(2, &["missing.toml"]);
 }
 

@@ -133,7 +133,7 @@ fn sets_are_listed_printed_and_checked() {
     Call::new(&["rules", "mine.toml"])
         .file("mine.toml", &wrong)
         .refused(2, &["mine.toml:4:10: ", "*.example.net"]);
-    Call::new(&["rules", "cargo"]).refused(2, &["there are: crates-io"]);
+    Call::new(&["rules", "cargo"]).refused(2, &["known sets: crates-io"]);
 }
 
 #[test]
