@@ -178,7 +178,7 @@ fn what_follows_compressed_data_is_padding_or_ignored() {
             assert_eq!(drain(&mut source).len(), 20, "{behind:?}");
             assert!(source.books().rejected.is_empty(), "{behind:?}: {:?}", source.books());
             assert_eq!(source.warnings().len(), warnings, "{behind:?}: {:?}", source.warnings());
-            assert!(source.warnings().iter().all(|warning| warning.message.contains("was ignored")));
+            assert!(source.warnings().iter().all(|warning| warning.message.contains("were ignored")));
         }
     }
 }

@@ -37,5 +37,5 @@ fn mistakes_name_the_file_the_place_and_the_field() {
         .refused(2, &["failed to read none.toml", "--client-file"]);
     let endless = "[[client]]\nname = \"ours\"\nattempts = 0\n";
     let call = Call::new(&["clients", "--client-file", "own.toml"]).file("own.toml", endless);
-    call.refused(2, &["error: own.toml:3:12: attempts: must be 1 to 100, and is 0"]);
+    call.refused(2, &["error: own.toml:3:12: attempts: must be 1 to 100, but is 0"]);
 }
