@@ -141,11 +141,7 @@ impl Retries {
             self.clients.failed((&mut retry_context, sequence), (tried.last(fault), fault), tried.known_at);
         let ended = match next {
             Ok(due) if self.waiting.len() < self.capacity => {
-                self.enqueue(WaitingRetry {
-                    due,
-                    arrival: tried.arrival.clone(),
-                    retry_context,
-                });
+                self.enqueue(WaitingRetry { due, arrival: tried.arrival.clone(), retry_context });
                 return RetryDecision::Retry;
             }
             Ok(_) => DownloadEnd::NoRoom,

@@ -442,12 +442,13 @@ impl<'r> RedirectCheck<'r, '_> {
         };
         let Ok(demanded) = demanded else { return Likeness::None };
         let query = |url: &'_ Url| url.query().unwrap_or_default().to_owned();
-        if same_resource(&demanded, url) && same(demanded.fragment(), url.fragment()) {
+        if location::same_resource(&demanded, url) && location::same_part(demanded.fragment(), url.fragment())
+        {
             Likeness::Same
         } else if location::same_decoded(demanded.path(), url.path())
             && location::same_decoded(&query(&demanded), &query(url))
             && demanded.query().is_some() == url.query().is_some()
-            && same(demanded.fragment(), url.fragment())
+            && location::same_part(demanded.fragment(), url.fragment())
         {
             Likeness::Encoding
         } else {
@@ -462,7 +463,8 @@ impl<'r> RedirectCheck<'r, '_> {
                 // A server takes an empty query for none. One that takes the
                 // `?` away has told the two apart.
                 let gains_nothing = asked.query().is_none() && url.query() == Some("");
-                same_resource(&asked, url) || gains_nothing && location::same_text(asked.path(), url.path())
+                location::same_resource(&asked, url)
+                    || gains_nothing && location::same_text(asked.path(), url.path())
             })
     }
 }
@@ -489,18 +491,6 @@ enum Likeness {
     /// The same but for the encoding.
     Encoding,
     None,
-}
-
-fn same_resource(left: &Url, right: &Url) -> bool {
-    location::same_text(left.path(), right.path()) && same(left.query(), right.query())
-}
-
-fn same(left: Option<&str>, right: Option<&str>) -> bool {
-    match (left, right) {
-        (Some(left), Some(right)) => location::same_text(left, right),
-        (None, None) => true,
-        (Some(_), None) | (None, Some(_)) => false,
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 use crate::fault::Fault;
 use crate::route::hex_pair;
+use url::Url;
 
 /// The longest Location that is judged. RFC 9110 §4.1 asks for at least 8000
 /// bytes; clients and proxies give up not far above it.
@@ -237,6 +238,20 @@ pub(super) fn is_host_name(name: &str) -> bool {
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     labels.len() <= super::hosts::HOST_BYTES_MAX && labels.split('.').all(is_label)
+}
+
+/// Whether two URLs name the same path and query, but for how they are encoded.
+pub(super) fn same_resource(left: &Url, right: &Url) -> bool {
+    same_text(left.path(), right.path()) && same_part(left.query(), right.query())
+}
+
+/// Whether two optional parts are the same, but for how they are encoded.
+pub(super) fn same_part(left: Option<&str>, right: Option<&str>) -> bool {
+    match (left, right) {
+        (Some(left), Some(right)) => same_text(left, right),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
 }
 
 #[cfg(test)]

@@ -5,12 +5,8 @@ use bytes::Bytes;
 use downpour::trace::client::ClientKey;
 use downpour::trace::formats::Format;
 use downpour::trace::reasons::{Filter, Note, ParsedLine, Skip};
-use downpour::trace::rewrite::Rewrites;
-use downpour::trace::scrub::Scrub;
-use downpour::trace::subsecond::Subsecond;
-use downpour::trace::{
-    InputCompression, Method, ReadOptions, Record, Source, StampKind, TraceError, TraceRequest,
-};
+use downpour::trace::{InputCompression, Method, ReadOptions, Record, Source, StampKind, TraceError};
+use downpour::trace::{TraceRequest, rewrite::Rewrites, scrub::Scrub, subsecond::Subsecond};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;

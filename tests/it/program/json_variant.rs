@@ -29,7 +29,7 @@ fn each_path_is_asked_once_and_a_sound_candidate_passes() {
 fn r32_a_form_that_says_another_thing_fails_its_downloads() {
     for (fault, id, told) in [
         ("wrong-json-url", "json.mismatch", "it names https://static.staging.crates.io/crates/serde/"),
-        ("no-json-url", "json.missing", "is missing or is not a text"),
+        ("no-json-url", "json.missing", "the member \"url\" is missing or is not a text"),
     ] {
         let candidate = Serving::with_faults(&[fault]);
         let report = replay(&candidate, &downloads(5, 4), "100%").report(3);

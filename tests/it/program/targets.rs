@@ -301,7 +301,7 @@ fn files_are_held_against_a_catalogue() {
     let short = against(&["--cdn-fault", "short-file"], "head", 3);
     assert_eq!(short.faults(), [("target.length", 20)]);
     let told = short.text("/faults/0/examples/0/detail");
-    assert!(told.contains(" bytes where "), "{told}");
+    assert!(told.contains(" bytes, expected "), "{told}");
 }
 
 /// Rules under which a redirect may stay with the candidate.
