@@ -3,7 +3,7 @@
 //! The engine tells a [`Recorder`] what happened, as plain values: attempts,
 //! fates of arrivals, redirects. It keeps the warm-up apart and fills an
 //! [`Interval`]. Intervals of many workers are merged second by second by a
-//! [`Fold`], which keeps the [`Totals`]; when the run is over the [`Books`] are
+//! [`IntervalMerger`], which keeps the [`Totals`]; when the run is over the [`Accounting`] are
 //! closed over them. Nothing here grows with the length of the run, and nothing
 //! here knows a clock, a file or a socket.
 //!

@@ -131,7 +131,7 @@ pub struct MockStats {
 }
 
 /// A running registry. Dropping it stops it too, without waiting and without
-/// passing on its panics; [`Registry::stop`] does both.
+/// passing on its panics; [`MockRegistry::stop`] does both.
 #[derive(Debug)]
 pub struct MockRegistry {
     api: SocketAddr,

@@ -2,7 +2,7 @@
 //!
 //! [`RunReport`] is the schema of `run.json`; it is made from a plan, closed
 //! books, totals and what is known of the generator, and it says one verdict.
-//! A [`Watch`] holds a run against the [`Threshold`]s it must keep.
+//! A [`ThresholdMonitor`] holds a run against the [`Threshold`]s it must keep.
 //! The summary, the interval log and the run directory are renderings of it and
 //! of the intervals. Only [`RunDirectory`] touches files.
 

@@ -11,7 +11,7 @@
 //! its times are divided by a factor, those of its clients too, and its
 //! population as well, so that each second brings as many requests as before.
 //!
-//! [hastened]: Scenario::hastened
+//! [hastened]: Scenario::time_scaled
 
 mod expected_vs_actual;
 mod file;
@@ -166,7 +166,7 @@ impl Scenario {
 
     /// The same, `factor` times as fast: all times are divided by it, and the
     /// population, so that requests a second stay as many. Of clients that is
-    /// for [`crate::client::ClientModel::hastened`] to do.
+    /// for [`crate::client::ClientModel::time_scaled`] to do.
     ///
     /// The capacity of a bounded service stays as it is, since the load does.
     #[must_use]
@@ -200,7 +200,7 @@ impl Scenario {
 }
 
 /// The span that faults and losses of capacity lie in; see
-/// [`Scenario::trouble`].
+/// [`Scenario::fault_span`].
 pub fn trouble(
     faults: &[PlannedFault],
     drops: &[CapacityDrop],

@@ -75,7 +75,7 @@ pub enum ScheduleOutcome {
 /// Gives requests their due times.
 ///
 /// Takes one request after the other with [`Schedule::offer`]; what became of
-/// them, and of copies made of them, comes out of [`Schedule::place_next`].
+/// them, and of copies made of them, comes out of [`Schedule::next_arrival`].
 #[derive(Debug)]
 pub struct Schedule {
     pace: Pace,

@@ -2,7 +2,7 @@
 //!
 //! A line becomes a [`Record`], or is skipped or rejected for a named reason;
 //! every line is counted once. Records are rewritten, scrubbed, filtered and
-//! put in order of arrival, and leave the chapter as [`Request`]s. Nothing here
+//! put in order of arrival, and leave the chapter as [`TraceRequest`]s. Nothing here
 //! knows where a request will be sent: the host in a log is never trusted.
 
 pub mod reasons;

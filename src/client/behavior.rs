@@ -2,7 +2,7 @@
 //!
 //! The models, the sessions and the draws together: asked about each download
 //! that begins, comes out or is due again, live or simulated. It knows neither
-//! clock nor wire nor books, and keeps nothing of a download but a [`SweepRun`]
+//! clock nor wire nor books, and keeps nothing of a download but a [`RetryContext`]
 //! that its owner carries, so a seed gives the same waits in both.
 
 use super::sessions::{ClientRun, JoinedSession, SessionId, Sessions};

@@ -74,7 +74,7 @@ impl ClientMix {
     }
 
     /// The names of those that are told by user agents of their own, by
-    /// [`ClientKind::own_place`].
+    /// [`ClientKind::user_defined_index`].
     pub fn own_names(&self) -> Vec<String> {
         match &self.0 {
             MixMembers::Uniform(_) => Vec::new(),

@@ -2,7 +2,7 @@
 //!
 //! Pure. Each function is one way in which the judgement of a redirect can end;
 //! tiers that are off are off in all of them. The form in JSON is beside them,
-//! and off until [`beside`] says something else.
+//! and off until [`with_json`] says something else.
 
 use crate::fault::Fault;
 use crate::metrics::{Coverage, Unchecked};

@@ -46,7 +46,7 @@ impl CpuMeter {
     }
 
     /// Begins the first lap again: of what was before, nothing counts. `awake` is
-    /// as in [`Meter::lap`].
+    /// as in [`CpuMeter::sample`].
     pub(super) fn restart(&mut self, awake: Duration) {
         self.last = CpuReading {
             at: Instant::now(),

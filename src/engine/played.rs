@@ -11,7 +11,7 @@ use crate::trace::{TraceAccounting, TraceRequest};
 
 /// Requests in order of arrival, from wherever they come.
 pub trait Requests: Send {
-    /// The next one, or [`Next::Idle`] if none is found soon, so that the caller
+    /// The next one, or [`ReadOutcome::Idle`] if none is found soon, so that the caller
     /// can hand over what it has and see whether the run ends.
     fn next_or_idle(&mut self) -> Result<ReadOutcome, String>;
 

@@ -1,7 +1,7 @@
 //! What one worker holds: its connections, the arrivals in flight, its books.
 //!
 //! A worker is one thread, so all of this is plain cells without locks. An
-//! arrival that has been released is a [`ActiveDownload`]; whatever happens to the task
+//! arrival that has been released is an [`InFlightArrival`]; whatever happens to the task
 //! that carries it, its end is booked exactly once, if only as cut.
 
 use super::clock::RunClock;

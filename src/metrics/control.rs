@@ -2,7 +2,7 @@
 //!
 //! Workers count what became of each answer: left out by the sample, refused by
 //! a full queue, or handed over. Whoever asks the control keeps a
-//! [`ControlTally`] of what came of that. A share is asked twice, and how the
+//! [`ControlResults`] of what came of that. A share is asked twice, and how the
 //! control differs from itself is kept apart, as the noise that the differences
 //! stand against.
 

@@ -232,7 +232,7 @@ impl HostCounts {
 ///
 /// A worker keeps the first 256 hosts of a second: a host that matters comes
 /// early and often. Merging keeps the 1,000 with most redirects. What is left
-/// out is counted in [`Hosts::others`], so no redirect is lost; merging is
+/// out is counted in [`HostTable::others`], so no redirect is lost; merging is
 /// independent of order as long as the limit is not reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostTable {

@@ -1,6 +1,6 @@
 //! The storm that a fault makes of retries, in a few numbers.
 //!
-//! A [`Series`] keeps a few counts of each second, in bounded memory however
+//! A [`StormSeries`] keeps a few counts of each second, in bounded memory however
 //! long the run. [`Storm::of`] looks at it afterwards: how much was asked while
 //! the fault lasted, how soon the load was level, and whether and when all was
 //! well again. Pure: a live run and a simulated one are told by the same

@@ -48,7 +48,7 @@ pub enum DnsAnswer {
     NoReply,
 }
 
-/// Text that is no [`Answer`].
+/// Text that is no [`DnsAnswer`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not an answer; use an address, no-data, nxdomain, servfail, refused or silence")]
 pub struct ParseDnsAnswerError(String);

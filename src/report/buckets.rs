@@ -2,7 +2,7 @@
 //!
 //! The bounds are the same for every run, so that runs can be added up and
 //! compared by a query. Between them nothing is known: percentiles are told by
-//! [`super::Times`] and [`super::Curve`], to three digits.
+//! [`super::TimeSummary`] and [`super::Curve`], to three digits.
 
 use super::curve::one_line;
 use crate::metrics::{Histogram, TimeHistograms as ClockTimes};

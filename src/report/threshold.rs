@@ -3,7 +3,7 @@
 //! `latency.p99 < 50ms` is a [`Measure`], a [`Relation`] and a bound, in the
 //! measure's unit; `over 30s` asks the same of every window of that length. An
 //! expression is parsed once, before anything is sent, and a mistake in it is
-//! told with its column. A [`Watch`] sees the seconds of a run and says what came
+//! told with its column. A [`ThresholdMonitor`] sees the seconds of a run and says what came
 //! of each expression. Pure: a live run, a simulated one and a search for the
 //! highest rate are judged by the same code.
 
@@ -158,7 +158,7 @@ pub enum Measure {
     Time(TimeMetric, TimeStatistic),
     /// How many.
     Count(CountMeasure),
-    /// How many of all that could be: see [`Counted`].
+    /// How many of all that could be: see [`CountMeasure`].
     Share(CountMeasure),
     /// How many a second.
     PerSecond(CountMeasure),
@@ -333,7 +333,7 @@ pub enum CountMeasure {
     Family(&'static str),
 }
 
-/// The name of [`Counted::ControlDiffer`].
+/// The name of [`CountMeasure::ControlDiffer`].
 const CONTROL_DIFFER: &str = "control.differ";
 
 impl CountMeasure {

@@ -1,6 +1,6 @@
 //! A run over time in bounded memory, for charts.
 //!
-//! Seconds are added as they come. At most [`MOST_POINTS`] points are kept:
+//! Seconds are added as they come. At most [`MAX_POINTS`] points are kept:
 //! when a run outgrows them, neighbours are joined and each point stands for
 //! twice as many seconds. Of what is counted a point keeps the sum and the
 //! least and most of a second; of times the worst second, so that a spike is

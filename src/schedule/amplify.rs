@@ -48,7 +48,7 @@ struct PendingCopy {
 }
 
 impl Amplifier {
-    /// Makes the load `factor` times what it was: at least 1, at most [`MOST`];
+    /// Makes the load `factor` times what it was: at least 1, at most [`MAX_FACTOR`];
     /// what is below or above is taken as that. Delays are drawn from the
     /// recorded second, which passes `speed` times as fast.
     pub fn new(factor: Factor, speed: Factor, seed: u64) -> Self {

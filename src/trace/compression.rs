@@ -119,7 +119,7 @@ struct PeekReader {
 }
 
 impl PeekReader {
-    /// The next [`BEGINNING`] bytes; fewer at the end.
+    /// The next [`PEEK_LEN`] bytes; fewer at the end.
     fn peek(&mut self) -> io::Result<&[u8]> {
         self.peeked.drain(..self.consumed);
         self.consumed = 0;

@@ -24,7 +24,7 @@ const SAMPLE_TIME: Duration = Duration::from_secs(1);
 /// the writer.
 const LIVE_DELAY: Duration = Duration::from_millis(1_500);
 
-/// How long the first one waits: what is more than [`HOLD`] is a reserve, so
+/// How long the first one waits: what is more than [`LIVE_DELAY`] is a reserve, so
 /// that lines which are written late are not sent late.
 const FIRST_LIVE_DELAY: Duration = Duration::from_secs(3);
 
@@ -66,7 +66,7 @@ impl Search {
 /// How long a read waits for a stream that has nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// [`MOMENT`].
+    /// [`POLL_TIMEOUT`].
     Moment,
     /// Not at all: another stream may have something.
     No,
@@ -145,7 +145,7 @@ impl SampleTimer {
 ///
 /// An empty pipe alone does not tell that its writer has nothing more: one that
 /// copies a log is slower than the reader, too. So a reader has caught up if
-/// nothing came for [`MOMENT`], or if the newest record is [`NEAR`] the time of
+/// nothing came for [`POLL_TIMEOUT`], or if the newest record is [`NEAR`] the time of
 /// day. And a record has waited only if the reader has caught up again since: a
 /// time in which nothing was read, because the run had enough, does not count.
 #[derive(Debug)]

@@ -71,7 +71,7 @@ impl LossGroup {
 /// What was lost of a trace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LossCounts {
-    /// How many records, by reason ([`Loss::id`]).
+    /// How many records, by reason ([`LossReason::id`]).
     pub by_reason: BTreeMap<&'static str, u64>,
     /// The first record of each reason: its input and its line there.
     pub first: BTreeMap<LossReason, (usize, u64)>,

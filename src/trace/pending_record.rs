@@ -4,7 +4,7 @@
 //! what it holds and little else: 32 bytes, its target's, and 8 for its client
 //! where it tells one, with neither an allocation of its own nor a reference
 //! count. Clients and targets lie one after another
-//! on a [`Shelf`] that is shared by the requests of a second and thrown away
+//! on a [`RecordArena`] that is shared by the requests of a second and thrown away
 //! with the last of them.
 
 use super::agent::ClientKind;
@@ -47,7 +47,7 @@ impl PendingRecord<'_> {
     }
 }
 
-/// A [`Held`] whose target lies on a shelf, behind its client's key if it has
+/// A [`PendingRecord`] whose target lies on a shelf, behind its client's key if it has
 /// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PackedRecord {

@@ -3,7 +3,7 @@
 //! The only part of the chapter that touches files. Inputs are read where the
 //! merged time stands: always the one whose newest stamp is oldest, opened when
 //! its turn comes and closed at its end. Memory is bounded whatever the inputs
-//! hold: at most [`MAX_HELD`] records and [`MAX_HELD_BYTES`] of targets wait to
+//! hold: at most [`MAX_PENDING_RECORDS`] records and [`MAX_PENDING_BYTES`] of targets wait to
 //! be put in order, at most [`MAX_OPEN`] inputs are open. Beyond the first two
 //! bounds the oldest record is handed out early, and what then turns out to be
 //! older is counted as late; beyond the third, reading ends with an error.
@@ -65,7 +65,7 @@ pub const MIN_PENDING_BYTES: usize = 16 * 1024 * 1024;
 /// CDNs write what many machines saw, servers write when an exchange has ended:
 /// no log is in order of arrival. Half a minute of a busy CDN's log is 15 to 20
 /// MiB. In a log that stamps the end, exchanges that take longer widen the
-/// window, up to [`WIDEST_WINDOW`]. What comes too late is counted and never
+/// window, up to [`MAX_REORDER_WINDOW`]. What comes too late is counted and never
 /// silently lost.
 pub const REORDER_WINDOW: Duration = Duration::from_secs(30);
 

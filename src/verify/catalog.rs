@@ -6,7 +6,7 @@
 //! hash of name and version, not under their text: 48 bytes each, so that a
 //! million take 48 MB. Two of a million would meet under one hash once in 37
 //! million catalogues, and nobody who does not know the key can make them.
-//! Pure; [`mod@read`] is the edge that reads files, [`mod@line`] says what a
+//! Pure; [`mod@read`] is the edge that reads files, [`mod@format`] says what a
 //! line means.
 
 pub mod format;
@@ -42,7 +42,7 @@ pub struct CatalogEntry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct CatalogRow {
     key: u64,
-    /// [`Row::UNKNOWN`] for one that is not known.
+    /// [`CatalogRow::UNKNOWN`] for one that is not known.
     size: u64,
     /// All zero for one that is not known: no file has that digest.
     sha256: [u8; 32],

@@ -1,7 +1,7 @@
 //! Asking a target itself: is the file there that a redirect leads to?
 //!
 //! The tiers after DNS. What is asked in which order, and what the answers come
-//! to, is pure: a [`Conversation`] is told what was heard and says what to ask
+//! to, is pure: a [`ProbeSession`] is told what was heard and says what to ask
 //! next. Targets are told apart by a [`TargetKey`], which leaves out what a
 //! signature changes with each redirect ([`volatile`]). The only part that
 //! touches the network is [`net`], which has its own thread, connections and

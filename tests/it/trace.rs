@@ -7,14 +7,12 @@ use downpour::trace::formats::Format;
 use downpour::trace::reasons::{Filter, Note, ParsedLine, Skip};
 use downpour::trace::{InputCompression, Method, ReadOptions, Record, Source, StampKind, TraceError};
 use downpour::trace::{TraceRequest, rewrite::Rewrites, scrub::Scrub, subsecond::Subsecond};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::{fs, path::Path, path::PathBuf};
 
 /// The samples' folders and the format each is of.
 const SAMPLES: [(&str, Format); 10] = [

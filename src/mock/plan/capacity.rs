@@ -67,7 +67,7 @@ pub struct CapacityQueue {
     accepted_work: u128,
 }
 
-/// What becomes of a request at a [`Desk`].
+/// What becomes of a request at a [`CapacityQueue`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CapacityDecision {
     /// Its answer is ready then, counted from the first request.

@@ -110,7 +110,7 @@ faults! {
 }
 
 faults! {
-    /// What the CDN makes of a file. Only there: see [`FaultKind::befalls_cdn`].
+    /// What the CDN makes of a file. Only there: see [`FaultKind::applies_to_cdn`].
     StoreFault {
         ErrorPage = "error-page", "the CDN answers 200 with a page in place of the file";
         OtherBytes = "other-bytes", "the CDN serves other bytes of the right length";

@@ -21,9 +21,9 @@ pub(super) struct ReadPass {
     pub(super) reorder: ReorderBuffer,
     /// Requests of a trace without times.
     pub(super) ready: VecDeque<TraceRequest>,
-    /// The most records that wait: [`MAX_HELD`] but in tests.
+    /// The most records that wait: [`MAX_PENDING_RECORDS`] but in tests.
     pub(super) max_pending: usize,
-    /// How many records wait at least, however old they are: [`LEAST_HELD`] but
+    /// How many records wait at least, however old they are: [`MIN_PENDING_RECORDS`] but
     /// in tests.
     pub(super) min_pending: usize,
     /// How long the longest exchange took, where stamps tell its end.

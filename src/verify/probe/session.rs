@@ -1,6 +1,6 @@
 //! What to ask a target next, and what its answers come to.
 //!
-//! Pure: the edge asks as told by [`Next`] and reports what it [`Heard`]. A
+//! Pure: the edge asks as told by [`ProbeAction`] and reports what it [`ProbeEvent`]. A
 //! redirect of the target is followed by the same rules as the first one, each
 //! place once; what settles nothing is asked once more; HEAD gives way to the
 //! first bytes where a service or a signature does not allow it. Each reach
@@ -25,14 +25,14 @@ const URL_SHOWN: usize = 96;
 /// Most bytes of what is told that redirects on the way may fill.
 const HOPS_BYTES: usize = 384;
 
-/// One thing to be done at [`Conversation::url`].
+/// One thing to be done at [`ProbeSession::url`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeStep {
     /// Connect, with TLS where the URL says so.
     Connect,
     /// Ask with HEAD.
     Head,
-    /// Ask with GET for the first [`Step::FIRST_BYTES`].
+    /// Ask with GET for the first [`ProbeStep::FIRST_BYTES`].
     FirstBytes,
     /// Ask with GET for all of it.
     Whole,
@@ -41,7 +41,7 @@ pub enum ProbeStep {
 }
 
 impl ProbeStep {
-    /// How many bytes [`Step::FirstBytes`] asks for.
+    /// How many bytes [`ProbeStep::FirstBytes`] asks for.
     pub const FIRST_BYTES: usize = archive::FIRST_BYTES;
 
     const fn name(self) -> &'static str {
@@ -65,7 +65,7 @@ impl ProbeStep {
     }
 }
 
-/// What came of a [`Step`].
+/// What came of a [`ProbeStep`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProbeEvent<'a> {
     /// No connection could be had; the host's address is part of that.
@@ -104,7 +104,7 @@ pub struct ProbeResponse<'a> {
 /// What to do now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProbeAction {
-    /// This, at [`Conversation::url`].
+    /// This, at [`ProbeSession::url`].
     Ask(ProbeStep),
     /// The same once more, after a pause: the answer settled nothing.
     AskAgain(ProbeStep),

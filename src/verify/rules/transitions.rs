@@ -22,7 +22,7 @@ pub struct StatusTransition {
     answered: StatusPattern,
 }
 
-/// Text that is no [`Transition`].
+/// Text that is no [`StatusTransition`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a status transition; write it like \"200 -> 302\" or \"4xx -> 302\"")]
 pub struct ParseTransitionError(String);
