@@ -65,17 +65,17 @@ pub(crate) fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<(), Inspect
     while let Some(request) = source.next().map_err(TraceArgsError::from)? {
         counting.add(&request);
     }
-    let census = counting.finish(&source);
+    let summary = counting.finish(&source);
     match args.format {
         SummaryFormat::Text => {
             let mut out = Visible(out);
-            write!(out, "{census}")?;
+            write!(out, "{summary}")?;
             if let Some(told) = unknown_agents(&agents.counts(PRODUCTS_LISTED)) {
                 writeln!(out, "\nUser agents\n  {}", told.replace(": ", ":\n  "))?;
             }
         }
         SummaryFormat::Json => {
-            let inspected = InspectOutput { log_summary: &census, agents: agents.counts(PRODUCTS_IN_JSON) };
+            let inspected = InspectOutput { log_summary: &summary, agents: agents.counts(PRODUCTS_IN_JSON) };
             serde_json::to_writer_pretty(&mut *out, &inspected).map_err(io::Error::from)?;
             writeln!(out)?;
         }

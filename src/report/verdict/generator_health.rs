@@ -81,12 +81,12 @@ pub(super) fn closed_loop_trace_lag(
     plan: &Plan,
     generator: &GeneratorFacts,
 ) -> Option<Reason> {
-    let starved = totals.counts.generator_health.trace_lag.as_secs_f64();
+    let trace_lag_s = totals.counts.generator_health.trace_lag.as_secs_f64();
     let whole = generator.offering_s * approximate(generator.threads);
-    (plan.arrivals == CLOSED_LOOP && starved > (AFFECTED_SHARE_MAX * whole).max(STARTUP_S)).then(|| {
+    (plan.arrivals == CLOSED_LOOP && trace_lag_s > (AFFECTED_SHARE_MAX * whole).max(STARTUP_S)).then(|| {
         doubt(Doubt::TraceLag,
             format!(
-                "connections waited {starved:.2} s of {whole:.1} s for the trace, so its reader limits the throughput"
+                "connections waited {trace_lag_s:.2} s of {whole:.1} s for the trace, so its reader limits the throughput"
             ),
             "read from a file instead of a pipe, decompress it first, or free a core for the reader",
         )
