@@ -326,7 +326,7 @@ impl ClientModel {
     /// What the client does after the attempt under way ended as `last` says.
     ///
     /// ```
-    /// use downpour::client::{Budget, ClientModels, LastAttempt, Next, draws};
+    /// use downpour::client::{Budget, ClientModels, LastAttempt, NextStep, retry_rng};
     /// use downpour::fault::Fault;
     /// use std::time::Duration;
     ///
@@ -337,10 +337,10 @@ impl ClientModel {
     /// let last = LastAttempt::answered(302, Some(Fault::DnsNxdomain), None);
     /// let mut waits = Vec::new();
     /// loop {
-    ///     let mut random = draws(1, 0, &state);
+    ///     let mut random = retry_rng(1, 0, &state);
     ///     match cargo.next(&mut state, &mut budget, last, &mut random) {
-    ///         Next::RetryAfter(wait) => waits.push(wait),
-    ///         Next::GiveUp(_) => break,
+    ///         NextStep::RetryAfter(wait) => waits.push(wait),
+    ///         NextStep::GiveUp(_) => break,
     ///     }
     /// }
     /// assert!(waits[0] >= Duration::from_millis(500) && waits[0] <= Duration::from_millis(1_500));

@@ -8,15 +8,15 @@
 //! here knows a clock, a file or a socket.
 //!
 //! ```
-//! use downpour::tally::{Fate, Fold, Interval};
+//! use downpour::metrics::{ArrivalOutcome, Interval, IntervalMerger};
 //! use downpour::units::Offset;
 //!
 //! let mut second = Interval::new(0);
 //! second.offered();
-//! second.arrival(Fate::Passed, Offset::ZERO, Offset::from_nanos(2_000_000));
-//! let mut fold = Fold::new(1);
-//! assert_eq!(fold.add(0, &second), [second.clone()]);
-//! assert_eq!(fold.totals().times.latency.max(), 2_000);
+//! second.arrival(ArrivalOutcome::Passed, Offset::ZERO, Offset::from_nanos(2_000_000));
+//! let mut merger = IntervalMerger::new(1);
+//! assert_eq!(merger.add(0, &second), [second.clone()]);
+//! assert_eq!(merger.totals().times.latency.max(), 2_000);
 //! ```
 
 mod accounting;

@@ -10,9 +10,9 @@
 //! connections is bounded instead.
 //!
 //! ```
-//! use downpour::registry::{Registry, RegistryConfig};
+//! use downpour::mock::{MockConfig, MockRegistry};
 //!
-//! let registry = Registry::start(RegistryConfig::default()).unwrap();
+//! let registry = MockRegistry::start(MockConfig::default()).unwrap();
 //! println!("point a replay at http://{}", registry.api());
 //! assert_eq!(registry.stop().answers, 0);
 //! ```

@@ -91,7 +91,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "URL", default_value_t = LocationBase::default(), help_heading = "Addresses", hide_short_help = true)]
     pub(crate) location_base: LocationBase,
 
-    /// `DnsAnswer` for this name; may be repeated
+    /// Answer for this name; may be repeated
     ///
     /// The answer is an address, no-data, nxdomain, servfail, refused or silence.
     /// The default is 127.0.0.1.

@@ -7,10 +7,10 @@ use crate::units::Factor;
 /// The models of a run's clients.
 ///
 /// ```
-/// use downpour::client::{ClientModels, Clientele};
+/// use downpour::client::{ClientMix, ClientModels};
 /// use downpour::trace::agent::ClientKind;
 ///
-/// let mixed = Clientele::by_agent(&ClientModels::built_in());
+/// let mixed = ClientMix::by_agent(&ClientModels::built_in());
 /// let pip = ClientKind::of(b"pip/25.0 {}");
 /// assert_eq!(mixed.model(pip).name, "pip");
 /// assert_eq!(mixed.model(ClientKind::NONE).attempts.get(), 1);

@@ -54,7 +54,7 @@ pub enum PlanError {
 /// One fault with its share and its window: `NAME[@FROM..TO][:SHARE]`.
 ///
 /// ```
-/// use downpour::registry::plan::PlannedFault;
+/// use downpour::mock::plan::PlannedFault;
 ///
 /// let fault: PlannedFault = "status-503:10%@5s..15s".parse().unwrap();
 /// assert_eq!(fault.to_string(), "status-503@5s..15s:10%");

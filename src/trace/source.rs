@@ -105,7 +105,7 @@ struct TraceInput {
 /// assert_eq!(source.next().unwrap().unwrap().target, "/a");
 /// assert_eq!(source.next().unwrap().unwrap().target, "/b");
 /// assert!(source.next().unwrap().is_none());
-/// assert_eq!(source.books().skipped["comment"], 1);
+/// assert_eq!(source.accounting().skipped["comment"], 1);
 /// ```
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each tells another thing of the inputs")]

@@ -72,7 +72,7 @@ pub enum BlockStatistic {
 #[derive(Clone, Debug)]
 pub struct Blocks {
     layout: BlockLayout,
-    /// Seconds in which something was offered ÷ seconds of the layout: the last
+    /// Seconds in which something was offered ÷ seconds of the blocks: the last
     /// second of a run is seldom a whole one.
     offered_part: f64,
     sums: Vec<BlockSums>,

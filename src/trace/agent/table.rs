@@ -27,10 +27,10 @@ const PRODUCT_MAX: usize = 24;
 /// use downpour::trace::agent::AgentPattern;
 ///
 /// let product = AgentPattern::new("renovate").unwrap();
-/// assert!(product.is_met(b"renovate/37.1") && product.is_met(b"renovate"));
-/// assert!(!product.is_met(b"renovate-bot/1"));
+/// assert!(product.matches(b"renovate/37.1") && product.matches(b"renovate"));
+/// assert!(!product.matches(b"renovate-bot/1"));
 /// let glob = AgentPattern::new("*(compatible; *bot/*").unwrap();
-/// assert!(glob.is_met(b"Mozilla/5.0 (compatible; Googlebot/2.1)"));
+/// assert!(glob.matches(b"Mozilla/5.0 (compatible; Googlebot/2.1)"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentPattern {
