@@ -100,7 +100,7 @@ judge spoiled -- target.404="$(those brisk-1.1+)" target.403="$(those light-1.0.
     target.not_an_archive="$(those calm_and_kind-1.2.)"
 
 printf '/root/mirror/+simple/%s\n' brisk Brisk/ Calm.And_Kind/ LIGHT/ >"$work/list"
-judge names -- /statuses/302=4 /arrivals/passed=4 /targets/requests=3
+judge names -- /statuses/302=4 /arrivals/passed=4 /targets/requests=6
 
 # The slash that was lost once, one file in four of them having a `+`.
 sed -i 's,test/packages/\(.*%2B\),testpackages/\1,' "$work"/simple/*/index.html

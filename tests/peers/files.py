@@ -63,7 +63,8 @@ def forms(run, work):
     print("jsonschema: run.json is valid by the schema")
 
     suites = junitparser.JUnitXml.fromfile(str(work / "junit"))
-    failed = sorted(case.name for suite in suites for case in suite if not case.is_passed)
+    cases = [case for suite in suites for case in suite]
+    failed = sorted(case.name for case in cases if not case.is_passed and not case.is_skipped)
     assert failed == sorted(fault["id"] for fault in told["faults"]), failed
     print(f"junitparser: {suites.tests or sum(suite.tests for suite in suites)} cases, failed: {failed}")
 

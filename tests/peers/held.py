@@ -48,7 +48,7 @@ def main(case, code, place, *expectations):
     if wrong:
         sys.exit(1)
     arrivals, targets = run["arrivals"], run["targets"]
-    faults = sorted(run["faults"], key=lambda fault: fault["id"])
+    faults = sorted((fault for fault in run["faults"] if fault["count"] > 0), key=lambda fault: fault["id"])
     found = ", ".join(f"{fault['count']:,} `{fault['id']}`" for fault in faults) or "nothing"
     numbers = arrivals["offered"], targets["lookups"], targets["tiers"]["fetch"]["checked"], targets["requests"]
     print(f"| {case} | {' | '.join(f'{number:,}' for number in numbers)} | {found} |")
@@ -70,7 +70,8 @@ def out_of_balance(run):
 
 
 def misjudged(run, place, expected):
-    found = {fault["id"]: fault["count"] for fault in run["faults"]}
+    # A fault that only stands beside a worse one has no arrival of its own.
+    found = {fault["id"]: fault["count"] for fault in run["faults"] if fault["count"] > 0}
     counts = {fault: many if isinstance(many, int) else len(many) for fault, many in expected.items()}
     if found != counts:
         yield f"found {found}, and not {counts}"
@@ -79,8 +80,9 @@ def misjudged(run, place, expected):
         told = {example["path"] for example in examples if example["fault"] == fault}
         if not told:
             yield f"there is no example of {fault}"
-        if isinstance(paths, list) and not told <= set(paths):
-            yield f"{fault} was found for {sorted(told - set(paths))}"
+        # Examples may also show the fault beside a worse one, for other paths.
+        if isinstance(paths, list) and not told & set(paths):
+            yield f"no example of {fault} is for one of {sorted(paths)[:3]}, but for {sorted(told)[:3]}"
 
 
 def pointed_at(value, pointer):
