@@ -187,11 +187,17 @@ impl TraceAccounting {
         self.accepted.saturating_sub(left_out)
     }
 
-    /// Whether so much was lost that what is left is another load: more than
-    /// 1 % of what would have been replayed, or most of one kind of it.
+    /// The records that would have been sent if none had been lost. Filtered
+    /// records are not part of the load.
+    pub fn to_be_replayed(&self) -> u64 {
+        self.accepted.saturating_sub(self.filtered.values().sum())
+    }
+
+    /// Whether so much was lost that the rest is another load: more than 1 % of
+    /// the records to be replayed, or most records of one kind. Such a run is
+    /// invalid.
     pub fn is_much_lost(&self) -> bool {
-        let replayed = self.accepted.saturating_sub(self.filtered.values().sum());
-        self.late.saturating_mul(100) > replayed || self.lost.mostly_lost_group().is_some()
+        self.late.saturating_mul(100) > self.to_be_replayed() || self.lost.mostly_lost_group().is_some()
     }
 
     /// Whether every line read is accounted for, given the number of requests

@@ -1,16 +1,16 @@
-//! Texts with nothing in them that would steer a terminal or deceive an eye.
+//! Makes characters visible that could control a terminal or mislead a reader.
 //!
-//! Messages and results repeat what files, run directories and servers hold, and
-//! those may be written by anybody: an escape sequence changes the title of the
-//! window or hides a line, a mark of direction turns a name round. All such
-//! characters become visible here. What comes from a log or a server and is kept
-//! in a report is made ASCII besides, where it is kept.
+//! Messages and results repeat text from files, run directories and servers. An
+//! attacker may have written it: an escape sequence can change the title of the
+//! window or hide a line, and a direction mark can reverse a name. This module
+//! replaces all such characters by visible ones. Text from a log or a server that
+//! a report keeps is made ASCII where it is stored.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// `text` with every character that is not to be seen written as `\u{1b}`. The
-/// end of a line and a tab stay.
+/// Writes every invisible character of `text` like `\u{1b}`. Line feeds and tabs
+/// stay.
 ///
 /// ```
 /// assert_eq!(downpour::visible::text("a\u{202e}b\n"), "a\\u{202e}b\n");
@@ -19,7 +19,7 @@ pub fn text(text: &str) -> Cow<'_, str> {
     escaped(text, |character| is_hidden(character) && !matches!(character, '\n' | '\t'))
 }
 
-/// The same for what must stay one line, such as a name in a table.
+/// The same for text that must stay on one line, such as a name in a table.
 pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, is_hidden)
 }

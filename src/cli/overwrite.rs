@@ -1,8 +1,9 @@
-//! That no file is written which the same command reads, and none twice.
+//! Refuses outputs that the same command reads, and outputs that are named twice.
 //!
-//! An output is emptied before the run, so one that is an input is lost before
-//! it is read. Files are told apart by device and inode, so links do not hide
-//! one; a file that does not exist yet is known by its path.
+//! A command empties an output file before the run. If the file were an input,
+//! its content would be lost before the command reads it. Device and inode
+//! identify a file, so links cannot hide it; a resolved path identifies a file
+//! that does not exist yet.
 
 use super::CliError;
 use std::fs::{self, Metadata};
@@ -43,24 +44,24 @@ pub(super) struct FilesOfCommand {
 impl FilesOfCommand {
     /// Refuses a file that is read and written, or written twice. Opens nothing.
     pub(super) fn check(&self) -> Result<(), CliError> {
-        let read: Vec<_> = self.read.iter().map(|read| (read, Place::of(&read.path))).collect();
-        let mut written: Vec<(&Named, Place)> = Vec::new();
+        let read: Vec<_> = self.read.iter().map(|read| (read, FileIdentity::of(&read.path))).collect();
+        let mut written: Vec<(&Named, FileIdentity)> = Vec::new();
         let all = self.written.iter().map(|named| (named, "empty"));
         for (named, harm) in all.chain(self.appended.iter().map(|named| (named, "change"))) {
-            let place = Place::of(&named.path);
-            if let Some((other, _)) = read.iter().find(|(_, read)| read.holds(&place)) {
+            let identity = FileIdentity::of(&named.path);
+            if let Some((other, _)) = read.iter().find(|(_, read)| read.holds(&identity)) {
                 return Err(CliError::Usage(format!(
                     "{}: the command reads this file ({}) and would {harm} it: name another file",
                     named.flag, other.flag
                 )));
             }
-            if let Some((other, _)) = written.iter().find(|(_, other)| other.is_same(&place)) {
+            if let Some((other, _)) = written.iter().find(|(_, other)| other.is_same(&identity)) {
                 return Err(CliError::Usage(format!(
                     "{}: this file is named twice: {} is the same file",
                     named.flag, other.flag
                 )));
             }
-            written.push((named, place));
+            written.push((named, identity));
         }
         Ok(())
     }
@@ -68,7 +69,7 @@ impl FilesOfCommand {
 
 /// By what a file is known.
 #[derive(Debug)]
-struct Place {
+struct FileIdentity {
     /// The absolute path, its directory without links.
     path: PathBuf,
     /// What is there.
@@ -98,7 +99,7 @@ impl Kind {
     }
 }
 
-impl Place {
+impl FileIdentity {
     fn of(named: &Path) -> Self {
         let kind = fs::metadata(named).map_or(Kind::Nothing, |found| Kind::of(&found));
         Self { path: resolved(named), kind }

@@ -65,18 +65,18 @@ pub fn run(
     let length = schedule.length();
     let played = Played::new(requests, schedule, at_end);
     let started = Arc::new(OnceLock::<RunClock>::new());
-    let (of_feeder, feeders_phase) = (Arc::clone(&started), phase.clone());
+    let (dispatcher_start, dispatcher_phase) = (Arc::clone(&started), phase.clone());
     // Asked while a stream is quiet: nothing else would end such a run.
     let ends = move || {
         let is_past = |clock: &RunClock| length.is_some_and(|end| clock.now() >= Offset::from(end));
-        *feeders_phase.borrow() > Phase::Running || of_feeder.get().is_some_and(is_past)
+        *dispatcher_phase.borrow() > Phase::Running || dispatcher_start.get().is_some_and(is_past)
     };
-    let feeder = Dispatcher::new(played, deal, std::mem::take(&mut start.queues)).until(ends);
-    let feeder = thread::Builder::new()
-        .name("feeder".to_owned())
+    let dispatcher = Dispatcher::new(played, deal, std::mem::take(&mut start.queues)).until(ends);
+    let dispatcher = thread::Builder::new()
+        .name("dispatcher".to_owned())
         .spawn(move || {
             priority::lower_priority();
-            (feeder.run(), thread_cpu())
+            (dispatcher.run(), thread_cpu())
         })
         .map_err(EngineError::Worker)?;
     let clock = start.send(if plan.connection_plan.open_ahead > 0 { LEAD_TO_CONNECT } else { LEAD });
@@ -93,7 +93,7 @@ pub fn run(
         notices: Vec::new(),
         failures: Vec::new(),
     };
-    join(&mut end, workers, feeder);
+    join(&mut end, workers, dispatcher);
     Ok(end)
 }
 
@@ -246,7 +246,7 @@ fn collect(workers: usize, delivered: &Receiver<Delivery>, observer: &mut dyn Ob
 fn join(
     end: &mut RunEnd,
     workers: Vec<JoinHandle<WorkerResult>>,
-    feeder: JoinHandle<(DispatchSummary, Duration)>,
+    dispatcher: JoinHandle<(DispatchSummary, Duration)>,
 ) {
     for worker in workers {
         match worker.join() {
@@ -262,7 +262,7 @@ fn join(
             Err(panic) => end.failures.push(format!("a worker thread panicked: {}", panic_text(&*panic))),
         }
     }
-    match feeder.join() {
+    match dispatcher.join() {
         Ok((fed, cpu)) => {
             end.cpu += cpu;
             end.accounting = fed.played.trace;

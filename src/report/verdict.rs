@@ -13,7 +13,7 @@ mod meanings;
 mod vacuous;
 
 pub(in crate::report) use certain_failures::InvalidityScope;
-pub(in crate::report) use ids::{Doubt, LeftOut};
+pub(in crate::report) use ids::{InvalidReason, LeftOut};
 pub use meanings::{REASON_MEANINGS, ReasonMeaning};
 
 use super::text::micros;
@@ -215,7 +215,7 @@ pub(in crate::report) fn judge_played(
 }
 
 /// A reason that makes a run invalid.
-fn doubt(what: Doubt, detail: String, remedy: &str) -> Reason {
+fn invalid_reason(what: InvalidReason, detail: String, remedy: &str) -> Reason {
     reason(what.id(), detail, remedy)
 }
 
@@ -235,8 +235,8 @@ fn reasons_for_invalid(totals: &Totals, plan: &Plan, generator: &GeneratorFacts)
         reasons.push(nothing_offered(totals.counts.warmup.arrivals.offered));
     }
     if arrivals.shed > 0 {
-        reasons.push(doubt(
-            Doubt::Shed,
+        reasons.push(invalid_reason(
+            InvalidReason::Shed,
             format!(
                 "{} of {} arrivals were not sent: --max-in-flight was reached",
                 grouped(arrivals.shed),
@@ -273,7 +273,7 @@ fn nothing_offered(in_warmup: u64) -> Reason {
             "shorten --warmup, or run longer, if necessary with --loop",
         ),
     };
-    doubt(Doubt::NothingOffered, detail, remedy)
+    invalid_reason(InvalidReason::NothingOffered, detail, remedy)
 }
 
 /// A run that came to its end and left arrivals without a fate has not judged
@@ -281,8 +281,8 @@ fn nothing_offered(in_warmup: u64) -> Reason {
 fn not_over(totals: &Totals) -> Option<Reason> {
     let cut = totals.counts.arrivals.unfinished;
     (cut > 0).then(|| {
-        doubt(
-            Doubt::Unfinished,
+        invalid_reason(
+            InvalidReason::Unfinished,
             format!("{} arrivals were unfinished when the grace period ended", grouped(cut)),
             "raise --grace to at least --timeout",
         )
@@ -300,8 +300,8 @@ fn too_late(totals: &Totals, plan: &Plan) -> Option<Reason> {
     let limit = lateness_limit(totals, plan);
     let lateness = totals.times.lateness.quantile(0.99);
     (lateness > limit).then(|| {
-        doubt(
-            Doubt::Lateness,
+        invalid_reason(
+            InvalidReason::Lateness,
             format!(
                 "1 % of the requests were sent {} or more after their scheduled time; the limit is {}",
                 micros(lateness),
@@ -320,7 +320,11 @@ fn generators_own(totals: &Totals) -> impl Iterator<Item = Reason> {
         let remedy = fault.generator_remedy()?;
         let seen = counts.attempts.faults.get(fault).count.max(counts.faults.get(fault).count);
         (seen > 0).then(|| {
-            doubt(Doubt::Generator(fault), format!("{} ({} times)", fault.meaning(), grouped(seen)), remedy)
+            invalid_reason(
+                InvalidReason::Generator(fault),
+                format!("{} ({} times)", fault.meaning(), grouped(seen)),
+                remedy,
+            )
         })
     })
 }

@@ -7,7 +7,7 @@ use crate::report::text::format::share;
 use crate::report::text::headline::{by_attempts, sentence};
 use crate::report::text::thresholds;
 use crate::report::text::{P50, P99, STATISTICS, rate_of};
-use crate::report::verdict::Doubt;
+use crate::report::verdict::InvalidReason;
 use crate::report::{CHECK, ExampleLine, FaultLine, HostLine, RunReport, TimeSummary, WarningLine};
 use crate::units::grouped;
 use crate::verify::Tier;
@@ -140,7 +140,7 @@ pub(super) fn figures(report: &RunReport) -> Vec<Figure> {
             _ => format!("p50 {}{more}", P50.text(times)),
         };
         let with_retries = if arrivals.recovered > 0 { ", including retries" } else { "" };
-        let is_late = report.invalid_reasons.iter().any(|reason| reason.id == Doubt::Lateness.id());
+        let is_late = report.invalid_reasons.iter().any(|reason| reason.id == InvalidReason::Lateness.id());
         let (latency, service, lateness) = (&report.latency_us, &report.service_us, &report.lateness_us);
         figures.push(figure("Latency, p99", P99.text(latency), p50(latency, with_retries), false));
         figures.push(figure("Service time, p99", P99.text(service), p50(service, ", per attempt"), false));

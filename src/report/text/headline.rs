@@ -3,7 +3,7 @@
 use super::format::{TextPage, counted, of, safe, seconds, share, shortened};
 use super::thresholds;
 use crate::fault::Fault;
-use crate::report::verdict::{Doubt, InvalidityScope, LeftOut};
+use crate::report::verdict::{InvalidReason, InvalidityScope, LeftOut};
 use crate::report::{CHECK, Exit, FaultLine, Reason, RunReport, ThresholdLine, Verdict};
 use crate::units::grouped;
 
@@ -116,7 +116,7 @@ fn in_question(report: &RunReport) -> String {
 
 /// A reason in a few words; of one that another version gave, its id.
 fn short(id: &str) -> String {
-    let known = Doubt::from_id(id).map(|doubt| doubt.in_short().to_owned());
+    let known = InvalidReason::from_id(id).map(|doubt| doubt.in_short().to_owned());
     known.unwrap_or_else(|| shortened(&safe(id), 40).into_owned())
 }
 
@@ -176,7 +176,7 @@ fn verdict_alone(report: &RunReport) -> String {
             format!("INVALID: {why}; this is neither a pass nor a fail")
         }
         Verdict::Invalid
-            if report.invalid_reasons.iter().any(|reason| reason.id == Doubt::NothingGood.id()) =>
+            if report.invalid_reasons.iter().any(|reason| reason.id == InvalidReason::NothingGood.id()) =>
         {
             format!("INVALID: none of {offered} {what} was good; this is neither a pass nor a fail")
         }

@@ -5,7 +5,7 @@
 //! So each reason for an invalid run says what it puts in question, and each
 //! failure that this cannot have caused still counts.
 
-use super::Doubt;
+use super::InvalidReason;
 use crate::fault::Fault;
 use crate::metrics::{Counts, Totals};
 use crate::report::threshold::{CountMeasure, Measure, Relation};
@@ -29,7 +29,7 @@ impl InvalidityScope {
     /// What the reason of that id puts in question; for one that another
     /// version gave, the most.
     pub(in crate::report) fn of(id: &str) -> Self {
-        Doubt::from_id(id).map_or(Self::Load, Doubt::question)
+        InvalidReason::from_id(id).map_or(Self::Load, InvalidReason::question)
     }
 
     /// Whether times and rates of such a run say nothing of the candidate.

@@ -8,7 +8,7 @@
 //! over its limit, and only there; but a closed loop has no lateness, and its
 //! throughput would be the reader's.
 
-use super::{Doubt, GeneratorFacts, Plan, Reason, Totals, doubt};
+use super::{GeneratorFacts, InvalidReason, Plan, Reason, Totals, invalid_reason};
 use crate::metrics::SATURATED_PERMILLE;
 use crate::units::{approximate, grouped};
 
@@ -27,8 +27,8 @@ const CLOSED_LOOP: &str = "closed_loop";
 pub(super) fn saturated(totals: &Totals, plan: &Plan) -> Option<Reason> {
     let (generator_health, offered) = (&totals.counts.generator_health, totals.counts.arrivals.offered);
     (plan.arrivals != CLOSED_LOOP && is_above_affected_max(generator_health.saturated_arrivals, offered)).then(|| {
-        doubt(
-            Doubt::GeneratorCpu,
+        invalid_reason(
+            InvalidReason::GeneratorCpu,
             format!(
                 "{} of {} arrivals fell into seconds in which their worker thread was busy {} % or more, \
                  so the measured times include waits of this machine",
@@ -47,8 +47,8 @@ pub(super) fn throttled(generator: &GeneratorFacts, lateness_us: u64) -> Option<
     let throttled = generator.throttled_s?;
     let allowed = (AFFECTED_SHARE_MAX * generator.wall_s).max(approximate(lateness_us) / 1e6);
     (throttled > allowed).then(|| {
-        doubt(
-            Doubt::CgroupThrottled,
+        invalid_reason(
+            InvalidReason::CgroupThrottled,
             format!(
                 "the CPU limit of a cgroup stopped this process for {throttled:.2} s in {:.1} s",
                 generator.wall_s
@@ -62,7 +62,7 @@ pub(super) fn throttled(generator: &GeneratorFacts, lateness_us: u64) -> Option<
 pub(super) fn trace_lag(totals: &Totals) -> Option<Reason> {
     let (generator_health, offered) = (&totals.counts.generator_health, totals.counts.arrivals.offered);
     is_above_affected_max(generator_health.trace_lag_arrivals, offered).then(|| {
-        doubt(Doubt::TraceLag,
+        invalid_reason(InvalidReason::TraceLag,
             format!(
                 "trace lag: {} of {} records were read after their scheduled time, and workers waited \
                  {:.2} s for them",
@@ -84,7 +84,7 @@ pub(super) fn closed_loop_trace_lag(
     let trace_lag_s = totals.counts.generator_health.trace_lag.as_secs_f64();
     let whole = generator.offering_s * approximate(generator.threads);
     (plan.arrivals == CLOSED_LOOP && trace_lag_s > (AFFECTED_SHARE_MAX * whole).max(STARTUP_S)).then(|| {
-        doubt(Doubt::TraceLag,
+        invalid_reason(InvalidReason::TraceLag,
             format!(
                 "connections waited {trace_lag_s:.2} s of {whole:.1} s for the trace, so its reader limits the throughput"
             ),

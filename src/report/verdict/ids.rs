@@ -1,15 +1,15 @@
-//! The ids of what stands before a verdict: of the reasons that make a run
-//! invalid, and of the warnings that say what was not checked.
+//! The ids of the reasons that make a run invalid, and of the warnings that say
+//! what was not checked.
 //!
-//! One list of each, so that a new one cannot be added without saying what it
-//! puts in question and how it is told in short.
+//! Each has one list, so a new id must state what it puts in question and its
+//! short text.
 
 use super::InvalidityScope;
 use crate::fault::Fault;
 
 /// A reason that makes a run invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::report) enum Doubt {
+pub(in crate::report) enum InvalidReason {
     Lateness,
     TraceLag,
     GeneratorCpu,
@@ -27,7 +27,7 @@ pub(in crate::report) enum Doubt {
     Generator(Fault),
 }
 
-impl Doubt {
+impl InvalidReason {
     /// All of them but the faults.
     pub(super) const LISTED: [Self; 13] = [
         Self::Lateness,
@@ -209,15 +209,16 @@ mod tests {
     #[test]
     fn each_reason_is_found_by_its_id() {
         let own = Fault::ALL.iter().copied().filter(|fault| fault.is_generator_fault());
-        let mut all: Vec<_> = Doubt::LISTED.into_iter().chain(own.map(Doubt::Generator)).collect();
+        let mut all: Vec<_> =
+            InvalidReason::LISTED.into_iter().chain(own.map(InvalidReason::Generator)).collect();
         assert_eq!(all.len(), 17);
         for doubt in &all {
-            assert_eq!(Doubt::from_id(doubt.id()), Some(*doubt));
+            assert_eq!(InvalidReason::from_id(doubt.id()), Some(*doubt));
             assert!(!LeftOut::is_one(doubt.id()));
         }
         all.dedup();
         assert_eq!(all.len(), 17);
-        assert_eq!(Doubt::from_id("dns.nxdomain"), None, "that is the candidate's");
+        assert_eq!(InvalidReason::from_id("dns.nxdomain"), None, "that is the candidate's");
     }
 
     #[test]

@@ -1,29 +1,19 @@
 //! Records of the trace that were lost: what was sent is then another load than
 //! the recorded one.
 
-use super::{Doubt, doubt};
+use super::{InvalidReason, invalid_reason};
 use crate::report::Reason;
 use crate::trace::TraceAccounting;
 use crate::trace::losses::LossReason;
 use crate::units::grouped;
-
-/// A run is invalid that lost more than one of this many records to be replayed.
-const ONE_OF: u64 = 100;
 
 /// The widest window that is worth recommending, in seconds.
 const WIDEST_S: u64 = 3_600;
 
 /// What the trace lost, as a reason, and whether that makes a run invalid.
 pub(super) fn assess(trace: &TraceAccounting) -> Option<(Reason, LossSeverity)> {
-    let is_much =
-        trace.late.saturating_mul(ONE_OF) > to_be_replayed(trace) || trace.lost.mostly_lost_group().is_some();
-    Some((loss_reason(trace)?, if is_much { LossSeverity::Significant } else { LossSeverity::Minor }))
-}
-
-/// The records that would have been sent if none had been lost: what is filtered
-/// is no part of the load.
-fn to_be_replayed(trace: &TraceAccounting) -> u64 {
-    trace.accepted.saturating_sub(trace.filtered.values().sum())
+    let severity = if trace.is_much_lost() { LossSeverity::Significant } else { LossSeverity::Minor };
+    Some((loss_reason(trace)?, severity))
 }
 
 /// Whether so much was lost that what was sent is another load.
@@ -52,11 +42,11 @@ fn loss_reason(trace: &TraceAccounting) -> Option<Reason> {
     let detail = format!(
         "{} of {} records to be replayed ({}) were lost and not sent: {}{kind}",
         grouped(trace.late),
-        grouped(to_be_replayed(trace)),
-        share(trace.late, to_be_replayed(trace)),
+        grouped(trace.to_be_replayed()),
+        share(trace.late, trace.to_be_replayed()),
         reasons.join(", "),
     );
-    Some(doubt(Doubt::RecordsLost, detail, &remedy(trace, of(LossReason::OutOfOrder))))
+    Some(invalid_reason(InvalidReason::RecordsLost, detail, &remedy(trace, of(LossReason::OutOfOrder))))
 }
 
 fn remedy(trace: &TraceAccounting, out_of_order: u64) -> String {

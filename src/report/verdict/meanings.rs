@@ -140,7 +140,7 @@ const fn warning(id: &'static str, meaning: &'static str) -> ReasonMeaning {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Doubt, LeftOut};
+    use super::super::{InvalidReason, LeftOut};
     use super::*;
     use std::collections::BTreeSet;
     use std::path::{Path, PathBuf};
@@ -153,7 +153,7 @@ mod tests {
 
     /// Ids in the source: those of lists, and those that stand in the text.
     fn used() -> BTreeSet<String> {
-        let listed = Doubt::LISTED.iter().map(|doubt| doubt.id());
+        let listed = InvalidReason::LISTED.iter().map(|doubt| doubt.id());
         let mut used: BTreeSet<String> =
             listed.chain(LeftOut::ALL.iter().map(|left_out| left_out.id())).map(str::to_owned).collect();
         for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {

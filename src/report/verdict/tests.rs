@@ -46,7 +46,7 @@ fn check(spoil: fn(&mut Totals, &mut Plan), verdict: Verdict, reasons: &[&str], 
     let judgement = judge(&totals, &plan, &machine(), finished());
     let ids = |list: &[Reason]| list.iter().map(|r| r.id.clone()).collect::<Vec<_>>();
     assert_eq!(judgement.verdict, verdict);
-    assert!(judgement.invalid_reasons.iter().all(|reason| Doubt::from_id(&reason.id).is_some()));
+    assert!(judgement.invalid_reasons.iter().all(|reason| InvalidReason::from_id(&reason.id).is_some()));
     assert_eq!(ids(&judgement.invalid_reasons), reasons);
     assert_eq!(ids(&judgement.warnings), warnings);
 }

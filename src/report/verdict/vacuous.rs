@@ -1,7 +1,7 @@
 //! Passes that would prove nothing: rules, a catalogue or a run that had
 //! nothing to judge.
 
-use super::{Doubt, LeftOut, Plan, Reason, Totals, doubt, left_out, reason};
+use super::{InvalidReason, LeftOut, Plan, Reason, Totals, invalid_reason, left_out, reason};
 use crate::fault::Fault;
 use crate::metrics::{Counts, RuleCounts};
 use crate::units::{approximate, grouped};
@@ -14,7 +14,7 @@ const COMPARE_CATALOG: &str = "check that the catalogue is of this registry and 
 
 /// Whether `--allow-invalid` turns a reason into a warning.
 pub(super) fn may_be_allowed(reason: &Reason) -> bool {
-    !Doubt::from_id(&reason.id).is_some_and(Doubt::is_never_a_pass)
+    !InvalidReason::from_id(&reason.id).is_some_and(InvalidReason::is_never_a_pass)
 }
 
 /// Rules or a catalogue that judged nothing at all. A file that is not listed
@@ -27,8 +27,8 @@ pub(super) fn judged_nothing(totals: &Totals, plan: &Plan) -> Vec<Reason> {
         && counts.rules.judged() == 0
         && counts.rules.without() > 0
     {
-        reasons.push(doubt(
-            Doubt::NoRuleMatched,
+        reasons.push(invalid_reason(
+            InvalidReason::NoRuleMatched,
             format!(
                 "no request matches a rule of {rules}: {} answers were not judged by a rule{}",
                 grouped(counts.rules.without()),
@@ -39,8 +39,8 @@ pub(super) fn judged_nothing(totals: &Totals, plan: &Plan) -> Vec<Reason> {
     }
     let catalog = counts.catalog;
     if plan.catalog.is_some() && catalog.listed + catalog.missing == 0 && catalog.unnamed > 0 {
-        reasons.push(doubt(
-            Doubt::CatalogUnused,
+        reasons.push(invalid_reason(
+            InvalidReason::CatalogUnused,
             format!(
                 "the catalogue was not used: no rule says which files {} redirects are for",
                 grouped(catalog.unnamed)
@@ -49,8 +49,8 @@ pub(super) fn judged_nothing(totals: &Totals, plan: &Plan) -> Vec<Reason> {
         ));
     }
     if plan.catalog.is_some() && catalog.listed == 0 && catalog.missing > 0 {
-        reasons.push(doubt(
-            Doubt::CatalogNoneListed,
+        reasons.push(invalid_reason(
+            InvalidReason::CatalogNoneListed,
             format!(
                 "the catalogue lists none of the files that {} redirects are for",
                 grouped(catalog.missing)
@@ -61,8 +61,8 @@ pub(super) fn judged_nothing(totals: &Totals, plan: &Plan) -> Vec<Reason> {
     if counts.redirects.seen == 0
         && let Some(gone) = Gone::of(totals, plan)
     {
-        reasons.push(doubt(
-            Doubt::RedirectsGone,
+        reasons.push(invalid_reason(
+            InvalidReason::RedirectsGone,
             format!("no rules: {}; no redirect was checked", gone.told()),
             NO_REDIRECT,
         ));
@@ -226,8 +226,8 @@ pub(super) fn served(counts: &Counts) -> u64 {
 
 /// That nothing was good and nothing failed: no pass, whatever is allowed.
 pub(super) fn nothing_good(counts: &Counts) -> Reason {
-    doubt(
-        Doubt::NothingGood,
+    invalid_reason(
+        InvalidReason::NothingGood,
         format!("none of {} downloads was good", grouped(counts.arrivals.offered)),
         "see the notes: they say why no download was good",
     )
