@@ -380,6 +380,7 @@ impl Command {
 /// Help and version are results; mistakes are usage errors.
 fn exit_for_clap_error(mut error: clap::Error) -> Exit {
     hide_credentials(&mut error);
+    help::name_commands_with_option(&mut error);
     // A closed stdout or stderr leaves nobody to tell.
     drop(error.print());
     if error.use_stderr() { Exit::Usage } else { Exit::Passed }
@@ -445,6 +446,11 @@ mod tests {
     fn mistakes_are_told_in_a_sentence_and_an_exit_code() {
         check(&["inspect", "/nowhere.log"], Exit::CouldNotRun, "failed to open /nowhere.log: ");
         check(&["inspect", "x", "--rewrite", "/nowhere"], Exit::Usage, "failed to read --rewrite /nowhere; ");
+        check(
+            &["inspect", "HTTPS://x.test/log"],
+            Exit::Usage,
+            "failed to read a URL as a trace",
+        );
         let replay = ["replay", "/nowhere.log", "--target", "http://127.0.0.1:1", "--speed", "2x"];
         check(&replay, Exit::CouldNotRun, "failed to open /nowhere.log: ");
     }

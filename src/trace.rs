@@ -27,6 +27,8 @@ mod compression;
 
 mod unsupported;
 
+mod convert;
+
 mod semver;
 
 pub mod rewrite;

@@ -1,6 +1,7 @@
 //! The help of the program: its commands, by what they are for.
 
 use super::Cli;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory};
 use std::fmt::Write as _;
 
@@ -40,6 +41,36 @@ fn groups(program: &Command) -> String {
     text
 }
 
+/// An option of another command is not a misspelt one of this: the message says
+/// which commands have it.
+pub(super) fn name_commands_with_option(error: &mut clap::Error) {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return;
+    }
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidArg) else { return };
+    let name = typed.split(['=', ' ']).next().unwrap_or_default().to_owned();
+    let program = Cli::command();
+    let with_option: Vec<_> = program
+        .get_subcommands()
+        .filter(|command| command.get_arguments().any(|argument| is_spelt(argument, &name)))
+        .map(Command::get_name)
+        .collect();
+    if with_option.is_empty() {
+        return;
+    }
+    error.remove(ContextKind::SuggestedArg);
+    let tip = format!("{name} is an option of: {}", with_option.join(", "));
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+}
+
+fn is_spelt(argument: &clap::Arg, name: &str) -> bool {
+    match (name.strip_prefix("--"), name.strip_prefix('-')) {
+        (Some(long), _) => argument.get_long() == Some(long),
+        (None, Some(short)) => argument.get_short().is_some_and(|known| short.chars().eq([known])),
+        (None, None) => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,5 +102,25 @@ mod tests {
             let help = command.render_long_help().to_string();
             assert!(!help.contains("pacing-grain") && !help.contains("sound"), "{help}");
         }
+    }
+
+    #[test]
+    fn an_option_of_another_command_is_named_as_such() {
+        let check = |option: &[&str], expected: Option<&str>| {
+            let typed = [&["downpour", "check", "--target", "http://127.0.0.1:1", "log"], option].concat();
+            let mut error = Cli::try_parse_from(typed).unwrap_err();
+            name_commands_with_option(&mut error);
+            let text = error.to_string();
+            match expected {
+                Some(tip) => assert!(text.contains(tip), "{text}"),
+                None => assert!(!text.contains("is an option of"), "{text}"),
+            }
+            assert!(!text.contains("similar argument") || expected.is_none(), "{text}");
+        };
+        check(&["--rate", "5"], Some("tip: --rate is an option of: demo, replay, simulate"));
+        check(&["--rate=5"], Some("tip: --rate is an option of: "));
+        check(&["-n", "5"], Some("-n is an option of: replay"));
+        check(&["--max-lateness", "5s"], Some("--max-lateness is an option of: "));
+        check(&["--hedaer", "5"], None);
     }
 }

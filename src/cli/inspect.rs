@@ -60,7 +60,8 @@ struct InspectOutput<'c> {
 pub(crate) fn run(args: &InspectArgs, out: &mut dyn Write) -> Result<(), InspectError> {
     let agents: &'static AgentTable = Box::leak(Box::default());
     let options = ReadOptions { agents: AgentParsing::WithTable(agents), ..args.trace.options()? };
-    let mut source = args.trace.open(options)?;
+    // The summary lists the files that are not read.
+    let mut source = args.trace.open_silently(options)?;
     let mut counting = LogSummaryBuilder::default();
     while let Some(request) = source.next().map_err(TraceArgsError::from)? {
         counting.add(&request);

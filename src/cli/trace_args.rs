@@ -91,6 +91,9 @@ pub(crate) enum TraceArgsError {
     /// The file of rewrites is wrong.
     #[error(transparent)]
     Rewrite(#[from] RewriteError),
+    /// An address stands where a file is expected.
+    #[error("read a URL as a trace: a trace is a file, a directory or -; --target URL names the candidate")]
+    IsUrl,
     /// The trace can't be read.
     #[error(transparent)]
     Trace(#[from] TraceError),
@@ -99,7 +102,7 @@ pub(crate) enum TraceArgsError {
 impl TraceArgsError {
     /// Whether the flags are wrong, and not the trace.
     pub(super) const fn is_configuration(&self) -> bool {
-        matches!(self, Self::Unreadable { .. }) || self.is_mistake_in_a_file()
+        matches!(self, Self::Unreadable { .. } | Self::IsUrl) || self.is_mistake_in_a_file()
     }
 
     /// Whether the message begins with a place in a file.
@@ -138,6 +141,11 @@ impl TraceArgs {
         open(&self.traces, options)
     }
 
+    /// Opens the trace for somebody who lists the files that are left out.
+    pub(crate) fn open_silently(&self, options: ReadOptions) -> Result<Source, TraceArgsError> {
+        open_silently(&self.traces, options)
+    }
+
     /// The files that it reads.
     pub(super) fn files_read(&self) -> Vec<Named> {
         let traces = files_of(&self.traces).into_iter().map(|path| Named::by("the trace", path));
@@ -159,11 +167,24 @@ impl TraceArgs {
 /// Opens the inputs that `names` stand for, and says on stderr which files of
 /// them are left out.
 pub(super) fn open(names: &[String], options: ReadOptions) -> Result<Source, TraceArgsError> {
-    let source = Source::open(names, options)?;
+    let source = open_silently(names, options)?;
     for input in source.unreadable() {
         super::print_message(&format!("warning: {input}"));
     }
     Ok(source)
+}
+
+fn open_silently(names: &[String], options: ReadOptions) -> Result<Source, TraceArgsError> {
+    // It is not repeated: it may hold a password.
+    if names.iter().any(|name| is_url(name)) {
+        return Err(TraceArgsError::IsUrl);
+    }
+    Ok(Source::open(names, options)?)
+}
+
+fn is_url(name: &str) -> bool {
+    let scheme = name.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    scheme.is_some_and(|scheme| scheme == "http" || scheme == "https")
 }
 
 pub(super) fn parse_format(text: &str) -> Result<InputFormat, String> {

@@ -31,6 +31,10 @@ const ADVICE: &[(&str, &str)] = &[
         "Look for restarts of the candidate and for its limits on streams and requests per connection.",
     ),
     (
+        "timeout.total",
+        "Read in the examples how far it came: no first byte means an overloaded candidate, a slow body too little bandwidth; or raise --timeout.",
+    ),
+    (
         "timeout.",
         "Compare with latency and requests in flight: if they rose first, the candidate was overloaded.",
     ),

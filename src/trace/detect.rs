@@ -6,12 +6,12 @@
 //! Where no format accepts half of the lines, the input is refused.
 
 use super::client::AgentParsing;
+use super::convert::{self, OtherLog};
 use super::error::{FormatShare, TraceError};
 use super::formats::Format;
 use super::line_reader::{LineReader, LogLine};
 use super::reasons::{Note, ParsedLine, Reject};
 use super::time_unit::{self, WrongUnit};
-use super::unsupported;
 use crate::units::Stamp;
 use bytes::{Buf, Bytes};
 use std::cmp::Reverse;
@@ -94,9 +94,9 @@ pub(crate) fn detect_format(
         return Ok(all.into_iter().nth(place));
     }
     if all.iter().all(|examined| examined.accepted == 0)
-        && let Some(keys) = unsupported::keys_of_json(&head.bytes)
+        && let Some(OtherLog { what, command }) = convert::recognise(&head.bytes)
     {
-        return Err(TraceError::UnknownJson { name: name.to_owned(), keys });
+        return Err(TraceError::OtherLog { name: name.to_owned(), what, command });
     }
     let shares = all.iter().map(FormatFit::share).collect();
     Err(TraceError::UnknownFormat { name: name.to_owned(), shares })

@@ -97,19 +97,18 @@ pub enum TraceError {
         /// What to do with it.
         remedy: String,
     },
-    /// An input is JSON of another program.
+    /// An input is a text log of another program.
     #[error(
-        "recognise the format of {name}: it is JSON {keys}, which is not a supported format\n\
-         convert it to the format trace: one object per line with \"target\" and, if known, \"at_ns\" (nanoseconds since 1970), \
-         \"method\", \"status\", \"client\"; for example\n  \
-         jq -c '{{target: .KEY_OF_THE_PATH, at_ns: (.KEY_OF_SECONDS * 1000000000 | floor)}}' FILE | downpour ... -",
-        keys = shape(.keys)
+        "recognise the format of {name}: it is {what}, which is not a supported format\n\
+         convert it first, for example (check the names of the columns):\n  {command} | downpour ... -"
     )]
-    UnknownJson {
+    OtherLog {
         /// The input.
         name: String,
-        /// The keys of its first object.
-        keys: Vec<String>,
+        /// What it is, with its columns.
+        what: String,
+        /// A command that converts it.
+        command: String,
     },
     /// None of the files of a directory or pattern can be read.
     #[error("read any of {count} files")]
@@ -189,9 +188,7 @@ impl TraceError {
         match self {
             Self::Open { source, .. } | Self::Read { source, .. } => source.to_string(),
             Self::UnknownFormat { .. } => "no format accepts half of its first lines".to_owned(),
-            Self::UnknownJson { keys: found, .. } => {
-                format!("it is JSON {}, which is not a supported format", shape(found))
-            }
+            Self::OtherLog { what, .. } => format!("it is {what}, which is not a supported format"),
             Self::UnsupportedFile { what, .. } => format!("it is {what}"),
             Self::WrongFormat { share, .. } => format!("none of its lines is {}", share.format),
             Self::NoInput
@@ -207,10 +204,6 @@ impl TraceError {
             | Self::Rewrite(_) => self.to_string(),
         }
     }
-}
-
-fn shape(keys: &[String]) -> String {
-    if keys.is_empty() { "without keys".to_owned() } else { format!("with the keys {}", keys.join(", ")) }
 }
 
 fn mostly(reason: Option<Reject>) -> String {

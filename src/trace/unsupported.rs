@@ -1,16 +1,9 @@
 //! What an input is that is no log in text: told by its first bytes.
 //!
 //! Nobody is helped by nine formats that accept nothing. A compressed file of
-//! another kind, a table of columns, text in UTF-16 or UTF-32 and JSON of another
-//! program are named, with the command that makes a readable input of them.
+//! another kind, a table of columns, and text in UTF-16 or UTF-32 are named, with the command that makes a readable input of them.
 
 use super::compression::InputCompression;
-use super::formats::framing;
-use serde::Deserialize;
-use serde_json::{Map, Value};
-
-/// The most keys of a JSON object that are told.
-const MAX_KEYS: usize = 12;
 
 /// What an input is, and what to do with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,21 +147,6 @@ fn wide_text_without_mark(head: &[u8]) -> Option<UnsupportedFile> {
     }
 }
 
-/// The keys of the first object of a JSON input, also behind a syslog header;
-/// `None` where it is not JSON. Empty where the object cannot be read.
-pub(crate) fn keys_of_json(head: &[u8]) -> Option<Vec<String>> {
-    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
-    let head = framing::after_priority(head).unwrap_or(head).trim_ascii_start();
-    let head = head.strip_prefix(b"[").map_or(head, <[u8]>::trim_ascii_start);
-    if !head.starts_with(b"{") {
-        return None;
-    }
-    let mut objects = serde_json::Deserializer::from_slice(head);
-    let keys = Map::<String, Value>::deserialize(&mut objects).unwrap_or_default();
-    let shown = keys.into_iter().map(|(key, _)| key).take(MAX_KEYS);
-    Some(shown.map(|key| key.chars().take(40).collect::<String>().escape_debug().to_string()).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,18 +198,5 @@ mod tests {
         check(b"\xff\xfe1\0", InputCompression::Gzip, "gzip -dc FILE | iconv -f utf-16le -t utf-8");
         check(b"PK\x03\x04", InputCompression::Zstd, "zstd -dc FILE > UNPACKED && unzip -p UNPACKED");
         assert_eq!(detect_unsupported(b"PAR1").unwrap().remedy.told(InputCompression::Gzip), AS_JSON);
-    }
-
-    #[test]
-    fn json_is_known_by_its_keys() {
-        let keys = |text: &str| keys_of_json(text.as_bytes());
-        assert_eq!(
-            keys("{\"ts\":1,\"request\":{\"uri\":\"/\"}}\n{}"),
-            Some(vec!["request".into(), "ts".into()])
-        );
-        assert_eq!(keys("<134>Mar  5 14:03:07 h p: {\"a\":1}"), Some(vec!["a".into()]));
-        assert_eq!(keys(" [\n {\"a\":1}]"), Some(vec!["a".into()]));
-        assert_eq!(keys("{\"a\":"), Some(Vec::new()));
-        assert_eq!(keys("/x\n"), None);
     }
 }

@@ -82,12 +82,7 @@ impl LogSummary {
     fn write_time(&self, f: &mut fmt::Formatter<'_>, time: &ArrivalSummary) -> fmt::Result {
         row(f, "from", &time.first)?;
         row(f, "to", &format!("{}, {}", time.last, duration(time.span_ns)))?;
-        let mean = time.mean_per_s.map_or_else(|| "no".to_owned(), rate);
-        row(
-            f,
-            "rate",
-            &format!("{mean} mean, {}/s peak at {}", grouped(time.peak_in_one_second), time.peak_at),
-        )?;
+        row(f, "rate", &rates(time))?;
         row(f, "longest gap", &duration(time.longest_gap_ns))?;
         if time.resolution_ns >= NANOS_PER_SECOND {
             row(f, "timestamps", "in seconds: times within a second are made up")?;
@@ -182,8 +177,17 @@ fn cut(text: &str, width: usize) -> String {
     format!("{head}...{tail}")
 }
 
-fn rate(per_second: f64) -> String {
-    if per_second < 1.0 { format!("{:.1}/h", per_second * 3_600.0) } else { format!("{per_second:.1}/s") }
+/// Mean and peak. A mean below one a second is told by the hour, and then the
+/// peak as a count: two units of rate in one line are easily misread.
+fn rates(time: &ArrivalSummary) -> String {
+    let (peak, at) = (grouped(time.peak_in_one_second), &time.peak_at);
+    match time.mean_per_s {
+        None => format!("no mean, {peak} in the busiest second, {at}"),
+        Some(mean) if mean < 1.0 => {
+            format!("{:.1}/h mean, {peak} in the busiest second, {at}", mean * 3_600.0)
+        }
+        Some(mean) => format!("{mean:.1}/s mean, {peak}/s peak at {at}"),
+    }
 }
 
 fn duration(nanos: u64) -> String {
