@@ -5,8 +5,9 @@
 //! Numbers of a shared machine say little: look at the user time.
 
 use downpour::client::{ClientMix, ClientModels, ClientPlan};
-use downpour::engine::{AtEndOfTrace, Observer, Played};
+use downpour::metrics::Observer;
 use downpour::metrics::{Interval, Totals};
+use downpour::played::{AtEndOfTrace, Played};
 use downpour::scenario::Scenario;
 use downpour::schedule::{Pace, RunLimits, Schedule};
 use downpour::sim::{DEFAULT_LIMIT, SimulationPlan, simulate};

@@ -446,11 +446,7 @@ mod tests {
     fn mistakes_are_told_in_a_sentence_and_an_exit_code() {
         check(&["inspect", "/nowhere.log"], Exit::CouldNotRun, "failed to open /nowhere.log: ");
         check(&["inspect", "x", "--rewrite", "/nowhere"], Exit::Usage, "failed to read --rewrite /nowhere; ");
-        check(
-            &["inspect", "HTTPS://x.test/log"],
-            Exit::Usage,
-            "failed to read a URL as a trace",
-        );
+        check(&["inspect", "HTTPS://x.test/log"], Exit::Usage, "failed to read a URL as a trace");
         let replay = ["replay", "/nowhere.log", "--target", "http://127.0.0.1:1", "--speed", "2x"];
         check(&replay, Exit::CouldNotRun, "failed to open /nowhere.log: ");
     }

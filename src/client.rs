@@ -11,7 +11,7 @@
 //!
 //! Around it: [`sessions`] tell which downloads belong to one run of a client,
 //! [`first_attempts`] leaves recorded retries out. Which model a recorded client
-//! follows is told by its [kind](crate::trace::agent).
+//! follows is told by its [kind](crate::agent).
 
 pub mod behavior;
 pub mod budget;
@@ -32,8 +32,8 @@ pub use budget::{Budget, BudgetRule};
 pub use client_mix::ClientMix;
 pub use file::{ClientFileError, ClientModels};
 
+use crate::agent::AgentPattern;
 use crate::fault::Fault;
-use crate::trace::agent::AgentPattern;
 use crate::units::Factor;
 use budget::{Failure, Tokens};
 use delays::{Delay, Delays, Jitter};

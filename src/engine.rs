@@ -19,7 +19,6 @@ mod http2;
 mod ledger;
 mod limits;
 mod pacer;
-mod played;
 mod pool;
 mod priority;
 mod ready_queue;
@@ -37,18 +36,13 @@ mod worker;
 pub use connect::Protocol;
 pub use control::{ControlPlan, ControlThread};
 pub use limits::Reuse;
-pub use played::{AtEndOfTrace, NextArrival, Played, PlayedAccounting, Requests};
 pub use priority::lower_priority;
 pub use request_template::RequestTemplate;
 pub use run::run;
 pub use worker::{LoopMode, Phase};
 
 use crate::client::ClientPlan;
-use crate::metrics::{Interval, Totals};
-use crate::schedule::ScheduleCounts;
 use crate::schedule::sample::Sample;
-use crate::trace::TraceAccounting;
-use crate::units::Offset;
 use crate::verify::address::PrivateAddresses;
 use crate::verify::catalog::CatalogLookup;
 use crate::verify::judge::Judge;
@@ -177,38 +171,6 @@ pub struct Judging {
     pub catalog: Option<Arc<CatalogLookup>>,
     /// Who asks a second deployment for the same; `None` without one.
     pub control: Option<ControlThread>,
-}
-
-/// Sees each second of a run as it is complete.
-pub trait Observer {
-    /// `interval` is the whole run's second, counted from the end of the
-    /// warm-up; `totals` everything up to it.
-    fn second(&mut self, interval: &Interval, totals: &Totals);
-}
-
-/// What a run leaves behind.
-#[derive(Debug)]
-pub struct RunEnd {
-    /// The sum of all intervals.
-    pub totals: Totals,
-    /// Where the lines of the trace went.
-    pub accounting: TraceAccounting,
-    /// Requests that the trace handed out and that were never released.
-    pub unreleased: u64,
-    /// What the schedule left out and added.
-    pub scheduled: ScheduleCounts,
-    /// When the last released arrival was due.
-    pub last_due: Offset,
-    /// From the first due time to the last outcome.
-    pub wall: Duration,
-    /// Processor time of the workers and the feeder.
-    pub cpu: Duration,
-    /// Whether the run was stopped before its trace or window ended.
-    pub interrupted: bool,
-    /// What went wrong in reading the trace and did not end the run.
-    pub notices: Vec<String>,
-    /// Why it ended early, where that was nobody's wish.
-    pub failures: Vec<String>,
 }
 
 /// Why a run could not begin.

@@ -16,11 +16,17 @@ pub mod fault;
 
 pub mod route;
 
+pub mod agent;
+
+pub mod status;
+
 pub mod trace;
 
 pub mod schedule;
 
 pub mod client;
+
+pub mod played;
 
 pub mod verify;
 

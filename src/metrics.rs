@@ -29,6 +29,7 @@ mod generator_health;
 mod histogram;
 mod interval;
 mod mask;
+mod observer;
 mod recorder;
 mod redirects;
 mod retries;
@@ -51,6 +52,7 @@ pub use generator_health::{CpuSample, GeneratorHealth, SATURATED_PERMILLE};
 pub use histogram::{HIGHEST_US, Histogram, TimeHistograms};
 pub use interval::{Gauges, Interval};
 pub use mask::mask_url;
+pub use observer::{Observer, RunEnd};
 pub use recorder::Recorder;
 pub use redirects::{
     CacheableWrong, Coverage, HostCounts, HostTable, JudgedRedirect, Leads, RedirectCounts, Unchecked,

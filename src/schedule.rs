@@ -20,7 +20,7 @@ pub use self::pace::{PEAK_MAX, Pace, check_peak};
 use self::amplify::Amplifier;
 use self::process::{Process, Spacing};
 use self::sample::Sample;
-use crate::trace::agent::ClientKind;
+use crate::agent::ClientKind;
 use crate::trace::client::ClientKey;
 use crate::trace::{Method, TraceRequest};
 use crate::units::{Offset, Stamp};
@@ -41,7 +41,7 @@ pub struct Arrival {
     pub method: Method,
     /// The target to send, byte for byte.
     pub target: PathAndQuery,
-    /// The recorded status; [`crate::trace::sent_status`] tells whether a server
+    /// The recorded status; [`crate::status::sent_status`] tells whether a server
     /// sent it.
     pub recorded_status: Option<u16>,
     /// Who asked, where that is known.

@@ -13,8 +13,6 @@ mod target;
 
 pub(crate) mod keyed_hash;
 
-pub mod agent;
-
 pub mod client;
 
 pub mod formats;
@@ -64,8 +62,8 @@ pub use error::{FormatShare, TraceError};
 pub(crate) use open::files_of;
 pub use source::{ReadOptions, Source};
 
+use crate::agent::ClientKind;
 use crate::units::Stamp;
-use agent::ClientKind;
 use bytes::Bytes;
 use client::ClientKey;
 use losses::LossCounts;
@@ -100,7 +98,7 @@ pub struct Record<'l> {
     pub authority: Option<Cow<'l, [u8]>>,
     /// The request target on the wire: the format's escape undone exactly once.
     pub target: Cow<'l, [u8]>,
-    /// The recorded status, as it stands there: [`sent_status`] tells whether a
+    /// The recorded status, as it stands there: [`sent_status`](crate::status::sent_status) tells whether a
     /// server sent it. `None` where there is none (`-`).
     pub status: Option<u16>,
     /// Response bytes as the format counts them.
@@ -112,16 +110,6 @@ pub struct Record<'l> {
     pub kind: Option<ClientKind>,
     /// What its parser has to tell about the line.
     pub notes: Notes,
-}
-
-/// The recorded status if a server sent it, and not if recorders make it up when
-/// a peer has vanished: `000`, nginx's 499 and 444 (closed without an answer),
-/// ALB's 460, Cloudflare's 520 to 526. Nobody answered so, and a candidate cannot be compared with them.
-pub const fn sent_status(recorded: Option<u16>) -> Option<u16> {
-    match recorded {
-        None | Some(0 | 444 | 460 | 499 | 520..=526) => None,
-        Some(_) => recorded,
-    }
 }
 
 /// The methods that are replayed. Others are filtered: a replay must not write.
@@ -144,7 +132,7 @@ pub struct TraceRequest {
     /// An origin-form target that is legal on the wire: visible ASCII, begins
     /// with `/`.
     pub target: Bytes,
-    /// The recorded status; [`sent_status`] tells whether a server sent it.
+    /// The recorded status; [`sent_status`](crate::status::sent_status) tells whether a server sent it.
     pub status: Option<u16>,
     /// Who asked, where the trace says so.
     pub client: Option<ClientKey>,

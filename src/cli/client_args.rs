@@ -3,11 +3,11 @@
 use super::CliError;
 use super::clients::{ClientsError, load};
 use super::values::parse_time;
+use crate::agent::{AgentCounts, AgentTable};
 use crate::client::{BudgetRule, ClientMix, ClientModels, ClientPlan, first_attempts, sessions};
-use crate::engine::Requests;
+use crate::played::Requests;
 use crate::report::Plan;
 use crate::schedule::Pace;
-use crate::trace::agent::{AgentCounts, AgentTable};
 use crate::trace::client::AgentParsing;
 use crate::trace::live::Search;
 use crate::trace::reasons::Filter;
@@ -308,7 +308,7 @@ impl Requests for FirstOnly {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::agent::ClientKind;
+    use crate::agent::ClientKind;
     use crate::trace::client::ClientKey;
     use crate::trace::{Method, TraceRequest};
     use crate::units::Stamp;

@@ -6,7 +6,7 @@
 //! bound requests are asked without being remembered: a check would rather ask
 //! twice than leave something out.
 
-use crate::engine::Requests;
+use crate::played::Requests;
 use crate::trace::live::Search;
 use crate::trace::reasons::Filter;
 use crate::trace::source::ReadOutcome;
@@ -130,9 +130,9 @@ impl Requests for DistinctRequests {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::ClientKind;
     use crate::cli::requests::TraceRequests;
     use crate::trace::Method;
-    use crate::trace::agent::ClientKind;
     use crate::trace::source::RequestOrder;
     use crate::trace::{ReadOptions, Source};
 

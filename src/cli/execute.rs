@@ -13,8 +13,10 @@ use super::terminal::Visible;
 use super::threshold_args::Limits;
 use super::throttling::Throttling;
 use super::{CliError, chain};
-use crate::engine::{self, AtEndOfTrace, ControlThread, EnginePlan, Judging, Observer, Requests, RunEnd};
+use crate::engine::{self, ControlThread, EnginePlan, Judging};
 use crate::metrics::{Accounting, ArrivalAdjustments, Interval, StormSecond, StormSeries, Totals};
+use crate::metrics::{Observer, RunEnd};
+use crate::played::{AtEndOfTrace, Requests};
 use crate::report::{
     AbortLine, DirectoryError, Ending, Exit, GeneratorFacts, Plan, Reason, ReportInput, RunDirectory,
     RunReport, Threshold, ThresholdMonitor, painted, summary,

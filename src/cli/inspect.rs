@@ -3,8 +3,8 @@
 use super::client_args::{PRODUCTS_LISTED, unknown_agents};
 use super::terminal::Visible;
 use super::trace_args::{TraceArgs, TraceArgsError};
+use crate::agent::{AgentCounts, AgentTable};
 use crate::trace::ReadOptions;
-use crate::trace::agent::{AgentCounts, AgentTable};
 use crate::trace::client::AgentParsing;
 use crate::trace::log_summary::{LogSummary, LogSummaryBuilder};
 use std::io::{self, Write};

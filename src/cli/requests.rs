@@ -3,7 +3,7 @@
 use super::chain;
 use super::loop_cache::LoopCache;
 use super::trace_args::TraceArgsError;
-use crate::engine::Requests;
+use crate::played::Requests;
 use crate::trace::source::{ReadOutcome, Warning};
 use crate::trace::{Source, TraceAccounting, TraceRequest};
 use std::fmt;

@@ -16,8 +16,10 @@ use super::simulate_args::SimulateArgs;
 use super::terminal::Visible;
 use super::threshold_args::{AbortArgs, Limits};
 use super::{CliError, chain, print_message, scenarios, signals, system};
-use crate::engine::{AtEndOfTrace, Observer, Phase, Played, RunEnd};
+use crate::engine::Phase;
 use crate::metrics::{Interval, StormSecond, StormSeries, Totals};
+use crate::metrics::{Observer, RunEnd};
+use crate::played::{AtEndOfTrace, Played};
 use crate::report::{
     Assessment, Ending, Exit, GeneratorFacts, Plan, PlanInput, ReportInput, RunDirectory, RunReport,
     SimulatedService, ThresholdMonitor,

@@ -9,9 +9,9 @@ use super::sessions::{ClientRun, JoinedSession, SessionId, Sessions};
 use super::{
     Budget, ClientMix, ClientModel, GiveUp, LastAttempt, NextStep, OnFailure, RetryState, retry_rng,
 };
+use crate::agent::ClientKind;
 use crate::fault::{Fault, FaultSet};
 use crate::schedule::Arrival;
-use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
 use crate::units::Offset;
 use std::num::NonZeroUsize;

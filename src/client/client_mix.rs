@@ -1,14 +1,14 @@
 //! Who asks: clients of one kind, or each arrival's own.
 
 use super::{BudgetRule, ClientModel, ClientModels, OnFailure};
-use crate::trace::agent::ClientKind;
+use crate::agent::ClientKind;
 use crate::units::Factor;
 
 /// The models of a run's clients.
 ///
 /// ```
 /// use downpour::client::{ClientMix, ClientModels};
-/// use downpour::trace::agent::ClientKind;
+/// use downpour::agent::ClientKind;
 ///
 /// let mixed = ClientMix::by_agent(&ClientModels::built_in());
 /// let pip = ClientKind::of(b"pip/25.0 {}");

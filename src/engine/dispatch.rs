@@ -7,7 +7,7 @@
 //! that may block on a file. If it cannot keep up, arrivals reach their worker
 //! late; the worker counts them, and the report says so.
 
-use super::played::{NextArrival, Played, PlayedAccounting};
+use crate::played::{NextArrival, Played, PlayedAccounting};
 use crate::schedule::Arrival;
 use crate::units::Offset;
 use std::time::Duration;
@@ -236,11 +236,11 @@ impl Batcher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{AtEndOfTrace, Requests};
+    use crate::agent::ClientKind;
+    use crate::played::{AtEndOfTrace, Requests};
     use crate::schedule::amplify::Amplifier;
     use crate::schedule::sample::{Sample, SampleUnit};
     use crate::schedule::{Pace, RunLimits, Schedule};
-    use crate::trace::agent::ClientKind;
     use crate::trace::source::ReadOutcome;
     use crate::trace::{Method, TraceAccounting, TraceRequest};
     use crate::units::{Factor, Stamp};

@@ -402,7 +402,7 @@ impl Http2Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::agent::ClientKind;
+    use crate::agent::ClientKind;
     use http::HeaderValue;
     use http::uri::PathAndQuery;
 

@@ -9,6 +9,7 @@
 mod findings;
 mod json_variant;
 mod retried;
+mod rewrite_suggestion;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -37,7 +38,6 @@ use crate::verify::finding::{Finding, Findings};
 use crate::verify::hosts::{HOST_BOUNDS, HostAnswer, HostCache};
 use crate::verify::judge::Judge;
 use crate::verify::lookup::LookupHandle;
-use crate::verify::rules::RewriteSuggester;
 use crate::verify::single_flight::CacheReply;
 use crate::verify::status::CLOSED_UNANSWERED;
 use crate::verify::{Depth, HostToCheck, HostVerdict, JudgedRequest, JudgedResponse, Tier, redirects};
@@ -45,6 +45,7 @@ use findings::{is_closing, not_in_catalog};
 use http::HeaderValue;
 use http::uri::PathAndQuery;
 use json_variant::JsonVariant;
+use rewrite_suggestion::RewriteSuggester;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,12 +5,12 @@
 //! bounded heap, and hands them out when they are due. It knows neither
 //! clock nor wire; what becomes of a download is booked by the ledger.
 
+use crate::agent::ClientKind;
 use crate::client::sessions::SESSIONS_MAX;
 use crate::client::{ClientBehavior, ClientModel, ClientPlan, LastAttempt, RetryContext};
 use crate::fault::{Fault, FaultSet};
 use crate::metrics::DownloadEnd;
 use crate::schedule::Arrival;
-use crate::trace::agent::ClientKind;
 use crate::units::Offset;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

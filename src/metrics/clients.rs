@@ -5,7 +5,7 @@
 //! books'.
 
 use super::{ArrivalCounts, AttemptKind};
-use crate::trace::agent::ClientKind;
+use crate::agent::ClientKind;
 use std::collections::BTreeMap;
 
 /// What clients of one kind did.

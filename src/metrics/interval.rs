@@ -9,8 +9,8 @@ use super::{
     ArrivalOutcome, Attempt, AttemptKind, ClientCounts, ControlCounts, Counts, CpuSample, Examples,
     FaultObservation, JudgedRedirect, RetryCounts, RuleCounts, TimeHistograms, WarmupCounts,
 };
+use crate::agent::ClientKind;
 use crate::fault::{Fault, FaultSet};
-use crate::trace::agent::ClientKind;
 use crate::units::Offset;
 use crate::verify::catalog::CatalogMatch;
 use std::time::Duration;

@@ -9,8 +9,8 @@ use super::{
     ArrivalOutcome, Attempt, AttemptKind, ClientCounts, ControlCounts, CpuSample, FaultObservation, Gauges,
     Interval, JudgedRedirect, RetryCounts, RuleCounts,
 };
+use crate::agent::ClientKind;
 use crate::fault::{Fault, FaultSet};
-use crate::trace::agent::ClientKind;
 use crate::units::Offset;
 use crate::verify::catalog::CatalogMatch;
 use std::time::Duration;

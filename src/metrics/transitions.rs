@@ -8,7 +8,7 @@
 //! candidate could make half a million pairs: the most frequent are kept, the
 //! others are counted together.
 
-use crate::trace::sent_status;
+use crate::status::sent_status;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@
 //! which requests were done with.
 
 use super::request_head::{MockRequestHead, Verb};
-use crate::trace::agent::ClientKind;
+use crate::agent::ClientKind;
 use serde::Serialize;
 use std::fmt;
 use std::io::Write;

@@ -1,9 +1,9 @@
 //! What clients did about failures, as it is published.
 
 use super::{RunReport, StormSection};
+use crate::agent::ClientKind;
 use crate::client::GiveUp;
 use crate::metrics::{ClientCounts, Counts, DownloadEnd, Storm, StormSeries};
-use crate::trace::agent::ClientKind;
 use crate::units::approximate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -6,9 +6,9 @@
 //! asked for them, all equally popular, none twice in a session.
 
 use super::{Load, SessionSize};
-use crate::engine::Requests;
+use crate::agent::ClientKind;
+use crate::played::Requests;
 use crate::schedule::process::{Process, Spacing, due_at_rate};
-use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
 use crate::trace::source::ReadOutcome;
 use crate::trace::{Method, TraceAccounting, TraceRequest};

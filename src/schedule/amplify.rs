@@ -130,8 +130,8 @@ impl Eq for PendingCopy {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::ClientKind;
     use crate::trace::Method;
-    use crate::trace::agent::ClientKind;
 
     fn request(n: u64) -> TraceRequest {
         TraceRequest {

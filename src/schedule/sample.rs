@@ -73,8 +73,8 @@ impl Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::ClientKind;
     use crate::trace::Method;
-    use crate::trace::agent::ClientKind;
     use crate::trace::client::ClientKeys;
 
     fn request(n: u32, client: Option<u32>) -> TraceRequest {

@@ -10,16 +10,17 @@ use super::event_queue::EventQueue;
 use super::outcome::AttemptOutcome;
 use super::service_queue::{Admission, ServiceQueue};
 use super::{SESSIONS_MAX, SimulationPlan};
+use crate::agent::ClientKind;
 use crate::client::{ClientBehavior, RetryContext};
-use crate::engine::{NextArrival, Observer, Played, RunEnd};
 use crate::fault::Fault;
 use crate::metrics::{
     ArrivalOutcome, Attempt, AttemptEnd, AttemptKind, ClientCounts, DownloadEnd, FaultObservation, Gauges,
     Recorder, Totals,
 };
+use crate::metrics::{Observer, RunEnd};
 use crate::mock::plan::{FaultKind, FaultPlan, WireFault};
+use crate::played::{NextArrival, Played};
 use crate::schedule::Arrival;
-use crate::trace::agent::ClientKind;
 use crate::units::{Offset, grouped};
 use http::uri::PathAndQuery;
 use std::sync::Arc;

@@ -13,9 +13,10 @@ mod table;
 pub use grid::{Grid, GridError};
 
 use super::{SimulationPlan, simulate};
-use crate::engine::{AtEndOfTrace, Observer, Played};
+use crate::metrics::Observer;
 use crate::metrics::{Interval, Storm, StormSecond, StormSeries, Totals};
 use crate::mock::plan::FaultWindow;
+use crate::played::{AtEndOfTrace, Played};
 use crate::report::StormSection;
 use crate::scenario::{CapacityDrop, Scenario};
 use crate::schedule::{Pace, RunLimits as RunWindow, Schedule};

@@ -6,14 +6,15 @@ mod oracles;
 mod storms;
 
 use super::*;
+use crate::agent::ClientKind;
 use crate::client::{ClientMix, ClientModel, ClientModels};
-use crate::engine::{AtEndOfTrace, Observer, Played, Requests, RunEnd};
 use crate::fault::Fault;
 use crate::metrics::{Accounting, ArrivalAdjustments, Interval, StormSecond, StormSeries, Totals};
+use crate::metrics::{Observer, RunEnd};
+use crate::played::{AtEndOfTrace, Played, Requests};
 use crate::scenario::Scenario;
 use crate::schedule::process::Spacing;
 use crate::schedule::{Pace, RunLimits, Schedule};
-use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKey;
 use crate::trace::source::ReadOutcome;
 use crate::trace::{Method, TraceAccounting, TraceRequest};

@@ -8,8 +8,8 @@
 //! seed and can try all addresses: keys stay in the process, and no report,
 //! log or trace holds one.
 
-use super::agent::{AgentTable, ClientKind};
 use super::keyed_hash::sip_hash;
+use crate::agent::{AgentTable, ClientKind};
 use std::num::NonZeroU64;
 
 /// A client of the recorded service. Equal where the log tells equal addresses,

@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn statuses_that_no_server_sent_are_told_apart() {
-        let sent = |column: &[u8]| crate::trace::sent_status(status_of(column).unwrap());
+        let sent = |column: &[u8]| crate::status::sent_status(status_of(column).unwrap());
         assert_eq!(sent(b"302"), Some(302));
         for made_up in [&b"000"[..], b"0", b"-", b"(null)", b"460", b"499", b"520"] {
             assert_eq!(sent(made_up), None);

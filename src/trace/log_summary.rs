@@ -433,7 +433,7 @@ mod tests {
                 target: "/".into(),
                 status: None,
                 client: None,
-                kind: crate::trace::agent::ClientKind::NONE,
+                kind: crate::agent::ClientKind::NONE,
             });
         }
         let time = counting.time(counting.first.unwrap(), counting.last.unwrap(), 1);

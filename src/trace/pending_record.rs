@@ -7,9 +7,9 @@
 //! on a [`RecordArena`] that is shared by the requests of a second and thrown away
 //! with the last of them.
 
-use super::agent::ClientKind;
 use super::client::ClientKey;
 use super::{Method, TraceRequest};
+use crate::agent::ClientKind;
 use crate::units::Stamp;
 use bytes::Bytes;
 use std::cmp::Ordering;

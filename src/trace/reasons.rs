@@ -180,7 +180,7 @@ impl Notes {
     /// This set, with [`Note::NoStatus`] in it where no server sent one.
     #[must_use]
     pub(crate) fn with_missing_status(self, status: Option<u16>) -> Self {
-        if super::sent_status(status).is_none() { self.with(Note::NoStatus) } else { self }
+        if crate::status::sent_status(status).is_none() { self.with(Note::NoStatus) } else { self }
     }
 
     /// This set with `note` in it.

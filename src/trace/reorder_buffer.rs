@@ -103,8 +103,8 @@ impl ReorderBuffer {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::agent::ClientKind;
     use crate::trace::Method;
-    use crate::trace::agent::ClientKind;
     use proptest::prelude::*;
 
     /// What a record is asked for that nobody looks at the target of.

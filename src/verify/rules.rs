@@ -59,10 +59,7 @@ pub(super) mod hosts;
 
 mod transitions;
 
-mod rewrite_suggestion;
-
 pub use file::RulesError;
-pub use rewrite_suggestion::{RewriteSuggester, RewriteSuggestion};
 pub use transitions::{ParseTransitionError, StatusTransition, StatusTransitions};
 
 use super::JsonDemand;
@@ -272,6 +269,11 @@ impl Rules {
     /// The patterns of its rules, in order.
     pub(super) fn patterns(&self) -> impl Iterator<Item = &Pattern> {
         self.rules.iter().map(|rule| &rule.pattern)
+    }
+
+    /// Whether a rule judges the answer to a request for `target`.
+    pub fn has_rule_for(&self, target: &[u8]) -> bool {
+        self.find(target).is_some()
     }
 
     /// The first rule whose pattern matches the path of `target`, and what

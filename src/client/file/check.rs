@@ -4,6 +4,7 @@ use super::{
     ClientFileResult, FileBudget, FileClient, FileDelay, FileDelays, FileFormula, FileJitter, FileOuter,
     FileRetryAfter, FileStatus, TomlMistake, mistake,
 };
+use crate::agent::AgentPattern;
 use crate::client::budget::{BudgetRule, Refund};
 use crate::client::delays::{Delay, Delays, Jitter};
 use crate::client::retry_conditions::{
@@ -11,7 +12,6 @@ use crate::client::retry_conditions::{
 };
 use crate::client::{ClientModel, OuterLoop, RetryAfter, RetryConditions, Timeouts};
 use crate::fault::Fault;
-use crate::trace::agent::AgentPattern;
 use std::collections::BTreeSet;
 use std::num::NonZeroU8;
 use toml::Spanned;

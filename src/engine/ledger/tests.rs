@@ -2,12 +2,12 @@
 //! warm-up, and beside a client that tries again. And what is looked up.
 
 use super::*;
+use crate::agent::ClientKind;
 use crate::client::{ClientMix, ClientModels, ClientPlan, sessions};
 use crate::engine::retries::WAITING_MAX;
 use crate::metrics::{AttemptEnd, Totals};
 use crate::schedule::Arrival;
 use crate::trace::Method;
-use crate::trace::agent::ClientKind;
 use crate::verify::catalog::Catalog;
 use crate::verify::lookup::{LookupOptions, Lookups, Resolver};
 use crate::verify::rules::Rules;

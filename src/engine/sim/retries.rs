@@ -1,10 +1,10 @@
 //! Clients that try again: exact counts and times, on the paused clock.
 
 use super::*;
+use crate::agent::ClientKind;
 use crate::client::sessions;
 use crate::client::{Budget, ClientMix, ClientModel, ClientModels, GiveUp, LastAttempt, NextStep, retry_rng};
 use crate::metrics::{Accounting, Counts, DownloadEnd};
-use crate::trace::agent::ClientKind;
 use crate::trace::client::ClientKeys;
 
 const SEED: u64 = 7;

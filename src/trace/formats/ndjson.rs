@@ -82,7 +82,7 @@ fn record(line: &[u8], clients: ClientKeys) -> Result<Record<'_>, Reject> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::agent::ClientKind;
+    use crate::agent::ClientKind;
     use crate::trace::client::{AgentParsing, ClientKey};
 
     #[track_caller]

@@ -4,7 +4,7 @@
 //! never looked at further. Every record that comes in here is counted as
 //! accepted, and as filtered if it does not come out.
 
-use crate::trace::agent::ClientKind;
+use crate::agent::ClientKind;
 use crate::trace::client::ClientKey;
 use crate::trace::excerpt::redacted_excerpt;
 use crate::trace::losses::{LossCounts, LossReason};

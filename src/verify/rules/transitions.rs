@@ -5,7 +5,7 @@
 //! file up redirects what was a 404. A rule can list the pairs it accepts, so
 //! that any other change is found.
 
-use crate::trace::sent_status;
+use crate::status::sent_status;
 use std::fmt;
 use std::str::FromStr;
 

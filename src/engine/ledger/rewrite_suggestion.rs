@@ -6,9 +6,9 @@
 //! there are rules, one must match what a rewrite makes of the request; where
 //! there are none, a rewrite must change its path.
 
-use super::Rules;
 use crate::route::path_of;
 use crate::trace::rewrite::Rewrites;
+use crate::verify::rules::Rules;
 use std::borrow::Cow;
 
 /// Most requests without a rule that one of these looks at.
@@ -16,7 +16,7 @@ const CHECKS_MAX: u32 = 1_000;
 
 /// Looks whether requests without a rule would have one after a rewrite.
 #[derive(Clone, Debug)]
-pub struct RewriteSuggester {
+pub(super) struct RewriteSuggester {
     rules: Rules,
     rewrites: Vec<(&'static str, Rewrites)>,
     left: u32,
@@ -24,14 +24,14 @@ pub struct RewriteSuggester {
 
 /// What was found of a request that no rule matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RewriteSuggestion {
+pub(super) struct RewriteSuggestion {
     /// The built-in rewrite after which a rule would match.
-    pub rewrite: Option<&'static str>,
+    pub(super) rewrite: Option<&'static str>,
 }
 
 impl RewriteSuggester {
     /// For these rules, or for none.
-    pub fn of(rules: &Rules) -> Self {
+    pub(super) fn of(rules: &Rules) -> Self {
         let built_in = |name: &&'static str| Some((*name, Rewrites::built_in(name)?.ok()?));
         let rewrites = Rewrites::BUILT_IN.iter().filter_map(built_in).collect();
         Self { rules: rules.clone(), rewrites, left: CHECKS_MAX }
@@ -39,7 +39,7 @@ impl RewriteSuggester {
 
     /// Looks at a request that no rule matches; `None` once enough were looked
     /// at.
-    pub fn check(&mut self, target: &[u8]) -> Option<RewriteSuggestion> {
+    pub(super) fn check(&mut self, target: &[u8]) -> Option<RewriteSuggestion> {
         self.left = self.left.checked_sub(1)?;
         let helps = |rewrites: &Rewrites| {
             let rewritten = rewrites.apply(Cow::Borrowed(target));
@@ -47,7 +47,7 @@ impl RewriteSuggester {
                 if self.rules.is_empty() {
                     path_of(&rewritten) != path_of(target)
                 } else {
-                    self.rules.find(&rewritten).is_some()
+                    self.rules.has_rule_for(&rewritten)
                 }
             })
         };

@@ -24,7 +24,7 @@ const PRODUCT_MAX: usize = 24;
 /// or `(`. Letters are compared as they are.
 ///
 /// ```
-/// use downpour::trace::agent::AgentPattern;
+/// use downpour::agent::AgentPattern;
 ///
 /// let product = AgentPattern::new("renovate").unwrap();
 /// assert!(product.matches(b"renovate/37.1") && product.matches(b"renovate"));
@@ -116,7 +116,7 @@ impl AgentTable {
     }
 
     /// The client that introduces itself so, percent-encoded up to twice.
-    pub(in crate::trace) fn kind(&self, agent: &[u8]) -> ClientKind {
+    pub fn kind(&self, agent: &[u8]) -> ClientKind {
         let agent = agent.get(..AGENT_MAX).unwrap_or(agent);
         let once = decoded(agent);
         let agent: Cow<'_, [u8]> = decoded(&once);
@@ -127,7 +127,7 @@ impl AgentTable {
     }
 
     /// The client of that name, where a trace tells it so.
-    pub(in crate::trace) fn kind_named(&self, name: &str) -> ClientKind {
+    pub fn kind_named(&self, name: &str) -> ClientKind {
         let own = self.names.iter().position(|own| own == name).and_then(ClientKind::user_defined);
         let kind = own.or_else(|| ClientKind::of_preset(name)).unwrap_or(ClientKind::NONE);
         self.count(kind, name.as_bytes());
