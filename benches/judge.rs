@@ -2,10 +2,10 @@
 //! path that no rule matches. The budget is 2 µs.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use downpour::units::Stamp;
-use downpour::verify::judge::Judge;
-use downpour::verify::rules::Rules;
-use downpour::verify::{Depth, JudgedRequest, JudgedResponse, Locations};
+use downpour_core::units::Stamp;
+use downpour_verify::judge::Judge;
+use downpour_verify::rules::Rules;
+use downpour_verify::{Depth, JudgedRequest, JudgedResponse, Locations};
 use http::{HeaderMap, HeaderValue, header};
 use std::hint::black_box;
 use url::Url;

@@ -8,10 +8,10 @@
 mod support;
 
 use clap::Parser;
-use downpour::fault::Fault;
-use downpour::metrics::{Accounting, ArrivalOutcome, Attempt, AttemptEnd, AttemptKind, Interval, Totals};
-use downpour::report::{Ending, GeneratorFacts, Plan, Rendering, ReportInput, RunDirectory, RunReport};
-use downpour::units::{Offset, Stamp};
+use downpour_core::fault::Fault;
+use downpour_core::units::{Offset, Stamp};
+use downpour_metrics::{Accounting, ArrivalOutcome, Attempt, AttemptEnd, AttemptKind, Interval, Totals};
+use downpour_report::{Ending, GeneratorFacts, Plan, Rendering, ReportInput, RunDirectory, RunReport};
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -86,7 +86,7 @@ fn write_run(run: &Path, seconds: u64) -> io::Result<()> {
         totals: &totals,
         generator: GeneratorFacts::default(),
         ending: Ending::Interrupted,
-        thresholds: downpour::report::Assessment::default(),
+        thresholds: downpour_report::Assessment::default(),
         notices: Vec::new(),
     });
     directory.finish(&report).map_err(io::Error::other)

@@ -6,7 +6,7 @@
 //! several at a time. The server's time is the process's less this thread's,
 //! so it holds on a busy machine too, where the answers per second do not.
 
-use downpour::mock::{MockConfig, MockRegistry};
+use downpour_mock::{MockConfig, MockRegistry};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -4,13 +4,13 @@
 //! `cargo bench --bench simulate` prints a line each; the goal is 2 million.
 //! Numbers of a shared machine say little: look at the user time.
 
-use downpour::client::{ClientMix, ClientModels, ClientPlan};
-use downpour::metrics::Observer;
-use downpour::metrics::{Interval, Totals};
-use downpour::played::{AtEndOfTrace, Played};
-use downpour::scenario::Scenario;
-use downpour::schedule::{Pace, RunLimits, Schedule};
-use downpour::sim::{DEFAULT_LIMIT, SimulationPlan, simulate};
+use downpour_load::client::{ClientMix, ClientModels, ClientPlan};
+use downpour_load::played::{AtEndOfTrace, Played};
+use downpour_load::schedule::{Pace, RunLimits, Schedule};
+use downpour_metrics::Observer;
+use downpour_metrics::{Interval, Totals};
+use downpour_sim::scenario::Scenario;
+use downpour_sim::{DEFAULT_LIMIT, SimulationPlan, simulate};
 use rustix::time::{ClockId, clock_gettime};
 use std::io::{self, Write};
 use std::sync::Arc;

@@ -17,7 +17,7 @@
 mod support;
 
 use clap::Parser;
-use downpour::units::Rate;
+use downpour_core::units::Rate;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;

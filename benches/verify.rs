@@ -13,8 +13,8 @@
 mod support;
 
 use clap::Parser;
-use downpour::report::RunReport;
-use downpour::units::{Offset, Rate};
+use downpour_core::units::{Offset, Rate};
+use downpour_report::RunReport;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;

@@ -48,10 +48,10 @@ mod values;
 mod verify_args;
 mod wire_args;
 
-use crate::report::Exit;
-use crate::visible;
 use clap::error::{ContextKind, ContextValue};
 use clap::{FromArgMatches, Parser, Subcommand};
+use downpour_core::visible;
+use downpour_report::Exit;
 use std::io::{self, Write};
 use terminal::Visible;
 use tracing_subscriber::EnvFilter;
@@ -140,19 +140,19 @@ pub(crate) enum CliError {
     Serve(#[from] serve::ServeError),
     /// A catalogue cannot be used.
     #[error(transparent)]
-    Catalog(#[from] crate::verify::catalog::CatalogError),
+    Catalog(#[from] downpour_verify::catalog::CatalogError),
     /// A rules file cannot be used.
     #[error(transparent)]
-    Rules(#[from] crate::verify::rules::RulesError),
+    Rules(#[from] downpour_verify::rules::RulesError),
     /// The resolver could not be started.
     #[error(transparent)]
-    Lookups(#[from] crate::verify::lookup::LookupError),
+    Lookups(#[from] downpour_verify::lookup::LookupError),
     /// Targets cannot be checked.
     #[error(transparent)]
-    Probes(#[from] crate::verify::probe::net::ProbeError),
+    Probes(#[from] downpour_verify::probe::net::ProbeError),
     /// The embedded candidate could not be started.
     #[error(transparent)]
-    Registry(#[from] crate::mock::MockError),
+    Registry(#[from] downpour_mock::MockError),
     /// A run cannot be read back, or its rendering not written.
     #[error(transparent)]
     Report(#[from] report::ReportRunError),
@@ -167,13 +167,13 @@ pub(crate) enum CliError {
     Metrics(#[from] metrics::MetricsError),
     /// The run directory cannot be written.
     #[error(transparent)]
-    Directory(#[from] crate::report::DirectoryError),
+    Directory(#[from] downpour_report::DirectoryError),
     /// The engine could not start.
     #[error(transparent)]
     Engine(#[from] crate::engine::EngineError),
     /// Our own mistake, found by counting.
     #[error(transparent)]
-    Accounting(crate::metrics::Imbalance),
+    Accounting(downpour_metrics::Imbalance),
     /// Signals could not be listened for.
     #[error("listen for signals")]
     Signals(#[source] io::Error),

@@ -7,7 +7,7 @@
 #![allow(dead_code, reason = "each bench takes what it needs")]
 #![allow(unreachable_pub, reason = "a module of several programs")]
 
-use downpour::report::RunReport;
+use downpour_report::RunReport;
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use std::fs;

@@ -227,7 +227,7 @@ fn push_escaped(text: &str, out: &mut Vec<u8>) {
         if byte.is_ascii_graphic() && !br##"<>"#%{}|\^~[]'`"##.contains(&byte) {
             out.push(byte);
         } else {
-            downpour::route::push_percent(byte, out);
+            downpour_core::route::push_percent(byte, out);
         }
     }
 }

@@ -16,7 +16,7 @@ mod lines;
 mod traffic;
 
 use clap::Parser;
-use downpour::units::{Rate, parse_count};
+use downpour_core::units::{Rate, parse_count};
 use lines::{Format, LineWriter};
 use std::collections::BinaryHeap;
 use std::fs::File;

@@ -7,7 +7,7 @@
 //! documentation (RFC 5737, RFC 3849).
 
 use super::catalogue::{Catalogue, Crate};
-use downpour::units::Rate;
+use downpour_core::units::Rate;
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -3,18 +3,18 @@
 use super::CliError;
 use super::clients::{ClientsError, load};
 use super::values::parse_time;
-use crate::agent::{AgentCounts, AgentTable};
-use crate::client::{BudgetRule, ClientMix, ClientModels, ClientPlan, first_attempts, sessions};
-use crate::played::Requests;
-use crate::report::Plan;
-use crate::schedule::Pace;
-use crate::trace::client::AgentParsing;
-use crate::trace::live::Search;
-use crate::trace::reasons::Filter;
-use crate::trace::source::ReadOutcome;
-use crate::trace::{Source, TraceAccounting};
-use crate::units::{Share, grouped, parse_duration};
 use clap::Args;
+use downpour_core::agent::{AgentCounts, AgentTable};
+use downpour_core::units::{Share, grouped, parse_duration};
+use downpour_load::client::{BudgetRule, ClientMix, ClientModels, ClientPlan, first_attempts, sessions};
+use downpour_load::played::Requests;
+use downpour_load::schedule::Pace;
+use downpour_report::Plan;
+use downpour_trace::client::AgentParsing;
+use downpour_trace::live::Search;
+use downpour_trace::reasons::Filter;
+use downpour_trace::source::ReadOutcome;
+use downpour_trace::{Source, TraceAccounting};
 use first_attempts::FirstAttempts;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -308,10 +308,10 @@ impl Requests for FirstOnly {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::ClientKind;
-    use crate::trace::client::ClientKey;
-    use crate::trace::{Method, TraceRequest};
-    use crate::units::Stamp;
+    use downpour_core::agent::ClientKind;
+    use downpour_core::units::Stamp;
+    use downpour_trace::client::ClientKey;
+    use downpour_trace::{Method, TraceRequest};
 
     /// The same of a stream, again and again: a request, or that it is quiet.
     struct Same(ReadOutcome);

@@ -1,7 +1,7 @@
 //! `downpour clients`: how clients retry, as this program knows it.
 
-use crate::client::{ClientFileError, ClientModels};
-use crate::suggest::did_you_mean;
+use downpour_core::suggest::did_you_mean;
+use downpour_load::client::{ClientFileError, ClientModels};
 use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};

@@ -8,10 +8,10 @@ use super::prepare_run::UNCONFIRMED_RATE_MAX;
 use super::target::{ConnectOverrides, Target, all_loopback};
 use super::wire_args::{HttpArg, WireArgs};
 use crate::engine::ControlPlan;
-use crate::report::Plan;
-use crate::units::{Rate, Share};
-use crate::verify::control::ControlComparison;
 use clap::Args;
+use downpour_core::units::{Rate, Share};
+use downpour_report::Plan;
+use downpour_verify::control::ControlComparison;
 use http::HeaderName;
 
 /// The share of the answers that is compared, if nothing is said: 1 %.

@@ -6,11 +6,11 @@
 //! bound requests are asked without being remembered: a check would rather ask
 //! twice than leave something out.
 
-use crate::played::Requests;
-use crate::trace::live::Search;
-use crate::trace::reasons::Filter;
-use crate::trace::source::ReadOutcome;
-use crate::trace::{TraceAccounting, TraceRequest};
+use downpour_load::played::Requests;
+use downpour_trace::live::Search;
+use downpour_trace::reasons::Filter;
+use downpour_trace::source::ReadOutcome;
+use downpour_trace::{TraceAccounting, TraceRequest};
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -130,11 +130,11 @@ impl Requests for DistinctRequests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::ClientKind;
     use crate::cli::requests::TraceRequests;
-    use crate::trace::Method;
-    use crate::trace::source::RequestOrder;
-    use crate::trace::{ReadOptions, Source};
+    use downpour_core::agent::ClientKind;
+    use downpour_trace::Method;
+    use downpour_trace::source::RequestOrder;
+    use downpour_trace::{ReadOptions, Source};
 
     /// What is handed out of `list`, and the books and findings about it.
     fn read(list: &'static str, most: usize) -> (Vec<String>, TraceAccounting, Arc<DistinctProgress>) {

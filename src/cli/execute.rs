@@ -14,16 +14,16 @@ use super::threshold_args::Limits;
 use super::throttling::Throttling;
 use super::{CliError, chain};
 use crate::engine::{self, ControlThread, EnginePlan, Judging};
-use crate::metrics::{Accounting, ArrivalAdjustments, Interval, StormSecond, StormSeries, Totals};
-use crate::metrics::{Observer, RunEnd};
-use crate::played::{AtEndOfTrace, Requests};
-use crate::report::{
+use downpour_core::units::{Stamp, grouped};
+use downpour_load::played::{AtEndOfTrace, Requests};
+use downpour_load::schedule::{Schedule, ScheduleCounts};
+use downpour_metrics::{Accounting, ArrivalAdjustments, Interval, StormSecond, StormSeries, Totals};
+use downpour_metrics::{Observer, RunEnd};
+use downpour_report::{
     AbortLine, DirectoryError, Ending, Exit, GeneratorFacts, Plan, Reason, ReportInput, RunDirectory,
     RunReport, Threshold, ThresholdMonitor, painted, summary,
 };
-use crate::schedule::{Schedule, ScheduleCounts};
-use crate::units::{Stamp, grouped};
-use crate::verify::probe::net::Probes;
+use downpour_verify::probe::net::Probes;
 use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};

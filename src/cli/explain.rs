@@ -2,11 +2,12 @@
 //! and what to do.
 
 use super::CliError;
-use crate::fault::Fault;
-use crate::report::{REASON_MEANINGS, ReasonMeaning, advice};
-use crate::suggest::did_you_mean;
-use crate::trace::losses::LossReason;
-use crate::trace::reasons::{Filter, Note, Reject, Skip};
+use downpour_core::fault::Fault;
+use downpour_core::suggest::did_you_mean;
+use downpour_report::advice::advice;
+use downpour_report::{REASON_MEANINGS, ReasonMeaning};
+use downpour_trace::losses::LossReason;
+use downpour_trace::reasons::{Filter, Note, Reject, Skip};
 use std::io::{self, Write};
 
 /// Columns of the ids.

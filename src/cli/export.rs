@@ -7,9 +7,9 @@
 
 use super::CliError;
 use super::overwrite::{FilesOfCommand, Named};
-use crate::report::{Rendering, RunDirectory, RunReport, SavedRun, markdown};
-use crate::suggest::did_you_mean;
 use clap::Args;
+use downpour_core::suggest::did_you_mean;
+use downpour_report::{Rendering, RunDirectory, RunReport, SavedRun, markdown};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};

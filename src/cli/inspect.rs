@@ -3,10 +3,10 @@
 use super::client_args::{PRODUCTS_LISTED, unknown_agents};
 use super::terminal::Visible;
 use super::trace_args::{TraceArgs, TraceArgsError};
-use crate::agent::{AgentCounts, AgentTable};
-use crate::trace::ReadOptions;
-use crate::trace::client::AgentParsing;
-use crate::trace::log_summary::{LogSummary, LogSummaryBuilder};
+use downpour_core::agent::{AgentCounts, AgentTable};
+use downpour_trace::ReadOptions;
+use downpour_trace::client::AgentParsing;
+use downpour_trace::log_summary::{LogSummary, LogSummaryBuilder};
 use std::io::{self, Write};
 
 /// Products of unknown clients in the object.

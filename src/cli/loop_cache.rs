@@ -3,7 +3,7 @@
 //! A pass over a few requests costs less than opening their file. What was kept
 //! is booked as if it had been read anew, so the books mean the same either way.
 
-use crate::trace::{TraceAccounting, TraceRequest};
+use downpour_trace::{TraceAccounting, TraceRequest};
 
 /// The most requests that are kept, and the most bytes of their targets.
 const MAX_REQUESTS: usize = 20_000;
@@ -93,14 +93,14 @@ impl LoopCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::Source;
     use bytes::Bytes;
+    use downpour_trace::Source;
 
     #[test]
     fn what_is_played_from_memory_is_booked_as_read() {
         let list = "# a list\n/a\n/b\nnot a path\n";
         let inputs = || vec![("list".to_owned(), Bytes::from_static(list.as_bytes()))];
-        let mut source = Source::over(inputs(), crate::trace::ReadOptions::default()).unwrap();
+        let mut source = Source::over(inputs(), downpour_trace::ReadOptions::default()).unwrap();
         let mut memory = LoopCache::default();
         let mut handed_out = 0;
         while let Some(request) = source.next().unwrap() {
@@ -127,7 +127,7 @@ mod tests {
     fn a_long_trace_is_not_kept() {
         let request = Source::over(
             vec![("list".to_owned(), Bytes::from_static(b"/a\n"))],
-            crate::trace::ReadOptions::default(),
+            downpour_trace::ReadOptions::default(),
         )
         .unwrap()
         .next()

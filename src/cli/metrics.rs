@@ -6,9 +6,9 @@
 //! brings one answer.
 
 use crate::engine::lower_priority;
-use crate::metrics::Gauges;
-use crate::report::{Dialect, Plan, RunReport, exposition};
 use bytes::Bytes;
+use downpour_metrics::Gauges;
+use downpour_report::{Dialect, Plan, RunReport, exposition};
 use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;

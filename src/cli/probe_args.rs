@@ -6,14 +6,14 @@ use super::values::{parse_positive, parse_time};
 use super::wire_args::{HttpArg, WireArgs};
 use super::{CliError, tls};
 use crate::engine::lower_priority;
-use crate::report::Plan;
-use crate::schedule::sample::{Sample, SamplePurpose, SampleUnit};
-use crate::units::{Rate, Share};
-use crate::verify::address::PrivateAddresses;
-use crate::verify::lookup::Resolver;
-use crate::verify::probe::net::{Candidate, ConnectOverride, ProbeOptions};
-use crate::verify::probe::{ProbeDepth, ProbeLimits};
 use clap::Args;
+use downpour_core::units::{Rate, Share};
+use downpour_load::schedule::sample::{Sample, SamplePurpose, SampleUnit};
+use downpour_report::Plan;
+use downpour_verify::address::PrivateAddresses;
+use downpour_verify::lookup::Resolver;
+use downpour_verify::probe::net::{Candidate, ConnectOverride, ProbeOptions};
+use downpour_verify::probe::{ProbeDepth, ProbeLimits};
 use http::header::USER_AGENT;
 use std::fmt;
 use std::net::SocketAddr;
@@ -210,7 +210,7 @@ impl ProbeArgs {
 
     /// Which redirects are asked for in JSON, too.
     pub(super) fn json_sample(&self, seed: u64) -> Option<Sample> {
-        self.json.0.map(|share| Sample::drawn(share, (SampleUnit::Target, seed), SamplePurpose::Json))
+        self.json.0.map(|share| Sample::drawn(share, SampleUnit::Target, seed, SamplePurpose::Json))
     }
 }
 

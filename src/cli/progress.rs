@@ -10,10 +10,10 @@ pub(crate) use view::ExpectedLength;
 
 use super::distinct::DistinctProgress;
 use super::signals::{ENDING, ENDING_CHECK, Phases};
-use crate::fault::Fault;
-use crate::metrics::{Interval, Totals};
-use crate::report::micros;
-use crate::units::grouped;
+use downpour_core::fault::Fault;
+use downpour_core::units::grouped;
+use downpour_metrics::{Interval, Totals};
+use downpour_report::micros;
 use live::Live;
 use std::env;
 use std::io::{self, IsTerminal, Write};

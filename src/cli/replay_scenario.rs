@@ -8,12 +8,12 @@
 use super::replay::{ReplayArgs, ReplayInput, play};
 use super::terminal::Visible;
 use super::{CliError, print_message, scenarios};
-use crate::client::ClientPlan;
-use crate::mock::{MockConfig, MockRegistry};
-use crate::report::{Exit, PlanInput};
-use crate::scenario::Scenario;
-use crate::schedule::{Pace, check_peak};
-use crate::units::Factor;
+use downpour_core::units::Factor;
+use downpour_load::client::ClientPlan;
+use downpour_load::schedule::{Pace, check_peak};
+use downpour_mock::{MockConfig, MockRegistry};
+use downpour_report::{Exit, PlanInput};
+use downpour_sim::scenario::Scenario;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::ops::Range;

@@ -3,8 +3,8 @@
 use super::export::{meant, names};
 use super::overwrite::{FilesOfCommand, Named};
 use super::{CliError, print_message};
-use crate::report::{Rendering, RunDirectory, SavedRun, SavedRunError};
 use clap::Args;
+use downpour_report::{Rendering, RunDirectory, SavedRun, SavedRunError};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};

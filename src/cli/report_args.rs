@@ -2,8 +2,8 @@
 
 use super::export::ExportArgs;
 use super::values::parse_listen;
-use crate::units::parse_duration;
 use clap::{Args, ValueEnum};
+use downpour_core::units::parse_duration;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -3,9 +3,9 @@
 use super::chain;
 use super::loop_cache::LoopCache;
 use super::trace_args::TraceArgsError;
-use crate::played::Requests;
-use crate::trace::source::{ReadOutcome, Warning};
-use crate::trace::{Source, TraceAccounting, TraceRequest};
+use downpour_load::played::Requests;
+use downpour_trace::source::{ReadOutcome, Warning};
+use downpour_trace::{Source, TraceAccounting, TraceRequest};
 use std::fmt;
 
 /// The requests of a source, unless it was recorded at the host that the run

@@ -1,8 +1,8 @@
 //! `downpour rules`: the built-in sets, to use or to copy, and one's own checked.
 
 use super::CliError;
-use crate::verify::rules::Rules;
-use crate::visible;
+use downpour_core::visible;
+use downpour_verify::rules::Rules;
 use std::io::{self, Write};
 
 /// List the built-in sets of rules, print one, or check a file of your own.

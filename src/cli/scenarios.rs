@@ -1,8 +1,8 @@
 //! `downpour scenarios`: the built-in scenarios, to use or to copy.
 
 use super::overwrite::Named;
-use crate::scenario::{Scenario, ScenarioError};
-use crate::suggest::did_you_mean;
+use downpour_core::suggest::did_you_mean;
+use downpour_sim::scenario::{Scenario, ScenarioError};
 use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};

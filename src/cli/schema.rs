@@ -1,7 +1,7 @@
 //! `downpour schema`: the published schema, for machines.
 
-use crate::report::{Document, json_schema};
 use clap::{Args, ValueEnum};
+use downpour_report::{Document, json_schema};
 use std::io::{self, Write};
 
 /// Print the JSON Schema of what a run writes

@@ -7,10 +7,10 @@
 use super::CliError;
 use super::overwrite::{FilesOfCommand, Named};
 use super::values::{parse_listen, parse_threads};
-use crate::mock::dns::{DnsAnswer, ParseDnsAnswerError, Zone};
-use crate::mock::plan::{FaultKind, FaultPlan, PlanError, PlannedFault, with_argument};
-use crate::mock::{AccessLog, LocationBase, MockConfig, MockError, MockRegistry};
-use crate::mock::{CdnCertificate, CdnTls, CertificateError};
+use downpour_mock::dns::{DnsAnswer, ParseDnsAnswerError, Zone};
+use downpour_mock::plan::{FaultKind, FaultPlan, PlanError, PlannedFault, with_argument};
+use downpour_mock::{AccessLog, LocationBase, MockConfig, MockError, MockRegistry};
+use downpour_mock::{CdnCertificate, CdnTls, CertificateError};
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;

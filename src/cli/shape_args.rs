@@ -4,13 +4,13 @@
 //! Flags that contradict each other are refused, never reconciled: a run whose
 //! load is not what its operator had in mind proves nothing.
 
-use crate::schedule::amplify::{self, Amplifier};
-use crate::schedule::process::Spacing;
-use crate::schedule::profile::{Profile, RateStage};
-use crate::schedule::sample::{Sample, SampleUnit};
-use crate::schedule::{Pace, Schedule};
-use crate::units::{Factor, Share, parse_duration};
 use clap::{Args, ValueEnum};
+use downpour_core::units::{Factor, Share, parse_duration};
+use downpour_load::schedule::amplify::{self, Amplifier};
+use downpour_load::schedule::process::Spacing;
+use downpour_load::schedule::profile::{Profile, RateStage};
+use downpour_load::schedule::sample::{Sample, SampleUnit};
+use downpour_load::schedule::{Pace, Schedule};
 use std::time::Duration;
 
 /// Flags of the load that most runs do without.
@@ -197,7 +197,7 @@ impl ShapeArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::RunLimits;
+    use downpour_load::schedule::RunLimits;
 
     /// Whether the flags go together, and if not, what is said about them.
     #[track_caller]

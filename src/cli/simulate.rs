@@ -17,19 +17,19 @@ use super::terminal::Visible;
 use super::threshold_args::{AbortArgs, Limits};
 use super::{CliError, chain, print_message, scenarios, signals, system};
 use crate::engine::Phase;
-use crate::metrics::{Interval, StormSecond, StormSeries, Totals};
-use crate::metrics::{Observer, RunEnd};
-use crate::played::{AtEndOfTrace, Played};
-use crate::report::{
+use downpour_core::units::{Factor, NANOS_PER_SECOND, Stamp, approximate, grouped};
+use downpour_load::played::{AtEndOfTrace, Played};
+use downpour_load::schedule::{Pace, check_peak};
+use downpour_metrics::{Interval, StormSecond, StormSeries, Totals};
+use downpour_metrics::{Observer, RunEnd};
+use downpour_report::{
     Assessment, Ending, Exit, GeneratorFacts, Plan, PlanInput, ReportInput, RunDirectory, RunReport,
     SimulatedService, ThresholdMonitor,
 };
-use crate::scenario::{Scenario, Service, trouble};
-use crate::schedule::{Pace, check_peak};
-use crate::sim::sweep::{Grid, longest_run_s, sweep};
-use crate::sim::{SimulationPlan, simulate};
-use crate::trace::{ReadOptions, Source};
-use crate::units::{Factor, NANOS_PER_SECOND, Stamp, approximate, grouped};
+use downpour_sim::scenario::{Scenario, Service, trouble};
+use downpour_sim::sweep::{Grid, longest_run_s, sweep};
+use downpour_sim::{SimulationPlan, simulate};
+use downpour_trace::{ReadOptions, Source};
 use std::io::Write;
 use std::ops::Range;
 use std::time::Duration;

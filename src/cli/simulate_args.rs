@@ -14,14 +14,14 @@ use super::shape_args::ShapeArgs;
 use super::threshold_args::ThresholdArgs;
 use super::trace_args::TraceArgs;
 use super::values::{parse_positive, parse_requests, parse_time};
-use crate::client::{ClientMix, ClientPlan, sessions};
-use crate::mock::plan::PlannedFault;
-use crate::scenario::{Abandoned, CapacityDrop, Clients, Scenario, Service, ServiceTime};
-use crate::schedule::Pace;
-use crate::sim::sweep::Grid;
-use crate::sim::{self, DEFAULT_LIMIT, SimulationPlan};
-use crate::units::{Factor, parse_count, parse_duration};
 use clap::Args;
+use downpour_core::units::{Factor, parse_count, parse_duration};
+use downpour_load::client::{ClientMix, ClientPlan, sessions};
+use downpour_load::schedule::Pace;
+use downpour_mock::plan::PlannedFault;
+use downpour_sim::scenario::{Abandoned, CapacityDrop, Clients, Scenario, Service, ServiceTime};
+use downpour_sim::sweep::Grid;
+use downpour_sim::{self, DEFAULT_LIMIT, SimulationPlan};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -255,9 +255,11 @@ fn parse_abandoned(text: &str) -> Result<Abandoned, String> {
 
 fn parse_fault(text: &str) -> Result<PlannedFault, String> {
     let fault: PlannedFault =
-        text.parse().map_err(|error: crate::mock::plan::PlanError| error.to_string())?;
-    let known = sim::is_modelled(fault.kind);
-    known.then_some(fault).ok_or_else(|| format!("a simulation supports only {}", sim::modelled_names()))
+        text.parse().map_err(|error: downpour_mock::plan::PlanError| error.to_string())?;
+    let known = downpour_sim::is_modelled(fault.kind);
+    known
+        .then_some(fault)
+        .ok_or_else(|| format!("a simulation supports only {}", downpour_sim::modelled_names()))
 }
 
 impl SimulateArgs {
@@ -309,8 +311,8 @@ impl SimulateArgs {
         if !self.service.faults.is_empty() {
             scenario.faults.clone_from(&self.service.faults);
         }
-        if let Some(fault) = scenario.faults.iter().find(|fault| !sim::is_modelled(fault.kind)) {
-            let known = sim::modelled_names();
+        if let Some(fault) = scenario.faults.iter().find(|fault| !downpour_sim::is_modelled(fault.kind)) {
+            let known = downpour_sim::modelled_names();
             return Err(CliError::Usage(format!(
                 "{}: {fault}: a simulation supports only {known}",
                 scenario.name

@@ -1,6 +1,6 @@
 //! What only the operating system knows: the time of day, memory, limits.
 
-use crate::units::Stamp;
+use downpour_core::units::Stamp;
 use nix::ifaddrs::getifaddrs;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::IpAddr;

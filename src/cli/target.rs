@@ -6,8 +6,8 @@
 //! and not a run.
 
 use crate::engine::RequestTemplate;
-use crate::report::Reason;
-use crate::verify::probe::net::ConnectOverride;
+use downpour_report::Reason;
+use downpour_verify::probe::net::ConnectOverride;
 use http::HeaderMap;
 use http::uri::{Authority, Scheme};
 use std::fmt;

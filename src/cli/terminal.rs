@@ -1,7 +1,7 @@
 //! Where texts leave the program for a terminal: all that would steer it is
 //! made visible here, whoever put the text together.
 
-use crate::visible;
+use downpour_core::visible;
 use std::io::{self, Write};
 use tracing_subscriber::fmt::MakeWriter;
 

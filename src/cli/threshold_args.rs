@@ -1,10 +1,10 @@
 //! The flags that say what a run must keep, and what ends it early.
 
 use super::CliError;
-use crate::report::threshold::Measure;
-use crate::report::{Plan, Threshold};
-use crate::units::parse_duration;
 use clap::Args;
+use downpour_core::units::parse_duration;
+use downpour_report::threshold::Measure;
+use downpour_report::{Plan, Threshold};
 use std::time::Duration;
 
 /// What a run must keep.

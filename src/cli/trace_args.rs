@@ -5,15 +5,15 @@
 //! of rewrites.
 
 use super::overwrite::Named;
-use crate::suggest::did_you_mean;
-use crate::trace::client::AgentParsing;
-use crate::trace::formats::Format;
-use crate::trace::rewrite::{RewriteError, Rewrites};
-use crate::trace::scrub::Scrub;
-use crate::trace::source::RequestOrder;
-use crate::trace::subsecond::Subsecond;
-use crate::trace::{ReadOptions, Source, TraceError, files_of};
-use crate::units::parse_duration;
+use downpour_core::suggest::did_you_mean;
+use downpour_core::units::parse_duration;
+use downpour_trace::client::AgentParsing;
+use downpour_trace::formats::Format;
+use downpour_trace::rewrite::{RewriteError, Rewrites};
+use downpour_trace::scrub::Scrub;
+use downpour_trace::source::RequestOrder;
+use downpour_trace::subsecond::Subsecond;
+use downpour_trace::{ReadOptions, Source, TraceError, files_of};
 use std::fs;
 use std::io;
 use std::time::Duration;
@@ -191,7 +191,9 @@ pub(super) fn parse_format(text: &str) -> Result<InputFormat, String> {
     if text == "auto" {
         return Ok(InputFormat::Auto);
     }
-    text.parse().map(InputFormat::Is).map_err(|error: crate::trace::formats::UnknownFormat| error.to_string())
+    text.parse()
+        .map(InputFormat::Is)
+        .map_err(|error: downpour_trace::formats::UnknownFormat| error.to_string())
 }
 
 fn parse_subsecond(text: &str) -> Result<Subsecond, String> {

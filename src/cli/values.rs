@@ -1,7 +1,7 @@
 //! Values of flags as they are typed, that several subcommands have.
 
-use crate::units::{parse_count, parse_duration};
-use crate::verify::lookup::ParseResolverError;
+use downpour_core::units::{parse_count, parse_duration};
+use downpour_verify::lookup::ParseResolverError;
 use http::{HeaderName, HeaderValue};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -75,7 +75,7 @@ pub(super) fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), Stri
 const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
 
 pub(super) fn parse_server(text: &str) -> Result<SocketAddr, ParseResolverError> {
-    crate::verify::lookup::parse_server(text)
+    downpour_verify::lookup::parse_server(text)
 }
 
 #[cfg(test)]

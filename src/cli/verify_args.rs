@@ -2,8 +2,8 @@
 
 use super::probe_args::ProbeArgs;
 use super::values::parse_server;
-use crate::verify::Depth;
 use clap::Args;
+use downpour_verify::Depth;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

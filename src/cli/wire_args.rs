@@ -4,8 +4,8 @@
 use super::target::{ConnectTo, Target};
 use super::values::{parse_address, parse_batch_interval, parse_positive, parse_requests};
 use crate::engine::{ConnectionPlan, Pacing, Protocol, Reuse};
-use crate::units::{parse_count, parse_duration};
 use clap::{Args, ValueEnum};
+use downpour_core::units::{parse_count, parse_duration};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;

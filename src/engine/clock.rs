@@ -3,7 +3,7 @@
 //! All workers of a run share one start instant, so their offsets compare. The
 //! clock is tokio's, which tests can pause.
 
-use crate::units::{Offset, Stamp};
+use downpour_core::units::{Offset, Stamp};
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 use tokio::time::Instant;

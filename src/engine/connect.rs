@@ -7,8 +7,8 @@
 
 use super::TlsPlan;
 use super::wire::{Stamped, Stamper};
-use crate::fault::Fault;
-use crate::verify::certificate;
+use downpour_core::fault::Fault;
+use downpour_verify::certificate;
 use rustls::pki_types::ServerName;
 use std::cell::Cell;
 use std::io;

@@ -10,7 +10,7 @@ use super::exchange::{Deadline, Exchanged, Http1};
 use super::http2::{ConnectionEvent, Driver, Http2Connection, Http2Stream};
 use super::shard::{IdleSlot, InFlightArrival, Shard};
 use super::wire::{Stamper, Stamps};
-use crate::fault::Fault;
+use downpour_core::fault::Fault;
 use hyper_util::rt::TokioIo;
 use std::future::poll_fn;
 use std::rc::Rc;

@@ -14,12 +14,12 @@ use super::limits::{AnswerLimits, HEAD_BYTES};
 use super::threads::{on_local_runtime, panic_text};
 use super::wire::{Stamper, Stamps};
 use super::{EngineError, RequestTemplate, TlsPlan, priority};
-use crate::fault::Fault;
-use crate::metrics::{ComparisonSubject, ControlCounts, ControlResults};
-use crate::schedule::Arrival;
-use crate::schedule::sample::{Sample, SamplePurpose, SampleUnit};
-use crate::units::{Rate, Share};
-use crate::verify::control::{ControlComparison, Observed};
+use downpour_core::fault::Fault;
+use downpour_core::units::{Rate, Share};
+use downpour_load::schedule::Arrival;
+use downpour_load::schedule::sample::{Sample, SamplePurpose, SampleUnit};
+use downpour_metrics::{ComparisonSubject, ControlCounts, ControlResults};
+use downpour_verify::control::{ControlComparison, Observed};
 use hyper_util::rt::TokioIo;
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -96,9 +96,9 @@ impl ControlThread {
             queue,
             comparison: plan.comparison.clone(),
             candidate: plan.candidate.as_str().into(),
-            sample: Sample::drawn(plan.share, (SampleUnit::Target, plan.seed), SamplePurpose::Control),
+            sample: Sample::drawn(plan.share, SampleUnit::Target, plan.seed, SamplePurpose::Control),
             noise_sample: Share::from_ppm(NOISE_PPM)
-                .map(|share| Sample::drawn(share, (SampleUnit::Target, plan.seed), SamplePurpose::Noise)),
+                .map(|share| Sample::drawn(share, SampleUnit::Target, plan.seed, SamplePurpose::Noise)),
         };
         let kept = Arc::clone(&tally);
         let thread = thread::Builder::new()

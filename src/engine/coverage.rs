@@ -4,10 +4,10 @@
 //! tiers that are off are off in all of them. The form in JSON is beside them,
 //! and off until [`with_json`] says something else.
 
-use crate::fault::Fault;
-use crate::metrics::{Coverage, Unchecked};
-use crate::verify::probe::TargetVerdict;
-use crate::verify::{Depth, HostVerdict, Tier};
+use downpour_core::fault::Fault;
+use downpour_metrics::{Coverage, Unchecked};
+use downpour_verify::probe::TargetVerdict;
+use downpour_verify::{Depth, HostVerdict, Tier};
 
 /// The coverage of each tier, in the order of [`Tier::ALL`].
 pub(super) type Tiers = [Coverage; Tier::ALL.len()];

@@ -4,7 +4,7 @@
 //! answers wait too, in the kernel, and are stamped when it gets to them. So
 //! each worker reads the processor clock of its thread once a second.
 
-use crate::metrics::CpuSample;
+use downpour_metrics::CpuSample;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 use tokio::time::Instant;

@@ -7,9 +7,9 @@
 //! that may block on a file. If it cannot keep up, arrivals reach their worker
 //! late; the worker counts them, and the report says so.
 
-use crate::played::{NextArrival, Played, PlayedAccounting};
-use crate::schedule::Arrival;
-use crate::units::Offset;
+use downpour_core::units::Offset;
+use downpour_load::played::{NextArrival, Played, PlayedAccounting};
+use downpour_load::schedule::Arrival;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -236,14 +236,14 @@ impl Batcher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::ClientKind;
-    use crate::played::{AtEndOfTrace, Requests};
-    use crate::schedule::amplify::Amplifier;
-    use crate::schedule::sample::{Sample, SampleUnit};
-    use crate::schedule::{Pace, RunLimits, Schedule};
-    use crate::trace::source::ReadOutcome;
-    use crate::trace::{Method, TraceAccounting, TraceRequest};
-    use crate::units::{Factor, Stamp};
+    use downpour_core::agent::ClientKind;
+    use downpour_core::units::{Factor, Stamp};
+    use downpour_load::played::{AtEndOfTrace, Requests};
+    use downpour_load::schedule::amplify::Amplifier;
+    use downpour_load::schedule::sample::{Sample, SampleUnit};
+    use downpour_load::schedule::{Pace, RunLimits, Schedule};
+    use downpour_trace::source::ReadOutcome;
+    use downpour_trace::{Method, TraceAccounting, TraceRequest};
     use std::sync::atomic::{AtomicU64, Ordering};
 
     /// A request every millisecond, each for a target of its own.

@@ -7,12 +7,12 @@
 use super::limits::{AnswerLimits, buffered_max, check_head};
 use super::wakes::Wakes;
 use super::wire::Stamps;
-use crate::fault::Fault;
-use crate::schedule::Arrival;
-use crate::trace::Method;
-use crate::verify::Locations;
-use crate::verify::coding::is_undecodable;
 use bytes::Bytes;
+use downpour_core::fault::Fault;
+use downpour_load::schedule::Arrival;
+use downpour_trace::Method;
+use downpour_verify::Locations;
+use downpour_verify::coding::is_undecodable;
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, Uri};
 use http_body_util::{BodyExt, Empty};

@@ -14,10 +14,10 @@ use super::limits::{AnswerLimits, ShardLimits, check_head};
 use super::request_template::RequestTemplate;
 use super::wakes::Wakes;
 use super::wire::Stamps;
-use crate::fault::Fault;
-use crate::schedule::Arrival;
-use crate::trace::Method;
 use bytes::Bytes;
+use downpour_core::fault::Fault;
+use downpour_load::schedule::Arrival;
+use downpour_trace::Method;
 use h2::{Reason, RecvStream, client};
 use http::header::{CONNECTION, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, Parts, Scheme};
@@ -402,7 +402,7 @@ impl Http2Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::ClientKind;
+    use downpour_core::agent::ClientKind;
     use http::HeaderValue;
     use http::uri::PathAndQuery;
 
@@ -417,8 +417,8 @@ mod tests {
         };
         let arrival = Arrival {
             sequence: 0,
-            due: crate::units::Offset::ZERO,
-            recorded_offset: crate::units::Offset::ZERO,
+            due: downpour_core::units::Offset::ZERO,
+            recorded_offset: downpour_core::units::Offset::ZERO,
             method: Method::Get,
             target: PathAndQuery::from_static("/a?b"),
             recorded_status: None,

@@ -23,24 +23,24 @@ use super::control::ControlHandle;
 use super::coverage::{self, Tiers};
 use super::exchange::Received;
 use super::retries::{EndedAttempt, Retries};
-use crate::fault::Fault;
-use crate::metrics::{
+use downpour_core::fault::Fault;
+use downpour_core::units::Offset;
+use downpour_load::schedule::Arrival;
+use downpour_load::schedule::sample::Sample;
+use downpour_metrics::{
     ArrivalOutcome, Attempt, CpuSample, FaultObservation, Gauges, Interval, JudgedRedirect, Leads, Recorder,
     Unchecked,
 };
-use crate::schedule::Arrival;
-use crate::schedule::sample::Sample;
-use crate::units::Offset;
-use crate::verify::address::PrivateAddresses;
-use crate::verify::cache_lifetime::{CacheLifetime, cache_lifetime};
-use crate::verify::catalog::CatalogLookup;
-use crate::verify::finding::{Finding, Findings};
-use crate::verify::hosts::{HOST_BOUNDS, HostAnswer, HostCache};
-use crate::verify::judge::Judge;
-use crate::verify::lookup::LookupHandle;
-use crate::verify::single_flight::CacheReply;
-use crate::verify::status::CLOSED_UNANSWERED;
-use crate::verify::{Depth, HostToCheck, HostVerdict, JudgedRequest, JudgedResponse, Tier, redirects};
+use downpour_verify::address::PrivateAddresses;
+use downpour_verify::cache_lifetime::{CacheLifetime, cache_lifetime};
+use downpour_verify::catalog::CatalogLookup;
+use downpour_verify::finding::{Finding, Findings};
+use downpour_verify::hosts::{HOST_BOUNDS, HostAnswer, HostCache};
+use downpour_verify::judge::Judge;
+use downpour_verify::lookup::LookupHandle;
+use downpour_verify::single_flight::CacheReply;
+use downpour_verify::status::CLOSED_UNANSWERED;
+use downpour_verify::{Depth, HostToCheck, HostVerdict, JudgedRequest, JudgedResponse, Tier, redirects};
 use findings::{is_closing, not_in_catalog};
 use http::HeaderValue;
 use http::uri::PathAndQuery;

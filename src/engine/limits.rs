@@ -6,7 +6,7 @@
 //! counts, once the head is whole, does not depend on that, nor on the version
 //! of HTTP.
 
-use crate::fault::Fault;
+use downpour_core::fault::Fault;
 use http::HeaderMap;
 use std::time::Duration;
 

@@ -11,7 +11,7 @@
 
 use super::Pacing;
 use super::clock::RunClock;
-use crate::units::Offset;
+use downpour_core::units::Offset;
 use std::cell::Cell;
 use std::io;
 use std::time::Duration;
@@ -122,7 +122,7 @@ mod timerfd {
     //! The kernel's high-resolution timer, as a descriptor.
 
     use super::{RunClock, TimerLead};
-    use crate::units::Offset;
+    use downpour_core::units::Offset;
     use rustix::time::{
         ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
         timerfd_create, timerfd_settime,

@@ -5,8 +5,8 @@
 //! nothing of a queue. The report calls such a run what it is. Connections take
 //! arrivals here without waking the worker's loop, which only refills.
 
-use crate::schedule::Arrival;
-use crate::units::Offset;
+use downpour_core::units::Offset;
+use downpour_load::schedule::Arrival;
 use std::collections::VecDeque;
 use tokio::sync::Notify;
 

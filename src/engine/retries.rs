@@ -5,13 +5,13 @@
 //! bounded heap, and hands them out when they are due. It knows neither
 //! clock nor wire; what becomes of a download is booked by the ledger.
 
-use crate::agent::ClientKind;
-use crate::client::sessions::SESSIONS_MAX;
-use crate::client::{ClientBehavior, ClientModel, ClientPlan, LastAttempt, RetryContext};
-use crate::fault::{Fault, FaultSet};
-use crate::metrics::DownloadEnd;
-use crate::schedule::Arrival;
-use crate::units::Offset;
+use downpour_core::agent::ClientKind;
+use downpour_core::fault::{Fault, FaultSet};
+use downpour_core::units::Offset;
+use downpour_load::client::sessions::SESSIONS_MAX;
+use downpour_load::client::{ClientBehavior, ClientModel, ClientPlan, LastAttempt, RetryContext};
+use downpour_load::schedule::Arrival;
+use downpour_metrics::DownloadEnd;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;

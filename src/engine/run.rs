@@ -14,12 +14,12 @@ use super::shard::Shard;
 use super::threads::{on_local_runtime, panic_text};
 use super::worker::{Delivery, LoopMode, Phase, WorkerInputs, WorkerSummary, run_worker};
 use super::{EngineError, EnginePlan, Judging, Overload, RequestTemplate};
-use crate::metrics::{IntervalMerger, Recorder, Totals};
-use crate::metrics::{Observer, RunEnd};
-use crate::played::{AtEndOfTrace, Played, Requests};
-use crate::schedule::{Arrival, Schedule, ScheduleCounts};
-use crate::units::Offset;
-use crate::verify::probe::ProbeDepth;
+use downpour_core::units::Offset;
+use downpour_load::played::{AtEndOfTrace, Played, Requests};
+use downpour_load::schedule::{Arrival, Schedule, ScheduleCounts};
+use downpour_metrics::{IntervalMerger, Recorder, Totals};
+use downpour_metrics::{Observer, RunEnd};
+use downpour_verify::probe::ProbeDepth;
 use std::io;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -84,7 +84,7 @@ pub fn run(
     started.get_or_init(|| clock);
     let mut end = RunEnd {
         totals: collect(plan.threads, &delivered, observer),
-        accounting: crate::trace::TraceAccounting::default(),
+        accounting: downpour_trace::TraceAccounting::default(),
         unreleased: 0,
         scheduled: ScheduleCounts::default(),
         last_due: Offset::ZERO,

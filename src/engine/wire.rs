@@ -11,7 +11,7 @@
 //! in between.
 
 use super::clock::RunClock;
-use crate::units::Offset;
+use downpour_core::units::Offset;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;

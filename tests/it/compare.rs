@@ -2,10 +2,10 @@
 //! says, in each form, and how it ends.
 
 use assert_cmd::cargo::cargo_bin_cmd;
-use downpour::fault::Fault;
-use downpour::metrics::{ArrivalOutcome, Attempt, AttemptEnd, AttemptKind, Interval};
-use downpour::report::{Arrivals, Plan, Rates, RunDirectory, RunReport, SCHEMA, TimeSummary, Verdict};
-use downpour::units::{Offset, Stamp};
+use downpour_core::fault::Fault;
+use downpour_core::units::{Offset, Stamp};
+use downpour_metrics::{ArrivalOutcome, Attempt, AttemptEnd, AttemptKind, Interval};
+use downpour_report::{Arrivals, Plan, Rates, RunDirectory, RunReport, SCHEMA, TimeSummary, Verdict};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

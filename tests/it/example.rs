@@ -1,6 +1,6 @@
 //! The committed example: still read, and rendered to the bytes beside it.
 
-use downpour::report::{SavedRun, Verdict, html, summary};
+use downpour_report::{SavedRun, Verdict, html, summary};
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -2,11 +2,11 @@
 //! that are damaged or no logs at all.
 
 use bytes::Bytes;
-use downpour::trace::client::{AgentParsing, ClientKey};
-use downpour::trace::formats::Format;
-use downpour::trace::rewrite::Rewrites;
-use downpour::trace::subsecond::Subsecond;
-use downpour::trace::{ReadOptions, Source, TraceError, TraceRequest};
+use downpour_trace::client::{AgentParsing, ClientKey};
+use downpour_trace::formats::Format;
+use downpour_trace::rewrite::Rewrites;
+use downpour_trace::subsecond::Subsecond;
+use downpour_trace::{ReadOptions, Source, TraceError, TraceRequest};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::collections::BTreeSet;

@@ -1,8 +1,8 @@
 //! `report.html`: what is in it, what cannot get into it, how large it gets.
 
 use super::report::{check_golden, incident, plan, report_with};
-use downpour::report::read;
-use downpour::report::{
+use downpour_report::read;
+use downpour_report::{
     ExampleLine, FaultLine, HostLine, IntervalLine, IntervalTimes, Reason, RunReport, SCHEMA, Timeline, html,
 };
 use sha2::{Digest, Sha256};
@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 fn vendored(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/html").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/report/src/html").join(name);
     fs::read_to_string(path).unwrap()
 }
 
@@ -129,7 +129,10 @@ fn only_our_own_scripts_and_styles_may_run() {
     let expected = format!(
         "default-src 'none'; style-src {styles}; script-src {scripts}; base-uri 'none'; form-action 'none'"
     );
-    assert_eq!(policy, expected, "STYLE_DIGESTS and SCRIPT_DIGESTS of src/report/html.rs are out of date");
+    assert_eq!(
+        policy, expected,
+        "STYLE_DIGESTS and SCRIPT_DIGESTS of crates/report/src/html.rs are out of date"
+    );
     let outside = ["src=", "@import", "url(", "<link", "<iframe", "<img", "style=\"", "onload", "onclick"];
     let own = page.replace(&vendored("vendor/uPlot.iife.min.js"), "");
     for word in outside {

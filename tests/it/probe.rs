@@ -4,18 +4,18 @@
 use crate::support::dns::DnsServer;
 use crate::support::store::{FILE, Store};
 use crate::support::tls::{Answers, Certificate, TlsOrigin};
-use downpour::fault::Fault;
-use downpour::units::Rate;
-use downpour::verify::Tier;
-use downpour::verify::address::PrivateAddresses;
-use downpour::verify::lookup::Resolver;
-use downpour::verify::probe::net::{
+use downpour_core::fault::Fault;
+use downpour_core::units::Rate;
+use downpour_verify::Tier;
+use downpour_verify::address::PrivateAddresses;
+use downpour_verify::lookup::Resolver;
+use downpour_verify::probe::net::{
     Candidate, ConnectOverride, ProbeOptions, ProbeRejected, ProbeStats, Probes,
 };
-use downpour::verify::probe::{
+use downpour_verify::probe::{
     ExpectedFile, ProbeDepth, ProbeExpectation, ProbeLimits, ProbeRequest, TargetKey, TargetVerdict,
 };
-use downpour::verify::targets::TargetAnswer;
+use downpour_verify::targets::TargetAnswer;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderValue};
 use rustls::pki_types::CertificateDer;
@@ -251,8 +251,8 @@ fn an_inner_address_is_never_connected_to() {
 /// what a check connects to is what it has judged itself.
 #[test]
 fn a_name_that_moves_after_its_lookup_is_not_followed_inside() {
-    use downpour::verify::HostVerdict;
-    use downpour::verify::lookup::{LookupOptions, Lookups};
+    use downpour_verify::HostVerdict;
+    use downpour_verify::lookup::{LookupOptions, Lookups};
     let (store, dns) = (Store::start(), DnsServer::start());
     let resolver = Resolver::Servers(vec![dns.address()]);
     let lookups = Lookups::start(&resolver, LookupOptions::default()).unwrap();
@@ -366,7 +366,7 @@ fn whoever_is_patient_is_left_out_by_no_rate() {
 fn addresses_of_the_metadata_services_are_refused() {
     for inner in ["169.254.169.254", "[fd00:ec2::254]", "100.100.100.200"] {
         let host: IpAddr = inner.trim_matches(['[', ']']).parse().unwrap();
-        assert!(!downpour::verify::address::is_public(host));
+        assert!(!downpour_verify::address::is_public(host));
         let url = format!("http://{inner}/latest/meta-data").parse().unwrap();
         let guarded =
             ProbeOptions { private_addresses: PrivateAddresses::Refuse, ..options(ProbeDepth::Connect) };

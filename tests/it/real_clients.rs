@@ -10,10 +10,10 @@
 //! are installed. What takes longer is in `tests/peers/clients.py`.
 
 use crate::support::listener::{Listener, head_of};
-use downpour::client::{Budget, ClientModels, LastAttempt, NextStep, retry_rng};
-use downpour::fault::Fault;
-use downpour::mock::plan::FaultPlan;
-use downpour::mock::{AccessLog, MockConfig, MockRegistry};
+use downpour_core::fault::Fault;
+use downpour_load::client::{Budget, ClientModels, LastAttempt, NextStep, retry_rng};
+use downpour_mock::plan::FaultPlan;
+use downpour_mock::{AccessLog, MockConfig, MockRegistry};
 use serde_json::Value;
 use std::fs;
 use std::io::Write;

@@ -1,9 +1,9 @@
 //! The embedded registry on the wire: its contract, each of its faults, and
 //! its DNS, seen by plain clients over loopback.
 
-use downpour::mock::dns::{DnsAnswer, Zone};
-use downpour::mock::plan::FaultPlan;
-use downpour::mock::{MockConfig, MockError, MockRegistry, crate_file};
+use downpour_mock::dns::{DnsAnswer, Zone};
+use downpour_mock::plan::FaultPlan;
+use downpour_mock::{MockConfig, MockError, MockRegistry, crate_file};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroUsize;

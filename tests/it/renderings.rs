@@ -3,12 +3,12 @@
 //! grow with what a server made up.
 
 use super::report::{incident, plan, report_with};
-use downpour::metrics::Gauges;
-use downpour::report::{
+use downpour_core::units::{Stamp, approximate};
+use downpour_metrics::Gauges;
+use downpour_report::{
     Dialect, Document, FailureLine, IntervalLine, Rendering, RunDirectory, RunReport, SavedRun, exposition,
     json_schema, read,
 };
-use downpour::units::{Stamp, approximate};
 use quick_xml::events::Event;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -1,19 +1,19 @@
 //! A fixed run, the founding incident, as every rendering shows it.
 
-use downpour::fault::Fault;
-use downpour::metrics::{
+use downpour_core::fault::Fault;
+use downpour_core::units::{Offset, Rate, Stamp, approximate};
+use downpour_metrics::{
     Accounting, ArrivalAdjustments, ArrivalOutcome, Attempt, AttemptEnd, AttemptKind, Coverage,
     FaultObservation, Gauges, Interval, IntervalMerger, JudgedRedirect, Leads, Totals, Unchecked,
 };
-use downpour::report::{
+use downpour_report::{
     Assessment, DirectoryError, Ending, FAILURES_PER_FAULT, FailureLine, Generator, GeneratorFacts,
     IntervalLine, IntervalLog, Plan, PlanInput, ReportInput, RunDirectory, RunReport, SCHEMA, Verdict,
     summary,
 };
-use downpour::trace::TraceAccounting;
-use downpour::units::{Offset, Rate, Stamp, approximate};
-use downpour::verify::Tier;
-use downpour::verify::probe::net::ProbeStats;
+use downpour_trace::TraceAccounting;
+use downpour_verify::Tier;
+use downpour_verify::probe::net::ProbeStats;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};

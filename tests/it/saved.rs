@@ -2,8 +2,8 @@
 
 use super::report::incident;
 use base64::Engine;
-use downpour::report::{IntervalLog, Rendering, SavedRun, html, read, summary};
-use downpour::units::Stamp;
+use downpour_core::units::Stamp;
+use downpour_report::{IntervalLog, Rendering, SavedRun, html, read, summary};
 use hdrhistogram::serialization::Serializer;
 use std::error::Error;
 use std::fs;

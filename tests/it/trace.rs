@@ -2,11 +2,11 @@
 //! whole and broken, and that every line is accounted for.
 
 use bytes::Bytes;
-use downpour::trace::client::ClientKey;
-use downpour::trace::formats::Format;
-use downpour::trace::reasons::{Filter, Note, ParsedLine, Skip};
-use downpour::trace::{InputCompression, Method, ReadOptions, Record, Source, StampKind, TraceError};
-use downpour::trace::{TraceRequest, rewrite::Rewrites, scrub::Scrub, subsecond::Subsecond};
+use downpour_trace::client::ClientKey;
+use downpour_trace::formats::Format;
+use downpour_trace::reasons::{Filter, Note, ParsedLine, Skip};
+use downpour_trace::{InputCompression, Method, ReadOptions, Record, Source, StampKind, TraceError};
+use downpour_trace::{TraceRequest, rewrite::Rewrites, scrub::Scrub, subsecond::Subsecond};
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
 use serde_json::Value;

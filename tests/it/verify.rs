@@ -1,15 +1,15 @@
 //! Lookups against a DNS server on loopback, and rule files against mutations.
 
 use crate::support::dns::DnsServer;
-use downpour::fault::Fault;
-use downpour::units::{Offset, Stamp};
-use downpour::verify::address::PrivateAddresses;
-use downpour::verify::hosts::{HOST_BOUNDS, HostAnswer, HostCache};
-use downpour::verify::judge::Judge;
-use downpour::verify::lookup::{LookupOptions, LookupRejected, LookupStats, Lookups, Resolver};
-use downpour::verify::rules::Rules;
-use downpour::verify::single_flight::CacheReply;
-use downpour::verify::{Depth, HostToCheck, HostVerdict, JudgedRequest, JudgedResponse, Locations};
+use downpour_core::fault::Fault;
+use downpour_core::units::{Offset, Stamp};
+use downpour_verify::address::PrivateAddresses;
+use downpour_verify::hosts::{HOST_BOUNDS, HostAnswer, HostCache};
+use downpour_verify::judge::Judge;
+use downpour_verify::lookup::{LookupOptions, LookupRejected, LookupStats, Lookups, Resolver};
+use downpour_verify::rules::Rules;
+use downpour_verify::single_flight::CacheReply;
+use downpour_verify::{Depth, HostToCheck, HostVerdict, JudgedRequest, JudgedResponse, Locations};
 use http::HeaderMap;
 use rand::{RngExt as _, SeedableRng as _};
 use std::sync::Arc;

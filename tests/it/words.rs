@@ -97,7 +97,8 @@ fn words_are_matched_whole() {
 #[test]
 fn messages_and_help_use_the_words_of_the_glossary() {
     let mut wrong = Vec::new();
-    for path in files(&root().join("src"), "rs") {
+    let folders = ["src", "crates"];
+    for path in folders.iter().flat_map(|folder| files(&root().join(folder), "rs")) {
         // The content of the files that the mock registry serves is no message, and
         // catalogues hold its digests.
         if path.ends_with("mock/cdn.rs")

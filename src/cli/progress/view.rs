@@ -1,10 +1,10 @@
 //! What a run that goes on looks like: numbers in, a few lines out. Pure.
 
 use crate::cli::signals;
-use crate::fault::Fault;
-use crate::metrics::{Interval, Totals};
-use crate::report::micros;
-use crate::units::{approximate, grouped};
+use downpour_core::fault::Fault;
+use downpour_core::units::{approximate, grouped};
+use downpour_metrics::{Interval, Totals};
+use downpour_report::micros;
 use std::time::Duration;
 
 /// Columns of the bar.

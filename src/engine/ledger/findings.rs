@@ -4,11 +4,11 @@
 use super::{JudgedAttempt, Ledger};
 use crate::engine::coverage::{self, Tiers};
 use crate::engine::exchange::Received;
-use crate::fault::Fault;
-use crate::metrics::{Attempt, FaultObservation, JudgedRedirect, Leads};
-use crate::verify::JudgedRequest;
-use crate::verify::catalog::CatalogMatch;
-use crate::verify::finding::Finding;
+use downpour_core::fault::Fault;
+use downpour_metrics::{Attempt, FaultObservation, JudgedRedirect, Leads};
+use downpour_verify::JudgedRequest;
+use downpour_verify::catalog::CatalogMatch;
+use downpour_verify::finding::Finding;
 use http::HeaderValue;
 
 impl Ledger {

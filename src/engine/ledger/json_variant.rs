@@ -7,10 +7,10 @@
 //! Each is remembered as a target is. There is no exception for unusual names
 //! here: it is the candidate that is asked, and the share is a promise.
 
-use crate::metrics::{Coverage, Unchecked};
-use crate::schedule::sample::Sample;
-use crate::verify::JsonDemand;
-use crate::verify::finding::Level;
+use downpour_load::schedule::sample::Sample;
+use downpour_metrics::{Coverage, Unchecked};
+use downpour_verify::JsonDemand;
+use downpour_verify::finding::Level;
 
 /// What becomes of the form in JSON of a redirect.
 #[derive(Debug)]

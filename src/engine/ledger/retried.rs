@@ -5,14 +5,14 @@
 //! are booked as they end, the arrival once, when its client is done with it.
 
 use super::{JudgedAttempt, Ledger};
-use crate::client::{FirstMethod, GiveUp, RetryContext, Timeouts};
 use crate::engine::clock::wall_now;
 use crate::engine::exchange::Received;
 use crate::engine::retries::{EndedAttempt, Retries, RetryDecision, WaitingRetry};
-use crate::fault::Fault;
-use crate::metrics::{ArrivalOutcome, Attempt, AttemptKind, ClientCounts, DownloadEnd, FaultObservation};
-use crate::schedule::Arrival;
-use crate::units::Offset;
+use downpour_core::fault::Fault;
+use downpour_core::units::Offset;
+use downpour_load::client::{FirstMethod, GiveUp, RetryContext, Timeouts};
+use downpour_load::schedule::Arrival;
+use downpour_metrics::{ArrivalOutcome, Attempt, AttemptKind, ClientCounts, DownloadEnd, FaultObservation};
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
 use jiff::fmt::rfc2822::DateTimeParser;

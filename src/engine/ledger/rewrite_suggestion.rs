@@ -6,9 +6,9 @@
 //! there are rules, one must match what a rewrite makes of the request; where
 //! there are none, a rewrite must change its path.
 
-use crate::route::path_of;
-use crate::trace::rewrite::Rewrites;
-use crate::verify::rules::Rules;
+use downpour_core::route::path_of;
+use downpour_trace::rewrite::Rewrites;
+use downpour_verify::rules::Rules;
 use std::borrow::Cow;
 
 /// Most requests without a rule that one of these looks at.

@@ -8,19 +8,19 @@
 use super::json_variant::JsonVariant;
 use super::{JudgedAttempt, Ledger};
 use crate::engine::coverage::{self, Tiers};
-use crate::metrics::{Coverage, Leads, Unchecked};
-use crate::units::Offset;
-use crate::verify::Tier;
-use crate::verify::catalog::CatalogMatch;
-use crate::verify::finding::{Finding, Level};
-use crate::verify::json::ExpectedJson;
-use crate::verify::probe::net::ProbeHandle;
-use crate::verify::probe::sample::ProbeSampling;
-use crate::verify::probe::{
+use downpour_core::units::Offset;
+use downpour_metrics::{Coverage, Leads, Unchecked};
+use downpour_verify::Tier;
+use downpour_verify::catalog::CatalogMatch;
+use downpour_verify::finding::{Finding, Level};
+use downpour_verify::json::ExpectedJson;
+use downpour_verify::probe::net::ProbeHandle;
+use downpour_verify::probe::sample::ProbeSampling;
+use downpour_verify::probe::{
     ExpectedFile, ProbeDepth, ProbeExpectation, ProbeRequest, TargetKey, TargetVerdict,
 };
-use crate::verify::single_flight::CacheReply;
-use crate::verify::targets::{TargetAnswer, TargetCache, WORKER_BOUNDS};
+use downpour_verify::single_flight::CacheReply;
+use downpour_verify::targets::{TargetAnswer, TargetCache, WORKER_BOUNDS};
 use tokio::sync::mpsc;
 
 /// Most answers about targets that wait for a worker to take them.

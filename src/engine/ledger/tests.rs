@@ -2,15 +2,15 @@
 //! warm-up, and beside a client that tries again. And what is looked up.
 
 use super::*;
-use crate::agent::ClientKind;
-use crate::client::{ClientMix, ClientModels, ClientPlan, sessions};
 use crate::engine::retries::WAITING_MAX;
-use crate::metrics::{AttemptEnd, Totals};
-use crate::schedule::Arrival;
-use crate::trace::Method;
-use crate::verify::catalog::Catalog;
-use crate::verify::lookup::{LookupOptions, Lookups, Resolver};
-use crate::verify::rules::Rules;
+use downpour_core::agent::ClientKind;
+use downpour_load::client::{ClientMix, ClientModels, ClientPlan, sessions};
+use downpour_load::schedule::Arrival;
+use downpour_metrics::{AttemptEnd, Totals};
+use downpour_trace::Method;
+use downpour_verify::catalog::Catalog;
+use downpour_verify::lookup::{LookupOptions, Lookups, Resolver};
+use downpour_verify::rules::Rules;
 use http::header::LOCATION;
 use std::net::UdpSocket;
 

@@ -1,11 +1,13 @@
 //! Clients that try again: exact counts and times, on the paused clock.
 
 use super::*;
-use crate::agent::ClientKind;
-use crate::client::sessions;
-use crate::client::{Budget, ClientMix, ClientModel, ClientModels, GiveUp, LastAttempt, NextStep, retry_rng};
-use crate::metrics::{Accounting, Counts, DownloadEnd};
-use crate::trace::client::ClientKeys;
+use downpour_core::agent::ClientKind;
+use downpour_load::client::sessions;
+use downpour_load::client::{
+    Budget, ClientMix, ClientModel, ClientModels, GiveUp, LastAttempt, NextStep, retry_rng,
+};
+use downpour_metrics::{Accounting, Counts, DownloadEnd};
+use downpour_trace::client::ClientKeys;
 
 const SEED: u64 = 7;
 

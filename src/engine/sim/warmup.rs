@@ -2,9 +2,9 @@
 
 use super::super::worker::{LoopMode, Phase};
 use super::{TestRun, origin};
-use crate::fault::Fault;
-use crate::metrics::{Totals, WarmupCounts};
-use crate::units::Offset;
+use downpour_core::fault::Fault;
+use downpour_core::units::Offset;
+use downpour_metrics::{Totals, WarmupCounts};
 use std::time::Duration;
 use tokio::time::Instant;
 

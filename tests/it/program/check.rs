@@ -4,7 +4,7 @@
 use super::accounting::Report;
 use super::targets::{TlsDeployment, downloads, tier};
 use super::{Call, Ended, Serving, every};
-use downpour::mock::crate_file;
+use downpour_mock::crate_file;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use sha2::{Digest, Sha256};

@@ -2,7 +2,7 @@
 //! number; a redirect that leads nowhere is never a success.
 
 use super::{Call, INCIDENT, Report, Serving, every};
-use downpour::mock::plan::FaultPlan;
+use downpour_mock::plan::FaultPlan;
 use std::time::Duration;
 
 const COUNT: u64 = 200;

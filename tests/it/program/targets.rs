@@ -3,7 +3,7 @@
 
 use super::accounting::Report;
 use super::{Call, Served, Serving};
-use downpour::mock::crate_file;
+use downpour_mock::crate_file;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use tempfile::TempDir;

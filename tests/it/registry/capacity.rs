@@ -1,7 +1,7 @@
 //! What the stand-in can do at most, and what it writes down.
 
 use super::{DOWNLOAD, exchange, get, last, with_faults};
-use downpour::mock::{AccessLog, MockConfig, MockRegistry};
+use downpour_mock::{AccessLog, MockConfig, MockRegistry};
 use serde_json::Value;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -48,7 +48,7 @@ impl Write for SharedBuffer {
 #[test]
 fn each_request_of_the_api_is_written_down_with_what_became_of_it() {
     let kept = SharedBuffer::default();
-    let plan = downpour::mock::plan::FaultPlan::new(vec!["reset:50%".parse().unwrap()], 1);
+    let plan = downpour_mock::plan::FaultPlan::new(vec!["reset:50%".parse().unwrap()], 1);
     let access_log = Some(AccessLog::new(kept.clone()));
     let registry = MockRegistry::start(MockConfig { plan, access_log, ..MockConfig::default() }).unwrap();
     for n in 0..20 {

@@ -2,8 +2,8 @@
 //! against each other.
 
 use super::{DOWNLOAD, exchange, last, with_faults};
-use downpour::fault::Fault;
-use downpour::verify::json::ExpectedJson;
+use downpour_core::fault::Fault;
+use downpour_verify::json::ExpectedJson;
 
 /// What is wrong between the redirect and its JSON form, at a candidate with
 /// this fault.
