@@ -6,7 +6,8 @@
 //! control differs from itself is kept apart, as the noise that the differences
 //! stand against.
 
-use super::example::{EXAMPLE_TEXT_BYTES, printable};
+use super::EXAMPLE_TEXT_BYTES;
+use super::example::printable;
 use super::mask::mask_url;
 use downpour_core::fault::Fault;
 use downpour_verify::control::{Difference, DifferenceKind};

@@ -5,16 +5,13 @@
 //! information) before it is kept. Of each fault the earliest few are kept, by
 //! time and not by who was merged first, so merging is independent of order.
 
-use super::mask::mask_url;
+use super::mask::{EXAMPLE_TEXT_BYTES, mask_url};
 use downpour_core::fault::Fault;
 use downpour_core::units::Offset;
 use std::collections::BTreeMap;
 
 /// Examples kept of each fault, in a second and in a run.
 pub const EXAMPLES_PER_FAULT: usize = 10;
-
-/// The longest text of an example, in bytes, after escaping.
-pub const EXAMPLE_TEXT_BYTES: usize = 512;
 
 const ELLIPSIS: &str = "...";
 

@@ -46,12 +46,12 @@ pub use control::{
     ComparisonSubject, Comparisons, ControlCounts, ControlExample, ControlResults, EXAMPLES_PER_KIND,
 };
 pub use counts::{ArrivalCounts, AttemptCounts, CatalogCounts, Counts, FaultCount, FaultTable, FoundTable};
-pub use example::{EXAMPLE_TEXT_BYTES, EXAMPLES_PER_FAULT, Example, Examples, FaultObservation, printable};
+pub use example::{EXAMPLES_PER_FAULT, Example, Examples, FaultObservation, printable};
 pub use fold::{IntervalMerger, PENDING_SECONDS};
 pub use generator_health::{CpuSample, GeneratorHealth, SATURATED_PERMILLE};
 pub use histogram::{HIGHEST_US, Histogram, TimeHistograms};
 pub use interval::{Gauges, Interval};
-pub use mask::mask_url;
+pub use mask::{EXAMPLE_TEXT_BYTES, mask_url};
 pub use observer::{Observer, RunEnd};
 pub use recorder::Recorder;
 pub use redirects::{

@@ -8,10 +8,12 @@
 
 mod signs;
 
-use super::example::EXAMPLE_TEXT_BYTES;
 use signs::{Sign, is_plain, signs};
 use std::borrow::Cow;
 use std::ops::Range;
+
+/// The longest text of an example, in bytes, after escaping.
+pub const EXAMPLE_TEXT_BYTES: usize = 512;
 
 /// A URL or request target without what may be a secret: values in its query
 /// and fragment, values of pairs such as `;token=` in its path, and user
