@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-PROGRAM = os.environ.get("DOWNPOUR_BIN", str(ROOT / "target/release/downpour"))
+PROGRAM = os.environ.get("DOWNPOUR_BIN", str(ROOT / "target/dist/downpour"))
 TOLERANCE = 0.03
 
 # Scenario, how many times as fast, what else is asked for.

@@ -36,7 +36,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES = ROOT / "target/release/examples"
+EXAMPLES = ROOT / "target/dist/examples"
 PATH = "/api/v1/crates/serde_derive/1.0.217/download"
 TARGET = "https://static.crates.io/crates/serde_derive/serde_derive-1.0.217.crate"
 # The first seconds are not judged: connections open and caches warm.
@@ -115,7 +115,7 @@ def ours(*more):
         listing = Path(job.work, "paths.txt")
         listing.write_text(PATH + "\n")
         rate = f"{job.rate}/s" if job.rate else "max"
-        return [str(ROOT / "target/release/downpour"), "replay", str(listing), "--loop", "--quiet", "--format", "json",
+        return [str(ROOT / "target/dist/downpour"), "replay", str(listing), "--loop", "--quiet", "--format", "json",
                 "--target", f"http://{job.address}", "--rate", rate, "-d", f"{job.seconds}s",
                 "-c", str(job.connections), "--rules", "crates-io", "--verify", "policy", "--allow-invalid",
                 "--out", tempfile.mkdtemp(dir=job.work), *more]
@@ -380,7 +380,7 @@ def main():
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--json", help="also write every value to this file")
     args = parser.parse_args()
-    for needed in (ROOT / "target/release/downpour", EXAMPLES / "bare-client", EXAMPLES / "stamp-server"):
+    for needed in (ROOT / "target/dist/downpour", EXAMPLES / "bare-client", EXAMPLES / "stamp-server"):
         if not needed.exists():
             sys.exit(f"missing: {needed}\nbuild it: cargo build --release --bin downpour --example bare-client --example stamp-server")
     if not shutil.which("nginx"):
