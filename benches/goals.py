@@ -15,7 +15,7 @@ the baselines, `exact` and `hyper` of examples/bare-client, and of the peers.
 
 Needs Linux, two cores, nginx, and
 
-    cargo build --release --bin downpour --example bare-client --example stamp-server
+    cargo build --profile dist --bin downpour --example bare-client --example stamp-server
 
 Peers that are on PATH take part: oha (cargo install), wrk, h2load, hey, ab
 (Debian: wrk, nghttp2-client, hey, apache2-utils), wrk2, vegeta, bombardier,
@@ -382,7 +382,7 @@ def main():
     args = parser.parse_args()
     for needed in (ROOT / "target/dist/downpour", EXAMPLES / "bare-client", EXAMPLES / "stamp-server"):
         if not needed.exists():
-            sys.exit(f"missing: {needed}\nbuild it: cargo build --release --bin downpour --example bare-client --example stamp-server")
+            sys.exit(f"missing: {needed}\nbuild it: cargo build --profile dist --bin downpour --example bare-client --example stamp-server")
     if not shutil.which("nginx"):
         sys.exit("missing: nginx (Debian: apt-get install nginx-light)")
     wanted = args.clients.split(",") if args.clients else list(CLIENTS)

@@ -1,6 +1,7 @@
 //! The embedded registry on the wire: its contract, each of its faults, and
 //! its DNS, seen by plain clients over loopback.
 
+use crate::support::wait_until;
 use downpour_mock::dns::{DnsAnswer, Zone};
 use downpour_mock::plan::FaultPlan;
 use downpour_mock::{MockConfig, MockError, MockRegistry, crate_file};
@@ -150,9 +151,7 @@ fn an_endless_stall_answers_nothing_and_ends_with_the_registry() {
     let registry = with_faults(&["stall"]);
     let mut stream = TcpStream::connect(registry.api()).unwrap();
     stream.write_all(get(DOWNLOAD).as_bytes()).unwrap();
-    while registry.stats().faulted["stall"] == 0 {
-        std::thread::yield_now();
-    }
+    wait_until("a stall", || registry.stats().faulted["stall"] > 0);
     let served = registry.stop();
     let mut all = Vec::new();
     // Closed or reset, but nothing was said.

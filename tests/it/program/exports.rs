@@ -2,6 +2,7 @@
 //! be scraped while a run goes on.
 
 use super::{Call, INCIDENT, Process, Report, Serving};
+use crate::support::wait_until;
 use rustix::process::Signal;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -96,10 +97,10 @@ fn a_run_is_scraped_while_it_goes_on() {
     };
     let get = "GET /metrics HTTP/1.1\r\nHost: x\r\n";
     let (mut head, mut body) = scrape(address, &format!("{get}\r\n"));
-    while offered(&body) == 0 {
-        std::thread::yield_now();
+    wait_until("an arrival in a scrape", || {
         (head, body) = scrape(address, &format!("{get}\r\n"));
-    }
+        offered(&body) > 0
+    });
     assert!(
         head.starts_with("http/1.1 200") && head.contains("content-type: text/plain; version=0.0.4"),
         "{head}"
@@ -129,10 +130,10 @@ fn a_killed_run_is_given_out_in_every_form() {
     let call = Call::replay(INCIDENT, &candidate).with(&["--rate", "300", "-d", "1h", "--loop"]);
     let mut process = Process::start(&call.all_args(), call.dir.path());
     let run = call.path("run");
-    while !fs::metadata(run.join("intervals.ndjson")).is_ok_and(|found| found.len() > 0) {
+    wait_until("intervals.ndjson", || {
         assert!(!process.is_over(), "it ended by itself");
-        std::thread::yield_now();
-    }
+        fs::metadata(run.join("intervals.ndjson")).is_ok_and(|found| found.len() > 0)
+    });
     process.signal(Signal::KILL);
     drop(process.end());
     for format in FORMATS.iter().chain(&["text", "html", "json"]) {

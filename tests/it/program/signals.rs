@@ -2,6 +2,7 @@
 
 use super::accounting::intervals;
 use super::{Call, Ended, INCIDENT, Process, Report, Serving, every};
+use crate::support::wait_until;
 use rustix::process::Signal;
 use std::fs;
 
@@ -20,10 +21,10 @@ impl RunningReplay {
     /// Waits until a file of its run directory has something in it.
     fn until_there_is(&mut self, file: &str) {
         let path = self.call.path("run").join(file);
-        while !fs::metadata(&path).is_ok_and(|found| found.len() > 0) {
+        wait_until(file, || {
             assert!(!self.process.is_over(), "it ended before it wrote {file}");
-            std::thread::yield_now();
-        }
+            fs::metadata(&path).is_ok_and(|found| found.len() > 0)
+        });
     }
 
     /// Waits until `run.json` counts something: the first one is written before
@@ -34,10 +35,10 @@ impl RunningReplay {
             serde_json::from_str::<serde_json::Value>(&text)
                 .is_ok_and(|run| run["arrivals"]["offered"].as_u64() > Some(0))
         };
-        while !fs::read_to_string(&path).is_ok_and(counted) {
+        wait_until("a checkpoint", || {
             assert!(!self.process.is_over(), "it ended before a checkpoint");
-            std::thread::yield_now();
-        }
+            fs::read_to_string(&path).is_ok_and(counted)
+        });
     }
 
     /// How it ended; its directory lives as long as the call.
@@ -78,10 +79,10 @@ fn a_second_signal_waits_for_nobody() {
     let mut going = RunningReplay::start(call);
     going.until_there_is("intervals.ndjson");
     // Signals that come together count as one, so it is told until it ends.
-    while !going.process.is_over() {
+    wait_until("the end after two signals", || {
         going.process.signal(Signal::INT);
-        std::thread::yield_now();
-    }
+        going.process.is_over()
+    });
     let (ended, _call) = going.end();
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
     let report = Report::read(&ended.out);

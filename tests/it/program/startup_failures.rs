@@ -1,6 +1,7 @@
 //! Runs that end before they have begun, one way or the other.
 
 use super::{Call, INCIDENT, Process, Serving};
+use crate::support::wait_until;
 use rustix::process::Signal;
 use std::net::TcpListener;
 
@@ -11,9 +12,7 @@ fn one_that_is_killed_before_anything_was_counted_can_be_reported() {
     let target = &candidate.api;
     let args = ["replay", INCIDENT, "--target", target, "--verify", "off", "--rate", "10", "--warmup", "1h"];
     let running = Process::start(&[&args[..], &["-d", "2h", "--out", "run"]].concat(), &call.path("."));
-    while !call.path("run/run.json").exists() {
-        std::thread::yield_now();
-    }
+    wait_until("run.json", || call.path("run/run.json").exists());
     running.signal(Signal::KILL);
     assert_eq!(running.end().status.code(), None);
     let ended = call.run();

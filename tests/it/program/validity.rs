@@ -5,6 +5,7 @@
 
 use super::accounting::Report;
 use super::{Call, Ended, Process, Serving, every};
+use crate::support::wait_until;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use std::fs;
 use std::io::Write as _;
@@ -40,10 +41,10 @@ impl PipedReplay {
     /// the run is over.
     fn until_there_is(&mut self, file: &str) {
         let path = self.call.path("run").join(file);
-        while !fs::metadata(&path).is_ok_and(|found| found.len() > 0) {
+        wait_until(file, || {
             assert!(!self.process.is_over(), "it ended before it wrote {file}");
-            std::thread::yield_now();
-        }
+            fs::metadata(&path).is_ok_and(|found| found.len() > 0)
+        });
     }
 
     /// How many files it may open.
