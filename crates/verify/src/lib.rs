@@ -39,6 +39,7 @@ pub mod probe;
 pub mod rules;
 
 mod signature;
+mod signed_url;
 
 pub mod single_flight;
 

@@ -3,7 +3,7 @@
 //! Stores hand out URLs that end: a redirect to one that has ended, or will
 //! before a client gets there, is a failure that the redirector's status does
 //! not show. Read are the query parameters of S3 (both versions), Google Cloud
-//! Storage, `CloudFront` and Azure; what makes no sense is not judged, since only
+//! Storage, Alibaba OSS, `CloudFront` and Azure; what makes no sense is not judged, since only
 //! the store can say what it makes of it.
 
 use downpour_core::fault::Fault;
@@ -116,8 +116,8 @@ impl<'q> Parameters<'q> {
         let mut told = Self::default();
         for (key, value) in form_urlencoded::parse(query.as_bytes()).take(PARAMETERS_MAX) {
             let place = match &*key {
-                "X-Amz-Date" | "X-Goog-Date" => &mut told.date,
-                "X-Amz-Expires" | "X-Goog-Expires" => &mut told.lifetime,
+                "X-Amz-Date" | "X-Goog-Date" | "x-oss-date" => &mut told.date,
+                "X-Amz-Expires" | "X-Goog-Expires" | "x-oss-expires" => &mut told.lifetime,
                 "Expires" => &mut told.expires,
                 "st" => &mut told.azure_start,
                 "se" => &mut told.azure_end,
@@ -173,10 +173,13 @@ mod tests {
 
     #[test]
     fn a_date_and_how_long_it_lasts() {
-        for vendor in ["Amz", "Goog"] {
-            let query = |date: &str, lasts: &str| {
-                format!("a=b&X-{vendor}-Date={date}&X-{vendor}-Expires={lasts}&X-{vendor}-Signature=00")
-            };
+        for (date_name, lifetime_name) in [
+            ("X-Amz-Date", "X-Amz-Expires"),
+            ("X-Goog-Date", "X-Goog-Expires"),
+            ("x-oss-date", "x-oss-expires"),
+        ] {
+            let query =
+                |date: &str, lasts: &str| format!("a=b&{date_name}={date}&{lifetime_name}={lasts}&c=00");
             check(&query("20231120T101500Z", "1200"), None);
             check(&query("20231120T101500Z", "60"), None);
             check(&query("20231120T101500Z", "59"), Some(SignatureFault::ExpiresSoon { left: 59 }));

@@ -4,31 +4,8 @@
 //! mean the same place; one that signs and one that does not differ. So values
 //! are emptied here and names are kept.
 
+use crate::signed_url::{SignerParameters, name_of};
 use std::borrow::Cow;
-
-/// Query parameters of signed URLs, in lower case: of `CloudFront`, S3 (signature
-/// version 2), Google's version 2, Azure's shared access, Akamai's and the like.
-const NAMES: &[&str] = &[
-    "awsaccesskeyid",
-    "expires",
-    "googleaccessid",
-    "hdnea",
-    "hdnts",
-    "key-pair-id",
-    "policy",
-    "se",
-    "sig",
-    "signature",
-    "ske",
-    "skoid",
-    "skt",
-    "sktid",
-    "st",
-    "token",
-];
-
-/// What parameters of S3's version 4 and Google's version 4 begin with.
-const PREFIXES: &[&str] = &["x-amz-", "x-goog-"];
 
 /// `location` with the values of volatile query parameters emptied.
 pub fn location_without_volatile(location: &[u8]) -> Cow<'_, [u8]> {
@@ -37,26 +14,18 @@ pub fn location_without_volatile(location: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(location);
     };
     let (head, query) = location[..end].split_at(mark + 1);
+    let signer = SignerParameters::of(query);
     let mut kept = head.to_vec();
-    for (place, piece) in query.split(|&b| b == b'&').enumerate() {
+    for (place, pair) in query.split(|&b| b == b'&').enumerate() {
         if place > 0 {
             kept.push(b'&');
         }
-        let name = piece.iter().position(|&b| b == b'=').map_or(piece, |equals| &piece[..equals]);
-        let rest =
-            if is_volatile(name) { piece.get(name.len()..=name.len()) } else { piece.get(name.len()..) };
-        kept.extend_from_slice(name);
-        kept.extend_from_slice(rest.unwrap_or_default());
+        // The name and its `=` stay.
+        let length = if signer.contain(pair) { pair.len().min(name_of(pair).len() + 1) } else { pair.len() };
+        kept.extend_from_slice(&pair[..length]);
     }
     kept.extend_from_slice(&location[end..]);
     Cow::Owned(kept)
-}
-
-fn is_volatile(name: &[u8]) -> bool {
-    let begins = |prefix: &&str| {
-        name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
-    };
-    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) || PREFIXES.iter().any(begins)
 }
 
 #[cfg(test)]
@@ -80,7 +49,7 @@ mod tests {
             "/a?X-Goog-Expires=300&response-content-type=x#f?se=1",
             "/a?X-Goog-Expires=&response-content-type=x#f?se=1",
         );
-        check("/a?sv=2020&se=2024&sig=x%3D", "/a?sv=2020&se=&sig=");
+        check("/a?sv=2020&se=2024&sig=x%3D", "/a?sv=&se=&sig=");
     }
 
     #[test]

@@ -6,38 +6,10 @@
 //! variants of a file behind its query.
 
 use super::ExpectedFile;
+use crate::signed_url::SignerParameters;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use url::Url;
-
-/// Beginnings of names that signers add: AWS Signature V4, Google, Alibaba.
-const PREFIXES: [&str; 3] = ["x-amz-", "x-goog-", "x-oss-"];
-
-/// Names that signers add: S3 V2, `CloudFront`, Google V2, Alibaba V1, Akamai
-/// and the tokens of smaller CDNs.
-const NAMES: [&str; 14] = [
-    "signature",
-    "expires",
-    "key-pair-id",
-    "policy",
-    "awsaccesskeyid",
-    "googleaccessid",
-    "ossaccesskeyid",
-    "token",
-    "hdnea",
-    "hdnts",
-    "__token__",
-    "verify",
-    "x-xet-signed-range",
-    "security-token",
-];
-
-/// The parameters of an Azure shared access signature. Two letters are too
-/// little to know them by: they count as such beside a `sig` only.
-const AZURE: [&str; 17] = [
-    "sig", "se", "sp", "sv", "sr", "st", "spr", "sip", "ss", "srt", "skoid", "sktid", "skt", "ske", "sks",
-    "skv", "sdd",
-];
 
 /// What a target is remembered by: 128 bits of the SHA-256 of its URL without
 /// the volatile parts. No candidate can make two targets share a key.
@@ -97,9 +69,9 @@ impl fmt::Debug for TargetKey {
 /// Whether a URL carries a signature. Those are made for one method, so that
 /// HEAD is refused where GET is not.
 pub(crate) fn is_signed(url: &Url) -> bool {
-    let Some(query) = url.query() else { return false };
-    let azure = is_azure(query);
-    query.split('&').any(|pair| is_volatile(name_of(pair), azure))
+    let query = url.query().unwrap_or_default();
+    let signer = SignerParameters::of(query.as_bytes());
+    query.split('&').any(|pair| signer.contain(pair.as_bytes()))
 }
 
 /// Scheme, host and port, the port also where it is the scheme's own.
@@ -113,29 +85,14 @@ pub(crate) fn without_volatile(url: &Url) -> String {
     let mut text = origin(url);
     text.push_str(url.path());
     let Some(query) = url.query() else { return text };
-    let azure = is_azure(query);
+    let signer = SignerParameters::of(query.as_bytes());
     let mut mark = '?';
-    for pair in query.split('&').filter(|pair| !is_volatile(name_of(pair), azure)) {
+    for pair in query.split('&').filter(|pair| !signer.contain(pair.as_bytes())) {
         text.push(mark);
         text.push_str(pair);
         mark = '&';
     }
     text
-}
-
-fn name_of(pair: &str) -> &str {
-    pair.split_once('=').map_or(pair, |(name, _)| name)
-}
-
-fn is_azure(query: &str) -> bool {
-    query.split('&').any(|pair| name_of(pair).eq_ignore_ascii_case("sig"))
-}
-
-fn is_volatile(name: &str, azure: bool) -> bool {
-    let among = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known));
-    let begins =
-        |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    among(&NAMES) || PREFIXES.iter().any(|prefix| begins(prefix)) || azure && among(&AZURE)
 }
 
 #[cfg(test)]
