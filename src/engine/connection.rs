@@ -1,14 +1,16 @@
-//! The life of one connection: opened for a flight, kept for the next.
+//! The life of one connection: opened for an arrival, kept for the next. And which
+//! connection an arrival takes.
 //!
-//! Each HTTP/1 connection is one task, and so is each stream in use of an
-//! HTTP/2 connection: a *lane*. A lane carries one exchange after the other and
-//! sits idle in between. A time-out or a broken answer ends an HTTP/1 lane: in
-//! HTTP/1 there is no way to give up an exchange and keep the connection.
+//! Each HTTP/1 connection is one task, and so is each stream in use of an HTTP/2
+//! connection. A task makes one exchange after the other and is idle in between. A
+//! timeout or a broken answer ends an HTTP/1 connection: in HTTP/1 there is no way
+//! to give up an exchange and keep the connection.
 
 use super::connect::{Connect, Opened, Protocol};
 use super::exchange::{Deadline, Exchanged, Http1};
 use super::http2::{ConnectionEvent, Driver, Http2Connection, Http2Stream};
-use super::shard::{IdleSlot, InFlightArrival, Shard};
+use super::pool::IdleSlot;
+use super::shard::{InFlightArrival, Shard};
 use super::wire::{Stamper, Stamps};
 use downpour_core::fault::Fault;
 use hyper_util::rt::TokioIo;
@@ -18,7 +20,7 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 
 /// Something that carries one exchange after the other.
-#[expect(clippy::large_enum_variant, reason = "a lane lives in its own task, and nearly all are whole")]
+#[expect(clippy::large_enum_variant, reason = "it lives in its own task, and nearly all are whole")]
 enum Transport<C: Connect> {
     /// A whole connection.
     Http1 { wire: Http1<TokioIo<C::Stream>>, stamps: Rc<Stamps>, carried: u64 },
@@ -26,75 +28,121 @@ enum Transport<C: Connect> {
     Http2(Http2Stream),
 }
 
-/// Opens a connection for `flight` and carries it, and others after it for as
-/// long as the connection lasts. Without a flight it opens one ahead of need.
-pub(crate) async fn run_connection<C: Connect>(shard: Rc<Shard<C>>, flight: Option<InFlightArrival<C>>) {
-    let mut next = flight;
+/// Which connection an arrival takes.
+impl<C: Connect> Shard<C> {
+    /// Opens that many connections ahead of need.
+    pub(crate) fn open_ahead(self: &Rc<Self>, count: usize) {
+        let mut pool = self.pool.borrow_mut();
+        for _ in 0..count.min(self.limits.connections) {
+            pool.open += 1;
+            pool.tasks.spawn_local(run_connection(Rc::clone(self), None));
+        }
+    }
+
+    /// Gives an arrival to an idle connection, to a free stream, to a new
+    /// connection, or lets it wait for one.
+    pub(crate) fn dispatch(self: &Rc<Self>, arrival: InFlightArrival<C>) {
+        let mut pool = self.pool.borrow_mut();
+        if arrival.replayed && pool.open < self.limits.connections {
+            // What was idle beside the connection that let it down may be as
+            // stale.
+            pool.open += 1;
+            pool.tasks.spawn_local(run_connection(Rc::clone(self), Some(arrival)));
+        } else if let Some(slot) = pool.next_idle() {
+            drop(pool);
+            slot.assigned.set(Some(arrival));
+            slot.waker.borrow().wake_by_ref();
+        } else if let Some(stream) = pool.free_stream(self.clock, self.limits.answer) {
+            pool.tasks.spawn_local(run_stream(Rc::clone(self), stream, arrival));
+        } else if pool.open < self.limits.connections {
+            pool.open += 1;
+            pool.tasks.spawn_local(run_connection(Rc::clone(self), Some(arrival)));
+        } else {
+            pool.waiting.push_back(arrival);
+        }
+    }
+
+    /// Sends arrivals that wait on a connection that was just opened.
+    pub(crate) fn assign_waiting(self: &Rc<Self>, shared: &Rc<Http2Connection>) {
+        while let Some(arrival) = self.next_waiting() {
+            let Some(stream) = shared.take_stream(self.clock, self.limits.answer) else {
+                self.pool.borrow_mut().waiting.push_front(arrival);
+                return;
+            };
+            self.spawn(run_stream(Rc::clone(self), stream, arrival));
+        }
+    }
+}
+
+/// Opens a connection for `arrival` and carries it, and others after it for as
+/// long as the connection lasts. Without an arrival it opens one ahead of need.
+pub(crate) async fn run_connection<C: Connect>(shard: Rc<Shard<C>>, arrival: Option<InFlightArrival<C>>) {
+    let mut next = arrival;
     let mut ahead = next.is_none();
     while next.is_some() || std::mem::take(&mut ahead) {
-        if let Some(flight) = &mut next {
-            flight.begun = true;
+        if let Some(arrival) = &mut next {
+            arrival.begun = true;
         }
         let stamps = Rc::new(Stamps::default());
-        let (mut lane, driver) = match open(&shard, next.as_ref(), &stamps).await {
+        let (mut transport, driver) = match open(&shard, next.as_ref(), &stamps).await {
             Ok(opened) => opened,
             Err(fault) => {
-                if let Some(flight) = next.take() {
+                if let Some(arrival) = next.take() {
                     // Bytes of a handshake may have crossed, none of a request.
-                    flight.broken(fault, &Stamps::of(&stamps), shard.clock.now());
+                    arrival.broken(fault, &Stamps::of(&stamps), shard.clock.now());
                 }
                 break;
             }
         };
         if let Some(driver) = driver {
-            // The connection outlives this lane and closes the count itself.
-            return run_first_stream(shard, driver, (lane, next)).await;
+            // The connection outlives this transport and closes the count itself.
+            return run_first_stream(shard, driver, (transport, next)).await;
         }
-        let flight = match next.take() {
-            Some(flight) => Some(flight),
-            None => wait_for_work(&shard, &mut lane).await,
+        let arrival = match next.take() {
+            Some(arrival) => Some(arrival),
+            None => wait_for_work(&shard, &mut transport).await,
         };
-        next = match flight {
-            Some(flight) => run_exchanges(&shard, &mut lane, flight).await,
+        next = match arrival {
+            Some(arrival) => run_exchanges(&shard, &mut transport, arrival).await,
             None => None,
         };
     }
     shard.closed();
 }
 
-/// Carries `flight`, and others after it, on a stream of a connection that is
+/// Carries `arrival`, and others after it, on a stream of a connection that is
 /// open already.
 pub(crate) async fn run_stream<C: Connect>(
     shard: Rc<Shard<C>>,
     stream: Http2Stream,
-    flight: InFlightArrival<C>,
+    arrival: InFlightArrival<C>,
 ) {
-    let mut lane = Transport::Http2(stream);
-    if let Some(flight) = run_exchanges(&shard, &mut lane, flight).await {
-        drop(lane);
-        shard.dispatch(flight);
+    let mut transport = Transport::Http2(stream);
+    if let Some(arrival) = run_exchanges(&shard, &mut transport, arrival).await {
+        drop(transport);
+        shard.dispatch(arrival);
     }
 }
 
 async fn run_first_stream<C: Connect>(
     shard: Rc<Shard<C>>,
     driver: Driver<C::Stream>,
-    (mut lane, flight): (Transport<C>, Option<InFlightArrival<C>>),
+    (mut transport, arrival): (Transport<C>, Option<InFlightArrival<C>>),
 ) {
-    let Transport::Http2(stream) = &lane else { return };
+    let Transport::Http2(stream) = &transport else { return };
     let shared = Rc::clone(stream.connection());
     shard.add_http2(&shared);
     shard.spawn(drive_http2(Rc::clone(&shard), Rc::clone(&shared), driver));
     shard.assign_waiting(&shared);
     // One that was opened ahead of need is driven while it waits.
-    let flight = match flight {
-        Some(flight) => Some(flight),
-        None => wait_for_work(&shard, &mut lane).await,
+    let arrival = match arrival {
+        Some(arrival) => Some(arrival),
+        None => wait_for_work(&shard, &mut transport).await,
     };
-    let Some(flight) = flight else { return };
-    if let Some(flight) = run_exchanges(&shard, &mut lane, flight).await {
-        drop(lane);
-        shard.dispatch(flight);
+    let Some(arrival) = arrival else { return };
+    if let Some(arrival) = run_exchanges(&shard, &mut transport, arrival).await {
+        drop(transport);
+        shard.dispatch(arrival);
     }
 }
 
@@ -122,48 +170,48 @@ async fn drive_http2<C: Connect>(
     shard.closed();
 }
 
-/// Carries flights on an open lane. Returns the one that must be sent on
+/// Carries arrivals on an open transport. Returns the one that must be sent on
 /// another connection, since this one did not take it up.
 async fn run_exchanges<C: Connect>(
     shard: &Rc<Shard<C>>,
-    lane: &mut Transport<C>,
-    mut flight: InFlightArrival<C>,
+    transport: &mut Transport<C>,
+    mut arrival: InFlightArrival<C>,
 ) -> Option<InFlightArrival<C>> {
-    let mut deadline = Deadline::new(shard.clock.instant(flight.deadline()));
+    let mut deadline = Deadline::new(shard.clock.instant(arrival.deadline()));
     loop {
-        if lane.is_closing() {
-            return Some(flight);
+        if transport.is_closing() {
+            return Some(arrival);
         }
-        flight.begun = true;
-        let first_byte = flight.first_byte_timeout().map(|most| Instant::now() + most);
-        deadline.set(shard.clock.instant(flight.deadline()), first_byte);
-        match lane.exchange(shard, &flight, &mut deadline).await {
+        arrival.begun = true;
+        let first_byte = arrival.first_byte_timeout().map(|most| Instant::now() + most);
+        deadline.set(shard.clock.instant(arrival.deadline()), first_byte);
+        match transport.exchange(shard, &arrival, &mut deadline).await {
             Exchanged::Answered(mut received) => {
-                received.peer = lane.stamps().peer_of_several();
-                flight.answered(&received, lane.stamps());
+                received.peer = transport.stamps().peer_of_several();
+                arrival.answered(&received, transport.stamps());
             }
             Exchanged::Unprocessed(fault) => {
-                let again = resend_unprocessed(shard, flight, lane.stamps(), fault);
-                if !lane.outlives_a_broken_exchange() {
+                let again = resend_unprocessed(shard, arrival, transport.stamps(), fault);
+                if !transport.outlives_a_broken_exchange() {
                     return again;
                 }
-                if let Some(flight) = again {
-                    shard.dispatch(flight);
+                if let Some(arrival) = again {
+                    shard.dispatch(arrival);
                 }
             }
             Exchanged::Broken(fault) => {
-                flight.broken(fault, lane.stamps(), shard.clock.now());
-                if !lane.outlives_a_broken_exchange() {
+                arrival.broken(fault, transport.stamps(), shard.clock.now());
+                if !transport.outlives_a_broken_exchange() {
                     return None;
                 }
             }
         }
-        if !lane.ready(shard.limits.requests_per_connection).await {
+        if !transport.ready(shard.limits.requests_per_connection).await {
             return None;
         }
-        flight = match shard.next_for_idle() {
+        arrival = match shard.next_for_idle() {
             Some(waiting) => waiting,
-            None => wait_for_work(shard, lane).await?,
+            None => wait_for_work(shard, transport).await?,
         };
     }
 }
@@ -171,28 +219,28 @@ async fn run_exchanges<C: Connect>(
 /// The first time, a request that nobody took up is sent again.
 fn resend_unprocessed<C: Connect>(
     shard: &Shard<C>,
-    mut flight: InFlightArrival<C>,
+    mut arrival: InFlightArrival<C>,
     stamps: &Stamps,
     fault: Fault,
 ) -> Option<InFlightArrival<C>> {
-    shard.ledger.borrow_mut().unprocessed(flight.arrival.due, fault);
-    if flight.replayed {
-        flight.broken(fault, stamps, shard.clock.now());
+    shard.ledger.borrow_mut().unprocessed(arrival.arrival.due, fault);
+    if arrival.replayed {
+        arrival.broken(fault, stamps, shard.clock.now());
         return None;
     }
-    flight.replayed = true;
-    shard.ledger.borrow_mut().stale_replay(flight.arrival.due);
-    Some(flight)
+    arrival.replayed = true;
+    shard.ledger.borrow_mut().stale_replay(arrival.arrival.due);
+    Some(arrival)
 }
 
 impl<C: Connect> Transport<C> {
     async fn exchange(
         &mut self,
         shard: &Shard<C>,
-        flight: &InFlightArrival<C>,
+        arrival: &InFlightArrival<C>,
         deadline: &mut Deadline,
     ) -> Exchanged {
-        let arrival = &flight.arrival;
+        let arrival = &arrival.arrival;
         match self {
             Self::Http1 { wire, carried, .. } => {
                 *carried += 1;
@@ -246,12 +294,12 @@ type OpenTransport<C> = (Transport<C>, Option<Driver<<C as Connect>::Stream>>);
 
 async fn open<C: Connect>(
     shard: &Rc<Shard<C>>,
-    flight: Option<&InFlightArrival<C>>,
+    arrival: Option<&InFlightArrival<C>>,
     stamps: &Rc<Stamps>,
 ) -> Result<OpenTransport<C>, Fault> {
-    let patience = flight.map_or(shard.limits.connect_timeout, InFlightArrival::connect_timeout);
-    let connect = Instant::now() + patience;
-    let total = flight.map_or(connect, |flight| shard.clock.instant(flight.deadline()));
+    let timeout = arrival.map_or(shard.limits.connect_timeout, InFlightArrival::connect_timeout);
+    let connect = Instant::now() + timeout;
+    let total = arrival.map_or(connect, |arrival| shard.clock.instant(arrival.deadline()));
     let late = if connect <= total { Fault::ConnectTimeout } else { Fault::TimeoutTotal };
     let stamper = Stamper::new(shard.clock, Rc::clone(stamps));
     let opening = async {
@@ -284,30 +332,30 @@ async fn transport_over<C: Connect>(
     }
 }
 
-/// Waits for the next flight; `None` when the peer hangs up first, or nothing
+/// Waits for the next arrival; `None` when the peer hangs up first, or nothing
 /// comes for the idle time.
 async fn wait_for_work<C: Connect>(
     shard: &Rc<Shard<C>>,
-    lane: &mut Transport<C>,
+    transport: &mut Transport<C>,
 ) -> Option<InFlightArrival<C>> {
-    let seat = Rc::new(IdleSlot::new());
-    shard.park(&seat);
-    let mut patience =
+    let slot = Rc::new(IdleSlot::new());
+    shard.park(&slot);
+    let mut idle_timeout =
         shard.limits.idle.map(|most| Box::pin(tokio::time::sleep_until(Instant::now() + most)));
     let next = poll_fn(|cx| {
-        if let Some(flight) = seat.assigned.take() {
-            return Poll::Ready(Some(flight));
+        if let Some(arrival) = slot.assigned.take() {
+            return Poll::Ready(Some(arrival));
         }
-        let out_of_patience = patience.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
-        if out_of_patience || lane.poll_closed(cx).is_ready() {
+        let is_idle_too_long = idle_timeout.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready());
+        if is_idle_too_long || transport.poll_closed(cx).is_ready() {
             return Poll::Ready(None);
         }
-        seat.waker.borrow_mut().clone_from(cx.waker());
+        slot.waker.borrow_mut().clone_from(cx.waker());
         Poll::Pending
     })
     .await;
     if next.is_none() {
-        shard.unpark(&seat);
+        shard.unpark(&slot);
     }
     next
 }

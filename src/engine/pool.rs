@@ -1,28 +1,41 @@
-//! The connections of a worker: idle lanes, shared connections, who waits.
+//! The connections of a worker: idle ones, shared ones, and the work that waits for
+//! one.
 //!
 //! Our own, because the pools of client libraries race connections and retry in
 //! silence: one request would be two on the wire, and a load generator must not
 //! hide that.
 
 use super::clock::RunClock;
-use super::connect::Connect;
 use super::http2::{Http2Connection, Http2Stream};
 use super::limits::{AnswerLimits, Reuse};
-use super::shard::{IdleSlot, InFlightArrival};
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::task::Waker;
 use tokio::task::JoinSet;
 
-/// The connections of one worker.
-pub(super) struct ConnectionPool<C: Connect> {
-    /// Lanes that wait for work, the one idle longest first.
-    pub(super) idle: VecDeque<Rc<IdleSlot<C>>>,
+/// Where an idle connection waits for its next work.
+pub(super) struct IdleSlot<W> {
+    pub(super) assigned: Cell<Option<W>>,
+    pub(super) waker: RefCell<Waker>,
+}
+
+impl<W> IdleSlot<W> {
+    pub(super) fn new() -> Self {
+        Self { assigned: Cell::new(None), waker: RefCell::new(Waker::noop().clone()) }
+    }
+}
+
+/// The connections of one worker, and the work `W` for them.
+pub(super) struct ConnectionPool<W> {
+    /// Connections that wait for work, the one idle longest first.
+    pub(super) idle: VecDeque<Rc<IdleSlot<W>>>,
     /// HTTP/2 connections with streams to give.
     pub(super) http2: Vec<Rc<Http2Connection>>,
     /// Connections that are open or being opened.
     pub(super) open: usize,
-    /// Flights that no connection could be had for.
-    pub(super) waiting: VecDeque<InFlightArrival<C>>,
+    /// Work without a connection, in order.
+    pub(super) waiting: VecDeque<W>,
     /// Everything that runs.
     pub(super) tasks: JoinSet<()>,
     /// The run is over: nothing is opened any more.
@@ -30,7 +43,7 @@ pub(super) struct ConnectionPool<C: Connect> {
     reuse: Reuse,
 }
 
-impl<C: Connect> ConnectionPool<C> {
+impl<W> ConnectionPool<W> {
     pub(super) fn new(reuse: Reuse) -> Self {
         Self {
             idle: VecDeque::new(),
@@ -43,8 +56,8 @@ impl<C: Connect> ConnectionPool<C> {
         }
     }
 
-    /// Takes the idle lane that is to be used next.
-    pub(super) fn next_idle(&mut self) -> Option<Rc<IdleSlot<C>>> {
+    /// Takes the idle connection that is to be used next.
+    pub(super) fn next_idle(&mut self) -> Option<Rc<IdleSlot<W>>> {
         match self.reuse {
             Reuse::Lifo => self.idle.pop_back(),
             Reuse::Fifo => self.idle.pop_front(),
@@ -56,17 +69,17 @@ impl<C: Connect> ConnectionPool<C> {
         self.http2.iter().find_map(|shared| shared.take_stream(clock, limits))
     }
 
-    /// Whether a flight would not have to wait, given so many connections.
+    /// Whether work would not have to wait if at most `active` connections may be open.
     pub(super) fn has_room(&self, active: usize) -> bool {
         !self.idle.is_empty()
             || self.open < active
             || self.http2.iter().any(|shared| shared.has_free_stream())
     }
 
-    /// Lets idle lanes look whether their connection is still there.
+    /// Lets idle connections look whether they are still open.
     pub(super) fn wake_idle(&self) {
-        for seat in &self.idle {
-            seat.waker.borrow().wake_by_ref();
+        for slot in &self.idle {
+            slot.waker.borrow().wake_by_ref();
         }
     }
 }

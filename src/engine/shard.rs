@@ -1,17 +1,17 @@
-//! What one worker holds: its connections, the arrivals in flight, its books.
+//! What one worker holds: its connections, the arrivals in flight, its ledger.
 //!
 //! A worker is one thread, so all of this is plain cells without locks. An
 //! arrival that has been released is an [`InFlightArrival`]; whatever happens to the task
-//! that carries it, its end is booked exactly once, if only as cut.
+//! that sends it, its end is counted exactly once, if only as unfinished. Which
+//! connection it takes is in `connection.rs`.
 
 use super::clock::RunClock;
 use super::connect::Connect;
-use super::connection;
 use super::exchange::Received;
 use super::http2::Http2Connection;
 use super::ledger::{FirstAttempt, Ledger, Sent};
 use super::limits::ShardLimits;
-use super::pool::ConnectionPool;
+use super::pool::{ConnectionPool, IdleSlot};
 use super::ready_queue::ReadyQueue;
 use super::request_template::RequestTemplate;
 use super::retries::WaitingRetry;
@@ -24,7 +24,6 @@ use downpour_metrics::{Attempt, AttemptEnd, Gauges};
 use downpour_trace::Method;
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
-use std::task::Waker;
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -35,7 +34,7 @@ pub(crate) struct Shard<C: Connect> {
     pub(crate) request_template: RequestTemplate,
     pub(crate) connector: C,
     pub(crate) ledger: RefCell<Ledger>,
-    pool: RefCell<ConnectionPool<C>>,
+    pub(super) pool: RefCell<ConnectionPool<InFlightArrival<C>>>,
     in_flight: Cell<usize>,
     /// Told when nothing is in flight and no outcome waits for a verdict.
     pub(crate) settled: Notify,
@@ -43,18 +42,6 @@ pub(crate) struct Shard<C: Connect> {
     ready_queue: RefCell<ReadyQueue>,
     /// Told when the supply wants more, or may be taken from again.
     pub(crate) ready_queue_low: Notify,
-}
-
-/// Where an idle lane waits for its next flight.
-pub(crate) struct IdleSlot<C: Connect> {
-    pub(crate) assigned: Cell<Option<InFlightArrival<C>>>,
-    pub(crate) waker: RefCell<Waker>,
-}
-
-impl<C: Connect> IdleSlot<C> {
-    pub(crate) fn new() -> Self {
-        Self { assigned: Cell::new(None), waker: RefCell::new(Waker::noop().clone()) }
-    }
 }
 
 /// A released arrival on its way to an end.
@@ -215,52 +202,9 @@ impl<C: Connect> Shard<C> {
         }
     }
 
-    /// Opens that many connections ahead of need.
-    pub(crate) fn open_ahead(self: &Rc<Self>, count: usize) {
-        let mut pool = self.pool.borrow_mut();
-        for _ in 0..count.min(self.limits.connections) {
-            pool.open += 1;
-            pool.tasks.spawn_local(connection::run_connection(Rc::clone(self), None));
-        }
-    }
-
-    /// Gives a flight to an idle lane, to a free stream, to a new connection,
-    /// or lets it wait for one.
-    pub(crate) fn dispatch(self: &Rc<Self>, flight: InFlightArrival<C>) {
-        let mut pool = self.pool.borrow_mut();
-        if flight.replayed && pool.open < self.limits.connections {
-            // What was idle beside the connection that let it down may be as
-            // stale.
-            pool.open += 1;
-            pool.tasks.spawn_local(connection::run_connection(Rc::clone(self), Some(flight)));
-        } else if let Some(seat) = pool.next_idle() {
-            drop(pool);
-            seat.assigned.set(Some(flight));
-            seat.waker.borrow().wake_by_ref();
-        } else if let Some(stream) = pool.free_stream(self.clock, self.limits.answer) {
-            pool.tasks.spawn_local(connection::run_stream(Rc::clone(self), stream, flight));
-        } else if pool.open < self.limits.connections {
-            pool.open += 1;
-            pool.tasks.spawn_local(connection::run_connection(Rc::clone(self), Some(flight)));
-        } else {
-            pool.waiting.push_back(flight);
-        }
-    }
-
     /// An HTTP/2 connection is open: its streams may be used.
     pub(crate) fn add_http2(&self, shared: &Rc<Http2Connection>) {
         self.pool.borrow_mut().http2.push(Rc::clone(shared));
-    }
-
-    /// Lets flights that wait ride on a connection that was just opened.
-    pub(crate) fn assign_waiting(self: &Rc<Self>, shared: &Rc<Http2Connection>) {
-        while let Some(flight) = self.next_waiting() {
-            let Some(stream) = shared.take_stream(self.clock, self.limits.answer) else {
-                self.pool.borrow_mut().waiting.push_front(flight);
-                return;
-            };
-            self.spawn(connection::run_stream(Rc::clone(self), stream, flight));
-        }
     }
 
     /// An HTTP/2 connection takes no more, and its idle streams look for that.
@@ -283,7 +227,7 @@ impl<C: Connect> Shard<C> {
 
     /// The next that waits; those whose time-out has passed meanwhile are ended
     /// on the way.
-    fn next_waiting(&self) -> Option<InFlightArrival<C>> {
+    pub(super) fn next_waiting(&self) -> Option<InFlightArrival<C>> {
         loop {
             let flight = self.pool.borrow_mut().waiting.pop_front()?;
             let deadline = flight.deadline();
@@ -294,14 +238,14 @@ impl<C: Connect> Shard<C> {
         }
     }
 
-    /// A connection waits for work on `seat`.
-    pub(crate) fn park(&self, seat: &Rc<IdleSlot<C>>) {
-        self.pool.borrow_mut().idle.push_back(Rc::clone(seat));
+    /// A connection waits for work on `slot`.
+    pub(crate) fn park(&self, slot: &Rc<IdleSlot<InFlightArrival<C>>>) {
+        self.pool.borrow_mut().idle.push_back(Rc::clone(slot));
     }
 
-    /// The connection on `seat` is gone.
-    pub(crate) fn unpark(&self, seat: &Rc<IdleSlot<C>>) {
-        self.pool.borrow_mut().idle.retain(|other| !Rc::ptr_eq(other, seat));
+    /// The connection on `slot` is gone.
+    pub(crate) fn unpark(&self, slot: &Rc<IdleSlot<InFlightArrival<C>>>) {
+        self.pool.borrow_mut().idle.retain(|other| !Rc::ptr_eq(other, slot));
     }
 
     /// A connection has ended; a waiting flight may have one of its own now.
