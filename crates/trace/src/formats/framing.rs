@@ -14,8 +14,14 @@ const MAX_LAYERS: usize = 4;
 /// What stands behind a syslog header that begins with a priority, `<134>`, with
 /// or without a count of octets before it (RFC 6587 §3.4.1). `None` where there
 /// is no priority.
+#[inline]
 pub(crate) fn after_priority(line: &[u8]) -> Option<&[u8]> {
-    let rest = after_count(line).unwrap_or(line).strip_prefix(b"<")?;
+    let rest = match line.first()? {
+        b'<' => line,
+        b'0'..=b'9' => after_count(line)?,
+        _ => return None,
+    };
+    let rest = rest.strip_prefix(b"<")?;
     let rest = memchr(b'>', rest).and_then(|close| rest.get(close + 1..)).unwrap_or(rest);
     if let Some(header) = rest.strip_prefix(b"1 ") {
         return Some(after_rfc_5424(header));
