@@ -8,6 +8,7 @@ mod check;
 mod client_args;
 mod clients;
 mod compare;
+mod config;
 mod control_args;
 mod demo;
 mod distinct;
@@ -51,7 +52,7 @@ mod wire_args;
 use clap::error::{ContextKind, ContextValue};
 use clap::{FromArgMatches, Parser, Subcommand};
 use downpour_core::visible;
-use downpour_report::Exit;
+use downpour_report::{Exit, RunConfig};
 use std::io::{self, Write};
 use terminal::Visible;
 use tracing_subscriber::EnvFilter;
@@ -192,32 +193,32 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
-    /// What stands before the message: most name what was being done, and read
-    /// after "failed to"; the others are sentences of their own.
-    fn message_prefix(&self) -> &'static str {
+    /// What stands before the message, and the exit code. Most messages name what
+    /// was being done, and read after "failed to"; the others are sentences.
+    fn prefix_and_exit(&self) -> (&'static str, Exit) {
+        let prefix = |is_sentence: bool| if is_sentence { "" } else { "failed to " };
+        let usage_if = |is_usage: bool| if is_usage { Exit::Usage } else { Exit::CouldNotRun };
         match self {
-            Self::Trace(error) | Self::Inspect(inspect::InspectError::Trace(error))
-                if error.is_mistake_in_a_file() =>
-            {
-                ""
+            Self::Usage(_) | Self::Rules(_) => ("", Exit::Usage),
+            Self::Catalog(error) => (prefix(!error.is_read()), Exit::Usage),
+            Self::Trace(error) | Self::Inspect(inspect::InspectError::Trace(error)) => {
+                (prefix(error.is_mistake_in_a_file()), usage_if(error.is_configuration()))
             }
-            Self::Clients(error) if !error.reads_after_failed_to() => "",
-            Self::Scenarios(error) if !error.reads_after_failed_to() => "",
-            Self::Catalog(error) if error.is_read() => "failed to ",
-            Self::Usage(_)
-            | Self::Catalog(_)
-            | Self::Rules(_)
+            Self::Clients(error) => {
+                (prefix(!error.reads_after_failed_to()), usage_if(error.is_configuration()))
+            }
+            Self::Scenarios(error) => {
+                (prefix(!error.reads_after_failed_to()), usage_if(error.is_configuration()))
+            }
+            Self::EndedEarly { interrupted: true, .. } => ("", Exit::Interrupted),
+            Self::EndedEarly { interrupted: false, .. }
             | Self::Directory(_)
             | Self::Report(_)
             | Self::Man(_)
             | Self::Compare(_)
-            | Self::Accounting(_)
-            | Self::EndedEarly { .. } => "",
+            | Self::Accounting(_) => ("", Exit::CouldNotRun),
             Self::Target(_)
-            | Self::Trace(_)
             | Self::Inspect(_)
-            | Self::Clients(_)
-            | Self::Scenarios(_)
             | Self::Serve(_)
             | Self::Metrics(_)
             | Self::Lookups(_)
@@ -225,50 +226,33 @@ impl CliError {
             | Self::Registry(_)
             | Self::Engine(_)
             | Self::Signals(_)
-            | Self::Print(_) => "failed to ",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Usage(_) | Self::Rules(_) | Self::Catalog(_) => Exit::Usage,
-            Self::Clients(error) if error.is_configuration() => Exit::Usage,
-            Self::Scenarios(error) if error.is_configuration() => Exit::Usage,
-            Self::Trace(error) | Self::Inspect(inspect::InspectError::Trace(error))
-                if error.is_configuration() =>
-            {
-                Exit::Usage
-            }
-            Self::EndedEarly { interrupted: true, .. } => Exit::Interrupted,
-            Self::Target(_)
-            | Self::Trace(_)
-            | Self::Inspect(_)
-            | Self::Clients(_)
-            | Self::Scenarios(_)
-            | Self::Serve(_)
-            | Self::Metrics(_)
-            | Self::Lookups(_)
-            | Self::Probes(_)
-            | Self::Registry(_)
-            | Self::Directory(_)
-            | Self::Report(_)
-            | Self::Man(_)
-            | Self::Compare(_)
-            | Self::Engine(_)
-            | Self::Accounting(_)
-            | Self::Signals(_)
-            | Self::Print(_)
-            | Self::EndedEarly { interrupted: false, .. } => Exit::CouldNotRun,
+            | Self::Print(_) => ("failed to ", Exit::CouldNotRun),
         }
     }
 }
 
 /// Runs the program with the arguments and streams of this process.
 pub fn run() -> Exit {
-    let parsed = help::program().try_get_matches().and_then(|typed| Cli::from_arg_matches(&typed));
+    let program = help::program();
+    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let layered = match config::Layered::of(&program, std::env::args_os().collect(), variables) {
+        Ok(layered) => layered,
+        Err(error) => {
+            print_message(&format!("error: {}", chain(&error)));
+            return Exit::Usage;
+        }
+    };
+    let parsed = program.clone().try_get_matches_from(&layered.arguments).and_then(|typed| {
+        let mut cli = Cli::from_arg_matches(&typed)?;
+        cli.command.keep_config(config::effective(&program, &typed));
+        Ok(cli)
+    });
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return exit_for_clap_error(error),
+        Err(mut error) => {
+            layered.name_origin(&mut error);
+            return exit_for_clap_error(error);
+        }
     };
     log_to_stderr(cli.verbose, cli.command.is_quiet());
     system::disable_huge_pages();
@@ -276,8 +260,9 @@ pub fn run() -> Exit {
     match dispatch(&cli.command, out) {
         Ok(exit) => exit,
         Err(error) => {
-            print_message(&format!("error: {}{}", error.message_prefix(), chain(&error)));
-            error.exit()
+            let (prefix, exit) = error.prefix_and_exit();
+            print_message(&format!("error: {prefix}{}", chain(&error)));
+            exit
         }
     }
 }
@@ -355,6 +340,27 @@ fn dispatch(command: &Command, out: &mut dyn Write) -> Result<Exit, CliError> {
 }
 
 impl Command {
+    /// Keeps the effective configuration, for the report.
+    fn keep_config(&mut self, config: RunConfig) {
+        match self {
+            Self::Replay(args) => args.config.effective = config,
+            Self::Check(args) => args.config.effective = config,
+            Self::Simulate(args) => args.config.effective = config,
+            Self::Demo(_)
+            | Self::Inspect(_)
+            | Self::Report(_)
+            | Self::Compare(_)
+            | Self::Rules(_)
+            | Self::Explain(_)
+            | Self::Serve(_)
+            | Self::Schema(_)
+            | Self::Clients(_)
+            | Self::Scenarios(_)
+            | Self::Completions(_)
+            | Self::Man(_) => {}
+        }
+    }
+
     /// Whether nothing but errors is wanted on stderr.
     fn is_quiet(&self) -> bool {
         match self {
@@ -437,9 +443,10 @@ mod tests {
     fn check(arguments: &[&str], exit: Exit, told: &str) {
         let cli = Cli::try_parse_from([&["downpour"], arguments].concat()).unwrap();
         let error = dispatch(&cli.command, &mut Vec::new()).unwrap_err();
-        let message = format!("{}{}", error.message_prefix(), chain(&error));
+        let (prefix, code) = error.prefix_and_exit();
+        let message = format!("{prefix}{}", chain(&error));
         assert!(message.starts_with(told), "{message}");
-        assert_eq!(error.exit(), exit);
+        assert_eq!(code, exit);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use super::CliError;
 use super::client_args::ClientArgs;
+use super::config::ConfigArgs;
 use super::control_args::ControlArgs;
 use super::distinct::{DistinctProgress, DistinctRequests};
 use super::execute::measure;
@@ -85,6 +86,8 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "Input", hide_short_help = true)]
     keep_query: Vec<String>,
 
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
     #[command(flatten)]
     candidate: CandidateArgs,
     #[command(flatten)]
@@ -215,6 +218,7 @@ impl CheckArgs {
         verify.probe.max_queue_wait = None;
         ReplayArgs {
             scenario: None,
+            config: self.config.clone(),
             trace: TraceArgs {
                 traces: self.traces.clone(),
                 input_format: self.input_format,

@@ -5,6 +5,7 @@
 //! and shows what every status check of that day could not.
 
 use super::client_args::ClientArgs;
+use super::config::ConfigArgs;
 use super::control_args::ControlArgs;
 use super::load_args::LoadArgs;
 use super::probe_args::{JsonShare, ProbeArgs};
@@ -141,6 +142,7 @@ fn seconds(duration: Duration) -> String {
 fn replay_args(args: &DemoArgs, registry: &MockRegistry) -> Result<ReplayArgs, CliError> {
     Ok(ReplayArgs {
         scenario: None,
+        config: ConfigArgs::default(),
         trace: trace_args(),
         load: LoadArgs {
             rate: Pace::Constant(args.rate),

@@ -2,6 +2,7 @@
 
 use super::CliError;
 use super::client_args::ClientArgs;
+use super::config::ConfigArgs;
 use super::control_args::ControlArgs;
 use super::execute::{PreparedReplay, execute_run};
 use super::export::RunDirectoryKept;
@@ -63,6 +64,8 @@ pub(crate) struct ReplayArgs {
     /// TOML file. downpour scenarios lists the built-in ones.
     #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["traces", "target", "rate", "stages", "loop_trace", "warmup", "amplify", "rewrite", "rules", "resolver", "session_gap", "session_max"], help_heading = "Input")]
     pub(super) scenario: Option<String>,
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
     #[command(flatten)]
     pub(super) trace: TraceArgs,
     #[command(flatten)]
@@ -276,6 +279,7 @@ fn plan(command: &str, args: &ReplayArgs, engine: &EnginePlan, (pace, started): 
     let servers: Vec<String> = verify.resolver.iter().map(ToString::to_string).collect();
     Plan {
         command: command.to_owned(),
+        config: args.config.effective.clone(),
         target: load.target.to_string(),
         rate: pace.to_string(),
         speed: pace.speed(),

@@ -159,6 +159,7 @@ fn plan(args: &SimulateArgs, load: &LoadArgs, simulation: &SimulationPlan, scena
     let service = &simulation.service;
     Plan {
         command: "simulate".to_owned(),
+        config: args.config.effective.clone(),
         target: "a modelled service".to_owned(),
         overload: "shed".to_owned(),
         timeout_s: simulation.timeout.as_secs_f64(),

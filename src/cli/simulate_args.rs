@@ -5,6 +5,7 @@
 
 use super::CliError;
 use super::client_args::ClientArgs;
+use super::config::ConfigArgs;
 use super::export::ExportArgs;
 use super::load_args::LoadArgs;
 use super::overwrite::Named;
@@ -42,6 +43,8 @@ use std::time::Duration;
       --rate 50k/s --loop -d 5m --servers 64 --service-time 'exponential 1ms' \\
       --drop 80%@60s..70s --timeout 3s")]
 pub(crate) struct SimulateArgs {
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
     #[command(flatten)]
     pub(super) trace: TraceArgs,
     /// Play a scenario instead of a trace

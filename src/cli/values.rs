@@ -1,5 +1,6 @@
 //! Values of flags as they are typed, that several subcommands have.
 
+use super::config::HIDDEN;
 use downpour_core::units::{parse_count, parse_duration};
 use downpour_verify::lookup::ParseResolverError;
 use http::{HeaderName, HeaderValue};
@@ -61,6 +62,12 @@ pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
 
 pub(super) fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = text.split_once(':').ok_or("write it like 'Accept: application/json'")?;
+    if value.trim() == HIDDEN {
+        return Err(
+            "a saved configuration does not contain the values of header fields: give each field with -H"
+                .to_owned(),
+        );
+    }
     let parsed = name.trim().parse().ok().zip(HeaderValue::from_str(value.trim()).ok());
     let (name, value): (HeaderName, HeaderValue) =
         parsed.ok_or_else(|| "it contains a byte that a header field must not contain".to_owned())?;

@@ -19,6 +19,7 @@ mod addresses;
 mod catalog;
 mod check;
 mod clients;
+mod config;
 mod connections;
 mod control;
 mod exports;

@@ -48,7 +48,7 @@ pub use json_schema::{Document, json_schema};
 pub use junit::junit;
 pub use k6::k6_summary;
 pub use markdown::markdown;
-pub use plan::{Plan, PlanInput, SimulatedService, SkippedInput};
+pub use plan::{ConfigValue, Plan, PlanInput, RunConfig, SimulatedService, SkippedInput};
 pub use prometheus::{Dialect, exposition};
 pub use rendering::Rendering;
 pub use retries::{ClientLine, RetriesSection};

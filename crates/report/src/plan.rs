@@ -5,6 +5,28 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The configuration of a run: the options of its command, defaults filled in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct RunConfig {
+    /// By section, such as `load`, and by the long name of the option, such as
+    /// `rate`.
+    pub sections: BTreeMap<String, BTreeMap<String, ConfigValue>>,
+}
+
+/// The value of an option, as it is typed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ConfigValue {
+    /// Of an option without a value: whether it is given.
+    Flag(bool),
+    /// A value.
+    Text(String),
+    /// The values of an option that may be repeated.
+    List(Vec<String>),
+}
 
 /// The effective plan of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,6 +36,10 @@ pub struct Plan {
     pub command: String,
     /// The version of this program.
     pub version: String,
+    /// The effective configuration; `--config` takes this file to repeat the run.
+    /// It contains names of headers, never their values.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub config: RunConfig,
     /// The logs, in the order given.
     pub inputs: Vec<PlanInput>,
     /// Files of directories and patterns that could not be read and were left
@@ -195,4 +221,8 @@ pub struct SimulatedService {
     pub capacity_drops: Vec<String>,
     /// Planned faults, each as `missing-slash@60s..840s`.
     pub faults: Vec<String>,
+}
+
+fn is_empty(config: &RunConfig) -> bool {
+    config.sections.is_empty()
 }
