@@ -81,7 +81,7 @@ fn write_run(run: &Path, seconds: u64) -> io::Result<()> {
     }
     let books = Accounting::so_far(&totals).map_err(|imbalance| io::Error::other(imbalance.to_string()))?;
     let report = RunReport::build(ReportInput {
-        plan: Plan { command: "replay".to_owned(), ..Plan::default() },
+        plan: Plan::default(),
         accounting: &books,
         totals: &totals,
         generator: GeneratorFacts::default(),

@@ -52,7 +52,8 @@ mod wire_args;
 use clap::error::{ContextKind, ContextValue};
 use clap::{FromArgMatches, Parser, Subcommand};
 use downpour_core::visible;
-use downpour_report::{Exit, RunConfig};
+use downpour_report::{Exit, RunConfig, RunReport};
+use downpour_trace::Source;
 use std::io::{self, Write};
 use terminal::Visible;
 use tracing_subscriber::EnvFilter;
@@ -265,6 +266,18 @@ pub fn run() -> Exit {
             exit
         }
     }
+}
+
+/// Replays `source` with these options of `replay`, without output. Why it could not
+/// is a sentence.
+pub(crate) fn replay_silently(source: Source, options: Vec<String>) -> Result<RunReport, String> {
+    let arguments = ["downpour", "replay", "-", "--quiet"].into_iter().map(str::to_owned).chain(options);
+    let cli = Cli::try_parse_from(arguments).map_err(|error| error.to_string())?;
+    let Command::Replay(args) = cli.command else {
+        return Err("these are not the options of a replay".to_owned());
+    };
+    replay::run_silently(source, &args)
+        .map_err(|error| format!("{}{}", error.prefix_and_exit().0, chain(&error)))
 }
 
 /// Writes for as long as somebody reads, and drops the rest, as in `| head`: a

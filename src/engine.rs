@@ -33,13 +33,13 @@ mod wakes;
 mod wire;
 mod worker;
 
-pub use connect::Protocol;
-pub use control::{ControlPlan, ControlThread};
-pub use limits::Reuse;
-pub use priority::lower_priority;
-pub use request_template::RequestTemplate;
-pub use run::run;
-pub use worker::{LoopMode, Phase};
+pub(crate) use connect::Protocol;
+pub(crate) use control::{ControlPlan, ControlThread};
+pub(crate) use limits::Reuse;
+pub(crate) use priority::lower_priority;
+pub(crate) use request_template::RequestTemplate;
+pub(crate) use run::run;
+pub(crate) use worker::{LoopMode, Phase};
 
 use downpour_load::client::ClientPlan;
 use downpour_load::schedule::sample::Sample;
@@ -55,7 +55,7 @@ use std::time::Duration;
 
 /// What happens to an arrival over the limit of arrivals in flight.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Overload {
+pub(crate) enum Overload {
     /// It is not sent, and counted as shed. The run is invalid.
     #[default]
     Shed,
@@ -66,7 +66,7 @@ pub enum Overload {
 
 /// What wakes a worker for the next arrival.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pacing {
+pub(crate) enum Pacing {
     /// The most exact timer of the system: a timerfd on Linux, tokio's timers
     /// elsewhere.
     #[default]
@@ -75,107 +75,111 @@ pub enum Pacing {
     Spin,
     /// Tokio's timers, on every system: milliseconds, and they follow a paused
     /// clock.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "tests run on a paused clock, which only these timers follow")
+    )]
     Tokio,
 }
 
 /// How arrivals are sent: everything the engine needs to know but the arrivals.
 #[derive(Clone, Debug)]
-pub struct EnginePlan {
+pub(crate) struct EnginePlan {
     /// Where the candidate listens; used in turn.
-    pub addresses: Vec<SocketAddr>,
+    pub(crate) addresses: Vec<SocketAddr>,
     /// What every request says beside its target.
-    pub request_template: RequestTemplate,
+    pub(crate) request_template: RequestTemplate,
     /// What connections are secured with; plain where there is none.
-    pub tls: Option<TlsPlan>,
+    pub(crate) tls: Option<TlsPlan>,
     /// What is spoken on a connection whose TLS says nothing else.
-    pub protocol: Protocol,
+    pub(crate) protocol: Protocol,
     /// How connections are used.
-    pub connection_plan: ConnectionPlan,
+    pub(crate) connection_plan: ConnectionPlan,
     /// When arrivals leave.
-    pub loop_mode: LoopMode,
+    pub(crate) loop_mode: LoopMode,
     /// What is due before that is sent and not counted.
-    pub warmup: Duration,
+    pub(crate) warmup: Duration,
     /// What wakes a worker.
-    pub pacing: Pacing,
+    pub(crate) pacing: Pacing,
     /// The least time between two wake-ups of a worker for arrivals; what falls
     /// due in between leaves with the next. Zero wakes for each.
-    pub batch_interval: Duration,
+    pub(crate) batch_interval: Duration,
     /// Whether each worker keeps to a core of its own.
-    pub pin: bool,
+    pub(crate) pin: bool,
     /// Worker threads, at least one.
-    pub threads: usize,
+    pub(crate) threads: usize,
     /// Most connections open at once, over all workers.
-    pub connections: usize,
+    pub(crate) connections: usize,
     /// Most arrivals in flight, over all workers.
-    pub max_in_flight: usize,
+    pub(crate) max_in_flight: usize,
     /// What happens beyond that.
-    pub overload: Overload,
+    pub(crate) overload: Overload,
     /// From when an arrival was due to the end of its answer.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
     /// From the attempt to connect to the connection.
-    pub connect_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
     /// How long arrivals in flight may take after the last one was released.
-    pub grace: Duration,
+    pub(crate) grace: Duration,
     /// Most bytes of an answer's body.
-    pub max_body: u64,
+    pub(crate) max_body: u64,
     /// What clients do when a download fails; `None` where nothing is tried
     /// again.
-    pub clients: Option<Arc<ClientPlan>>,
+    pub(crate) clients: Option<Arc<ClientPlan>>,
 }
 
 /// How connections are secured.
 #[derive(Clone, Debug)]
-pub struct TlsPlan {
+pub(crate) struct TlsPlan {
     /// Roots, client certificate, ALPN. Each worker has its own session store.
-    pub config: rustls::ClientConfig,
+    pub(crate) config: rustls::ClientConfig,
     /// Whether sessions are resumed.
-    pub resume: bool,
+    pub(crate) resume: bool,
     /// The name that the candidate's certificate must be for.
-    pub name: rustls::pki_types::ServerName<'static>,
+    pub(crate) name: rustls::pki_types::ServerName<'static>,
 }
 
 /// How connections are used.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ConnectionPlan {
+pub(crate) struct ConnectionPlan {
     /// Which idle connection is used next.
-    pub reuse: Reuse,
+    pub(crate) reuse: Reuse,
     /// Most streams in use of an HTTP/2 connection, at least one.
-    pub streams: usize,
+    pub(crate) streams: usize,
     /// Most requests that a connection carries; as many as it likes if nothing
     /// is said.
-    pub requests_per_connection: Option<u64>,
+    pub(crate) requests_per_connection: Option<u64>,
     /// How long a connection may be idle before it is closed from here.
-    pub idle: Option<Duration>,
+    pub(crate) idle: Option<Duration>,
     /// From the sending of a request to the first byte of its answer.
-    pub first_byte: Option<Duration>,
+    pub(crate) first_byte: Option<Duration>,
     /// Connections that are opened before the first arrival, over all workers.
-    pub open_ahead: usize,
+    pub(crate) open_ahead: usize,
 }
 
 /// How the answers are judged.
 #[derive(Debug)]
-pub struct Judging {
+pub(crate) struct Judging {
     /// The judge; each worker has its own copy.
-    pub judge: Judge,
+    pub(crate) judge: Judge,
     /// Where target hosts are looked up; `None` where that tier is off.
-    pub lookups: Option<Lookups>,
+    pub(crate) lookups: Option<Lookups>,
     /// Where targets are asked themselves; `None` where those tiers are off.
-    pub probes: Option<Probes>,
+    pub(crate) probes: Option<Probes>,
     /// Which of the targets are asked.
-    pub sampling: ProbeSampling,
+    pub(crate) sampling: ProbeSampling,
     /// Which redirects are asked for in JSON, too; `None` where none are.
-    pub json_sample: Option<Sample>,
+    pub(crate) json_sample: Option<Sample>,
     /// Whether redirects may lead to addresses that are not public.
-    pub private_addresses: PrivateAddresses,
+    pub(crate) private_addresses: PrivateAddresses,
     /// The files that redirects may lead to, where somebody listed them.
-    pub catalog: Option<Arc<CatalogLookup>>,
+    pub(crate) catalog: Option<Arc<CatalogLookup>>,
     /// Who asks a second deployment for the same; `None` without one.
-    pub control: Option<ControlThread>,
+    pub(crate) control: Option<ControlThread>,
 }
 
 /// Why a run could not begin.
 #[derive(Debug, thiserror::Error)]
-pub enum EngineError {
+pub(crate) enum EngineError {
     /// A worker's thread or runtime could not be started.
     #[error("start a worker thread")]
     Worker(#[source] std::io::Error),

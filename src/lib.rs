@@ -1,9 +1,13 @@
 //! Replays recorded download traffic against a candidate deployment, judges
 //! every redirect it hands out, and says how fast it answered.
 //!
-//! This crate sends: [`engine`] is the open loop, [`cli`] the program. What it
-//! reads, judges, counts and reports is in crates of their own, which
-//! `ARCHITECTURE.md` lists in reading order.
+//! [`Replay`] does so from code; [`run_program`] is the command line. What is read,
+//! judged, counted and reported is in crates of their own, which `ARCHITECTURE.md`
+//! lists in reading order.
 
-pub mod cli;
-pub mod engine;
+mod cli;
+mod engine;
+mod replay;
+
+pub use cli::run as run_program;
+pub use replay::{Replay, ReplayBuilder, ReplayError};

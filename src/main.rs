@@ -1,6 +1,5 @@
 //! Parses the command line, runs, and maps the end to an exit code.
 
-use downpour::cli;
 use std::process::ExitCode;
 
 #[cfg(feature = "mimalloc")]
@@ -8,5 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    ExitCode::from(cli::run().code())
+    ExitCode::from(downpour::run_program().code())
 }

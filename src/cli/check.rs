@@ -26,6 +26,7 @@ use crate::engine::LoopMode;
 use clap::Args;
 use downpour_core::units::grouped;
 use downpour_load::schedule::Pace;
+use downpour_report::RunKind;
 use downpour_report::{Exit, Reason};
 use downpour_trace::ReadOptions;
 use downpour_trace::source::RequestOrder;
@@ -179,7 +180,7 @@ pub(crate) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, CliErro
     let source = open(&args.traces, options)?;
     let kept = args.output.out.as_deref().map_or(RunDirectoryKept::No, RunDirectoryKept::At);
     let exports = args.output.exports.open(kept, replay.files_read())?;
-    let mut prepared = prepare("check", source, &replay)?;
+    let mut prepared = prepare(RunKind::Check, source, &replay)?;
     let found = Arc::new(DistinctProgress::default());
     prepared.requests = Box::new(DistinctRequests::of(prepared.requests, Arc::clone(&found)));
     prepared.engine.loop_mode = LoopMode::Closed { until: None, open: Some(MAX_OUTSTANDING) };

@@ -24,6 +24,7 @@ use downpour_load::schedule::Pace;
 use downpour_mock::plan::{FaultKind, FaultPlan, FaultWindow, LocationFault, PlannedFault, Share};
 use downpour_mock::{MockConfig, MockRegistry};
 use downpour_report::Exit;
+use downpour_report::RunKind;
 use downpour_trace::Source;
 use downpour_trace::subsecond::Subsecond;
 use downpour_verify::Depth;
@@ -94,7 +95,7 @@ pub(crate) fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, CliError
             to.as_secs_f64(),
         ));
     }
-    let replayed = replay("demo", trace()?, &replay_args(args, &registry)?, out);
+    let replayed = replay(RunKind::Demo, trace()?, &replay_args(args, &registry)?, out);
     registry.stop();
     let exit = replayed?;
     if args.report.format == OutputFormat::Text && exit == Exit::Failed {

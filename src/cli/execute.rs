@@ -70,7 +70,7 @@ pub(crate) fn execute_run(
 ) -> Result<(Exit, RunReport), CliError> {
     let path = args.out.clone().unwrap_or_else(|| default_path(&prepared.plan));
     let voice = Verbosity::of(args.quiet, args.no_progress);
-    let expected = expected(&prepared);
+    let expected = expected_length(&prepared);
     let progress = ProgressReporter::by_the_second(voice, expected, phases);
     let measured = measure(prepared, (Some(path), progress), phases)?;
     measured.publish(args.format, exports, out)
@@ -260,7 +260,7 @@ pub(super) fn ended_early(plan: &Plan, totals: &Totals) -> Option<Reason> {
 }
 
 /// When the run will be over, as far as its plan says.
-fn expected(prepared: &PreparedReplay) -> ExpectedLength {
+pub(super) fn expected_length(prepared: &PreparedReplay) -> ExpectedLength {
     let (warmup, plan) = (prepared.engine.warmup, &prepared.plan);
     ExpectedLength { warmup, length: prepared.measured_duration, requests: plan.requests }
 }

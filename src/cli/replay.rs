@@ -4,13 +4,14 @@ use super::CliError;
 use super::client_args::ClientArgs;
 use super::config::ConfigArgs;
 use super::control_args::ControlArgs;
-use super::execute::{PreparedReplay, execute_run};
+use super::execute::{PreparedReplay, execute_run, expected_length, measure};
 use super::export::RunDirectoryKept;
 use super::load_args::LoadArgs;
 use super::metrics::MetricsServer;
 use super::overwrite::Named;
 use super::prepare_run::{engine_plan, few_connections, judging, refuse_unconfirmed_load};
 use super::probe_args::candidate;
+use super::progress::{ProgressReporter, Verbosity};
 use super::report_args::ReportArgs;
 use super::requests::{RefusedHost, TraceRequests};
 use super::scenarios::scenario_file;
@@ -27,6 +28,7 @@ use downpour_core::units::{Factor, Stamp};
 use downpour_load::client::ClientPlan;
 use downpour_load::played::{AtEndOfTrace, Requests};
 use downpour_load::schedule::Pace;
+use downpour_report::RunKind;
 use downpour_report::{Exit, Plan, PlanInput, RunReport, SkippedInput};
 use downpour_trace::source::{InputReport, UnreadableInput};
 use downpour_trace::{ReadOptions, Source};
@@ -108,12 +110,12 @@ pub(crate) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<Exit, CliErr
     let (agents, live) = (args.clients.agents()?, Some(system::now()));
     let options = ReadOptions { agents, live, ..args.trace.options()? };
     let source = args.trace.open(options)?;
-    replay("replay", source, args, out)
+    replay(RunKind::Replay, source, args, out)
 }
 
 /// Replays `source`; `demo` comes here too, with a trace of its own.
 pub(super) fn replay(
-    command: &str,
+    command: RunKind,
     source: Source,
     args: &ReplayArgs,
     out: &mut dyn Write,
@@ -125,9 +127,19 @@ pub(super) fn replay(
     execute_run(prepared, (&args.report, exports), &phases, out).map(|(exit, _)| exit)
 }
 
+/// Replays `source` for another program: nothing is written or printed, and signals
+/// are that program's business.
+pub(super) fn run_silently(source: Source, args: &ReplayArgs) -> Result<RunReport, CliError> {
+    let prepared = prepare(RunKind::Replay, source, args)?;
+    let phases = signals::without_signals();
+    let expected = expected_length(&prepared);
+    let progress = ProgressReporter::by_the_second(Verbosity::Silent, expected, &phases);
+    Ok(measure(prepared, (None, progress), &phases)?.report)
+}
+
 /// Plays requests that are no trace's, and tells what came of it as well.
 pub(super) fn play(
-    command: &str,
+    command: RunKind,
     requested: ReplayInput,
     args: &ReplayArgs,
     out: &mut dyn Write,
@@ -153,7 +165,11 @@ pub(super) struct ReplayInput {
 
 /// Everything that a replay of `source` needs. Mistakes are found here, and the
 /// candidate is knocked at.
-pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Result<PreparedReplay, CliError> {
+pub(super) fn prepare(
+    command: RunKind,
+    source: Source,
+    args: &ReplayArgs,
+) -> Result<PreparedReplay, CliError> {
     let pace = args.load.pace().map_err(CliError::Usage)?;
     args.load.check_warmup(&pace).map_err(CliError::Usage)?;
     if matches!(pace, Pace::Recorded(_)) && !source.has_times() {
@@ -186,7 +202,7 @@ pub(super) fn prepare(command: &str, source: Source, args: &ReplayArgs) -> Resul
 }
 
 fn prepare_requests(
-    (command, pace): (&str, &Pace),
+    (command, pace): (RunKind, &Pace),
     requested: ReplayInput,
     args: &ReplayArgs,
 ) -> Result<PreparedReplay, CliError> {
@@ -272,18 +288,18 @@ fn refused_hosts(args: &ReplayArgs) -> Vec<RefusedHost> {
 }
 
 /// The effective plan, as the report tells it.
-fn plan(command: &str, args: &ReplayArgs, engine: &EnginePlan, (pace, started): (&Pace, Stamp)) -> Plan {
+fn plan(command: RunKind, args: &ReplayArgs, engine: &EnginePlan, (pace, started): (&Pace, Stamp)) -> Plan {
     let (trace, load, verify) = (&args.trace, &args.load, &args.verify);
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     let asks_targets = ProbeDepth::of(verify.verify).is_some();
     let servers: Vec<String> = verify.resolver.iter().map(ToString::to_string).collect();
     Plan {
-        command: command.to_owned(),
+        command,
         config: args.config.effective.clone(),
         target: load.target.to_string(),
         rate: pace.to_string(),
         speed: pace.speed(),
-        arrivals: load.shape.arrivals_of(pace).to_owned(),
+        arrivals: load.shape.arrivals_of(pace),
         threads: count(engine.threads),
         connections: count(engine.connections),
         overload: load.overload.name().to_owned(),
@@ -297,7 +313,7 @@ fn plan(command: &str, args: &ReplayArgs, engine: &EnginePlan, (pace, started): 
             checked.to_owned()
         }),
         batch_interval_us: u64::try_from(engine.batch_interval.as_micros()).unwrap_or(u64::MAX),
-        verify: verify.verify.to_string(),
+        verify: verify.verify,
         verify_rate: asks_targets.then(|| verify.probe.rate.to_string()),
         verify_sample: asks_targets.then(|| verify.probe.sample.to_string()),
         rules: verify.rules.clone(),

@@ -12,6 +12,7 @@ use downpour_core::units::Factor;
 use downpour_load::client::ClientPlan;
 use downpour_load::schedule::{Pace, check_peak};
 use downpour_mock::{MockConfig, MockRegistry};
+use downpour_report::RunKind;
 use downpour_report::{Exit, PlanInput};
 use downpour_sim::scenario::Scenario;
 use std::io::Write;
@@ -59,7 +60,7 @@ pub(super) fn run(name_or_file: &str, args: &ReplayArgs, out: &mut dyn Write) ->
         clients: Some(Arc::new(clients)),
         fault: scenario.fault_span().map(seconds),
     };
-    let played = play("replay", requested, &args, out);
+    let played = play(RunKind::Replay, requested, &args, out);
     registry.stop();
     let (exit, report) = played?;
     if let Some(beside) = scenario.compare_with_expected(&report) {

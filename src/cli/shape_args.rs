@@ -11,6 +11,7 @@ use downpour_load::schedule::process::Spacing;
 use downpour_load::schedule::profile::{Profile, RateStage};
 use downpour_load::schedule::sample::{Sample, SampleUnit};
 use downpour_load::schedule::{Pace, Schedule};
+use downpour_report::ArrivalSpacing;
 use std::time::Duration;
 
 /// Flags of the load that most runs do without.
@@ -133,14 +134,14 @@ impl ShapeArgs {
         Profile::new(self.stages.clone()).map(Some).map_err(|error| format!("--stage: {error}"))
     }
 
-    /// How arrivals lie at `pace`, in the words of the plan.
-    pub(super) fn arrivals_of(&self, pace: &Pace) -> &'static str {
+    /// How arrivals are spaced at `pace`.
+    pub(super) fn arrivals_of(&self, pace: &Pace) -> ArrivalSpacing {
         match pace {
-            Pace::Recorded(_) => "recorded",
-            Pace::Max => "closed_loop",
+            Pace::Recorded(_) => ArrivalSpacing::Recorded,
+            Pace::Max => ArrivalSpacing::ClosedLoop,
             Pace::Constant(_) | Pace::Profile(_) => match self.arrivals {
-                Some(ArrivalsArg::Poisson) => "poisson",
-                Some(ArrivalsArg::Uniform | ArrivalsArg::Recorded) | None => "uniform",
+                Some(ArrivalsArg::Poisson) => ArrivalSpacing::Poisson,
+                Some(ArrivalsArg::Uniform | ArrivalsArg::Recorded) | None => ArrivalSpacing::Uniform,
             },
         }
     }

@@ -87,6 +87,12 @@ pub(crate) fn phases() -> io::Result<Phases> {
     Ok(Phases { phase, command, signal_notice: answer })
 }
 
+/// The phase of a run that no signal ends.
+pub(crate) fn without_signals() -> Phases {
+    let (command, phase) = watch::channel(Phase::Running);
+    Phases { phase, command, signal_notice: Arc::default() }
+}
+
 async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
     tokio::select! {
         _ = interrupt.recv() => {}

@@ -22,6 +22,7 @@ use downpour_load::played::{AtEndOfTrace, Played};
 use downpour_load::schedule::{Pace, check_peak};
 use downpour_metrics::{Interval, StormSecond, StormSeries, Totals};
 use downpour_metrics::{Observer, RunEnd};
+use downpour_report::{ArrivalSpacing, RunKind};
 use downpour_report::{
     Assessment, Ending, Exit, GeneratorFacts, Plan, PlanInput, ReportInput, RunDirectory, RunReport,
     SimulatedService, ThresholdMonitor,
@@ -30,6 +31,7 @@ use downpour_sim::scenario::{Scenario, Service, trouble};
 use downpour_sim::sweep::{Grid, longest_run_s, sweep};
 use downpour_sim::{SimulationPlan, simulate};
 use downpour_trace::{ReadOptions, Source};
+use downpour_verify::Depth;
 use std::io::Write;
 use std::ops::Range;
 use std::time::Duration;
@@ -86,7 +88,7 @@ fn from_scenario(scenario: Scenario, args: &SimulateArgs) -> Result<PreparedSimu
             compression: "plain".to_owned(),
         }],
         rate: scenario.load.downloads.to_string(),
-        arrivals: "scenario".to_owned(),
+        arrivals: ArrivalSpacing::Scenario,
         speed: args.load.speed.map(Factor::as_f64),
         duration_s: Some(scenario.load.duration.as_secs_f64()),
         ..plan(args, &load, &simulation, Some(scenario.name.clone()))
@@ -120,7 +122,7 @@ fn from_trace(args: &SimulateArgs) -> Result<PreparedSimulation, CliError> {
         inputs_skipped: source.unreadable().iter().map(skipped).collect(),
         rate: pace.to_string(),
         speed: pace.speed(),
-        arrivals: load.shape.arrivals_of(&pace).to_owned(),
+        arrivals: load.shape.arrivals_of(&pace),
         reorder_window_s: source.reorder_window().as_secs_f64(),
         ..plan(args, &load, &simulation, None)
     };
@@ -158,12 +160,12 @@ fn check(source: &Source, pace: &Pace, args: &SimulateArgs) -> Result<(), CliErr
 fn plan(args: &SimulateArgs, load: &LoadArgs, simulation: &SimulationPlan, scenario: Option<String>) -> Plan {
     let service = &simulation.service;
     Plan {
-        command: "simulate".to_owned(),
+        command: RunKind::Simulate,
         config: args.config.effective.clone(),
         target: "a modelled service".to_owned(),
         overload: "shed".to_owned(),
         timeout_s: simulation.timeout.as_secs_f64(),
-        verify: "off".to_owned(),
+        verify: Depth::Off,
         allow_invalid: args.report.allow_invalid,
         simulated: Some(SimulatedService {
             scenario,

@@ -22,7 +22,7 @@ use tokio_rustls::client::TlsStream;
 
 /// What is spoken on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
+pub(crate) enum Protocol {
     /// HTTP/1.1: one exchange at a time.
     Http1,
     /// HTTP/2: many at once.

@@ -48,36 +48,36 @@ const NOISE_PPM: u32 = 250_000;
 
 /// How the control is asked.
 #[derive(Clone, Debug)]
-pub struct ControlPlan {
+pub(crate) struct ControlPlan {
     /// What is compared.
-    pub comparison: ControlComparison,
+    pub(crate) comparison: ControlComparison,
     /// `scheme://host:port` of the candidate.
-    pub candidate: String,
+    pub(crate) candidate: String,
     /// The same of the control.
-    pub control: String,
+    pub(crate) control: String,
     /// Where the control listens; used in turn.
-    pub addresses: Vec<SocketAddr>,
+    pub(crate) addresses: Vec<SocketAddr>,
     /// What every request to it says beside its target.
-    pub request_template: RequestTemplate,
+    pub(crate) request_template: RequestTemplate,
     /// What connections to it are secured with.
-    pub tls: Option<TlsPlan>,
+    pub(crate) tls: Option<TlsPlan>,
     /// The share of the answers that is compared.
-    pub share: Share,
+    pub(crate) share: Share,
     /// What chooses them.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Most requests to the control.
-    pub rate: Rate,
+    pub(crate) rate: Rate,
     /// From the sending of a request to the end of its answer.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
     /// From the attempt to connect to the connection.
-    pub connect_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
     /// Most bytes of an answer's body.
-    pub max_body: u64,
+    pub(crate) max_body: u64,
 }
 
 /// The thread that asks the control. Dropping it ends what is under way.
 #[derive(Debug)]
-pub struct ControlThread {
+pub(crate) struct ControlThread {
     handle: Option<ControlHandle>,
     /// Says until when what is under way may end.
     stop: Option<oneshot::Sender<Instant>>,
@@ -88,7 +88,7 @@ pub struct ControlThread {
 impl ControlThread {
     /// Starts the thread. Nobody is connected to until there is something to
     /// ask.
-    pub fn start(plan: ControlPlan) -> Result<Self, EngineError> {
+    pub(crate) fn start(plan: ControlPlan) -> Result<Self, EngineError> {
         let (queue, questions) = mpsc::channel(queue_length(plan.rate));
         let (stop, stopped) = oneshot::channel();
         let tally = Arc::new(Mutex::new(ControlResults::default()));
@@ -125,13 +125,13 @@ impl ControlThread {
     }
 
     /// What has come of it so far.
-    pub fn results(&self) -> ControlResults {
+    pub(crate) fn results(&self) -> ControlResults {
         lock(&self.results).clone()
     }
 
     /// Lets what waits or is under way end within `patience`. Returns what came
     /// of it all, and why the thread ended early if it did.
-    pub fn finish(mut self, patience: Duration) -> (ControlResults, Option<String>) {
+    pub(crate) fn finish(mut self, patience: Duration) -> (ControlResults, Option<String>) {
         drop(self.handle.take());
         if let Some(stop) = self.stop.take() {
             // A thread that is gone needs no word.

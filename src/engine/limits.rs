@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Which of the idle connections is used next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reuse {
+pub(crate) enum Reuse {
     /// The one used last, so that the others can fall idle as those of real
     /// clients do.
     #[default]

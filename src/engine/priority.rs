@@ -13,7 +13,7 @@ pub(super) fn tune_worker_thread(core: Option<usize>) {
 }
 
 /// For everyone else: the calling thread runs when no worker wants to.
-pub fn lower_priority() {
+pub(crate) fn lower_priority() {
     #[cfg(target_os = "linux")]
     linux::lower_priority();
 }

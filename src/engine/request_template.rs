@@ -5,11 +5,11 @@ use http::uri::{Authority, Scheme};
 
 /// What every request says beside its target.
 #[derive(Clone, Debug)]
-pub struct RequestTemplate {
+pub(crate) struct RequestTemplate {
     /// `http` or `https`.
-    pub scheme: Scheme,
+    pub(crate) scheme: Scheme,
     /// Host, and the port if it is not the scheme's own.
-    pub authority: Authority,
+    pub(crate) authority: Authority,
     /// The header fields of every request, `Host` among them.
-    pub headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
 }

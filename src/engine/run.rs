@@ -46,7 +46,7 @@ type WorkerResult = (io::Result<WorkerSummary>, Duration);
 /// `phase` is how the world stops it: see [`Phase`]. Blocks the calling thread,
 /// which becomes the collector and, where it shares a core with a worker, comes
 /// second from then on.
-pub fn run(
+pub(crate) fn run(
     plan: &EnginePlan,
     trace: (Box<dyn Requests>, Schedule, AtEndOfTrace),
     judging: &Judging,

@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, watch};
 
 /// How far a run has come; it only ever goes forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Arrivals are released when they are due.
     Running,
     /// No more are released; those in flight may end within the grace period.
@@ -59,7 +59,7 @@ pub(crate) struct WorkerInputs {
 
 /// When an arrival leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoopMode {
+pub(crate) enum LoopMode {
     /// When it is due: the open loop.
     Open,
     /// When a connection is free for it: the closed loop.

@@ -5,6 +5,7 @@ use assert_cmd::cargo::cargo_bin_cmd;
 use downpour_core::fault::Fault;
 use downpour_core::units::{Offset, Stamp};
 use downpour_metrics::{ArrivalOutcome, Attempt, AttemptEnd, AttemptKind, Interval};
+use downpour_report::RunKind;
 use downpour_report::{Arrivals, Plan, Rates, RunDirectory, RunReport, SCHEMA, TimeSummary, Verdict};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ const HEALTHY: SyntheticRun = SyntheticRun { seed: 1, longer_us: 0, failing: fal
 
 fn plan() -> Plan {
     Plan {
-        command: "replay".into(),
+        command: RunKind::Replay,
         rate: "50/s".into(),
         target: "http://127.0.0.1:1".into(),
         ..Plan::default()

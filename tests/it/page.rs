@@ -231,7 +231,7 @@ fn hostile_texts_stay_texts() {
     report.lines.rejected = report.statuses.clone();
     report.warnings = vec![Reason { id: text(), detail: text(), remedy: text() }; 100];
     report.invalid_reasons = report.warnings.clone();
-    (report.plan.command, report.plan.target, report.plan.started_at) = (text(), text(), text());
+    (report.plan.target, report.plan.started_at) = (text(), text());
     report.plan.headers = vec![text(); 100];
     let statuses = [(text(), 1), ("a\u{2029}".to_owned(), 2)].into();
     let faults = [(text(), u64::MAX)].into();

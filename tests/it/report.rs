@@ -6,12 +6,14 @@ use downpour_metrics::{
     Accounting, ArrivalAdjustments, ArrivalOutcome, Attempt, AttemptEnd, AttemptKind, Coverage,
     FaultObservation, Gauges, Interval, IntervalMerger, JudgedRedirect, Leads, Totals, Unchecked,
 };
+use downpour_report::RunKind;
 use downpour_report::{
     Assessment, DirectoryError, Ending, FAILURES_PER_FAULT, FailureLine, Generator, GeneratorFacts,
     IntervalLine, IntervalLog, Plan, PlanInput, ReportInput, RunDirectory, RunReport, SCHEMA, Verdict,
     summary,
 };
 use downpour_trace::TraceAccounting;
+use downpour_verify::Depth;
 use downpour_verify::Tier;
 use downpour_verify::probe::net::ProbeStats;
 use hdrhistogram::Histogram;
@@ -81,7 +83,7 @@ fn download(interval: &mut Interval, n: u64, due: Offset) {
 
 pub(crate) fn plan() -> Plan {
     Plan {
-        command: "replay".into(),
+        command: RunKind::Replay,
         version: "0.1.0".into(),
         inputs: vec![PlanInput {
             name: "incident.log.gz".into(),
@@ -92,7 +94,7 @@ pub(crate) fn plan() -> Plan {
         rate: "4.7k/s".into(),
         speed: Some(1.0),
         duration_s: Some(20.0),
-        verify: "dns".into(),
+        verify: Depth::Dns,
         out: Some("reports/incident".into()),
         started_at: "2023-07-20T12:17:04Z".into(),
         ..Plan::default()
@@ -177,7 +179,7 @@ fn the_published_result_keeps_its_names_and_can_be_read_back() {
 #[test]
 fn checks_that_were_off_are_said_before_anything_else() {
     let (_, totals) = incident();
-    let text = summary(&report_with(Plan { verify: "policy".into(), ..plan() }, &totals));
+    let text = summary(&report_with(Plan { verify: Depth::Policy, ..plan() }, &totals));
     assert!(text.starts_with("! redirect targets were NOT resolved (--verify policy)\nFAILED"), "{text}");
 }
 

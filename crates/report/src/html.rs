@@ -17,7 +17,7 @@ mod sections;
 mod static_chart;
 
 use super::text::{accounting, asked, format, headline};
-use super::{CHECK, RunReport, Timeline, Verdict};
+use super::{RunKind, RunReport, Timeline, Verdict};
 use askama::Template;
 use attempts::AttemptsChart;
 pub(super) use charts::{Chart, Charts};
@@ -120,7 +120,7 @@ impl<'a> RunPage<'a> {
         let charts = Charts::of(report, timeline);
         let data =
             script_safe(&serde_json::to_string(&charts).expect("charts have text keys and finite numbers"));
-        let is_check = report.plan.command == CHECK;
+        let is_check = report.plan.command == RunKind::Check;
         let books = accounting::equations(report).into_iter();
         Self {
             report,

@@ -11,13 +11,13 @@
 use super::text::format::{safe, share, shortened};
 use super::text::thresholds;
 use super::{
-    AbortLine, CHECK, ExampleLine, FaultLine, Reason, RulesReport, RunReport, ThresholdLine, Verdict,
+    AbortLine, ExampleLine, FaultLine, Reason, RulesReport, RunKind, RunReport, ThresholdLine, Verdict,
     WarningLine,
 };
 use crate::Plan;
 use downpour_core::fault::Fault;
 use downpour_core::units::grouped;
-use downpour_verify::{Depth, Tier};
+use downpour_verify::Tier;
 use std::fmt::{self, Write};
 
 /// The name of the case that all was checked.
@@ -84,7 +84,7 @@ fn write(report: &RunReport, xml: &mut String) -> fmt::Result {
     writeln!(
         xml,
         r#"  <testsuite package="downpour" id="0" name="{}" hostname="localhost" timestamp="{}" tests="{}" failures="{}" errors="{}" skipped="{}" time="{:.3}">"#,
-        escaped(&format!("downpour {}", report.plan.command)),
+        escaped(&format!("downpour {}", report.plan.command.name())),
         escaped(started),
         1 + usize::from(is_misled)
             + passed.len()
@@ -143,7 +143,7 @@ fn properties(report: &RunReport, xml: &mut String) -> fmt::Result {
         ("target", plan.target.as_str()),
         ("traces", &inputs.join(" ")),
         ("rules", rules),
-        ("verify", &plan.verify),
+        ("verify", plan.verify.name()),
         ("requests", &asked),
         ("judged_by_rules", &judged),
         ("version", &plan.version),
@@ -155,7 +155,7 @@ fn properties(report: &RunReport, xml: &mut String) -> fmt::Result {
 
 fn opening(report: &RunReport, id: &str) -> String {
     let family = id.split_once('.').map_or("run", |(family, _)| family);
-    let class = escaped(&format!("downpour.{}.{family}", report.plan.command));
+    let class = escaped(&format!("downpour.{}.{family}", report.plan.command.name()));
     format!(r#"<testcase classname="{class}" name="{}" time="0""#, escaped(id))
 }
 
@@ -222,7 +222,7 @@ fn masked_bad_redirects(report: &RunReport, xml: &mut String) -> fmt::Result {
 
 fn failed(report: &RunReport, fault: &FaultLine, xml: &mut String) -> fmt::Result {
     let offered = report.arrivals.offered;
-    let what = if report.plan.command == CHECK { "distinct requests" } else { "downloads" };
+    let what = if report.plan.command == RunKind::Check { "distinct requests" } else { "downloads" };
     let of_all = format!(
         "{} of {} {what} ({}): {}",
         grouped(fault.arrivals()),
@@ -268,7 +268,7 @@ fn why_skipped(fault: Fault, report: &RunReport) -> Option<&'static str> {
 
 /// Why a fault is not looked for under this plan.
 fn off(fault: Fault, plan: &Plan) -> Option<&'static str> {
-    let depth: Depth = plan.verify.parse().unwrap_or(Depth::Off);
+    let depth = plan.verify;
     let needs_rules = BY_RULES.contains(&fault) || fault.family() == "headers";
     let covers = |tier| if depth.covers(tier) { None } else { Some("off: needs a deeper --verify") };
     if needs_rules && plan.rules.is_none() {
@@ -348,7 +348,7 @@ mod tests {
     use quick_xml::{Reader, XmlVersion};
 
     fn plan(verify: &str) -> Plan {
-        Plan { command: "check".to_owned(), verify: verify.to_owned(), ..Plan::default() }
+        Plan { command: RunKind::Check, verify: verify.parse().unwrap(), ..Plan::default() }
     }
 
     #[track_caller]

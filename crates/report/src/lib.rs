@@ -48,7 +48,9 @@ pub use json_schema::{Document, json_schema};
 pub use junit::junit;
 pub use k6::k6_summary;
 pub use markdown::markdown;
-pub use plan::{ConfigValue, Plan, PlanInput, RunConfig, SimulatedService, SkippedInput};
+pub use plan::{
+    ArrivalSpacing, ConfigValue, Plan, PlanInput, RunConfig, RunKind, SimulatedService, SkippedInput,
+};
 pub use prometheus::{Dialect, exposition};
 pub use rendering::Rendering;
 pub use retries::{ClientLine, RetriesSection};
@@ -68,6 +70,3 @@ pub use threshold::{
 };
 pub use timeline::{MAX_POINTS, Timeline};
 pub use verdict::{Exit, REASON_MEANINGS, ReasonMeaning, RunJudgement, judge};
-
-/// The subcommand whose reports measure nothing: `check`.
-const CHECK: &str = "check";

@@ -3,6 +3,7 @@
 //! It stands in every report, so that a number is never separated from the
 //! question it answers. It holds names of headers, never their values.
 
+use downpour_verify::Depth;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,12 +29,56 @@ pub enum ConfigValue {
     List(Vec<String>),
 }
 
+/// What kind of run it was: the subcommand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunKind {
+    /// `replay`
+    #[default]
+    Replay,
+    /// `demo`
+    Demo,
+    /// `check`: each distinct request once, nothing measured.
+    Check,
+    /// `simulate`
+    Simulate,
+}
+
+impl RunKind {
+    /// The name of the subcommand.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Replay => "replay",
+            Self::Demo => "demo",
+            Self::Check => "check",
+            Self::Simulate => "simulate",
+        }
+    }
+}
+
+/// How arrivals are spaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ArrivalSpacing {
+    /// Evenly.
+    #[default]
+    Uniform,
+    /// At random.
+    Poisson,
+    /// As in the log.
+    Recorded,
+    /// Each waits for a free connection.
+    ClosedLoop,
+    /// As the scenario says.
+    Scenario,
+}
+
 /// The effective plan of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Plan {
-    /// The subcommand, such as `replay`.
-    pub command: String,
+    /// The subcommand.
+    pub command: RunKind,
     /// The version of this program.
     pub version: String,
     /// The effective configuration; `--config` takes this file to repeat the run.
@@ -54,9 +99,8 @@ pub struct Plan {
     pub speed: Option<f64>,
     /// The stages of a rate that changes, each as `30s:1000/s`.
     pub stages: Vec<String>,
-    /// How arrivals are spaced: `uniform`, `poisson` or `recorded`, or
-    /// `closed_loop` if each waits for a free connection.
-    pub arrivals: String,
+    /// How arrivals are spaced.
+    pub arrivals: ArrivalSpacing,
     /// The share of the trace that is replayed, if not all of it.
     pub sample: Option<String>,
     /// The unit of the sample, if there is one: `target` or `client`.
@@ -99,7 +143,9 @@ pub struct Plan {
     /// The batch interval: the shortest time between two wake-ups of the sender.
     pub batch_interval_us: u64,
     /// The depth of redirect checks, from `off` and `dns` to `digest`.
-    pub verify: String,
+    #[serde(with = "depth")]
+    #[schemars(with = "String")]
+    pub verify: Depth,
     /// The limit on probes per second, if redirect targets are probed.
     pub verify_rate: Option<String>,
     /// The share of the redirect targets that is probed, if they are.
@@ -225,4 +271,20 @@ pub struct SimulatedService {
 
 fn is_empty(config: &RunConfig) -> bool {
     config.sections.is_empty()
+}
+
+/// A depth by its name on the command line. One that is not known is an error, not a
+/// run without checks.
+mod depth {
+    use downpour_verify::Depth;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+    pub(super) fn serialize<S: Serializer>(depth: &Depth, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(depth.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Depth, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
 }

@@ -62,10 +62,10 @@ fn write(report: &RunReport, now: Option<&Gauges>, out: &mut Families) -> fmt::R
     let (plan, arrivals, attempts) = (&report.plan, &report.arrivals, &report.attempts);
     let info = [
         ("version", plan.version.as_str()),
-        ("command", &plan.command),
+        ("command", plan.command.name()),
         ("target", &plan.target),
         ("rate", &plan.rate),
-        ("verify", &plan.verify),
+        ("verify", plan.verify.name()),
     ];
     out.family("run_info", PrometheusKind::Gauge, "Settings of the run; always 1.")?;
     out.sample("run_info", &info, 1)?;

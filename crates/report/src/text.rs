@@ -22,7 +22,8 @@ mod transitions;
 pub use format::micros;
 pub use paint::painted;
 
-use super::{CHECK, Generator, RunReport, TimeSummary};
+use super::{Generator, RunKind, RunReport, TimeSummary};
+use crate::ArrivalSpacing;
 use downpour_core::units::grouped;
 use format::{TextPage, counted, of, per_second, safe, seconds, share, whole};
 use std::collections::BTreeMap;
@@ -92,7 +93,7 @@ pub(super) fn rate_of(count: u64, rate_per_s: f64) -> String {
 /// The summary of a run.
 pub fn summary(report: &RunReport) -> String {
     let mut page = TextPage::default();
-    if report.plan.command == CHECK {
+    if report.plan.command == RunKind::Check {
         check::write(report, &mut page);
         return page.into_text();
     }
@@ -118,16 +119,16 @@ pub fn summary(report: &RunReport) -> String {
 pub(super) fn asked(report: &RunReport) -> String {
     let plan = &report.plan;
     let inputs: Vec<_> = plan.inputs.iter().map(|input| safe(&input.name)).collect();
-    let command = format!("{} {} to {}", safe(&plan.command), inputs.join(" "), safe(&plan.target));
+    let command = format!("{} {} to {}", plan.command.name(), inputs.join(" "), safe(&plan.target));
     let mut asked = vec![command, format!("rate {}", safe(&plan.rate))];
     asked.extend(plan.duration_s.map(|length| format!("for {}", seconds(length))));
     asked.extend(plan.requests.map(|count| counted(count, "request")));
-    asked.extend((plan.arrivals == "poisson").then(|| "poisson arrivals".to_owned()));
+    asked.extend((plan.arrivals == ArrivalSpacing::Poisson).then(|| "poisson arrivals".to_owned()));
     let unit = plan.sample_by.as_deref().unwrap_or("target");
     asked.extend(plan.sample.as_ref().map(|share| format!("sample {} of {}s", safe(share), safe(unit))));
     asked.extend(plan.amplify.map(|factor| format!("amplified {factor}x")));
     if plan.simulated.is_none() {
-        asked.push(format!("verify {}", safe(&plan.verify)));
+        asked.push(format!("verify {}", plan.verify));
     }
     asked.join(", ")
 }

@@ -18,12 +18,13 @@ pub use meanings::{REASON_MEANINGS, ReasonMeaning};
 
 use super::text::micros;
 use super::threshold::MeasureUnit;
-use super::{Assessment, CHECK, Ending, GeneratorFacts, Plan, Reason, RunReport, ThresholdLine, Verdict};
+use super::{Assessment, Ending, GeneratorFacts, Plan, Reason, RunKind, RunReport, ThresholdLine, Verdict};
 use certain_failures::Excuses;
 use downpour_core::fault::Fault;
 use downpour_core::units::grouped;
 use downpour_metrics::{CacheableWrong, RedirectCounts, Totals, Unchecked};
 use downpour_trace::TraceAccounting;
+use downpour_verify::Depth;
 use downpour_verify::Tier;
 use downpour_verify::cache_lifetime::CacheLifetime;
 use lost_records::LossSeverity;
@@ -246,7 +247,7 @@ fn reasons_for_invalid(totals: &Totals, plan: &Plan, generator: &GeneratorFacts)
         ));
     }
     // A check measures nothing: it may be as slow as this machine makes it.
-    if plan.command != CHECK {
+    if plan.command != RunKind::Check {
         if let Some(late) = too_late(totals, plan) {
             reasons.push(late);
             reasons.extend(generator_health::trace_lag(totals));
@@ -392,10 +393,10 @@ fn aborted(totals: &Totals) -> Option<Reason> {
 fn checks_left_out(totals: &Totals, plan: &Plan) -> Vec<Reason> {
     let redirects = &totals.counts.redirects;
     let mut warnings = Vec::new();
-    let off = match plan.verify.as_str() {
-        "off" => Some("redirects were NOT judged (--verify off)"),
-        "policy" => Some("redirect targets were NOT resolved (--verify policy)"),
-        _ => None,
+    let off = match plan.verify {
+        Depth::Off => Some("redirects were NOT judged (--verify off)"),
+        Depth::Policy => Some("redirect targets were NOT resolved (--verify policy)"),
+        Depth::Dns | Depth::Connect | Depth::Head | Depth::Get | Depth::Digest => None,
     };
     if plan.simulated.is_some() {
         let detail = "SIMULATED: nothing was sent; a modelled service answered".to_owned();

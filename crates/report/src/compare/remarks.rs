@@ -2,7 +2,7 @@
 
 use super::{ComparedRun, plans};
 use crate::text::format::{micros, safe, seconds, shortened};
-use crate::{CHECK, Verdict};
+use crate::{RunKind, Verdict};
 
 /// The longest remark.
 const LONGEST: usize = 400;
@@ -97,7 +97,7 @@ fn of_a_run(run: &ComparedRun<'_>) -> Vec<String> {
         }
         Verdict::Passed | Verdict::Failed => {}
     }
-    if report.plan.command == CHECK {
+    if report.plan.command == RunKind::Check {
         remarks.push("is a check: it sends as fast as it can, so its times are not meaningful".to_owned());
     }
     if report.warmup.seconds > 0.0 {

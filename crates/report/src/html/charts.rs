@@ -10,7 +10,7 @@ use crate::text::format::{counted, micros};
 use crate::text::headline::by_attempts;
 use crate::text::{P50, P90, P99, P99_9, rate_of};
 use crate::timeline::{CountRange, TimelinePoint};
-use crate::{CHECK, Curve, IntervalTimes, RunReport, TimeSummary, Timeline};
+use crate::{Curve, IntervalTimes, RunKind, RunReport, TimeSummary, Timeline};
 use downpour_core::units::{approximate, grouped};
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -83,7 +83,7 @@ impl Charts {
     pub(super) fn of(report: &RunReport, timeline: &Timeline) -> Self {
         let mut charts = Vec::new();
         // A check asks as fast as it can: its rates and times say nothing.
-        let is_check = report.plan.command == CHECK;
+        let is_check = report.plan.command == RunKind::Check;
         if !timeline.is_empty() && !is_check {
             charts.push(rate(report, timeline));
             charts.extend(latency(report, timeline));

@@ -8,7 +8,7 @@ use crate::text::headline::{by_attempts, sentence};
 use crate::text::thresholds;
 use crate::text::{P50, P99, STATISTICS, rate_of};
 use crate::verdict::InvalidReason;
-use crate::{CHECK, ExampleLine, FaultLine, HostLine, RunReport, TimeSummary, WarningLine};
+use crate::{ExampleLine, FaultLine, HostLine, RunKind, RunReport, TimeSummary, WarningLine};
 use downpour_core::units::grouped;
 use downpour_verify::Tier;
 use std::cmp::Reverse;
@@ -121,7 +121,7 @@ pub(super) fn figures(report: &RunReport) -> Vec<Figure> {
     let good = arrivals.passed.saturating_add(arrivals.recovered);
     let figure = |name, value, beside, is_wrong| Figure { name, value, beside, is_wrong };
     let of_all = |count| share(count, arrivals.offered);
-    let is_check = report.plan.command == CHECK;
+    let is_check = report.plan.command == RunKind::Check;
     let mut figures = vec![
         if is_check {
             let attempts = format!("{} sent", grouped(report.attempts.sent));
@@ -435,7 +435,7 @@ mod tests {
             RunReport { arrivals: Arrivals { offered: 5, ..Arrivals::default() }, ..RunReport::default() };
         let names = |report: &RunReport| figures(report).iter().map(|figure| figure.name).collect::<Vec<_>>();
         assert!(names(&report).contains(&"Service time, p99"));
-        report.plan.command = CHECK.to_owned();
+        report.plan.command = RunKind::Check;
         assert_eq!(names(&report), ["Distinct requests", "Good", "Failed", "Redirects checked"]);
     }
 }

@@ -5,7 +5,7 @@ use super::format::{TextPage, counted, safe, seconds, share};
 use super::{accounting, answers, faults, headline, rules, thresholds, transitions};
 use crate::{FaultLine, RunReport};
 use downpour_core::units::grouped;
-use downpour_verify::{Depth, Tier};
+use downpour_verify::Tier;
 
 /// Examples shown of each fault.
 const EXAMPLES_SHOWN: usize = 5;
@@ -62,7 +62,7 @@ fn fault_line(report: &RunReport, fault: &FaultLine, page: &mut TextPage) {
 /// How many redirects were judged at each tier.
 fn checked(report: &RunReport, page: &mut TextPage) {
     page.heading("Redirects checked");
-    let depth: Depth = report.plan.verify.parse().unwrap_or(Depth::Off);
+    let depth = report.plan.verify;
     let is_on = |tier| depth.covers(tier) && (tier != Tier::Json || report.plan.verify_json.is_some());
     for tier in Tier::ALL {
         let told = match report.targets.tiers.get(tier.name()) {

@@ -3,7 +3,7 @@
 use super::format::{TextPage, counted, of, safe, seconds, share, shortened};
 use super::thresholds;
 use crate::verdict::{InvalidReason, InvalidityScope, LeftOut};
-use crate::{CHECK, Exit, FaultLine, Reason, RunReport, ThresholdLine, Verdict};
+use crate::{Exit, FaultLine, Reason, RunKind, RunReport, ThresholdLine, Verdict};
 use downpour_core::fault::Fault;
 use downpour_core::units::grouped;
 
@@ -130,7 +130,7 @@ fn verdict_alone(report: &RunReport) -> String {
     let arrivals = &report.arrivals;
     let (offered, failed) = (grouped(arrivals.offered), grouped(arrivals.failed));
     let rate = share(arrivals.failed, arrivals.offered);
-    let is_check = report.plan.command == CHECK;
+    let is_check = report.plan.command == RunKind::Check;
     let what = if is_check { "distinct requests" } else { "downloads" };
     match report.verdict {
         // Possible under --allow-invalid only.

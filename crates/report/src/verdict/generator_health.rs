@@ -9,6 +9,7 @@
 //! throughput would be the reader's.
 
 use super::{GeneratorFacts, InvalidReason, Plan, Reason, Totals, invalid_reason};
+use crate::ArrivalSpacing;
 use downpour_core::units::{approximate, grouped};
 use downpour_metrics::SATURATED_PERMILLE;
 
@@ -19,14 +20,13 @@ const AFFECTED_SHARE_MAX: f64 = 0.01;
 /// the beginning of a run, not of its reader.
 const STARTUP_S: f64 = 0.1;
 
-/// What a plan calls arrivals that leave when a connection is free.
-const CLOSED_LOOP: &str = "closed_loop";
-
 /// Workers that had no processor time left. A closed loop is excepted: to take
 /// all it can get is what it is for.
 pub(super) fn saturated(totals: &Totals, plan: &Plan) -> Option<Reason> {
     let (generator_health, offered) = (&totals.counts.generator_health, totals.counts.arrivals.offered);
-    (plan.arrivals != CLOSED_LOOP && is_above_affected_max(generator_health.saturated_arrivals, offered)).then(|| {
+    (plan.arrivals != ArrivalSpacing::ClosedLoop
+        && is_above_affected_max(generator_health.saturated_arrivals, offered))
+    .then(|| {
         invalid_reason(
             InvalidReason::GeneratorCpu,
             format!(
@@ -83,7 +83,7 @@ pub(super) fn closed_loop_trace_lag(
 ) -> Option<Reason> {
     let trace_lag_s = totals.counts.generator_health.trace_lag.as_secs_f64();
     let whole = generator.offering_s * approximate(generator.threads);
-    (plan.arrivals == CLOSED_LOOP && trace_lag_s > (AFFECTED_SHARE_MAX * whole).max(STARTUP_S)).then(|| {
+    (plan.arrivals == ArrivalSpacing::ClosedLoop && trace_lag_s > (AFFECTED_SHARE_MAX * whole).max(STARTUP_S)).then(|| {
         invalid_reason(InvalidReason::TraceLag,
             format!(
                 "connections waited {trace_lag_s:.2} s of {whole:.1} s for the trace, so its reader limits the throughput"

@@ -1,8 +1,10 @@
 //! Verdicts by what a run was like.
 
 use super::*;
+use crate::ArrivalSpacing;
 use downpour_core::fault::FaultSet;
 use downpour_metrics::CatalogCounts;
+use downpour_verify::Depth;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ fn good_run() -> Totals {
 }
 
 fn dns_plan() -> Plan {
-    Plan { verify: "dns".to_owned(), ..Plan::default() }
+    Plan { verify: Depth::Dns, ..Plan::default() }
 }
 
 /// A generator with nothing to complain of.
@@ -105,13 +107,13 @@ fn what_no_retry_saved_is_not_said_to_have_recovered() {
 #[test]
 fn a_check_may_be_slow_but_not_left_undone() {
     let slow = |t: &mut Totals, p: &mut Plan| {
-        p.command = CHECK.to_owned();
+        p.command = RunKind::Check;
         (0..9).for_each(|_| t.times.lateness.record(5_100));
         t.counts.generator_health.saturated_arrivals = 100;
     };
     check(slow, Verdict::Passed, &[], &[]);
     let hangs = |t: &mut Totals, p: &mut Plan| {
-        p.command = CHECK.to_owned();
+        p.command = RunKind::Check;
         t.counts.arrivals.unfinished = 1;
     };
     check(hangs, Verdict::Invalid, &["unfinished"], &[]);
@@ -146,7 +148,7 @@ fn a_hundredth_may_be_spoiled_by_a_saturated_worker() {
     check(|t, _| t.counts.generator_health.saturated_arrivals = 2, Verdict::Invalid, &["generator_cpu"], &[]);
     let closed_loop = |t: &mut Totals, p: &mut Plan| {
         t.counts.generator_health.saturated_arrivals = 100;
-        p.arrivals = "closed_loop".to_owned();
+        p.arrivals = ArrivalSpacing::ClosedLoop;
     };
     check(closed_loop, Verdict::Passed, &[], &[]);
     let allowed = |t: &mut Totals, p: &mut Plan| {
@@ -173,17 +175,17 @@ fn a_slow_reader_is_the_cause_of_lateness_and_nothing_by_itself() {
 
 #[test]
 fn a_closed_loop_that_waited_for_its_trace_has_measured_the_reader() {
-    let judged = |arrivals: &str, waited_ms| {
+    let judged = |arrivals: ArrivalSpacing, waited_ms| {
         let mut totals = good_run();
         totals.counts.generator_health.trace_lag = Duration::from_millis(waited_ms);
-        let plan = Plan { arrivals: arrivals.to_owned(), ..dns_plan() };
+        let plan = Plan { arrivals, ..dns_plan() };
         let generator = GeneratorFacts { offering_s: 10.0, threads: 2, ..machine() };
         let reasons = judge(&totals, &plan, &generator, finished()).invalid_reasons;
         reasons.into_iter().map(|reason| reason.id).collect::<Vec<_>>()
     };
-    assert_eq!(judged("closed_loop", 201), ["trace_lag"]);
-    assert!(judged("closed_loop", 200).is_empty());
-    assert!(judged("uniform", 201).is_empty());
+    assert_eq!(judged(ArrivalSpacing::ClosedLoop, 201), ["trace_lag"]);
+    assert!(judged(ArrivalSpacing::ClosedLoop, 200).is_empty());
+    assert!(judged(ArrivalSpacing::Uniform, 201).is_empty());
 }
 
 #[track_caller]
@@ -213,8 +215,8 @@ fn what_is_allowed_or_left_out_is_still_said() {
         p.allow_invalid = true;
     };
     check(allowed, Verdict::Passed, &[], &["shed"]);
-    check(|_, p| p.verify = "policy".into(), Verdict::Passed, &[], &["verify_off"]);
-    check(|_, p| p.verify = "off".into(), Verdict::Passed, &[], &["verify_off"]);
+    check(|_, p| p.verify = Depth::Policy, Verdict::Passed, &[], &["verify_off"]);
+    check(|_, p| p.verify = Depth::Off, Verdict::Passed, &[], &["verify_off"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::{InvalidReason, LeftOut, Plan, Reason, Totals, invalid_reason, left_o
 use downpour_core::fault::Fault;
 use downpour_core::units::{approximate, grouped};
 use downpour_metrics::{Counts, RuleCounts};
+use downpour_verify::Depth;
 use downpour_verify::is_redirect;
 
 const NAME_THE_FILE: &str = "name the file in the match of a rule, as in /crates/{crate}/{version}/download";
@@ -90,7 +91,7 @@ impl Gone {
     /// `None` where rules, or the operator with `--verify off`, say that it
     /// does not matter, and in a simulation.
     fn of(totals: &Totals, plan: &Plan) -> Option<Self> {
-        if plan.rules.is_some() || plan.simulated.is_some() || plan.verify == "off" {
+        if plan.rules.is_some() || plan.simulated.is_some() || plan.verify == Depth::Off {
             return None;
         }
         let recorded = totals.counts.transitions.pairs().filter(|(pair, _)| is_redirect(pair.recorded));
@@ -126,7 +127,7 @@ pub(super) fn no_redirects(totals: &Totals, plan: &Plan) -> Option<Reason> {
         let detail = format!("no rules: {}; these were NOT checked as redirects", gone.told());
         return (counts.redirects.seen > 0).then(|| left_out(LeftOut::FewerRedirects, detail, NO_REDIRECT));
     }
-    let is_asked = plan.rules.is_none() && plan.simulated.is_none() && plan.verify != "off";
+    let is_asked = plan.rules.is_none() && plan.simulated.is_none() && plan.verify != Depth::Off;
     let is_unknown = counts.transitions.recorded_none() > 0 && counts.transitions.pairs().next().is_none();
     let is_blind = is_asked && is_unknown && counts.redirects.seen == 0 && served(counts) > 0;
     let detail =

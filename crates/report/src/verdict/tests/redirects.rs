@@ -1,6 +1,7 @@
 //! Redirects that the log shows and the candidate does not give.
 
 use super::*;
+use downpour_verify::Depth;
 
 fn answered(totals: &mut Totals, pairs: &[(Option<u16>, u16, u64)]) {
     for &(recorded, answered, count) in pairs {
@@ -45,7 +46,7 @@ fn redirects_that_became_content_are_no_pass_without_rules() {
     };
     check(ruled, Verdict::Passed, &[], &[]);
     let off = |t: &mut Totals, p: &mut Plan| {
-        p.verify = "off".to_owned();
+        p.verify = Depth::Off;
         answered(t, &[(Some(302), 200, 60)]);
     };
     check(off, Verdict::Passed, &[], &["verify_off"]);
