@@ -1,7 +1,8 @@
 //! `downpour clients`: how clients retry, as this program knows it.
 
 use downpour_core::suggest::did_you_mean;
-use downpour_load::client::{ClientFileError, ClientModels};
+use downpour_core::toml_file::TomlError;
+use downpour_load::client::ClientModels;
 use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
@@ -52,7 +53,7 @@ pub(crate) enum ClientsError {
     },
     /// The file is wrong.
     #[error(transparent)]
-    Mistake(#[from] ClientFileError),
+    Mistake(#[from] TomlError),
     /// There is no such client.
     #[error("{name:?} is not a known client{meant}; known clients are {known}; --client-file adds others")]
     Unknown {

@@ -2,7 +2,8 @@
 
 use super::overwrite::Named;
 use downpour_core::suggest::did_you_mean;
-use downpour_sim::scenario::{Scenario, ScenarioError};
+use downpour_core::toml_file::TomlError;
+use downpour_sim::scenario::Scenario;
 use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
@@ -38,7 +39,7 @@ pub(crate) enum ScenariosError {
     TooLarge(PathBuf),
     /// The file is wrong.
     #[error(transparent)]
-    Mistake(#[from] ScenarioError),
+    Mistake(#[from] TomlError),
     /// The result can't be written.
     #[error("print the result")]
     Write(#[from] io::Error),

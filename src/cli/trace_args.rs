@@ -6,10 +6,11 @@
 
 use super::overwrite::Named;
 use downpour_core::suggest::did_you_mean;
+use downpour_core::toml_file::TomlError;
 use downpour_core::units::parse_duration;
 use downpour_trace::client::AgentParsing;
 use downpour_trace::formats::Format;
-use downpour_trace::rewrite::{RewriteError, Rewrites};
+use downpour_trace::rewrite::Rewrites;
 use downpour_trace::scrub::Scrub;
 use downpour_trace::source::RequestOrder;
 use downpour_trace::subsecond::Subsecond;
@@ -90,7 +91,7 @@ pub(crate) enum TraceArgsError {
     },
     /// The file of rewrites is wrong.
     #[error(transparent)]
-    Rewrite(#[from] RewriteError),
+    Rewrite(#[from] TomlError),
     /// An address stands where a file is expected.
     #[error("read a URL as a trace: a trace is a file, a directory or -; --target URL names the candidate")]
     IsUrl,

@@ -11,5 +11,6 @@ pub mod fault;
 pub mod route;
 pub mod status;
 pub mod suggest;
+pub mod toml_file;
 pub mod units;
 pub mod visible;

@@ -30,7 +30,7 @@ mod tests;
 pub use behavior::{ClientBehavior, ClientPlan, NoRetryReason, RetryContext};
 pub use budget::{Budget, BudgetRule};
 pub use client_mix::ClientMix;
-pub use file::{ClientFileError, ClientModels};
+pub use file::ClientModels;
 
 use budget::{Failure, Tokens};
 use delays::{Delay, Delays, Jitter};

@@ -19,11 +19,11 @@ mod mock_plan;
 mod service;
 mod synthetic_traffic;
 
-pub use file::ScenarioError;
 pub use mock_plan::NotReplayable;
 pub use service::{Abandoned, CapacityDrop, ParseServiceError, Service, ServiceTime};
 pub use synthetic_traffic::SyntheticTraffic;
 
+use downpour_core::toml_file::TomlError;
 use downpour_core::units::{Factor, Rate, Share};
 use downpour_load::client::sessions;
 use downpour_load::schedule::process::Spacing;
@@ -148,7 +148,7 @@ impl Scenario {
 
     /// The scenario that `text` describes; `origin` is its name, and what
     /// mistakes call it: the path of the file.
-    pub fn parse(text: &str, origin: &str) -> Result<Self, ScenarioError> {
+    pub fn parse(text: &str, origin: &str) -> Result<Self, TomlError> {
         file::parse(text, origin)
     }
 

@@ -5,7 +5,7 @@
 
 use super::formats::Format;
 use super::reasons::Reject;
-use super::rewrite::RewriteError;
+use downpour_core::toml_file::TomlError;
 use std::fmt;
 use std::io;
 
@@ -179,7 +179,7 @@ pub enum TraceError {
     },
     /// A set of rewrites can't be used.
     #[error(transparent)]
-    Rewrite(#[from] RewriteError),
+    Rewrite(#[from] TomlError),
 }
 
 impl TraceError {

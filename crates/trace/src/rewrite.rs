@@ -10,9 +10,9 @@
 use super::reasons::Filter;
 use super::semver::is_version;
 use downpour_core::route::{Pattern, Template};
+use downpour_core::toml_file::{self, Spanned, TomlError, TomlMistake, error_at};
 use serde::Deserialize;
 use std::borrow::Cow;
-use toml::Spanned;
 
 /// What becomes of a target that no rule matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -49,20 +49,6 @@ struct RewriteRule {
     version: Option<usize>,
 }
 
-/// A set that can't be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name}:{line}:{column}: {message}")]
-pub struct RewriteError {
-    /// The file, or the name of the built-in set.
-    pub name: String,
-    /// Counted from 1.
-    pub line: usize,
-    /// Counted from 1, in bytes.
-    pub column: usize,
-    /// What is wrong there.
-    pub message: String,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RewriteFile {
@@ -82,12 +68,28 @@ struct RewriteFileRule {
     version: Option<Spanned<String>>,
 }
 
+impl RewriteFileRule {
+    fn check(self) -> Result<RewriteRule, TomlMistake> {
+        let from = Pattern::parse(self.r#match.get_ref()).map_err(|error| error_at(&self.r#match, error))?;
+        let to = Template::parse(self.to.get_ref(), &from).map_err(|error| error_at(&self.to, error))?;
+        if !self.to.get_ref().starts_with('/') {
+            return Err(error_at(&self.to, "a target must begin with /"));
+        }
+        let version = |name: &Spanned<String>| {
+            let place = from.names().iter().position(|known| known == name.get_ref());
+            place.ok_or_else(|| error_at(name, format!("{{{}}} is not captured by match", name.get_ref())))
+        };
+        let version = self.version.as_ref().map(version).transpose()?;
+        Ok(RewriteRule { from, to, query: self.query, version })
+    }
+}
+
 impl Rewrites {
     /// The names of the built-in sets.
     pub const BUILT_IN: &'static [&'static str] = &["crates-io"];
 
     /// The built-in set of that name. A test keeps them free of mistakes.
-    pub fn built_in(name: &str) -> Option<Result<Self, RewriteError>> {
+    pub fn built_in(name: &str) -> Option<Result<Self, TomlError>> {
         let text = match name {
             "crates-io" => include_str!("rewrites/crates-io.toml"),
             _ => return None,
@@ -96,34 +98,10 @@ impl Rewrites {
     }
 
     /// A set from the text of the file `name`.
-    pub fn parse(name: &str, text: &str) -> Result<Self, RewriteError> {
-        let wrong = |at: usize, message: String| {
-            let (line, column) = line_and_column(text, at);
-            RewriteError { name: name.to_owned(), line, column, message }
-        };
-        let file: RewriteFile = toml::from_str(text)
-            .map_err(|error| wrong(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
-        let mut rules = Vec::with_capacity(file.rewrite.len());
-        for entry in file.rewrite {
-            let from = Pattern::parse(entry.r#match.get_ref())
-                .map_err(|error| wrong(entry.r#match.span().start, error.to_string()))?;
-            let to = Template::parse(entry.to.get_ref(), &from)
-                .map_err(|error| wrong(entry.to.span().start, error.to_string()))?;
-            if !entry.to.get_ref().starts_with('/') {
-                return Err(wrong(entry.to.span().start, "a target must begin with /".to_owned()));
-            }
-            let version = match &entry.version {
-                Some(name) => {
-                    let place = from.names().iter().position(|known| known == name.get_ref());
-                    let unknown = || {
-                        wrong(name.span().start, format!("{{{}}} is not captured by match", name.get_ref()))
-                    };
-                    Some(place.ok_or_else(unknown)?)
-                }
-                None => None,
-            };
-            rules.push(RewriteRule { from, to, query: entry.query, version });
-        }
+    pub fn parse(name: &str, text: &str) -> Result<Self, TomlError> {
+        let file: RewriteFile = toml_file::parse(text, name)?;
+        let rules = file.rewrite.into_iter().map(RewriteFileRule::check).collect::<Result<_, _>>();
+        let rules = rules.map_err(|mistake: TomlMistake| mistake.into_error(text, name))?;
         Ok(Self { rules, unmatched: file.unmatched })
     }
 
@@ -146,13 +124,6 @@ impl Rewrites {
             UnmatchedTarget::Drop => Err(Filter::Route),
         }
     }
-}
-
-/// Line and column of a byte, counted from 1; the column in bytes.
-pub fn line_and_column(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let column = before.rsplit('\n').next().unwrap_or_default().len() + 1;
-    (before.matches('\n').count() + 1, column)
 }
 
 #[cfg(test)]

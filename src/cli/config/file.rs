@@ -3,16 +3,14 @@
 use super::{OUTPUT, SECTIONS_LISTED, Setting, configured, key_of, section_of};
 use clap::{Arg, ArgAction, Command};
 use downpour_core::suggest::did_you_mean;
-use downpour_load::client::file::from_toml_error;
+use downpour_core::toml_file::{self, Spanned, TomlError, place_of};
 use downpour_report::{ConfigValue, RunConfig};
-use downpour_trace::rewrite::line_and_column;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::ops::Range;
 use std::path::Path;
-use toml::{Spanned, Value};
+use toml::Value;
 
 /// The longest file that is read: a `run.json` has some hundred kilobytes.
 const BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -58,19 +56,15 @@ pub(super) fn read(path: &Path, command: &Command) -> Result<Vec<Setting>, Confi
 }
 
 fn toml(name: &str, text: &str, command: &Command) -> Result<Vec<Setting>, ConfigError> {
-    let place = |span: Range<usize>| {
-        let (line, column) = line_and_column(text, span.start);
-        format!("{name}:{line}:{column}")
-    };
-    let sections: Sections = toml::from_str(text).map_err(|error| {
-        let mistake = from_toml_error(text, &error);
-        let what = format!("{}; options stand in sections, such as [load]", mistake.what);
-        ConfigError::Wrong { origin: place(mistake.span), what }
-    })?;
+    let sections: Sections =
+        toml_file::parse(text, name).map_err(|TomlError { origin, line, column, what }| {
+            let what = format!("{what}; options stand in sections, such as [load]");
+            ConfigError::Wrong { origin: format!("{origin}:{line}:{column}"), what }
+        })?;
     let mut settings = Vec::new();
     for (section, keys) in &sections {
         for (key, value) in keys.get_ref() {
-            let (origin, key) = (place(key.span()), key.get_ref());
+            let (origin, key) = (place_of(key, text, name), key.get_ref());
             let wrong = |what| ConfigError::Wrong { origin: origin.clone(), what };
             let arg = find(command, section.get_ref(), key).map_err(wrong)?;
             let is_flag = matches!(arg.get_action(), ArgAction::SetTrue);

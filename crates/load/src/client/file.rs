@@ -13,28 +13,12 @@ mod check;
 use super::delays::{DELAY_MAX, Delay, RETRY_AFTER_MAX};
 use super::{ClientModel, FirstMethod, OnFailure, OverCap, RetryAfterMode, Scope};
 use crate::client::budget::{TOKENS_MAX, Tokens};
+use downpour_core::toml_file::{self, Spanned, TomlError, TomlMistake, error_at};
 use downpour_core::units::{Share, parse_duration};
-use downpour_trace::rewrite::line_and_column;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
-use std::ops::Range;
 use std::time::Duration;
-use toml::Spanned;
-
-/// A file of client models that can't be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{origin}:{line}:{column}: {what}")]
-pub struct ClientFileError {
-    /// The name of the file.
-    pub origin: String,
-    /// Counted from 1.
-    pub line: usize,
-    /// Counted from 1, in bytes.
-    pub column: usize,
-    /// Which field is wrong, why, and what would be right.
-    pub what: String,
-}
 
 /// Client models, by name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,11 +42,8 @@ impl ClientModels {
 
     /// The models that `text` describes. `origin` is what mistakes call it: the
     /// path of the file. A built-in model's name can't be used again.
-    pub fn parse(text: &str, origin: &str) -> Result<Self, ClientFileError> {
-        read(text, &Self::built_in()).map_err(|mistake| {
-            let (line, column) = line_and_column(text, mistake.span.start);
-            ClientFileError { origin: origin.to_owned(), line, column, what: mistake.what }
-        })
+    pub fn parse(text: &str, origin: &str) -> Result<Self, TomlError> {
+        read(text, &Self::built_in()).map_err(|mistake| mistake.into_error(text, origin))
     }
 
     /// The model of that name.
@@ -120,33 +101,20 @@ impl ClientModels {
     }
 }
 
-/// A mistake and the bytes of the file it is about.
-#[derive(Debug)]
-pub struct TomlMistake {
-    /// Bytes of the file.
-    pub span: Range<usize>,
-    /// What is wrong, and what would be right.
-    pub what: String,
-}
-
 type ClientFileResult<T> = Result<T, TomlMistake>;
 
-fn mistake<T>(at: &Spanned<T>, what: impl Into<String>) -> TomlMistake {
-    TomlMistake { span: at.span(), what: what.into() }
-}
-
 fn read(text: &str, taken: &ClientModels) -> ClientFileResult<ClientModels> {
-    let file: ClientFile = toml::from_str(text).map_err(|error| from_toml_error(text, &error))?;
+    let file: ClientFile = toml_file::read(text)?;
     let mut read = ClientModels::default();
     let starts: Vec<usize> = file.clients.iter().map(|client| client.span().start).collect();
     for (index, client) in file.clients.into_iter().enumerate() {
         let name = client.get_ref().name.clone();
         let model = check::model(client.into_inner())?;
         if taken.find(&model.name).is_some() || model.name == "auto" {
-            return Err(mistake(&name, format!("name: {:?} is built in; choose another", model.name)));
+            return Err(error_at(&name, format!("name: {:?} is built in; choose another", model.name)));
         }
         if read.find(&model.name).is_some() {
-            return Err(mistake(&name, format!("name: {:?} is given twice", model.name)));
+            return Err(error_at(&name, format!("name: {:?} is given twice", model.name)));
         }
         let end = starts.get(index + 1).copied().unwrap_or(text.len());
         let table = text.get(starts[index]..end).unwrap_or_default();
@@ -154,20 +122,6 @@ fn read(text: &str, taken: &ClientModels) -> ClientFileResult<ClientModels> {
         read.models.push(model);
     }
     Ok(read)
-}
-
-/// What the parser has to say, with the field in front where it stands in the
-/// line that the mistake is on.
-pub fn from_toml_error(text: &str, error: &toml::de::Error) -> TomlMistake {
-    let span = error.span().unwrap_or_default();
-    let what = error.message().trim_end().replace('\n', ", ");
-    let before = text.get(..span.start).unwrap_or_default();
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    let what = match line.split_once('=') {
-        Some((field, _)) => format!("{}: {what}", field.trim()),
-        None => what,
-    };
-    TomlMistake { span, what }
 }
 
 /// A table up to its last line that says something: what follows introduces

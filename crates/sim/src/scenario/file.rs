@@ -5,37 +5,18 @@ use super::service::QUEUE;
 use super::{
     Abandoned, CapacityDrop, Clients, ExpectedOutcome, Load, Scenario, Service, ServiceTime, SessionSize,
 };
+use downpour_core::toml_file::{self, TomlError};
 use downpour_core::units::{Factor, Rate, Share, parse_duration};
-use downpour_load::client::file::from_toml_error;
 use downpour_load::client::sessions;
 use downpour_load::schedule::process::Spacing;
 use downpour_mock::plan::PlannedFault;
-use downpour_trace::rewrite::line_and_column;
 use serde::Deserialize;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A scenario that can't be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{origin}:{line}:{column}: {what}")]
-pub struct ScenarioError {
-    /// The name of the file.
-    pub origin: String,
-    /// Counted from 1.
-    pub line: usize,
-    /// Counted from 1, in bytes.
-    pub column: usize,
-    /// Which field is wrong, why, and what would be right.
-    pub what: String,
-}
-
-pub(super) fn parse(text: &str, origin: &str) -> Result<Scenario, ScenarioError> {
-    let file: ScenarioFile = toml::from_str(text).map_err(|error| {
-        let mistake = from_toml_error(text, &error);
-        let (line, column) = line_and_column(text, mistake.span.start);
-        ScenarioError { origin: origin.to_owned(), line, column, what: mistake.what }
-    })?;
+pub(super) fn parse(text: &str, origin: &str) -> Result<Scenario, TomlError> {
+    let file: ScenarioFile = toml_file::parse(text, origin)?;
     Ok(Scenario {
         name: origin.to_owned(),
         about: file.about,

@@ -14,6 +14,7 @@ use super::{Authority, ExpectedLocation, Provenance, Relative, Rule, Rules, Sche
 use crate::finding::Level;
 use downpour_core::route::{Pattern, Template};
 use downpour_core::suggest::did_you_mean;
+use downpour_core::toml_file::{self, Spanned, TomlError, TomlMistake, error_at};
 use downpour_core::units::parse_duration;
 use http::HeaderName;
 use serde::Deserialize;
@@ -25,7 +26,6 @@ use std::io::Read as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use texts::Texts;
-use toml::Spanned;
 use url::Url;
 
 /// The shape of rule files that this version reads.
@@ -68,17 +68,8 @@ pub enum RulesError {
         path: PathBuf,
     },
     /// The text is no set of rules.
-    #[error("{origin}:{line}:{column}: {what}")]
-    Mistake {
-        /// The name of the file or set.
-        origin: String,
-        /// Counted from 1.
-        line: usize,
-        /// In characters, counted from 1.
-        column: usize,
-        /// What is wrong, and what would be right.
-        what: String,
-    },
+    #[error(transparent)]
+    Mistake(#[from] TomlError),
 }
 
 #[derive(Deserialize)]
@@ -169,22 +160,13 @@ enum FileIs {
     Many(Vec<String>),
 }
 
-/// A mistake and the bytes of the file it is about.
-struct RuleMistake {
-    span: Range<usize>,
-    what: String,
-}
-
-type Checked<T> = Result<T, RuleMistake>;
+type Checked<T> = Result<T, TomlMistake>;
 
 impl Rules {
     /// The rules that `text` states. `origin` is what mistakes call it: the
     /// path of the file, or the name of a set.
     pub fn parse(text: &str, origin: &str) -> Result<Self, RulesError> {
-        read(text).map_err(|mistake| {
-            let (line, column) = line_and_column(text, mistake.span.start);
-            RulesError::Mistake { origin: origin.to_owned(), line, column, what: mistake.what }
-        })
+        Ok(read(text).map_err(|mistake| mistake.into_error(text, origin))?)
     }
 
     /// What `--rules` names: a built-in set, or else a file.
@@ -212,18 +194,15 @@ impl Rules {
             return Ok(self);
         }
         let what = "there is no rule: begin with [[rule]], or copy a set that downpour rules lists";
-        Err(RulesError::Mistake { origin: origin.to_owned(), line: 1, column: 1, what: what.to_owned() })
+        Err(TomlMistake { span: 0..0, what: what.to_owned() }.into_error("", origin).into())
     }
 }
 
 fn read(text: &str) -> Checked<Rules> {
-    let file: FileRules = toml::from_str(text).map_err(|error| RuleMistake {
-        span: error.span().unwrap_or_default(),
-        what: error.message().trim_end().replace('\n', ", "),
-    })?;
+    let file: FileRules = toml_file::read(text)?;
     if let Some(shape) = file.shape.filter(|shape| *shape.get_ref() != SHAPE) {
-        let told = format!("shape {} is not supported; this version reads {SHAPE}", shape.get_ref());
-        return Err(mistake(&shape, told));
+        let what = format!("shape {} is not supported; this version reads {SHAPE}", shape.get_ref());
+        return Err(error_at(&shape, what));
     }
     let mut rules: Vec<Rule> = Vec::with_capacity(file.rules.len());
     for file in file.rules {
@@ -233,7 +212,7 @@ fn read(text: &str) -> Checked<Rules> {
                 "{} matches the paths of an earlier rule, which takes precedence: {}",
                 rule.pattern, first.pattern
             );
-            return Err(RuleMistake { span: at, what });
+            return Err(TomlMistake { span: at, what });
         }
         rules.push(Rule { index: rules.len(), ..rule });
     }
@@ -244,16 +223,8 @@ fn names() -> String {
     Rules::builtin_names().collect::<Vec<_>>().join(", ")
 }
 
-/// Line and column of a byte, both counted from 1.
-fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
-    (before.matches('\n').count() + 1, column)
-}
-
 fn rule(file: FileRule) -> Checked<Rule> {
-    let pattern = Pattern::parse(file.pattern.get_ref()).map_err(|error| mistake(&file.pattern, error))?;
+    let pattern = Pattern::parse(file.pattern.get_ref()).map_err(|error| error_at(&file.pattern, error))?;
     let mut location = file.location.as_ref().map(|text| expected(text, &pattern)).transpose()?;
     let text = file.location.as_ref().map_or("", |text| text.get_ref());
     if let Some(spellings) = spellings(file.canonical, &pattern, text)?
@@ -288,10 +259,6 @@ fn rule(file: FileRule) -> Checked<Rule> {
     })
 }
 
-fn mistake<T>(at: &Spanned<T>, what: impl Display) -> RuleMistake {
-    RuleMistake { span: at.span(), what: what.to_string() }
-}
-
 /// The values of a list, of which none may stand there twice.
 fn each_once<T: PartialEq, E: Display>(
     list: &[Spanned<String>],
@@ -299,9 +266,9 @@ fn each_once<T: PartialEq, E: Display>(
 ) -> Checked<Vec<T>> {
     let mut values = Vec::with_capacity(list.len());
     for text in list {
-        let value = parse(text.get_ref()).map_err(|error| mistake(text, error))?;
+        let value = parse(text.get_ref()).map_err(|error| error_at(text, error))?;
         if values.contains(&value) {
-            return Err(mistake(text, format!("{:?} is named twice", text.get_ref())));
+            return Err(error_at(text, format!("{:?} is named twice", text.get_ref())));
         }
         values.push(value);
     }
@@ -322,19 +289,19 @@ fn relative(named: Option<&Spanned<FileRelative>>, stays: Option<bool>) -> Check
         FileRelative::Allowed(true) => Ok(Relative::Allowed),
         FileRelative::Allowed(false) => Ok(Relative::Never),
         FileRelative::Word(Only::Only) if stays == Some(false) => {
-            Err(mistake(named, "the location is on another host, so it cannot be relative; write /path"))
+            Err(error_at(named, "the location is on another host, so it cannot be relative; write /path"))
         }
         FileRelative::Word(Only::Only) => Ok(Relative::Only),
     }
 }
 
 fn min_ttl(text: &Spanned<String>) -> Checked<std::time::Duration> {
-    parse_duration(text.get_ref()).map_err(|error| mistake(text, error))
+    parse_duration(text.get_ref()).map_err(|error| error_at(text, error))
 }
 
 fn member(text: Spanned<String>) -> Checked<String> {
     if text.get_ref().is_empty() {
-        return Err(mistake(&text, "the name of the member is empty; write it like \"url\""));
+        return Err(error_at(&text, "the name of the member is empty; write it like \"url\""));
     }
     Ok(text.into_inner())
 }
@@ -345,9 +312,9 @@ fn demands(fields: BTreeMap<Spanned<String>, Spanned<FileCondition>>) -> Checked
     let mut demands: Vec<HeaderDemand> = Vec::with_capacity(fields.len());
     for (text, due) in fields {
         let name = HeaderName::from_bytes(text.get_ref().as_bytes())
-            .map_err(|_| mistake(&text, format!("{:?} is not the name of a field", text.get_ref())))?;
+            .map_err(|_| error_at(&text, format!("{:?} is not the name of a field", text.get_ref())))?;
         if demands.iter().any(|demand| demand.name == name) {
-            return Err(mistake(&text, format!("{name} is named twice")));
+            return Err(error_at(&text, format!("{name} is named twice")));
         }
         let span = due.span();
         let demand = demand(name.clone(), due.into_inner(), &span)?;
@@ -356,7 +323,7 @@ fn demands(fields: BTreeMap<Spanned<String>, Spanned<FileCondition>>) -> Checked
             || matches!(due, FieldCondition::Elements(list) if list.is_empty())
         {
             let what = format!("the rule requires nothing of {name}; write true (present) or false (absent)");
-            return Err(RuleMistake { span, what });
+            return Err(TomlMistake { span, what });
         }
         demands.push(demand);
     }
@@ -387,7 +354,7 @@ fn demand(name: HeaderName, file: FileCondition, span: &Range<usize>) -> Checked
             let elements: Vec<_> = contains.chain(lacks).chain(at_least).chain(at_most).collect();
             if is.is_some() && !elements.is_empty() {
                 let what = format!("{name} has a required value and required elements; remove one of them");
-                return Err(RuleMistake { span: span.clone(), what });
+                return Err(TomlMistake { span: span.clone(), what });
             }
             let due = is.map_or(FieldCondition::Elements(elements), field_condition);
             (due, level, provenance(since.as_deref().map(|since| (since, span.clone())), why, source)?)
@@ -413,7 +380,7 @@ fn provenance(
 ) -> Checked<Provenance> {
     let date = |(text, span): (&str, Range<usize>)| {
         let what = || format!("{text:?} is not a date; write it like \"2026-06-02\"");
-        text.parse().map_err(|_| RuleMistake { span, what: what() })
+        text.parse().map_err(|_| TomlMistake { span, what: what() })
     };
     Ok(Provenance { since: since.map(date).transpose()?, why, source })
 }
@@ -423,7 +390,7 @@ fn consistent_scheme(named: &Spanned<Scheme>, of_location: Option<Scheme>) -> Ch
     match (*named.get_ref(), of_location) {
         (Scheme::Any, _) | (_, None) => Ok(*named.get_ref()),
         (scheme, Some(own)) if scheme == own => Ok(scheme),
-        (Scheme::Https | Scheme::Http, Some(_)) => Err(RuleMistake {
+        (Scheme::Https | Scheme::Http, Some(_)) => Err(TomlMistake {
             span: named.span(),
             what: "the location has another scheme; remove one of them, or allow any".to_owned(),
         }),
@@ -447,7 +414,7 @@ fn statuses(file: Spanned<FileStatuses>) -> Checked<Vec<u16>> {
     });
     let none = || Some("the list is empty; name at least one status, such as 302".to_owned());
     match wrong.or_else(|| none().filter(|_| statuses.is_empty())) {
-        Some(what) => Err(RuleMistake { span, what }),
+        Some(what) => Err(TomlMistake { span, what }),
         None => Ok(statuses),
     }
 }
@@ -455,9 +422,9 @@ fn statuses(file: Spanned<FileStatuses>) -> Checked<Vec<u16>> {
 /// The place a template describes and the scheme it names. Its host is always
 /// spelled out: a host made of what a client sent could be any host.
 fn expected(text: &Spanned<String>, pattern: &Pattern) -> Checked<(ExpectedLocation, Option<Scheme>)> {
-    let template = Template::parse(text.get_ref(), pattern).map_err(|error| mistake(text, error))?;
+    let template = Template::parse(text.get_ref(), pattern).map_err(|error| error_at(text, error))?;
     let wrong =
-        |what: &str| RuleMistake { span: text.span(), what: format!("location {:?} {what}", text.get_ref()) };
+        |what: &str| TomlMistake { span: text.span(), what: format!("location {:?} {what}", text.get_ref()) };
     if text.get_ref().starts_with('/') && !text.get_ref().starts_with("//") {
         return Ok((ExpectedLocation { template, authority: None, spellings: None }, None));
     }

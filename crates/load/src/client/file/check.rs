@@ -2,7 +2,7 @@
 
 use super::{
     ClientFileResult, FileBudget, FileClient, FileDelay, FileDelays, FileFormula, FileJitter, FileOuter,
-    FileRetryAfter, FileStatus, TomlMistake, mistake,
+    FileRetryAfter, FileStatus,
 };
 use crate::client::budget::{BudgetRule, Refund};
 use crate::client::delays::{Delay, Delays, Jitter};
@@ -12,9 +12,9 @@ use crate::client::retry_conditions::{
 use crate::client::{ClientModel, OuterLoop, RetryAfter, RetryConditions, Timeouts};
 use downpour_core::agent::AgentPattern;
 use downpour_core::fault::Fault;
+use downpour_core::toml_file::{Spanned, TomlMistake, error_at};
 use std::collections::BTreeSet;
 use std::num::NonZeroU8;
-use toml::Spanned;
 
 /// The longest name, which keeps a list of models within a terminal.
 const NAME_MAX: usize = 16;
@@ -80,16 +80,16 @@ fn name(name: &Spanned<String>) -> ClientFileResult<String> {
         return Ok(text.clone());
     }
     let remedy = format!("use at most {NAME_MAX} of a-z, 0-9, . and -, as in cargo-1.70");
-    Err(mistake(name, format!("name: {text:?} is not a client name; {remedy}")))
+    Err(error_at(name, format!("name: {text:?} is not a client name; {remedy}")))
 }
 
 fn agents(list: &[Spanned<String>]) -> ClientFileResult<Vec<AgentPattern>> {
     if let Some(beyond) = list.get(AGENTS_MAX) {
-        return Err(mistake(beyond, format!("agents: at most {AGENTS_MAX} are allowed")));
+        return Err(error_at(beyond, format!("agents: at most {AGENTS_MAX} are allowed")));
     }
     let pattern = |text: &Spanned<String>| {
         let remedy = "write the name of a product, as in \"renovate\", or a pattern, as in \"Wget/1.*\"";
-        let what = || mistake(text, format!("agents: {:?} is not a user agent; {remedy}", text.get_ref()));
+        let what = || error_at(text, format!("agents: {:?} is not a user agent; {remedy}", text.get_ref()));
         AgentPattern::new(text.get_ref()).ok_or_else(what)
     };
     list.iter().map(pattern).collect()
@@ -98,7 +98,7 @@ fn agents(list: &[Spanned<String>]) -> ClientFileResult<Vec<AgentPattern>> {
 fn times(field: &str, count: &Spanned<i64>) -> ClientFileResult<NonZeroU8> {
     let count_of = u8::try_from(*count.get_ref()).ok().filter(|count| *count <= TIMES_MAX);
     count_of.and_then(NonZeroU8::new).ok_or_else(|| {
-        mistake(count, format!("{field}: must be 1 to {TIMES_MAX}, but is {}", count.get_ref()))
+        error_at(count, format!("{field}: must be 1 to {TIMES_MAX}, but is {}", count.get_ref()))
     })
 }
 
@@ -128,13 +128,13 @@ fn without_contradiction(file: &FileClient, attempts: NonZeroU8) -> ClientFileRe
     }
     if file.delays.is_none() {
         let what = "attempts: delays are missing; write delays = [\"1s\", \"2s\"], or [\"0s\"] for none";
-        return Err(mistake(&file.attempts, what));
+        return Err(error_at(&file.attempts, what));
     }
     let only_told = file.retry_after.as_ref().is_some_and(|told| !told.get_ref().retried.is_empty());
     let is_empty = file.statuses.is_empty() && file.statuses_once.is_empty() && file.faults.is_empty();
     if is_empty && !only_told {
         let what = "attempts: no failure is retried; add statuses = [\"5xx\"] or faults = [\"dns\"]";
-        return Err(mistake(&file.attempts, what));
+        return Err(error_at(&file.attempts, what));
     }
     Ok(())
 }
@@ -146,7 +146,7 @@ fn of_delays(
 ) -> ClientFileResult<Delays> {
     let Some(delays) = delays else { return Ok(Delays::default()) };
     let retries = attempts.get() - 1;
-    let wrong = |what: String| mistake(delays, format!("{field}: {what}"));
+    let wrong = |what: String| error_at(delays, format!("{field}: {what}"));
     let wait = |text: &String| FileDelay::try_from(text.clone()).map(|wait| wait.0).map_err(wrong);
     match delays.get_ref() {
         FileDelays::List(list) if list.is_empty() => {
@@ -182,7 +182,7 @@ fn of_jitter(jitter: &Spanned<FileJitter>, formula: Option<&FileFormula>) -> Cli
         FileJitter::Decorrelated => {
             let remedy = "write delays = { base = \"50ms\", factor = 3, cap = \"20s\" }";
             let formula = formula
-                .ok_or_else(|| mistake(jitter, format!("jitter: decorrelated needs a formula; {remedy}")))?;
+                .ok_or_else(|| error_at(jitter, format!("jitter: decorrelated needs a formula; {remedy}")))?;
             // A base or a cap that is no length of time is told of with the delays.
             Jitter::Decorrelated {
                 base: delay(&formula.base),
@@ -198,7 +198,7 @@ fn statuses(field: &str, list: &[Spanned<FileStatus>]) -> ClientFileResult<Statu
     for entry in list {
         let wrong = |text: &str| {
             let what = format!("{field}: {text} is not a status; write 100 to 599, or a class as in \"5xx\"");
-            mistake(entry, what)
+            error_at(entry, what)
         };
         match entry.get_ref() {
             FileStatus::One(status) if set.insert(*status) => {}
@@ -224,17 +224,17 @@ fn faults(list: &[Spanned<String>]) -> ClientFileResult<RetriedFaults> {
         let named = Fault::from_id(text);
         if text == "status" || named.is_some_and(|fault| family_of(fault) == "status") {
             let remedy = "name the status itself: statuses = [\"5xx\"]";
-            return Err(mistake(entry, format!("faults: {text:?} is not specific enough; {remedy}")));
+            return Err(error_at(entry, format!("faults: {text:?} is not specific enough; {remedy}")));
         }
         match named {
             Some(fault) if client_can_see(fault) => set.insert(fault),
             Some(_) => {
                 let what =
                     format!("faults: {text:?} is a fault of the load generator; clients never have it");
-                return Err(mistake(entry, what));
+                return Err(error_at(entry, what));
             }
             None if client_faults_of(text).next().is_none() => {
-                return Err(mistake(entry, unknown_fault(text)));
+                return Err(error_at(entry, unknown_fault(text)));
             }
             None => client_faults_of(text).for_each(|fault| set.insert(fault)),
         }
@@ -273,7 +273,7 @@ fn retry_after(file: &FileRetryAfter) -> ClientFileResult<RetryAfter> {
 }
 
 fn budget(file: &Spanned<FileBudget>) -> ClientFileResult<BudgetRule> {
-    let wrong = |what: &str| Err(mistake(file, format!("budget: {what}")));
+    let wrong = |what: &str| Err(error_at(file, format!("budget: {what}")));
     match *file.get_ref() {
         FileBudget::TokenBucket { cost, .. } if cost.0.is_zero() => {
             wrong("cost is 0, so the budget limits nothing; remove the budget")

@@ -1,10 +1,10 @@
 //! The parts of a location that a rule calls canonical.
 
-use super::{Checked, RuleMistake};
+use super::Checked;
 use crate::rules::canonical::{Canonical, Spellings};
 use downpour_core::route::Pattern;
+use downpour_core::toml_file::{Spanned, TomlMistake};
 use std::collections::BTreeMap;
-use toml::Spanned;
 
 /// The parts of `location` that a rule calls canonical; `None` where none is.
 pub(super) fn spellings(
@@ -21,7 +21,7 @@ pub(super) fn spellings(
     let Some(first) = spans.first().cloned() else { return Ok(None) };
     if location.is_empty() {
         let what = "a rule with canonical parts needs a location that contains them".to_owned();
-        return Err(RuleMistake { span: first, what });
+        return Err(TomlMistake { span: first, what });
     }
     let path = match location.split_once("://") {
         Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default(),
@@ -29,5 +29,5 @@ pub(super) fn spellings(
     };
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let made = Spellings::of(&parts, pattern, path);
-    made.map(Some).map_err(|(at, what)| RuleMistake { span: spans.get(at).cloned().unwrap_or(first), what })
+    made.map(Some).map_err(|(at, what)| TomlMistake { span: spans.get(at).cloned().unwrap_or(first), what })
 }

@@ -8,7 +8,7 @@ use url::Host;
 #[track_caller]
 fn check(text: &str, place: (usize, usize), names: &str) {
     let error = Rules::parse(text, "my.toml").unwrap_err();
-    let RulesError::Mistake { origin, line, column, what } = error else { panic!("{error}") };
+    let RulesError::Mistake(TomlError { origin, line, column, what }) = error else { panic!("{error}") };
     assert_eq!((origin.as_str(), (line, column)), ("my.toml", place), "{what}");
     assert!(what.contains(names), "{what:?} does not name {names:?}");
     assert!(!what.contains('\n'), "{what:?}");
