@@ -120,7 +120,7 @@ pub enum RetryAfter {
         /// The longest that is accepted.
         cap: Duration,
         /// What becomes of a longer one.
-        beyond: OverCap,
+        over_cap: OverCap,
     },
 }
 
@@ -381,12 +381,12 @@ impl ClientModel {
         let shorter = |length| Duration::from_nanos(factor.shrink(nanos(length)));
         let retry_after = match self.retry_after {
             RetryAfter::Ignore => RetryAfter::Ignore,
-            RetryAfter::Honor { how, statuses, extra, cap, beyond } => RetryAfter::Honor {
+            RetryAfter::Honor { how, statuses, extra, cap, over_cap } => RetryAfter::Honor {
                 how,
                 statuses,
                 extra: extra.time_scaled(factor),
                 cap: shorter(cap),
-                beyond,
+                over_cap,
             },
         };
         Self {
@@ -449,7 +449,7 @@ impl ClientModel {
     /// What a `Retry-After` makes of the client's own delay.
     fn apply_retry_after(&self, last: LastAttempt, own: Duration) -> Result<Duration, GiveUp> {
         let (
-            RetryAfter::Honor { how, statuses, extra, cap, beyond },
+            RetryAfter::Honor { how, statuses, extra, cap, over_cap },
             LastAttemptEnd::Status(status),
             Some(asked),
         ) = (self.retry_after, last.end, last.retry_after)
@@ -460,7 +460,7 @@ impl ClientModel {
             return Ok(own);
         }
         let asked = asked.saturating_add(extra.as_duration());
-        if asked > cap && beyond == OverCap::GiveUp {
+        if asked > cap && over_cap == OverCap::GiveUp {
             return Err(GiveUp::TooLong);
         }
         Ok(match how {

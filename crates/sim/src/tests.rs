@@ -219,8 +219,8 @@ fn what_waits_for_a_retry_when_a_simulation_is_stopped_has_failed() {
 /// The same as in a live run, whose test has the same numbers.
 #[test]
 fn what_runs_a_client_again_begins_the_whole_session_anew() {
-    let lines = "attempts = 2\ndelays = [\"100ms\"]\nstatuses = [\"5xx\"]\nsiblings = \"abort\"\n\
-                 outer = { runs = 2, pause = \"1s\" }";
+    let lines = "attempts = 2\ndelays = [\"100ms\"]\nstatuses = [\"5xx\"]\non-failure = \"abort\"\n\
+                 outer-loop = { runs = 2, pause = \"1s\" }";
     let service = Service { round_trip: Duration::from_millis(14), ..Service::default() };
     let mut refusing = plan(written(lines), service);
     refusing.faults = vec!["status-503".parse().unwrap()];

@@ -270,8 +270,8 @@ fn each_client_of_a_mix_follows_its_own_model() {
 
 #[test]
 fn what_runs_a_client_again_begins_the_whole_session_anew() {
-    let lines = "attempts = 2\ndelays = [\"100ms\"]\nstatuses = [\"5xx\"]\nsiblings = \"abort\"\n\
-                 outer = { runs = 2, pause = \"1s\" }";
+    let lines = "attempts = 2\ndelays = [\"100ms\"]\nstatuses = [\"5xx\"]\non-failure = \"abort\"\n\
+                 outer-loop = { runs = 2, pause = \"1s\" }";
     let scene = TestRun { client: one_client(), ..alike(written(lines), 100, 3, "/down-15") };
     let totals = play(scene);
     // The first download fails its run at 130 ms. Meanwhile the second is asked

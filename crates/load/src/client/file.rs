@@ -167,17 +167,18 @@ struct FileClient {
     retry_after: Option<Spanned<FileRetryAfter>>,
     #[serde(default)]
     scope: Scope,
-    #[serde(default)]
-    siblings: OnFailure,
+    #[serde(default, alias = "siblings")]
+    on_failure: OnFailure,
     budget: Option<Spanned<FileBudget>>,
-    #[serde(default)]
-    opening: FirstMethod,
+    #[serde(default, alias = "opening")]
+    first_method: FirstMethod,
     streams: Option<NonZeroU16>,
     connections: Option<NonZeroU16>,
     #[serde(default)]
     timeouts: FileTimeouts,
     redirects: Option<u16>,
-    outer: Option<FileOuter>,
+    #[serde(alias = "outer")]
+    outer_loop: Option<FileOuterLoop>,
 }
 
 // Within an untagged value the parser forgets places, so waits are read later.
@@ -220,7 +221,7 @@ enum FileStatus {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct FileRetryAfter {
     #[serde(rename = "use")]
     mode: RetryAfterMode,
@@ -229,8 +230,8 @@ struct FileRetryAfter {
     retried: Vec<Spanned<FileStatus>>,
     extra: Option<FileDelay>,
     cap: FileDuration,
-    #[serde(default)]
-    beyond: OverCap,
+    #[serde(default, alias = "beyond")]
+    over_cap: OverCap,
 }
 
 #[derive(Deserialize)]
@@ -261,12 +262,12 @@ struct FileTimeouts {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FileOuter {
+struct FileOuterLoop {
     runs: Spanned<i64>,
     pause: FileDelay,
 }
 
-/// A wait of the client's own.
+/// A delay that a client chooses.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 struct FileDelay(Delay);

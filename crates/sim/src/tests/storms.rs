@@ -164,7 +164,7 @@ impl Requests for Turns {
 /// service that is broken from second 10 to 11.
 fn played_fast(between: Duration) -> Totals {
     let client = written(
-        "attempts = 2\ndelays = [\"100ms\"]\nstatuses = [\"5xx\"]\nfaults = [\"dns\"]\nsiblings = \"abort\"",
+        "attempts = 2\ndelays = [\"100ms\"]\nstatuses = [\"5xx\"]\nfaults = [\"dns\"]\non-failure = \"abort\"",
     );
     let mut broken = plan(client, Service::default());
     broken.faults = vec!["missing-slash@10s..11s".parse().unwrap()];

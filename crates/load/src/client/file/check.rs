@@ -1,7 +1,7 @@
 //! What a client's table means: its parts, each checked against the others.
 
 use super::{
-    ClientFileResult, FileBudget, FileClient, FileDelay, FileDelays, FileFormula, FileJitter, FileOuter,
+    ClientFileResult, FileBudget, FileClient, FileDelay, FileDelays, FileFormula, FileJitter, FileOuterLoop,
     FileRetryAfter, FileStatus,
 };
 use crate::client::budget::{BudgetRule, Refund};
@@ -39,11 +39,11 @@ pub(super) fn model(file: FileClient) -> ClientFileResult<ClientModel> {
         None => delays.clone(),
         Some(_) => of_delays("delays-after-fault", file.delays_after_fault.as_ref(), attempts)?,
     };
-    let told = file.retry_after.as_ref().map(Spanned::get_ref);
+    let from_file = file.retry_after.as_ref().map(Spanned::get_ref);
     let retried = RetryConditions {
         statuses: statuses("statuses", &file.statuses)?,
         statuses_once: statuses("statuses-once", &file.statuses_once)?,
-        statuses_with_retry_after: statuses("retry-after", told.map_or(&[], |told| &told.retried))?,
+        statuses_with_retry_after: statuses("retry-after", from_file.map_or(&[], |rule| &rule.retried))?,
         faults: faults(&file.faults)?,
     };
     Ok(ClientModel {
@@ -56,11 +56,11 @@ pub(super) fn model(file: FileClient) -> ClientFileResult<ClientModel> {
         delays_after_fault,
         jitter: jitter.unwrap_or_default(),
         retry_conditions: retried,
-        retry_after: told.map_or(Ok(RetryAfter::Ignore), retry_after)?,
+        retry_after: from_file.map_or(Ok(RetryAfter::Ignore), retry_after)?,
         scope: file.scope,
-        on_failure: file.siblings,
+        on_failure: file.on_failure,
         budget: file.budget.as_ref().map_or(Ok(BudgetRule::Unlimited), budget)?,
-        first_method: file.opening,
+        first_method: file.first_method,
         streams: file.streams,
         connections: file.connections,
         timeouts: Timeouts {
@@ -69,7 +69,7 @@ pub(super) fn model(file: FileClient) -> ClientFileResult<ClientModel> {
             total: file.timeouts.total.map(|length| length.0),
         },
         redirects: file.redirects,
-        outer_loop: outer(file.outer.as_ref())?,
+        outer_loop: outer_loop(file.outer_loop.as_ref())?,
     })
 }
 
@@ -84,8 +84,8 @@ fn name(name: &Spanned<String>) -> ClientFileResult<String> {
 }
 
 fn agents(list: &[Spanned<String>]) -> ClientFileResult<Vec<AgentPattern>> {
-    if let Some(beyond) = list.get(AGENTS_MAX) {
-        return Err(error_at(beyond, format!("agents: at most {AGENTS_MAX} are allowed")));
+    if let Some(excess) = list.get(AGENTS_MAX) {
+        return Err(error_at(excess, format!("agents: at most {AGENTS_MAX} are allowed")));
     }
     let pattern = |text: &Spanned<String>| {
         let remedy = "write the name of a product, as in \"renovate\", or a pattern, as in \"Wget/1.*\"";
@@ -130,9 +130,10 @@ fn without_contradiction(file: &FileClient, attempts: NonZeroU8) -> ClientFileRe
         let what = "attempts: delays are missing; write delays = [\"1s\", \"2s\"], or [\"0s\"] for none";
         return Err(error_at(&file.attempts, what));
     }
-    let only_told = file.retry_after.as_ref().is_some_and(|told| !told.get_ref().retried.is_empty());
+    let only_with_retry_after =
+        file.retry_after.as_ref().is_some_and(|rule| !rule.get_ref().retried.is_empty());
     let is_empty = file.statuses.is_empty() && file.statuses_once.is_empty() && file.faults.is_empty();
-    if is_empty && !only_told {
+    if is_empty && !only_with_retry_after {
         let what = "attempts: no failure is retried; add statuses = [\"5xx\"] or faults = [\"dns\"]";
         return Err(error_at(&file.attempts, what));
     }
@@ -183,7 +184,7 @@ fn of_jitter(jitter: &Spanned<FileJitter>, formula: Option<&FileFormula>) -> Cli
             let remedy = "write delays = { base = \"50ms\", factor = 3, cap = \"20s\" }";
             let formula = formula
                 .ok_or_else(|| error_at(jitter, format!("jitter: decorrelated needs a formula; {remedy}")))?;
-            // A base or a cap that is no length of time is told of with the delays.
+            // A base or a cap that is no length of time is reported with the delays.
             Jitter::Decorrelated {
                 base: delay(&formula.base),
                 factor: formula.factor,
@@ -268,7 +269,7 @@ fn retry_after(file: &FileRetryAfter) -> ClientFileResult<RetryAfter> {
         },
         extra: file.extra.map_or(Delay::ZERO, |extra| extra.0),
         cap: file.cap.0,
-        beyond: file.beyond,
+        over_cap: file.over_cap,
     })
 }
 
@@ -301,7 +302,7 @@ fn budget(file: &Spanned<FileBudget>) -> ClientFileResult<BudgetRule> {
     }
 }
 
-fn outer(file: Option<&FileOuter>) -> ClientFileResult<OuterLoop> {
+fn outer_loop(file: Option<&FileOuterLoop>) -> ClientFileResult<OuterLoop> {
     let Some(file) = file else { return Ok(OuterLoop { runs: NonZeroU8::MIN, pause: Delay::ZERO }) };
-    Ok(OuterLoop { runs: times("outer", &file.runs)?, pause: file.pause.0 })
+    Ok(OuterLoop { runs: times("outer-loop", &file.runs)?, pause: file.pause.0 })
 }

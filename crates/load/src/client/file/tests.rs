@@ -52,8 +52,8 @@ fn a_client_that_never_gives_up_is_refused() {
             &["attempts: must be 1 to 100, but is "],
         );
     }
-    check_added("outer = { runs = 0, pause = \"1s\" }", 18, &["outer: must be 1 to 100, but is 0"]);
-    check_added("outer = { runs = 3 }", 9, &["`pause`"]);
+    check_added("outer-loop = { runs = 0, pause = \"1s\" }", 23, &["outer-loop: must be 1 to 100, but is 0"]);
+    check_added("outer-loop = { runs = 3 }", 14, &["`pause`"]);
 }
 
 #[test]
@@ -175,4 +175,19 @@ fn a_family_is_its_newest_member() {
 
 fn built_in_and(own: ClientModels) -> ClientModels {
     ClientModels::built_in().and(own)
+}
+
+#[test]
+fn former_keys_are_still_read() {
+    let table = "[[client]]\nname = \"own\"\nattempts = 3\nstatuses = [503]\ndelays = [\"1s\"]\n";
+    let current = "retry-after = { use = \"add\", cap = \"1s\", over-cap = \"give-up\" }\non-failure = \"abort\"\n\
+                   first-method = \"head\"\nouter-loop = { runs = 2, pause = \"1s\" }\n";
+    let former = current
+        .replace("over-cap", "beyond")
+        .replace("on-failure", "siblings")
+        .replace("first-method", "opening")
+        .replace("outer-loop", "outer");
+    let read = |keys: &str| ClientModels::parse(&format!("{table}{keys}"), "my.toml").unwrap();
+    assert_eq!(read(&former).find("own"), read(current).find("own"));
+    assert_eq!(read(current).find("own").unwrap().on_failure, OnFailure::Abort);
 }

@@ -33,7 +33,7 @@ fn independent_failures_make_a_geometric_number_of_attempts() {
 #[test]
 fn layers_multiply() {
     for (attempts, runs, product) in [(4, 3, 12), (16, 4, 64), (27, 9, 243), (1, 5, 5)] {
-        let outer = format!("outer = {{ runs = {runs}, pause = \"1s\" }}");
+        let outer = format!("outer-loop = {{ runs = {runs}, pause = \"1s\" }}");
         let model = match attempts {
             1 => written(&format!("attempts = 1\n{outer}")),
             _ => retrying(attempts, &outer),
