@@ -8,7 +8,7 @@
 
 use super::connect::{Connect, Opened, Protocol};
 use super::exchange::{Deadline, Exchanged, Http1};
-use super::http2::{ConnectionEvent, Driver, Http2Connection, Http2Stream};
+use super::http2::{ConnectionEvent, Http2Connection, Http2Driver, Http2Stream};
 use super::pool::IdleSlot;
 use super::shard::{InFlightArrival, Shard};
 use super::wire::{Stamper, Stamps};
@@ -126,7 +126,7 @@ pub(crate) async fn run_stream<C: Connect>(
 
 async fn run_first_stream<C: Connect>(
     shard: Rc<Shard<C>>,
-    driver: Driver<C::Stream>,
+    driver: Http2Driver<C::Stream>,
     (mut transport, arrival): (Transport<C>, Option<InFlightArrival<C>>),
 ) {
     let Transport::Http2(stream) = &transport else { return };
@@ -149,7 +149,7 @@ async fn run_first_stream<C: Connect>(
 async fn drive_http2<C: Connect>(
     shard: Rc<Shard<C>>,
     shared: Rc<Http2Connection>,
-    mut driver: Driver<C::Stream>,
+    mut driver: Http2Driver<C::Stream>,
 ) {
     loop {
         match driver.next().await {
@@ -290,7 +290,7 @@ impl<C: Connect> Transport<C> {
     }
 }
 
-type OpenTransport<C> = (Transport<C>, Option<Driver<<C as Connect>::Stream>>);
+type OpenTransport<C> = (Transport<C>, Option<Http2Driver<<C as Connect>::Stream>>);
 
 async fn open<C: Connect>(
     shard: &Rc<Shard<C>>,

@@ -78,7 +78,7 @@ impl Http2Connection {
         stamps: Rc<Stamps>,
         origin: &RequestTemplate,
         limits: &ShardLimits,
-    ) -> Result<(Rc<Self>, Driver<S>), h2::Error>
+    ) -> Result<(Rc<Self>, Http2Driver<S>), h2::Error>
     where
         S: AsyncRead + AsyncWrite + Unpin + 'static,
     {
@@ -106,7 +106,7 @@ impl Http2Connection {
             gone_away: Cell::new(false),
             driver: RefCell::new(Waker::noop().clone()),
         });
-        let driver = Driver {
+        let driver = Http2Driver {
             connection,
             probe: sender,
             shared: Rc::clone(&shared),
@@ -175,7 +175,7 @@ pub(crate) enum ConnectionEvent {
 }
 
 /// What moves a connection's bytes, for as long as it lasts.
-pub(crate) struct Driver<S> {
+pub(crate) struct Http2Driver<S> {
     connection: client::Connection<S, Bytes>,
     probe: client::SendRequest<Bytes>,
     shared: Rc<Http2Connection>,
@@ -183,7 +183,7 @@ pub(crate) struct Driver<S> {
     reported_closing: bool,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Http2Driver<S> {
     /// Drives the connection up to its next turn.
     pub(crate) async fn next(&mut self) -> ConnectionEvent {
         poll_fn(|cx| self.poll(cx)).await

@@ -146,7 +146,7 @@ impl ClientKind {
     /// The client that introduces itself so.
     ///
     /// ```
-    /// use crate::agent::ClientKind;
+    /// use downpour_core::agent::ClientKind;
     ///
     /// assert_eq!(ClientKind::of(b"cargo 1.70.0 (ec8a8a0ca 2023-04-25)").preset(), "cargo-1.70");
     /// assert_eq!(ClientKind::of(b"Mozilla/5.0 (X11; Linux x86_64)").preset(), "none");

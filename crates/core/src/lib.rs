@@ -9,6 +9,7 @@
 pub mod agent;
 pub mod fault;
 pub mod route;
+pub mod seed;
 pub mod status;
 pub mod suggest;
 pub mod toml_file;

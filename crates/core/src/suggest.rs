@@ -12,7 +12,7 @@ const TYPED_MAX: usize = 100;
 /// last part may be all that was typed.
 ///
 /// ```
-/// use crate::suggest::nearest;
+/// use downpour_core::suggest::nearest;
 ///
 /// let known = ["crates-io", "huggingface", "dns.nxdomain"];
 /// assert_eq!(nearest("crates.io", known), Some("crates-io"));

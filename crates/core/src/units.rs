@@ -126,7 +126,7 @@ impl Stamp {
 /// How many things happen in how much time, kept as an exact fraction.
 ///
 /// ```
-/// use crate::units::Rate;
+/// use downpour_core::units::Rate;
 ///
 /// let rate: Rate = "4.7k/s".parse().unwrap();
 /// assert_eq!(rate, "4700".parse().unwrap());

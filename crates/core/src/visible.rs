@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 /// stay.
 ///
 /// ```
-/// assert_eq!(crate::visible::text("a\u{202e}b\n"), "a\\u{202e}b\n");
+/// assert_eq!(downpour_core::visible::text("a\u{202e}b\n"), "a\\u{202e}b\n");
 /// ```
 pub fn text(text: &str) -> Cow<'_, str> {
     escaped(text, |character| is_hidden(character) && !matches!(character, '\n' | '\t'))

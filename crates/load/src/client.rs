@@ -36,6 +36,7 @@ use budget::{Failure, Tokens};
 use delays::{Delay, Delays, Jitter};
 use downpour_core::agent::AgentPattern;
 use downpour_core::fault::Fault;
+use downpour_core::seed::random_key;
 use downpour_core::units::Factor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -326,7 +327,7 @@ impl ClientModel {
     /// What the client does after the attempt under way ended as `last` says.
     ///
     /// ```
-    /// use crate::client::{Budget, ClientModels, LastAttempt, NextStep, retry_rng};
+    /// use downpour_load::client::{Budget, ClientModels, LastAttempt, NextStep, retry_rng};
     /// use downpour_core::fault::Fault;
     /// use std::time::Duration;
     ///
@@ -470,17 +471,15 @@ impl ClientModel {
     }
 }
 
-/// Keeps the draws of this chapter apart from others made with the same seed.
+/// Keeps these random numbers apart from others of the same seed.
 const RNG_DOMAIN: &[u8; 8] = b"retries\0";
 
 /// The random numbers for one retry of an arrival. They depend on the run's
 /// seed, the arrival and the attempt alone, so the number of threads changes
 /// nothing.
 pub fn retry_rng(seed: u64, arrival: u64, state: &RetryState) -> ChaCha8Rng {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
+    let mut key = random_key(seed, *RNG_DOMAIN);
     key[8..10].copy_from_slice(&[state.runs, state.ended]);
-    key[24..].copy_from_slice(RNG_DOMAIN);
     let mut random = ChaCha8Rng::from_seed(key);
     random.set_stream(arrival);
     random

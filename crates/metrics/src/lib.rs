@@ -8,7 +8,7 @@
 //! here knows a clock, a file or a socket.
 //!
 //! ```
-//! use crate::{ArrivalOutcome, Interval, IntervalMerger};
+//! use downpour_metrics::{ArrivalOutcome, Interval, IntervalMerger};
 //! use downpour_core::units::Offset;
 //!
 //! let mut second = Interval::new(0);

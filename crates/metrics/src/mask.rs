@@ -44,21 +44,21 @@ pub fn mask_url(raw: &[u8]) -> Cow<'_, [u8]> {
 /// signatures in base64 do, and so ends with the next pair.
 fn values(signs: &[Sign]) -> Vec<Range<usize>> {
     let mut values = Vec::new();
-    let (mut start, mut kind) = (0, Piece::Path);
+    let (mut start, mut kind) = (0, UrlPart::Path);
     let ends = signs.iter().enumerate().filter(|(_, sign)| b"?#&;".contains(&sign.byte));
     for (end, next) in ends.map(|(at, sign)| (at, sign.byte)).chain([(signs.len(), b'#')]) {
         let equals = signs[start..end].iter().position(|sign| sign.byte == b'=');
         let value = match (kind, equals) {
-            (Piece::Path, _) | (Piece::PairInPath, None) => None,
-            (Piece::PairInPath | Piece::Query, Some(equals)) => Some(start + equals + 1),
-            (Piece::Query, None) => Some(start),
+            (UrlPart::Path, _) | (UrlPart::PairInPath, None) => None,
+            (UrlPart::PairInPath | UrlPart::Query, Some(equals)) => Some(start + equals + 1),
+            (UrlPart::Query, None) => Some(start),
         };
         values.extend(value.filter(|value| *value < end).map(|value| value..end));
         start = end + 1;
         kind = match next {
-            b'?' | b'#' => Piece::Query,
-            _ if kind == Piece::Query => Piece::Query,
-            _ => Piece::PairInPath,
+            b'?' | b'#' => UrlPart::Query,
+            _ if kind == UrlPart::Query => UrlPart::Query,
+            _ => UrlPart::PairInPath,
         };
     }
     values
@@ -66,7 +66,7 @@ fn values(signs: &[Sign]) -> Vec<Range<usize>> {
 
 /// What stands between two signs that may begin a pair.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Piece {
+enum UrlPart {
     /// The URL up to the first of them.
     Path,
     /// Behind a `&` or `;` before the query.

@@ -139,7 +139,7 @@ fn faulty_response(
 /// Name and version together must be shorter than 64 KiB; what is longer is cut.
 ///
 /// ```
-/// let file = crate::crate_file("serde", "1.0.217");
+/// let file = downpour_mock::crate_file("serde", "1.0.217");
 /// assert!(file.starts_with(&[0x1f, 0x8b]));
 /// ```
 pub fn crate_file(name: &str, version: &str) -> Vec<u8> {

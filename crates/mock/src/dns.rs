@@ -23,7 +23,7 @@ const CRATES_IO: [&str; 3] = ["static.crates.io", "crates.io", "index.crates.io"
 /// A stranger's host that begins with the right name, and exists: that is the
 /// danger.
 const GLUED_HOST: &str = "static.crates.io.mirror.example";
-const DEFAULT_TTL_S: u32 = 5;
+const TTL_S: u32 = 5;
 /// Larger queries are cut by the kernel and thus malformed.
 const MAX_QUERY: usize = 4_096;
 /// Without EDNS an answer has at most this size (RFC 1035 section 4.2.1).
@@ -75,13 +75,12 @@ impl FromStr for DnsAnswer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone {
     answers: BTreeMap<String, DnsAnswer>,
-    ttl_s: u32,
 }
 
 impl Zone {
     /// A zone in which nothing exists.
     pub const fn empty() -> Self {
-        Self { answers: BTreeMap::new(), ttl_s: DEFAULT_TTL_S }
+        Self { answers: BTreeMap::new() }
     }
 
     /// The same zone with this answer for `name`, whatever its letters' case.
@@ -95,14 +94,6 @@ impl Zone {
     #[must_use]
     pub fn with_local(self, name: &str) -> Self {
         self.with(name, DnsAnswer::Addresses(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]))
-    }
-
-    /// The same zone with this time to live, in seconds, for what exists and
-    /// for what does not.
-    #[must_use]
-    pub const fn with_ttl_s(mut self, ttl_s: u32) -> Self {
-        self.ttl_s = ttl_s;
-        self
     }
 
     fn answer(&self, name: &Name) -> &DnsAnswer {
@@ -172,7 +163,7 @@ fn fill(answer: &mut Message, question: &Query, zone: &Zone) -> Option<()> {
     }
     answer.metadata.response_code = match zone.answer(question.name()) {
         DnsAnswer::Addresses(addresses) => {
-            let records = addresses.iter().filter_map(|&ip| record(ip, question, zone.ttl_s));
+            let records = addresses.iter().filter_map(|&ip| record(ip, question));
             answer.add_answers(records.take(MAX_ADDRESSES));
             ResponseCode::NoError
         }
@@ -185,26 +176,26 @@ fn fill(answer: &mut Message, question: &Query, zone: &Zone) -> Option<()> {
     let denies = matches!(answer.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain);
     if denies && answer.answers.is_empty() {
         // RFC 2308 section 3: a denial is cached for as long as its SOA says.
-        answer.add_authority(authority(question.name(), zone.ttl_s));
+        answer.add_authority(authority(question.name()));
     }
     Some(())
 }
 
-fn record(ip: IpAddr, question: &Query, ttl_s: u32) -> Option<Record> {
+fn record(ip: IpAddr, question: &Query) -> Option<Record> {
     let data = match (ip, question.query_type()) {
         (IpAddr::V4(ip), RecordType::A | RecordType::ANY) => RData::A(A(ip)),
         (IpAddr::V6(ip), RecordType::AAAA | RecordType::ANY) => RData::AAAA(AAAA(ip)),
         _ => return None,
     };
-    Some(Record::from_rdata(question.name().clone(), ttl_s, data))
+    Some(Record::from_rdata(question.name().clone(), TTL_S, data))
 }
 
 /// The SOA of the name's own top-level domain; its lifetimes are the zone's.
-fn authority(name: &Name, ttl_s: u32) -> Record {
+fn authority(name: &Name) -> Record {
     let zone = name.trim_to(1);
-    let lifetime = i32::try_from(ttl_s).unwrap_or(i32::MAX);
-    let soa = SOA::new(zone.clone(), zone.clone(), 1, lifetime, lifetime, lifetime, ttl_s);
-    Record::from_rdata(zone, ttl_s, RData::SOA(soa))
+    let lifetime = i32::try_from(TTL_S).unwrap_or(i32::MAX);
+    let soa = SOA::new(zone.clone(), zone.clone(), 1, lifetime, lifetime, lifetime, TTL_S);
+    Record::from_rdata(zone, TTL_S, RData::SOA(soa))
 }
 
 fn encode(answer: &Message) -> Option<Vec<u8>> {
@@ -279,11 +270,11 @@ mod tests {
 
     #[test]
     fn a_denial_says_how_long_it_holds() {
-        let denied = ask("nowhere.test", RecordType::A, &Zone::empty().with_ttl_s(7)).unwrap();
+        let denied = ask("nowhere.test", RecordType::A, &Zone::empty()).unwrap();
         let soa = &denied.authorities[0];
         assert_eq!(soa.name.to_ascii(), "test.");
-        assert_eq!(soa.ttl, 7);
-        assert!(matches!(&soa.data, RData::SOA(soa) if soa.minimum == 7));
+        assert_eq!(soa.ttl, TTL_S);
+        assert!(matches!(&soa.data, RData::SOA(soa) if soa.minimum == TTL_S));
     }
 
     #[test]

@@ -9,12 +9,25 @@
 //! idle time-out, since a load generator decides when it is done; the number of
 //! connections is bounded instead.
 //!
-//! ```
-//! use crate::{MockConfig, MockRegistry};
+//! The crate needs no other part of downpour. In a test of your own:
 //!
-//! let registry = MockRegistry::start(MockConfig::default()).unwrap();
-//! println!("point a replay at http://{}", registry.api());
-//! assert_eq!(registry.stop().answers, 0);
+//! ```
+//! use downpour_mock::plan::FaultPlan;
+//! use downpour_mock::{MockConfig, MockRegistry};
+//! use std::io::{Read as _, Write as _};
+//! use std::net::TcpStream;
+//!
+//! let plan = FaultPlan::new(vec!["status-503".parse()?], 1);
+//! let registry = MockRegistry::start(MockConfig { plan, ..MockConfig::default() })?;
+//! let mut client = TcpStream::connect(registry.api())?;
+//! client.write_all(
+//!     b"GET /api/v1/crates/serde/1.0.0/download HTTP/1.1\r\nhost: crates.io\r\nconnection: close\r\n\r\n",
+//! )?;
+//! let mut answer = String::new();
+//! client.read_to_string(&mut answer)?;
+//! assert!(answer.starts_with("HTTP/1.1 503"));
+//! assert_eq!(registry.stop().faulted["status-503"], 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod access;
@@ -157,7 +170,8 @@ impl MockRegistry {
             dns: dns.local_addr().map_err(MockError::Thread)?,
             state: Arc::new(MockState::new(
                 config.location_base,
-                (config.plan, config.cdn_plan),
+                config.plan,
+                config.cdn_plan,
                 config.cdn_tls.map(|tls| tls.config),
                 config.access_log,
             )),

@@ -54,7 +54,7 @@ pub enum PlanError {
 /// One fault with its share and its window: `NAME[@FROM..TO][:SHARE]`.
 ///
 /// ```
-/// use crate::plan::PlannedFault;
+/// use downpour_mock::plan::PlannedFault;
 ///
 /// let fault: PlannedFault = "status-503:10%@5s..15s".parse().unwrap();
 /// assert_eq!(fault.to_string(), "status-503@5s..15s:10%");
@@ -163,23 +163,23 @@ impl FaultPlan {
 
     /// As [`FaultPlan::fault_for`], as an index of [`FaultPlan::faults`].
     pub fn pick(&self, sequence: u64, elapsed: Duration) -> Option<usize> {
-        self.first((sequence, elapsed), |kind| !kind.is_additive())
+        self.first(sequence, elapsed, |kind| !kind.is_additive())
     }
 
     /// How long the answer to a request is held back, and the index of what
     /// says so: a delay befalls an answer beside whatever else does.
     pub(super) fn delay(&self, sequence: u64, elapsed: Duration) -> Option<(usize, Duration)> {
-        let index = self.first((sequence, elapsed), |kind| matches!(kind, FaultKind::Delay(_)))?;
+        let index = self.first(sequence, elapsed, |kind| matches!(kind, FaultKind::Delay(_)))?;
         let FaultKind::Delay(delay) = self.faults[index].kind else { return None };
         Some((index, delay))
     }
 
     /// The capacity that holds at that moment, as an index.
     pub(super) fn capacity(&self, elapsed: Duration) -> Option<usize> {
-        self.first((0, elapsed), |kind| matches!(kind, FaultKind::Capacity(_)))
+        self.first(0, elapsed, |kind| matches!(kind, FaultKind::Capacity(_)))
     }
 
-    fn first(&self, (sequence, elapsed): (u64, Duration), of: impl Fn(FaultKind) -> bool) -> Option<usize> {
+    fn first(&self, sequence: u64, elapsed: Duration, of: impl Fn(FaultKind) -> bool) -> Option<usize> {
         let taken = |(index, fault): (usize, &PlannedFault)| {
             of(fault.kind)
                 && fault.window.contains(elapsed)

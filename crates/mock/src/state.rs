@@ -55,7 +55,8 @@ struct FaultSchedule {
 impl MockState {
     pub(super) fn new(
         base: LocationBase,
-        (api, cdn): (FaultPlan, FaultPlan),
+        api: FaultPlan,
+        cdn: FaultPlan,
         tls: Option<Arc<ServerConfig>>,
         access_log: Option<AccessLog>,
     ) -> Self {
@@ -99,13 +100,13 @@ impl MockState {
 
 impl FaultSchedule {
     fn new(plan: FaultPlan, offset: usize) -> Self {
-        let desk = CapacityQueue::of(plan.faults()).map(Mutex::new);
+        let capacity_queue = CapacityQueue::of(plan.faults()).map(Mutex::new);
         Self {
             plan,
             offset,
             first_request: OnceLock::new(),
             next_sequence: AtomicU64::new(0),
-            capacity_queue: desk,
+            capacity_queue,
         }
     }
 

@@ -29,7 +29,7 @@ pub const LONGEST_WINDOW_S: u64 = 600;
 /// What a run must keep, or what ends it.
 ///
 /// ```
-/// use crate::{Relation, Threshold};
+/// use downpour_report::{Relation, Threshold};
 ///
 /// let threshold: Threshold = "latency.p99 over 30s < 80ms".parse().unwrap();
 /// assert_eq!(threshold.measure().to_string(), "latency.p99");

@@ -5,6 +5,7 @@
 //! planned. So there is one computation for each request and no event.
 
 use crate::scenario::{Abandoned, CapacityDrop, Service, ServiceTime};
+use downpour_core::seed::random_key;
 use downpour_core::units::{Offset, approximate};
 use downpour_load::schedule::process::exponential;
 use rand_chacha::ChaCha8Rng;
@@ -41,14 +42,11 @@ pub(super) struct ServiceQueue {
     random: ChaCha8Rng,
 }
 
-/// Keeps the draws of this chapter apart from others made with the same seed.
+/// Keeps these random numbers apart from others of the same seed.
 const SERVICE: &[u8; 8] = b"service.";
 
 impl ServiceQueue {
     pub(super) fn new(service: &Service, seed: u64) -> Self {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        key[24..].copy_from_slice(SERVICE);
         Self {
             servers: service.servers,
             free: BinaryHeap::new(),
@@ -58,7 +56,7 @@ impl ServiceQueue {
             capacity: CapacityTimeline::new(&service.drops),
             time: service.service_time,
             sigma: service.service_time.sigma(),
-            random: ChaCha8Rng::from_seed(key),
+            random: ChaCha8Rng::from_seed(random_key(seed, *SERVICE)),
         }
     }
 

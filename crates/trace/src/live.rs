@@ -151,7 +151,8 @@ impl SampleTimer {
 #[derive(Debug)]
 pub(crate) struct LiveDelay {
     /// When it began, by the time of day.
-    began: (Instant, Stamp),
+    began: Instant,
+    began_at: Stamp,
     /// When the reader had caught up, and how far the input was then.
     marks: VecDeque<(Instant, Stamp)>,
     last_released: Option<(Instant, Stamp)>,
@@ -162,14 +163,19 @@ pub(crate) struct LiveDelay {
 impl LiveDelay {
     /// Nothing has been read; it is `now`.
     pub(crate) fn since(now: Stamp) -> Self {
-        Self { began: (Instant::now(), now), marks: VecDeque::new(), last_released: None, caught_up: None }
+        Self {
+            began: Instant::now(),
+            began_at: now,
+            marks: VecDeque::new(),
+            last_released: None,
+            caught_up: None,
+        }
     }
 
     /// A stream that has come to `reached` had nothing for an instant.
     pub(crate) fn was_empty(&mut self, reached: Stamp) {
-        let (began, at) = self.began;
-        let passed = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let since = reached.as_nanos().saturating_sub(at.as_nanos());
+        let passed = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let since = reached.as_nanos().saturating_sub(self.began_at.as_nanos());
         if Duration::from_nanos(since.saturating_sub_unsigned(passed).unsigned_abs()) <= NEAR {
             self.mark(Some(reached));
         }

@@ -70,7 +70,14 @@ pub struct TopEntries {
     pub others: u64,
 }
 
-/// Takes a census, request by request.
+/// The requests of one second.
+#[derive(Clone, Copy, Debug, Default)]
+struct SecondCount {
+    second: i64,
+    requests: u64,
+}
+
+/// Counts what is in a log, request by request.
 #[derive(Clone, Debug, Default)]
 pub struct LogSummaryBuilder {
     requests: u64,
@@ -78,8 +85,8 @@ pub struct LogSummaryBuilder {
     first: Option<Stamp>,
     last: Option<Stamp>,
     /// The second being counted and its requests so far.
-    second: (i64, u64),
-    peak: (i64, u64),
+    second: SecondCount,
+    peak: SecondCount,
     longest_gap_ns: u64,
     routes: CountTable,
     statuses: BTreeMap<u16, u64>,
@@ -102,8 +109,9 @@ impl LogSummaryBuilder {
         self.longest_gap_ns = self.longest_gap_ns.max(gap);
         self.last = Some(at);
         let second = at.epoch_second();
-        self.second = if self.second.0 == second { (second, self.second.1 + 1) } else { (second, 1) };
-        if self.second.1 > self.peak.1 {
+        let before = if self.second.second == second { self.second.requests } else { 0 };
+        self.second = SecondCount { second, requests: before + 1 };
+        if self.second.requests > self.peak.requests {
             self.peak = self.second;
         }
     }
@@ -154,8 +162,10 @@ impl LogSummaryBuilder {
             last: rfc_3339(last),
             span_ns,
             mean_per_s: (span_ns > 0).then(|| (self.requests - 1) as f64 / seconds),
-            peak_in_one_second: self.peak.1,
-            peak_at: rfc_3339(Stamp::from_nanos(self.peak.0.saturating_mul(NANOS_PER_SECOND.cast_signed()))),
+            peak_in_one_second: self.peak.requests,
+            peak_at: rfc_3339(Stamp::from_nanos(
+                self.peak.second.saturating_mul(NANOS_PER_SECOND.cast_signed()),
+            )),
             longest_gap_ns: self.longest_gap_ns,
             resolution_ns,
         }

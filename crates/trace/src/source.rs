@@ -38,7 +38,7 @@ use bytes::Bytes;
 use downpour_core::units::Stamp;
 use filter::RecordFilter;
 use pass::ReadPass;
-use reader::InputReader;
+use reader::{InputReader, ParserSetup};
 use reading::ReadProgress;
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -97,7 +97,7 @@ struct TraceInput {
 /// Requests of a trace, in order of arrival.
 ///
 /// ```
-/// use crate::{ReadOptions, Source};
+/// use downpour_trace::{ReadOptions, Source};
 ///
 /// let list = "https://crates.io/a\n# not one\n/b\n";
 /// let inputs = vec![("list".to_owned(), list.into())];
@@ -163,8 +163,8 @@ impl Source {
         let mut tells_agents = false;
         let mut first_refusal = None;
         for spec in specs {
-            let who = (options.seed, options.agents);
-            let opened = InputReader::open(&spec, inputs.len(), options.format, &shared, who);
+            let setup = ParserSetup { seed: options.seed, agents: options.agents };
+            let opened = InputReader::open(&spec, inputs.len(), options.format, &shared, setup);
             let (reader, examined) = match opened {
                 // One file of many that cannot be read costs only itself.
                 Err(error) if !spec.is_named => {

@@ -24,7 +24,7 @@ const PRODUCT_MAX: usize = 24;
 /// or `(`. Letters are compared as they are.
 ///
 /// ```
-/// use crate::agent::AgentPattern;
+/// use downpour_core::agent::AgentPattern;
 ///
 /// let product = AgentPattern::new("renovate").unwrap();
 /// assert!(product.matches(b"renovate/37.1") && product.matches(b"renovate"));

@@ -7,7 +7,7 @@ use downpour_core::units::Factor;
 /// The models of a run's clients.
 ///
 /// ```
-/// use crate::client::{ClientMix, ClientModels};
+/// use downpour_load::client::{ClientMix, ClientModels};
 /// use downpour_core::agent::ClientKind;
 ///
 /// let mixed = ClientMix::by_agent(&ClientModels::built_in());

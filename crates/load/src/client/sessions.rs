@@ -198,11 +198,6 @@ impl Sessions {
         self.by_client.get(&id.client).filter(|session| session.ordinal == id.ordinal).map(|s| s.run)
     }
 
-    /// Whether a session has been aborted. One that was forgotten goes on.
-    pub fn is_aborted(&self, id: SessionId) -> bool {
-        self.aborted_at(id).is_some()
-    }
-
     /// When a session was aborted, if it was and is not forgotten.
     pub fn aborted_at(&self, id: SessionId) -> Option<Offset> {
         self.by_client
@@ -294,14 +289,14 @@ mod tests {
         let other = opened(&mut sessions, 2, 0);
         sessions.abort(id, at(11));
         sessions.abort(id, at(40));
-        assert!(sessions.is_aborted(id) && !sessions.is_aborted(other));
+        assert!(sessions.aborted_at(id).is_some() && sessions.aborted_at(other).is_none());
         for seconds in [11, 50, 71] {
             assert_eq!(join(&mut sessions, 1, seconds), JoinedSession::Aborted(id));
         }
         // Many machines may share a key; they are not silent for ever.
         let next = opened(&mut sessions, 1, 72);
         sessions.abort(id, at(73));
-        assert!(!sessions.is_aborted(id) && !sessions.is_aborted(next));
+        assert!(sessions.aborted_at(id).is_none() && sessions.aborted_at(next).is_none());
         assert_eq!(join(&mut sessions, 2, 30), JoinedSession::Member(other));
     }
 

@@ -11,6 +11,7 @@
 //! than left out.
 
 use super::sample::{Sample, SamplePurpose, SampleUnit};
+use downpour_core::seed::random_key;
 use downpour_core::units::{Factor, NANOS_PER_SECOND, Offset};
 use downpour_trace::TraceRequest;
 use rand_chacha::ChaCha8Rng;
@@ -25,7 +26,7 @@ const MAX_PENDING_COPIES: usize = 1 << 18;
 /// The highest factor.
 pub const MAX_FACTOR: u64 = 1_000;
 
-/// Keeps the draws of this chapter apart from others made with the same seed.
+/// Keeps these random numbers apart from others of the same seed.
 const DELAYS: &[u8; 8] = b"amplify.";
 
 /// Copies requests and hands the copies out when they are due.
@@ -53,10 +54,7 @@ impl Amplifier {
     /// recorded second, which passes `speed` times as fast.
     pub fn new(factor: Factor, speed: Factor, seed: u64) -> Self {
         let (whole, fraction) = factor.split();
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        key[24..].copy_from_slice(DELAYS);
-        let mut random = ChaCha8Rng::from_seed(key);
+        let mut random = ChaCha8Rng::from_seed(random_key(seed, *DELAYS));
         let mut delay = || {
             let nanos = (u128::from(random.next_u64()) * u128::from(NANOS_PER_SECOND)) >> 64;
             Duration::from_nanos(speed.shrink(u64::try_from(nanos).unwrap_or(0)))

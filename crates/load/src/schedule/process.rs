@@ -8,6 +8,7 @@
 //! Draws are made by comparing integers, without a logarithm, so they are the
 //! same on every machine.
 
+use downpour_core::seed::random_key;
 use downpour_core::units::{Offset, Rate};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -53,7 +54,7 @@ enum Gaps {
     Exponential(Box<ChaCha8Rng>),
 }
 
-/// Keeps the draws of this chapter apart from others made with the same seed.
+/// Keeps these random numbers apart from others of the same seed.
 const PROCESS: &[u8; 8] = b"arrivals";
 
 impl Process {
@@ -64,12 +65,9 @@ impl Process {
 
     /// A Poisson process of rate one.
     pub fn poisson(seed: u64) -> Self {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        key[24..].copy_from_slice(PROCESS);
         let mut process = Self {
             position: ArrivalPosition::default(),
-            gaps: Gaps::Exponential(Box::new(ChaCha8Rng::from_seed(key))),
+            gaps: Gaps::Exponential(Box::new(ChaCha8Rng::from_seed(random_key(seed, *PROCESS)))),
         };
         process.advance();
         process

@@ -65,7 +65,7 @@ pub enum ProfileError {
 /// Invariant: `ramps` lie end to end, in time and in arrivals.
 ///
 /// ```
-/// use crate::schedule::profile::Profile;
+/// use downpour_load::schedule::profile::Profile;
 ///
 /// let stages = ["10s:100/s", "5s:100/s"].map(|stage| stage.parse().unwrap());
 /// let profile = Profile::new(stages.to_vec()).unwrap();

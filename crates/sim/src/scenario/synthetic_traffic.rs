@@ -8,6 +8,7 @@
 use super::{Load, SessionSize};
 use bytes::Bytes;
 use downpour_core::agent::ClientKind;
+use downpour_core::seed::random_key;
 use downpour_core::units::{Offset, Rate, Stamp};
 use downpour_load::played::Requests;
 use downpour_load::schedule::process::{Process, Spacing, due_at_rate};
@@ -21,7 +22,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 /// meets each of them before one comes again.
 const TARGETS: u64 = 4_093;
 
-/// Keeps the draws of this chapter apart from others made with the same seed.
+/// Keeps these random numbers apart from others of the same seed.
 const SESSIONS: &[u8; 8] = b"sessions";
 
 /// The requests of a scenario, in order of arrival.
@@ -54,9 +55,6 @@ struct SyntheticSession {
 
 impl SyntheticTraffic {
     pub(super) fn new(load: &Load, seed: u64) -> Self {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        key[24..].copy_from_slice(SESSIONS);
         let process = match load.spacing {
             Spacing::Uniform => Process::uniform(0),
             Spacing::Poisson => Process::poisson(seed),
@@ -73,7 +71,7 @@ impl SyntheticTraffic {
             begun: 0,
             session: SyntheticSession::default(),
             targets: (0..TARGETS).map(target).collect(),
-            random: ChaCha8Rng::from_seed(key),
+            random: ChaCha8Rng::from_seed(random_key(seed, *SESSIONS)),
             made: 0,
             is_over: false,
         }

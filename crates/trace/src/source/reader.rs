@@ -45,6 +45,15 @@ pub(super) enum ReadStep {
     Ended,
 }
 
+/// How the parser of an input is set up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ParserSetup {
+    /// The seed of the hashes of clients.
+    pub(super) seed: u64,
+    /// Whether user agents are read.
+    pub(super) agents: AgentParsing,
+}
+
 /// An open input.
 #[derive(Debug)]
 pub(super) struct InputReader {
@@ -64,7 +73,7 @@ impl InputReader {
         index: usize,
         asked: Option<Format>,
         shared: &SharedReadState,
-        who: (u64, AgentParsing),
+        setup: ParserSetup,
     ) -> Result<(Self, Option<FormatFit>), TraceError> {
         let cannot_open = |source| TraceError::Open { name: spec.name.clone(), source };
         let unpacked = spec.open(&shared.caught_up).and_then(|raw| decompress(raw, &shared.zstd_windows));
@@ -94,7 +103,7 @@ impl InputReader {
         let format = examined.as_ref().map(|examined| examined.format);
         let bytes = Box::new(head.bytes.reader().chain(stream));
         Ok((
-            Self::new(spec, index, DecompressedInput { compression, bytes, trailing }, format, who),
+            Self::new(spec, index, DecompressedInput { compression, bytes, trailing }, format, setup),
             examined,
         ))
     }
@@ -105,11 +114,11 @@ impl InputReader {
         index: usize,
         format: Option<Format>,
         shared: &SharedReadState,
-        who: (u64, AgentParsing),
+        setup: ParserSetup,
     ) -> Result<Self, TraceError> {
         let unpacked = spec.open(&shared.caught_up).and_then(|raw| decompress(raw, &shared.zstd_windows));
         let unpacked = unpacked.map_err(|source| TraceError::Open { name: spec.name.clone(), source })?;
-        Ok(Self::new(spec, index, unpacked, format, who))
+        Ok(Self::new(spec, index, unpacked, format, setup))
     }
 
     fn new(
@@ -117,7 +126,7 @@ impl InputReader {
         index: usize,
         DecompressedInput { compression, bytes, trailing }: DecompressedInput,
         format: Option<Format>,
-        (seed, agents): (u64, AgentParsing),
+        setup: ParserSetup,
     ) -> Self {
         Self {
             name: spec.name.clone(),
@@ -125,7 +134,7 @@ impl InputReader {
             trailing,
             lines: LineReader::new(bytes),
             // An input without a line has no format, and no use for a parser.
-            parser: format.unwrap_or(Format::UrlList).parser().seeded(seed).with(agents),
+            parser: format.unwrap_or(Format::UrlList).parser().seeded(setup.seed).with(setup.agents),
             line: 0,
             sequencer: RecordSequencer::new(index),
         }

@@ -1,6 +1,6 @@
 //! Which input is read next, and how far.
 
-use super::reader::{InputReader, ReadStep};
+use super::reader::{InputReader, ParserSetup, ReadStep};
 use super::{BATCH, MAX_OPEN, MAX_WARNINGS, Source, Warning};
 use crate::error::TraceError;
 use crate::live::Wait;
@@ -128,7 +128,7 @@ impl Source {
             index,
             input.report.format,
             &self.shared_state,
-            (self.seed, self.agents),
+            ParserSetup { seed: self.seed, agents: self.agents },
         )
     }
 }
