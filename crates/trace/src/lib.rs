@@ -2,8 +2,32 @@
 //!
 //! A line becomes a [`Record`], or is skipped or rejected for a named reason;
 //! every line is counted once. Records are rewritten, scrubbed, filtered and
-//! put in order of arrival, and leave the chapter as [`TraceRequest`]s. Nothing here
+//! put in order of arrival, and leave the crate as [`TraceRequest`]s. Nothing here
 //! knows where a request will be sent: the host in a log is never trusted.
+//!
+//! [`Source`] reads logs; the crate needs no other part of downpour. To print
+//! the requests of a log of `CloudFront`:
+//!
+//! ```
+//! use downpour_trace::{ReadOptions, Source};
+//!
+//! let log = "#Version: 1.0\n\
+//!     #Fields: date time c-ip cs-method cs-uri-stem sc-status\n\
+//!     2026-06-02\t12:00:01\t192.0.2.1\tGET\t/crates/serde/1.0.0/download\t200\n\
+//!     2026-06-02\t12:00:00\t192.0.2.2\tHEAD\t/crates/rand/0.9.0/download\t304\n";
+//! let inputs = vec![("E1.log".to_owned(), log.into())];
+//! let mut source = Source::over(inputs, ReadOptions::default())?;
+//! let mut targets = Vec::new();
+//! while let Some(request) = source.next()? {
+//!     println!("{:?} {}", request.method, String::from_utf8_lossy(&request.target));
+//!     targets.push(request.target);
+//! }
+//! assert_eq!(targets, ["/crates/rand/0.9.0/download", "/crates/serde/1.0.0/download"]);
+//! assert_eq!(source.accounting().read, 4);
+//! # Ok::<(), downpour_trace::TraceError>(())
+//! ```
+//!
+//! [`Source::open`] reads files and directories instead.
 
 pub mod reasons;
 
