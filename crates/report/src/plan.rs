@@ -60,8 +60,9 @@ impl RunKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ArrivalSpacing {
-    /// Evenly.
+    /// Evenly. Saved runs of earlier versions may have an empty text for it.
     #[default]
+    #[serde(alias = "")]
     Uniform,
     /// At random.
     Poisson,
