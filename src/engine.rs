@@ -4,8 +4,8 @@
 //! that share nothing: arrival `i` belongs to worker `i mod N`, which has its
 //! own runtime, connections, judge and books. Once a second each worker hands
 //! its numbers to the collector, the thread that called [`run()`], which merges
-//! them and shows them to an [`Observer`]. The engine opens no files: traces
-//! come in as [`Requests`], results go out as [`Interval`]s.
+//! them and shows them to an [`Observer`](downpour_metrics::Observer). The engine opens no files: traces
+//! come in as [`Requests`](downpour_load::played::Requests), results go out as [`Interval`](downpour_metrics::Interval)s.
 
 mod clock;
 mod connect;

@@ -26,7 +26,7 @@ pub(crate) use file::ConfigError;
 pub(crate) struct ConfigArgs {
     /// Read options from this TOML file, or from a run.json to repeat its run
     ///
-    /// Sections are those of the help: [trace], [load], [verify] and so on; keys are
+    /// Sections are those of the help: trace, load, verify and so on; keys are
     /// the long names of flags. Flags win over variables such as DOWNPOUR_RATE for
     /// --rate, and variables over the file.
     #[arg(long, value_name = "FILE", help_heading = "Input")]

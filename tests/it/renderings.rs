@@ -93,7 +93,9 @@ const HOSTILE: [&str; 7] = [
 /// Every text in it, and names beside those that the schema knows.
 fn replace_texts(value: &mut Value, text: &str, key: &str) {
     match value {
-        Value::String(found) if !matches!(key, "schema" | "verdict" | "command" | "verify" | "arrivals") => text.clone_into(found),
+        Value::String(found) if !matches!(key, "schema" | "verdict" | "command" | "verify" | "arrivals") => {
+            text.clone_into(found)
+        }
         Value::Array(all) => all.iter_mut().for_each(|inner| replace_texts(inner, text, key)),
         Value::Object(named) => {
             named.iter_mut().for_each(|(key, inner)| replace_texts(inner, text, key));
