@@ -94,7 +94,7 @@ const HOSTILE: [&str; 7] = [
 fn replace_texts(value: &mut Value, text: &str, key: &str) {
     match value {
         Value::String(found) if !matches!(key, "schema" | "verdict" | "command" | "verify" | "arrivals") => {
-            text.clone_into(found)
+            text.clone_into(found);
         }
         Value::Array(all) => all.iter_mut().for_each(|inner| replace_texts(inner, text, key)),
         Value::Object(named) => {
