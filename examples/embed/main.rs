@@ -1,4 +1,4 @@
-//! A replay within a program of one's own: a log against a deployment, and a decision
+//! A replay within another program: a log against a deployment, and a decision
 //! by the report.
 //!
 //! ```sh
