@@ -261,7 +261,10 @@ fn without_outer_quotes<'l>(head: &'l [u8], rest: &'l [u8]) -> (&'l [u8], &'l [u
 fn request_line(request: &[u8]) -> Result<(&[u8], &[u8]), Reject> {
     let space = memchr(b' ', request).ok_or(Reject::BadRequestLine)?;
     let (method, rest) = request.split_at(space);
-    let target = memmem::rfind(rest, b" HTTP/").map_or(rest, |protocol| &rest[..protocol]);
+    // Nearly always the last word; a client may send more behind it.
+    let last = memrchr(b' ', rest).filter(|&last| rest[last..].starts_with(b" HTTP/"));
+    let protocol = last.or_else(|| memmem::rfind(rest, b" HTTP/"));
+    let target = protocol.map_or(rest, |protocol| &rest[..protocol]);
     let target = target.strip_prefix(b" ").unwrap_or(target);
     if !is_token(method) || target.is_empty() {
         return Err(Reject::BadRequestLine);
