@@ -67,26 +67,6 @@ impl Exit {
             Self::Interrupted => 130,
         }
     }
-
-    /// The one of two that the process reports: an interruption, then what
-    /// kept it from running, then invalid before threshold before failed.
-    #[must_use]
-    pub fn or_worse(self, other: Self) -> Self {
-        if self.weight() < other.weight() { other } else { self }
-    }
-
-    const fn weight(self) -> u8 {
-        match self {
-            Self::Passed => 0,
-            Self::Failed => 1,
-            Self::Regression => 2,
-            Self::Threshold => 3,
-            Self::Invalid => 4,
-            Self::CouldNotRun => 5,
-            Self::Usage => 6,
-            Self::Interrupted => 7,
-        }
-    }
 }
 
 impl From<Verdict> for Exit {
