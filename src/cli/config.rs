@@ -86,9 +86,16 @@ impl Layered {
         };
         let mut command = command.clone();
         command.build();
-        let of_variables = from_variables(&command, variables);
+        let of_variables = from_variables(&command, variables)?;
         let path = typed.get_one::<PathBuf>("config");
         let of_file = path.map(|path| file::read(path, &command)).transpose()?.unwrap_or_default();
+        // Not every command has header fields.
+        let given = typed.try_get_raw("headers").ok().flatten().into_iter().flatten();
+        let of_variable = of_variables.iter().filter(|setting| setting.id == "headers");
+        check_hidden_headers(
+            &of_file,
+            given.chain(of_variable.flat_map(|setting| setting.values.iter().map(OsString::as_os_str))),
+        )?;
         Ok(Self::merged(&command, typed, [of_variables, of_file], &arguments))
     }
 
@@ -178,23 +185,49 @@ fn option_arguments(arg: &Arg, long: &str, values: &[OsString]) -> Vec<OsString>
 fn from_variables(
     command: &Command,
     variables: impl IntoIterator<Item = (String, OsString)>,
-) -> Vec<Setting> {
+) -> Result<Vec<Setting>, ConfigError> {
     let variables: BTreeMap<String, OsString> =
         variables.into_iter().filter(|(_, value)| !value.is_empty()).collect();
     let mut settings = Vec::new();
     for arg in configured(command) {
         let Some(long) = arg.get_long() else { continue };
         let name = variable(long);
-        if let Some(value) = variables.get(&name) {
-            let id = arg.get_id().to_string();
-            settings.push(Setting {
-                id,
-                values: vec![value.clone()],
-                origin: format!("the variable {name}"),
-            });
+        let Some(value) = variables.get(&name) else { continue };
+        let origin = format!("the variable {name}");
+        if matches!(arg.get_action(), ArgAction::SetTrue) && value != "true" && value != "false" {
+            return Err(ConfigError::Wrong { origin, what: "must be true or false".to_owned() });
+        }
+        settings.push(Setting { id: arg.get_id().to_string(), values: vec![value.clone()], origin });
+    }
+    Ok(settings)
+}
+
+/// Refuses a saved configuration if the value of one of its header fields, which was
+/// not kept, is not given again: the run would go out without it.
+fn check_hidden_headers<'g>(
+    saved: &[Setting],
+    given: impl Iterator<Item = &'g OsStr>,
+) -> Result<(), ConfigError> {
+    let name_of = |header: &OsStr| {
+        let text = header.to_string_lossy();
+        let (name, value) = text.split_once(':').unwrap_or((&text, ""));
+        (name.trim().to_ascii_lowercase(), value.trim() == HIDDEN)
+    };
+    let given: BTreeSet<String> = given.map(|header| name_of(header).0).collect();
+    for Setting { values, origin, .. } in saved.iter().filter(|setting| setting.id == "headers") {
+        let hidden = values
+            .iter()
+            .map(|header| name_of(header))
+            .find(|(name, is_hidden)| *is_hidden && !given.contains(name));
+        if let Some((name, _)) = hidden {
+            let what = format!(
+                "a saved configuration does not contain the values of header fields: give each again, such as \
+                 -H '{name}: ...'"
+            );
+            return Err(ConfigError::Wrong { origin: origin.clone(), what });
         }
     }
-    settings
+    Ok(())
 }
 
 /// The variable for an option.
